@@ -1,0 +1,8 @@
+module github.com/millrace/millrace
+
+go 1.26.0
+
+require (
+	github.com/valyala/fastjson v1.6.10 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
