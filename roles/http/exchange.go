@@ -1,0 +1,58 @@
+package http
+
+// Exchange is one request and its response, as one side of it sees them: over an h1 connection, or
+// over a stream of an h2 connection. A server receives the request and sends the response, a client
+// the other way round; the calls are the same.
+//
+// Send calls are made from inside Handler.Writable. All other calls may be made at any time from the
+// loop's goroutine, also from inside a Handler's methods; none calls the Handler back before it
+// returns. After Done an Exchange must not be used: it may be serving somebody else.
+type Exchange interface {
+	// SendHead queues the head of our message. A server may send any number of informational heads
+	// (1xx) before the final one. m.Length is the body's length in bytes, or UnknownLength for a
+	// body whose end Commit or SendTrailers will tell; end says that no body follows, whatever
+	// m.Length announces (a response to HEAD, a 304). m is not kept. Framing fields (Content-Length,
+	// Transfer-Encoding, Connection, and a server's Date) are the exchange's own business and must
+	// not be among m.Fields. The error says what is wrong with m, and nothing was sent.
+	SendHead(m *Message, end bool) error
+	// Room returns space for body bytes, at least MinRoom unless less than that is left of an
+	// announced length, or nil when nothing can be taken now: then WantWrite, and wait for Writable.
+	// Valid until the next call on the exchange.
+	Room() []byte
+	// Commit appends the first n bytes of Room to our body; end completes it. n may be 0.
+	Commit(n int, end bool)
+	// SendTrailers completes our body with trailer fields, where the protocol can carry them.
+	SendTrailers(t []Field) error
+	// WantWrite asks for one Writable.
+	WantWrite()
+	// Pause stops Body, and thereby the peer. Resume undoes it.
+	Pause()
+	Resume()
+	// Credit says that n bytes given to Body have left the Handler's hands, for protocols that grant
+	// windows. Until a Handler asks for manual credit the exchange grants by itself.
+	Credit(n int)
+	// Reset abandons the exchange. On h1 this costs the connection. Done follows, with cause.
+	Reset(cause error)
+	// SetHandler puts another Handler in place of the present one.
+	SetHandler(h Handler)
+}
+
+// MinRoom is the least that Exchange.Room offers.
+const MinRoom = 16<<10 - 64
+
+// Handler is told what happens on an exchange. Slices are views into the receive buffer, valid during
+// the call.
+type Handler interface {
+	// Head is the peer's head. A client is also given informational ones (1xx other than 101), with
+	// the final one to come.
+	Head(x Exchange, m *Message)
+	// Body is the next piece of the peer's body.
+	Body(x Exchange, b []byte)
+	// End says that the peer's message is complete.
+	End(x Exchange, trailers []Field)
+	// Writable answers WantWrite. On a client's exchange it comes first unasked: for the request.
+	Writable(x Exchange)
+	// Done is the last call: both messages are complete (cause nil), or the exchange broke. A client
+	// can tell from cause whether the peer can have acted on the request: see ErrNotProcessed.
+	Done(x Exchange, cause error)
+}

@@ -1,0 +1,76 @@
+package roles
+
+import "time"
+
+// CloseMode says how a connection ends.
+type CloseMode uint8
+
+const (
+	// Graceful sends all that was committed, then ends our direction, and reads (and drops) until the
+	// peer ends its own or the linger time is over, so that no reset overtakes our last bytes
+	// (RFC 9112 s.9.6).
+	Graceful CloseMode = iota
+	// Immediate gives the connection back at once. Bytes the system already took are still delivered;
+	// bytes it refused are dropped.
+	Immediate
+	// Reset makes the peer see a reset, so that it cannot take what it got for complete.
+	Reset
+)
+
+// Lower is what a protocol layer stands on. All methods may be called from inside an Upper's methods
+// and from outside of them; none of them calls back into the Upper before it returns.
+type Lower interface {
+	// Room returns space in the output arena, at least min bytes (at most MaxRoom may be asked for),
+	// or nil when the transport takes no more for now: then WantWrite, and try again in Writable.
+	// It may be called outside of Writable too. The slice is valid until the next call on any Lower.
+	Room(min int) []byte
+	// Commit appends the first n bytes of the last Room to the output. What is committed is sent, in
+	// order, unless the connection breaks.
+	Commit(n int)
+	// WantWrite asks for one Writable, when output can be taken. Asking twice is asking once.
+	WantWrite()
+	// Pause stops Rx. Bytes that have arrived wait, and the peer is stopped by flow control. The end
+	// of the stream waits behind them.
+	Pause()
+	// Resume undoes Pause: what waits is offered again, not before the call that called Resume is over.
+	Resume()
+	// Credit says that n received payload bytes have left our hands, for transports that grant the
+	// peer a window. Sockets ignore it.
+	Credit(n int)
+	// CloseWrite ends our direction after what was committed.
+	CloseWrite()
+	// Close ends both directions. Closed follows, with cause, before the turn is over. cause nil means
+	// an orderly end. The first Close counts, but Immediate and Reset overtake Graceful.
+	Close(mode CloseMode, cause error)
+	// Replace puts another Upper in place of this one (an upgraded protocol). Bytes not used yet are
+	// offered to it; Opened is called on it first, and Closed is not called on the old one.
+	Replace(u Upper)
+	// Rearm has Deadline asked again. It is asked after every call into the Upper anyway; Rearm is for
+	// deadlines that change between them.
+	Rearm()
+}
+
+// MaxRoom is the most that Room can be asked for: one TLS record's payload.
+const MaxRoom = 16 << 10
+
+// Upper is a protocol standing on a Lower. A transport calls it from one goroutine and never while
+// another call of the same connection is in progress.
+type Upper interface {
+	// Opened says that bytes can flow. It is the first call, apart from a Closed that comes instead
+	// of it when the transport could not be established.
+	Opened(now time.Duration)
+	// Rx offers the bytes received and not used so far, in order, and returns how many it used. The
+	// rest is offered again: with more behind it, or after Resume. b may be changed in place and is
+	// not kept. Using nothing without pausing means that more bytes are needed.
+	Rx(now time.Duration, b []byte) (used int)
+	// RxEnd says that the peer has ended its direction in order. unused is how many bytes Rx left.
+	RxEnd(now time.Duration, unused int)
+	// Writable answers WantWrite: Room has at least MaxRoom to give.
+	Writable(now time.Duration)
+	// Deadline is when Timeout should be called; 0 for never.
+	Deadline() time.Duration
+	// Timeout says that the deadline has passed.
+	Timeout(now time.Duration)
+	// Closed is the last call. cause is nil after an orderly end: our own Close(mode, nil).
+	Closed(cause error)
+}
