@@ -1,0 +1,133 @@
+package gen
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/bench/internal/stat"
+	"github.com/millrace/millrace/bench/internal/sys"
+)
+
+// Window bounds a measurement: Warm is run and thrown away, Span is measured. CPU reads the server's
+// processor time; it is called at both ends of Span.
+type Window struct {
+	Warm, Span time.Duration
+	CPU        func() (time.Duration, error)
+}
+
+// Load is Conns keep-alive connections that each send Depth requests in one write and wait for all
+// Depth answers. Size is the length of one answer, as Probe found it.
+type Load struct {
+	Addr  netip.AddrPort
+	Conns int
+	Depth int
+	Size  int
+}
+
+// Result is what one measurement saw in its window.
+type Result struct {
+	Done    uint64        // requests answered, or bytes echoed
+	Elapsed time.Duration // the window as it really was
+	CPU     time.Duration // the server's processor time in it
+	Idle    float64       // the fraction of it in which the generator had nothing to do
+	// Latency has one entry per batch of Depth requests. It belongs to the caller.
+	Latency *stat.Histogram
+}
+
+// answerHead is how every answer must begin.
+var answerHead = []byte("HTTP/1.1 200 ")
+
+// Closed measures a closed-loop HTTP load. The caller has locked its thread.
+func Closed(l Load, w Window) (Result, error) {
+	c, err := open(l.Addr, l.Conns, unix.EPOLLIN)
+	if err != nil {
+		return Result{}, err
+	}
+	defer c.close()
+	p := pinger{
+		request: []byte(strings.Repeat(Request, l.Depth)),
+		total:   l.Size * l.Depth,
+		buf:     make([]byte, l.Size*l.Depth+1),
+		base:    time.Now(),
+		hist:    new(stat.Histogram),
+	}
+	for _, k := range c.all {
+		if err := p.ask(k); err != nil {
+			return Result{}, err
+		}
+	}
+	r, err := run(c, w, &p)
+	if err != nil {
+		return Result{}, fmt.Errorf("gen: %d connections, %d deep: %v: %w", l.Conns, l.Depth, l.Addr, err)
+	}
+	r.Done *= uint64(l.Depth)
+	r.Latency = p.hist
+	return r, nil
+}
+
+// pinger asks, and times and checks the answers.
+type pinger struct {
+	request []byte // a whole batch
+	total   int    // of a whole batch of answers
+	buf     []byte // one byte more than total, so that a full read shows an answer that is too long
+	base    time.Time
+	hist    *stat.Histogram
+}
+
+// ask sends one batch.
+func (p *pinger) ask(k *conn) error {
+	k.got = 0
+	k.at = int64(time.Since(p.base))
+	n, errno := sys.Write(k.fd, p.request)
+	if errno != 0 {
+		return fmt.Errorf("send request: %w", errno)
+	}
+	if n != len(p.request) {
+		return fmt.Errorf("send request: the socket took %d of %d bytes", n, len(p.request))
+	}
+	return nil
+}
+
+// serve reads what came and returns 1 when the batch was answered in full, and has asked again.
+func (p *pinger) serve(k *conn, _ uint32) (done int, err error) {
+	full, err := p.read(k)
+	if err != nil || !full {
+		return 0, err
+	}
+	p.hist.Add(time.Since(p.base) - time.Duration(k.at))
+	return 1, p.ask(k)
+}
+
+// read takes in one piece of an answer, checks it, and says whether the batch is complete.
+func (p *pinger) read(k *conn) (full bool, err error) {
+	n, errno := sys.Read(k.fd, p.buf)
+	if errno == unix.EAGAIN {
+		return false, nil
+	}
+	if errno != 0 {
+		return false, fmt.Errorf("read answer: %w", errno)
+	}
+	got := p.buf[:n]
+	if n == 0 {
+		return false, fmt.Errorf("read answer: the server closed the connection")
+	}
+	if k.got == 0 && !bytes.HasPrefix(got, answerHead[:min(n, len(answerHead))]) {
+		return false, fmt.Errorf("wrong answer: %.200q", got)
+	}
+	k.got += n
+	if k.got < p.total {
+		return false, nil
+	}
+	tail := Body[max(len(Body)-n, 0):]
+	if k.got > p.total || !bytes.HasSuffix(got, []byte(tail)) {
+		return false, fmt.Errorf("wrong answer: %d bytes, want %d, ending in %q", k.got, p.total, got[max(n-40, 0):])
+	}
+	return true, nil
+}
+
+func (p *pinger) restart() { p.hist.Reset() }

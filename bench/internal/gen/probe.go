@@ -1,0 +1,98 @@
+package gen
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// Request is what every HTTP client of the benchmarks sends: a small GET with the fields that curl
+// sends. Its length is all that the limit server knows of HTTP.
+const Request = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
+
+// Body is what every HTTP server answers.
+const Body = "Hello, World!\n"
+
+const probeTimeout = 5 * time.Second
+
+// Answer is the shape of one server's answer to Request.
+type Answer struct {
+	Size   int    // bytes, header and body
+	Server string // its Server field, empty where it sends none
+}
+
+// Probe asks a server twice over one connection and checks the answers with care, so that a
+// measurement may count bytes: 200, Body, Content-Length, Content-Type and Date, kept alive, the same
+// size both times.
+func Probe(addr netip.AddrPort) (Answer, error) {
+	a, err := probe(addr)
+	if err != nil {
+		return Answer{}, fmt.Errorf("gen: probe: %v: %w", addr, err)
+	}
+	return a, nil
+}
+
+func probe(addr netip.AddrPort) (Answer, error) {
+	conn, err := net.DialTimeout("tcp", addr.String(), probeTimeout)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(probeTimeout)); err != nil {
+		return Answer{}, err
+	}
+	var seen bytes.Buffer
+	r := bufio.NewReader(io.TeeReader(conn, &seen))
+	var sizes [2]int
+	var server string
+	for i := range sizes {
+		if _, err := io.WriteString(conn, Request); err != nil {
+			return Answer{}, err
+		}
+		before := seen.Len()
+		if server, err = checkAnswer(r); err != nil {
+			return Answer{}, fmt.Errorf("answer %d: %w: %q", i+1, err, seen.Bytes()[before:])
+		}
+		if r.Buffered() != 0 {
+			return Answer{}, fmt.Errorf("answer %d: %d bytes too many: %q", i+1, r.Buffered(), seen.Bytes()[before:])
+		}
+		sizes[i] = seen.Len() - before
+	}
+	if sizes[0] != sizes[1] {
+		return Answer{}, fmt.Errorf("two answers of different size, %d and %d: %q", sizes[0], sizes[1], seen.Bytes())
+	}
+	return Answer{Size: sizes[0], Server: server}, nil
+}
+
+// checkAnswer reads one response and returns its Server field.
+func checkAnswer(r *bufio.Reader) (server string, err error) {
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return "", err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return "", fmt.Errorf("status %d, want 200", resp.StatusCode)
+	case string(body) != Body:
+		return "", fmt.Errorf("body %q, want %q", body, Body)
+	case resp.ContentLength != int64(len(Body)):
+		return "", errors.New("no Content-Length")
+	case resp.Header.Get("Content-Type") == "":
+		return "", errors.New("no Content-Type")
+	case resp.Header.Get("Date") == "":
+		return "", errors.New("no Date")
+	case resp.Close:
+		return "", errors.New("it closes the connection")
+	}
+	return resp.Header.Get("Server"), nil
+}

@@ -1,0 +1,83 @@
+package gen
+
+import (
+	"fmt"
+	"time"
+)
+
+// user is a kind of load: serve handles the readiness of one connection and returns how much was
+// done; restart forgets what the warm-up recorded.
+type user interface {
+	serve(k *conn, events uint32) (done int, err error)
+	restart()
+}
+
+// stall is how long a server may leave every connection unanswered before a run is given up.
+const stall = 5 * time.Second
+
+// run warms up, then measures. The connections stay busy between the two.
+func run(c *crowd, w Window, u user) (Result, error) {
+	if _, err := turn(c, w.Warm, u); err != nil {
+		return Result{}, err
+	}
+	u.restart()
+	before, err := w.CPU()
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := turn(c, w.Span, u)
+	if err != nil {
+		return Result{}, err
+	}
+	after, err := w.CPU()
+	if err != nil {
+		return Result{}, err
+	}
+	r.CPU = after - before
+	return r, nil
+}
+
+// turn serves the connections for span. It handles every event that it has taken from the poller,
+// since an edge is told only once.
+func turn(c *crowd, span time.Duration, u user) (Result, error) {
+	var (
+		r     Result
+		begin = time.Now()
+		idle  time.Duration // in total
+		since time.Duration // when the loop last ran out of work
+		quiet bool
+	)
+	for {
+		evs, err := c.poll.Look()
+		if err != nil {
+			return r, err
+		}
+		now := time.Since(begin)
+		if len(evs) == 0 {
+			if !quiet {
+				quiet, since = true, now
+			}
+			if now-since > stall {
+				return r, fmt.Errorf("no answer for %v", stall)
+			}
+		} else if quiet {
+			quiet = false
+			idle += now - since
+		}
+		for i := range evs {
+			n, err := u.serve(c.by[evs[i].Fd], evs[i].Events)
+			if err != nil {
+				return r, err
+			}
+			r.Done += uint64(n)
+		}
+		if now >= span {
+			if quiet {
+				idle += now - since
+			}
+			r.Elapsed = time.Since(begin)
+			r.Idle = float64(idle) / float64(r.Elapsed)
+			return r, nil
+		}
+	}
+}
