@@ -120,7 +120,7 @@ type Poller interface {
 	// Forever: until there is one, or Wake). n is 0 when time ran out or Wake was called.
 	Wait(ev []Event, timeout time.Duration) (n int, err error)
 	// Wake makes the present or next Wait return. It may be called from any goroutine, at any time
-	// until Close.
+	// until Shutdown.
 	Wake()
 	// PollFD is a descriptor that another event loop can watch for readability: readable when Wait
 	// would return events. NoFD where there is none.
@@ -142,7 +142,7 @@ type Sockets interface {
 	SocketError(fd FD) syscall.Errno
 	// SetOptions applies o to an open connection, as far as the platform knows it.
 	SetOptions(fd FD, o SocketOptions) error
-	// Read takes bytes. n is 0 with Errno 0 at the end of the stream.
+	// Read takes bytes. n is 0 with Errno 0 at the end of the stream. p is not empty.
 	Read(fd FD, p []byte) (n int, e syscall.Errno)
 	// Write gives bytes; it may take fewer than all. A broken pipe is EPIPE, never a signal.
 	Write(fd FD, p []byte) (n int, e syscall.Errno)
@@ -162,7 +162,7 @@ type Sockets interface {
 // Offloader runs what may block (files, fsync, name-service files) away from the loop's thread.
 type Offloader interface {
 	// Offload runs job elsewhere and later, on the loop's thread by way of post, done with job's
-	// error. The order between jobs is not promised. After Close neither is called.
+	// error. The order between jobs is not promised. After Shutdown neither is called.
 	Offload(job func() error, done func(error), post func(func()))
 }
 
@@ -176,7 +176,7 @@ type System interface {
 	Poller
 	Sockets
 	Offloader
-	// Close releases the poller and waits for offloaded jobs that have begun. Descriptors that the
-	// caller opened are the caller's to close.
-	Close() error
+	// Shutdown releases the poller and waits for offloaded jobs that have begun. Descriptors that the
+	// caller opened are the caller's to close. (Close is taken: it closes a descriptor.)
+	Shutdown() error
 }

@@ -1,0 +1,235 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// phase is how far a turn has come. It decides whether what is asked for now can still be done in
+// this turn.
+type phase uint8
+
+const (
+	phaseIdle  phase = iota // between turns
+	phaseEarly              // posted functions, timers
+	phaseReady              // ready sources
+	phaseLate               // tasks, AfterTurn
+)
+
+const (
+	driverNone int32 = iota
+	driverRun
+	driverService
+)
+
+const (
+	// yieldTurns is how many turns a busy loop makes before it lets the scheduler look at other
+	// goroutines. A loop that sleeps never needs it. On a locked thread one Gosched costs two thread
+	// switches when somebody waits: once in a thousand turns is lost in the noise.
+	yieldTurns = 1024
+	// spinStill is how many looks are taken while the clock stands still; a virtual clock always does.
+	spinStill = 64
+)
+
+// Run turns the loop until ctx is done or Stop is called, and returns nil then. It locks its OS thread.
+// Other errors: ErrNested, ErrDriver, ErrClosed, ErrPoisoned, and what the System's Wait fails with.
+// A loop whose Run has returned may be run again.
+func (l *Loop) Run(ctx context.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := l.enter(driverRun); err != nil {
+		return err
+	}
+	defer l.turning.Store(false)
+	if ctx.Err() != nil {
+		return nil
+	}
+	var done atomic.Bool
+	defer context.AfterFunc(ctx, func() {
+		done.Store(true)
+		l.alert()
+	})()
+	for !done.Load() && !(l.stop.Load() && l.stop.Swap(false)) {
+		if err := l.turn(l.Timeout()); err != nil {
+			return err
+		}
+		if l.busyTurns >= yieldTurns {
+			l.busyTurns = 0
+			runtime.Gosched()
+		}
+	}
+	return nil
+}
+
+// Stop makes Run return at the end of its turn, or the next Run at once when none is under way. It may
+// be called from any goroutine, also from a callback. It has no effect on Service.
+func (l *Loop) Stop() {
+	l.stop.Store(true)
+	l.alert()
+}
+
+// Service does one turn without waiting, for those who have a loop of their own: call it when FD is
+// readable or Timeout has run out. All calls come from one goroutine whose thread-lock state never
+// changes. Errors as for Run; from inside a callback it is ErrNested.
+func (l *Loop) Service() error {
+	if err := l.enter(driverService); err != nil {
+		return err
+	}
+	defer l.turning.Store(false)
+	err := l.turn(0)
+	// From here on nobody looks at the inbox until Service comes again: Post has to make FD readable.
+	l.asleep.Store(true)
+	return err
+}
+
+// FD returns a descriptor that is readable when there is work for Service; NoFD on a System that has
+// none. It is only to be polled.
+func (l *Loop) FD() FD { return l.sys.PollFD() }
+
+// Timeout returns how long Service need not be called if FD does not become readable: 0 while work is
+// queued, Forever when no timer is armed.
+func (l *Loop) Timeout() time.Duration {
+	if len(l.next.items) > 0 || len(l.tasks[l.filled].items) > 0 || l.inbox.full.Load() {
+		return 0
+	}
+	at, ok := l.timers.soonest(l.now)
+	if !ok {
+		return Forever
+	}
+	now := l.end
+	if l.driver.Load() != driverRun {
+		now = l.sys.Now()
+	}
+	return max(0, at-now)
+}
+
+// enter claims the loop for one Run or Service.
+func (l *Loop) enter(driver int32) error {
+	if !l.turning.CompareAndSwap(false, true) {
+		if d := l.driver.Load(); d != driverNone && d != driver {
+			return ErrDriver
+		}
+		return ErrNested
+	}
+	var err error
+	switch {
+	case l.inbox.isClosed():
+		err = ErrClosed
+	case l.poison.Load() != nil:
+		err = l.poison.Load()
+	case !l.driver.CompareAndSwap(driverNone, driver) && l.driver.Load() != driver:
+		err = ErrDriver
+	}
+	if err != nil {
+		l.turning.Store(false)
+		return err
+	}
+	if driver == driverRun {
+		l.end = l.sys.Now()
+	}
+	return nil
+}
+
+// turn waits at most timeout and serves what there is then.
+func (l *Loop) turn(timeout time.Duration) error {
+	n, err := l.fetch(timeout)
+	if err != nil {
+		return fmt.Errorf("loop: wait: %w", err)
+	}
+	l.now = l.sys.Now()
+	l.mark = l.now
+	l.turns++
+	l.accepts, l.handshakes = l.c.Accepts, l.c.Handshakes
+	l.cur, l.next = l.next, l.cur
+	l.active.kind = activeLoop
+	defer l.leave()
+
+	l.phase = phaseEarly
+	if l.inbox.full.Load() {
+		l.runPosted()
+	}
+	l.runTimers()
+	l.phase = phaseReady
+	l.runReady(l.events[:n])
+	l.phase = phaseLate
+	l.runTasks()
+	if l.c.AfterTurn != nil {
+		l.active.kind = activeAfterTurn
+		l.c.AfterTurn()
+		l.lap()
+	}
+
+	l.active = active{}
+	l.end = l.mark
+	if l.c.Slow <= 0 {
+		l.end = l.sys.Now()
+	}
+	l.stats.turn(n, l.end-l.now)
+	return nil
+}
+
+// leave runs however the turn ended. A turn that finished has no active callback; otherwise a panic or
+// a runtime.Goexit is on its way through.
+func (l *Loop) leave() {
+	l.phase = phaseIdle
+	if l.active.kind != activeNone {
+		// First without asking: Label belongs to an object that has just shown itself to be broken.
+		l.poison.Store(&PoisonedError{Who: "a callback without a label"})
+		l.poison.Store(&PoisonedError{Who: l.active.label()})
+	}
+}
+
+// fetch fills events, and says how many there are.
+func (l *Loop) fetch(timeout time.Duration) (int, error) {
+	l.busyTurns++
+	if timeout == 0 {
+		if l.asleep.Load() {
+			l.asleep.Store(false)
+		}
+		return l.sys.Wait(l.events, 0)
+	}
+	if l.c.Spin > 0 {
+		n, spent, err := l.spin(timeout)
+		if n > 0 || err != nil || l.inbox.full.Load() {
+			return n, err
+		}
+		if timeout > 0 {
+			timeout = max(0, timeout-spent)
+		}
+	}
+	l.asleep.Store(true)
+	if l.inbox.full.Load() { // between the caller's look and the flag: nobody has woken us
+		timeout = 0
+	} else {
+		l.busyTurns = 0
+	}
+	n, err := l.sys.Wait(l.events, timeout)
+	l.asleep.Store(false)
+	return n, err
+}
+
+// spin looks for events until the configured time is over or the timeout is. A look may use up a
+// wake-up, so the inbox is asked after each.
+func (l *Loop) spin(timeout time.Duration) (n int, spent time.Duration, err error) {
+	start := l.sys.Now()
+	last, still := start, 0
+	limit := l.c.Spin
+	if timeout > 0 {
+		limit = min(limit, timeout)
+	}
+	for spent < limit && still < spinStill && !l.inbox.full.Load() {
+		if n, err = l.sys.Wait(l.events, 0); n > 0 || err != nil {
+			break
+		}
+		now := l.sys.Now()
+		if spent = now - start; now == last {
+			still++
+		} else {
+			last, still = now, 0
+		}
+	}
+	return n, spent, err
+}
