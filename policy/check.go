@@ -1,0 +1,296 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/valyala/fastjson"
+)
+
+// checker walks one document. It collects problems instead of stopping at the first.
+type checker struct {
+	policy   *Policy
+	at       spot
+	names    [maxSteps]string // of the members on the way to at
+	element  [maxSteps]bool   // this step is an array's element and has no name
+	problems []pending
+	cut      bool
+
+	retries registry[*Retry]
+	certs   registry[*Cert]
+	stores  registry[*TrustStore]
+	auths   registry[*Auth]
+	streams registry[*Stream]
+
+	late  []reference // names that were not defined where they were used
+	rides []ride      // resolved when all stream types are known
+	cur   current     // the stream type being read
+}
+
+// pending is a problem whose place is not looked up yet.
+type pending struct {
+	Problem
+	at    spot
+	first spot // n is 0 when there is none
+}
+
+func newChecker() *checker { return &checker{policy: &Policy{}} }
+
+// enter descends to the nth member of an object.
+func (c *checker) enter(nth int, name string) {
+	c.at.nth[c.at.n], c.names[c.at.n], c.element[c.at.n] = nth, name, false
+	c.at.n++
+}
+
+// enterElement descends to the nth element of an array.
+func (c *checker) enterElement(nth int) {
+	c.at.nth[c.at.n], c.element[c.at.n] = nth, true
+	c.at.n++
+}
+
+func (c *checker) leave() { c.at.n-- }
+
+// path returns the JSON path of where the checker stands.
+func (c *checker) path() string {
+	path := ""
+	for i, name := range c.names[:c.at.n] {
+		if c.element[i] {
+			path += "[" + strconv.Itoa(c.at.nth[i]) + "]"
+		} else {
+			path = joinPath(path, name)
+		}
+	}
+	return path
+}
+
+// bad reports a problem of the value at which the checker stands.
+func (c *checker) bad(msg, fix string) { c.report(c.at, spot{}, msg, fix) }
+
+// badName reports a problem of its key.
+func (c *checker) badName(msg, fix string) {
+	at := c.at
+	at.name = true
+	c.report(at, spot{}, msg, fix)
+}
+
+// again reports a second definition.
+func (c *checker) again(first spot, msg, fix string) {
+	at := c.at
+	at.name, first.name = true, true
+	c.report(at, first, msg, fix)
+}
+
+func (c *checker) report(at, first spot, msg, fix string) {
+	if len(c.problems) == MaxProblems {
+		c.cut = true
+		return
+	}
+	c.problems = append(c.problems, pending{Problem{Path: c.path(), Msg: msg, Fix: fix}, at, first})
+}
+
+// errors looks up the places of all problems and returns them in the order of the text.
+func (c *checker) errors(doc []byte) *Errors {
+	s := scanner{doc: doc}
+	s.document()
+	offsets := make([]int, 0, 2*len(c.problems))
+	for _, p := range c.problems {
+		offsets = append(offsets, s.find(p.at), s.find(p.first))
+	}
+	e := &Errors{Truncated: c.cut}
+	for i, place := range places(doc, offsets) {
+		p := &c.problems[i/2]
+		switch {
+		case i%2 == 0:
+			p.Line, p.Col = place.Line, place.Col
+		case p.first.n > 0:
+			p.First = place
+		}
+	}
+	slices.SortStableFunc(c.problems, func(a, b pending) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Col - b.Col
+	})
+	for _, p := range c.problems {
+		e.Problems = append(e.Problems, p.Problem)
+	}
+	return e
+}
+
+// object returns v as an object, or reports that it is none.
+func (c *checker) object(v *fastjson.Value, what string) *fastjson.Object {
+	if v.Type() != fastjson.TypeObject {
+		c.bad("wants "+what+", got "+describe(v), "")
+		return nil
+	}
+	return v.GetObject()
+}
+
+// array returns v as an array, or reports that it is none.
+func (c *checker) array(v *fastjson.Value, what string) []*fastjson.Value {
+	if v.Type() != fastjson.TypeArray {
+		fix := ""
+		if v.Type() == fastjson.TypeObject {
+			fix = "put [ ] around it"
+		}
+		c.bad("wants "+what+", got "+describe(v), fix)
+		return nil
+	}
+	return v.GetArray()
+}
+
+// members calls f with each member of each object of an array of objects, the shape of most sections.
+// Members of the same name within f's registry are f's affair.
+func (c *checker) members(v *fastjson.Value, what string, f func(name string, v *fastjson.Value)) {
+	for i, e := range c.array(v, what) {
+		c.enterElement(i)
+		if o := c.object(e, "an object with a name and its value"); o != nil {
+			c.each(o, f)
+		}
+		c.leave()
+	}
+}
+
+// each calls f with each member of an object, standing at it.
+func (c *checker) each(o *fastjson.Object, f func(name string, v *fastjson.Value)) {
+	nth := 0
+	o.Visit(func(k []byte, v *fastjson.Value) {
+		name := string(k)
+		c.enter(nth, name)
+		f(name, v)
+		c.leave()
+		nth++
+	})
+}
+
+// name checks a name that the document gives to something.
+func (c *checker) name(name string) bool {
+	if wrong := nameForm.check(name); wrong != "" {
+		c.badName(wrong, nameForm.fix)
+		return false
+	}
+	return true
+}
+
+// registry holds the definitions of one kind by name, and where each stands.
+type registry[T any] struct {
+	items map[string]defined[T]
+	order []string
+}
+
+type defined[T any] struct {
+	item T
+	at   spot
+}
+
+// define enters an item under a name that must be new; what names the kind in messages.
+func (r *registry[T]) define(c *checker, what, name string, item T) {
+	if old, known := r.items[name]; known {
+		c.again(old.at, "second "+what+" of this name, the first stands", "rename or remove one of them")
+		return
+	}
+	if r.items == nil {
+		r.items = make(map[string]defined[T])
+	}
+	r.items[name] = defined[T]{item, c.at}
+	r.order = append(r.order, name)
+}
+
+// nearest returns the defined name most like a misspelt one.
+func (r *registry[T]) nearest(name string) string {
+	n := nearness{wanted: name}
+	for _, known := range r.order {
+		n.offer(known)
+	}
+	return n.best
+}
+
+// spotOf returns where a name is defined.
+func (r *registry[T]) spotOf(name string) (spot, bool) {
+	d, known := r.items[name]
+	return d.at, known
+}
+
+// reference is the use of a name that was not defined before it.
+type reference struct {
+	at      spot
+	path    string
+	name    string
+	what    string // kind of thing, as in "retry scheme"
+	section string // where it is to be defined
+	spotOf  func(string) (spot, bool)
+	nearest func(string) string
+}
+
+// resolve looks up a name used where the checker stands. When it is not defined yet, that is reported
+// once the whole document is known, so that the message can tell a later definition from none.
+func resolve[T any](c *checker, r *registry[T], what, section, name string) (item T) {
+	if d, known := r.items[name]; known {
+		return d.item
+	}
+	if len(c.late) < MaxProblems { // more are never listed
+		c.late = append(c.late, reference{c.at, c.path(), name, what, section, r.spotOf, r.nearest})
+	}
+	return item
+}
+
+// judgeReferences reports all references that failed.
+func (c *checker) judgeReferences() {
+	for _, r := range c.late {
+		p := pending{Problem{Path: r.path}, r.at, spot{}}
+		if first, later := r.spotOf(r.name); later {
+			p.first = first
+			p.first.name = true
+			p.Msg = r.what + " " + quote(r.name) + " is used before its definition"
+			p.Fix = "move the definition in front of this use"
+		} else {
+			p.Msg = "no " + r.what + " is called " + quote(r.name)
+			p.Fix = "define it earlier, under " + strconv.Quote(r.section)
+			if near := r.nearest(r.name); near != "" {
+				p.Fix = "did you mean " + strconv.Quote(near) + "?"
+			}
+		}
+		if len(c.problems) == MaxProblems {
+			c.cut = true
+			return
+		}
+		c.problems = append(c.problems, p)
+	}
+}
+
+// describe names a value in a message: its type, and enough of it to recognise.
+func describe(v *fastjson.Value) string {
+	switch v.Type() {
+	case fastjson.TypeString:
+		return "the string " + quote(string(v.GetStringBytes()))
+	case fastjson.TypeNumber:
+		return "the number " + raw(v)
+	case fastjson.TypeObject:
+		return "an object"
+	case fastjson.TypeArray:
+		return "an array"
+	case fastjson.TypeNull:
+		return "null"
+	}
+	return v.Type().String()
+}
+
+// raw returns a number as the document spells it, cut where it is absurdly long.
+func raw(v *fastjson.Value) string {
+	b := v.MarshalTo(nil)
+	if len(b) > 40 {
+		return string(b[:40]) + "..."
+	}
+	return string(b)
+}
+
+// printable reports the first character of text that no header field, name or address may hold.
+func printable(text string) (r rune, ok bool) {
+	for _, r := range text {
+		if r < ' ' || r == 0x7F {
+			return r, false
+		}
+	}
+	return 0, true
+}

@@ -1,0 +1,150 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// form is a constraint on a string value that goes beyond being a string.
+type form struct {
+	name    string                   // in the reference page, as in "header field name"
+	fix     string                   // what to do about a string that breaks it
+	pattern string                   // for the JSON Schema (ECMA 262), "" for none
+	check   func(text string) string // "" when text obeys, else what is wrong
+}
+
+// maxName is the longest name a document may give to anything, in bytes. Names travel in one-byte
+// lengths between a proxy and its clients and stand in every log line.
+const maxName = 128
+
+var (
+	textForm = &form{
+		name: "text", fix: "remove it", check: checkText,
+	}
+	messageForm = &form{
+		name: "any text", check: func(string) string { return "" },
+	}
+	nameForm = &form{
+		name: "name", fix: "names have 1 to 128 bytes and no control characters", pattern: `^.{1,128}$`,
+		check: func(text string) string {
+			if text == "" || len(text) > maxName {
+				return fmt.Sprintf("a name of %d bytes", len(text))
+			}
+			return checkText(text)
+		},
+	}
+	tokenForm = &form{ // RFC 9110 s.5.6.2
+		name: "token", fix: "a token is letters, digits and !#$%&'*+-.^_`|~", pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+		check: checkToken,
+	}
+	headerForm = &form{ // RFC 9110 s.5.1
+		name: "header field name", fix: `a field name is letters, digits and !#$%&'*+-.^_|~, as in "x-token:"`,
+		pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+:?$",
+		check:   func(text string) string { return checkToken(strings.TrimSuffix(text, ":")) },
+	}
+	urlForm = &form{ // RFC 9112 s.3.2: a blank or line end in it would split the request line
+		name: "URL path", fix: "write it percent-encoded, a blank being %20",
+		check: func(text string) string {
+			for _, r := range text {
+				if r <= ' ' || r >= 0x7F {
+					return fmt.Sprintf("%q may not stand in a URL", r)
+				}
+			}
+			return ""
+		},
+	}
+	endpointForm = &form{
+		name: "endpoint", fix: "leave the key out if there is none; a host has no blanks",
+		check: func(text string) string {
+			if text == "" {
+				return "empty"
+			}
+			if strings.HasPrefix(text, "+") || strings.HasPrefix(text, "file://") {
+				return checkText(text) // a path, which may have blanks
+			}
+			for _, r := range text {
+				if r <= ' ' || r == 0x7F {
+					return fmt.Sprintf("%q may not stand in a host name", r)
+				}
+			}
+			return ""
+		},
+	}
+	topicForm = &form{ // MQTT 3.1.1 s.4.7.1, s.4.7.3
+		name: "MQTT topic", fix: "only a subscription may have them",
+		check: func(text string) string {
+			if i := strings.IndexAny(text, "+#\x00"); i >= 0 {
+				return fmt.Sprintf("%q may not stand in a topic that is published to", text[i])
+			}
+			return ""
+		},
+	}
+	filterForm = &form{ // MQTT 3.1.1 s.4.7.3
+		name: "MQTT topic filter", fix: "remove it",
+		check: func(text string) string {
+			if strings.Contains(text, "\x00") {
+				return "U+0000 may not stand in a topic filter"
+			}
+			return ""
+		},
+	}
+	socksForm = &form{
+		name: "[user:password@]host:port", fix: `write it as in "127.0.0.1:1080" or "user:password@proxy:1080"`,
+		pattern: "^.+:[0-9]{1,5}$", check: checkSocks,
+	}
+)
+
+func checkText(text string) string {
+	if r, ok := printable(text); !ok {
+		return fmt.Sprintf("control character %U in it", r)
+	}
+	return ""
+}
+
+func checkToken(text string) string {
+	if text == "" {
+		return "empty"
+	}
+	for i := range len(text) {
+		c := text[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return quote(text) + " is no token"
+		}
+	}
+	return ""
+}
+
+// checkSocks judges [user:password@]host:port.
+func checkSocks(text string) string {
+	if wrong := checkText(text); wrong != "" {
+		return wrong
+	}
+	where := text[strings.LastIndexByte(text, '@')+1:]
+	i := strings.LastIndexByte(where, ':')
+	if i <= 0 {
+		return "no host:port in it"
+	}
+	host := where[:i]
+	if port, err := strconv.ParseUint(where[i+1:], 10, 16); err != nil || port == 0 {
+		return "port " + quote(where[i+1:]) + " is none of 1 to 65535"
+	}
+	if strings.Contains(host, ":") {
+		inner, ok := strings.CutPrefix(host, "[")
+		inner, ok2 := strings.CutSuffix(inner, "]")
+		if _, err := netip.ParseAddr(inner); !ok || !ok2 || err != nil {
+			return "host " + quote(host) + " is no host: IPv6 addresses stand in [ ]"
+		}
+	}
+	if len(where) < len(text) {
+		user, _, ok := strings.Cut(text[:len(text)-len(where)-1], ":")
+		if !ok || user == "" {
+			return "no user:password before the @"
+		}
+	}
+	return ""
+}

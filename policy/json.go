@@ -1,0 +1,110 @@
+package policy
+
+import (
+	"unicode/utf8"
+
+	"github.com/valyala/fastjson"
+)
+
+// checkJSON accepts exactly the texts that scanner accepts, at the speed of fastjson; only for a text
+// that is refused does the scanner run, to say where and why. The result is nil or an *Errors.
+func checkJSON(doc []byte) error {
+	if len(doc) > MaxDocument {
+		return oneProblem(1, 1, "the document is larger than a policy may be", "the limit is 1 MiB; split it or drop unused certificates")
+	}
+	if lexical(doc) && utf8.Valid(doc) && fastjson.ValidateBytes(doc) == nil {
+		return nil
+	}
+	s := scanner{doc: doc}
+	fault := s.document()
+	if fault == nil {
+		// Not reachable as long as the two agree, which FuzzParse holds them to.
+		return oneProblem(1, 1, "not JSON", "")
+	}
+	at := places(doc, []int{fault.at, max(fault.open, 0)})
+	e := oneProblem(at[0].Line, at[0].Col, fault.msg, fault.fix)
+	if fault.open >= 0 {
+		e.Problems[0].First = at[1]
+	}
+	return e
+}
+
+// lexical looks for what fastjson does not: it nests without limit (and its error text then grows with the
+// square of the depth), lets control characters pass before an escape, and half surrogates always.
+// It stops with true where a string does not end, since fastjson sees that itself.
+func lexical(doc []byte) bool {
+	depth := 0
+	for i := 0; i < len(doc); i++ {
+		switch doc[i] {
+		case '{', '[':
+			if depth++; depth > MaxDepth {
+				return false
+			}
+		case '}', ']':
+			depth--
+		case '"':
+			i++
+			for i < len(doc) && doc[i] != '"' {
+				switch {
+				case doc[i] < ' ':
+					return false
+				case doc[i] == '\\':
+					n := escape(doc[i:])
+					if n == 0 {
+						return false
+					}
+					i += n
+				default:
+					i++
+				}
+			}
+		}
+	}
+	return true
+}
+
+// escape returns the length of the escape sequence at the start of b (a surrogate pair counts as one,
+// RFC 8259 s.7), 0 when it is none.
+func escape(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		r, ok := hex4(b[2:])
+		switch {
+		case !ok || r >= 0xDC00 && r <= 0xDFFF:
+			return 0
+		case r < 0xD800 || r > 0xDFFF:
+			return 6
+		}
+		if len(b) >= 8 && b[6] == '\\' && b[7] == 'u' {
+			if low, ok := hex4(b[8:]); ok && low >= 0xDC00 && low <= 0xDFFF {
+				return 12
+			}
+		}
+	}
+	return 0
+}
+
+func hex4(b []byte) (r uint32, ok bool) {
+	if len(b) < 4 {
+		return 0, false
+	}
+	for _, c := range b[:4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | uint32(c)
+	}
+	return r, true
+}

@@ -1,0 +1,216 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fastjson"
+)
+
+// key is one row of the key table: everything there is to say about one key of the document. The parser,
+// the checks, the schema and the reference page all read this and nothing else.
+type key struct {
+	name     string
+	alias    []string // other spellings, of the specification or of the reference implementation
+	kind     kind
+	form     *form    // constraint on strings
+	min, max uint64   // range of integers, and of the number of elements of lists
+	unit     string   // of integers
+	values   []string // the only strings allowed, nil for any
+	denied   map[string]string
+	target   string // section whose names a kindName refers to
+	inner    string // table of the objects inside, for kindSection and kindList
+	on       protocols
+	side     side
+	status   status
+	def      string // what holds when the key is absent
+	text     string // what it means
+}
+
+// kind is the shape of a key's value.
+type kind uint8
+
+const (
+	kindText     kind = iota
+	kindTemplate      // text with ${metadata}
+	kindName          // name of something defined elsewhere in the document
+	kindBool
+	kindInt
+	kindDelays    // array of milliseconds
+	kindNames     // array of names
+	kindPairs     // array of objects name -> text
+	kindStatusMap // array of objects status -> state
+	kindCerts     // array of objects name -> base64
+	kindStores    // array of {name, stack} or name -> array of names
+	kindSection   // array of objects name -> object
+	kindList      // array of objects
+	kindIgnored   // any array
+)
+
+// status says what this release does with a key.
+type status uint8
+
+const (
+	later   status = iota // read and checked, not acted on yet
+	acted                 // acted on
+	ignored               // means nothing, and is accepted because old documents have it
+)
+
+// side says which end of a connection a key is for.
+type side uint8
+
+const (
+	bothSides  side = iota
+	clientSide      // accepted on servers, without effect there
+	serverSide      // refused on clients, which would silently do without it
+)
+
+// protocols is a set of protocols, a bit each; the empty set means all of them.
+type protocols uint8
+
+// httpServers stands for h1 and h2 where they serve.
+const httpServers protocols = 1 << 7
+
+const (
+	onHTTP  = protocols(1<<H1 | 1<<H2)
+	onWS    = protocols(1 << WS)
+	onWeb   = onHTTP | onWS
+	onMQTT  = protocols(1 << MQTT)
+	onMixed = onWS | httpServers
+)
+
+func (p protocols) has(s *Stream) bool {
+	if p == 0 || p&(1<<s.Protocol) != 0 {
+		return true
+	}
+	return p&httpServers != 0 && s.Server && onHTTP&(1<<s.Protocol) != 0
+}
+
+func (p protocols) String() string {
+	if p == 0 {
+		return "all"
+	}
+	var names []string
+	for i, name := range protocolNames {
+		if p&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	if p&httpServers != 0 {
+		names = append(names, "h1 and h2 servers")
+	}
+	return strings.Join(names, ", ")
+}
+
+// value is a checked value on its way into a Go struct.
+type value struct {
+	key  *key
+	text string
+	num  uint64
+	on   bool
+	json *fastjson.Value // for the kinds with structure
+}
+
+// row is a key and how its value gets into a T.
+type row[T any] struct {
+	key
+	put func(c *checker, dst *T, v value)
+}
+
+// table is the keys of one kind of object.
+type table[T any] struct {
+	name  string // of the object, in the schema and the reference page
+	rows  []row[T]
+	index map[string]int
+}
+
+func newTable[T any](name string, parts ...[]row[T]) *table[T] {
+	t := &table[T]{name: name, rows: slices.Concat(parts...), index: make(map[string]int)}
+	for i, r := range t.rows {
+		for _, n := range append([]string{r.name}, r.alias...) {
+			if _, twice := t.index[n]; twice || i >= maxRows {
+				panic("policy: key table " + name + ": " + n + ": twice, or too many rows")
+			}
+			t.index[n] = i
+		}
+	}
+	return t
+}
+
+// find returns the row of a key under any of its names, -1 when there is none.
+func (t *table[T]) find(name string) int {
+	if i, ok := t.index[name]; ok {
+		return i
+	}
+	return -1
+}
+
+// keys returns the rows without what depends on T.
+func (t *table[T]) keys() []*key {
+	keys := make([]*key, len(t.rows))
+	for i := range t.rows {
+		keys[i] = &t.rows[i].key
+	}
+	return keys
+}
+
+// maxRows is the most keys an object can have, for keySet's sake.
+const maxRows = 128
+
+// keySet is a set of rows of one table.
+type keySet [maxRows / 64]uint64
+
+func (s *keySet) add(i int)     { s[i/64] |= 1 << (i % 64) }
+func (s keySet) has(i int) bool { return s[i/64]>>(i%64)&1 != 0 }
+
+// scope is a table without its type, for those who look at all of them.
+type scope struct {
+	name string
+	keys []*key
+}
+
+// scopes lists every table. It is set in init because the tables' rows lead back to code that reads it.
+var scopes []scope
+
+func init() {
+	scopes = []scope{
+		{topKeys.name, topKeys.keys()},
+		{retryKeys.name, retryKeys.keys()},
+		{storeKeys.name, storeKeys.keys()},
+		{authKeys.name, authKeys.keys()},
+		{metricKeys.name, metricKeys.keys()},
+		{streamKeys.name, streamKeys.keys()},
+	}
+}
+
+// The functions below make the put of a row from the address of a field.
+
+func text[T any](field func(*T) *string) func(*checker, *T, value) {
+	return func(_ *checker, dst *T, v value) { *field(dst) = v.text }
+}
+
+// fieldName stores a header field name without its colon.
+func fieldName[T any](field func(*T) *string) func(*checker, *T, value) {
+	return func(_ *checker, dst *T, v value) { *field(dst) = strings.TrimSuffix(v.text, ":") }
+}
+
+func flag[T any](field func(*T) *bool) func(*checker, *T, value) {
+	return func(_ *checker, dst *T, v value) { *field(dst) = v.on }
+}
+
+func number[T any, N int | uint8 | uint16 | uint32](field func(*T) *N) func(*checker, *T, value) {
+	return func(_ *checker, dst *T, v value) { *field(dst) = N(v.num) }
+}
+
+func duration[T any](unit time.Duration, field func(*T) *time.Duration) func(*checker, *T, value) {
+	return func(_ *checker, dst *T, v value) { *field(dst) = time.Duration(v.num) * unit }
+}
+
+func discard[T any](*checker, *T, value) {}
+
+// rangeText tells the range of an integer.
+func (k *key) rangeText() string {
+	return strconv.FormatUint(k.min, 10) + " to " + strconv.FormatUint(k.max, 10)
+}

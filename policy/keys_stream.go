@@ -1,0 +1,154 @@
+package policy
+
+import "time"
+
+// The keys of a stream type that do not belong to one protocol. keys_http.go and keys_other.go hold the rest.
+
+var streamKeys = newTable("s", commonKeys, httpKeys, wsKeys, mqttKeys, tlsKeys, proxyKeys)
+
+var commonKeys = []row[Stream]{
+	{key{name: "endpoint", kind: kindTemplate, form: endpointForm, status: acted, def: "none",
+		text: "Client: host, URL, +path or +@abstract for a Unix socket, file://path. Server: interface or address to bind, Unix socket, or !name of an existing vhost."},
+		template(func(s *Stream) *Template { return &s.Endpoint })},
+	{key{name: "port", kind: kindInt, max: 65535, status: acted, def: "none",
+		text: "Port to connect to or to listen on; on a server 0 lets the system pick one."},
+		func(_ *checker, s *Stream, v value) { s.Port, s.HasPort = uint16(v.num), true }},
+	{key{name: "protocol", values: []string{"h1", "h2", "ws", "mqtt", "raw", protocolH1Get}, status: acted, def: "h1",
+		denied: map[string]string{"h3": "h3 is not supported"},
+		text:   "Wire protocol. h1get is an old spelling of h1 with http_method GET."},
+		func(c *checker, s *Stream, v value) { c.protocol(s, v.text) }},
+	{key{name: "server", kind: kindBool, status: acted, def: "false",
+		text: "The stream type listens instead of connecting."},
+		flag(func(s *Stream) *bool { return &s.Server })},
+	{key{name: "opportunistic", kind: kindBool, side: clientSide, status: acted, def: "false",
+		text: "The connection may stay down while nobody uses it."},
+		flag(func(s *Stream) *bool { return &s.Opportunistic })},
+	{key{name: "nailed_up", kind: kindBool, side: clientSide, status: acted, def: "false",
+		text: "Connect when the stream is created, and again after every loss."},
+		flag(func(s *Stream) *bool { return &s.NailedUp })},
+	{key{name: "retry", kind: kindName, target: "retry", status: acted, def: "3000 ms, 30 %, conceal 0",
+		text: "Retry scheme."},
+		func(c *checker, s *Stream, v value) {
+			if r := resolve(c, &c.retries, "retry scheme", "retry", v.text); r != nil {
+				s.Retry = r
+			}
+		}},
+	{key{name: "timeout_ms", kind: kindInt, max: maxTimeout, unit: "ms", status: acted, def: "none",
+		text: "What a timeout started without a length of its own waits."},
+		func(_ *checker, s *Stream, v value) {
+			s.Timeout, s.HasTimeout = time.Duration(v.num)*time.Millisecond, true
+		}},
+	{key{name: "metadata", kind: kindPairs, max: maxMetadata, status: acted, def: "none",
+		text: "Names whose values a program sets or reads at run time: {name: header field}, or {name: \"\"} when it is only for ${name}."},
+		func(c *checker, s *Stream, v value) { c.metadata(s, v.json) }},
+	{key{name: "payload_fmt", form: textForm, def: "none",
+		text: "Handed back to the creator of a stream, not interpreted."},
+		text(func(s *Stream) *string { return &s.PayloadFmt })},
+	{key{name: "attr_priority", kind: kindInt, max: 7, status: acted, def: "0",
+		text: "Priority of its packets; 7 needs privilege."},
+		number(func(s *Stream) *uint8 { return &s.Attr.Priority })},
+	{key{name: "attr_low_latency", kind: kindBool, status: acted, def: "false",
+		text: "Packets ask for low delay (IP type of service)."},
+		flag(func(s *Stream) *bool { return &s.Attr.LowLatency })},
+	{key{name: "attr_high_throughput", kind: kindBool, status: acted, def: "false",
+		text: "Packets ask for high throughput."},
+		flag(func(s *Stream) *bool { return &s.Attr.HighThroughput })},
+	{key{name: "attr_high_reliability", kind: kindBool, status: acted, def: "false",
+		text: "Packets ask for high reliability."},
+		flag(func(s *Stream) *bool { return &s.Attr.HighReliability })},
+	{key{name: "attr_low_cost", kind: kindBool, status: acted, def: "false",
+		text: "Packets ask for the cheapest way."},
+		flag(func(s *Stream) *bool { return &s.Attr.LowCost })},
+	{key{name: "perf", kind: kindBool, def: "false",
+		text: "Deliver measurements of each connection as JSON, flagged apart from payload."},
+		flag(func(s *Stream) *bool { return &s.Perf })},
+	{key{name: "urgent_tx", kind: kindBool, def: "false",
+		text: "What the stream sends is urgent."},
+		flag(func(s *Stream) *bool { return &s.UrgentTx })},
+	{key{name: "urgent_rx", kind: kindBool, def: "false",
+		text: "What the stream receives is urgent."},
+		flag(func(s *Stream) *bool { return &s.UrgentRx })},
+	{key{name: "swake_validity", kind: kindBool, def: "false",
+		text: "Validity checks of this stream may wake a suspended system."},
+		flag(func(s *Stream) *bool { return &s.ValidityWakes })},
+	{key{name: "local_sink", kind: kindBool, side: clientSide, def: "false",
+		text: "Streams of this type meet a sink in the same process and never touch the network."},
+		flag(func(s *Stream) *bool { return &s.LocalSink })},
+	{key{name: "via-socks5", alias: []string{"via_socks5"}, form: socksForm, side: clientSide, def: "the document's",
+		text: "SOCKS5 proxy for this stream type alone."},
+		text(func(s *Stream) *string { return &s.ViaSocks5 })},
+	{key{name: "use_auth", kind: kindName, target: "auth", side: clientSide, def: "none",
+		text: "How the stream authenticates."},
+		func(c *checker, s *Stream, v value) {
+			s.Auth = resolve(c, &c.auths, "auth scheme", "auth", v.text)
+		}},
+	{key{name: "options", kind: kindPairs, max: maxOptions, side: serverSide, def: "none",
+		text: "Names and values handed to the handlers of the server."},
+		func(c *checker, s *Stream, v value) { c.options(s, v.json) }},
+	{key{name: "plugins", kind: kindIgnored, status: ignored, def: "none",
+		text: "Means nothing any more; accepted because old documents have it."},
+		discard[Stream]},
+}
+
+// protocolH1Get is the specification's example for protocol, from before http_method existed.
+const protocolH1Get = "h1get"
+
+const (
+	// maxTimeout is what 32 bits of milliseconds hold, the reference's range: 49 days.
+	maxTimeout = 1<<32 - 1
+
+	// maxMetadata bounds the symbols of a stream type. They are searched one by one, and real ones have a
+	// handful.
+	maxMetadata = 64
+
+	// maxOptions bounds the options of a server in the same way.
+	maxOptions = 64
+)
+
+var tlsKeys = []row[Stream]{
+	{key{name: "tls", kind: kindBool, def: "false",
+		text: "The connection is encrypted."},
+		flag(func(s *Stream) *bool { return &s.TLS })},
+	{key{name: "tls_trust_store", kind: kindName, target: "trust_stores", def: "the system's roots",
+		text: "Certificates that may vouch for the peer."},
+		func(c *checker, s *Stream, v value) {
+			s.TrustStore = resolve(c, &c.stores, "trust store", "trust_stores", v.text)
+		}},
+	{key{name: "client_cert", alias: []string{"client cert"}, kind: kindInt, max: 254, side: clientSide, def: "none",
+		text: "Index of the system's client certificate to show to the server."},
+		func(_ *checker, s *Stream, v value) { s.ClientCert, s.HasClientCert = uint8(v.num), true }},
+	{key{name: "server_cert", kind: kindName, target: "certs", side: serverSide, def: "none",
+		text: "Certificate of the server."},
+		func(c *checker, s *Stream, v value) {
+			s.ServerCert = resolve(c, &c.certs, "certificate", "certs", v.text)
+		}},
+	{key{name: "server_key", kind: kindName, target: "certs", side: serverSide, def: "none",
+		text: "Private key of the server."},
+		func(c *checker, s *Stream, v value) {
+			s.ServerKey = resolve(c, &c.certs, "certificate", "certs", v.text)
+		}},
+}
+
+var proxyKeys = []row[Stream]{
+	{key{name: "proxy_buflen", kind: kindInt, max: maxBuflen, unit: "bytes", def: "32768",
+		text: "Payload the proxy may hold for the stream."},
+		number(func(s *Stream) *uint32 { return &s.Proxy.Buflen })},
+	{key{name: "proxy_buflen_rxflow_on_above", kind: kindInt, max: maxBuflen, unit: "bytes", def: "0, never",
+		text: "The proxy stops reading from the peer when it holds more than this."},
+		number(func(s *Stream) *uint32 { return &s.Proxy.RxflowOnAbove })},
+	{key{name: "proxy_buflen_rxflow_off_below", kind: kindInt, max: maxBuflen, unit: "bytes", def: "0",
+		text: "And reads again when it holds less than this."},
+		number(func(s *Stream) *uint32 { return &s.Proxy.RxflowOffBelow })},
+	{key{name: "client_buflen", kind: kindInt, max: maxBuflen, unit: "bytes", def: "32768",
+		text: "Payload the client of a proxy may hold for the stream."},
+		number(func(s *Stream) *uint32 { return &s.Proxy.ClientBuflen })},
+	{key{name: "client_buflen_rxflow_on_above", kind: kindInt, max: maxBuflen, unit: "bytes", def: "0, never",
+		text: "The client asks the proxy to stop when it holds more than this."},
+		number(func(s *Stream) *uint32 { return &s.Proxy.ClientRxflowOn })},
+	{key{name: "client_buflen_rxflow_off_below", kind: kindInt, max: maxBuflen, unit: "bytes", def: "0",
+		text: "And to go on when it holds less than this."},
+		number(func(s *Stream) *uint32 { return &s.Proxy.ClientRxflowOff })},
+}
+
+// maxBuflen is the most a policy may ask a proxy to hold for one stream, 64 MiB.
+const maxBuflen = 64 << 20

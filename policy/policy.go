@@ -1,0 +1,123 @@
+package policy
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/valyala/fastjson"
+)
+
+// SchemaVersion is the newest schema-version this parser understands. A document that asks for a newer
+// one is refused.
+const SchemaVersion = 1
+
+// MaxDocument is the largest document Parse takes, in bytes. A policy with a dozen certificates is about
+// 40 KB; a megabyte is far beyond any real one and still parses in milliseconds, so a policy fetched
+// from a hostile place costs neither memory nor time worth speaking of.
+const MaxDocument = 1 << 20
+
+// MaxDepth is how deep objects and arrays may nest. The format itself needs seven levels.
+const MaxDepth = 16
+
+// Policy is a whole policy document. It is immutable once Parse has returned it.
+type Policy struct {
+	Release       string // version of this policy, "" when not given
+	Product       string // product it is meant for, "" when not given
+	SchemaVersion int    // parser version the document asks for, 0 when not given
+	ViaSocks5     string // [user:password@]host:port of a SOCKS5 proxy for client streams, "" for none
+
+	// Definitions in the order in which they stand in the document.
+	Streams     []*Stream
+	Retries     []*Retry
+	Certs       []*Cert
+	TrustStores []*TrustStore
+	Auths       []*Auth
+	Metrics     []*Metric
+
+	byName map[string]*Stream
+	given  keySet // top-level keys that stand in the document
+}
+
+// Cert is one certificate or private key of the certs section.
+type Cert struct {
+	Name string
+	DER  []byte // decoded, not examined further
+}
+
+// TrustStore is a named set of trust anchors.
+type TrustStore struct {
+	Name  string
+	Stack []*Cert // at least one, at most six
+}
+
+// Auth is one way to obtain and sign with an authentication token.
+type Auth struct {
+	Name       string
+	Type       string // "sigv4", or anything else for a bearer token; "" when not given
+	StreamType string // stream type that refreshes the token, "" when not given
+	Blob       int    // index 0..3 of the system blob which holds the token, -1 when not given
+}
+
+// Metric is one entry of the metrics section: what is reported, how often, to which stream type.
+type Metric struct {
+	Name       string
+	Schedule   time.Duration // interval between reports
+	HalfLife   time.Duration // decay of the running figures
+	MinOutlier uint8         // samples before outliers are told apart
+	Report     string        // stream type the report goes to
+}
+
+// Parse reads a policy document, which must be one JSON object (RFC 8259) in UTF-8. The document is not
+// kept. When anything in it is wrong the policy is nil and the error is an *Errors that lists every
+// problem (up to MaxProblems): one when the text is not JSON, else all that its meaning has.
+func Parse(doc []byte) (*Policy, error) {
+	if err := checkJSON(doc); err != nil {
+		return nil, err
+	}
+	var parser fastjson.Parser
+	root, err := parser.ParseBytes(doc)
+	if err != nil {
+		return nil, oneProblem(1, 1, "not JSON: "+err.Error(), "")
+	}
+	c := newChecker()
+	c.document(root)
+	if len(c.problems) > 0 {
+		return nil, c.errors(doc)
+	}
+	return c.policy, nil
+}
+
+// Stream returns the stream type of that exact name, nil when there is none.
+func (p *Policy) Stream(name string) *Stream { return p.byName[name] }
+
+// Nearest returns the name of the stream type that a misspelt name most likely meant, "" when none is near.
+func (p *Policy) Nearest(name string) string {
+	n := nearness{wanted: name}
+	for _, s := range p.Streams {
+		n.offer(s.Name)
+	}
+	return n.best
+}
+
+// NotYetActedOn returns one warning per key of the document that this release reads and checks but does
+// not act on, in document order of the stream types. Line and Col are zero: a Policy does not keep its text.
+func (p *Policy) NotYetActedOn() []Problem {
+	var warnings []Problem
+	warn := func(prefix string, given keySet, k *key, nth int) {
+		if given.has(nth) && k.status == later {
+			warnings = append(warnings, Problem{
+				Path: joinPath(prefix, k.name),
+				Msg:  "this release checks the key but does not act on it yet",
+			})
+		}
+	}
+	for i := range topKeys.rows {
+		warn("", p.given, &topKeys.rows[i].key, i)
+	}
+	for _, s := range p.Streams {
+		for i := range streamKeys.rows {
+			warn(joinPath("s["+strconv.Itoa(s.nth)+"]", s.Name), s.given, &streamKeys.rows[i].key, i)
+		}
+	}
+	return warnings
+}

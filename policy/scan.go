@@ -1,0 +1,273 @@
+package policy
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// scanner walks a JSON text (RFC 8259) and notes where each value stands. It runs only when something is
+// wrong: to say where and why a text is not JSON, and to find the places of problems in what it means.
+type scanner struct {
+	doc   []byte
+	i     int
+	depth int
+	nodes []node // every value, parents before children, in the order of the text
+}
+
+// node is one value.
+type node struct {
+	key   int // offset of its key's opening quote; of the value itself in arrays and at the top
+	value int // offset of the value
+	end   int // index of the first node behind this one and its children
+}
+
+// fault is why a text is not JSON.
+type fault struct {
+	at   int // offset
+	open int // offset of the bracket or quote that msg speaks of, -1 when there is none
+	msg  string
+	fix  string
+}
+
+func (s *scanner) fail(at int, msg, fix string) *fault { return &fault{at, -1, msg, fix} }
+
+// document scans the whole text.
+func (s *scanner) document() *fault {
+	if bytes.HasPrefix(s.doc, []byte("\xEF\xBB\xBF")) {
+		return s.fail(0, "the document begins with a byte order mark", "save it as UTF-8 without one")
+	}
+	s.space()
+	if s.i == len(s.doc) {
+		return s.fail(s.i, "the document is empty", "the least policy is {}")
+	}
+	if f := s.value(s.i); f != nil {
+		return f
+	}
+	s.space()
+	if s.i < len(s.doc) {
+		if f := s.comment(); f != nil {
+			return f
+		}
+		return s.fail(s.i, "text after the end of the document", "remove it, or look for a closing bracket too many before it")
+	}
+	return nil
+}
+
+func (s *scanner) space() {
+	for s.i < len(s.doc) {
+		switch s.doc[s.i] {
+		case ' ', '\t', '\r', '\n':
+			s.i++
+		default:
+			return
+		}
+	}
+}
+
+// peek returns the next byte, 0 at the end. A NUL in the text is no legal token, so the two may look alike.
+func (s *scanner) peek() byte {
+	if s.i < len(s.doc) {
+		return s.doc[s.i]
+	}
+	return 0
+}
+
+func (s *scanner) comment() *fault {
+	rest := s.doc[s.i:]
+	if rest[0] == '#' || bytes.HasPrefix(rest, []byte("//")) || bytes.HasPrefix(rest, []byte("/*")) {
+		return s.fail(s.i, "JSON has no comments", "remove it")
+	}
+	return nil
+}
+
+// value scans one value at s.i; key is the offset of its key.
+func (s *scanner) value(key int) *fault {
+	n := len(s.nodes)
+	s.nodes = append(s.nodes, node{key: key, value: s.i})
+	var f *fault
+	switch c := s.peek(); {
+	case c == '{' || c == '[':
+		f = s.container(c)
+	case c == '"':
+		f = s.str()
+	case c == '-' || c >= '0' && c <= '9':
+		f = s.number()
+	default:
+		f = s.word()
+	}
+	s.nodes[n].end = len(s.nodes)
+	return f
+}
+
+// container scans an object or array, whose opening bracket is at s.i.
+func (s *scanner) container(bracket byte) *fault {
+	open := s.i
+	closer, what, whole := byte('}'), "member", "object"
+	if bracket == '[' {
+		closer, what, whole = ']', "element", "array"
+	}
+	unclosed := func(msg, fix string) *fault { return &fault{s.i, open, msg, fix} }
+	if s.depth++; s.depth > MaxDepth {
+		return s.fail(open, "nested too deep", "a policy nests seven levels at most")
+	}
+	defer func() { s.depth-- }()
+	s.i++
+	s.space()
+	if s.peek() == closer {
+		s.i++
+		return nil
+	}
+	for {
+		key := s.i
+		if s.i == len(s.doc) {
+			return unclosed("the document ends inside the "+whole+" that began", "close it with "+string(closer))
+		}
+		if bracket == '{' {
+			if f := s.key(); f != nil {
+				return f
+			}
+		}
+		if f := s.value(key); f != nil {
+			return f
+		}
+		s.space()
+		comma := s.i
+		switch c := s.peek(); {
+		case c == closer:
+			s.i++
+			return nil
+		case c == ',':
+			s.i++
+			s.space()
+			if s.peek() == closer {
+				return s.fail(comma, "comma after the last "+what, "remove it")
+			}
+		case s.i == len(s.doc):
+			return unclosed("the document ends inside the "+whole+" that began", "close it with "+string(closer))
+		case c == '}' || c == ']':
+			return unclosed(string(c)+" does not close the "+whole+" that began", "close it with "+string(closer))
+		default:
+			if f := s.comment(); f != nil {
+				return f
+			}
+			return s.fail(s.i, "no comma between this and the "+what+" before it", "put one")
+		}
+	}
+}
+
+// key scans an object key and its colon, and stops at the value.
+func (s *scanner) key() *fault {
+	if s.peek() != '"' {
+		if f := s.comment(); f != nil {
+			return f
+		}
+		return s.fail(s.i, "a key should stand here", `keys are strings in double quotes, as in "port"`)
+	}
+	if f := s.str(); f != nil {
+		return f
+	}
+	s.space()
+	if s.peek() != ':' {
+		return s.fail(s.i, "no colon after the key", `write "key": value`)
+	}
+	s.i++
+	s.space()
+	return nil
+}
+
+// str scans a string, whose opening quote is at s.i.
+func (s *scanner) str() *fault {
+	open := s.i
+	s.i++
+	for s.i < len(s.doc) {
+		c := s.doc[s.i]
+		switch {
+		case c == '"':
+			s.i++
+			return nil
+		case c == '\n' || c == '\r':
+			return &fault{s.i, open, "the line ends inside the string that began", `close it with ", or write \n for a line end`}
+		case c < ' ':
+			return s.fail(s.i, "control character in a string", `write it as an escape, such as \t or \u001b`)
+		case c == '\\':
+			n := escape(s.doc[s.i:])
+			if n == 0 {
+				return s.fail(s.i, "not an escape sequence", `JSON has \" \\ \/ \b \f \n \r \t and \uXXXX, surrogates in pairs`)
+			}
+			s.i += n
+		default:
+			_, n := utf8.DecodeRune(s.doc[s.i:])
+			if n == 1 && c >= utf8.RuneSelf {
+				return s.fail(s.i, "not UTF-8", "save the document as UTF-8")
+			}
+			s.i += n
+		}
+	}
+	return &fault{s.i, open, "the document ends inside the string that began", `close it with "`}
+}
+
+// digits scans one digit or more, and reports whether there was one.
+func (s *scanner) digits() bool {
+	start := s.i
+	for c := s.peek(); c >= '0' && c <= '9'; c = s.peek() {
+		s.i++
+	}
+	return s.i > start
+}
+
+func (s *scanner) number() *fault {
+	start := s.i
+	bad := func(fix string) *fault { return s.fail(start, "not a number as JSON writes it", fix) }
+	if s.peek() == '-' {
+		s.i++
+	}
+	first := s.i
+	if !s.digits() {
+		return bad("a digit must follow the minus")
+	}
+	if s.doc[first] == '0' && s.i > first+1 {
+		return bad("remove the leading zero")
+	}
+	if s.peek() == '.' {
+		s.i++
+		if !s.digits() {
+			return bad("a digit must follow the point")
+		}
+	}
+	if c := s.peek(); c == 'e' || c == 'E' {
+		s.i++
+		if c = s.peek(); c == '+' || c == '-' {
+			s.i++
+		}
+		if !s.digits() {
+			return bad("a digit must follow the exponent sign")
+		}
+	}
+	return nil
+}
+
+// word scans true, false or null, and gives everything else that stands in a value's place its name.
+func (s *scanner) word() *fault {
+	rest := s.doc[s.i:]
+	for _, w := range [...]string{"true", "false", "null"} {
+		if bytes.HasPrefix(rest, []byte(w)) {
+			s.i += len(w)
+			return nil
+		}
+	}
+	if len(rest) == 0 {
+		return s.fail(s.i, "the document ends where a value should stand", "complete it")
+	}
+	if f := s.comment(); f != nil {
+		return f
+	}
+	switch rest[0] {
+	case '\'':
+		return s.fail(s.i, "single quote", "strings stand in double quotes")
+	case ',', ']', '}', ':':
+		return s.fail(s.i, "a value is missing before "+string(rest[0]), "put one")
+	case '+', '.':
+		return s.fail(s.i, "not a number as JSON writes it", "it must begin with a digit or a minus")
+	}
+	return s.fail(s.i, "not a value", `a value is a string in double quotes, a number, true, false, null, an object or an array`)
+}

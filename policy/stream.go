@@ -1,0 +1,231 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Protocol is the wire protocol of a stream type. The numbers are the reference implementation's.
+type Protocol uint8
+
+// The protocols a policy can name. H3 is known by name only: Parse refuses it.
+const (
+	H1 Protocol = iota
+	H2
+	H3
+	WS
+	MQTT
+	Raw
+)
+
+var protocolNames = [...]string{H1: "h1", H2: "h2", H3: "h3", WS: "ws", MQTT: "mqtt", Raw: "raw"}
+
+// String returns the name as it stands in policies: "h1", "h2", "h3", "ws", "mqtt" or "raw".
+func (p Protocol) String() string {
+	if int(p) < len(protocolNames) {
+		return protocolNames[p]
+	}
+	return fmt.Sprintf("protocol(%d)", uint8(p))
+}
+
+// ErrIncomplete is what errors.Is finds in the error of CheckReady.
+var ErrIncomplete = errors.New("stream type is incomplete")
+
+// Stream is one stream type. Fields of keys that stand not in the document hold the documented default;
+// Given tells a default from the same value written out.
+type Stream struct {
+	Name     string
+	Protocol Protocol
+	Server   bool // listens instead of connecting
+
+	Endpoint Template // host, URL, +unix socket; for servers the interface or address to bind; see docs/policy.md
+	Port     uint16
+	HasPort  bool // "port" was given: on a server 0 means that the system picks one
+
+	Opportunistic bool   // the connection may stay down while nobody uses it
+	NailedUp      bool   // connect at creation, reconnect after every loss
+	Retry         *Retry // from Parse never nil: DefaultRetry when the document names none
+	Timeout       time.Duration
+	HasTimeout    bool // "timeout_ms" was given
+	Metadata      []Metadata
+	PayloadFmt    string // handed back to the creator of a stream, not interpreted
+	Attr          Attr
+
+	TLS           bool
+	TrustStore    *TrustStore // nil means the system's roots
+	ClientCert    uint8       // index of the client certificate, meaningful when HasClientCert
+	HasClientCert bool
+	ServerCert    *Cert
+	ServerKey     *Cert
+
+	Auth       *Auth
+	AWSRegion  string // name of the metadata that holds the region, "" for none
+	AWSService string // name of the metadata that holds the service, "" for none
+
+	Perf           bool   // deliver connection measurements as JSON
+	UrgentTx       bool   // transmission is urgent
+	UrgentRx       bool   // reception is urgent
+	ValidityWakes  bool   // validity checks may wake a suspended system (swake_validity)
+	LocalSink      bool   // bound to a sink in this process, never to the network
+	DirectProtoStr bool   // metadata calls may name protocol headers directly
+	ViaSocks5      string // SOCKS5 proxy for this stream type alone
+	Options        []Option
+
+	HTTP  HTTPParams
+	WS    WSParams
+	MQTT  MQTTParams
+	Proxy ProxyParams
+
+	given keySet
+	nth   int // element of "s" in which it stands
+}
+
+// Metadata is one declared symbol of a stream type. Its index in Stream.Metadata is the index that
+// templates use.
+type Metadata struct {
+	Name   string
+	Header string // header field it maps to, as written but without the trailing ':'; "" when it maps to nothing
+}
+
+// Option is a name and value handed to the handlers of a server.
+type Option struct{ Name, Value string }
+
+// Attr says how packets of a stream are to be treated on their way.
+type Attr struct {
+	Priority                                             uint8 // 0 (normal) to 7 (needs privilege)
+	LowLatency, HighThroughput, HighReliability, LowCost bool  // IP type of service bits (RFC 1349 s.4)
+}
+
+// HTTPParams is what h1, h2 and in part ws streams have in addition.
+type HTTPParams struct {
+	Method          string    // "GET" when not given
+	URL             Template  // path and query; the leading '/' may be missing and is then implied
+	Expect          int       // the only status that counts as success; 0 means 200 to 299
+	RespMap         []RespMap // statuses that are reported as user states
+	NoContentLength bool      // never send Content-Length
+	FailRedirect    bool      // a redirect fails the connection (captive portals)
+	AllowRedirects  bool      // follow redirects
+
+	AuthHeader    string // header field for the auth token, without ':'
+	AuthPreamble  string // goes before the token
+	AuthHexify    bool   // send the token as hexadecimal digits
+	DSNHeader     string // header field for the device serial number, without ':'
+	FWVHeader     string // header field for the firmware version, without ':'
+	DevTypeHeader string // header field for the device type, without ':'
+
+	Multipart            bool // any of the three fields below was given
+	MultipartName        string
+	MultipartFilename    string
+	MultipartContentType string
+	MultipartIn          bool // split incoming multipart bodies (http_multipart_ss_in)
+	FormURLEncoded       bool
+	Cookies              bool
+	Rideshare            *Stream // stream type whose payload travels in the next part, nil for none
+
+	LongPoll       bool // h2: the stream stays half closed and only receives
+	QuirkEndStream bool // h2: the peer answers only after END_STREAM
+	QuirkOverflow  bool // h2: the peer overflows its transmit credit
+}
+
+// RespMap reports one HTTP status as a user state.
+type RespMap struct {
+	Status int    // 200 to 999
+	State  uint32 // 1000 to 65535
+}
+
+// WSParams is what WebSocket streams have in addition.
+type WSParams struct {
+	Subprotocol     string // asked for by clients; on an h1 or h2 server its presence enables upgrades
+	Binary          bool   // messages are binary, not text
+	PrioritizeReads bool   // drain input before writing
+}
+
+// Message is an MQTT message announced when the connection is made.
+type Message struct {
+	Topic, Message Template
+	QoS            uint8 // 0 to 2
+	Retain         bool
+}
+
+// MQTTParams is what MQTT streams have in addition.
+type MQTTParams struct {
+	Topic      Template // published to
+	Subscribe  Template // topic filter subscribed to
+	QoS        uint8    // 0 to 2, for both directions
+	Retain     bool
+	CleanStart bool
+	KeepAlive  time.Duration // 0 switches it off
+	Will       Message       // sent by the broker when the connection is lost
+	Birth      Message       // sent by us when it is made
+	AWSIoT     bool          // AWS IoT shadow topics
+}
+
+// ProxyParams holds the buffer sizes of a stream that a proxy fulfils, in bytes.
+type ProxyParams struct {
+	Buflen          uint32 // held at the proxy; 32768 when not given
+	RxflowOnAbove   uint32 // the proxy stops reading above this many bytes, 0 for never
+	RxflowOffBelow  uint32 // and reads again below this many
+	ClientBuflen    uint32 // held at the client; 32768 when not given
+	ClientRxflowOn  uint32
+	ClientRxflowOff uint32
+}
+
+// defaultBuflen is the payload buffer of a proxied stream that names no other (specification, proxy_buflen).
+const defaultBuflen = 32 << 10
+
+func newStream(name string) *Stream {
+	return &Stream{
+		Name:  name,
+		Retry: DefaultRetry,
+		Proxy: ProxyParams{Buflen: defaultBuflen, ClientBuflen: defaultBuflen},
+	}
+}
+
+// MetadataIndex returns the index of a declared metadata name, -1 when the stream type does not declare it.
+func (s *Stream) MetadataIndex(name string) int {
+	for i := range s.Metadata {
+		if s.Metadata[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Given reports whether the document spells the key out for this stream type, under any of its names.
+func (s *Stream) Given(key string) bool {
+	i := streamKeys.find(key)
+	return i >= 0 && s.given.has(i)
+}
+
+// CheckReady reports what a stream of this type still needs before it can connect or listen, nil when
+// nothing. Parse does not insist on it, because an overlay may add the rest. An endpoint that begins
+// with ${} may yet turn out to be a URL or a Unix socket, so it is judged when it is dialled.
+func (s *Stream) CheckReady() error {
+	lacks := func(what, fix string) error {
+		return fmt.Errorf("policy: check stream type: %s: %w: %s: %s", s.Name, ErrIncomplete, what, fix)
+	}
+	where := s.Endpoint.String()
+	noPort := strings.HasPrefix(where, "+")
+	if s.Server {
+		switch {
+		case !s.HasPort && s.Port == 0 && !noPort && !strings.HasPrefix(where, "!"):
+			return lacks("no port", `give "port", or an "endpoint" that begins with "+" for a Unix socket`)
+		case s.TLS && (s.ServerCert == nil || s.ServerKey == nil) && !strings.HasPrefix(where, "!"):
+			return lacks("tls without certificate", `give "server_cert" and "server_key"`)
+		}
+		return nil
+	}
+	if s.LocalSink {
+		return nil
+	}
+	if where == "" {
+		return lacks("no endpoint", `give "endpoint", the host to connect to`)
+	}
+	noPort = noPort || strings.Contains(where, "://") || strings.HasPrefix(where, "${")
+	if s.Port == 0 && !noPort {
+		return lacks("no port", `give "port", 1 to 65535`)
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package policy
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/valyala/fastjson"
+)
+
+// walk reads an object by its table of keys into dst and returns which keys it has. Every member is
+// looked at, also a second one of the same name, so that one run reports everything.
+func walk[T any](c *checker, t *table[T], o *fastjson.Object, dst *T) (given keySet) {
+	var first [maxRows]int
+	nth := 0
+	c.each(o, func(name string, v *fastjson.Value) {
+		here := nth
+		nth++
+		i := t.find(name)
+		if i < 0 {
+			c.unknown(t.name, t.keys, name)
+			return
+		}
+		r := &t.rows[i]
+		if given.has(i) {
+			at := c.at
+			at.nth[at.n-1] = first[i]
+			msg := "second " + quote(name) + " in one object, the first stands"
+			if first := memberName(o, first[i]); first != name {
+				msg = "the same key as " + quote(first) + ", which stands"
+			}
+			c.again(at, msg, "remove one of them")
+		} else {
+			given.add(i)
+			first[i] = here
+		}
+		if v, ok := c.typed(&r.key, v); ok {
+			r.put(c, dst, v)
+		}
+	})
+	return given
+}
+
+// memberName returns the name of the nth member.
+func memberName(o *fastjson.Object, nth int) (name string) {
+	o.Visit(func(k []byte, _ *fastjson.Value) {
+		if nth == 0 {
+			name = string(k)
+		}
+		nth--
+	})
+	return name
+}
+
+// standAt calls f while the checker stands at the first member that is row i of t, given that there is one.
+func standAt[T any](c *checker, t *table[T], o *fastjson.Object, i int, f func()) {
+	done := false
+	c.each(o, func(name string, _ *fastjson.Value) {
+		if !done && t.find(name) == i {
+			done = true
+			f()
+		}
+	})
+}
+
+// unknown reports a key that its object cannot have.
+func (c *checker) unknown(table string, keys func() []*key, name string) {
+	fix := "remove it; docs/policy.md lists the keys there are"
+	for _, s := range scopes {
+		for _, k := range s.keys {
+			if s.name != table && k.name == name {
+				fix = "it belongs in " + strconv.Quote(s.name) + " objects, see docs/policy.md"
+			}
+		}
+	}
+	n := nearness{wanted: name}
+	for _, k := range keys() {
+		n.offer(k.name)
+		for _, alias := range k.alias {
+			n.offer(alias)
+		}
+	}
+	if n.best != "" {
+		fix = "did you mean " + strconv.Quote(n.best) + "?"
+	}
+	c.badName("unknown key "+quote(name), fix)
+}
+
+// typed checks that v is what its row asks for; when not, it says so.
+func (c *checker) typed(k *key, v *fastjson.Value) (value, bool) {
+	out := value{key: k, json: v}
+	if v.Type() == fastjson.TypeNull {
+		c.bad("null is no value", "leave the key out")
+		return out, false
+	}
+	switch k.kind {
+	case kindBool:
+		out.on = v.Type() == fastjson.TypeTrue
+		if !out.on && v.Type() != fastjson.TypeFalse {
+			c.bad("wants true or false, got "+describe(v), "write true or false, without quotes")
+			return out, false
+		}
+	case kindInt:
+		n, ok := c.integer(v, k.min, k.max, k.unit)
+		out.num = n
+		return out, ok
+	case kindText, kindTemplate, kindName:
+		if v.Type() != fastjson.TypeString {
+			fix := ""
+			if v.Type() == fastjson.TypeNumber {
+				fix = "put it in double quotes"
+			}
+			c.bad("wants a string, got "+describe(v), fix)
+			return out, false
+		}
+		out.text = string(v.GetStringBytes())
+		return out, c.spelled(k, out.text)
+	}
+	return out, true
+}
+
+// spelled checks the text of a string value against the constraints of its row. Templates are judged
+// later, piece by piece.
+func (c *checker) spelled(k *key, text string) bool {
+	if why, no := k.denied[text]; no {
+		c.bad(why, "use one of "+strings.Join(k.values, ", "))
+		return false
+	}
+	if k.values != nil {
+		n := nearness{wanted: text}
+		for _, known := range k.values {
+			if known == text {
+				return true
+			}
+			n.offer(known)
+		}
+		fix := "want one of " + strings.Join(k.values, ", ")
+		if n.best != "" {
+			fix = "did you mean " + strconv.Quote(n.best) + "?"
+		}
+		c.bad("unknown "+k.name+" "+quote(text), fix)
+		return false
+	}
+	if k.form == nil || k.kind == kindTemplate && text != "" {
+		return true
+	}
+	if wrong := k.form.check(text); wrong != "" {
+		c.bad("not a "+k.form.name+": "+wrong, k.form.fix)
+		return false
+	}
+	return true
+}
+
+// integer returns v as a whole number within a range, or reports that it is none.
+func (c *checker) integer(v *fastjson.Value, least, most uint64, unit string) (uint64, bool) {
+	wants := "wants a whole number from " + strconv.FormatUint(least, 10) + " to " + strconv.FormatUint(most, 10)
+	if unit != "" {
+		wants += " (" + unit + ")"
+	}
+	if v.Type() != fastjson.TypeNumber {
+		fix := ""
+		if _, err := strconv.ParseUint(string(v.GetStringBytes()), 10, 64); err == nil {
+			fix = "write it without quotes"
+		}
+		c.bad(wants+", got "+describe(v), fix)
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(v.MarshalTo(nil)), 10, 64)
+	if err != nil || n < least || n > most {
+		fix := ""
+		if err != nil && v.GetFloat64() >= 0 {
+			fix = "write it in digits alone, without point or exponent"
+		}
+		c.bad(wants+", got "+raw(v), fix)
+		return 0, false
+	}
+	return n, true
+}
