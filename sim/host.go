@@ -1,0 +1,236 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+)
+
+var (
+	loopback4 = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	loopback6 = netip.IPv6Loopback()
+	// calendar is the wall clock's time when virtual time starts.
+	calendar = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// firstFD is the lowest number given: 0 to 2 are a process's standard streams.
+const firstFD = 3
+
+// Calls counts a host's system calls. Those that did no work are also counted apart.
+type Calls struct {
+	Listens, Connects, Closes, Adds, Removes int
+
+	Accepts, Reads, Writes, Waits int // all of them
+
+	AcceptsEmpty  int // Accept that returned EAGAIN
+	ReadsEmpty    int // Read that returned EAGAIN
+	WritesBlocked int // Write that returned EAGAIN
+	WaitsEmpty    int // Wait that returned no event
+	Other         int // SocketError, CloseWrite, SetOptions, addresses
+}
+
+// Idle is how many calls did no work.
+func (c Calls) Idle() int { return c.AcceptsEmpty + c.ReadsEmpty + c.WritesBlocked + c.WaitsEmpty }
+
+// Host is one machine with one process: a loop.System. Network.Host makes it.
+type Host struct {
+	n     *Network
+	name  string
+	index int
+	addrs []netip.Addr
+	dead  bool // killed: nothing comes and nothing goes
+
+	fds       []*sock // by number, from firstFD
+	used      int     // entries of fds that are not nil
+	lowest    int     // no free slot of fds lies below
+	listeners map[uint16][]*sock
+	unix      map[string]*sock
+	port      uint16 // the ephemeral port tried last
+	conns     map[tuple]struct{}
+
+	ready     []*sock // with an edge to report, in order; from readyHead
+	readyHead int
+	woken     atomic.Bool
+	wake      chan struct{}
+	closed    bool
+	paused    time.Duration // no Wait returns before this
+
+	key       *rand.ChaCha8
+	wallShift time.Duration
+	calls     Calls
+}
+
+var _ loop.System = (*Host)(nil)
+
+// tuple tells one outgoing connection of a host from all others.
+type tuple struct {
+	port uint16
+	peer netip.AddrPort
+}
+
+func (h *Host) init() {
+	h.listeners = make(map[uint16][]*sock)
+	h.unix = make(map[string]*sock)
+	h.conns = make(map[tuple]struct{})
+	var seed [32]byte
+	for i := range seed {
+		seed[i] = byte(h.n.seed >> (8 * (i % 8)))
+	}
+	seed[8] ^= byte(h.index)
+	seed[9] ^= byte(h.index >> 8)
+	h.key = rand.NewChaCha8(seed)
+	h.port = firstEphemeral + uint16(h.key.Uint64()%(lastEphemeral-firstEphemeral))
+}
+
+// Name returns what Network.Host was given.
+func (h *Host) Name() string { return h.name }
+
+// Network returns the network that h is part of.
+func (h *Host) Network() *Network { return h.n }
+
+// Now is the network's virtual clock.
+func (h *Host) Now() time.Duration { return h.n.now }
+
+// Wall is the calendar: virtual time since 2026, and whatever it has jumped.
+func (h *Host) Wall() time.Time { return calendar.Add(h.n.now - epoch + h.wallShift) }
+
+// JumpWall moves the calendar by d, forward or back. Now is not touched.
+func (h *Host) JumpWall(d time.Duration) { h.wallShift += d }
+
+// Suspend stops the process for d from now, as a laptop's lid does: its next Wait returns no sooner.
+func (h *Host) Suspend(d time.Duration) { h.paused = max(h.paused, h.n.now+d) }
+
+// Rand fills p with bytes that depend on the seed and the host alone.
+func (h *Host) Rand(p []byte) {
+	h.key.Read(p) // never fails
+	h.note(opRand, loop.NoFD, len(p), 0, p)
+}
+
+// Calls returns the counts so far.
+func (h *Host) Calls() Calls { return h.calls }
+
+// Shutdown ends waiting and offloading: jobs that have not begun never do. Descriptors stay open until
+// their owners close them.
+func (h *Host) Shutdown() error {
+	h.closed = true
+	h.Wake()
+	return nil
+}
+
+// Open lists the open descriptors, each with what it is. A test that ends cleanly finds none.
+func (h *Host) Open() []string {
+	var list []string
+	for i, s := range h.fds {
+		if s != nil {
+			list = append(list, fmt.Sprintf("fd %d: %s", i+firstFD, s))
+		}
+	}
+	return list
+}
+
+// InterfaceAddrs knows "lo" and "eth0".
+func (h *Host) InterfaceAddrs(name string) ([]netip.Addr, error) {
+	h.calls.Other++
+	switch name {
+	case "lo":
+		return []netip.Addr{loopback4, loopback6}, nil
+	case "eth0":
+		return append([]netip.Addr(nil), h.addrs...), nil
+	}
+	return nil, fmt.Errorf("sim: interface addresses: of %q: %w", name, syscall.ENODEV)
+}
+
+// has says whether a packet to a stays on this host.
+func (h *Host) has(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return true
+	}
+	for _, own := range h.addrs {
+		if own == a {
+			return true
+		}
+	}
+	return false
+}
+
+// full says whether the next descriptor would be one too many.
+func (h *Host) full() bool {
+	most := h.n.opts.MaxDescriptors
+	return most != 0 && h.used >= most
+}
+
+// give puts s into the descriptor table at the lowest free number.
+func (h *Host) give(s *sock) loop.FD {
+	for h.lowest < len(h.fds) && h.fds[h.lowest] != nil {
+		h.lowest++
+	}
+	if h.lowest == len(h.fds) {
+		h.fds = append(h.fds, nil)
+	}
+	h.fds[h.lowest] = s
+	h.used++
+	s.fd = loop.FD(h.lowest + firstFD)
+	return s.fd
+}
+
+// take frees a number, and returns what it named, or nil.
+func (h *Host) take(fd loop.FD) *sock {
+	s := h.at(fd)
+	if s != nil {
+		i := int(fd) - firstFD
+		h.fds[i] = nil
+		h.used--
+		h.lowest = min(h.lowest, i)
+		s.registered = false
+		s.fd = loop.NoFD
+	}
+	return s
+}
+
+// at returns the socket with that number, or nil.
+func (h *Host) at(fd loop.FD) *sock {
+	if i := int(fd) - firstFD; i >= 0 && i < len(h.fds) {
+		return h.fds[i]
+	}
+	return nil
+}
+
+// Established returns the descriptors of h's established TCP connections, lowest first: what a script
+// picks its victims from.
+func (h *Host) Established() []loop.FD {
+	var list []loop.FD
+	for _, s := range h.fds {
+		if s != nil && s.state == open && !s.unix() {
+			list = append(list, s.fd)
+		}
+	}
+	return list
+}
+
+// Reset resets the connection of fd at both ends, as a box on the way may. False: not an
+// established TCP connection.
+func (h *Host) Reset(fd loop.FD) bool {
+	s := h.at(fd)
+	if s == nil || s.state != open || s.unix() {
+		return false
+	}
+	s.other.receiveReset()
+	s.receiveReset()
+	return true
+}
+
+// Sever lets the connection of fd die silently: neither end is told, nothing arrives any more. False:
+// not an established TCP connection.
+func (h *Host) Sever(fd loop.FD) bool {
+	s := h.at(fd)
+	if s == nil || s.state != open || s.unix() {
+		return false
+	}
+	s.sever()
+	return true
+}

@@ -1,0 +1,62 @@
+package sim
+
+import (
+	"fmt"
+	"syscall"
+
+	"github.com/millrace/millrace/loop"
+)
+
+// SocketError returns and clears the pending error.
+func (h *Host) SocketError(fd loop.FD) syscall.Errno {
+	h.calls.Other++
+	e := syscall.Errno(syscall.EBADF)
+	if s := h.at(fd); s != nil {
+		e, s.err = s.err, 0
+	}
+	h.note(opSocketError, fd, 0, e, nil)
+	return e
+}
+
+// SetOptions keeps o for Options to tell. Only the buffer sizes change what happens.
+func (h *Host) SetOptions(fd loop.FD, o loop.SocketOptions) error {
+	h.calls.Other++
+	s := h.at(fd)
+	if s == nil {
+		return fmt.Errorf("sim: set options: descriptor %d: %w", fd, syscall.Errno(syscall.EBADF))
+	}
+	s.opts = o
+	if s.out != nil && o.SndBuf > 0 {
+		s.out.sndBuf = max(o.SndBuf, minBuf)
+	}
+	if s.in != nil && o.RcvBuf > 0 && !s.unix() {
+		s.in.rcvBuf = max(o.RcvBuf, minBuf)
+	}
+	return nil
+}
+
+// SocketOptions returns what was set on fd, for tests that ask whether it was.
+func (h *Host) SocketOptions(fd loop.FD) (o loop.SocketOptions, ok bool) {
+	if s := h.at(fd); s != nil {
+		return s.opts, true
+	}
+	return o, false
+}
+
+// LocalAddr names our end. Outgoing Unix sockets have no name.
+func (h *Host) LocalAddr(fd loop.FD) (loop.Addr, bool) {
+	h.calls.Other++
+	if s := h.at(fd); s != nil {
+		return s.local, true
+	}
+	return loop.Addr{}, false
+}
+
+// PeerAddr names the other end; not ok once the connection is broken, as on Linux.
+func (h *Host) PeerAddr(fd loop.FD) (loop.Addr, bool) {
+	h.calls.Other++
+	if s := h.at(fd); s != nil && s.state == open {
+		return s.peer, true
+	}
+	return loop.Addr{}, false
+}
