@@ -1,0 +1,210 @@
+package h1
+
+import (
+	"math"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// bodyKind is how the end of a body is known.
+type bodyKind uint8
+
+const (
+	bodyNone bodyKind = iota
+	bodyLength
+	bodyChunked
+	bodyClose
+)
+
+// chunkState is what a chunked body expects next.
+type chunkState uint8
+
+const (
+	expectSize chunkState = iota
+	expectData
+	expectDataEnd
+	expectTrailers
+)
+
+// body takes a received body off its framing (RFC 9112 s.6, s.7.1).
+type body struct {
+	kind  bodyKind
+	chunk chunkState
+	left  int64 // of a counted body, or of the present chunk
+	total int64
+	extra int  // octets of chunk extensions so far
+	scan  scan // within an incomplete chunk line or trailer section
+}
+
+// next takes from the front of b and returns how many octets it used, which of them are payload (a
+// view of b, maybe empty), and whether the body is complete; n is 0 with done false when more are
+// needed. Trailers are left in c's scratch message.
+func (d *body) next(c *Config, b []byte) (n int, payload []byte, done bool, f *fault) {
+	switch d.kind {
+	case bodyNone:
+		return 0, nil, true, nil
+	case bodyLength:
+		n = int(min(d.left, int64(len(b))))
+		d.left -= int64(n)
+		return n, b[:n], d.left == 0, nil
+	case bodyClose:
+		return len(b), b, false, d.count(c, int64(len(b)))
+	}
+	switch d.chunk {
+	case expectSize:
+		n, f = d.sizeLine(c, b)
+		return n, nil, false, f
+	case expectData:
+		n = int(min(d.left, int64(len(b))))
+		if d.left -= int64(n); d.left == 0 {
+			d.chunk = expectDataEnd
+		}
+		return n, b[:n], false, nil
+	case expectDataEnd:
+		if len(b) > 0 && b[0] != '\r' || len(b) > 1 && b[1] != '\n' {
+			return 0, nil, false, errChunkEnd
+		}
+		if len(b) < 2 {
+			return 0, nil, false, nil
+		}
+		d.chunk = expectSize
+		return 2, nil, false, nil
+	}
+	n, f = d.scan.section(c, trailers, &c.msg, b)
+	if f != nil || n == 0 {
+		return 0, nil, false, f
+	}
+	for i := range c.msg.Fields {
+		if c.msg.Fields[i].ID.Framing() {
+			return 0, nil, false, errTrailField
+		}
+	}
+	return n, nil, true, nil
+}
+
+// count holds the body to the limit.
+func (d *body) count(c *Config, n int64) *fault {
+	if d.total += n; c.Limits.Body > 0 && d.total > c.Limits.Body {
+		return errBodyBig
+	}
+	return nil
+}
+
+// sizeLine takes chunk-size [ chunk-ext ] CRLF and returns the line's length, 0 when it is incomplete.
+func (d *body) sizeLine(c *Config, b []byte) (int, *fault) {
+	e, f := lineEnd(b[:min(len(b), c.Limits.ChunkLine)], int(d.scan.seen))
+	if f != nil {
+		return 0, f
+	}
+	if e < 0 {
+		if len(b) >= c.Limits.ChunkLine {
+			return 0, errChunkLong
+		}
+		d.scan.seen = uint32(-e - 1)
+		return 0, nil
+	}
+	d.scan = scan{}
+	var size int64
+	i := 0
+	for ; i < e; i++ {
+		h := unhex[b[i]]
+		if h < 0 {
+			break
+		}
+		if size > math.MaxInt64>>4 {
+			return 0, errChunkBig
+		}
+		size = size<<4 | int64(h)
+	}
+	if i == 0 {
+		return 0, errChunkSize
+	}
+	if i < e {
+		if b[i] != ';' {
+			return 0, errChunkSize
+		}
+		if !extensions(b[i:e]) {
+			return 0, errChunkExt
+		}
+		if d.extra += e - i; d.extra > c.Limits.ChunkExtra {
+			return 0, errChunkExtra
+		}
+	}
+	if size > math.MaxInt64-d.total {
+		return 0, errChunkBig
+	}
+	if f := d.count(c, size); f != nil {
+		return 0, f
+	}
+	d.left, d.chunk = size, expectData
+	if size == 0 {
+		d.chunk = expectTrailers
+	}
+	return e + 2, nil
+}
+
+// extensions judges *( ";" name [ "=" ( token / quoted-string ) ] ) (RFC 9112 s.7.1.1). The grammar's
+// "bad whitespace" is taken for what it is called: extensions are where parsers differ.
+func extensions(b []byte) bool {
+	for len(b) > 0 {
+		if b[0] != ';' {
+			return false
+		}
+		n := token(b[1:])
+		if n == 0 {
+			return false
+		}
+		b = b[1+n:]
+		if len(b) == 0 || b[0] != '=' {
+			continue
+		}
+		b = b[1:]
+		if n = token(b); n == 0 {
+			n = quoted(b)
+		}
+		if n == 0 {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+// token returns the length of the token in front of b.
+func token(b []byte) int {
+	i := 0
+	for i < len(b) && http.IsTokenByte(b[i]) {
+		i++
+	}
+	return i
+}
+
+// quoted returns the length of the quoted-string in front of b, 0 if there is none (RFC 9110 s.5.6.4).
+// Control octets are excluded already.
+func quoted(b []byte) int {
+	if len(b) < 2 || b[0] != '"' {
+		return 0
+	}
+	for i := 1; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return 0
+}
+
+var unhex = func() (t [256]int8) {
+	for i := range t {
+		t[i] = -1
+	}
+	for i := range 10 {
+		t['0'+i] = int8(i)
+	}
+	for i := range 6 {
+		t['a'+i], t['A'+i] = int8(10+i), int8(10+i)
+	}
+	return t
+}()

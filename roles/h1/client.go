@@ -1,0 +1,441 @@
+package h1
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// clientState is what a Client expects next.
+type clientState uint8
+
+const (
+	expectOpen    clientState = iota // Opened
+	expectDo                         // idle: an exchange, and no byte
+	expectStatus                     // the first byte of a head
+	expectRest                       // the rest of a head
+	expectContent                    // more of the response's body
+	expectRequest                    // the rest of our own request; the response is complete
+	expectEnd                        // Closed; what comes in is dropped
+	expectGone                       // the connection is over, or another protocol's
+)
+
+// ErrBusy and ErrClosed are why Do cannot start an exchange.
+var (
+	ErrBusy   = errors.New("h1: do: an exchange is in progress")
+	ErrClosed = fmt.Errorf("h1: do: connection is closed: %w", http.ErrNotProcessed)
+)
+
+// maxInterim is how many 1xx heads one response may be announced by: a peer could send them for ever.
+const maxInterim = 16
+
+// Owner is told when a Client has nothing to do and when it is over.
+type Owner interface {
+	// Idle says that an exchange is over and another can be started.
+	Idle(c *Client)
+	// Closed says that the connection is over; it comes after the exchange's Done.
+	Closed(c *Client, cause error)
+}
+
+// Client is the client's end of a connection. It is a value to embed: call Init, then hand it to the
+// transport as its roles.Upper. It carries one exchange at a time.
+//
+// A response may come while the request's body is still being sent. One that refuses (status 300 and
+// above) or closes ends the sending: nothing more is asked of the handler, the response is read to its
+// end, and the connection closes with the exchange (RFC 9112 s.9.3, s.9.5). After any other the sending
+// goes on, and Done comes when both messages are complete.
+type Client struct {
+	cfg *Config
+	low roles.Lower
+	// Owner may be nil. It is set after Init.
+	Owner Owner
+	x     *exchange
+	due   time.Duration
+	scan  scan
+
+	state  clientState
+	served bool // an exchange was completed on this connection
+	failed bool // we closed it, for a reason that Closed is told
+}
+
+var _ roles.Upper = (*Client)(nil)
+
+// Init makes c a client on l. c must not be in use.
+func (c *Client) Init(cfg *Config, l roles.Lower) {
+	*c = Client{cfg: cfg, low: l}
+}
+
+// Do starts an exchange. h.Writable is called, unasked, when the request can be sent: once the
+// connection is open. The error is ErrBusy or ErrClosed.
+func (c *Client) Do(h http.Handler) (http.Exchange, error) {
+	if c.x != nil {
+		return nil, ErrBusy
+	}
+	if c.state >= expectEnd {
+		return nil, ErrClosed
+	}
+	x := c.cfg.take()
+	x.h, x.low, x.side, x.wants = h, c.low, c, true
+	c.x = x
+	if c.state == expectDo {
+		c.state, c.due = expectStatus, 0
+		c.low.WantWrite()
+		c.low.Rearm()
+	}
+	return x, nil
+}
+
+// Reusable tells whether an exchange can be started now on an open connection.
+func (c *Client) Reusable() bool { return c.state == expectDo }
+
+// Reused tells whether the connection has completed an exchange.
+func (c *Client) Reused() bool { return c.served }
+
+// Close ends the connection in order, or with it the exchange in progress.
+func (c *Client) Close() {
+	if c.state < expectEnd {
+		c.shut(roles.Graceful, nil)
+	}
+}
+
+// Opened is roles.Upper's.
+func (c *Client) Opened(now time.Duration) {
+	c.cfg.now = now
+	if c.state != expectOpen {
+		return
+	}
+	if c.x == nil {
+		c.state, c.due = expectDo, c.cfg.deadline(c.cfg.Timeouts.Idle)
+		return
+	}
+	c.state = expectStatus
+	c.low.WantWrite()
+}
+
+// Rx is roles.Upper's.
+func (c *Client) Rx(now time.Duration, b []byte) (used int) {
+	c.cfg.now = now
+	for used < len(b) {
+		n := 0
+		switch c.state {
+		case expectStatus, expectRest:
+			n = c.rxHead(b[used:])
+		case expectContent:
+			n = c.rxBody(b[used:])
+		case expectDo, expectOpen, expectRequest:
+			n = c.fail(errUnsolicited, b)
+		case expectEnd:
+			n = len(b) - used
+		}
+		if n == 0 {
+			break
+		}
+		used += n
+	}
+	return used
+}
+
+func (c *Client) rxHead(b []byte) int {
+	x := c.x
+	if !x.out.begun() {
+		// An answer to nothing: a 408 before the end, or somebody else's response.
+		return c.fail(errUnsolicited, b)
+	}
+	x.began = true
+	n, f := c.scan.section(c.cfg, responseHead, &c.cfg.msg, b)
+	if f != nil {
+		return c.fail(f, b)
+	}
+	if n == 0 {
+		if c.state == expectStatus {
+			c.state = expectRest
+			c.due = c.cfg.deadline(c.cfg.Timeouts.Head)
+		}
+		return 0
+	}
+	m := &c.cfg.msg
+	kind, f := response(c.cfg, m, x.head)
+	switch {
+	case f != nil:
+		return c.fail(f, b)
+	case m.Status == 101:
+		return c.switched(m, n, b)
+	case m.Status < 200:
+		return c.informed(m, n, b)
+	}
+	c.answered(m, kind)
+	return n
+}
+
+// informed passes a 1xx head on; 100 lets our body go.
+func (c *Client) informed(m *http.Message, n int, b []byte) int {
+	x := c.x
+	if x.interim++; x.interim > maxInterim {
+		return c.fail(errInterim, b)
+	}
+	c.cfg.Counters.Interim++
+	c.state, c.due = expectStatus, 0
+	if x.out.done() {
+		c.due = c.cfg.deadline(c.cfg.Timeouts.Response)
+	}
+	if m.Status == 100 {
+		x.release()
+	}
+	x.h.Head(x, m)
+	c.settle()
+	return n
+}
+
+// switched passes 101 on, in answer to which the handler calls Upgrade.
+func (c *Client) switched(m *http.Message, n int, b []byte) int {
+	x := c.x
+	if x.upgrade && m.Upgrade != nil && x.out.done() {
+		x.h.Head(x, m)
+	}
+	if c.state < expectEnd {
+		return c.fail(errSwitch, b)
+	}
+	c.settle()
+	return n
+}
+
+// answered starts the final response.
+func (c *Client) answered(m *http.Message, kind bodyKind) {
+	x := c.x
+	c.cfg.Counters.Responses++
+	x.close = x.close || m.Close
+	if !x.out.done() {
+		if m.Status >= 300 || x.close {
+			x.close, x.wants, x.hold = true, false, false
+			x.out.kind = sendDone
+		} else {
+			x.release()
+		}
+	}
+	x.in.kind, x.in.left = kind, m.Length
+	c.state, c.due = expectContent, c.cfg.deadline(c.cfg.Timeouts.Body)
+	x.h.Head(x, m)
+	if kind == bodyNone && c.state == expectContent {
+		c.complete(nil)
+	}
+	c.settle()
+}
+
+func (c *Client) rxBody(b []byte) int {
+	x := c.x
+	if x.paused {
+		return 0
+	}
+	n, p, done, f := x.in.next(c.cfg, b)
+	if f != nil {
+		return c.fail(f, b)
+	}
+	if n > 0 {
+		c.due = c.cfg.deadline(c.cfg.Timeouts.Body)
+	}
+	if len(p) > 0 {
+		x.h.Body(x, p)
+	}
+	if done && c.state == expectContent {
+		var t []http.Field
+		if x.in.kind == bodyChunked {
+			t = c.cfg.msg.Fields
+		}
+		c.complete(t)
+	}
+	c.settle()
+	return n
+}
+
+// complete ends the response.
+func (c *Client) complete(t []http.Field) {
+	c.state, c.due = expectRequest, 0
+	c.x.inDone = true
+	c.x.h.End(c.x, t)
+}
+
+// Writable is roles.Upper's.
+func (c *Client) Writable(now time.Duration) {
+	c.cfg.now = now
+	x := c.x
+	if x == nil || c.state >= expectEnd || x.hold {
+		return
+	}
+	if x.out.kind == sendLast {
+		x.out.last(c.low)
+	} else if x.wants {
+		x.wants = false
+		x.h.Writable(x)
+	}
+	if x.out.done() && c.state == expectStatus {
+		c.due = c.cfg.deadline(c.cfg.Timeouts.Response)
+	}
+	c.settle()
+}
+
+// settle ends the exchange when both messages are complete, or the connection has become another
+// protocol's. It is called last, after the handler.
+func (c *Client) settle() {
+	x := c.x
+	switch {
+	case x == nil || c.state == expectEnd:
+		return
+	case c.state == expectGone:
+	case !x.inDone || !x.out.done():
+		return
+	case x.close:
+		c.state = expectEnd
+		c.low.Close(roles.Graceful, nil)
+	default:
+		c.state, c.due = expectDo, c.cfg.deadline(c.cfg.Timeouts.Idle)
+		x.start()
+	}
+	c.x = nil
+	c.served = true
+	x.h.Done(x, nil)
+	c.cfg.give(x)
+	if c.Owner != nil && c.state == expectDo {
+		c.Owner.Idle(c)
+	}
+}
+
+// RxEnd is roles.Upper's.
+func (c *Client) RxEnd(now time.Duration, unused int) {
+	c.cfg.now = now
+	switch c.state {
+	case expectDo, expectOpen:
+		c.shut(roles.Graceful, nil)
+	case expectStatus:
+		// Closed makes the cause: nothing of a response has come.
+		c.state = expectEnd
+		c.low.Close(roles.Immediate, errHeadNone)
+	case expectRest:
+		c.fail(errHeadCut, nil)
+	case expectContent:
+		if c.x.in.kind != bodyClose {
+			c.fail(errBodyCut, nil)
+			return
+		}
+		c.complete(nil)
+		c.settle()
+	case expectRequest:
+		c.x.close, c.x.wants = true, false
+		c.x.out.kind = sendDone
+		c.settle()
+	}
+}
+
+// Deadline is roles.Upper's.
+func (c *Client) Deadline() time.Duration {
+	if c.x != nil && c.x.paused || c.state >= expectEnd {
+		return 0
+	}
+	return c.due
+}
+
+// Timeout is roles.Upper's.
+func (c *Client) Timeout(now time.Duration) {
+	c.cfg.now = now
+	if d := c.Deadline(); d == 0 || now < d {
+		return
+	}
+	c.due = 0
+	switch c.state {
+	case expectDo:
+		c.shut(roles.Graceful, nil)
+	case expectStatus:
+		if c.x.hold {
+			c.x.release()
+			return
+		}
+		c.fail(errRespSlow, nil)
+	case expectRest:
+		c.fail(errHeadSlow, nil)
+	case expectContent:
+		c.fail(errBodySlow, nil)
+	}
+}
+
+// Closed is roles.Upper's.
+func (c *Client) Closed(cause error) {
+	x, own := c.x, c.failed
+	c.state = expectGone
+	if x != nil {
+		c.x = nil
+		x.h.Done(x, c.cause(x, cause, own))
+		c.cfg.give(x)
+	}
+	if c.Owner != nil {
+		c.Owner.Closed(c, cause)
+	}
+}
+
+// cause says what the end of the connection means to the exchange. A request of which nothing was sent
+// was not processed; one that met the end of a connection that had been idle most likely crossed the
+// peer's close on the way, and RFC 9112 s.9.3.1 lets an idempotent one be sent again. On a fresh
+// connection the silence is an answer of a kind, and nothing is said about it.
+func (c *Client) cause(x *exchange, cause error, own bool) error {
+	switch {
+	case own:
+		return cause
+	case cause == nil:
+		cause = errGone
+	}
+	switch {
+	case x.began:
+		return cause
+	case !x.out.begun():
+		return fmt.Errorf("h1: request: not sent: %w: %w", http.ErrNotProcessed, cause)
+	case c.served:
+		return fmt.Errorf("h1: response: none on a reused connection: %w: %w", http.ErrNotProcessed, cause)
+	}
+	return fmt.Errorf("h1: response: none: %w", cause)
+}
+
+// fail gives the connection up for a fault of the peer's. It returns len(b), so that nothing more is
+// looked at.
+func (c *Client) fail(f *fault, b []byte) int {
+	if errors.Is(f, http.ErrTimeout) {
+		c.cfg.Counters.Timeouts++
+	} else {
+		c.cfg.Counters.Malformed++
+	}
+	e := *f
+	e.Where, e.Status = "response: "+f.Where, 0
+	// Nothing was sent of a request that met leftovers of the one before.
+	c.failed = c.x == nil || c.x.out.begun()
+	c.shut(roles.Immediate, &e)
+	return len(b)
+}
+
+func (c *Client) shut(mode roles.CloseMode, cause error) {
+	c.state = expectEnd
+	c.low.Close(mode, cause)
+}
+
+func (c *Client) resumed(x *exchange) {
+	if c.state == expectContent {
+		c.due = c.cfg.deadline(c.cfg.Timeouts.Body)
+		c.low.Rearm()
+	}
+}
+
+func (c *Client) abandon(x *exchange, cause error) {
+	if x == c.x && c.state < expectEnd {
+		c.failed = true
+		c.shut(roles.Reset, cause)
+	}
+}
+
+// release lets a body go that waited for 100 (Continue).
+func (x *exchange) release() {
+	if x.hold {
+		x.hold = false
+		if x.wants {
+			x.low.WantWrite()
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package h1
+
+import (
+	"bytes"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// expectsBody tells for which methods a request without a body says so with a length of 0: those whose
+// meaning expects one (RFC 9110 s.8.6).
+func expectsBody(method []byte) bool {
+	switch string(method) {
+	case "POST", "PUT", "PATCH":
+		return true
+	}
+	return false
+}
+
+func (c *Client) sendHead(x *exchange, m *http.Message, end bool) error {
+	switch {
+	case x.out.begun() || c.state >= expectEnd:
+		return errHeadTwice
+	case !http.ValidName(m.Method) || string(m.Method) == "CONNECT":
+		return errHeadMethod
+	case !http.ValidAuthority(m.Authority):
+		return errHeadHost
+	case end && m.Length > 0:
+		return errHeadEnd
+	case !end && m.Length < 0 && m.Version == http.HTTP10:
+		return errHead10
+	case !http.ValidValue(m.Upgrade):
+		return errHeadValue
+	}
+	path, query := m.Target, []byte(nil)
+	if len(path) == 0 {
+		path, query = m.Path, m.Query
+		if len(path) == 0 {
+			path = slash
+		}
+		if bytes.IndexByte(path, '?') >= 0 {
+			return errHeadTarget
+		}
+	}
+	if !http.ValidTarget(path) || len(query) > 0 && !http.ValidTarget(query) {
+		return errHeadTarget
+	}
+	size, err := fieldsSize(m.Fields)
+	if err != nil {
+		return err
+	}
+	size += headFixed + len(m.Method) + len(path) + len(query) + len(m.Authority) + len(m.Upgrade)
+	if size > roles.MaxRoom {
+		return errHeadSize
+	}
+	r := c.low.Room(size)
+	if r == nil {
+		return http.ErrNoRoom
+	}
+
+	b := append(r[:0], m.Method...)
+	b = append(b, ' ')
+	b = append(b, path...)
+	if len(query) > 0 {
+		b = append(b, '?')
+		b = append(b, query...)
+	}
+	x.version = http.HTTP11
+	if m.Version == http.HTTP10 {
+		x.version = http.HTTP10
+		b = append(b, " HTTP/1.0\r\nHost: "...)
+	} else {
+		b = append(b, " HTTP/1.1\r\nHost: "...)
+	}
+	b = append(b, m.Authority...)
+	b = append(b, crlf...)
+	x.out.kind, x.out.left = sendLength, m.Length
+	switch {
+	case end || m.Length == 0:
+		if expectsBody(m.Method) {
+			b = appendLength(b, 0)
+		}
+		x.out.kind = sendDone
+	case m.Length > 0:
+		b = appendLength(b, m.Length)
+	default:
+		x.out.kind = sendChunked
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	if m.Continue && x.out.kind != sendDone && x.version == http.HTTP11 {
+		x.hold = true
+		b = append(b, "Expect: 100-continue\r\n"...)
+		c.due = c.cfg.deadline(c.cfg.Timeouts.Continue)
+		if c.due == 0 {
+			x.hold = false
+		}
+	}
+	x.upgrade = m.Upgrade != nil
+	x.close = m.Close || x.version == http.HTTP10
+	x.head = string(m.Method) == "HEAD"
+	b = appendConnection(b, m.Close, false, m.Upgrade)
+	b = appendFields(b, m.Fields)
+	b = append(b, crlf...)
+	c.low.Commit(len(b))
+	c.cfg.Counters.Requests++
+	if c.served {
+		c.cfg.Counters.Reused++
+	}
+	return nil
+}
+
+// Upgrade puts u in our place: bytes that follow the 101 are offered to it. It is called from inside
+// Head, for the 101 that answers a request with Upgrade. Done follows, with cause nil, when the handler
+// has returned; c is of no use after that, and its Owner is told nothing more.
+func (c *Client) Upgrade(x http.Exchange, u roles.Upper) error {
+	e, ok := x.(*exchange)
+	if !ok || e != c.x || !e.upgrade || c.state > expectRest || c.cfg.msg.Status != 101 {
+		return errUpgrade
+	}
+	c.cfg.Counters.Upgraded++
+	c.state = expectGone
+	e.start()
+	c.low.Replace(u)
+	return nil
+}

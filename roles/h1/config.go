@@ -1,0 +1,151 @@
+package h1
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// Limits bound what a peer can make us hold or do. All are in bytes where nothing else is said.
+type Limits struct {
+	// StartLine is the longest request line or status line. 414 on a server.
+	StartLine int
+	// Head is the longest head, start line and line ends included: as much as a transport must park for
+	// a peer that dribbles. 431 on a server.
+	Head int
+	// Fields is how many header fields, or trailer fields, a message may have. 431 on a server.
+	Fields int
+	// Body is the longest body, declared or as it streams. 413 on a server. 0 means no limit.
+	Body int64
+	// ChunkLine is the longest line in front of a chunk.
+	ChunkLine int
+	// ChunkExtra is the most that chunk extensions may add up to in one body, since they cost work and
+	// bring nothing.
+	ChunkExtra int
+	// Trailers is the longest trailer section, line ends included. 431 on a server.
+	Trailers int
+	// Drain is how much of a request's body a server takes after its response is complete, in order to
+	// keep the connection. More costs the connection.
+	Drain int64
+}
+
+// DefaultLimits are safe on the open Internet.
+func DefaultLimits() Limits {
+	return Limits{
+		StartLine:  8192,      // RFC 9112 s.3 asks for 8,000 at least
+		Head:       16 << 10,  // what browsers with many cookies reach, and one record of TLS
+		Fields:     100,       // proxies add a dozen to a browser's twenty
+		Body:       1 << 30,   // streamed, never held: it bounds how long one message can go on
+		ChunkLine:  256,       // 16 digits and an extension of the kind that signs chunks
+		ChunkExtra: 16 << 10,  // a signed upload of 12 MiB in chunks of 64 KiB
+		Trailers:   4096,      // a digest and a signature
+		Drain:      256 << 10, // about what a new connection costs, in time, on a slow line
+	}
+}
+
+// Timeouts bound how long a peer may keep us waiting. 0 switches one off.
+type Timeouts struct {
+	// Head is from the first byte of a head to its end. 408 on a server.
+	Head time.Duration
+	// Body is between two pieces of a body while we are ready to take them. 408 on a server that has
+	// not answered yet.
+	Body time.Duration
+	// Idle is how long a connection without an exchange is kept: on a server from the start of the
+	// connection or the end of an exchange to the first byte of the next; on a client between exchanges.
+	Idle time.Duration
+	// Response is how long a client waits for the first byte of a response after its request is
+	// complete.
+	Response time.Duration
+	// Continue is how long a client that asked for 100 (Continue) waits before it sends its body
+	// unasked (RFC 9110 s.10.1.1).
+	Continue time.Duration
+}
+
+// DefaultTimeouts suit browsers and devices on bad lines. Response is off: whoever made the request
+// knows what it is worth.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{
+		Head:     10 * time.Second, // a head fits in a few packets, and retransmissions take seconds
+		Body:     30 * time.Second, // outlasts a change of cell or access point
+		Idle:     60 * time.Second, // less than the 120 s after which many NATs forget
+		Continue: time.Second,      // servers that know Expect answer at once, the others never
+	}
+}
+
+// Counters count since the Config was made.
+type Counters struct {
+	Requests  uint64 // complete heads, received by servers or sent by clients
+	Responses uint64 // final heads, sent by servers or received by clients
+	Interim   uint64 // 1xx heads, either way
+	Reused    uint64 // of Requests, those on a connection that had served one before
+	Upgraded  uint64 // connections handed to another protocol
+	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
+	Malformed uint64 // heads or bodies refused, by servers and clients
+}
+
+// Config is what the connections of one loop share. It must not be copied once it is in use, and all
+// of its connections must be driven by one goroutine.
+type Config struct {
+	Limits   Limits
+	Timeouts Timeouts
+	// Date returns the present Date field value, which the caller caches and renews each second. nil
+	// means that servers send no Date, as one without a clock must (RFC 9110 s.6.6.1).
+	Date func() []byte
+	// ServerName is the Server field of responses; empty for none. It must be a legal field value.
+	ServerName string
+	Counters   Counters
+
+	refused [512 - 400]uint64
+	msg     http.Message
+	fields  []http.Field
+	free    []*exchange
+	now     time.Duration // of the latest call into any connection
+}
+
+// NewConfig returns a Config with the default limits and timeouts.
+func NewConfig() *Config {
+	return &Config{Limits: DefaultLimits(), Timeouts: DefaultTimeouts()}
+}
+
+// Refused returns how many requests servers have answered by themselves with this 4xx or 5xx status.
+func (c *Config) Refused(status int) uint64 {
+	if i := status - 400; i >= 0 && i < len(c.refused) {
+		return c.refused[i]
+	}
+	return 0
+}
+
+func (c *Config) countRefused(status int) {
+	if i := status - 400; i >= 0 && i < len(c.refused) {
+		c.refused[i]++
+	}
+}
+
+// maxFree bounds the pool of exchanges: what a burst needed beyond it goes back to the collector.
+const maxFree = 1024
+
+func (c *Config) take() *exchange {
+	n := len(c.free)
+	if n == 0 {
+		return new(exchange)
+	}
+	x := c.free[n-1]
+	c.free[n-1] = nil
+	c.free = c.free[:n-1]
+	return x
+}
+
+func (c *Config) give(x *exchange) {
+	*x = exchange{}
+	if len(c.free) < maxFree {
+		c.free = append(c.free, x)
+	}
+}
+
+// deadline is d after the present call, or never.
+func (c *Config) deadline(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return c.now + d
+}

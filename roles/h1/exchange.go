@@ -1,0 +1,140 @@
+package h1
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// exchange is the http.Exchange of the request a connection is busy with. A connection without one
+// owns none: they come from the Config's pool.
+type exchange struct {
+	h    http.Handler
+	low  roles.Lower
+	side side
+	in   body
+	out  sender
+
+	version http.Version // the peer's, of a request; ours, on a client
+	head    bool         // the request is HEAD: its response has no body
+	close   bool         // the connection ends with this exchange
+	inDone  bool         // the peer's message is complete
+	wants   bool         // the handler asked for Writable
+	paused  bool         // the handler asked for no Body
+	stopped bool         // the Lower is paused, for whatever reason
+	hold    bool         // client: our body waits for 100 (Continue)
+	owes100 bool         // server: the peer waits for 100 (Continue)
+	mute    bool         // server: the rest of the body is of no interest
+	upgrade bool         // client: the request asks for another protocol
+	began   bool         // client: a byte of the response has come
+	interim uint8        // client: informational heads so far
+	drained int64        // server: body taken after the response was complete
+}
+
+// side is what the two ends of a connection do differently.
+type side interface {
+	sendHead(x *exchange, m *http.Message, end bool) error
+	resumed(x *exchange)
+	abandon(x *exchange, cause error)
+}
+
+var _ http.Exchange = (*exchange)(nil)
+
+func (x *exchange) SendHead(m *http.Message, end bool) error { return x.side.sendHead(x, m, end) }
+
+func (x *exchange) Room() []byte {
+	if x.hold {
+		return nil
+	}
+	return x.out.space(x.low)
+}
+
+func (x *exchange) Commit(n int, end bool) {
+	if x.hold {
+		x.side.abandon(x, errCommitHeld)
+		return
+	}
+	if err := x.out.commit(x.low, n, end); err != nil {
+		x.side.abandon(x, err)
+	}
+}
+
+func (x *exchange) SendTrailers(t []http.Field) error {
+	if x.hold {
+		return http.ErrNoRoom
+	}
+	return x.out.trailers(x.low, t)
+}
+
+func (x *exchange) WantWrite() {
+	x.wants = true
+	if !x.hold {
+		x.low.WantWrite()
+	}
+}
+
+func (x *exchange) Pause() {
+	x.paused = true
+	x.stop()
+}
+
+func (x *exchange) Resume() {
+	if !x.paused {
+		return
+	}
+	x.paused = false
+	x.start()
+	x.side.resumed(x)
+}
+
+// Credit does nothing: what Rx used has been granted to the peer already.
+func (x *exchange) Credit(int) {}
+
+func (x *exchange) Reset(cause error) {
+	if cause == nil {
+		cause = errReset
+	}
+	x.side.abandon(x, cause)
+}
+
+func (x *exchange) SetHandler(h http.Handler) { x.h = h }
+
+// stop and start pause and resume the Lower, once each.
+func (x *exchange) stop() {
+	if !x.stopped {
+		x.stopped = true
+		x.low.Pause()
+	}
+}
+
+func (x *exchange) start() {
+	if x.stopped {
+		x.stopped = false
+		x.low.Resume()
+	}
+}
+
+func misuse(what string) error { return fmt.Errorf("h1: %s: %w", what, http.ErrMisuse) }
+
+var (
+	errReset      = fmt.Errorf("h1: exchange: reset by its handler")
+	errGone       = fmt.Errorf("h1: exchange: connection closed by its owner")
+	errCommitHeld = misuse("commit: body before 100 (Continue)")
+	errCommitOver = misuse("commit: more than Room gave")
+	errCommitHead = misuse("commit: body without a head")
+	errCommitLess = misuse("commit: body ends before its announced length")
+	errHeadTwice  = misuse("send head: a final head was sent already")
+	errHeadStatus = misuse("send head: status out of range")
+	errHeadSize   = misuse("send head: longer than " + "one room")
+	errHeadEnd    = misuse("send head: no body, but a length above 0")
+	errHeadName   = misuse("send head: field name is not a token")
+	errHeadValue  = misuse("send head: illegal octet or outer whitespace in a field value")
+	errHeadFrame  = misuse("send head: framing field among the message's")
+	errHeadTarget = misuse("send head: illegal target")
+	errHeadMethod = misuse("send head: method is no token, or CONNECT")
+	errHeadHost   = misuse("send head: authority is not host[:port]")
+	errHead10     = misuse("send head: HTTP/1.0 request with a body of unknown length")
+	errHeadUp     = misuse("send head: 101 is sent by Upgrade")
+	errUpgrade    = misuse("upgrade: not the present exchange, or its request or response has begun a body")
+)

@@ -1,0 +1,145 @@
+package h1
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// version reads HTTP/1.0 or HTTP/1.1. A higher minor version is served as 1.1 (RFC 9110 s.2.5). wrong
+// and unknown are what to return for a malformed one and for another major version.
+func version(b []byte, wrong, unknown *fault) (http.Version, *fault) {
+	if len(b) != 8 {
+		return 0, wrong
+	}
+	switch binary.BigEndian.Uint64(b) {
+	case 0x485454502f312e31: // "HTTP/1.1"
+		return http.HTTP11, nil
+	case 0x485454502f312e30: // "HTTP/1.0"
+		return http.HTTP10, nil
+	}
+	if string(b[:5]) != "HTTP/" || !isDigit(b[5]) || b[6] != '.' || !isDigit(b[7]) {
+		return 0, wrong
+	}
+	if b[5] != '1' {
+		return 0, unknown
+	}
+	return http.HTTP11, nil
+}
+
+// requestLine reads method SP request-target SP HTTP-version (RFC 9112 s.3), with exactly one SP at
+// either place.
+func requestLine(m *http.Message, line []byte) *fault {
+	i := 0
+	for i < len(line) && http.IsTokenByte(line[i]) {
+		i++
+	}
+	if i == 0 || i == len(line) || line[i] != ' ' {
+		return errMethod
+	}
+	method, rest := line[:i:i], line[i+1:]
+	i = bytes.IndexByte(rest, ' ')
+	if i < 0 {
+		return errStart
+	}
+	v, f := version(rest[i+1:], errVersion, errVersionNo)
+	if f != nil {
+		return f
+	}
+	if !http.ValidTarget(rest[:i]) {
+		return errTarget
+	}
+	fields := m.Fields
+	*m = http.Message{Version: v, Method: method, Target: rest[:i:i], Fields: fields}
+	return nil
+}
+
+// target takes the request-target apart (RFC 9112 s.3.2).
+func target(m *http.Message) *fault {
+	t := m.Target
+	if string(m.Method) == "CONNECT" {
+		return errConnect
+	}
+	if t[0] != '/' {
+		if len(t) == 1 && t[0] == '*' {
+			if string(m.Method) != "OPTIONS" {
+				return errAsterisk
+			}
+			m.Path = t
+			return nil
+		}
+		switch {
+		case len(t) > 7 && http.EqualFold(t[:7], "http://"):
+			m.Scheme, t = t[:4:4], t[7:]
+		case len(t) > 8 && http.EqualFold(t[:8], "https://"):
+			m.Scheme, t = t[:5:5], t[8:]
+		default:
+			return errForm
+		}
+		i := bytes.IndexAny(t, "/?")
+		if i < 0 {
+			i = len(t)
+		}
+		// A URI of either scheme without a host is invalid (RFC 9110 s.4.2.1).
+		if i == 0 || !http.ValidAuthority(t[:i]) {
+			return errForm
+		}
+		m.Authority, t = t[:i:i], t[i:]
+		if len(t) == 0 {
+			t = slash
+		}
+	}
+	if i := bytes.IndexByte(t, '?'); i >= 0 {
+		m.Path, m.Query = t[:i:i], t[i+1:]
+	} else {
+		m.Path = t
+	}
+	if len(m.Path) == 0 {
+		m.Path = slash
+	}
+	return nil
+}
+
+var slash = []byte("/")
+
+// request judges a complete request head and fills in what its fields say of the message.
+func request(c *Config, m *http.Message) *fault {
+	if f := target(m); f != nil {
+		return f
+	}
+	var g framing
+	if f := g.read(m); f != nil {
+		return f
+	}
+	switch {
+	case g.hosts > 1:
+		return errHostTwice
+	case g.hosts == 0 && m.Version == http.HTTP11:
+		return errHostNone
+	case g.hosts == 1 && !http.ValidAuthority(g.host):
+		return errHostBad
+	}
+	if m.Authority == nil {
+		// The target's authority, where it names one, overrules Host (RFC 9112 s.3.2.2).
+		m.Authority = g.host
+	}
+	if g.expect != nil && m.Version == http.HTTP11 {
+		if !http.EqualFold(g.expect, "100-continue") {
+			return errExpect
+		}
+		m.Continue = true
+	}
+	switch {
+	case g.chunked:
+		m.Length = http.UnknownLength
+	case g.length >= 0:
+		m.Length = g.length
+		if c.Limits.Body > 0 && m.Length > c.Limits.Body {
+			return errLengthBig
+		}
+	}
+	return nil
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }

@@ -1,0 +1,348 @@
+package h1
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// serverState is what a Server expects next.
+type serverState uint8
+
+const (
+	expectHead    serverState = iota // the first byte of a head, or nothing at all
+	expectHeadEnd                    // the rest of a head
+	expectBody                       // more of the present request's body
+	expectAnswer                     // our handler's response; the next request waits
+	expectClose                      // Closed; what comes in is dropped
+	expectNothing                    // the connection is over, or another protocol's
+)
+
+// Server is the server's end of a connection. It is a value to embed: call Init, then hand it to the
+// transport as its roles.Upper. It answers one request at a time, in order; requests that a client sends
+// ahead wait with the transport, so that the answers to all that came in one read leave in one write.
+//
+// A request's Head, Body and End come as it arrives. The response may begin before the request has
+// ended, and the exchange is over, Done, when both are complete. If the response is complete first, the
+// rest of the body is taken up to Limits.Drain in order to keep the connection, and given to Body unless
+// the handler had paused; if there is more, the connection is closed and Done's cause wraps
+// http.ErrUnread.
+//
+// 100 (Continue) is sent where it is waited for at the next Writable, after the handler's own, unless the
+// final response has begun by then or the handler has paused: a handler that wants to see more before it
+// decides pauses in Head and resumes, and one that refuses just answers. A final response that comes
+// instead of 100 closes the connection, since nobody can know whether the body follows.
+type Server struct {
+	cfg  *Config
+	low  roles.Lower
+	h    http.Handler
+	x    *exchange
+	due  time.Duration
+	scan scan
+
+	state  serverState
+	served bool // an exchange was completed on this connection
+	held   bool // Rx left bytes of the next request with the transport
+	ended  bool // the peer has ended its direction
+}
+
+var _ roles.Upper = (*Server)(nil)
+
+// Init makes s a server on l that gives each request to h. s must not be in use.
+func (s *Server) Init(c *Config, l roles.Lower, h http.Handler) {
+	*s = Server{cfg: c, low: l, h: h}
+}
+
+// Busy tells whether a request is being received or answered.
+func (s *Server) Busy() bool { return s.x != nil || s.state == expectHeadEnd }
+
+// Drain has the connection close when the present exchange is over, at once if there is none. The
+// response, unless it has begun, says so.
+func (s *Server) Drain() {
+	switch {
+	case s.state >= expectClose:
+	case s.x != nil:
+		s.x.close = true
+	default:
+		s.state = expectClose
+		s.low.Close(roles.Graceful, nil)
+	}
+}
+
+// Opened is roles.Upper's.
+func (s *Server) Opened(now time.Duration) {
+	s.cfg.now = now
+	s.due = s.cfg.deadline(s.cfg.Timeouts.Idle)
+}
+
+// Rx is roles.Upper's.
+func (s *Server) Rx(now time.Duration, b []byte) (used int) {
+	s.cfg.now = now
+	s.held = false
+	for used < len(b) {
+		n := 0
+		switch s.state {
+		case expectHead, expectHeadEnd:
+			n = s.rxHead(b[used:])
+		case expectBody:
+			n = s.rxBody(b[used:])
+		case expectAnswer:
+			s.held = true
+			if !s.x.wants {
+				s.x.stop()
+			}
+		case expectClose:
+			n = len(b) - used
+		}
+		if n == 0 {
+			break
+		}
+		used += n
+	}
+	return used
+}
+
+// rxHead takes a head that is complete, and returns its length, or 0.
+func (s *Server) rxHead(b []byte) int {
+	if s.state == expectHead {
+		switch {
+		case b[0] == '\r':
+			// An empty line in front of a request is passed over (RFC 9112 s.2.2).
+			if len(b) == 1 {
+				return 0
+			}
+			if b[1] != '\n' {
+				return s.refuse(errBareCR, b)
+			}
+			return 2
+		case b[0] == '\n':
+			return s.refuse(errBareLF, b)
+		case !http.IsTokenByte(b[0]):
+			// A TLS client on a plain port is told at once, not when its time is over.
+			return s.refuse(errMethod, b)
+		}
+	}
+	c := s.cfg
+	n, f := s.scan.section(c, requestHead, &c.msg, b)
+	if f != nil {
+		return s.refuse(f, b)
+	}
+	if n == 0 {
+		if s.state == expectHead {
+			s.state = expectHeadEnd
+			s.due = c.deadline(c.Timeouts.Head)
+		}
+		return 0
+	}
+	if f = request(c, &c.msg); f != nil {
+		return s.refuse(f, b)
+	}
+	s.begin(&c.msg)
+	return n
+}
+
+// begin starts the exchange for a request whose head has come.
+func (s *Server) begin(m *http.Message) {
+	c := s.cfg
+	c.Counters.Requests++
+	if s.served {
+		c.Counters.Reused++
+	}
+	x := c.take()
+	x.h, x.low, x.side = s.h, s.low, s
+	x.version, x.close, x.owes100 = m.Version, m.Close, m.Continue && m.Length != 0
+	x.head = len(m.Method) == 4 && string(m.Method) == "HEAD"
+	s.x = x
+	if m.Length == 0 {
+		s.state, s.due = expectAnswer, 0
+		x.inDone = true
+		x.h.Head(x, m)
+		if s.state == expectAnswer {
+			x.h.End(x, nil)
+		}
+		s.settle()
+		return
+	}
+	s.state, s.due = expectBody, c.deadline(c.Timeouts.Body)
+	x.in.kind, x.in.left = bodyLength, m.Length
+	if m.Length < 0 {
+		x.in.kind = bodyChunked
+	}
+	x.h.Head(x, m)
+	if x.owes100 && !x.paused && s.state == expectBody {
+		s.low.WantWrite()
+	}
+	s.settle()
+}
+
+// rxBody takes a piece of the body, and returns how many octets it used.
+func (s *Server) rxBody(b []byte) int {
+	c, x := s.cfg, s.x
+	if x.paused {
+		return 0
+	}
+	n, p, done, f := x.in.next(c, b)
+	if f != nil {
+		return s.refuse(f, b)
+	}
+	if n > 0 {
+		s.due = c.deadline(c.Timeouts.Body)
+	}
+	if x.out.done() {
+		if x.drained += int64(n); x.drained > c.Limits.Drain {
+			s.shut(roles.Graceful, errUnread)
+			return len(b)
+		}
+	}
+	if len(p) > 0 && !x.mute {
+		x.h.Body(x, p)
+	}
+	if done && s.state == expectBody {
+		s.state, s.due = expectAnswer, 0
+		x.inDone = true
+		x.owes100 = false
+		var t []http.Field
+		if x.in.kind == bodyChunked {
+			t = c.msg.Fields
+		}
+		x.h.End(x, t)
+	}
+	s.settle()
+	return n
+}
+
+// Writable is roles.Upper's.
+func (s *Server) Writable(now time.Duration) {
+	s.cfg.now = now
+	x := s.x
+	if x == nil || s.state >= expectClose {
+		return
+	}
+	if x.out.kind == sendLast {
+		x.out.last(s.low)
+	} else if x.wants {
+		x.wants = false
+		x.h.Writable(x)
+	}
+	if s.state == expectBody && x.owes100 && !x.paused && !x.out.begun() {
+		s.send100(x)
+	}
+	s.settle()
+}
+
+// settle ends the exchange when both messages are complete or the connection has become another
+// protocol's, and otherwise sees to a body that outlasts its response. It is called last, after the
+// handler.
+func (s *Server) settle() {
+	x := s.x
+	switch {
+	case x == nil || s.state == expectClose:
+	case s.state == expectNothing:
+		s.finish(x)
+	case !x.out.done():
+	case x.inDone:
+		s.state, s.due = expectHead, s.cfg.deadline(s.cfg.Timeouts.Idle)
+		if x.close || s.ended && !s.held {
+			s.state = expectClose
+			s.low.Close(roles.Graceful, nil)
+		}
+		x.start()
+		s.finish(x)
+	case x.owes100, x.in.kind == bodyLength && x.in.left > s.cfg.Limits.Drain:
+		s.shut(roles.Graceful, errUnread)
+	case x.paused:
+		x.paused, x.mute = false, true
+		s.due = s.cfg.deadline(s.cfg.Timeouts.Body)
+		x.start()
+	}
+}
+
+func (s *Server) finish(x *exchange) {
+	s.x = nil
+	s.served = true
+	x.h.Done(x, nil)
+	s.cfg.give(x)
+}
+
+// RxEnd is roles.Upper's.
+func (s *Server) RxEnd(now time.Duration, unused int) {
+	s.cfg.now = now
+	s.ended = true
+	switch s.state {
+	case expectHead:
+		s.shut(roles.Graceful, nil)
+	case expectHeadEnd:
+		s.refuse(errHeadCut, nil)
+	case expectBody:
+		s.refuse(errBodyCut, nil)
+	case expectAnswer:
+		// Half-closed clients get their answers. Bytes that were held become requests first.
+		if unused == 0 {
+			s.x.close = true
+		}
+	}
+}
+
+// Deadline is roles.Upper's.
+func (s *Server) Deadline() time.Duration {
+	if s.x != nil && s.x.paused || s.state >= expectClose {
+		return 0
+	}
+	return s.due
+}
+
+// Timeout is roles.Upper's.
+func (s *Server) Timeout(now time.Duration) {
+	s.cfg.now = now
+	if d := s.Deadline(); d == 0 || now < d {
+		return
+	}
+	s.due = 0
+	switch s.state {
+	case expectHead:
+		s.shut(roles.Graceful, nil)
+	case expectHeadEnd:
+		s.refuse(errHeadSlow, nil)
+	case expectBody:
+		s.refuse(errBodySlow, nil)
+	}
+}
+
+// Closed is roles.Upper's.
+func (s *Server) Closed(cause error) {
+	s.state = expectNothing
+	x := s.x
+	if x == nil {
+		return
+	}
+	s.x = nil
+	if cause == nil {
+		cause = errGone
+	}
+	x.h.Done(x, cause)
+	s.cfg.give(x)
+}
+
+// shut closes the connection; Closed tells the handler.
+func (s *Server) shut(mode roles.CloseMode, cause error) {
+	s.state = expectClose
+	s.low.Close(mode, cause)
+}
+
+func (s *Server) resumed(x *exchange) {
+	if s.state != expectBody {
+		return
+	}
+	s.due = s.cfg.deadline(s.cfg.Timeouts.Body)
+	s.low.Rearm()
+	if x.owes100 {
+		s.low.WantWrite()
+	}
+}
+
+func (s *Server) abandon(x *exchange, cause error) {
+	if x == s.x && s.state < expectClose {
+		s.shut(roles.Reset, cause)
+	}
+}

@@ -1,0 +1,149 @@
+package http
+
+// Octet classes of RFC 9110 section 5.6 and RFC 3986, as bits of one table.
+const (
+	classToken  = 1 << iota // tchar
+	classValue              // field-vchar, SP, HTAB, obs-text: what a field value may hold
+	classTarget             // octets of a URI without its fragment, as they stand in a request-target
+	classHost               // octets of a reg-name or IPv4address
+)
+
+var classes = func() (t [256]uint8) {
+	for c := 0; c < 256; c++ {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if letter {
+			t[c] |= classToken | classHost
+		}
+		if c >= 0x20 && c != 0x7f || c == '\t' {
+			t[c] |= classValue
+		}
+		// Strictly a URI has no quotes, braces, bars or carets either. They are in use, unescaped, and
+		// harm nobody; a space, a control, an 8-bit octet or a fragment does.
+		if c > 0x20 && c < 0x7f && c != '#' {
+			t[c] |= classTarget
+		}
+	}
+	for _, c := range []byte("!#$%&'*+-.^_`|~") {
+		t[c] |= classToken
+	}
+	for _, c := range []byte("-._~%!$&'()*+,;=") {
+		t[c] |= classHost
+	}
+	return t
+}()
+
+// IsTokenByte tells whether c may stand in a token (RFC 9110 s.5.6.2).
+func IsTokenByte(c byte) bool { return classes[c]&classToken != 0 }
+
+// ValidName tells whether b is a field name or a method: a token of at least one octet.
+func ValidName(b []byte) bool { return len(b) > 0 && all(b, classToken) }
+
+// ValidValue tells whether b may be sent as a field value (RFC 9110 s.5.5): no control octets but
+// HTAB, and no whitespace at either end.
+func ValidValue(b []byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	return all(b, classValue) && !isOWS(b[0]) && !isOWS(b[len(b)-1])
+}
+
+// ValidTarget tells whether b can stand as a request-target: not empty, visible ASCII, no fragment.
+func ValidTarget(b []byte) bool { return len(b) > 0 && all(b, classTarget) }
+
+// ValidAuthority tells whether b is uri-host [ ":" port ] (RFC 9110 s.7.2). Userinfo is refused. The
+// empty authority is legal: a client that has none says so (RFC 9112 s.3.2).
+func ValidAuthority(b []byte) bool {
+	i := 0
+	if len(b) > 0 && b[0] == '[' {
+		for i = 1; i < len(b) && b[i] != ']'; i++ {
+			if c := b[i]; !isHex(c) && c != ':' && c != '.' && c != 'v' && c != 'V' {
+				return false
+			}
+		}
+		if i < 3 || i == len(b) {
+			return false
+		}
+		i++
+	} else {
+		for i < len(b) && classes[b[i]]&classHost != 0 {
+			if b[i] == '%' && (i+2 >= len(b) || !isHex(b[i+1]) || !isHex(b[i+2])) {
+				return false
+			}
+			i++
+		}
+	}
+	if i == len(b) {
+		return true
+	}
+	if b[i] != ':' || i == 0 {
+		return false
+	}
+	port := 0
+	for _, c := range b[i+1:] {
+		if c < '0' || c > '9' {
+			return false
+		}
+		if port = port*10 + int(c-'0'); port > 65535 {
+			return false
+		}
+	}
+	return true
+}
+
+// TrimOWS removes optional whitespace, SP and HTAB, from both ends (RFC 9110 s.5.6.3).
+func TrimOWS(b []byte) []byte {
+	for len(b) > 0 && isOWS(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && isOWS(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// EqualFold compares b with lower, which must be in lower case, ignoring the case of ASCII letters in b.
+func EqualFold(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i, c := range b {
+		if c != lower[i] {
+			if c < 'A' || c > 'Z' || c|0x20 != lower[i] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// NextItem takes the first non-empty item off a comma-separated list (RFC 9110 s.5.6.1). ok is false
+// at its end. Quoted strings are not recognised: use it on lists of tokens.
+func NextItem(list []byte) (item, rest []byte, ok bool) {
+	for len(list) > 0 {
+		i := 0
+		for i < len(list) && list[i] != ',' {
+			i++
+		}
+		item, rest = TrimOWS(list[:i]), list[min(i+1, len(list)):]
+		if len(item) > 0 {
+			return item, rest, true
+		}
+		list = rest
+	}
+	return nil, nil, false
+}
+
+func all(b []byte, class uint8) bool {
+	for _, c := range b {
+		if classes[c]&class == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func isOWS(c byte) bool { return c == ' ' || c == '\t' }
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
+}
