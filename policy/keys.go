@@ -21,6 +21,7 @@ type key struct {
 	values   []string // the only strings allowed, nil for any
 	denied   map[string]string
 	target   string // section whose names a kindName refers to
+	must     bool   // absence is a problem
 	inner    string // table of the objects inside, for kindSection and kindList
 	on       protocols
 	side     side
@@ -185,6 +186,16 @@ func init() {
 	}
 }
 
+// keysOf returns the rows of one table.
+func keysOf(table string) []*key {
+	for _, s := range scopes {
+		if s.name == table {
+			return s.keys
+		}
+	}
+	return nil
+}
+
 // The functions below make the put of a row from the address of a field.
 
 func text[T any](field func(*T) *string) func(*checker, *T, value) {
@@ -196,7 +207,7 @@ func fieldName[T any](field func(*T) *string) func(*checker, *T, value) {
 	return func(_ *checker, dst *T, v value) { *field(dst) = strings.TrimSuffix(v.text, ":") }
 }
 
-func flag[T any](field func(*T) *bool) func(*checker, *T, value) {
+func boolean[T any](field func(*T) *bool) func(*checker, *T, value) {
 	return func(_ *checker, dst *T, v value) { *field(dst) = v.on }
 }
 

@@ -70,16 +70,16 @@ type storeEntry struct {
 }
 
 var storeKeys = newTable("trust_stores", []row[storeEntry]{
-	{key{name: "name", form: nameForm, def: "required",
+	{key{name: "name", form: nameForm, must: true, def: "required",
 		text: "Name by which stream types refer to the store."},
 		text(func(e *storeEntry) *string { return &e.name })},
-	{key{name: "stack", kind: kindNames, target: "certs", min: 1, max: maxStack, def: "required",
+	{key{name: "stack", kind: kindNames, target: "certs", min: 1, max: maxStack, must: true, def: "required",
 		text: "Names of the certificates in it."},
 		func(c *checker, e *storeEntry, v value) { e.stack = c.stack(v.json) }},
 })
 
 var authKeys = newTable("auth", []row[Auth]{
-	{key{name: "name", form: nameForm, def: "required",
+	{key{name: "name", form: nameForm, must: true, def: "required",
 		text: "Name by which stream types refer to it in use_auth."},
 		text(func(a *Auth) *string { return &a.Name })},
 	{key{name: "type", form: textForm, def: "bearer token",
@@ -94,7 +94,7 @@ var authKeys = newTable("auth", []row[Auth]{
 })
 
 var metricKeys = newTable("metrics", []row[Metric]{
-	{key{name: "name", form: nameForm, def: "required",
+	{key{name: "name", form: nameForm, must: true, def: "required",
 		text: "Name of the figure."},
 		text(func(m *Metric) *string { return &m.Name })},
 	{key{name: "us_schedule", kind: kindInt, max: maxMicroseconds, unit: "us", def: "0",

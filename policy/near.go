@@ -16,7 +16,7 @@ func (n *nearness) offer(candidate string) {
 	if len(n.wanted) > maxNear || len(candidate) > maxNear {
 		return
 	}
-	limit := 1 + min(len(n.wanted), len(candidate))/4
+	limit := 1 + min(len(n.wanted), len(candidate))/5
 	if cost := distance(n.wanted, candidate); cost <= limit && (n.best == "" || cost < n.cost) {
 		n.best, n.cost = candidate, cost
 	} else if n.best == "" && len(n.wanted) >= 4 && len(candidate) > len(n.wanted) && candidate[:len(n.wanted)] == n.wanted {

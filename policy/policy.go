@@ -100,24 +100,34 @@ func (p *Policy) Nearest(name string) string {
 }
 
 // NotYetActedOn returns one warning per key of the document that this release reads and checks but does
-// not act on, in document order of the stream types. Line and Col are zero: a Policy does not keep its text.
+// not act on, in the order of the key table. Line and Col are zero: a Policy does not keep its text.
 func (p *Policy) NotYetActedOn() []Problem {
-	var warnings []Problem
-	warn := func(prefix string, given keySet, k *key, nth int) {
-		if given.has(nth) && k.status == later {
-			warnings = append(warnings, Problem{
-				Path: joinPath(prefix, k.name),
-				Msg:  "this release checks the key but does not act on it yet",
-			})
-		}
-	}
+	return p.warnings("read and checked, but this release does not act on it yet", "", func(k *key, _ *Stream) bool {
+		return k.status == later
+	})
+}
+
+// WithoutEffect returns one warning per key of a server's stream type that means something to clients only.
+func (p *Policy) WithoutEffect() []Problem {
+	return p.warnings("means nothing to a server", "remove it", func(k *key, s *Stream) bool {
+		return s != nil && s.Server && k.side == clientSide
+	})
+}
+
+// warnings lists the keys that were given and of which about is true; s is nil for top-level keys.
+func (p *Policy) warnings(msg, fix string, about func(k *key, s *Stream) bool) (list []Problem) {
 	for i := range topKeys.rows {
-		warn("", p.given, &topKeys.rows[i].key, i)
+		if k := &topKeys.rows[i].key; p.given.has(i) && about(k, nil) {
+			list = append(list, Problem{Path: k.name, Msg: msg, Fix: fix})
+		}
 	}
 	for _, s := range p.Streams {
+		path := joinPath("s["+strconv.Itoa(s.nth)+"]", s.Name)
 		for i := range streamKeys.rows {
-			warn(joinPath("s["+strconv.Itoa(s.nth)+"]", s.Name), s.given, &streamKeys.rows[i].key, i)
+			if k := &streamKeys.rows[i].key; s.given.has(i) && about(k, s) {
+				list = append(list, Problem{Path: joinPath(path, k.name), Msg: msg, Fix: fix})
+			}
 		}
 	}
-	return warnings
+	return list
 }

@@ -110,7 +110,7 @@ func (k *key) valueText() string {
 		}
 		return k.form.name
 	case kindDelays:
-		return fmt.Sprintf("array of %d to %d ms", k.min, k.max)
+		return fmt.Sprintf("array of %d to %d delays in ms", k.min, k.max)
 	case kindNames:
 		return fmt.Sprintf("array of %d to %d names", k.min, k.max)
 	case kindPairs:

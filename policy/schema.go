@@ -88,17 +88,21 @@ func (w *schemaWriter) quote(text string) {
 func (w *schemaWriter) members(table string) {
 	w.text("type", "object")
 	w.plain("additionalProperties", "false")
+	var required []string
+	for _, k := range keysOf(table) {
+		if k.must {
+			required = append(required, `"`+k.name+`"`)
+		}
+	}
+	if required != nil {
+		w.plain("required", "["+strings.Join(required, ", ")+"]")
+	}
 	w.member("properties", func() {
 		w.object(func() {
-			for _, s := range scopes {
-				if s.name != table {
-					continue
-				}
-				for _, k := range s.keys {
-					w.member(k.name, func() { w.key(k, "") })
-					for _, alias := range k.alias {
-						w.member(alias, func() { w.key(k, "Same as "+k.name+". ") })
-					}
+			for _, k := range keysOf(table) {
+				w.member(k.name, func() { w.key(k, "") })
+				for _, alias := range k.alias {
+					w.member(alias, func() { w.key(k, "Same as "+k.name+". ") })
 				}
 			}
 		})

@@ -107,8 +107,8 @@ func (c *checker) storeSection(v *fastjson.Value) {
 		if o := c.object(e, "a trust store, which is an object"); o != nil {
 			if o.Get("name") != nil || o.Get("stack") != nil {
 				var entry storeEntry
-				given := walk(c, storeKeys, o, &entry)
-				if c.has(storeKeys.find, given, "name") && c.has(storeKeys.find, given, "stack") && entry.name != "" {
+				walk(c, storeKeys, o, &entry)
+				if entry.name != "" {
 					c.store(entry.name, entry.stack)
 				}
 			} else {
@@ -151,7 +151,8 @@ func (c *checker) stack(v *fastjson.Value) []*Cert {
 func (c *checker) authSection(v *fastjson.Value) {
 	c.list(v, "an array of auth schemes", func(o *fastjson.Object) {
 		a := &Auth{Blob: -1}
-		if c.has(authKeys.find, walk(c, authKeys, o, a), "name") && a.Name != "" {
+		walk(c, authKeys, o, a)
+		if a.Name != "" {
 			c.auths.define(c, "auth scheme", a.Name, a)
 		}
 		c.policy.Auths = append(c.policy.Auths, a)
@@ -161,7 +162,7 @@ func (c *checker) authSection(v *fastjson.Value) {
 func (c *checker) metricSection(v *fastjson.Value) {
 	c.list(v, "an array of metrics", func(o *fastjson.Object) {
 		m := &Metric{}
-		c.has(metricKeys.find, walk(c, metricKeys, o, m), "name")
+		walk(c, metricKeys, o, m)
 		c.policy.Metrics = append(c.policy.Metrics, m)
 	})
 }
@@ -175,13 +176,4 @@ func (c *checker) list(v *fastjson.Value, what string, f func(o *fastjson.Object
 		}
 		c.leave()
 	}
-}
-
-// has reports a key that an object must have and has not.
-func (c *checker) has(find func(string) int, given keySet, name string) bool {
-	if given.has(find(name)) {
-		return true
-	}
-	c.bad(quote(name)+" is missing", "add it")
-	return false
 }

@@ -86,11 +86,11 @@ func (c *checker) expandable(s *Stream) {
 	for _, t := range c.cur.templates {
 		c.enter(t.nth, t.name)
 		*t.dst = compile(t.text, s.MetadataIndex, c.bad)
-		t.dst.literals(func(text string) {
-			if wrong := t.form.check(text); wrong != "" {
+		if plain := t.dst.plain(); plain != "" {
+			if wrong := t.form.check(plain); wrong != "" {
 				c.bad("not a "+t.form.name+": "+wrong, t.form.fix)
 			}
-		})
+		}
 		c.leave()
 	}
 	for _, m := range c.cur.metaNames {

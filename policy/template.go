@@ -74,11 +74,11 @@ func compile(text string, index func(name string) int, bad func(msg, fix string)
 	return t
 }
 
-// literals calls f with each stretch of the template that is plain text.
-func (t *Template) literals(f func(text string)) {
+// plain returns the text without its ${name}s, for checks of what is sure to be in every expansion.
+func (t *Template) plain() string {
+	var b strings.Builder
 	for _, p := range t.parts {
-		if p.text != "" {
-			f(p.text)
-		}
+		b.WriteString(p.text)
 	}
+	return b.String()
 }

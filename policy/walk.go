@@ -17,7 +17,7 @@ func walk[T any](c *checker, t *table[T], o *fastjson.Object, dst *T) (given key
 		nth++
 		i := t.find(name)
 		if i < 0 {
-			c.unknown(t.name, t.keys, name)
+			c.unknown(t.name, t.keys, name, v)
 			return
 		}
 		r := &t.rows[i]
@@ -37,6 +37,11 @@ func walk[T any](c *checker, t *table[T], o *fastjson.Object, dst *T) (given key
 			r.put(c, dst, v)
 		}
 	})
+	for i := range t.rows {
+		if t.rows[i].must && !given.has(i) {
+			c.bad(strconv.Quote(t.rows[i].name)+" is missing", "add it")
+		}
+	}
 	return given
 }
 
@@ -63,7 +68,7 @@ func standAt[T any](c *checker, t *table[T], o *fastjson.Object, i int, f func()
 }
 
 // unknown reports a key that its object cannot have.
-func (c *checker) unknown(table string, keys func() []*key, name string) {
+func (c *checker) unknown(table string, keys func() []*key, name string, v *fastjson.Value) {
 	fix := "remove it; docs/policy.md lists the keys there are"
 	for _, s := range scopes {
 		for _, k := range s.keys {
@@ -72,17 +77,37 @@ func (c *checker) unknown(table string, keys func() []*key, name string) {
 			}
 		}
 	}
-	n := nearness{wanted: name}
-	for _, k := range keys() {
-		n.offer(k.name)
-		for _, alias := range k.alias {
-			n.offer(alias)
+	for _, fits := range [...]bool{true, false} { // "prot" is "protocol" before a string, "port" before a number
+		n := nearness{wanted: name}
+		for _, k := range keys() {
+			if k.fits(v) == fits {
+				n.offer(k.name)
+				for _, alias := range k.alias {
+					n.offer(alias)
+				}
+			}
+		}
+		if n.best != "" {
+			fix = "did you mean " + strconv.Quote(n.best) + "?"
+			break
 		}
 	}
-	if n.best != "" {
-		fix = "did you mean " + strconv.Quote(n.best) + "?"
-	}
 	c.badName("unknown key "+quote(name), fix)
+}
+
+// fits reports whether v is of the JSON type that the key takes.
+func (k *key) fits(v *fastjson.Value) bool {
+	switch v.Type() {
+	case fastjson.TypeString:
+		return k.kind == kindText || k.kind == kindTemplate || k.kind == kindName
+	case fastjson.TypeNumber:
+		return k.kind == kindInt
+	case fastjson.TypeTrue, fastjson.TypeFalse:
+		return k.kind == kindBool
+	case fastjson.TypeArray:
+		return k.kind >= kindDelays
+	}
+	return false
 }
 
 // typed checks that v is what its row asks for; when not, it says so.
@@ -114,6 +139,8 @@ func (c *checker) typed(k *key, v *fastjson.Value) (value, bool) {
 		}
 		out.text = string(v.GetStringBytes())
 		return out, c.spelled(k, out.text)
+	case kindIgnored:
+		c.array(v, "an array")
 	}
 	return out, true
 }
