@@ -1,0 +1,227 @@
+package ss
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/wsi"
+)
+
+// clientPhase is where a client stream stands between its connections.
+type clientPhase uint8
+
+const (
+	phaseIdle      clientPhase = iota // nothing is wanted
+	phaseWaiting                      // the delay before the next attempt
+	phaseAttempt                      // CONNECTING was told
+	phaseUp                           // CONNECTED was told
+	phaseFinishing                    // HTTP: the response is complete, DISCONNECTED is to come
+)
+
+// onward fulfils a client stream in this process: it makes the attempts, waits between them, and gives
+// up, as the retry section of the policy says. What is particular to a protocol is its carrier's.
+type onward struct {
+	h        *Handle
+	carrier  carrier
+	timer    loop.Timer // the delay, while phaseWaiting
+	phase    clientPhase
+	tries    int // failures since the last success
+	target   *target
+	expanded []byte // what target was made of, when that has metadata in it
+}
+
+// carrier is a protocol's part of a client stream. It reports to onward's attempt, connected, failed
+// and lost; none of its methods calls the program.
+type carrier interface {
+	// begin makes an attempt to reach t. The outcome is reported later, not before begin returns.
+	begin(t *target)
+	// requestTx asks for Tx on the connection.
+	requestTx()
+	// flow stops or lets go payload, as asked.
+	flow(paused bool)
+	// drop lets go of the connection or attempt; nothing more is reported about it.
+	drop()
+	// describe says in a few words what connection there is.
+	describe() string
+}
+
+func newOnward(h *Handle) *onward {
+	o := &onward{h: h}
+	switch h.kind.pol.Protocol {
+	case policy.Raw:
+		o.carrier = &rawClient{o: o}
+	default:
+		o.carrier = &httpClient{o: o}
+	}
+	return o
+}
+
+func (o *onward) connect(h *Handle, poll bool) Ret {
+	if o.phase == phaseIdle || o.phase == phaseWaiting || o.phase == phaseFinishing {
+		h.pend(wantConnect)
+	}
+	return OK
+}
+
+// requestTx begins an attempt when nothing is going on. During a delay the request waits: a program
+// that asks again after each failure must not undo what the policy's backoff is for.
+func (o *onward) requestTx(h *Handle) Ret {
+	switch o.phase {
+	case phaseIdle, phaseFinishing:
+		h.pend(wantPoll)
+	case phaseUp, phaseAttempt:
+		o.carrier.requestTx()
+	}
+	return OK
+}
+
+func (o *onward) flow(h *Handle) { o.carrier.flow(h.flags&isPaused != 0) }
+
+func (o *onward) describe(*Handle) string {
+	switch o.phase {
+	case phaseIdle:
+		return "no connection"
+	case phaseWaiting:
+		return fmt.Sprintf("next attempt in %v, after %d failures", o.timer.At()-o.h.rt.loop.Now(), o.tries)
+	}
+	return o.carrier.describe()
+}
+
+func (o *onward) release(h *Handle) {
+	h.rt.loop.Disarm(&o.timer)
+	o.carrier.drop()
+	o.phase = phaseIdle
+}
+
+func (o *onward) settle(h *Handle, now time.Duration) {
+	if h.flags&wantDisconnect != 0 {
+		h.flags &^= wantDisconnect
+		switch o.phase {
+		case phaseAttempt:
+			o.carrier.drop()
+			o.failed(ErrAsked, 0)
+		case phaseUp, phaseFinishing:
+			o.carrier.drop()
+			o.lost(nil, true)
+		}
+	}
+	want := h.flags & (wantConnect | wantPoll)
+	if want == 0 || h.flags&doomed != 0 {
+		return
+	}
+	switch o.phase {
+	case phaseIdle, phaseWaiting:
+	case phaseFinishing:
+		return // the flags stay; lost asks again
+	default:
+		h.flags &^= wantConnect | wantPoll
+		return
+	}
+	h.flags &^= wantConnect | wantPoll
+	if want&wantConnect != 0 {
+		o.tries = 0
+	}
+	o.attempt(want == wantPoll)
+}
+
+// attempt begins one.
+func (o *onward) attempt(poll bool) {
+	h := o.h
+	r := h.rt
+	r.loop.Disarm(&o.timer)
+	if poll && h.last != Poll {
+		h.tell(Poll, Notice{})
+		if h.flags&doomed != 0 {
+			o.phase = phaseIdle
+			h.flags &^= wantDisconnect // there is nothing to disconnect from
+			return
+		}
+	}
+	o.phase = phaseAttempt
+	r.Counters.Attempts++
+	h.ordinal = 0
+	h.tell(Connecting, Notice{})
+	if h.flags&doomed != 0 {
+		return // settle comes again
+	}
+	t, err := o.findTarget()
+	if err != nil {
+		o.failed(err, 0)
+		return
+	}
+	o.carrier.begin(t)
+}
+
+// connected reports that the protocol stands.
+func (o *onward) connected() {
+	o.tries = 0
+	o.phase = phaseUp
+	o.h.tell(Connected, Notice{})
+}
+
+// failed reports that an attempt came to nothing. The next is not made before least is over.
+func (o *onward) failed(cause error, least time.Duration) {
+	h := o.h
+	r := h.rt
+	r.Counters.Failed++
+	o.phase = phaseIdle
+	retry := h.kind.pol.Retry
+	delay := max(retry.Delay(o.tries, r.chance()), least)
+	o.tries = min(o.tries+1, 1<<16-1)
+	concealed := retry.Concealed(o.tries)
+	if concealed {
+		o.wait(delay)
+	}
+	h.tell(Unreachable, Notice{Cause: cause})
+	h.flags &^= wantDisconnect // there is nothing to disconnect from
+	if concealed || h.flags&wantDestroy != 0 {
+		return
+	}
+	r.Counters.GivenUp++
+	h.flags &^= txWanted
+	h.CancelTimeout()
+	h.tell(AllRetriesFailed, Notice{Cause: cause})
+	h.flags &^= wantDisconnect
+}
+
+// wait has the next attempt made after delay.
+func (o *onward) wait(delay time.Duration) {
+	o.phase = phaseWaiting
+	l := o.h.rt.loop
+	l.Arm(&o.timer, l.Now()+delay, o)
+}
+
+// Expired implements loop.Expirer: the delay is over.
+func (o *onward) Expired(time.Duration) {
+	if o.phase == phaseWaiting {
+		o.attempt(true)
+	}
+}
+
+// Label implements loop.Expirer.
+func (o *onward) Label() string { return o.h.Label() }
+
+// lost reports the end of a connection that was CONNECTED. again says whether the policy's wish to
+// stay connected applies: it does not after a completed transaction.
+func (o *onward) lost(cause error, again bool) {
+	h := o.h
+	h.CancelTimeout()
+	o.phase = phaseIdle
+	p := h.kind.pol
+	if again && !p.Opportunistic && h.flags&wantDestroy == 0 {
+		o.wait(p.Retry.Delay(0, h.rt.chance()))
+	}
+	h.hint = -1
+	h.tell(Disconnected, Notice{Cause: cause})
+	h.flags &^= wantDisconnect
+	if h.flags&(wantConnect|wantPoll) != 0 {
+		h.pend(0)
+	}
+}
+
+// dialOptions are what the stream type says of its sockets.
+func (o *onward) dialOptions() wsi.DialOptions {
+	return wsi.DialOptions{Socket: o.h.kind.socket}
+}

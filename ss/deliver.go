@@ -1,0 +1,110 @@
+package ss
+
+import "fmt"
+
+// tell gives the stream a state, if the tables allow it, and acts on the answer.
+func (h *Handle) tell(s State, n Notice) {
+	r := h.rt
+	if h.flags&destroyed != 0 || h.flags&wantDestroy != 0 && s != Disconnected && s != Destroying && s != Creating {
+		return
+	}
+	if s == ServerTxn && h.last == Timeout {
+		// The reference has no step from TIMEOUT to SERVER_TXN; by way of CONNECTED it has.
+		h.tell(Connected, Notice{})
+		if h.flags&doomed != 0 {
+			return
+		}
+	}
+	if !h.legal(s) {
+		err := &IllegalMove{Stream: h.Label(), From: h.life, To: s}
+		r.Counters.Illegal++
+		if r.cfg.PanicOnIllegal {
+			panic(err)
+		}
+		r.log.Error(err.Error())
+		return
+	}
+	if s < UserBase && isMove.has(s) {
+		h.life = s
+	}
+	if !passes(s) {
+		h.last = s
+	}
+	if r.cfg.Observe != nil {
+		r.cfg.Observe(h, s, n)
+	}
+	was := r.at
+	r.at = h
+	h.answer(h.stream.State(h, s, n))
+	r.at = was
+}
+
+// legal asks both tables.
+func (h *Handle) legal(s State) bool {
+	switch {
+	case s >= UserBase:
+		return true
+	case s >= maxState:
+		return false
+	case isMove.has(s):
+		if !lifeMoves[h.life].has(s) {
+			return false
+		}
+	case !eventAt[s].has(h.life):
+		return false
+	}
+	return LegalInReference(h.last, s)
+}
+
+// answer notes what a callback's answer asks for.
+func (h *Handle) answer(r Ret) {
+	switch r {
+	case OK, TxDontSend:
+	case DisconnectMe:
+		h.pend(wantDisconnect)
+	case DestroyMe, Destroyed:
+		h.pend(wantDestroy)
+	default:
+		h.misuse(fmt.Sprintf("a callback answered %d, which is no LWSSSSRET", r))
+	}
+}
+
+// misuse reports a program that broke the rules, and takes its connection away: what was half done
+// cannot be made good.
+func (h *Handle) misuse(what string) {
+	h.rt.Counters.Misuse++
+	h.rt.log.Error("ss: "+what, "stream", h.kind.pol.Name, "err", ErrMisuse)
+	h.pend(wantDisconnect)
+}
+
+// rx gives payload to the stream. False: it wants no more of it.
+func (h *Handle) rx(b []byte, f Flags) bool {
+	if h.flags&doomed != 0 {
+		return false
+	}
+	h.rt.at = h
+	if r := h.stream.Rx(h, b, f); r != OK {
+		h.answer(r)
+	}
+	return h.flags&doomed == 0
+}
+
+// tx has the stream fill buf. ok is false when nothing is to be sent.
+func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
+	h.flags &^= txWanted
+	if h.flags&doomed != 0 {
+		return 0, 0, false
+	}
+	h.rt.at = h
+	n, f, r := h.stream.Tx(h, h.ordinal, buf)
+	h.ordinal++
+	if r != OK {
+		h.answer(r)
+		return 0, 0, false
+	}
+	if n < 0 || n > len(buf) {
+		h.misuse(fmt.Sprintf("Tx returned %d bytes of a buffer of %d", n, len(buf)))
+		return 0, 0, false
+	}
+	return n, f, h.flags&doomed == 0
+}

@@ -1,0 +1,156 @@
+package ss
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/wsi"
+)
+
+// target is where a client stream connects to, made from endpoint, port and http_url.
+type target struct {
+	dial      wsi.Target
+	tls       bool
+	authority []byte // for Host: host, and port when it is not the scheme's own
+	path      string // the URL form's path, which goes before http_url; "" for none
+}
+
+// parseTarget understands the forms that an endpoint may have: a host; "+path" and "+@name", Unix
+// sockets; "scheme://host[:port][/path]", which overrides port and says whether tls is used.
+func parseTarget(endpoint string, port uint16, tls bool) (t target, err error) {
+	bad := func(why string) (target, error) {
+		return target{}, fmt.Errorf("endpoint %q: %w: %s", endpoint, ErrEndpoint, why)
+	}
+	if strings.HasPrefix(endpoint, "+") {
+		if len(endpoint) < 2 || endpoint == "+@" {
+			return bad("a Unix socket needs a path after the +")
+		}
+		return target{dial: wsi.Target{Path: endpoint[1:]}, tls: tls, authority: []byte("localhost")}, nil
+	}
+	host := endpoint
+	if scheme, rest, ok := strings.Cut(endpoint, "://"); ok {
+		switch strings.ToLower(scheme) {
+		case "https", "wss", "mqtts":
+			tls = true
+		case "http", "ws", "mqtt", "tcp", "raw":
+			tls = false
+		default:
+			return bad("the scheme " + scheme + " is not known; use http or https")
+		}
+		host = rest
+		if i := strings.IndexAny(rest, "/?"); i >= 0 {
+			host, t.path = rest[:i], rest[i:]
+			if t.path[0] == '?' {
+				t.path = "/" + t.path
+			}
+		}
+		h, p, ok, why := cutPort(host)
+		switch {
+		case why != "":
+			return bad(why)
+		case ok:
+			host, port = h, p
+		default:
+			host, port = h, 80
+			if tls {
+				port = 443
+			}
+		}
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if host == "" {
+		return bad("there is no host in it; set \"endpoint\", or the metadata it is made of")
+	}
+	if i := strings.IndexFunc(host, func(c rune) bool { return c <= ' ' || strings.ContainsRune("/?#@\\\"<>[]\x7f", c) }); i >= 0 {
+		return bad(fmt.Sprintf("%q cannot stand in a host name", host[i]))
+	}
+	if port == 0 {
+		return bad("there is no port; set \"port\"")
+	}
+	t.dial = wsi.Target{Host: host, Port: port}
+	t.tls = tls
+	t.authority = appendAuthority(nil, host, port, tls)
+	return t, nil
+}
+
+// cutPort splits host:port, with an IPv6 literal in brackets.
+func cutPort(s string) (host string, port uint16, ok bool, why string) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 || strings.HasSuffix(s, "]") {
+		return s, 0, false, ""
+	}
+	if strings.HasPrefix(s, "[") != strings.Contains(s[:i], "]") || !strings.HasPrefix(s, "[") && strings.Contains(s[:i], ":") {
+		return "", 0, false, "an IPv6 address stands in brackets"
+	}
+	n, err := strconv.ParseUint(s[i+1:], 10, 16)
+	if err != nil || n == 0 {
+		return "", 0, false, fmt.Sprintf("%q is no port", s[i+1:])
+	}
+	return s[:i], uint16(n), true, ""
+}
+
+func appendAuthority(b []byte, host string, port uint16, tls bool) []byte {
+	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
+		b = append(b, '[')
+		b = append(b, a.WithZone("").String()...)
+		b = append(b, ']')
+	} else {
+		b = append(b, host...)
+	}
+	if tls && port == 443 || !tls && port == 80 {
+		return b
+	}
+	b = append(b, ':')
+	return strconv.AppendUint(b, uint64(port), 10)
+}
+
+// target works out where h connects to now. The result of a policy without metadata in it is kept.
+func (o *onward) findTarget() (*target, error) {
+	h := o.h
+	p := h.kind.pol
+	lit, fixed := p.Endpoint.Literal()
+	if fixed && o.target != nil {
+		return o.target, nil
+	}
+	if !fixed {
+		h.rt.text = p.Endpoint.Append(h.rt.text[:0], h.expand)
+		if o.target != nil && bytes.Equal(h.rt.text, o.expanded) {
+			return o.target, nil
+		}
+		o.expanded = append(o.expanded[:0], h.rt.text...)
+		lit = string(h.rt.text)
+	}
+	o.target = nil
+	t, err := parseTarget(lit, p.Port, p.TLS)
+	if err != nil {
+		return nil, fmt.Errorf("stream type %s: %w", p.Name, err)
+	}
+	if t.tls {
+		return nil, fmt.Errorf("stream type %s: endpoint %q asks for tls: %w", p.Name, lit, ErrUnsupported)
+	}
+	o.target = &t
+	return o.target, nil
+}
+
+// appendPath makes the request target: the path of the URL form, unless http_url says more, with one
+// slash in front.
+func (o *onward) appendPath(b []byte) []byte {
+	h := o.h
+	u := &h.kind.pol.HTTP.URL
+	if u.Empty() {
+		if p := o.target.path; p != "" {
+			return append(b, p...)
+		}
+		return append(b, '/')
+	}
+	at := len(b)
+	b = append(b, '/')
+	b = u.Append(b, h.expand)
+	if len(b) > at+1 && b[at+1] == '/' {
+		b = append(b[:at], b[at+1:]...)
+	}
+	return b
+}

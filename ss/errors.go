@@ -1,0 +1,67 @@
+package ss
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What a caller can act on. They are found with errors.Is.
+var (
+	// ErrNoSuchStreamType: the policy has no stream type of that name.
+	ErrNoSuchStreamType = errors.New("no such stream type in the policy")
+	// ErrUnsupported: the stream type asks for something that this release does not do.
+	ErrUnsupported = errors.New("not supported by this release")
+	// ErrDestroyed: the stream was destroyed; from Create: by its own CREATING.
+	ErrDestroyed = errors.New("the stream is destroyed")
+	// ErrNoSuchMetadata: the stream type does not declare that metadata name.
+	ErrNoSuchMetadata = errors.New("metadata name not declared by the stream type")
+	// ErrClosed: the runtime is closed.
+	ErrClosed = errors.New("the runtime is closed")
+	// ErrEndpoint: endpoint, port or URL of the stream type do not make an address.
+	ErrEndpoint = errors.New("the policy does not give a usable address")
+	// ErrAsked: the stream itself asked to be disconnected during the attempt.
+	ErrAsked = errors.New("the stream asked to be disconnected")
+	// ErrMisuse: a callback did what it may not do, such as filling more than its buffer.
+	ErrMisuse = errors.New("misuse by the stream's callbacks")
+)
+
+// StatusError is the Cause of UNREACHABLE when an HTTP response was no answer: a redirect that is not
+// followed, or 429 and 503, which mean "later".
+type StatusError struct {
+	Status int
+	Why    string
+}
+
+// Error implements error.
+func (e *StatusError) Error() string { return fmt.Sprintf("http status %d: %s", e.Status, e.Why) }
+
+// CreateError says which stream could not be created and why.
+type CreateError struct {
+	StreamType string
+	Err        error
+	Hint       string // what to do, or ""
+}
+
+// Error implements error.
+func (e *CreateError) Error() string {
+	s := fmt.Sprintf("ss: create: stream type %q: %v", e.StreamType, e.Err)
+	if e.Hint != "" {
+		s += ": " + e.Hint
+	}
+	return s
+}
+
+// Unwrap implements errors.Is and errors.As.
+func (e *CreateError) Unwrap() error { return e.Err }
+
+// IllegalMove is what a Runtime panics with, or logs, when its own state machine is about to break its
+// table: a bug of Millrace's.
+type IllegalMove struct {
+	Stream   string
+	From, To State
+}
+
+// Error implements error.
+func (e *IllegalMove) Error() string {
+	return fmt.Sprintf("ss: %s: illegal move from %v to %v: this is a bug in Millrace", e.Stream, e.From, e.To)
+}

@@ -1,0 +1,307 @@
+package ss
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+)
+
+// Info says what to create.
+type Info struct {
+	// StreamType is a name in the policy.
+	StreamType string
+	// New makes the program's side of the stream. For a server it is called once for the listener and
+	// again for every connection accepted; Handle.Server tells which.
+	New func(h *Handle) Stream
+}
+
+// Handle is one stream. It outlives its connections and is never used for another stream. Its methods
+// are for the loop's goroutine; on a destroyed handle they do nothing.
+type Handle struct {
+	rt      *Runtime
+	kind    *kind
+	stream  Stream
+	be      backend
+	meta    *values
+	timer   *streamTimer
+	hint    int64 // RequestTxLen's, -1 for none
+	slot    int32 // in the runtime's table
+	ordinal uint32
+	flags   handleFlags
+	life    State // the last move
+	last    State // the last state that the reference's table knows of
+}
+
+type handleFlags uint32
+
+const (
+	queued         handleFlags = 1 << iota // on Runtime.pending
+	wantDestroy                            // to be destroyed at the end of the turn
+	wantDisconnect                         // to lose its connection at the end of the turn
+	wantConnect                            // Connect was called
+	wantPoll                               // RequestTx was called without a connection
+	txWanted                               // Tx is owed
+	isPaused                               // no Rx
+	destroyed                              // gone
+)
+
+// doomed is what forbids further payload callbacks.
+const doomed = wantDestroy | wantDisconnect | destroyed
+
+// backend fulfils what a program asks of a handle: onward makes the connection in this process,
+// accepted streams and listeners have theirs already. None of its methods calls the program, settle
+// apart.
+type backend interface {
+	// connect asks for a connection: by Connect, or by RequestTx (poll).
+	connect(h *Handle, poll bool) Ret
+	// requestTx asks for Tx on the connection, if there is one.
+	requestTx(h *Handle) Ret
+	// flow stops or lets go payload towards the program, as h.flags&isPaused says.
+	flow(h *Handle)
+	// settle does at the end of the turn what h.flags ask for, other than destroying.
+	settle(h *Handle, now time.Duration)
+	// release lets go of everything, without a word to the program. The stream is being destroyed.
+	release(h *Handle)
+	// describe says in a few words what connection there is, for Dump.
+	describe(h *Handle) string
+}
+
+// Create makes a stream. CREATING is delivered before it returns; a server listens before it returns.
+// The error is a *CreateError: an unknown stream type, a server that cannot listen, or CREATING
+// answered with LWSSSSRET_DESTROY_ME. Whatever the network does later is a state, not an error.
+func (r *Runtime) Create(i Info) (*Handle, error) {
+	refuse := func(err error, hint string) (*Handle, error) {
+		return nil, &CreateError{StreamType: i.StreamType, Err: err, Hint: hint}
+	}
+	if r.closed {
+		return refuse(ErrClosed, "")
+	}
+	if err := r.loop.Poisoned(); err != nil {
+		return refuse(err, "")
+	}
+	p := r.pol.Stream(i.StreamType)
+	if p == nil {
+		hint := "the name must stand in \"s\""
+		if near := r.pol.Nearest(i.StreamType); near != "" {
+			hint = "did you mean \"" + near + "\"?"
+		}
+		return refuse(ErrNoSuchStreamType, hint)
+	}
+	if hint := unsupported(p); hint != "" {
+		return refuse(ErrUnsupported, hint)
+	}
+	h := &Handle{rt: r, kind: r.kindOf(p), hint: -1}
+	if p.Server {
+		l, err := r.listen(h, i)
+		if err != nil {
+			return refuse(err, "")
+		}
+		h.be = l
+	} else {
+		h.be = newOnward(h)
+	}
+	if !h.begin(i.New) {
+		return refuse(ErrDestroyed, "CREATING was answered with LWSSSSRET_DESTROY_ME")
+	}
+	if p.NailedUp && !p.Server {
+		h.Connect()
+	}
+	return h, nil
+}
+
+// unsupported says what of a stream type this release cannot do, and "" if it can do it.
+func unsupported(p *policy.Stream) string {
+	switch {
+	case p.Protocol != policy.H1 && p.Protocol != policy.Raw:
+		return "protocol \"" + p.Protocol.String() + "\" is read but not spoken yet; use \"h1\" or \"raw\""
+	case p.TLS:
+		return "\"tls\" is read but not spoken yet; refusing to send in clear what should be encrypted"
+	case p.LocalSink:
+		return "\"local_sink\" is read but not acted on yet"
+	}
+	return ""
+}
+
+// begin makes the program's object and delivers CREATING. False: the stream is destroyed already.
+func (h *Handle) begin(make func(h *Handle) Stream) bool {
+	r := h.rt
+	r.table.add(h)
+	r.Counters.Created++
+	r.at = h
+	if make != nil {
+		h.stream = make(h)
+	}
+	if h.stream == nil {
+		h.stream = ignore{}
+	}
+	h.tell(Creating, Notice{})
+	if h.flags&wantDestroy != 0 {
+		h.end()
+		return false
+	}
+	return true
+}
+
+// ignore is the stream of a program that gave none.
+type ignore struct{}
+
+func (ignore) State(*Handle, State, Notice) Ret             { return OK }
+func (ignore) Rx(*Handle, []byte, Flags) Ret                { return OK }
+func (ignore) Tx(*Handle, uint32, []byte) (int, Flags, Ret) { return 0, 0, TxDontSend }
+
+// Label names the stream in reports.
+func (h *Handle) Label() string { return "stream " + h.kind.pol.Name }
+
+// StreamType is the name under which the policy has the stream.
+func (h *Handle) StreamType() string { return h.kind.pol.Name }
+
+// Policy is what the policy says of it.
+func (h *Handle) Policy() *policy.Stream { return h.kind.pol }
+
+// Runtime is where the stream lives.
+func (h *Handle) Runtime() *Runtime { return h.rt }
+
+// Life is the last move of the stream's life: one of the states that Transitions lists.
+func (h *Handle) Life() State { return h.life }
+
+// Connect begins a connection, unless there is one or one is under way: CONNECTING follows. All the
+// retries that the policy conceals are available again. On servers and accepted streams it does
+// nothing.
+func (h *Handle) Connect() Ret {
+	if h.flags&(destroyed|wantDestroy) != 0 {
+		return Destroyed
+	}
+	return h.be.connect(h, false)
+}
+
+// RequestTx asks for one Tx. Without a connection it begins one: POLL and CONNECTING follow, and Tx
+// when payload can flow. While an attempt or its delay is under way it is remembered. Asking twice is
+// asking once.
+func (h *Handle) RequestTx() Ret {
+	if h.flags&(destroyed|wantDestroy) != 0 {
+		return Destroyed
+	}
+	h.flags |= txWanted
+	return h.be.requestTx(h)
+}
+
+// RequestTxLen is RequestTx with the length of the whole message that Tx will give: it becomes
+// Content-Length on HTTP. It holds for the next transaction. 0 is a message without payload.
+func (h *Handle) RequestTxLen(n int64) Ret {
+	h.hint = max(n, 0)
+	return h.RequestTx()
+}
+
+// Disconnect ends the connection, as if a callback had answered LWSSSSRET_DISCONNECT_ME.
+func (h *Handle) Disconnect() { h.pend(wantDisconnect) }
+
+// Destroy ends the stream before the turn is over: DISCONNECTED, if it was connected, then DESTROYING.
+// It may be called at any time, also from inside the stream's own callbacks.
+func (h *Handle) Destroy() { h.pend(wantDestroy) }
+
+// Pause stops Rx, and by flow control the peer, until Resume. It outlasts connections.
+func (h *Handle) Pause() {
+	if h.flags&(isPaused|destroyed) == 0 {
+		h.flags |= isPaused
+		h.be.flow(h)
+	}
+}
+
+// Resume undoes Pause.
+func (h *Handle) Resume() {
+	if h.flags&(isPaused|destroyed) == isPaused {
+		h.flags &^= isPaused
+		h.be.flow(h)
+	}
+}
+
+// ChangeHandlers puts another Stream in place of the present one, from the next callback on.
+func (h *Handle) ChangeHandlers(s Stream) {
+	if s != nil {
+		h.stream = s
+	}
+}
+
+// Stream is the program's side of the handle.
+func (h *Handle) Stream() Stream { return h.stream }
+
+// pend notes what is to be done at the end of the turn.
+func (h *Handle) pend(f handleFlags) {
+	if h.flags&destroyed != 0 {
+		return
+	}
+	h.flags |= f
+	if h.flags&queued == 0 {
+		h.flags |= queued
+		h.rt.pending = append(h.rt.pending, h)
+		h.rt.loop.Defer(&h.rt.task, h.rt)
+	}
+}
+
+// settle does what was noted.
+func (h *Handle) settle(now time.Duration) {
+	switch {
+	case h.flags&destroyed != 0:
+	case h.flags&wantDestroy != 0:
+		h.end()
+	default:
+		h.be.settle(h, now)
+	}
+}
+
+// end destroys the stream.
+func (h *Handle) end() { h.endWith(nil) }
+
+// endWith destroys the stream; cause goes with DISCONNECTED.
+func (h *Handle) endWith(cause error) {
+	h.be.release(h)
+	h.CancelTimeout()
+	h.flags |= wantDestroy
+	if h.life == Connected || h.life == Connecting && h.accepted() {
+		h.tell(Disconnected, Notice{Cause: cause})
+	}
+	h.tell(Destroying, Notice{})
+	h.flags |= destroyed
+	h.dropMetadata()
+	h.rt.table.remove(h)
+	h.rt.Counters.Destroyed++
+}
+
+// streamTimer is the timer of a stream that uses one.
+type streamTimer struct {
+	loop.Timer
+	h *Handle
+}
+
+// TimeoutFromPolicy, given to StartTimeout, means the policy's timeout_ms.
+const TimeoutFromPolicy time.Duration = 0
+
+// StartTimeout has TIMEOUT told once after d, or starts it anew. With TimeoutFromPolicy and no
+// timeout_ms in the policy it does nothing. The end of a transaction or connection cancels it.
+func (h *Handle) StartTimeout(d time.Duration) {
+	if d == TimeoutFromPolicy {
+		d = h.kind.pol.Timeout
+	}
+	if d <= 0 || h.flags&destroyed != 0 {
+		return
+	}
+	if h.timer == nil {
+		h.timer = &streamTimer{h: h}
+	}
+	h.rt.loop.Arm(&h.timer.Timer, h.rt.loop.Now()+d, h.timer)
+}
+
+// CancelTimeout cancels what StartTimeout began.
+func (h *Handle) CancelTimeout() {
+	if h.timer != nil {
+		h.rt.loop.Disarm(&h.timer.Timer)
+		h.timer = nil
+	}
+}
+
+// Expired implements loop.Expirer.
+func (t *streamTimer) Expired(time.Duration) { t.h.tell(Timeout, Notice{}) }
+
+// Label implements loop.Expirer.
+func (t *streamTimer) Label() string { return t.h.Label() }

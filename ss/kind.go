@@ -1,0 +1,139 @@
+package ss
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// kind is a stream type made ready for use: what every stream of it would otherwise work out anew.
+type kind struct {
+	pol    *policy.Stream
+	method []byte
+	fields []field // metadata that travel as header fields
+	length int     // index of the metadata mapped to content-length, or -1
+	// Indexes of the metadata that a server sets from a request, or -1.
+	setMethod, setPath, setAuth int
+	socket                      loop.SocketOptions
+}
+
+// field is a metadata item that maps to a header field.
+type field struct {
+	index int
+	name  []byte
+	id    http.ID
+}
+
+func (r *Runtime) kindOf(p *policy.Stream) *kind {
+	if k := r.kinds[p]; k != nil {
+		return k
+	}
+	k := &kind{
+		pol:       p,
+		method:    []byte(p.HTTP.Method),
+		length:    -1,
+		setMethod: p.MetadataIndex("method"),
+		setPath:   p.MetadataIndex("path"),
+		setAuth:   p.MetadataIndex("auth"),
+		socket:    socketOptions(p.Attr),
+	}
+	if len(k.method) == 0 {
+		k.method = []byte("GET")
+	}
+	for i, m := range p.Metadata {
+		f := field{index: i, name: []byte(m.Header), id: http.Lookup([]byte(m.Header))}
+		switch {
+		case len(f.name) == 0:
+		case f.id == http.ContentLength:
+			k.length = i
+		case f.id.Framing():
+			r.log.Warn("metadata maps to a header field that the protocol writes itself; it is not sent",
+				"stream", p.Name, "metadata", m.Name, "field", m.Header)
+		default:
+			k.fields = append(k.fields, f)
+		}
+	}
+	r.kinds[p] = k
+	return k
+}
+
+// socketOptions are what the policy's attr_ keys mean for a socket: the precedence bits of RFC 791 stay
+// clear, the type-of-service bits are RFC 1349's.
+func socketOptions(a policy.Attr) loop.SocketOptions {
+	o := loop.SocketOptions{Priority: int(a.Priority)}
+	for _, b := range []struct {
+		on  bool
+		bit int
+	}{{a.LowLatency, 0x10}, {a.HighThroughput, 0x08}, {a.HighReliability, 0x04}, {a.LowCost, 0x02}} {
+		if b.on {
+			o.TOS |= b.bit
+		}
+	}
+	return o
+}
+
+// addFields appends the header fields that h's metadata map to.
+func (k *kind) addFields(m *http.Message, h *Handle) {
+	for i := range k.fields {
+		f := &k.fields[i]
+		if v, ok := h.value(f.index); ok {
+			m.Fields = append(m.Fields, http.Field{Name: f.name, Value: v, ID: f.id})
+		}
+	}
+}
+
+// takeFields sets the metadata for which m has a field.
+func (k *kind) takeFields(m *http.Message, h *Handle) {
+	for i := range k.fields {
+		f := &k.fields[i]
+		var v []byte
+		var ok bool
+		if f.id != http.Other {
+			v, ok = m.Find(f.id)
+		} else {
+			v, ok = m.Get(string(f.name))
+		}
+		if ok {
+			h.setValue(f.index, v)
+		}
+	}
+}
+
+// bodyLength is the length of h's next body: what RequestTxLen said, else what metadata mapped to
+// content-length say, else unknown.
+func (k *kind) bodyLength(h *Handle) int64 {
+	if k.pol.HTTP.NoContentLength {
+		return http.UnknownLength
+	}
+	if h.hint >= 0 {
+		return h.hint
+	}
+	if k.length >= 0 {
+		if v, ok := h.value(k.length); ok {
+			if n, err := strconv.ParseInt(string(v), 10, 64); err == nil && n >= 0 {
+				return n
+			}
+		}
+	}
+	return http.UnknownLength
+}
+
+// takesBody says whether requests with this method bring a body even when nobody announced one.
+func takesBody(method []byte) bool {
+	return bytes.Equal(method, methodPost) || bytes.Equal(method, methodPut) || bytes.Equal(method, methodPatch)
+}
+
+// replays says whether a request with this method may be sent twice (RFC 9110 s.9.2.2).
+func replays(method []byte) bool {
+	return !bytes.Equal(method, methodPost) && !bytes.Equal(method, methodPatch)
+}
+
+var (
+	methodPost  = []byte("POST")
+	methodPut   = []byte("PUT")
+	methodPatch = []byte("PATCH")
+	methodHead  = []byte("HEAD")
+)

@@ -1,0 +1,136 @@
+package ss
+
+import (
+	"fmt"
+	"strings"
+)
+
+// values are the metadata of one handle, by index of the policy's list. They are taken from the
+// runtime when the first is set, so that a stream without any holds none.
+type values struct {
+	v []value
+}
+
+type value struct {
+	b   []byte
+	set bool
+}
+
+// SetMetadata gives the metadata item name a value, which is copied. The policy of the stream type must
+// declare the name. On an accepted HTTP stream values last for the transaction, elsewhere until set
+// again or replaced by a response's header field.
+func (h *Handle) SetMetadata(name string, v []byte) error {
+	i, err := h.metadataIndex(name)
+	if err == nil {
+		h.setValue(i, v)
+	}
+	return err
+}
+
+// SetMetadataString is SetMetadata for a string.
+func (h *Handle) SetMetadataString(name, v string) error {
+	i, err := h.metadataIndex(name)
+	if err == nil {
+		s := h.slotFor(i)
+		s.b, s.set = append(s.b[:0], v...), true
+	}
+	return err
+}
+
+// Metadata returns the value of a metadata item; ok is false when it has none. The slice is valid until
+// the item is set again, and no longer than the present callback.
+func (h *Handle) Metadata(name string) (v []byte, ok bool) {
+	i := h.kind.pol.MetadataIndex(name)
+	if i < 0 {
+		return nil, false
+	}
+	return h.value(i)
+}
+
+func (h *Handle) metadataIndex(name string) (int, error) {
+	if h.flags&destroyed != 0 {
+		return -1, ErrDestroyed
+	}
+	i := h.kind.pol.MetadataIndex(name)
+	if i < 0 {
+		return -1, h.noSuchMetadata(name)
+	}
+	return i, nil
+}
+
+func (h *Handle) noSuchMetadata(name string) error {
+	var known []string
+	for _, m := range h.kind.pol.Metadata {
+		known = append(known, m.Name)
+	}
+	return fmt.Errorf("ss: set metadata: %q on stream type %q: %w (it declares: %s)",
+		name, h.kind.pol.Name, ErrNoSuchMetadata, strings.Join(known, ", "))
+}
+
+func (h *Handle) value(i int) ([]byte, bool) {
+	if h.meta == nil || !h.meta.v[i].set {
+		return nil, false
+	}
+	return h.meta.v[i].b, true
+}
+
+// expand is value in the form that policy.Template asks for.
+func (h *Handle) expand(i int) []byte {
+	v, _ := h.value(i)
+	return v
+}
+
+func (h *Handle) setValue(i int, v []byte) {
+	s := h.slotFor(i)
+	s.b, s.set = append(s.b[:0], v...), true
+}
+
+func (h *Handle) slotFor(i int) *value {
+	if h.meta == nil {
+		h.meta = h.rt.takeValues(len(h.kind.pol.Metadata))
+	}
+	return &h.meta.v[i]
+}
+
+// dropMetadata forgets all values.
+func (h *Handle) dropMetadata() {
+	if h.meta != nil {
+		h.rt.giveValues(h.meta)
+		h.meta = nil
+	}
+}
+
+const (
+	// valuesKept is how many sets of values wait for the next handle that needs one.
+	valuesKept = 256
+	// valueKept is the largest value whose memory waits along.
+	valueKept = 256
+)
+
+func (r *Runtime) takeValues(n int) *values {
+	var m *values
+	if k := len(r.free); k > 0 {
+		m, r.free = r.free[k-1], r.free[:k-1]
+	} else {
+		m = new(values)
+	}
+	for cap(m.v) < n {
+		m.v = append(m.v[:cap(m.v)], value{})
+	}
+	m.v = m.v[:n]
+	return m
+}
+
+func (r *Runtime) giveValues(m *values) {
+	if len(r.free) >= valuesKept {
+		return
+	}
+	for i := range m.v {
+		v := &m.v[i]
+		v.set = false
+		if cap(v.b) > valueKept {
+			v.b = nil
+		}
+	}
+	r.free = append(r.free, m)
+}

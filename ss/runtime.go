@@ -1,0 +1,182 @@
+package ss
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles/h1"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/wsi"
+)
+
+// Config is what a Runtime is made of.
+type Config struct {
+	// Loop drives everything. Required.
+	Loop *loop.Loop
+	// Policy says what stream types there are. Required.
+	Policy *policy.Policy
+	// Net configures the connections.
+	Net wsi.Config
+	// H1 holds limits and timeouts of HTTP/1.1; nil means h1's defaults. It is not to be shared
+	// between runtimes.
+	H1 *h1.Config
+	// Log takes what an operator should know. Default: nothing is logged. The handler must not block:
+	// see LogRing.
+	Log *slog.Logger
+	// KeepWarm is how long a client connection that can serve again waits for the next stream with the
+	// same endpoint. Default 5 s; negative: such connections are closed.
+	KeepWarm time.Duration
+	// WarmMax is how many of them may wait, all endpoints together. Default 64.
+	WarmMax int
+	// Backlog of listening sockets; 0 is the system's largest.
+	Backlog int
+	// ReusePort lets several processes or loops listen on one port: see loop.ListenOptions.
+	ReusePort bool
+	// Observe sees every state before its stream does. For tests and monitors; it must not call back.
+	Observe func(h *Handle, s State, n Notice)
+	// PanicOnIllegal makes a move that is not in the table a panic instead of a log line and a count.
+	// Tests set it.
+	PanicOnIllegal bool
+}
+
+// Counters count what streams did. They are plain numbers: read them on the loop's goroutine.
+type Counters struct {
+	Created, Destroyed uint64 // handles, accepted ones included
+	Attempts           uint64 // connection attempts of client streams, those on a warm connection included
+	Warm               uint64 // attempts that found a warm connection
+	Failed             uint64 // attempts that ended before CONNECTED
+	GivenUp            uint64 // times ALL_RETRIES_FAILED was told
+	Transactions       uint64 // HTTP transactions served
+	Illegal            uint64 // moves that the table does not have: bugs
+	Misuse             uint64 // callbacks that did what they may not do
+}
+
+// Runtime is a loop, its connections, and a policy: everything that streams share.
+type Runtime struct {
+	Counters Counters
+
+	cfg     Config
+	loop    *loop.Loop
+	net     *wsi.Net
+	pol     *policy.Policy
+	h1      *h1.Config
+	log     *slog.Logger
+	kinds   map[*policy.Stream]*kind
+	table   handleTable
+	warm    warmPool
+	pending []*Handle // with something to settle at the end of the turn
+	spare   []*Handle
+	task    loop.Task
+	at      *Handle // whose callback runs, or ran last
+	msg     http.Message
+	text    []byte // scratch: a target being expanded
+	free    []*values
+	dated   time.Duration // when dateBuf was made
+	dateBuf []byte
+	drain   *draining
+	closed  bool
+}
+
+// New makes a Runtime.
+func New(c Config) (*Runtime, error) {
+	if c.Loop == nil || c.Policy == nil {
+		return nil, errors.New("ss: new runtime: Config.Loop and Config.Policy are required")
+	}
+	if c.KeepWarm == 0 {
+		c.KeepWarm = 5 * time.Second
+	}
+	if c.WarmMax == 0 {
+		c.WarmMax = 64
+	}
+	r := &Runtime{
+		cfg:   c,
+		loop:  c.Loop,
+		net:   wsi.New(c.Loop, c.Net),
+		pol:   c.Policy,
+		h1:    c.H1,
+		log:   c.Log,
+		kinds: make(map[*policy.Stream]*kind),
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.h1 == nil {
+		r.h1 = h1.NewConfig()
+	}
+	if r.h1.Date == nil {
+		r.h1.Date = r.date
+	}
+	r.warm.init(r)
+	return r, nil
+}
+
+// Loop is the loop that drives the runtime.
+func (r *Runtime) Loop() *loop.Loop { return r.loop }
+
+// Net is what the runtime's connections share.
+func (r *Runtime) Net() *wsi.Net { return r.net }
+
+// Policy is the policy in force.
+func (r *Runtime) Policy() *policy.Policy { return r.pol }
+
+// Len is how many handles live, servers and accepted ones included.
+func (r *Runtime) Len() int { return r.table.live }
+
+// Each calls f for every live handle, oldest slot first. f may call anything.
+func (r *Runtime) Each(f func(h *Handle)) { r.table.each(f) }
+
+// CancelWait has every live stream told EVENT_WAIT_CANCELLED. It may be called from any goroutine.
+func (r *Runtime) CancelWait() error {
+	return r.loop.Post(func() {
+		r.table.each(func(h *Handle) { h.tell(EventWaitCancel, Notice{}) })
+	})
+}
+
+// Close destroys every stream. What they committed is still sent while the loop turns. It is called on
+// the loop's goroutine.
+func (r *Runtime) Close() {
+	r.closed = true
+	r.table.each(func(h *Handle) { h.Destroy() })
+	r.warm.closeAll()
+}
+
+// Label names, in reports, the stream whose callback ran last.
+func (r *Runtime) Label() string {
+	if r.at == nil {
+		return "streams"
+	}
+	return r.at.Label()
+}
+
+// RunTask implements loop.Runner: it does what handles were asked in this turn.
+func (r *Runtime) RunTask(now time.Duration) {
+	list := r.pending
+	r.pending = r.spare[:0]
+	for i, h := range list {
+		list[i] = nil
+		h.flags &^= queued
+		h.settle(now)
+	}
+	r.spare = list[:0]
+	r.checkDrained()
+}
+
+// date is the present Date field value, made anew when it is half a second old: it may lag by that
+// much, and costs nothing in between.
+func (r *Runtime) date() []byte {
+	if now := r.loop.Now(); len(r.dateBuf) == 0 || now-r.dated >= 500*time.Millisecond {
+		r.dateBuf = http.AppendDate(r.dateBuf[:0], r.loop.System().Wall())
+		r.dated = now
+	}
+	return r.dateBuf
+}
+
+// chance is 16 random bits.
+func (r *Runtime) chance() uint16 {
+	var b [2]byte
+	r.loop.System().Rand(b[:])
+	return uint16(b[0])<<8 | uint16(b[1])
+}

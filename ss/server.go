@@ -1,0 +1,126 @@
+package ss
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/wsi"
+)
+
+// server is the backend of a server stream: the stream owns the listening socket, and moves no payload
+// itself. Connections become streams of their own.
+type server struct {
+	h    *Handle
+	make func(h *Handle) Stream
+	l    *wsi.Listener
+}
+
+// listen opens the listening socket of a server stream.
+func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
+	p := h.kind.pol
+	endpoint, fixed := p.Endpoint.Literal()
+	if !fixed {
+		return nil, fmt.Errorf("endpoint %q: %w: a server's endpoint is made before any metadata is set", p.Endpoint.String(), ErrEndpoint)
+	}
+	b := wsi.Bind{Host: endpoint, Port: p.Port}
+	switch {
+	case len(endpoint) > 1 && endpoint[0] == '+':
+		b = wsi.Bind{Path: endpoint[1:]}
+	case len(endpoint) > 0 && endpoint[0] == '!':
+		return nil, fmt.Errorf("endpoint %q: attaching to an existing vhost: %w", endpoint, ErrUnsupported)
+	}
+	s := &server{h: h, make: i.New}
+	l, err := r.net.Listen(b, loop.ListenOptions{Backlog: r.cfg.Backlog, ReusePort: r.cfg.ReusePort}, nil, s)
+	if err != nil {
+		return nil, err
+	}
+	s.l = l
+	return s, nil
+}
+
+// Accept implements wsi.Acceptor.
+func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
+	if s.h.flags&doomed != 0 {
+		return nil, nil
+	}
+	if s.h.kind.pol.Protocol == policy.Raw {
+		a := &acceptedRaw{server: s}
+		return &a.w, a
+	}
+	a := &acceptedHTTP{server: s}
+	return &a.w, a
+}
+
+func (s *server) connect(*Handle, bool) Ret         { return OK }
+func (s *server) requestTx(*Handle) Ret             { return OK }
+func (s *server) flow(*Handle)                      {}
+func (s *server) settle(h *Handle, _ time.Duration) { h.flags &^= wantDisconnect }
+func (s *server) describe(*Handle) string           { return "listening on " + s.l.Addr().String() }
+
+// release closes the socket and, with it, every stream that was accepted from it.
+func (s *server) release(h *Handle) {
+	s.l.Close()
+	h.ForEachClient(func(c *Handle) { c.Destroy() })
+}
+
+// Addr is where a server stream listens, with the port that the system picked, or our end of an
+// accepted connection. ok is false for other streams.
+func (h *Handle) Addr() (a loop.Addr, ok bool) {
+	switch b := h.be.(type) {
+	case *server:
+		return b.l.Addr(), true
+	case acceptor:
+		return b.wsi().LocalAddr()
+	}
+	return a, false
+}
+
+// Peer is the other end of an accepted stream's connection, while the system knows it.
+func (h *Handle) Peer() (a loop.Addr, ok bool) {
+	if b, is := h.be.(acceptor); is {
+		return b.wsi().PeerAddr()
+	}
+	return a, false
+}
+
+// Server is the server stream from which this one was accepted, nil for other streams.
+func (h *Handle) Server() *Handle {
+	if b, ok := h.be.(acceptor); ok {
+		return b.parent().h
+	}
+	return nil
+}
+
+// ForEachClient calls f for every stream accepted from the server stream h.
+func (h *Handle) ForEachClient(f func(c *Handle)) {
+	h.rt.table.each(func(c *Handle) {
+		if c.Server() == h {
+			f(c)
+		}
+	})
+}
+
+func (h *Handle) accepted() bool {
+	_, ok := h.be.(acceptor)
+	return ok
+}
+
+// acceptor is what the backends of accepted streams have in common.
+type acceptor interface {
+	wsi() *wsi.Wsi
+	parent() *server
+}
+
+// greet takes a new accepted stream through its first states. False: it destroyed itself at once.
+func (s *server) greet(h *Handle, be backend) bool {
+	r := s.h.rt
+	*h = Handle{rt: r, kind: s.h.kind, hint: -1, be: be}
+	if !h.begin(s.make) {
+		return false
+	}
+	h.tell(Connecting, Notice{})
+	return true
+}

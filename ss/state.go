@@ -1,0 +1,135 @@
+package ss
+
+// State is what a stream is told of its life. Numbers and names are the reference's, for operators who
+// compare logs. Some are moves of the stream's life, the rest are events that change nothing in it:
+// see Transitions.
+type State uint32
+
+// The states and events.
+const (
+	Creating          State = 1  // the stream object exists; always first
+	Disconnected      State = 2  // the connection that was Connected is over
+	Unreachable       State = 3  // an attempt failed before Connected
+	AuthFailed        State = 4  // the peer did not accept our credentials
+	Connected         State = 5  // payload can flow; on HTTP clients: the response has begun
+	Connecting        State = 6  // an attempt begins
+	Destroying        State = 7  // the handle is about to end; always last
+	Poll              State = 8  // event: a transmit request is about to cause an attempt
+	AllRetriesFailed  State = 9  // no more attempts until the program asks
+	QOSAckRemote      State = 10 // event: the peer accepted the transaction
+	QOSNackRemote     State = 11 // event: the peer refused the transaction
+	QOSAckLocal       State = 12 // event: a proxy accepted it
+	QOSNackLocal      State = 13 // event: a proxy refused it
+	Timeout           State = 14 // event: the time given to StartTimeout is over
+	ServerTxn         State = 15 // event: an accepted stream has a request to answer
+	ServerUpgrade     State = 16 // event: an accepted stream changed from http to ws
+	EventWaitCancel   State = 17 // event: Runtime.CancelWait was called
+	UpstreamLinkRetry State = 18 // event: the link to the proxy is not up; ordinal: ms spent trying
+	SinkJoin          State = 19 // event: a source joined the sink; ordinal: how many had before
+	SinkPart          State = 20 // event: a source left the sink
+	UserBase          State = 1000
+)
+
+var stateNames = [...]string{
+	"(unset)",
+	"LWSSSCS_CREATING",
+	"LWSSSCS_DISCONNECTED",
+	"LWSSSCS_UNREACHABLE",
+	"LWSSSCS_AUTH_FAILED",
+	"LWSSSCS_CONNECTED",
+	"LWSSSCS_CONNECTING",
+	"LWSSSCS_DESTROYING",
+	"LWSSSCS_POLL",
+	"LWSSSCS_ALL_RETRIES_FAILED",
+	"LWSSSCS_QOS_ACK_REMOTE",
+	"LWSSSCS_QOS_NACK_REMOTE",
+	"LWSSSCS_QOS_ACK_LOCAL",
+	"LWSSSCS_QOS_NACK_LOCAL",
+	"LWSSSCS_TIMEOUT",
+	"LWSSSCS_SERVER_TXN",
+	"LWSSSCS_SERVER_UPGRADE",
+	"LWSSSCS_EVENT_WAIT_CANCELLED",
+	"LWSSSCS_UPSTREAM_LINK_RETRY",
+	"LWSSSCS_SINK_JOIN",
+	"LWSSSCS_SINK_PART",
+}
+
+// String gives the reference's name, "user state" from UserBase on, and "unknown" otherwise.
+func (s State) String() string {
+	switch {
+	case int(s) < len(stateNames):
+		return stateNames[s]
+	case s >= UserBase:
+		return "user state"
+	}
+	return "unknown"
+}
+
+// Notice goes with a State.
+type Notice struct {
+	// Ordinal is the state's number argument: see the State constants; 0 where none is named.
+	Ordinal uint32
+	// Source is the stream that joined or left a sink, nil otherwise.
+	Source *Handle
+	// Cause says why, with UNREACHABLE, DISCONNECTED and ALL_RETRIES_FAILED; nil after an orderly end.
+	Cause error
+}
+
+// Ret is a callback's answer, and the answer of calls that a callback may pass on.
+type Ret int8
+
+// The answers.
+const (
+	OK           Ret = 0
+	TxDontSend   Ret = 1  // Tx: nothing to send this time; elsewhere as OK
+	DisconnectMe Ret = -1 // close the connection, keep the stream
+	DestroyMe    Ret = -2 // close the connection and end the stream
+	// Destroyed says that the stream was destroyed in the meantime. The reference's text names it, its
+	// headers do not; here it means the same as DestroyMe.
+	Destroyed Ret = -3
+)
+
+// String gives the reference's name.
+func (r Ret) String() string {
+	switch r {
+	case OK:
+		return "LWSSSSRET_OK"
+	case TxDontSend:
+		return "LWSSSSRET_TX_DONT_SEND"
+	case DisconnectMe:
+		return "LWSSSSRET_DISCONNECT_ME"
+	case DestroyMe:
+		return "LWSSSSRET_DESTROY_ME"
+	case Destroyed:
+		return "LWSSSSRET_SS_HANDLE_DESTROYED"
+	}
+	return "unknown"
+}
+
+// Flags mark payload.
+type Flags uint32
+
+// The payload flags, with the reference's values.
+const (
+	SOM          Flags = 1 << iota // the first byte of a message is in this piece
+	EOM                            // the last byte of a message is in this piece, which may be empty
+	FlagPoll                       // not payload: a poll for something to receive
+	RelatedStart                   // empty: a group of related messages begins
+	RelatedEnd                     // empty: the group is over
+	Rideshare                      // the piece belongs to a stream type that rides along
+	PerfJSON                       // not payload: measurements of the connection, as JSON
+)
+
+// Stream is what a program implements. All three are called on the loop's goroutine, never one from
+// inside another of the same stream, except that a call of Runtime.Create delivers CREATING to the
+// new stream. They may call anything on any Handle.
+type Stream interface {
+	// State tells what became of the stream.
+	State(h *Handle, s State, n Notice) Ret
+	// Rx brings payload. b is valid during the call.
+	Rx(h *Handle, b []byte, f Flags) Ret
+	// Tx asks for payload, after Handle.RequestTx: it fills buf from the front and returns how many
+	// bytes, and whether they begin (SOM) and end (EOM) a message. ordinal counts the calls on the
+	// connection. n is used only with OK. To send more, request again.
+	Tx(h *Handle, ordinal uint32, buf []byte) (n int, f Flags, r Ret)
+}

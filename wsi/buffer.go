@@ -1,0 +1,60 @@
+package wsi
+
+// classes are the sizes of parked buffers: what is left of most heads fits the first, a whole arena
+// fits the last but one.
+var classes = [...]int{512, 2 << 10, 8 << 10, 32 << 10, 128 << 10, 512 << 10}
+
+// freeMax bounds the bytes of unused buffers kept for the next holder.
+const freeMax = 256 << 10
+
+// buffer holds bytes of one connection beyond the turn: b[off:] is what is left of them.
+type buffer struct {
+	b          []byte
+	off        int
+	class      int8
+	owner      *Wsi
+	next, prev *buffer
+}
+
+func (b *buffer) bytes() []byte { return b.b[b.off:] }
+
+// take gives owner a buffer with a capacity of at least size, charged to the account.
+func (n *Net) take(owner *Wsi, size int) *buffer {
+	class := 0
+	for class < len(classes)-1 && classes[class] < size {
+		class++
+	}
+	var b *buffer
+	if k := len(n.free[class]); k > 0 {
+		b = n.free[class][k-1]
+		n.free[class] = n.free[class][:k-1]
+		n.freeSize -= cap(b.b)
+	} else {
+		b = &buffer{b: make([]byte, 0, max(size, classes[class])), class: int8(class)}
+	}
+	b.owner = owner
+	b.next, b.prev = &n.holders, n.holders.prev
+	b.prev.next, n.holders.prev = b, b
+	n.account.Charge(cap(b.b))
+	return b
+}
+
+// give takes b back. Buffers beyond what is worth keeping go to the collector.
+func (n *Net) give(b *buffer) {
+	n.account.Release(cap(b.b))
+	b.prev.next, b.next.prev = b.next, b.prev
+	b.next, b.prev, b.owner = nil, nil, nil
+	b.b, b.off = b.b[:0], 0
+	if cap(b.b) == classes[b.class] && n.freeSize+cap(b.b) <= freeMax {
+		n.free[b.class] = append(n.free[b.class], b)
+		n.freeSize += cap(b.b)
+	}
+}
+
+// grown returns a buffer with the bytes of b and a capacity of at least size, and gives b back.
+func (n *Net) grown(b *buffer, size int) *buffer {
+	g := n.take(b.owner, size)
+	g.b = append(g.b, b.bytes()...)
+	n.give(b)
+	return g
+}

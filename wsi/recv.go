@@ -1,0 +1,131 @@
+package wsi
+
+import (
+	"syscall"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles"
+)
+
+const (
+	// blockedMax is how much unused input a connection may gather while its Upper waits to write. The
+	// rest stays with the peer. It is more than any head that a role accepts by default, so that a
+	// peer which answers before it has read all we sent is still understood.
+	blockedMax = 64 << 10
+	// readMin is the least space worth a read behind parked input.
+	readMin = 256
+)
+
+// mayRead says whether more input may be taken now, with held bytes of it unused.
+func (w *Wsi) mayRead(held int) bool {
+	if held >= blockedMax && w.flags&wantWrite != 0 {
+		return false
+	}
+	n := w.net
+	if held >= n.cfg.ParkedMax {
+		n.Counters.InputOverflow++
+		w.Close(roles.Graceful, &Error{Op: "keep", Wsi: w.Label(), Err: ErrParked})
+		return false
+	}
+	if w.Held() > 0 && n.account.Level() >= loop.LevelStopReading && w.flags&stalledRx == 0 {
+		w.flags |= stalledRx
+		n.stalled = append(n.stalled, w)
+	}
+	return w.flags&stalledRx == 0
+}
+
+// read takes what the socket has behind in, which lies in the shared buffer or in w.in, and returns
+// the two together.
+func (w *Wsi) read(in []byte) []byte {
+	n := w.net
+	var dst []byte // free space, straight behind in
+	switch {
+	case len(in) == 0:
+		if w.in != nil {
+			n.give(w.in)
+			w.in = nil
+		}
+		in, dst = n.in[:0], n.in
+	case w.in == nil:
+		if cap(in)-len(in) < len(n.in)/2 {
+			in = n.in[:copy(n.in, in)]
+		}
+		dst = in[len(in):cap(in)]
+		if len(dst) < readMin {
+			w.hold(in)
+			return w.read(w.in.bytes())
+		}
+	default:
+		b := w.in
+		b.off = len(b.b) - len(in)
+		if cap(b.b)-len(b.b) < readMin {
+			if b.off >= cap(b.b)/2 {
+				b.b = b.b[:copy(b.b[:cap(b.b)], in)]
+				b.off = 0
+			} else {
+				b = n.grown(b, 2*cap(b.b))
+				w.in = b
+			}
+		}
+		in, dst = b.bytes(), b.b[len(b.b):cap(b.b)]
+	}
+	k, e := n.sys.Read(w.src.FD(), dst)
+	switch {
+	case e == syscall.EAGAIN:
+		w.flags &^= rdReady
+		n.Counters.EmptyReads++
+		return in
+	case e != 0:
+		w.flags &^= rdReady
+		n.Counters.Reads++
+		w.broken("read", e)
+		return in
+	case k == 0:
+		w.flags = w.flags&^rdReady | ended
+		n.Counters.Reads++
+		return in
+	}
+	n.Counters.Reads++
+	n.Counters.BytesIn += uint64(k)
+	w.bytesIn += uint64(k)
+	if k < len(dst) && w.flags&hungUp == 0 {
+		w.flags &^= rdReady
+	}
+	if w.in != nil {
+		w.in.b = w.in.b[:len(w.in.b)+k]
+	}
+	return in[:len(in)+k]
+}
+
+// broken ends a connection whose socket reports e. If writing failed before, that came first and is
+// the cause.
+func (w *Wsi) broken(op string, e syscall.Errno) {
+	w.net.Counters.Resets++
+	w.flags |= ended
+	cause := w.cause
+	if cause == nil {
+		cause = &Error{Op: op, Wsi: w.Label(), Err: e}
+	}
+	w.Close(roles.Immediate, cause)
+}
+
+// park keeps what the Upper left of in, or gives the buffer back if nothing is left.
+func (w *Wsi) park(in []byte) {
+	switch {
+	case len(in) == 0:
+		if w.in != nil {
+			w.net.give(w.in)
+			w.in = nil
+		}
+	case w.in != nil:
+		w.in.off = len(w.in.b) - len(in)
+	default:
+		w.hold(in)
+	}
+}
+
+// hold copies in, which lies in the shared buffer, into a buffer of the connection's own.
+func (w *Wsi) hold(in []byte) {
+	w.in = w.net.take(w, len(in)+readMin)
+	w.in.b = append(w.in.b, in...)
+}

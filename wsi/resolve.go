@@ -1,0 +1,114 @@
+package wsi
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+)
+
+// Resolver turns names into addresses.
+type Resolver interface {
+	// Resolve looks name up and calls done once, on the loop's goroutine, with the addresses in the
+	// order in which they should be tried; done may be called before Resolve returns. cancel says that
+	// the answer is no longer wanted; done may then be called or not. cancel may be nil.
+	Resolve(name string, done func(addrs []netip.Addr, err error)) (cancel func())
+}
+
+// Hosts is a Resolver that knows localhost and what a hosts file says (hosts(5)).
+type Hosts struct {
+	loop    *loop.Loop
+	read    func() ([]byte, error)
+	table   map[string][]netip.Addr
+	fetched time.Duration
+	valid   bool
+	waiting []func()
+}
+
+// hostsFresh is how long a hosts file is believed before it is read again.
+const hostsFresh = 5 * time.Second
+
+// NewHosts makes a Hosts. read gives the file's text; it is called away from the loop, through
+// Offload, since a file can block.
+func NewHosts(l *loop.Loop, read func() ([]byte, error)) *Hosts {
+	return &Hosts{loop: l, read: read}
+}
+
+// Resolve implements Resolver. Names under localhost are the loopback addresses whatever the file
+// says (RFC 6761 s.6.3), IPv4 first, since that is where most servers of one machine listen.
+func (h *Hosts) Resolve(name string, done func([]netip.Addr, error)) (cancel func()) {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		done([]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil)
+		return nil
+	}
+	if h.valid && h.loop.Now()-h.fetched < hostsFresh {
+		h.answer(name, done)
+		return nil
+	}
+	wanted := true
+	h.waiting = append(h.waiting, func() {
+		if wanted {
+			h.answer(name, done)
+		}
+	})
+	if len(h.waiting) == 1 {
+		h.fetch()
+	}
+	return func() { wanted = false }
+}
+
+func (h *Hosts) fetch() {
+	var text []byte
+	job := func() (err error) {
+		text, err = h.read()
+		return err
+	}
+	done := func(err error) {
+		// A machine without the file knows no names; that is not an error of the file's.
+		h.table = nil
+		if err == nil {
+			h.table = parseHosts(text)
+		}
+		h.fetched, h.valid = h.loop.Now(), true
+		waiting := h.waiting
+		h.waiting = nil
+		for _, f := range waiting {
+			f()
+		}
+	}
+	if err := h.loop.Offload(job, done); err != nil {
+		done(err)
+	}
+}
+
+func (h *Hosts) answer(name string, done func([]netip.Addr, error)) {
+	if a := h.table[name]; len(a) > 0 {
+		done(a, nil)
+		return
+	}
+	done(nil, ErrNoName)
+}
+
+// parseHosts reads hosts(5): an address and its names per line, '#' begins a comment. Lines that say
+// something else are passed over.
+func parseHosts(text []byte) map[string][]netip.Addr {
+	t := map[string][]netip.Addr{}
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		f := strings.Fields(line)
+		if len(f) < 2 {
+			continue
+		}
+		a, err := netip.ParseAddr(f[0])
+		if err != nil {
+			continue
+		}
+		for _, name := range f[1:] {
+			name = strings.ToLower(name)
+			t[name] = append(t[name], a)
+		}
+	}
+	return t
+}

@@ -1,0 +1,115 @@
+package wsi
+
+import (
+	"syscall"
+
+	"github.com/millrace/millrace/roles"
+)
+
+// arena is where the connection being served puts its output. It is written before the next one is
+// served, so it belongs to one connection at a time.
+type arena struct {
+	buf   []byte
+	n     int
+	owner *Wsi
+	total uint64 // bytes ever committed
+}
+
+// Room implements roles.Lower. Output is produced only while the connection is being served; at other
+// times the answer is nil, and WantWrite brings it about.
+func (w *Wsi) Room(min int) []byte {
+	a := &w.net.out
+	if a.owner != w || w.flags&(finAsked|closing) != 0 || !w.roomFor(min) {
+		return nil
+	}
+	return a.buf[a.n:]
+}
+
+// Commit implements roles.Lower.
+func (w *Wsi) Commit(n int) {
+	a := &w.net.out
+	a.n += n
+	a.total += uint64(n)
+}
+
+// canProduce says whether Writable can be granted: Room would give MaxRoom.
+func (w *Wsi) canProduce() bool { return w.roomFor(roles.MaxRoom) }
+
+// roomFor makes room for min bytes in the arena, writing it out if it must.
+func (w *Wsi) roomFor(min int) bool {
+	a := &w.net.out
+	if w.out != nil || w.flags&(wrReady|outBroken) != wrReady {
+		return false
+	}
+	if len(a.buf)-a.n < min {
+		w.flush()
+	}
+	return w.out == nil && len(a.buf)-a.n >= min
+}
+
+// flush writes the arena. What the socket refuses is kept, and output stops until it is gone: so a
+// connection never holds more than one arena of it.
+func (w *Wsi) flush() {
+	a := &w.net.out
+	if a.n == 0 {
+		return
+	}
+	p := a.buf[:a.n]
+	a.n = 0
+	if w.flags&outBroken != 0 {
+		return
+	}
+	if w.out == nil && w.flags&wrReady != 0 {
+		p = p[w.write(p):]
+	}
+	if len(p) > 0 && w.flags&outBroken == 0 {
+		if w.out == nil {
+			w.out = w.net.take(w, len(p))
+		} else if cap(w.out.b)-len(w.out.b) < len(p) {
+			w.out = w.net.grown(w.out, len(w.out.bytes())+len(p))
+		}
+		w.out.b = append(w.out.b, p...)
+	}
+}
+
+// flushHeld writes what the socket refused before.
+func (w *Wsi) flushHeld() {
+	w.out.off += w.write(w.out.bytes())
+	if w.flags&outBroken != 0 || w.out.off == len(w.out.b) {
+		w.net.give(w.out)
+		w.out = nil
+	}
+}
+
+// write gives p to the socket and returns how much it took. A failure does not end the connection:
+// the peer may have told why before it stopped listening, so what it sent is read first.
+func (w *Wsi) write(p []byte) int {
+	n := w.net
+	k, e := n.sys.Write(w.src.FD(), p)
+	switch {
+	case e == syscall.EAGAIN:
+		n.Counters.EmptyWrites++
+		w.flags &^= wrReady
+		return 0
+	case e != 0:
+		n.Counters.Writes++
+		w.flags |= outBroken | rdReady | hungUp
+		if w.cause == nil {
+			w.cause = &Error{Op: "write", Wsi: w.Label(), Err: e}
+		}
+		if w.flags&ended != 0 {
+			w.Close(roles.Immediate, w.cause)
+		} else if w.flags&paused == 0 {
+			n.loop.Kick(&w.src)
+		}
+		return 0
+	}
+	n.Counters.Writes++
+	n.Counters.BytesOut += uint64(k)
+	w.bytesOut += uint64(k)
+	if k < len(p) {
+		n.Counters.ShortWrites++
+		w.flags &^= wrReady
+	}
+	return k
+}

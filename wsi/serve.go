@@ -1,0 +1,136 @@
+package wsi
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles"
+)
+
+// Ready implements loop.Handler: everything a connection does begins here or in Expired.
+func (w *Wsi) Ready(now time.Duration, r loop.Ready) (again bool) {
+	if r&loop.Writable != 0 {
+		w.flags |= wrReady
+	}
+	if r&(loop.Readable|loop.HangUp|loop.Broken) != 0 {
+		w.flags |= rdReady
+		if r&(loop.HangUp|loop.Broken) != 0 {
+			w.flags |= hungUp
+		}
+	}
+	switch w.phase {
+	case phaseConnecting:
+		if r&(loop.Writable|loop.Broken) == 0 || !w.connected(now) {
+			return false
+		}
+	case phaseDraining, phaseLingering:
+		return w.drain()
+	case phaseOpening, phaseOpen:
+	default:
+		return false
+	}
+	return w.serve(now, false)
+}
+
+// serve moves bytes up and down until nobody makes progress or the turn's share is used up, then
+// writes all that was produced at once.
+func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
+	w.net.out.owner = w
+	w.flags |= serving
+	if w.out != nil && w.flags&wrReady != 0 {
+		w.flushHeld()
+	}
+	before := w.bytesIn + w.bytesOut
+	if expired && w.flags&closing == 0 {
+		w.upper.Timeout(now)
+	}
+	again = w.exchange(now)
+	w.flush()
+	if w.flags&(finAsked|finSent|closing) == finAsked && w.out == nil {
+		w.net.sys.CloseWrite(w.src.FD())
+		w.flags |= finSent
+	}
+	w.flags &^= serving
+	w.net.out.owner = nil
+	if w.bytesIn+w.bytesOut != before {
+		w.active = now
+	}
+	if w.flags&closing == 0 {
+		w.rearm()
+	}
+	return again
+}
+
+// exchange is the heart: offer input, ask for output, read more, as long as something moves. Output
+// is asked for before more input is read, so that a pipelined request is answered before the next is
+// looked at, and all answers to one read leave in one write.
+func (w *Wsi) exchange(now time.Duration) (again bool) {
+	n := w.net
+	rx, tx := n.loop.Config().Bytes, n.loop.Config().Bytes
+	var in []byte
+	if w.in != nil {
+		in = w.in.bytes()
+	}
+	mute := false // Writable was asked and had nothing
+	for w.flags&closing == 0 {
+		if w.flags&replaced != 0 {
+			w.flags &^= replaced
+			mute = false
+			w.upper.Opened(now)
+			continue
+		}
+		moved := false
+		if len(in) > 0 && w.flags&paused == 0 {
+			used := w.upper.Rx(now, in)
+			in = in[used:]
+			moved = used > 0
+		}
+		if w.flags&(wantWrite|closing) == wantWrite && !mute && w.canProduce() {
+			if tx <= 0 {
+				again = true
+				break
+			}
+			w.flags &^= wantWrite
+			had := n.out.total
+			w.upper.Writable(now)
+			made := int(n.out.total - had)
+			tx -= made
+			if made == 0 && w.flags&wantWrite != 0 {
+				// Asked again for what it then did not use: once a turn is often enough.
+				mute, again = true, true
+			} else {
+				moved = true
+			}
+		}
+		if moved || w.flags&replaced != 0 {
+			continue
+		}
+		if w.flags&(paused|closing) != 0 {
+			break
+		}
+		if w.flags&rdReady == 0 {
+			if w.flags&(ended|endTold) != ended {
+				break
+			}
+			w.flags |= endTold
+			w.upper.RxEnd(now, len(in))
+			continue
+		}
+		if rx <= 0 {
+			again = true
+			break
+		}
+		if !w.mayRead(len(in)) {
+			break
+		}
+		had := len(in)
+		in = w.read(in)
+		rx -= len(in) - had
+	}
+	w.park(in)
+	if w.flags&outBroken != 0 && w.flags&(ended|paused) != 0 {
+		// Nothing more can leave, and nothing is left to be learnt.
+		w.Close(roles.Immediate, w.cause)
+	}
+	return again
+}

@@ -1,0 +1,81 @@
+package wsi
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles"
+)
+
+// idleDeadline is when Timeouts.Idle runs out, 0 for never.
+func (w *Wsi) idleDeadline() time.Duration {
+	if w.phase != phaseOpen || w.times.Idle <= 0 {
+		return 0
+	}
+	return w.active + w.times.Idle
+}
+
+// rearm sets the one timer to the least of the deadlines.
+func (w *Wsi) rearm() {
+	at := w.deadline
+	if d := w.idleDeadline(); d != 0 && (at == 0 || d < at) {
+		at = d
+	}
+	if w.phase == phaseOpening || w.phase == phaseOpen {
+		if d := w.upper.Deadline(); d != 0 && (at == 0 || d < at) {
+			at = d
+		}
+	}
+	switch {
+	case at == 0:
+		if w.timer.Armed() {
+			w.net.loop.Disarm(&w.timer)
+		}
+	case !w.timer.Armed() || w.timer.At() != at:
+		w.net.loop.Arm(&w.timer, at, w)
+	}
+}
+
+// Expired implements loop.Expirer: the least deadline has passed. Whose was it?
+func (w *Wsi) Expired(now time.Duration) {
+	switch w.phase {
+	case phaseNew, phaseClosed:
+		return
+	case phaseDraining, phaseLingering:
+		if w.deadline != 0 && w.deadline <= now {
+			w.net.Counters.TimedOut++
+			w.release(w.out != nil)
+			return
+		}
+	case phaseResolving, phaseConnecting:
+		if w.deadline != 0 && w.deadline <= now {
+			w.net.Counters.TimedOut++
+			w.dialTimedOut()
+			return
+		}
+		w.attemptTimedOut(now)
+		return
+	default:
+		if w.flags&closing != 0 {
+			return
+		}
+		if w.deadline != 0 && w.deadline <= now {
+			w.timedOut("establish", roles.Immediate)
+			return
+		}
+		if d := w.idleDeadline(); d != 0 && d <= now {
+			w.timedOut("idle", roles.Graceful)
+			return
+		}
+		d := w.upper.Deadline()
+		if w.serve(now, d != 0 && d <= now) {
+			w.kick()
+		}
+		return
+	}
+	w.rearm()
+}
+
+func (w *Wsi) timedOut(op string, mode roles.CloseMode) {
+	w.net.Counters.TimedOut++
+	w.Close(mode, &Error{Op: op, Wsi: w.Label(), Err: ErrTimeout})
+}

@@ -1,0 +1,201 @@
+package wsi
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles"
+)
+
+// phase is where a connection stands in its life. Each is named after what it waits for.
+type phase uint8
+
+const (
+	phaseNew        phase = iota // Dial or an accept
+	phaseResolving               // addresses for the name
+	phaseConnecting              // the system's answer to connect
+	phaseOpening                 // the owner's word that the protocol stands: Established
+	phaseOpen                    // bytes, in either direction
+	phaseDraining                // the peer to take our last bytes
+	phaseLingering               // the peer to end its direction
+	phaseClosed                  // nothing
+)
+
+var phaseNames = [...]string{"new", "resolving", "connecting", "opening", "open", "draining", "lingering", "closed"}
+
+func (p phase) String() string { return phaseNames[p] }
+
+// flags are what a connection remembers between calls.
+type flags uint32
+
+const (
+	rdReady    flags = 1 << iota // the next read will tell something
+	wrReady                      // the socket takes bytes, as far as we know
+	hungUp                       // the peer's end is announced: read to it
+	ended                        // the peer's end was read
+	endTold                      // RxEnd was called
+	paused                       // no Rx
+	wantWrite                    // Writable is owed
+	serving                      // inside serve: output may be produced
+	replaced                     // a new Upper waits for Opened
+	finAsked                     // CloseWrite was called
+	finSent                      // our direction is over
+	outBroken                    // the socket takes no more, ever; input may still tell why
+	closing                      // Close was called
+	closedTold                   // Closed was called
+	stalledRx                    // not reading because the memory account is high
+	gone                         // the descriptor is given back
+)
+
+// Wsi is one connection. It is made by Net.Dial, or provided by an Acceptor, embedded in whatever
+// object its owner keeps per connection; it must not be copied or used again after its end.
+type Wsi struct {
+	src      loop.Source
+	timer    loop.Timer
+	net      *Net
+	upper    roles.Upper
+	times    *Timeouts
+	in       *buffer       // input that upper left
+	out      *buffer       // output that the socket refused
+	dial     *dial         // nil once connected, and for accepted connections
+	deadline time.Duration // of the present phase, 0 for none
+	active   time.Duration // when a byte last moved
+	bytesIn  uint64
+	bytesOut uint64
+	cause    error
+	flags    flags
+	phase    phase
+	mode     roles.CloseMode
+}
+
+// Net is what the connection shares with others.
+func (w *Wsi) Net() *Net { return w.net }
+
+// Label names the connection in reports: what its protocol says of it if it says anything, and the
+// phase and addresses.
+func (w *Wsi) Label() string {
+	who := "connection"
+	if l, ok := w.upper.(interface{ Label() string }); ok {
+		who = l.Label()
+	}
+	return fmt.Sprintf("%s (%s, %s)", who, w.Peer(), w.phase)
+}
+
+// Peer names the other end for reports. For a dialled connection it is what was dialled.
+func (w *Wsi) Peer() string {
+	if w.dial != nil {
+		return w.dial.target.String()
+	}
+	if a, ok := w.PeerAddr(); ok {
+		return a.String()
+	}
+	return "unknown peer"
+}
+
+// PeerAddr and LocalAddr are the addresses of the open connection's ends, asked from the system: a
+// connection keeps no copy. ok is false when there is none, or the system no longer knows.
+func (w *Wsi) PeerAddr() (a loop.Addr, ok bool) {
+	if !w.src.Watched() {
+		return a, false
+	}
+	return w.net.sys.PeerAddr(w.src.FD())
+}
+
+// LocalAddr is our end: see PeerAddr.
+func (w *Wsi) LocalAddr() (a loop.Addr, ok bool) {
+	if !w.src.Watched() {
+		return a, false
+	}
+	return w.net.sys.LocalAddr(w.src.FD())
+}
+
+// BytesIn and BytesOut count what the socket gave and took.
+func (w *Wsi) BytesIn() uint64 { return w.bytesIn }
+
+// BytesOut counts what the socket took.
+func (w *Wsi) BytesOut() uint64 { return w.bytesOut }
+
+// Held is how many bytes of buffers the connection holds: unused input and refused output.
+func (w *Wsi) Held() int {
+	sum := 0
+	if w.in != nil {
+		sum += cap(w.in.b)
+	}
+	if w.out != nil {
+		sum += cap(w.out.b)
+	}
+	return sum
+}
+
+// IsClosed reports whether the descriptor has been given back (or there never was one, and never will
+// be).
+func (w *Wsi) IsClosed() bool { return w.phase == phaseClosed }
+
+// Established ends Timeouts.Establish and begins Timeouts.Idle.
+func (w *Wsi) Established() {
+	if w.phase == phaseOpening {
+		w.phase, w.deadline = phaseOpen, 0
+		if w.flags&serving == 0 {
+			w.rearm()
+		}
+	}
+}
+
+// SetOptions applies socket options to the open connection, as far as the platform knows them.
+func (w *Wsi) SetOptions(o loop.SocketOptions) error {
+	if !w.src.Watched() {
+		return nil
+	}
+	return w.net.sys.SetOptions(w.src.FD(), o)
+}
+
+// Pause implements roles.Lower.
+func (w *Wsi) Pause() { w.flags |= paused }
+
+// Resume implements roles.Lower.
+func (w *Wsi) Resume() {
+	if w.flags&paused != 0 {
+		w.flags &^= paused
+		w.kick()
+	}
+}
+
+// WantWrite implements roles.Lower.
+func (w *Wsi) WantWrite() {
+	if w.flags&wantWrite == 0 {
+		w.flags |= wantWrite
+		w.kick()
+	}
+}
+
+// Credit implements roles.Lower. A socket's window is the kernel's business.
+func (w *Wsi) Credit(int) {}
+
+// CloseWrite implements roles.Lower.
+func (w *Wsi) CloseWrite() {
+	w.flags |= finAsked
+	w.kick()
+}
+
+// Replace implements roles.Lower.
+func (w *Wsi) Replace(u roles.Upper) {
+	w.upper = u
+	w.flags |= replaced
+	w.flags &^= endTold
+	w.kick()
+}
+
+// Rearm implements roles.Lower.
+func (w *Wsi) Rearm() {
+	if w.flags&serving == 0 {
+		w.rearm()
+	}
+}
+
+// kick has the connection served soon, unless it is being served.
+func (w *Wsi) kick() {
+	if w.flags&serving == 0 && w.src.Watched() {
+		w.net.loop.Kick(&w.src)
+	}
+}
