@@ -151,6 +151,11 @@ func (n *Network) onSyn(s *sock) {
 	if n.link(s.h, dst).cut || dst.dead {
 		return
 	}
+	if s.other != nil && s.other.h.dead { // dst rebooted before the connection stood
+		s.out.end()
+		s.in.end()
+		s.other, s.out, s.in = nil, nil, nil
+	}
 	if s.other == nil {
 		l := dst.listenerFor(s.peer.IP)
 		if s.refuse || l == nil {

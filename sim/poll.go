@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math"
 	"syscall"
 	"time"
 
@@ -114,14 +115,15 @@ func (h *Host) wait(ev []loop.Event, timeout time.Duration) (int, error) {
 	if h.closed {
 		return 0, fmt.Errorf("sim: wait: on host %s: %w", h.name, ErrClosed)
 	}
-	h.disturb(timeout)
+	defer h.disturb()
 	n.advance(max(n.now, h.paused))
-	until, spurious := time.Duration(1<<63-1), false
-	if timeout >= 0 {
+	h.pretend()
+	until, early := time.Duration(math.MaxInt64), false
+	if timeout >= 0 && timeout < until-n.now {
 		until = n.now + timeout
 	}
 	if timeout != 0 && n.hit(n.opts.SpuriousWake) {
-		until, spurious = min(until, n.now+n.upTo(min(until-n.now, time.Second))), true
+		until, early = n.now+n.upTo(min(until-n.now, time.Second)), true
 	}
 	for {
 		woken := h.woken.Swap(false)
@@ -130,7 +132,7 @@ func (h *Host) wait(ev []loop.Event, timeout time.Duration) (int, error) {
 		}
 		at, ok := n.next()
 		switch {
-		case ok && at <= until || timeout >= 0 || spurious:
+		case ok && at <= until || timeout >= 0 || early:
 			if ok {
 				n.advance(min(at, until))
 			} else {
@@ -144,8 +146,8 @@ func (h *Host) wait(ev []loop.Event, timeout time.Duration) (int, error) {
 	}
 }
 
-// disturb applies the faults that strike per Wait.
-func (h *Host) disturb(timeout time.Duration) {
+// disturb applies the faults that strike after a Wait.
+func (h *Host) disturb() {
 	n, o := h.n, &h.n.opts
 	if n.hit(o.WallJump) {
 		most := or(o.WallJumpMax, 24*time.Hour)
@@ -154,10 +156,15 @@ func (h *Host) disturb(timeout time.Duration) {
 	if n.hit(o.Pause) {
 		h.Suspend(n.upTo(or(o.PauseMax, 10*time.Second)))
 	}
-	if len(h.fds) > 0 && n.hit(o.SpuriousReady) {
+}
+
+// pretend queues an edge where there is none.
+func (h *Host) pretend() {
+	n := h.n
+	if len(h.fds) > 0 && n.hit(n.opts.SpuriousReady) {
 		s := h.fds[n.chance.IntN(len(h.fds))]
 		// On a connecting socket a wrong Writable would be a wrong answer, which no kernel gives.
-		if s != nil && s.state != connecting {
+		if s != nil && s.registered && s.state != connecting {
 			s.told |= spurious
 			s.enqueue()
 		}

@@ -189,7 +189,7 @@ func (h *Host) drop(fd loop.FD, o op, abort bool) {
 // leave is the kernel's part of closing a socket that nobody has a descriptor for any more.
 func (s *sock) leave(abort bool) {
 	switch {
-	case s.state == connecting:
+	case s.state == connecting, s.in == nil:
 		s.finish()
 		return
 	case s.unix():

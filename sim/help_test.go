@@ -99,20 +99,6 @@ func add(t *testing.T, h *Host, fd loop.FD) {
 	}
 }
 
-func TestConversation(t *testing.T) {
-	p := join(t, 1, Options{})
-	write(t, p.a, p.c, "hello")
-	read(t, p.b, p.s, "hello", 0)
-	read(t, p.b, p.s, "", syscall.EAGAIN)
-	write(t, p.b, p.s, "good day")
-	p.b.Close(p.s)
-	read(t, p.a, p.c, "good day", 0)
-	read(t, p.a, p.c, "", 0)
-	p.a.Close(p.c)
-	p.b.Close(p.l)
-	wantClosed(t, p.n)
-}
-
 // wantClosed fails unless every descriptor was given back and no flow lives on.
 func wantClosed(t *testing.T, n *Network) {
 	t.Helper()
