@@ -143,11 +143,22 @@ func (c *checker) array(v *fastjson.Value, what string) []*fastjson.Value {
 // members calls f with each member of each object of an array of objects, the shape of most sections.
 // Members of the same name within f's registry are f's affair.
 func (c *checker) members(v *fastjson.Value, what string, f func(name string, v *fastjson.Value)) {
-	for i, e := range c.array(v, what) {
-		c.enterElement(i)
+	c.elements(c.array(v, what), func(e *fastjson.Value) {
 		if o := c.object(e, "an object with a name and its value"); o != nil {
 			c.each(o, f)
 		}
+	})
+}
+
+// elements calls f with each element of an array, standing at it. Like each it stops working when the
+// list of problems is full: the verdict stands, and nothing more would be told.
+func (c *checker) elements(list []*fastjson.Value, f func(e *fastjson.Value)) {
+	for i, e := range list {
+		if c.cut {
+			return
+		}
+		c.enterElement(i)
+		f(e)
 		c.leave()
 	}
 }
@@ -156,6 +167,9 @@ func (c *checker) members(v *fastjson.Value, what string, f func(name string, v 
 func (c *checker) each(o *fastjson.Object, f func(name string, v *fastjson.Value)) {
 	nth := 0
 	o.Visit(func(k []byte, v *fastjson.Value) {
+		if c.cut {
+			return
+		}
 		name := string(k)
 		c.enter(nth, name)
 		f(name, v)
@@ -218,7 +232,7 @@ type reference struct {
 	path    string
 	name    string
 	what    string // kind of thing, as in "retry scheme"
-	section string // where it is to be defined
+	where   string // where it is to be defined
 	spotOf  func(string) (spot, bool)
 	nearest func(string) string
 }
@@ -230,7 +244,7 @@ func resolve[T any](c *checker, r *registry[T], what, section, name string) (ite
 		return d.item
 	}
 	if len(c.late) < MaxProblems { // more are never listed
-		c.late = append(c.late, reference{c.at, c.path(), name, what, section, r.spotOf, r.nearest})
+		c.late = append(c.late, reference{c.at, c.path(), name, what, strconv.Quote(section) + ", in front of this use", r.spotOf, r.nearest})
 	}
 	return item
 }
@@ -246,7 +260,7 @@ func (c *checker) judgeReferences() {
 			p.Fix = "move the definition in front of this use"
 		} else {
 			p.Msg = "no " + r.what + " is called " + quote(r.name)
-			p.Fix = "define it earlier, under " + strconv.Quote(r.section)
+			p.Fix = "define it under " + r.where
 			if near := r.nearest(r.name); near != "" {
 				p.Fix = "did you mean " + strconv.Quote(near) + "?"
 			}

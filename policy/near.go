@@ -17,7 +17,7 @@ func (n *nearness) offer(candidate string) {
 		return
 	}
 	limit := 1 + min(len(n.wanted), len(candidate))/5
-	if cost := distance(n.wanted, candidate); cost <= limit && (n.best == "" || cost < n.cost) {
+	if cost := distance(n.wanted, candidate); cost <= limit && cost < max(len(n.wanted), len(candidate)) && (n.best == "" || cost < n.cost) {
 		n.best, n.cost = candidate, cost
 	} else if n.best == "" && len(n.wanted) >= 4 && len(candidate) > len(n.wanted) && candidate[:len(n.wanted)] == n.wanted {
 		n.best, n.cost = candidate, maxNear // cut short: better than nothing, worse than any misspelling

@@ -29,7 +29,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	want := strings.Join([]string{
 		`2:3: relase: unknown key "relase": did you mean "release"?`,
 		`4:25: s[0].early.retry: retry scheme "late" is used before its definition at 7:5: move the definition in front of this use`,
-		`4:52: s[0].early.tls_trust_store: no trust store is called "nope": define it earlier, under "trust_stores"`,
+		`4:52: s[0].early.tls_trust_store: no trust store is called "nope": define it under "trust_stores", in front of this use`,
 		`7:27: retry[0].late.backoff[0]: wants a whole number from 1 to 604800000 (ms), got 0`,
 		`7:49: retry[0].late.jitterpc: wants a whole number from 0 to 255 (%), got the string "20": write it without quotes`,
 		`8:5: retry[0].late: second retry scheme of this name, the first stands at 7:5: rename or remove one of them`,
@@ -51,6 +51,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 func TestProblemsAreBounded(t *testing.T) {
 	for name, doc := range map[string]string{
 		"unknown keys": `{` + strings.Repeat(`"endpiont_":1,`, 70_000) + `"release":"1"}`,
+		"stream keys":  `{"s":[{"a":{` + strings.Repeat(`"endpiont_":1,`, 70_000) + `"port":1}}]}`,
 		"references":   `{"s":[` + strings.Repeat(`{"a":{"retry":"x"}},`, 40_000) + `{}]}`,
 		"rides":        `{"s":[` + strings.Repeat(`{"a":{"rideshare":"x"}},`, 40_000) + `{}]}`,
 		"numbers":      `{"retry":[` + strings.Repeat(`1,`, 500_000) + `1]}`,

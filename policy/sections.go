@@ -63,13 +63,11 @@ func (c *checker) backoff(r *Retry, v *fastjson.Value) {
 		return
 	}
 	delays := make([]time.Duration, 0, len(list))
-	for i, e := range list {
-		c.enterElement(i)
+	c.elements(list, func(e *fastjson.Value) {
 		if n, ok := c.integer(e, 1, uint64(maxBackoff/time.Millisecond), "ms"); ok {
 			delays = append(delays, time.Duration(n)*time.Millisecond)
 		}
-		c.leave()
-	}
+	})
 	r.Backoff = delays
 }
 
@@ -102,24 +100,20 @@ func (c *checker) certSection(v *fastjson.Value) {
 }
 
 func (c *checker) storeSection(v *fastjson.Value) {
-	for i, e := range c.array(v, `an array of trust stores, each {"name": ..., "stack": [...]} or {name: [...]}`) {
-		c.enterElement(i)
-		if o := c.object(e, "a trust store, which is an object"); o != nil {
-			if o.Get("name") != nil || o.Get("stack") != nil {
-				var entry storeEntry
-				walk(c, storeKeys, o, &entry)
-				if entry.name != "" {
-					c.store(entry.name, entry.stack)
-				}
-			} else {
-				c.each(o, func(name string, v *fastjson.Value) {
-					c.name(name)
-					c.store(name, c.stack(v))
-				})
-			}
+	c.list(v, `an array of trust stores, each {"name": ..., "stack": [...]} or {name: [...]}`, func(o *fastjson.Object) {
+		if o.Get("name") == nil && o.Get("stack") == nil {
+			c.each(o, func(name string, v *fastjson.Value) {
+				c.name(name)
+				c.store(name, c.stack(v))
+			})
+			return
 		}
-		c.leave()
-	}
+		var entry storeEntry
+		walk(c, storeKeys, o, &entry)
+		if entry.name != "" {
+			c.store(entry.name, entry.stack)
+		}
+	})
 }
 
 func (c *checker) store(name string, stack []*Cert) {
@@ -136,15 +130,13 @@ func (c *checker) stack(v *fastjson.Value) []*Cert {
 		return nil
 	}
 	var stack []*Cert
-	for i, e := range list {
-		c.enterElement(i)
+	c.elements(list, func(e *fastjson.Value) {
 		if e.Type() != fastjson.TypeString {
 			c.bad("wants the name of a certificate, got "+describe(e), "")
 		} else if cert := resolve(c, &c.certs, "certificate", "certs", string(e.GetStringBytes())); cert != nil {
 			stack = append(stack, cert)
 		}
-		c.leave()
-	}
+	})
 	return stack
 }
 
@@ -169,11 +161,9 @@ func (c *checker) metricSection(v *fastjson.Value) {
 
 // list calls f with each object of an array.
 func (c *checker) list(v *fastjson.Value, what string, f func(o *fastjson.Object)) {
-	for i, e := range c.array(v, what) {
-		c.enterElement(i)
-		if o := c.object(e, "an object"); o != nil {
+	c.elements(c.array(v, what), func(e *fastjson.Value) {
+		if o := c.object(e, "an object with named members"); o != nil {
 			f(o)
 		}
-		c.leave()
-	}
+	})
 }

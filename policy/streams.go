@@ -222,5 +222,5 @@ func (c *checker) respMap(s *Stream, v *fastjson.Value) {
 }
 
 func (c *checker) ride(s *Stream, name string) {
-	c.rides = append(c.rides, ride{s, reference{c.at, c.path(), name, "stream type", "s", c.streams.spotOf, c.streams.nearest}})
+	c.rides = append(c.rides, ride{s, reference{c.at, c.path(), name, "stream type", `"s"`, c.streams.spotOf, c.streams.nearest}})
 }
