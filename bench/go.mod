@@ -5,9 +5,14 @@ go 1.26.0
 replace github.com/millrace/millrace => ..
 
 require (
+	github.com/millrace/millrace v0.0.0-00010101000000-000000000000
+	github.com/valyala/fasthttp v1.77.0
+	golang.org/x/sys v0.49.0
+)
+
+require (
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/molecule-man/go-brrr v1.3.0 // indirect
 	github.com/valyala/bytebufferpool v1.0.0 // indirect
-	github.com/valyala/fasthttp v1.77.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
+	github.com/valyala/fastjson v1.6.10 // indirect
 )

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/millrace/millrace/bench/internal/gen"
+)
+
+// contender is a server that takes part in a suite.
+type contender struct {
+	name string
+	peer string // its name in peers, or empty for nginx
+	ours bool
+	spin time.Duration
+}
+
+// The names in tables and JSON.
+const (
+	nameLimit        = "limit"
+	nameMillrace     = "millrace"
+	nameMillraceSpin = "millrace -spin"
+	nameNetHTTP      = "net/http"
+	nameFastHTTP     = "fasthttp"
+	nameNginx        = "nginx"
+	nameGoNet        = "Go net"
+)
+
+// httpContenders are the servers of every suite that speaks HTTP.
+var httpContenders = []contender{
+	{name: nameLimit, peer: "limit"},
+	{name: nameMillrace, peer: "millrace", ours: true},
+	{name: nameFastHTTP, peer: "fasthttp"},
+	{name: nameNginx},
+	{name: nameNetHTTP, peer: "nethttp"},
+}
+
+// rawContenders are those of the raw suite.
+var rawContenders = []contender{
+	{name: nameLimit, peer: "limit"},
+	{name: nameMillrace, peer: "millrace", ours: true},
+	{name: nameGoNet, peer: "gonet"},
+}
+
+// start brings a contender up and, where it speaks HTTP, checks its answers. An absent error says that
+// it cannot take part.
+func (l *lab) start(c contender, kind string) (*process, error) {
+	var p *process
+	var err error
+	if c.peer == "" {
+		p, err = l.startNginx()
+	} else {
+		args := []string{"peer", c.peer, kind}
+		if c.spin > 0 {
+			args = append(args, c.spin.String())
+		}
+		if p, err = l.self(c.name, l.serverCore, args...); err == nil {
+			var at string
+			if at, err = p.line("listening", answerTimeout); err == nil {
+				p.addr, err = netip.ParseAddrPort(at)
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if kind == kindH1 {
+		a, err := gen.Probe(p.addr)
+		if err != nil {
+			return nil, fmt.Errorf("bench: %s: %w: %s", c.name, err, p.errs.String())
+		}
+		p.size = a.Size
+	}
+	return p, nil
+}
+
+// seat is a contender that is up.
+type seat struct {
+	contender
+	proc *process
+}
+
+// startAll starts all contenders and puts those that cannot take part on the report's list.
+func (l *lab) startAll(all []contender, kind string, r *report) ([]seat, error) {
+	var up []seat
+	for _, c := range all {
+		p, err := l.start(c, kind)
+		if a, ok := isAbsent(err); ok {
+			r.miss(c, a.why)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		up = append(up, seat{c, p})
+	}
+	return up, nil
+}
+
+// rotate returns the seats in the order of one round. Everybody is first in turn, so that nobody always
+// runs on a machine that another has just warmed or tired.
+func rotate(seats []seat, round int) []seat {
+	n := round % max(len(seats), 1)
+	return append(append([]seat(nil), seats[n:]...), seats[:n]...)
+}

@@ -1,0 +1,17 @@
+// Command bench answers: what does Millrace cost beside other people's servers, on this machine?
+//
+// It starts each server in a process of its own, held to one core, drives them in turn from one
+// generator on another core, and prints medians, spreads and ratios that are paired round by round.
+// Nothing is printed that was not measured in this run; a server that is absent is listed with the
+// reason. It is a module of its own, so that the peers never reach importers of Millrace. Linux only.
+//
+//	go -C bench run . -suite h1            small GETs: 64 connections, 16 deep, ping-pong
+//	go -C bench run . -suite raw           bytes through an echo
+//	go -C bench run . -suite idle          memory of connections that do nothing
+//	go -C bench run . -spin                ping-pong with the loop's spin option on
+//	go -C bench run . -storm               10,000 clients at once beside an established one
+//
+// Besides the table on standard output (or JSON, with -json) each run draws a chart into
+// ../docs/figures; a -quick run, whose rounds are too short to publish, draws none unless -figures
+// is given. The binary starts itself again as `bench peer NAME KIND` and `bench crowd ADDR N SIZE`.
+package main

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/bench/internal/sys"
+)
+
+// nginxConf is nginx as an operator would set it for one core, less what costs and is not the
+// question (the access log), and with no bound on the age of a connection. It runs without a master,
+// so that the process that was started is the one that works, is measured, and is stopped. The
+// temporary paths are named because the compiled-in ones may not be writable; nothing is put there.
+const nginxConf = `daemon off;
+master_process off;
+worker_processes 1;
+worker_rlimit_nofile %[1]d;
+error_log stderr crit;
+pid %[2]s/nginx.pid;
+events { worker_connections %[1]d; }
+http {
+	access_log off;
+	server_tokens off;
+	keepalive_timeout 1h;
+	keepalive_requests 1000000000;
+	client_body_temp_path %[2]s/body;
+	proxy_temp_path %[2]s/proxy;
+	fastcgi_temp_path %[2]s/fastcgi;
+	uwsgi_temp_path %[2]s/uwsgi;
+	scgi_temp_path %[2]s/scgi;
+	server {
+		listen %[3]s;
+		location / {
+			default_type text/plain;
+			return 200 "Hello, World!\n";
+		}
+	}
+}
+`
+
+// startNginx starts nginx on a port that the kernel has just picked for a listener of ours, since its
+// configuration cannot say "any port". Nobody else is given that port in the instant between: the
+// kernel hands ports out at random from 28,000.
+func (l *lab) startNginx() (*process, error) {
+	exe, err := findNginx()
+	if err != nil {
+		return nil, absent{"not installed"}
+	}
+	ln, addr, err := sys.Listen()
+	if err != nil {
+		return nil, err
+	}
+	unix.Close(ln)
+	dir, err := os.MkdirTemp("", "bench-nginx-")
+	if err != nil {
+		return nil, fmt.Errorf("bench: start nginx: %w", err)
+	}
+	clean := func() { os.RemoveAll(dir) }
+	var limit unix.Rlimit
+	err = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	conf := filepath.Join(dir, "nginx.conf")
+	if err == nil {
+		err = os.WriteFile(conf, fmt.Appendf(nil, nginxConf, limit.Max, dir, addr), 0o644)
+	}
+	if err != nil {
+		clean()
+		return nil, fmt.Errorf("bench: start nginx: %w", err)
+	}
+	p, err := l.spawn(nameNginx, l.serverCore, exec.Command(exe, "-p", dir, "-c", conf, "-e", "stderr"), clean)
+	if err != nil {
+		clean()
+		return nil, err
+	}
+	p.addr = addr
+	return p, p.listening()
+}
+
+// listening waits until the server takes connections, for a server that does not say so itself.
+func (p *process) listening() error {
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		c, err := net.DialTimeout("tcp", p.addr.String(), answerTimeout)
+		if err == nil {
+			return c.Close()
+		}
+		select {
+		case <-p.dead:
+			return p.failed("listening")
+		default:
+		}
+		if time.Since(begin) > answerTimeout {
+			return fmt.Errorf("bench: %s: does not listen: %w", p.name, err)
+		}
+	}
+}
+
+// findNginx looks in PATH and where Debian puts it, which is not in everybody's PATH.
+func findNginx() (string, error) {
+	if exe, err := exec.LookPath("nginx"); err == nil {
+		return exe, nil
+	}
+	return exec.LookPath("/usr/sbin/nginx")
+}
+
+// nginxVersion asks the program, or returns "" where there is none.
+func nginxVersion() string {
+	exe, err := findNginx()
+	if err != nil {
+		return ""
+	}
+	out, err := exec.Command(exe, "-v").CombinedOutput()
+	if err != nil {
+		return ""
+	}
+	_, version, _ := strings.Cut(strings.TrimSpace(string(out)), "nginx/")
+	return version
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/bench/internal/stat"
+)
+
+// report gathers what a suite measured. Everything that is printed is derived from its samples.
+type report struct {
+	Suite   string    `json:"suite"`
+	Machine machine   `json:"machine"`
+	Rounds  int       `json:"rounds"`
+	Quick   bool      `json:"quick"` // rounds too short to publish
+	Seconds float64   `json:"seconds"`
+	Missing []missing `json:"missing,omitempty"`
+	Notes   []string  `json:"notes,omitempty"`
+	tables  []*table
+	goals   []goal
+}
+
+// machine is where and with what the figures were made.
+type machine struct {
+	CPU      string            `json:"cpu"`
+	Kernel   string            `json:"kernel"`
+	Date     string            `json:"date"`
+	Cores    []int             `json:"cores"` // generator, servers
+	Versions map[string]string `json:"versions"`
+}
+
+// missing is a contender that could not take part.
+type missing struct {
+	Server string `json:"server"`
+	Why    string `json:"why"`
+}
+
+// table is one way of loading the servers. Its first measure and its ratios are what charts show.
+type table struct {
+	Name     string
+	Title    string
+	Measures []measure
+	Ratios   []ratio
+	Samples  []sample
+}
+
+// measure is one column: a key of sample.Values, and its heading with the unit.
+type measure struct {
+	Key, Head string
+	Chart     bool
+}
+
+// ratio is a column of one measure divided by that of another server in the same round.
+type ratio struct{ Key, To, Head string }
+
+// sample is what one round measured of one server.
+type sample struct {
+	Round  int                `json:"round"`
+	Server string             `json:"server"`
+	Values map[string]float64 `json:"values"`
+}
+
+// goal is a bound on a figure of ours that the project has set itself. To is empty for a plain median.
+type goal struct {
+	Table, Server, Key, To string
+	AtMost, AtLeast        float64 // zero is no bound
+}
+
+func newReport(o options, cores []int) *report {
+	r := &report{Suite: o.suite, Rounds: o.rounds, Quick: o.quick, Machine: machine{
+		CPU: cpuModel(), Date: time.Now().UTC().Format(time.DateOnly), Cores: cores[:2],
+		Versions: map[string]string{"go": runtime.Version()},
+	}}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		r.Machine.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	if v := nginxVersion(); v != "" {
+		r.Machine.Versions[nameNginx] = v
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			if name := d.Path[strings.LastIndexByte(d.Path, '/')+1:]; name == nameFastHTTP {
+				r.Machine.Versions[name] = d.Version
+			}
+		}
+	}
+	return r
+}
+
+// cpuModel reads the processor's name, or says that there is none.
+func cpuModel() string {
+	b, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(b)) {
+		if key, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(v)
+		}
+	}
+	return "unknown processor (" + runtime.GOARCH + ")"
+}
+
+func (r *report) miss(c contender, why string) {
+	r.Missing = append(r.Missing, missing{c.name, why})
+}
+
+func (r *report) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+func (r *report) table(t *table) *table {
+	r.tables = append(r.tables, t)
+	return t
+}
+
+func (t *table) add(round int, server string, values map[string]float64) {
+	t.Samples = append(t.Samples, sample{round, server, values})
+}
+
+// servers lists those that have samples, in the order of their first.
+func (t *table) servers() []string {
+	var names []string
+	for _, s := range t.Samples {
+		if !slices.Contains(names, s.Server) {
+			names = append(names, s.Server)
+		}
+	}
+	return names
+}
+
+// values returns one figure of one server, by round. Rounds in which it was not measured are left out.
+func (t *table) values(server, key string) []float64 {
+	var v []float64
+	for _, s := range t.Samples {
+		if x, ok := s.Values[key]; ok && s.Server == server {
+			v = append(v, x)
+		}
+	}
+	return v
+}
+
+// summary describes one figure of one server; N is zero where it was not measured.
+func (t *table) summary(server, key string) stat.Summary {
+	return stat.Summarise(t.values(server, key))
+}
+
+// ratio describes a figure relative to another server's, paired by round. N is zero where there is
+// no pair for every round.
+func (t *table) ratio(server, key, to string) stat.Summary {
+	s, err := stat.Paired(t.values(server, key), t.values(to, key))
+	if err != nil {
+		return stat.Summary{}
+	}
+	return s
+}
+
+// outcome is what became of a goal: the median, and a word.
+func (r *report) outcome(g goal) (got float64, word string) {
+	for _, t := range r.tables {
+		if t.Name != g.Table {
+			continue
+		}
+		s := t.summary(g.Server, g.Key)
+		if g.To != "" {
+			s = t.ratio(g.Server, g.Key, g.To)
+		}
+		switch {
+		case s.N == 0:
+			return 0, "not measured"
+		case g.AtMost > 0 && s.Median > g.AtMost, g.AtLeast > 0 && s.Median < g.AtLeast:
+			return s.Median, "missed"
+		}
+		return s.Median, "met"
+	}
+	return 0, "not measured"
+}
