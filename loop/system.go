@@ -117,7 +117,8 @@ type Poller interface {
 	// Remove ends the registration. Events already fetched may still name it; Token.Gen tells.
 	Remove(fd FD)
 	// Wait fills ev and returns how many there are, waiting at most timeout, rounded up (0: a look;
-	// Forever: until there is one, or Wake). n is 0 when time ran out or Wake was called.
+	// Forever: until there is one, or Wake). n is 0 when time ran out, Wake was called, or a signal
+	// came. A token may be named more than once.
 	Wait(ev []Event, timeout time.Duration) (n int, err error)
 	// Wake makes the present or next Wait return. It may be called from any goroutine, at any time
 	// until Shutdown.

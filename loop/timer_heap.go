@@ -120,9 +120,9 @@ func (h *timerHeap) down(i int, e timerEntry) {
 }
 
 // refresh puts the first entry, whose timer has been moved on, where it belongs.
-func (h *timerHeap) refresh(now time.Duration) {
+func (h *timerHeap) refresh(floor time.Duration) {
 	t := h.at(0).t
-	h.down(0, timerEntry{max(t.at, now), t.seq, t})
+	h.down(0, timerEntry{max(t.at, floor), t.seq, t})
 }
 
 // due does one step: it takes out the first timer if it is due and was set no later than limit. t is
@@ -135,8 +135,11 @@ func (h *timerHeap) due(now time.Duration, limit uint64) (t *Timer, ok bool) {
 	switch t = first.t; {
 	case first.key > now:
 		return nil, false
-	case first.seq != t.seq:
+	case first.seq != t.seq && t.seq > limit:
 		h.refresh(now)
+		return nil, true
+	case first.seq != t.seq:
+		h.refresh(0)
 		return nil, true
 	case first.seq > limit:
 		// Such a one has the key now at the least, and so stands behind all that are due.
@@ -150,13 +153,13 @@ func (h *timerHeap) due(now time.Duration, limit uint64) (t *Timer, ok bool) {
 const staleLooks = 16
 
 // soonest returns when the loop has to wake up for a timer; ok is false when none is armed.
-func (h *timerHeap) soonest(now time.Duration) (at time.Duration, ok bool) {
+func (h *timerHeap) soonest() (at time.Duration, ok bool) {
 	if h.n == 0 {
 		return 0, false
 	}
 	first := h.at(0)
 	for i := 0; i < staleLooks && first.seq != first.t.seq; i++ {
-		h.refresh(now)
+		h.refresh(0)
 	}
 	return first.key, true
 }

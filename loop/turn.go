@@ -95,7 +95,7 @@ func (l *Loop) Timeout() time.Duration {
 	if len(l.next.items) > 0 || len(l.tasks[l.filled].items) > 0 || l.inbox.full.Load() {
 		return 0
 	}
-	at, ok := l.timers.soonest(l.now)
+	at, ok := l.timers.soonest()
 	if !ok {
 		return Forever
 	}
