@@ -39,19 +39,18 @@ func requestLine(m *http.Message, line []byte) *fault {
 		return errMethod
 	}
 	method, rest := line[:i:i], line[i+1:]
-	i = bytes.IndexByte(rest, ' ')
-	if i < 0 {
+	i = http.TargetLen(rest)
+	switch {
+	case i == 0 || i == len(rest):
 		return errStart
+	case rest[i] != ' ':
+		return errTarget
 	}
 	v, f := version(rest[i+1:], errVersion, errVersionNo)
 	if f != nil {
 		return f
 	}
-	if !http.ValidTarget(rest[:i]) {
-		return errTarget
-	}
-	fields := m.Fields
-	*m = http.Message{Version: v, Method: method, Target: rest[:i:i], Fields: fields}
+	*m = http.Message{Version: v, Method: method, Target: rest[:i:i]}
 	return nil
 }
 

@@ -24,12 +24,10 @@ func statusLine(m *http.Message, line []byte) *fault {
 		}
 		reason = line[13:]
 	}
-	fields := m.Fields
 	*m = http.Message{
 		Version: v,
 		Status:  int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0'),
 		Reason:  reason,
-		Fields:  fields,
 	}
 	return nil
 }

@@ -24,16 +24,17 @@ const (
 	trailers
 )
 
-// section parses a head or a trailer section that begins at b[0], into m and m.Fields. It returns the
-// length of the section, empty line included, or 0 when more bytes are needed.
+// section parses a head or a trailer section that begins at b[0], into m and, as m.Fields, c's scratch.
+// It returns the length of the section, empty line included, or 0 when more bytes are needed.
 //
 // Faults depend on the bytes alone, not on how they were cut: octets are judged as they are scanned,
 // lines when they are complete, limits by the place of the octet that passes them.
-func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (n int, f *fault) {
+func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (length int, f *fault) {
 	resumed := p.line != 0
-	if !resumed {
-		m.Fields = c.fields[:0]
+	if len(c.fields) < c.Limits.Fields {
+		c.fields = make([]http.Field, c.Limits.Fields)
 	}
+	n := int(p.fields)
 	limit, long := c.Limits.Head, errHeadLong
 	if k == trailers {
 		limit, long = c.Limits.Trailers, errTrailLong
@@ -55,7 +56,7 @@ func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (n int, f *
 			if len(b) >= stop {
 				return 0, over
 			}
-			p.line, p.seen = uint32(at), uint32(-e-1)
+			p.line, p.seen, p.fields = uint32(at), uint32(-e-1), uint16(n)
 			return 0, nil
 		}
 		line := b[at:e]
@@ -70,14 +71,13 @@ func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (n int, f *
 				// The fields of earlier calls were views of a buffer that may have moved.
 				return p.section(c, k, m, b[:e+2])
 			}
-			c.fields = m.Fields
+			m.Fields = c.fields[:n]
 			return e + 2, nil
+		case n >= c.Limits.Fields:
+			return 0, errFieldsMax
 		default:
-			if int(p.fields) >= c.Limits.Fields {
-				return 0, errFieldsMax
-			}
-			p.fields++
-			f = fieldLine(m, line)
+			f = fieldLine(&c.fields[n], line)
+			n++
 		}
 		if f != nil {
 			return 0, f
@@ -134,9 +134,9 @@ func lineEnd(b []byte, from int) (int, *fault) {
 	}
 }
 
-// fieldLine appends field-name ":" OWS field-value OWS to m.Fields (RFC 9112 s.5). Control octets are
-// excluded already.
-func fieldLine(m *http.Message, line []byte) *fault {
+// fieldLine reads field-name ":" OWS field-value OWS (RFC 9112 s.5). Control octets are excluded
+// already.
+func fieldLine(to *http.Field, line []byte) *fault {
 	i := 0
 	for i < len(line) && http.IsTokenByte(line[i]) {
 		i++
@@ -147,10 +147,12 @@ func fieldLine(m *http.Message, line []byte) *fault {
 	if i == 0 || i == len(line) || line[i] != ':' {
 		return errName
 	}
-	name, v := line[:i:i], line[i+1:]
+	to.Name = line[:i:i]
+	to.ID = http.Lookup(to.Name)
+	v := line[i+1:]
 	if len(v) > 0 && v[0] == ' ' {
 		v = v[1:]
 	}
-	m.Fields = append(m.Fields, http.Field{Name: name, Value: http.TrimOWS(v), ID: http.Lookup(name)})
+	to.Value = http.TrimOWS(v)
 	return nil
 }

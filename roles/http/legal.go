@@ -48,7 +48,17 @@ func ValidValue(b []byte) bool {
 }
 
 // ValidTarget tells whether b can stand as a request-target: not empty, visible ASCII, no fragment.
-func ValidTarget(b []byte) bool { return len(b) > 0 && all(b, classTarget) }
+func ValidTarget(b []byte) bool { return len(b) > 0 && TargetLen(b) == len(b) }
+
+// TargetLen returns how many octets in front of b may stand in a request-target.
+func TargetLen(b []byte) int {
+	for i, c := range b {
+		if classes[c]&classTarget == 0 {
+			return i
+		}
+	}
+	return len(b)
+}
 
 // ValidAuthority tells whether b is uri-host [ ":" port ] (RFC 9110 s.7.2). Userinfo is refused. The
 // empty authority is legal: a client that has none says so (RFC 9112 s.3.2).
