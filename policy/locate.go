@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxSteps is the depth of the deepest value the checker looks at, plus one.
+// maxSteps is more than the six steps to the deepest value the checker looks at, a metadata item:
+// s, element, stream type, metadata, element, item.
 const maxSteps = 8
 
 // spot is where a value stands, as the ordinals of the members and elements that lead to it. fastjson

@@ -16,7 +16,7 @@ const SchemaVersion = 1
 // from a hostile place costs neither memory nor time worth speaking of.
 const MaxDocument = 1 << 20
 
-// MaxDepth is how deep objects and arrays may nest. The format itself needs seven levels.
+// MaxDepth is how deep objects and arrays may nest. The format itself needs six.
 const MaxDepth = 16
 
 // Policy is a whole policy document. It is immutable once Parse has returned it.
@@ -87,8 +87,19 @@ func Parse(doc []byte) (*Policy, error) {
 	return c.policy, nil
 }
 
-// Stream returns the stream type of that exact name, nil when there is none.
-func (p *Policy) Stream(name string) *Stream { return p.byName[name] }
+// Stream returns the stream type of that exact name, nil when there is none. It also serves a Policy that
+// was put together in Go, without a document.
+func (p *Policy) Stream(name string) *Stream {
+	if p.byName != nil {
+		return p.byName[name]
+	}
+	for _, s := range p.Streams {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
 
 // Nearest returns the name of the stream type that a misspelt name most likely meant, "" when none is near.
 func (p *Policy) Nearest(name string) string {

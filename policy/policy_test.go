@@ -96,6 +96,10 @@ func TestStreamLookup(t *testing.T) {
 	if s := p.Stream("mintes"); s != nil {
 		t.Errorf("Stream(mintes): got %v, want nil: names match exactly", s)
 	}
+	byHand := Policy{Streams: []*Stream{{Name: "a"}, {Name: "b"}}}
+	if byHand.Stream("b") != byHand.Streams[1] || byHand.Stream("c") != nil {
+		t.Error("a Policy made by hand does not find its stream types")
+	}
 	for name, want := range map[string]string{"mintets": "mintest", "fetch-policy": "fetch_policy", "fetch": "fetch_policy", "zork": "", "": ""} {
 		if got := p.Nearest(name); got != want {
 			t.Errorf("Nearest(%q): got %q, want %q", name, got, want)

@@ -108,7 +108,7 @@ func (s *scanner) container(bracket byte) *fault {
 	}
 	unclosed := func(msg, fix string) *fault { return &fault{s.i, open, msg, fix} }
 	if s.depth++; s.depth > MaxDepth {
-		return s.fail(open, "nested too deep", "a policy nests seven levels at most")
+		return s.fail(open, "nested too deep", "a policy needs six levels")
 	}
 	defer func() { s.depth-- }()
 	s.i++

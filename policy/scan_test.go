@@ -35,7 +35,7 @@ func TestSyntaxMessages(t *testing.T) {
 		{`{"s": [`, `1:8: the document ends inside the array that began at 1:7: close it with ]`},
 		{`{"s":`, `1:6: the document ends where a value should stand: complete it`},
 		{`{}}`, `1:3: text after the end of the document: remove it, or look for a closing bracket too many before it`},
-		{`[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]`, `1:17: nested too deep: a policy nests seven levels at most`},
+		{`[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]`, `1:17: nested too deep: a policy needs six levels`},
 	} {
 		_, err := Parse([]byte(tt.doc))
 		if err == nil {

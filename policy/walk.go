@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -194,7 +195,7 @@ func (c *checker) integer(v *fastjson.Value, least, most uint64, unit string) (u
 	n, err := strconv.ParseUint(string(v.MarshalTo(nil)), 10, 64)
 	if err != nil || n < least || n > most {
 		fix := ""
-		if err != nil && v.GetFloat64() >= 0 {
+		if errors.Is(err, strconv.ErrSyntax) && v.GetFloat64() >= 0 {
 			fix = "write it in digits alone, without point or exponent"
 		}
 		c.bad(wants+", got "+raw(v), fix)
