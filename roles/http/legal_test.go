@@ -1,0 +1,74 @@
+package http
+
+import "testing"
+
+func TestLegality(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		f    func([]byte) bool
+		yes  []string
+		no   []string
+	}{
+		{"name", ValidName,
+			[]string{"Host", "x", "!#$%&'*+-.^_`|~09azAZ"},
+			[]string{"", "a b", "a:", "a\t", "a\x00", "a\x7f", "\xfcber", "a(b)", "a@b", "a/b", "a,b"}},
+		{"value", ValidValue,
+			[]string{"", "a", "a b\tc", "\xfc\xff", "!~"},
+			[]string{" a", "a ", "\ta", "a\t", " ", "a\rb", "a\nb", "a\x00b", "a\x7fb", "a\x1bb"}},
+		{"target", ValidTarget,
+			[]string{"/", "/a?b=c&d=%20", "*", "http://x/y", `/{"|"}^`, "?"},
+			[]string{"", "/a b", "/a#b", "/\xc3\xa4", "/\x7f", "/\t", "/\r\n"}},
+		{"authority", ValidAuthority,
+			[]string{"", "x", "example.com", "example.com:80", "example.com:", "1.2.3.4:65535", "[::1]", "[::1]:8080",
+				"[::ffff:1.2.3.4]", "[v1.fe80]", "a_b", "a%20b", "xn--bcher-kva.example"},
+			[]string{":80", "a b", "a/b", "a@b", "a:b", "a:65536", "a:-1", "a:80:81", "[::1", "[]", "[:]x", "[::1]x", "[::g]",
+				"a%2", "a%zz", "a\\b", "a?b", "a#b", "\xfc", "a:+80", "a:8 0", "a:99999999999999999999"}},
+	} {
+		for _, s := range c.yes {
+			if !c.f([]byte(s)) {
+				t.Errorf("%s %q is refused, want accepted", c.what, s)
+			}
+		}
+		for _, s := range c.no {
+			if c.f([]byte(s)) {
+				t.Errorf("%s %q is accepted, want refused", c.what, s)
+			}
+		}
+	}
+}
+
+func TestTrimOWS(t *testing.T) {
+	for in, want := range map[string]string{"": "", " ": "", "\t a b \t": "a b", "a": "a", "\ra": "\ra"} {
+		if got := string(TrimOWS([]byte(in))); got != want {
+			t.Errorf("TrimOWS(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestEqualFold(t *testing.T) {
+	for _, c := range []struct {
+		b, lower string
+		want     bool
+	}{
+		{"close", "close", true}, {"CLOSE", "close", true}, {"closE", "close", true}, {"clos", "close", false},
+		{"\x43lose", "close", true}, {"\x03lose", "close", false}, {"@", "`", false}, {"[", "{", false}, {"\r", "-", false},
+	} {
+		if got := EqualFold([]byte(c.b), c.lower); got != c.want {
+			t.Errorf("EqualFold(%q, %q) = %v, want %v", c.b, c.lower, got, c.want)
+		}
+	}
+}
+
+func TestNextItem(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", ",": "", " , ,": "", "a": "a|", "a,b": "a|b|", " a ,\tb b,,c, ": "a|b b|c|",
+	} {
+		got := ""
+		for item, rest, ok := NextItem([]byte(in)); ok; item, rest, ok = NextItem(rest) {
+			got += string(item) + "|"
+		}
+		if got != want {
+			t.Errorf("items of %q: got %q, want %q", in, got, want)
+		}
+	}
+}
