@@ -103,7 +103,7 @@ func (h *timerHeap) down(i int, e timerEntry) {
 			break
 		}
 		least := h.at(c)
-		for k := c + 1; k < min(c+4, h.n); k++ {
+		for k, end := c+1, min(c+4, h.n); k < end; k++ {
 			if b := h.at(k); b.before(least) {
 				least, c = b, k
 			}
