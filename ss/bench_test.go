@@ -1,0 +1,219 @@
+package ss_test
+
+import (
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss"
+)
+
+// instant is a System whose peers answer at once and without a kernel, so that a benchmark measures
+// Millrace alone: what is read is always feed, what is written is counted and, on a connection that
+// was dialled, brings the next read.
+type instant struct {
+	now     time.Duration
+	feed    []byte
+	accept  int // connections still to be accepted
+	fds     loop.FD
+	token   map[loop.FD]loop.Token
+	ready   []loop.Event
+	fresh   []loop.Event
+	dialled bool
+	limit   int // bytes read per event, then EAGAIN
+	left    map[loop.FD]int
+	written int
+}
+
+func newInstant(feed string) *instant {
+	return &instant{now: 1, feed: []byte(feed), fds: 3, token: map[loop.FD]loop.Token{}, left: map[loop.FD]int{}}
+}
+
+func (s *instant) Now() time.Duration { s.now += time.Microsecond; return s.now }
+func (s *instant) Wall() time.Time    { return time.Unix(1_800_000_000, 0) }
+func (s *instant) Rand(p []byte)      { clear(p) }
+func (s *instant) Add(fd loop.FD, t loop.Token) error {
+	s.token[fd] = t
+	s.fresh = append(s.fresh, loop.Event{Token: t, Ready: loop.Writable | loop.Readable})
+	return nil
+}
+func (s *instant) Remove(fd loop.FD) {}
+func (s *instant) Wait(ev []loop.Event, _ time.Duration) (int, error) {
+	n := copy(ev, s.fresh)
+	s.fresh = s.fresh[:0]
+	k := copy(ev[n:], s.ready)
+	s.ready = s.ready[:0]
+	return n + k, nil
+}
+func (s *instant) Wake()           {}
+func (s *instant) PollFD() loop.FD { return loop.NoFD }
+func (s *instant) open() loop.FD   { s.fds++; return s.fds }
+func (s *instant) Listen(a loop.Addr, _ loop.ListenOptions) (loop.FD, loop.Addr, error) {
+	return s.open(), loop.Addr{IP: netip.MustParseAddrPort("127.0.0.1:80")}, nil
+}
+func (s *instant) Accept(loop.FD) (loop.FD, syscall.Errno) {
+	if s.accept == 0 {
+		return loop.NoFD, syscall.EAGAIN
+	}
+	s.accept--
+	return s.open(), 0
+}
+func (s *instant) Connect(loop.Addr, loop.SocketOptions) (loop.FD, syscall.Errno) {
+	s.dialled = true
+	return s.open(), syscall.EINPROGRESS
+}
+func (s *instant) SocketError(loop.FD) syscall.Errno               { return 0 }
+func (s *instant) SetOptions(loop.FD, loop.SocketOptions) error    { return nil }
+func (s *instant) CloseWrite(loop.FD) syscall.Errno                { return 0 }
+func (s *instant) Close(loop.FD)                                   {}
+func (s *instant) Abort(loop.FD)                                   {}
+func (s *instant) LocalAddr(loop.FD) (loop.Addr, bool)             { return loop.Addr{}, false }
+func (s *instant) PeerAddr(loop.FD) (loop.Addr, bool)              { return loop.Addr{}, false }
+func (s *instant) InterfaceAddrs(string) ([]netip.Addr, error)     { return nil, nil }
+func (s *instant) Offload(func() error, func(error), func(func())) {}
+func (s *instant) Shutdown() error                                 { return nil }
+func (s *instant) Read(fd loop.FD, p []byte) (int, syscall.Errno) {
+	if s.left[fd] == 0 {
+		return 0, syscall.EAGAIN
+	}
+	s.left[fd]--
+	return copy(p, s.feed), 0
+}
+func (s *instant) Write(fd loop.FD, p []byte) (int, syscall.Errno) {
+	s.written++
+	if s.dialled {
+		s.arrive(fd)
+	}
+	return len(p), 0
+}
+
+// arrive has one feed come in on fd.
+func (s *instant) arrive(fd loop.FD) {
+	s.left[fd] = 1
+	s.ready = append(s.ready, loop.Event{Token: s.token[fd], Ready: loop.Readable})
+}
+
+func benchRuntime(b testing.TB, sys *instant, doc string) (*loop.Loop, *ss.Runtime) {
+	p, err := policy.Parse([]byte(doc))
+	if err != nil {
+		b.Fatal(err)
+	}
+	l := loop.New(sys, loop.Config{})
+	rt, err := ss.New(ss.Config{Loop: l, Policy: p, PanicOnIllegal: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return l, rt
+}
+
+func turn(b testing.TB, l *loop.Loop) {
+	if err := l.Service(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkServerGET is one request on each turn: an event, a read, a transaction, a write.
+func BenchmarkServerGET(b *testing.B) { benchServer(b, 1) }
+
+// BenchmarkServerGETPipelined is sixteen requests in each read. ns/op is for one of them.
+func BenchmarkServerGETPipelined(b *testing.B) { benchServer(b, 16) }
+
+func benchServer(b *testing.B, deep int) {
+	sys := newInstant(strings.Repeat("GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n", deep))
+	l, rt := benchRuntime(b, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h1","metadata":[{"mime":"content-type:"}]}}]}`)
+	if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return hello{} }}); err != nil {
+		b.Fatal(err)
+	}
+	sys.accept = 1
+	for range 4 {
+		turn(b, l)
+	}
+	fd := sys.fds
+	step := func() {
+		sys.arrive(fd)
+		turn(b, l)
+	}
+	step()
+	b.ReportAllocs()
+	for b.Loop() {
+		for n := 0; n < 1; n++ {
+			step()
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*deep), "ns/request")
+	if want := uint64((b.N + 1) * deep); rt.Counters.Transactions < want {
+		b.Fatalf("%d transactions, want %d", rt.Counters.Transactions, want)
+	}
+}
+
+type again struct{ n int }
+
+func (c *again) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+	if s == ss.Disconnected {
+		c.n++
+		return h.Connect()
+	}
+	return ss.OK
+}
+func (c *again) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
+func (c *again) Tx(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) {
+	return 0, 0, ss.TxDontSend
+}
+
+// BenchmarkClientGET is one transaction of a client stream on a warm connection.
+func BenchmarkClientGET(b *testing.B) {
+	sys := newInstant("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n")
+	l, rt := benchRuntime(b, sys, `{"s":[{"cli":{"endpoint":"127.0.0.1","port":80,"protocol":"h1","http_url":"/x"}}]}`)
+	c := new(again)
+	h, err := rt.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return c }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	h.Connect()
+	for range 32 {
+		turn(b, l)
+	}
+	if c.n == 0 {
+		b.Fatal("no transaction came about")
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for was := c.n; c.n == was; {
+			turn(b, l)
+		}
+	}
+}
+
+type echo struct{ held []byte }
+
+func (e *echo) State(*ss.Handle, ss.State, ss.Notice) ss.Ret { return ss.OK }
+func (e *echo) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+	e.held = append(e.held[:0], b...)
+	return h.RequestTx()
+}
+func (e *echo) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	return copy(buf, e.held), 0, ss.OK
+}
+
+// BenchmarkRawEcho is one message of 64 bytes back and forth on a raw server stream.
+func BenchmarkRawEcho(b *testing.B) {
+	sys := newInstant(strings.Repeat("x", 64))
+	l, rt := benchRuntime(b, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}}]}`)
+	if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return new(echo) }}); err != nil {
+		b.Fatal(err)
+	}
+	sys.accept = 1
+	for range 4 {
+		turn(b, l)
+	}
+	fd := sys.fds
+	b.ReportAllocs()
+	for b.Loop() {
+		sys.arrive(fd)
+		turn(b, l)
+	}
+}
