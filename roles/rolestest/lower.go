@@ -36,7 +36,6 @@ type Lower struct {
 	end     bool
 	ended   bool
 	replace bool
-	inside  bool
 }
 
 var _ roles.Lower = (*Lower)(nil)
@@ -49,7 +48,7 @@ func New() *Lower {
 // Open attaches u, says Opened, and serves it.
 func (l *Lower) Open(u roles.Upper) {
 	l.upper = u
-	l.call(func() { u.Opened(l.Now) })
+	u.Opened(l.Now)
 	l.Service()
 }
 
@@ -78,7 +77,7 @@ func (l *Lower) End() {
 func (l *Lower) Break(cause error) {
 	if !l.Over {
 		l.Over = true
-		l.call(func() { l.upper.Closed(cause) })
+		l.upper.Closed(cause)
 	}
 }
 
@@ -91,9 +90,7 @@ func (l *Lower) Sleep(d time.Duration) {
 			break
 		}
 		l.Now = max(l.Now, due)
-		l.inside = true
 		l.upper.Timeout(l.Now)
-		l.inside = false
 		l.Service()
 		if !l.Over && l.upper.Deadline() == due {
 			l.misuse("Timeout left its deadline in the past")
@@ -118,9 +115,7 @@ func (l *Lower) Service() {
 		if l.want && !l.full() && !l.Closing {
 			l.want = false
 			l.Writables++
-			l.inside = true
 			l.upper.Writable(l.Now)
-			l.inside = false
 			moved = true
 			if l.replace {
 				l.replace = false
@@ -137,9 +132,7 @@ func (l *Lower) Service() {
 		}
 		if l.end && !l.ended && !l.Paused {
 			l.ended = true
-			l.inside = true
 			l.upper.RxEnd(l.Now, len(l.in))
-			l.inside = false
 			continue
 		}
 		return
@@ -147,9 +140,7 @@ func (l *Lower) Service() {
 }
 
 func (l *Lower) rx() int {
-	l.inside = true
 	n := l.upper.Rx(l.Now, l.in)
-	l.inside = false
 	if n < 0 || n > len(l.in) {
 		l.misuse(fmt.Sprintf("Rx used %d of %d bytes", n, len(l.in)))
 		n = len(l.in)
@@ -160,12 +151,6 @@ func (l *Lower) rx() int {
 	}
 	l.in = l.in[:copy(l.in, l.in[n:])]
 	return n
-}
-
-func (l *Lower) call(f func()) {
-	l.inside = true
-	f()
-	l.inside = false
 }
 
 func (l *Lower) misuse(s string) {

@@ -1,0 +1,154 @@
+package raw
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/rolestest"
+)
+
+// echo sends back what it is given, pausing while it has something to send, and writes down its calls.
+type echo struct {
+	lines []string
+	held  []byte
+}
+
+func (e *echo) note(format string, a ...any) { e.lines = append(e.lines, fmt.Sprintf(format, a...)) }
+
+func (e *echo) Opened(c *Conn) { e.note("opened") }
+
+func (e *echo) Rx(c *Conn, b []byte) {
+	e.held = append(e.held, b...)
+	c.Pause()
+	c.WantWrite()
+}
+
+func (e *echo) RxEnd(c *Conn) {
+	e.note("end")
+	c.Close(roles.Graceful, nil)
+}
+
+func (e *echo) Writable(c *Conn) {
+	e.held = e.held[:copy(e.held, e.held[c.Send(e.held):])]
+	if len(e.held) > 0 {
+		c.WantWrite()
+		return
+	}
+	c.Resume()
+}
+
+func (e *echo) Closed(c *Conn, cause error) { e.note("closed: %v", cause) }
+
+func open() (*echo, *rolestest.Lower) {
+	h, l, c := new(echo), rolestest.New(), new(Conn)
+	c.Init(l, h)
+	l.Open(c)
+	return h, l
+}
+
+func TestBytesPassThrough(t *testing.T) {
+	in := bytes.Repeat([]byte("0123456789abcdef"), 4096)
+	rolestest.Splits(t, in, 5, func(how string, feed func(func([]byte))) {
+		h, l := open()
+		feed(l.Feed)
+		l.End()
+		if !bytes.Equal(l.Out, in) {
+			t.Errorf("%s: got %d bytes back, want the %d that went in", how, len(l.Out), len(in))
+		}
+		if got, want := strings.Join(h.lines, ", "), "opened, end, closed: <nil>"; got != want {
+			t.Errorf("%s: calls are %q, want %q", how, got, want)
+		}
+		if l.Misuse != "" {
+			t.Errorf("%s: %s", how, l.Misuse)
+		}
+	})
+}
+
+func TestBackpressure(t *testing.T) {
+	h, l := open()
+	l.Allow = 8
+	l.Feed([]byte("first"))
+	l.Feed([]byte("second"))
+	l.Feed([]byte("third"))
+	if !l.Paused || string(l.Out) != "firstsecond" {
+		t.Errorf("with a full output: paused %v, %q out; want true, the first two", l.Paused, l.Out)
+	}
+	l.Allow = 0
+	l.Service()
+	if got, want := string(l.Out), "firstsecondthird"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	lost := errors.New("cable pulled")
+	l.Break(lost)
+	if got := h.lines[len(h.lines)-1]; got != "closed: cable pulled" {
+		t.Errorf("last call is %q, want the transport's cause", got)
+	}
+}
+
+func TestSetHandler(t *testing.T) {
+	_, l := open()
+	c, second := l.Upper().(*Conn), new(echo)
+	c.SetHandler(second)
+	l.Feed([]byte("x"))
+	l.End()
+	if got, want := strings.Join(second.lines, ", "), "end, closed: <nil>"; got != want || string(l.Out) != "x" {
+		t.Errorf("second handler: %q, out %q; want %q and the byte", got, l.Out, want)
+	}
+	if l.Upper().Deadline() != 0 {
+		t.Error("raw has a deadline, want none")
+	}
+}
+
+func TestSize(t *testing.T) {
+	if n := unsafe.Sizeof(Conn{}); n > 32 {
+		t.Errorf("a Conn has %d bytes, want at most 32", n)
+	}
+}
+
+// counter takes bytes and sends as many, without keeping any.
+type counter struct {
+	echo
+	n int
+}
+
+func (k *counter) Rx(c *Conn, b []byte) {
+	k.n += len(b)
+	c.WantWrite()
+}
+
+func (k *counter) Writable(c *Conn) {
+	c.Commit(min(k.n, len(c.Room(1))))
+	k.n = 0
+}
+
+func TestNoAllocations(t *testing.T) {
+	l, c := rolestest.New(), new(Conn)
+	c.Init(l, new(counter))
+	l.Open(c)
+	msg := make([]byte, 1024)
+	n := testing.AllocsPerRun(100, func() {
+		l.Out = l.Out[:0]
+		l.Feed(msg)
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a message, want 0", n)
+	}
+}
+
+func BenchmarkMessage(b *testing.B) {
+	l, c := rolestest.New(), new(Conn)
+	c.Init(l, new(counter))
+	l.Open(c)
+	msg := make([]byte, 1024)
+	b.SetBytes(int64(len(msg)))
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Out = l.Out[:0]
+		l.Feed(msg)
+	}
+}
