@@ -34,11 +34,12 @@ type limit struct {
 // limitConn is what the limit keeps of a connection.
 type limitConn struct {
 	part int    // h1: bytes of a request that has not come in full
-	rest []byte // raw: what the socket refused
+	rest []byte // raw: what the socket refused; its memory is kept for the next time
+	off  int    // raw: how much of rest has gone since
 }
 
 // limitCount counts events and system calls.
-type limitCount struct{ turns, looks, sleeps, reads, writes, accepts, requests uint64 }
+type limitCount struct{ turns, looks, sleeps, reads, writes, accepts, requests, bytes uint64 }
 
 // The receive buffer in each service: as large as other servers have for requests, and as wsi's
 // scratch for bytes.
@@ -122,7 +123,7 @@ func (l *limit) turn() error {
 		case l.kind == kindH1:
 			err = l.answer(fd)
 		default:
-			l.echo(fd)
+			l.echo(fd, evs[i].Events)
 		}
 		if err != nil {
 			return err
@@ -191,19 +192,22 @@ func (l *limit) answer(fd int) error {
 	}
 }
 
-// echo sends back what can be read, and keeps what the socket refuses before it reads on.
-func (l *limit) echo(fd int) {
+// echo sends back what can be read, and keeps what the socket refuses: it reads on only when that is
+// gone.
+func (l *limit) echo(fd int, events uint32) {
 	c := &l.conns[fd]
+	if events&^unix.EPOLLOUT == 0 && len(c.rest) == 0 {
+		return
+	}
 	for {
-		if len(c.rest) > 0 {
-			n, errno := sys.Write(fd, c.rest)
+		if c.off < len(c.rest) {
+			n, errno := sys.Write(fd, c.rest[c.off:])
 			l.count.writes++
-			if errno == 0 {
-				c.rest = c.rest[n:]
-			}
-			if l.ended(fd, errno) || len(c.rest) > 0 {
+			c.off += n
+			if l.ended(fd, errno) || c.off < len(c.rest) {
 				return
 			}
+			c.rest, c.off = c.rest[:0], 0
 		}
 		n, errno := sys.Read(fd, l.buf)
 		l.count.reads++
@@ -214,6 +218,7 @@ func (l *limit) echo(fd int) {
 			l.ended(fd, errno)
 			return
 		}
+		l.count.bytes += uint64(n)
 		sent, errno := sys.Write(fd, l.buf[:n])
 		l.count.writes++
 		if l.ended(fd, errno) {
@@ -234,7 +239,7 @@ func (l *limit) ended(fd int, errno unix.Errno) bool {
 	if errno == 0 || errno == unix.EAGAIN {
 		return false
 	}
-	l.conns[fd].rest = nil
+	l.conns[fd] = limitConn{}
 	unix.Close(fd)
 	return true
 }
@@ -248,6 +253,7 @@ func (l *limit) tell() error {
 	l.wanted <- map[string]uint64{
 		"turns": l.count.turns, "looks": l.count.looks, "sleeps": l.count.sleeps, "reads": l.count.reads,
 		"writes": l.count.writes, "accepts": l.count.accepts, "requests": l.count.requests,
+		"bytes": l.count.bytes,
 	}
 	return nil
 }

@@ -30,9 +30,14 @@ func rawSuite(l *lab, r *report) error {
 		Ratios: []ratio{
 			{keyCPUMB, nameLimit, "CPU / limit"}, {keyCPUMB, nameGoNet, "CPU / Go net"}, {keyMB, nameLimit, "rate / limit"},
 		}})
+	proof := callCount{}
 	for round := range l.rounds {
 		l.say("raw: round %d of %d", round+1, l.rounds)
 		for _, s := range rotate(seats, round) {
+			before, err := s.limitCalls()
+			if err != nil {
+				return err
+			}
 			m, err := gen.Stream(gen.Flow{Addr: s.proc.addr, Conns: rawConns, Ahead: rawAhead}, l.window(s.proc))
 			if err != nil {
 				return fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())
@@ -43,7 +48,16 @@ func rawSuite(l *lab, r *report) error {
 				keyCPUMB: micros(m.CPU) / mb,
 				keyIdle:  100 * m.Idle,
 			})
+			after, err := s.limitCalls()
+			if err != nil {
+				return err
+			}
+			proof.add(before, after)
 		}
+	}
+	if reads := proof["reads"]; reads > 0 {
+		r.note("limit's system calls: %.0f KB in a read, %.3f writes and %.3f waits to a read", float64(proof["bytes"])/float64(reads)/1e3,
+			float64(proof["writes"])/float64(reads), float64(proof["looks"]+proof["sleeps"])/float64(reads))
 	}
 	r.goals = []goal{{Table: "echo", Server: nameMillrace, Key: keyCPUMB, To: nameLimit, AtMost: 1.2}}
 	return nil

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/millrace/millrace/bench/internal/gen"
+)
+
+// Every server of the HTTP suites comes up, answers, settles its account and goes away.
+func TestEveryHTTPServer(t *testing.T) {
+	for _, c := range httpContenders {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t)
+			p, err := l.start(c, kindH1) // probes its answer
+			if a, ok := isAbsent(err); ok {
+				t.Skip(a.why)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &report{}
+			tab := r.table(&table{})
+			for _, depth := range []int{1, 16} {
+				if err := l.request(tab, 0, seat{c, p}, 4, depth); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if v := tab.values(c.name, keyRate); len(v) != 2 || v[0] < 10 || v[1] < 10 {
+				t.Errorf("got requests/s %v, want some in both shapes", v)
+			}
+			if cpu := tab.values(c.name, keyCPU); cpu[0] <= 0 {
+				t.Errorf("got CPU per request %v", cpu)
+			}
+			if m, err := p.memory(); err != nil || m.RSS < 1<<20 {
+				t.Errorf("memory: got %+v, %v", m, err)
+			}
+			if p.obeys {
+				if err := p.free(); err != nil {
+					t.Error(err)
+				}
+				if s, err := p.stats(); err != nil || s.Goroutines == 0 {
+					t.Errorf("stats: got %+v, %v", s, err)
+				}
+			}
+			l.stopAll()
+			if _, err := p.cpu(); err == nil {
+				t.Errorf("process %d lives after stopAll", p.cmd.Process.Pid)
+			}
+		})
+	}
+}
+
+func TestEveryEcho(t *testing.T) {
+	for _, c := range rawContenders {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t)
+			p, err := l.start(c, kindRaw)
+			if a, ok := isAbsent(err); ok {
+				t.Skip(a.why)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Far more under way than sockets hold, so that servers meet a socket that refuses.
+			for _, ahead := range []int{1000, rawAhead, 16 << 20} {
+				m, err := gen.Stream(gen.Flow{Addr: p.addr, Conns: 4, Ahead: ahead}, l.window(p))
+				if err != nil || m.Done == 0 {
+					t.Fatalf("%d bytes ahead: got %d echoed, %v", ahead, m.Done, err)
+				}
+			}
+		})
+	}
+}
+
+func TestRotate(t *testing.T) {
+	seats := []seat{{contender: contender{name: "a"}}, {contender: contender{name: "b"}}, {contender: contender{name: "c"}}}
+	for round, want := range []string{"abc", "bca", "cab", "abc"} {
+		got := ""
+		for _, s := range rotate(seats, round) {
+			got += s.name
+		}
+		if got != want {
+			t.Errorf("round %d: got %s, want %s", round, got, want)
+		}
+	}
+	if got := rotate(nil, 3); len(got) != 0 {
+		t.Errorf("nobody: got %v", got)
+	}
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/bench/internal/gen"
+)
+
+// The proof that the limit is one: a read and a write per request, a wait per turn.
+func TestLimitCallsPerRequest(t *testing.T) {
+	l := newLab(t)
+	c := contender{name: nameLimit, peer: "limit"}
+	p, err := l.start(c, kindH1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := seat{c, p}
+	before, err := s.limitCalls()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := gen.Closed(gen.Load{Addr: p.addr, Conns: 8, Depth: 1, Size: p.size},
+		gen.Window{Span: 300 * time.Millisecond, CPU: p.cpu}); err != nil {
+		t.Fatal(err)
+	}
+	after, err := s.limitCalls()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := callCount{}
+	n.add(before, after)
+	if n["requests"] < 100 || n["writes"] != n["requests"] || n["looks"] != n["turns"] {
+		t.Errorf("got %v, want a write per request and a look per turn", map[string]uint64(n))
+	}
+	// Beyond one per request: one that finds the connection empty when it is new, one that finds its end.
+	if extra := n["reads"] - n["requests"]; extra > 2*8 {
+		t.Errorf("got %d reads for %d requests on 8 connections", n["reads"], n["requests"])
+	}
+}
+
+// Dates of one length, in every prepared answer.
+func TestLimitRedates(t *testing.T) {
+	one := limitHead + date(time.Unix(0, 0)) + "\r\n\r\n" + gen.Body
+	l := &limit{size: len(one), answers: []byte(strings.Repeat(one, 3))}
+	l.redate(time.Unix(86400*365, 0))
+	got := string(l.answers)
+	if want := "Date: Fri, 01 Jan 1971 00:00:00 GMT\r\n\r\n" + gen.Body; strings.Count(got, want) != 3 || len(got) != 3*len(one) {
+		t.Errorf("got %q, want three answers with %q", got, want)
+	}
+}
+
+func TestLimitKnowsItsKinds(t *testing.T) {
+	// runLimit locks its thread, which goes with the goroutine.
+	failed := make(chan error)
+	go func() { failed <- runLimit(&peerEnv{kind: "h3"}) }()
+	if err := <-failed; err == nil {
+		t.Error("served an unknown kind")
+	}
+}

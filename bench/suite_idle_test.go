@@ -1,0 +1,31 @@
+package main
+
+import (
+	"testing"
+)
+
+func TestCrowd(t *testing.T) {
+	l := newLab(t)
+	p, err := l.start(contender{name: nameNetHTTP, peer: "nethttp"}, kindH1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := p.stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.crowd(p, 200); err != nil {
+		t.Fatal(err)
+	}
+	after, err := p.stats()
+	if err != nil || after.Goroutines-before.Goroutines < 200 {
+		t.Errorf("got %d goroutines before and %d after, %v; want a connection's goroutine for each of 200",
+			before.Goroutines, after.Goroutines, err)
+	}
+}
+
+func TestSlope(t *testing.T) {
+	if got := slope(10<<20, 10<<20+600*(idleMany-idleFew)); got != 600 {
+		t.Errorf("got %v bytes per connection, want 600", got)
+	}
+}
