@@ -154,7 +154,11 @@ func milliseconds(d time.Duration) int {
 	if d < 0 {
 		return -1
 	}
-	return int(min((int64(d)+int64(time.Millisecond)-1)/int64(time.Millisecond), 1<<31-1))
+	n := d / time.Millisecond
+	if d%time.Millisecond != 0 {
+		n++
+	}
+	return int(min(n, 1<<31-1))
 }
 
 func epollReady(ev uint32) (r Ready) {

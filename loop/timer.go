@@ -31,9 +31,14 @@ func (t *Timer) At() time.Duration { return t.at }
 // are served, not in the same turn. Timers with equal deadlines go off in the order in which they were
 // set. Moving a deadline later costs a few stores; anything else O(log n).
 func (l *Loop) Arm(t *Timer, at time.Duration, e Expirer) {
-	t.e, t.at = e, at
+	later := t.pos != 0 && at >= t.at
 	if t.pos == 0 {
 		l.stats.Timers++
+	}
+	t.e, t.at = e, at
+	if later {
+		l.timers.note(t) // the entry of an idle connection is cold memory: not even looked at
+		return
 	}
 	l.timers.arm(t, max(at, l.now))
 }

@@ -38,10 +38,15 @@ func (a *timerEntry) before(b *timerEntry) bool {
 	return a.key < b.key || a.key == b.key && a.seq < b.seq
 }
 
-// arm enters t with the given key, or moves it there.
-func (h *timerHeap) arm(t *Timer, key time.Duration) {
+// note takes down that t's deadline was set anew, and leaves its entry stale.
+func (h *timerHeap) note(t *Timer) {
 	h.seq++
 	t.seq = h.seq
+}
+
+// arm enters t with the given key, or moves it there if it stands behind.
+func (h *timerHeap) arm(t *Timer, key time.Duration) {
+	h.note(t)
 	if t.pos == 0 {
 		if h.n == len(h.pages)*timerPageSize {
 			h.pages = append(h.pages, new(timerPage))

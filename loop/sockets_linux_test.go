@@ -1,0 +1,138 @@
+package loop
+
+import (
+	"net/netip"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func option(t *testing.T, fd FD, level, name int) int {
+	t.Helper()
+	v, err := unix.GetsockoptInt(int(fd), level, name)
+	if err != nil {
+		t.Fatalf("getsockopt %d %d: %v", level, name, err)
+	}
+	return v
+}
+
+func TestDescriptorsAreSetUp(t *testing.T) {
+	k := newKernel(t)
+	client, server := join(t, k, tcp("127.0.0.1:0"), SocketOptions{})
+	for name, fd := range map[string]FD{"dialled": client, "accepted": server} {
+		if option(t, fd, unix.IPPROTO_TCP, unix.TCP_NODELAY) == 0 {
+			t.Errorf("%s: Nagle's algorithm is on", name)
+		}
+		if fl, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); fl&unix.O_NONBLOCK == 0 {
+			t.Errorf("%s: blocks", name)
+		}
+		if fl, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); fl&unix.FD_CLOEXEC == 0 {
+			t.Errorf("%s: survives exec", name)
+		}
+	}
+}
+
+func TestSocketOptions(t *testing.T) {
+	k := newKernel(t)
+	o := SocketOptions{TOS: 0x28, Priority: 5, RcvBuf: 32 << 10, SndBuf: 48 << 10}
+	client, server := join(t, k, tcp("127.0.0.1:0"), o)
+	if err := k.SetOptions(server, o); err != nil {
+		t.Fatalf("SetOptions: %v", err)
+	}
+	for name, fd := range map[string]FD{"dialled": client, "accepted": server} {
+		for _, c := range []struct {
+			name        string
+			level, what int
+			want        int
+		}{
+			{"IP_TOS", unix.IPPROTO_IP, unix.IP_TOS, 0x28},
+			{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, 5},
+			{"SO_RCVBUF", unix.SOL_SOCKET, unix.SO_RCVBUF, 64 << 10}, // the kernel doubles
+			{"SO_SNDBUF", unix.SOL_SOCKET, unix.SO_SNDBUF, 96 << 10},
+		} {
+			if got := option(t, fd, c.level, c.what); got != c.want {
+				t.Errorf("%s: %s: got %#x, want %#x", name, c.name, got, c.want)
+			}
+		}
+	}
+	if err := k.SetOptions(1<<20, o); err != syscall.EBADF {
+		t.Errorf("SetOptions on no descriptor: got %v, want EBADF", err)
+	}
+}
+
+func TestBindBeforeConnect(t *testing.T) {
+	k := newKernel(t)
+	client, _ := join(t, k, tcp("127.0.0.1:0"), SocketOptions{Interface: "127.0.0.7"})
+	if a, _ := k.LocalAddr(client); a.IP.Addr() != netip.MustParseAddr("127.0.0.7") {
+		t.Errorf("bound to 127.0.0.7, got %s", a)
+	}
+	join(t, k, tcp("127.0.0.1:0"), SocketOptions{Interface: "lo"})
+	l, at, err := k.Listen(tcp("127.0.0.1:0"), ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close(l)
+	for _, c := range []struct {
+		name string
+		want syscall.Errno
+	}{{"no-such-if0", unix.ENODEV}, {"::1", unix.EAFNOSUPPORT}, {"192.0.2.1", unix.EADDRNOTAVAIL}} {
+		if fd, e := k.Connect(at, SocketOptions{Interface: c.name}); fd != NoFD || e != c.want {
+			t.Errorf("bound to %s: got fd %d, %v, want none, %v", c.name, fd, e, c.want)
+		}
+	}
+	if addrs, err := k.InterfaceAddrs("lo"); err != nil || len(addrs) == 0 || !addrs[0].IsLoopback() {
+		t.Errorf("InterfaceAddrs of lo: got %v, %v", addrs, err)
+	}
+	if _, err := k.InterfaceAddrs("no-such-if0"); err == nil {
+		t.Error("InterfaceAddrs of an interface that is not there: got success")
+	}
+}
+
+// Out of descriptors: Accept says so, the connection stays in the queue, and comes when there is room.
+func TestAcceptWithoutDescriptors(t *testing.T) {
+	k := newKernel(t)
+	l, at, err := k.Listen(tcp("127.0.0.1:0"), ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close(l)
+	c, e := k.Connect(at, SocketOptions{})
+	if e != 0 && e != syscall.EINPROGRESS {
+		t.Fatal(e)
+	}
+	defer k.Close(c)
+	poll(t, l, unix.POLLIN)
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	tight := was
+	tight.Cur = uint64(c) + 1
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &tight); err != nil {
+		t.Skipf("cannot tighten the limit: %v", err)
+	}
+	fill := []int{}
+	for {
+		fd, err := unix.Dup(int(c))
+		if err != nil {
+			break
+		}
+		fill = append(fill, fd)
+	}
+	_, e = k.Accept(l)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fill {
+		unix.Close(fd)
+	}
+	if e != syscall.EMFILE {
+		t.Errorf("Accept: got %v, want EMFILE", e)
+	}
+	s, e := k.Accept(l)
+	if e != 0 {
+		t.Fatalf("Accept with room again: got %v, want the connection", e)
+	}
+	k.Close(s)
+}
