@@ -172,6 +172,9 @@ func (n *Network) onSyn(s *sock) {
 	if !back.cut {
 		n.schedule(back.delay(), event{kind: evSynAck, sock: s})
 	}
+	if s.other.state == waiting {
+		n.schedule(halfOpenTime, event{kind: evHalfOpen, sock: s.other})
+	}
 }
 
 // join makes the listener's end of a connection, and the flows between.
@@ -197,6 +200,7 @@ func (n *Network) buffer(socket, network, def int) int {
 // onSynAck is the acceptance.
 func (n *Network) onSynAck(s *sock) {
 	switch {
+	case s.other == nil: // its sender was killed, and the address has a new owner
 	case s.state == connecting && s.other.state == waiting:
 		s.state = open
 		s.out.pump()

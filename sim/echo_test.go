@@ -2,8 +2,10 @@ package sim
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -296,6 +298,53 @@ func TestPartitionsLoseNothing(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatalf("seed %d: %v\noptions %+v", seed, err, n.Options())
+		}
+	}
+}
+
+// On the worst of networks every connection ends, by itself, and nothing is left behind.
+func TestEverythingEnds(t *testing.T) {
+	for seed := range uint64(500) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		o := weather(r)
+		o.Refuse, o.BlackHole = 0.1, 0.1
+		o.Reset, o.Die, o.FaultWithin = 0.2, 0.2, 300*time.Millisecond
+		n := New(seed, o)
+		hosts := [2]*Host{n.Host("server", ipB), n.Host("client", ipA)}
+		server, client := newActor(hosts[0]), newActor(hosts[1])
+		server.listen(at(ipB, 7))
+		for range 6 {
+			client.dial(at(ipB, 7), text(r, r.IntN(40_000)))
+		}
+		strike := []func(){
+			func() { n.Partition(hosts[0], hosts[1]) },
+			func() { n.Heal(hosts[0], hosts[1]) },
+			func() { n.ResetAll(hosts[r.IntN(2)]) },
+			func() { hosts[r.IntN(2)].Suspend(time.Second) },
+		}
+		for range r.IntN(5) {
+			n.At(time.Duration(r.IntN(1000))*time.Millisecond, strike[r.IntN(len(strike))])
+		}
+		n.At(2*time.Second, strike[1])
+		err := n.Run(func() bool { return len(client.ends) == 0 }, 2*time.Hour, client, server)
+		// A client may read for ever from a connection that died: no kernel tells it.
+		if err != nil && !errors.Is(err, ErrDeadlock) {
+			t.Fatalf("seed %d: %v\noptions %+v", seed, err, o)
+		}
+		for _, a := range [2]*actor{server, client} {
+			for _, fd := range a.h.Established() {
+				a.h.Close(fd)
+			}
+			for _, s := range slices.Clone(a.h.fds) {
+				if s != nil {
+					a.h.Abort(s.fd)
+				}
+			}
+		}
+		n.Advance(2 * time.Hour)
+		wantClosed(t, n)
+		if t.Failed() {
+			t.Fatalf("seed %d\n%s", seed, n.Dump())
 		}
 	}
 }

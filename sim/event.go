@@ -19,6 +19,8 @@ const (
 	evSpace                   // the writer learns that there is room again
 	evWindow                  // the writer learns that the reader has room again
 	evAckTimeout              // the writer gives up on bytes nobody acknowledged
+	evHalfOpen                // the handshake's last leg has not come: the listener gives up on it
+	evOrphan                  // a closed socket has waited long enough for the peer's end
 	evReset                   // fault: both ends are reset
 	evDie                     // fault: silence from here on
 	evReady                   // an edge that was held back is reported
@@ -101,6 +103,10 @@ func (e *event) stale() bool {
 		return e.flow.over
 	case evAckTimeout:
 		return e.flow.over || e.flow.epoch != e.epoch || !e.flow.stalled()
+	case evHalfOpen:
+		return e.sock.state != waiting
+	case evOrphan:
+		return e.sock.state != open || e.sock.rcvEnded
 	case evReset, evDie:
 		return e.sock.state != open
 	case evReady:
@@ -178,6 +184,10 @@ func (n *Network) happen(e *event) {
 		e.flow.pump()
 	case evAckTimeout:
 		e.flow.from.abandon(errTimedOut)
+	case evHalfOpen:
+		e.sock.abandon(0)
+	case evOrphan:
+		e.sock.finish()
 	case evReset:
 		e.sock.other.receiveReset()
 		e.sock.receiveReset()

@@ -171,6 +171,10 @@ func (f *flow) arrive(k kind, upto uint64) {
 		}
 		s.wake()
 	case evFin:
+		if s.state == closed {
+			s.refuseData()
+			return
+		}
 		f.finArrived = true
 		s.rcvEnded, s.rcvShut = true, true
 		s.wake()
@@ -181,7 +185,7 @@ func (f *flow) arrive(k kind, upto uint64) {
 	}
 }
 
-// refuseData answers bytes that nobody will read.
+// refuseData answers what nobody will read.
 func (s *sock) refuseData() {
 	if s.state != closed {
 		s.reset()

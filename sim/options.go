@@ -14,6 +14,8 @@ const (
 	maxBacklog     = 4096              // a larger one is cut to it without a word
 	connectTimeout = 127 * time.Second // six SYN retries, doubling from one second
 	ackTimeout     = 924 * time.Second // tcp_retries2 = 15 as ip-sysctl counts it
+	halfOpenTime   = 63 * time.Second  // net.ipv4.tcp_synack_retries = 5
+	orphanTimeout  = 60 * time.Second  // net.ipv4.tcp_fin_timeout: then the peer's next bytes get a reset
 	arpTimeout     = 3 * time.Second   // nobody on the segment answers for an address
 )
 

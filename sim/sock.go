@@ -51,6 +51,7 @@ type sock struct {
 	told       loop.Ready // with StrictEdges: reported and not used up
 
 	attempt   uint32 // SYNs sent
+	orphan    bool   // gone, and an evOrphan is under way
 	bound     bool   // holds an ephemeral port
 	blackHole bool
 	refuse    bool
@@ -126,19 +127,22 @@ func (s *sock) abandon(e syscall.Errno) {
 // know and send more, it is answered with a reset.
 func (s *sock) finish() {
 	s.h.forget(s)
-	was := s.state
 	s.state, s.rcvShut, s.sndShut = closed, true, true
 	if s.out != nil {
 		s.out.end()
 	}
-	if was == connecting && s.other != nil && s.other.state == waiting {
-		s.other.abandon(0) // in truth the listener's host gives up on it by itself, a minute later
-	}
 }
 
-// farewell clears away a connection that both ends have closed and of which all was delivered.
+// farewell clears away a connection that both ends have closed and of which all was delivered. An end
+// that closed first waits for the other's end, but not for ever.
 func (s *sock) farewell() {
 	o := s.other
+	for _, e := range [2]*sock{s, o} {
+		if e.gone && e.state == open && e.out.finArrived && !e.rcvEnded && !e.orphan {
+			e.orphan = true
+			e.h.n.schedule(orphanTimeout, event{kind: evOrphan, sock: e})
+		}
+	}
 	if s.gone && o.gone && s.rcvEnded && o.rcvEnded && s.state == open && o.state == open {
 		s.finish()
 		o.finish()

@@ -34,7 +34,8 @@ var opNames = [...]string{"listen", "accept", "connect", "socketerror", "read", 
 	"close", "abort", "add", "remove", "wait", "wall", "rand", "offload"}
 
 var kindNames = [...]string{"syn", "synack", "refused", "unreachable", "synretry", "conntimeout", "ack",
-	"data", "fin", "rst", "space", "window", "acktimeout", "reset", "die", "ready", "job", "call"}
+	"data", "fin", "rst", "space", "window", "acktimeout", "halfopen",
+	"orphan", "reset", "die", "ready", "job", "call"}
 
 // castagnoli has an instruction on the machines we test on: content costs little to digest.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
