@@ -1,0 +1,106 @@
+package millrace
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport is the direction of imports inside the house: what a package may import of ours. A pattern
+// matches as path.Match does; the first that matches a package holds for it. Packages of cmd and
+// examples stand on top and may import everything.
+var mayImport = []struct {
+	pkg  string
+	may  []string
+	ruin string // what would be lost
+}{
+	{".", nil, "the root holds no code"},
+	{"loop", nil, "the reactor knows descriptors and time, nothing else"},
+	{"loop/looptest", []string{"loop"}, "the suite judges a loop.System and nothing above it"},
+	{"policy", nil, "a policy can be checked without anything that could run it"},
+	{"roles", nil, "the two interfaces stand below every protocol"},
+	{"roles/http", []string{"roles"}, "what protocols share depends on none of them"},
+	{"roles/rolestest", []string{"roles", "roles/http"}, "a test transport knows no protocol"},
+	{"roles/*", []string{"roles", "roles/http"}, "a role is tested by handing it bytes"},
+	{"dns", []string{"loop"}, "the resolver's core has its transport handed to it"},
+	{"tls", []string{"loop", "roles"}, "TLS is a layer between a connection and a role"},
+	{"wsi", []string{"loop", "tls", "dns", "roles"}, "a connection knows no protocol and no stream"},
+	{"sim", []string{"loop"}, "the simulated kernel stands where the real one does"},
+	{"ss", []string{"loop", "wsi", "policy", "roles", "roles/*"}, "a stream stands on a connection, not beside it"},
+	{"ss/wire", nil, "the frames are tested by handing them bytes"},
+	{"ss/proxy", []string{"loop", "wsi", "policy", "roles", "roles/*", "ss", "ss/wire"}, "the proxy stands on streams"},
+}
+
+func onTop(short string) bool {
+	return strings.HasPrefix(short, "cmd/") || strings.HasPrefix(short, "examples/")
+}
+
+func TestImportDirections(t *testing.T) {
+	for _, p := range listPackages(t) {
+		short, _ := inHouse(p.ImportPath)
+		if onTop(short) {
+			continue
+		}
+		rule := -1
+		for i, r := range mayImport {
+			if ok, _ := path.Match(r.pkg, short); ok {
+				rule = i
+				break
+			}
+		}
+		if rule < 0 {
+			t.Errorf("%s stands nowhere in mayImport: decide what it may import", short)
+			continue
+		}
+		r := mayImport[rule]
+		for _, i := range p.Imports {
+			of, ours := inHouse(i)
+			if ours && !slices.ContainsFunc(r.may, func(pat string) bool { ok, _ := path.Match(pat, of); return ok }) {
+				t.Errorf("%s imports %s; it may import %v, because %s", short, of, r.may, r.ruin)
+			}
+		}
+	}
+}
+
+// Support for tests never reaches a program, and the simulated kernel only ours.
+func TestTestSupportStaysInTests(t *testing.T) {
+	for _, p := range listPackages(t) {
+		short, _ := inHouse(p.ImportPath)
+		for _, i := range p.Imports {
+			of, _ := inHouse(i)
+			if strings.HasSuffix(of, "test") || i == "testing" && !strings.HasSuffix(short, "test") {
+				t.Errorf("%s imports %s outside of its tests", short, i)
+			}
+			if of == "sim" && !onTop(short) {
+				t.Errorf("%s imports sim; only tests, cmd and examples may", short)
+			}
+		}
+	}
+}
+
+// noNetwork are the packages that get bytes and give bytes.
+var noNetwork = []string{"roles", "policy", "ss/wire", "dns"}
+
+func TestRolesHaveNoNetwork(t *testing.T) {
+	for _, p := range listPackages(t) {
+		short, _ := inHouse(p.ImportPath)
+		if !slices.ContainsFunc(noNetwork, func(top string) bool { return short == top || strings.HasPrefix(short, top+"/") }) {
+			continue
+		}
+		for _, i := range p.Imports {
+			if i == "net" || i == "os" || i == "syscall" || strings.HasPrefix(i, "golang.org/x/sys") {
+				t.Errorf("%s imports %s: it takes bytes from its caller and returns bytes, and touches no socket and no file", short, i)
+			}
+		}
+	}
+}
+
+// net/http costs 1.5 MB and hides in many libraries.
+func TestNoNetHTTP(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if slices.Contains(p.Deps, "net/http") {
+			t.Errorf("%s depends on net/http: go list -deps -json %s shows by which way; net/http is for tests, bench and interop", p.ImportPath, p.ImportPath)
+		}
+	}
+}

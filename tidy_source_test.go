@@ -1,0 +1,258 @@
+package millrace
+
+import (
+	"go/ast"
+	"go/token"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// runtimeFile says whether what s holds runs on a loop's thread in somebody's program: tests, support
+// for tests, commands and examples do not, nor do the modules beside ours.
+func runtimeFile(s source) bool {
+	dir := s.dir()
+	for _, top := range []string{"cmd", "examples", "bench", "interop"} {
+		if dir == top || strings.HasPrefix(dir, top+"/") {
+			return false
+		}
+	}
+	return !s.isTest() && !strings.HasSuffix(dir, "test")
+}
+
+// banned are functions that ask the world instead of the loop's System. A run could not be repeated on
+// sim, or would block the thread on which everything happens.
+var banned = map[string]map[string]string{
+	"time": {
+		"Now": "take now as an argument", "Since": "take now as an argument", "Until": "take now as an argument",
+		"After": "embed a loop.Timer", "AfterFunc": "embed a loop.Timer", "NewTimer": "embed a loop.Timer",
+		"Tick": "embed a loop.Timer", "NewTicker": "embed a loop.Timer", "Sleep": "embed a loop.Timer",
+	},
+	"net": {
+		"Dial": "use wsi.Net.Dial", "DialTimeout": "use wsi.Net.Dial", "DialTCP": "use wsi.Net.Dial", "DialUDP": "use wsi.Net.Dial",
+		"DialUnix": "use wsi.Net.Dial", "Dialer": "use wsi.Net.Dial", "Listen": "use wsi.Net.Listen", "ListenTCP": "use wsi.Net.Listen",
+		"ListenUDP": "use wsi.Net.Listen", "ListenUnix": "use wsi.Net.Listen", "ListenPacket": "use wsi.Net.Listen",
+		"ListenConfig": "use wsi.Net.Listen", "Resolver": "use wsi.Resolver",
+		"LookupHost": "use wsi.Resolver", "LookupIP": "use wsi.Resolver", "LookupAddr": "use wsi.Resolver",
+	},
+	"crypto/rand": {"Read": "use System.Rand", "Reader": "use System.Rand", "Int": "use System.Rand", "Text": "use System.Rand"},
+}
+
+// seeded are the names of the math/rand packages that do not touch the global generator.
+var seeded = map[string]bool{
+	"New": true, "NewSource": true, "NewZipf": true, "NewPCG": true, "NewChaCha8": true,
+	"Rand": true, "Source": true, "Source64": true, "Zipf": true, "PCG": true, "ChaCha8": true,
+}
+
+// exceptions are the places where the real kernel is met, by file and what is used there.
+var exceptions = map[string]string{
+	"loop/kernel_unix.go time.Now":         "the real Clock",
+	"loop/kernel_unix.go time.Since":       "the real Clock",
+	"loop/kernel_unix.go crypto/rand.Read": "the real Clock's chance",
+	"loop/offload.go go":                   "workers of the real Offloader",
+}
+
+func TestNothingAsksTheWorld(t *testing.T) {
+	met := map[string]bool{}
+	report := func(s source, p token.Pos, what, instead string) {
+		key := s.path + " " + what
+		if _, ok := exceptions[key]; ok {
+			met[key] = true
+			return
+		}
+		t.Errorf("%s: %s below cmd: %s", s.at(p), what, instead)
+	}
+	for _, s := range sources() {
+		if !runtimeFile(s) {
+			continue
+		}
+		names := importNames(s)
+		ast.Inspect(s.ast, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				report(s, n.Pos(), "go", "one loop is one goroutine; blocking work goes through Loop.Offload")
+			case *ast.SelectorExpr:
+				id, ok := n.X.(*ast.Ident)
+				if !ok || id.Obj != nil {
+					return true
+				}
+				from := names[id.Name]
+				if instead, bad := banned[from][n.Sel.Name]; bad {
+					report(s, n.Pos(), from+"."+n.Sel.Name, instead)
+				}
+				if strings.HasPrefix(from, "math/rand") && !seeded[n.Sel.Name] {
+					report(s, n.Pos(), from+"."+n.Sel.Name, "the global generator has no seed; use System.Rand")
+				}
+			}
+			return true
+		})
+	}
+	for key, why := range exceptions {
+		if !met[key] {
+			t.Errorf("the exception %q (%s) is not needed any more: remove it", key, why)
+		}
+	}
+}
+
+// importNames maps the names by which a file knows its imports to their paths.
+func importNames(s source) map[string]string {
+	names := map[string]string{}
+	for _, i := range s.ast.Imports {
+		path, _ := strconv.Unquote(i.Path.Value)
+		name := path[strings.LastIndexByte(path, '/')+1:]
+		if name == "v2" {
+			name = "rand" // math/rand/v2 is the one such path in use
+		}
+		if i.Name != nil {
+			name = i.Name.Name
+		}
+		names[name] = path
+	}
+	return names
+}
+
+func TestExportedNamesHaveComments(t *testing.T) {
+	for _, s := range sources() {
+		if s.isTest() || s.ast.Name.Name == "main" {
+			continue
+		}
+		for _, d := range s.ast.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				if d.Name.IsExported() && d.Doc == nil && exportedReceiver(d) {
+					t.Errorf("%s: %s has no comment: say what goes in, what comes out, what fails, and who owns the slices", s.at(d.Pos()), d.Name.Name)
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					undocumented(t, s, d, spec)
+				}
+			}
+		}
+	}
+}
+
+// exportedReceiver says whether d is a function, or a method that godoc shows.
+func exportedReceiver(d *ast.FuncDecl) bool { return d.Recv == nil || ast.IsExported(receiver(d)) }
+
+// undocumented reports what spec exports without a comment of its own, of its line, or of its group.
+func undocumented(t *testing.T, s source, d *ast.GenDecl, spec ast.Spec) {
+	switch spec := spec.(type) {
+	case *ast.TypeSpec:
+		if spec.Name.IsExported() && spec.Doc == nil && spec.Comment == nil && (d.Lparen.IsValid() || d.Doc == nil) {
+			t.Errorf("%s: type %s has no comment", s.at(spec.Pos()), spec.Name.Name)
+		}
+		if i, ok := spec.Type.(*ast.InterfaceType); ok && spec.Name.IsExported() {
+			for _, m := range i.Methods.List {
+				if len(m.Names) > 0 && m.Names[0].IsExported() && m.Doc == nil && m.Comment == nil && !follows(s, i, m) {
+					t.Errorf("%s: method %s.%s has no comment", s.at(m.Pos()), spec.Name.Name, m.Names[0].Name)
+				}
+			}
+		}
+	case *ast.ValueSpec:
+		for _, name := range spec.Names {
+			if name.IsExported() && spec.Doc == nil && spec.Comment == nil && d.Doc == nil {
+				t.Errorf("%s: %s has no comment", s.at(name.Pos()), name.Name)
+			}
+		}
+	}
+}
+
+// follows says whether m stands on the line below another method, whose comment speaks for both.
+func follows(s source, i *ast.InterfaceType, m *ast.Field) bool {
+	for _, o := range i.Methods.List {
+		if o != m && s.set.Position(o.End()).Line == s.set.Position(m.Pos()).Line-1 {
+			return true
+		}
+	}
+	return false
+}
+
+// docLines is the least that a package comment takes to say which question the package answers, what
+// it does not do, and how data enters and leaves.
+const docLines = 5
+
+func TestPackageComments(t *testing.T) {
+	main, have := map[string]string{}, map[string]bool{}
+	for _, s := range sources() {
+		if s.isTest() {
+			continue
+		}
+		main[s.dir()] = s.ast.Name.Name
+		if s.ast.Doc == nil {
+			continue
+		}
+		if have[s.dir()] = true; !strings.HasSuffix(s.path, "/doc.go") && s.path != "doc.go" && s.ast.Name.Name != "main" {
+			t.Errorf("%s has a package comment: it belongs in doc.go, which new readers open first", s.path)
+		}
+		if n := strings.Count(s.ast.Doc.Text(), "\n"); n < docLines && s.ast.Name.Name != "main" {
+			t.Errorf("%s: the package comment has %d lines: say what the package answers, what it does not do, how data enters and leaves", s.path, n)
+		}
+	}
+	for dir, name := range main {
+		if !have[dir] {
+			t.Errorf("package %s in %s has no package comment: write a doc.go", name, dir)
+		}
+	}
+}
+
+// declared are the names that packages of the root module declare at the top: "pkg.Name", and
+// "pkg.Type.Member" for methods, fields and the methods of interfaces. Names of packages are unique here.
+func declared() map[string]bool {
+	known := map[string]bool{}
+	members := func(owner string, list *ast.FieldList) {
+		for _, f := range list.List {
+			for _, n := range f.Names {
+				known[owner+"."+n.Name] = true
+			}
+		}
+	}
+	for _, s := range sources() {
+		if s.isTest() {
+			continue
+		}
+		pkg := s.ast.Name.Name + "."
+		for _, d := range s.ast.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				name := d.Name.Name
+				if d.Recv != nil {
+					name = receiver(d) + "." + name
+				}
+				known[pkg+name] = true
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					switch spec := spec.(type) {
+					case *ast.ValueSpec:
+						for _, n := range spec.Names {
+							known[pkg+n.Name] = true
+						}
+					case *ast.TypeSpec:
+						known[pkg+spec.Name.Name] = true
+						switch x := spec.Type.(type) {
+						case *ast.StructType:
+							members(pkg+spec.Name.Name, x.Fields)
+						case *ast.InterfaceType:
+							members(pkg+spec.Name.Name, x.Methods)
+						}
+					}
+				}
+			}
+		}
+	}
+	return known
+}
+
+// receiver is the name of the type that d is a method of.
+func receiver(d *ast.FuncDecl) string {
+	x := d.Recv.List[0].Type
+	if p, ok := x.(*ast.StarExpr); ok {
+		x = p.X
+	}
+	switch x := x.(type) {
+	case *ast.IndexExpr:
+		return x.X.(*ast.Ident).Name
+	case *ast.Ident:
+		return x.Name
+	}
+	return ""
+}

@@ -1,0 +1,301 @@
+package millrace
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// The rules of the repository are tests. What they look at is read through package os in this process
+// and not only by the go command, since that is how go test knows that a cached result is stale.
+
+// file is one file of the repository: its path with slashes, relative to the root, and its content.
+type file struct {
+	path string
+	text []byte
+}
+
+func (f file) isGo() bool   { return strings.HasSuffix(f.path, ".go") }
+func (f file) isTest() bool { return strings.HasSuffix(f.path, "_test.go") }
+
+// repository is every text file that we wrote: not .git, not testdata, which others wrote.
+var repository = sync.OnceValue(func() (files []file) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch name := d.Name(); {
+		case err != nil:
+			return err
+		case d.IsDir() && (name == ".git" || name == ".cache" || name == "testdata"):
+			return filepath.SkipDir
+		case !d.Type().IsRegular():
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if os.IsNotExist(err) {
+			return nil // a temporary file of another process
+		}
+		if err == nil && bytes.IndexByte(text, 0) < 0 { // else it is a binary that lies about
+			files = append(files, file{filepath.ToSlash(path), text})
+		}
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	return files
+})
+
+// source is a parsed Go file.
+type source struct {
+	file
+	set *token.FileSet
+	ast *ast.File
+}
+
+func (s source) at(p token.Pos) string {
+	return fmt.Sprintf("%s:%d", s.path, s.set.Position(p).Line)
+}
+
+// dir is the folder of the file, which is its package's import path below the module's.
+func (s source) dir() string {
+	if i := strings.LastIndexByte(s.path, '/'); i >= 0 {
+		return s.path[:i]
+	}
+	return "."
+}
+
+// sources are the Go files of all modules in the repository.
+var sources = sync.OnceValue(func() (list []source) {
+	for _, f := range repository() {
+		if !f.isGo() {
+			continue
+		}
+		s := source{file: f, set: token.NewFileSet()}
+		var err error
+		if s.ast, err = parser.ParseFile(s.set, f.path, f.text, parser.ParseComments); err != nil {
+			panic(err)
+		}
+		list = append(list, s)
+	}
+	return list
+})
+
+// pkg is what go list says of a package of the root module.
+type pkg struct {
+	ImportPath string
+	Name       string
+	Dir        string
+	Imports    []string
+	Deps       []string
+	Error      *struct{ Err string }
+}
+
+const module = "github.com/millrace/millrace"
+
+// inHouse is the path of p below the module's, "." for the root, ok when it is ours at all.
+func inHouse(path string) (short string, ok bool) {
+	if path == module {
+		return ".", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
+
+var packages = sync.OnceValues(func() (list []pkg, err error) {
+	out, err := command(".", "go", "list", "-e", "-json=ImportPath,Name,Dir,Imports,Deps,Error", "./...")
+	if err != nil {
+		return nil, err
+	}
+	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
+		var p pkg
+		if err := d.Decode(&p); err != nil {
+			return nil, err
+		}
+		list = append(list, p)
+	}
+	return list, nil
+})
+
+func listPackages(t *testing.T) []pkg {
+	t.Helper()
+	list, err := packages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 8 {
+		t.Fatalf("go list found %d packages: this test looks in the wrong place", len(list))
+	}
+	return list
+}
+
+// command runs a program in dir and returns its standard output; the error has the other one.
+func command(dir, name string, args ...string) ([]byte, error) {
+	c := exec.Command(name, args...)
+	c.Dir = dir
+	var out, msg bytes.Buffer
+	c.Stdout, c.Stderr = &out, &msg
+	if err := c.Run(); err != nil {
+		return out.Bytes(), fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, msg.Bytes())
+	}
+	return out.Bytes(), nil
+}
+
+func TestGofmt(t *testing.T) {
+	for _, f := range repository() {
+		if !f.isGo() {
+			continue
+		}
+		want, err := format.Source(f.text)
+		if err != nil {
+			t.Errorf("%s does not parse: %v", f.path, err)
+		} else if !bytes.Equal(want, f.text) {
+			t.Errorf("%s is not formatted: run gofmt -w %s", f.path, f.path)
+		}
+	}
+}
+
+// A source file beyond sourceLines holds two subjects; tests are tables and may be longer.
+const sourceLines, testLines = 600, 800
+
+func TestFileLength(t *testing.T) {
+	for _, f := range repository() {
+		limit := sourceLines
+		if f.isTest() {
+			limit = testLines
+		}
+		if n := bytes.Count(f.text, []byte("\n")); f.isGo() && n > limit {
+			t.Errorf("%s has %d lines, more than %d: find the seam between its subjects and split it there", f.path, n, limit)
+		}
+	}
+}
+
+func TestNothingIsLeftForLater(t *testing.T) {
+	// Put together here, so that this file does not contain them.
+	mark := regexp.MustCompile(`\b(` + strings.Join([]string{"TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"}, "|") + `)\b`)
+	for _, f := range repository() {
+		for i, line := range strings.Split(string(f.text), "\n") {
+			if m := mark.FindString(line); m != "" {
+				t.Errorf("%s:%d says %s: do it now, or say in the docs what is missing\n\t%s", f.path, i+1, m, strings.TrimSpace(line))
+			}
+		}
+	}
+}
+
+func TestLicence(t *testing.T) {
+	text, err := os.ReadFile("LICENSE")
+	if err != nil {
+		t.Fatalf("the LICENSE must lie in the root: %v", err)
+	}
+	if !bytes.Contains(text, []byte("Permission is hereby granted, free of charge")) {
+		t.Errorf("LICENSE is not the MIT licence; it begins %q", text[:min(60, len(text))])
+	}
+}
+
+// allowedModules are what an importer of Millrace gets with it; docs/architecture.md says why each.
+var allowedModules = []string{
+	"github.com/cloudflare/circl",
+	"github.com/klauspost/compress",
+	"github.com/valyala/fastjson",
+	"golang.org/x/net",
+	"golang.org/x/sys",
+}
+
+func TestRequiredModules(t *testing.T) {
+	if _, err := os.ReadFile("go.mod"); err != nil {
+		t.Fatal(err)
+	}
+	out, err := command(".", "go", "mod", "edit", "-json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mod struct {
+		Require []struct{ Path, Version string }
+		Replace []struct{ Old struct{ Path string } }
+	}
+	if err := json.Unmarshal(out, &mod); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range mod.Require {
+		if !slices.Contains(allowedModules, r.Path) {
+			t.Errorf("go.mod requires %s %s, which is not in allowedModules: do without it, or move what needs it to interop/ or bench/", r.Path, r.Version)
+		}
+	}
+	for _, r := range mod.Replace {
+		t.Errorf("go.mod replaces %s: importers would not get the replacement; remove it", r.Old.Path)
+	}
+}
+
+// allowedPackages are those parts of the required modules that our own code may import.
+var allowedPackages = []string{
+	"github.com/cloudflare/circl/sign/mldsa/mldsa65",
+	"github.com/klauspost/compress/flate",
+	"github.com/valyala/fastjson",
+	"golang.org/x/net/dns/dnsmessage",
+	"golang.org/x/net/http2/hpack",
+	"golang.org/x/sys/unix",
+}
+
+func TestImportedPackages(t *testing.T) {
+	for _, p := range listPackages(t) {
+		for _, i := range p.Imports {
+			first, _, _ := strings.Cut(i, "/")
+			if _, ours := inHouse(i); !ours && strings.Contains(first, ".") && !slices.Contains(allowedPackages, i) {
+				t.Errorf("%s imports %s, which is not in allowedPackages: each package there was weighed for what it adds to a binary", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+// binaryLimit is the most that a static, stripped millrace may measure: it has to fit a router's flash.
+const binaryLimit = 8 << 20
+
+func TestBinarySize(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: links a binary")
+	}
+	bin := filepath.Join(t.TempDir(), "millrace")
+	c := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, "./cmd/millrace")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("go build ./cmd/millrace: %v\n%s", err, out)
+	}
+	i, err := os.Stat(bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("millrace measures %d bytes", i.Size())
+	if i.Size() > binaryLimit {
+		t.Errorf("a stripped millrace measures %d bytes, more than %d: go tool nm -size -sort size tells what grew", i.Size(), binaryLimit)
+	}
+}
+
+// TestNestedModules runs the tests of the modules below this one, at whose borders ./... stops.
+func TestNestedModules(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: runs the tests of interop and bench")
+	}
+	for _, f := range repository() {
+		dir, ok := strings.CutSuffix(f.path, "/go.mod")
+		if !ok {
+			continue
+		}
+		t.Run(dir, func(t *testing.T) {
+			out, err := command(dir, "go", "test", "./...")
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			t.Logf("%s", out)
+		})
+	}
+}
