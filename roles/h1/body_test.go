@@ -1,0 +1,130 @@
+package h1
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/roles/rolestest"
+)
+
+const chunkedHead = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+func TestChunked(t *testing.T) {
+	for _, c := range []struct {
+		name, in string
+		body     string
+		trailers string
+		fault    string // refused for, after body
+		status   int
+	}{
+		{name: "one chunk", in: "5\r\nhello\r\n0\r\n\r\n", body: "hello"},
+		{name: "several", in: "1\r\na\r\n002\r\nbc\r\n0\r\n\r\n", body: "abc"},
+		{name: "none", in: "0\r\n\r\n"},
+		{name: "many zeros", in: "00000000000000000000001\r\na\r\n000\r\n\r\n", body: "a"},
+		{name: "both cases", in: "a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n", body: "01234567890123456789"},
+		{name: "line ends in data", in: "6\r\n\r\n0\r\n\r\r\n0\r\n\r\n", body: "\r\n0\r\n\r"},
+		{name: "trailers", in: "1\r\na\r\n0\r\nA: b\r\nC:\td \r\n\r\n", body: "a", trailers: " [A: b] [C: d]"},
+		{name: "extensions", in: "1;a;b=c;d=\"e;\\\"f\"\r\na\r\n0;x\r\n\r\n", body: "a"},
+		{name: "empty size", in: "\r\n", fault: "size is not", status: 400},
+		{name: "no number", in: "x\r\n", fault: "size is not", status: 400},
+		{name: "0x", in: "0x5\r\nhello\r\n", fault: "size is not", status: 400},
+		{name: "plus", in: "+5\r\nhello\r\n", fault: "size is not", status: 400},
+		{name: "minus", in: "-5\r\nhello\r\n", fault: "size is not", status: 400},
+		{name: "underscore", in: "1_0\r\nhello\r\n", fault: "size is not", status: 400},
+		{name: "space in front", in: " 5\r\nhello\r\n", fault: "size is not", status: 400},
+		{name: "space behind", in: "5 \r\nhello\r\n", fault: "size is not", status: 400},
+		{name: "tab behind", in: "5\t\r\nhello\r\n", fault: "size is not", status: 400},
+		{name: "17 digits", in: "10000000000000000\r\n", fault: "out of range", status: 400},
+		{name: "2^63", in: "8000000000000000\r\n", fault: "out of range", status: 400},
+		{name: "sum over 2^63", in: "1\r\na\r\n7fffffffffffffff\r\n", body: "a", fault: "out of range", status: 400},
+		{name: "over the limit", in: "7ffffffffffffffe\r\n", fault: "over the limit", status: 413},
+		{name: "bare LF behind size", in: "5\nhello\r\n0\r\n\r\n", fault: "LF without CR", status: 400},
+		{name: "bare CR behind size", in: "5\rhello\r\n0\r\n\r\n", fault: "CR without LF", status: 400},
+		{name: "bare LF behind data", in: "5\r\nhello\n0\r\n\r\n", body: "hello", fault: "not followed by CRLF", status: 400},
+		{name: "bare CR behind data", in: "5\r\nhello\r0\r\n\r\n", body: "hello", fault: "not followed by CRLF", status: 400},
+		{name: "data too long", in: "4\r\nhello\r\n0\r\n\r\n", body: "hell", fault: "not followed by CRLF", status: 400},
+		{name: "data too short", in: "6\r\nhello\r\n0\r\n\r\n", body: "hello\r", fault: "not followed by CRLF", status: 400},
+		{name: "extension without name", in: "5;\r\nhello\r\n", fault: "malformed extension", status: 400},
+		{name: "extension without value", in: "5;a=\r\nhello\r\n", fault: "malformed extension", status: 400},
+		{name: "extension with space", in: "5; a\r\nhello\r\n", fault: "malformed extension", status: 400},
+		{name: "extension with LF", in: "5;a\nb\r\nhello\r\n", fault: "LF without CR", status: 400},
+		{name: "quote not closed", in: "5;a=\"b\r\nhello\r\n", fault: "malformed extension", status: 400},
+		{name: "quote ends in backslash", in: "5;a=\"b\\\r\nhello\r\n", fault: "malformed extension", status: 400},
+		{name: "junk behind quote", in: "5;a=\"b\"c\r\nhello\r\n", fault: "malformed extension", status: 400},
+		{name: "size line too long", in: "5;" + strings.Repeat("a", 300) + "\r\n", fault: "line too long", status: 400},
+		{name: "endless zeros", in: strings.Repeat("0", 300), fault: "line too long", status: 400},
+		{name: "bad trailer", in: "0\r\nA : b\r\n\r\n", fault: "name is not", status: 400},
+		{name: "folded trailer", in: "0\r\nA: b\r\n c\r\n\r\n", fault: "folded", status: 400},
+		{name: "length among trailers", in: "0\r\nContent-Length: 5\r\n\r\n", fault: "frames or routes", status: 400},
+		{name: "coding among trailers", in: "0\r\nTransfer-Encoding: chunked\r\n\r\n", fault: "frames or routes", status: 400},
+		{name: "trailers too long", in: "0\r\nA: " + strings.Repeat("b", 5000), fault: "trailers: too long", status: 431},
+		{name: "too many trailers", in: "0\r\n" + strings.Repeat("a: b\r\n", 101) + "\r\n", fault: "too many fields", status: 431},
+		{name: "too many extensions", in: strings.Repeat("1;"+strings.Repeat("e", 200)+"\r\na\r\n", 100), body: strings.Repeat("a", 81), fault: "too many extensions", status: 400},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rolestest.Splits(t, []byte(chunkedHead+c.in), 8, func(how string, feed func(func([]byte))) {
+				h := (&recorder{}).answer(200, "")
+				cfg := NewConfig()
+				_, l := serve(cfg, h)
+				feed(l.Feed)
+				want := []string{"head POST / for=x HTTP/1.1 length=-1"}
+				if c.body != "" {
+					want = append(want, "body "+c.body)
+				}
+				if c.fault == "" {
+					want = append(want, "end"+c.trailers, "done")
+				} else {
+					want = append(want, "done: "+errText(l.Cause))
+				}
+				if got, want := h.String(), strings.Join(want, "\n"); got != want {
+					t.Fatalf("%s: calls are\n%q\nwant\n%q\nbytes: %q", how, got, want, c.in)
+				}
+				if c.fault != "" {
+					wantRefusal(t, how, cfg, l, c.status, c.fault)
+				}
+				if l.Misuse != "" {
+					t.Fatalf("%s: %s", how, l.Misuse)
+				}
+			})
+		})
+	}
+}
+
+func TestBodyOverTheLimitAsItStreams(t *testing.T) {
+	h := (&recorder{}).answer(200, "")
+	cfg := NewConfig()
+	cfg.Limits.Body = 6
+	_, l := serve(cfg, h)
+	l.Feed([]byte(chunkedHead + "4\r\nabcd\r\n3\r\nefg\r\n"))
+	wantRefusal(t, "whole", cfg, l, 413, "over the limit")
+
+	_, l = serve(cfg, h)
+	l.Feed([]byte("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n"))
+	if cfg.Refused(413) != 2 {
+		t.Errorf("a declared length of 7 with a limit of 6: %d refusals, want 2; out %q", cfg.Refused(413), l.Out)
+	}
+}
+
+// TestSlowSenderIsLinear holds a long head and a long chunk line, sent byte by byte, to looking at each
+// byte a bounded number of times. A scan that begins anew with each byte would take minutes.
+func TestSlowSenderIsLinear(t *testing.T) {
+	cfg := NewConfig()
+	cfg.Limits.Head, cfg.Limits.StartLine, cfg.Limits.ChunkLine, cfg.Limits.ChunkExtra = 1<<20, 1<<20, 1<<20, 1<<20
+	long := strings.Repeat("x", 1<<18)
+	var s Server
+	l := rolestest.New()
+	s.Init(cfg, l, (&recorder{}).answer(200, ""))
+	in := []byte("POST /" + long + " HTTP/1.1\r\nHost: x\r\nA: " + long + "\r\nTransfer-Encoding: chunked\r\n\r\n")
+	for i := range in {
+		if n := s.Rx(0, in[:i+1]); n != 0 && i+1 < len(in) {
+			t.Fatalf("%d bytes used after %d of %d", n, i+1, len(in))
+		}
+	}
+	in = []byte("1;" + long + "\r\n")
+	for i := range in {
+		s.Rx(0, in[:i+1])
+	}
+	if cfg.Counters.Malformed != 0 || cfg.Counters.Requests != 1 {
+		t.Errorf("%d heads taken, %d faults; want 1, 0", cfg.Counters.Requests, cfg.Counters.Malformed)
+	}
+}

@@ -1,0 +1,89 @@
+package h1
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/roles/rolestest"
+)
+
+// TestHeadLimits puts each limit of a head to the test: just within it, and one past it.
+func TestHeadLimits(t *testing.T) {
+	line := func(n int) string {
+		return "GET /" + strings.Repeat("a", n-len("GET / HTTP/1.1\r\n")) + " HTTP/1.1\r\n"
+	}
+	fields := func(n int) string {
+		s := "GET / HTTP/1.1\r\nHost: x\r\n"
+		for i := 1; i < n; i++ {
+			s += fmt.Sprintf("a%d: b\r\n", i)
+		}
+		return s + "\r\n"
+	}
+	head := func(n int) string {
+		s := "GET / HTTP/1.1\r\nHost: x\r\nA: "
+		return s + strings.Repeat("b", n-len(s)-4) + "\r\n\r\n"
+	}
+	for _, c := range []struct {
+		name, in string
+		status   int
+		fault    string
+	}{
+		{name: "line within", in: line(8192) + "Host: x\r\n\r\n"},
+		{name: "line past", in: line(8193) + "Host: x\r\n\r\n", status: 414, fault: "request line: too long"},
+		{name: "line far past", in: line(30000) + "Host: x\r\n\r\n", status: 414, fault: "request line: too long"},
+		{name: "endless line", in: "GET /" + strings.Repeat("a", 9000), status: 414, fault: "request line: too long"},
+		{name: "endless method", in: strings.Repeat("A", 9000), status: 414, fault: "request line: too long"},
+		{name: "fault in front of the limit", in: "GET /" + strings.Repeat("a", 8000) + "\x00" + strings.Repeat("a", 9000), status: 400, fault: "control octet"},
+		{name: "fault behind the limit", in: "GET /" + strings.Repeat("a", 9000) + "\x00", status: 414, fault: "request line: too long"},
+		{name: "fields within", in: fields(100)},
+		{name: "fields past", in: fields(101), status: 431, fault: "too many fields"},
+		{name: "head within", in: head(16384)},
+		{name: "head past", in: head(16385), status: 431, fault: "head: too long"},
+		{name: "endless head", in: head(16000)[:15000] + strings.Repeat("c", 5000), status: 431, fault: "head: too long"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rolestest.Splits(t, []byte(c.in), 3, func(how string, feed func(func([]byte))) {
+				cfg := NewConfig()
+				h := (&recorder{}).answer(200, "")
+				_, l := serve(cfg, h)
+				feed(l.Feed)
+				if c.status != 0 {
+					wantRefusal(t, how, cfg, l, c.status, c.fault)
+					if len(h.lines) != 0 {
+						t.Fatalf("%s: the handler was told %s", how, h)
+					}
+					return
+				}
+				if l.Cause != nil || cfg.Counters.Responses != 1 {
+					t.Fatalf("%s: got %d responses, closed for %v; want 1 and open", how, cfg.Counters.Responses, l.Cause)
+				}
+			})
+		})
+	}
+}
+
+func TestCountersOfRefusals(t *testing.T) {
+	c := NewConfig()
+	for range 3 {
+		_, l := serve(c, &recorder{})
+		l.Feed([]byte("GET / HTTP/3.0\r\n"))
+	}
+	if c.Refused(505) != 3 || c.Refused(400) != 0 || c.Refused(200) != 0 || c.Refused(5000) != 0 || c.Counters.Malformed != 3 {
+		t.Errorf("505: %d, 400: %d, malformed: %d; want 3, 0, 3", c.Refused(505), c.Refused(400), c.Counters.Malformed)
+	}
+}
+
+func TestPoolIsBounded(t *testing.T) {
+	c := NewConfig()
+	var taken []*exchange
+	for range maxFree + 10 {
+		taken = append(taken, c.take())
+	}
+	for _, x := range taken {
+		c.give(x)
+	}
+	if len(c.free) != maxFree {
+		t.Errorf("the pool keeps %d exchanges, want %d", len(c.free), maxFree)
+	}
+}
