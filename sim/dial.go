@@ -151,7 +151,8 @@ func (n *Network) onSyn(s *sock) {
 	if n.link(s.h, dst).cut || dst.dead {
 		return
 	}
-	if s.other != nil && s.other.h.dead { // dst rebooted before the connection stood
+	// The other host gave up on the last leg, or rebooted, before the connection stood.
+	if s.other != nil && (s.other.h.dead || s.other.state == closed) {
 		s.out.end()
 		s.in.end()
 		s.other, s.out, s.in = nil, nil, nil
@@ -201,6 +202,7 @@ func (n *Network) buffer(socket, network, def int) int {
 func (n *Network) onSynAck(s *sock) {
 	switch {
 	case s.other == nil: // its sender was killed, and the address has a new owner
+	case s.other.h.dead || n.link(s.other.h, s.h).cut: // lost under way
 	case s.state == connecting && s.other.state == waiting:
 		s.state = open
 		s.out.pump()

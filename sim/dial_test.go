@@ -162,3 +162,29 @@ func TestSourceAddress(t *testing.T) {
 		}
 	}
 }
+
+// The answer to a SYN is lost in a cut, for so long that the listener has forgotten the connect.
+func TestConnectAcrossCut(t *testing.T) {
+	p := hosts(t, 1, Options{Link: Link{Latency: 100 * time.Millisecond}})
+	p.n.At(150*time.Millisecond, func() { p.n.Partition(p.a, p.b) })
+	p.n.At(100*time.Second, func() { p.n.Heal(p.a, p.b) })
+	p.n.SetOptions(Options{Link: Link{Latency: 100 * time.Millisecond}, ConnectTimeout: 1000 * time.Second})
+	if e, took := p.outcome(at(ipB, 80), loop.SocketOptions{}); e != 0 || took != 127200*time.Millisecond {
+		t.Errorf("connect: got %v after %v, want success after the eighth SYN's round trip", e, took)
+	}
+}
+
+// A host that reboots under a connect is asked again.
+func TestConnectAcrossReboot(t *testing.T) {
+	p := hosts(t, 1, Options{Link: Link{Latency: 100 * time.Millisecond}})
+	p.n.At(150*time.Millisecond, func() { p.n.Kill(p.b) }) // its answer is under way, and lost
+	p.n.At(500*time.Millisecond, func() {
+		again := p.n.Host("again", ipB)
+		if _, _, err := again.Listen(at(ipB, 80), loop.ListenOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	if e, took := p.outcome(at(ipB, 80), loop.SocketOptions{}); e != 0 || took != 1200*time.Millisecond {
+		t.Errorf("connect: got %v after %v, want success after the second SYN's round trip", e, took)
+	}
+}

@@ -87,7 +87,7 @@ func (f *flow) writable() bool { return 3*f.space() >= f.sndBuf }
 
 // pump sends what can be sent: the handshake's last leg, bytes as the window allows, the end.
 func (f *flow) pump() {
-	if f.over || f.rstSent {
+	if f.over || f.rstSent || f.from.state == connecting {
 		return
 	}
 	if !f.passable() {

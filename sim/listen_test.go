@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/loop"
 )
@@ -128,4 +129,32 @@ func TestCloseListener(t *testing.T) {
 	if _, _, err := p.b.Listen(at(ipB, 80), loop.ListenOptions{}); err != nil {
 		t.Errorf("listen again: %v", err)
 	}
+}
+
+// A listener that closes while a handshake is under way resets it at its end.
+func TestCloseListenerDuringHandshake(t *testing.T) {
+	p := hosts(t, 1, Options{Link: Link{Latency: 10 * time.Millisecond}})
+	c, _ := p.a.Connect(at(ipB, 80), loop.SocketOptions{})
+	p.n.Advance(15 * time.Millisecond)
+	p.b.Close(p.l)
+	p.n.Advance(time.Second)
+	read(t, p.a, c, "", syscall.ECONNRESET)
+	p.a.Close(c)
+	wantClosed(t, p.n)
+}
+
+func TestUnixBacklog(t *testing.T) {
+	h := New(1, Options{}).Host("h")
+	addr := loop.Addr{Network: loop.Unix, Path: "/x"}
+	l, _, _ := h.Listen(addr, loop.ListenOptions{Backlog: 1})
+	for i, want := range []syscall.Errno{0, 0, syscall.EAGAIN} {
+		fd, e := h.Connect(addr, loop.SocketOptions{})
+		if e != want {
+			t.Errorf("connect %d: got %v, want %v", i, e, want)
+		}
+		if e == 0 {
+			defer read(t, h, fd, "", syscall.ECONNRESET)
+		}
+	}
+	h.Close(l)
 }
