@@ -1,0 +1,566 @@
+package h1
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/rolestest"
+)
+
+const (
+	getHead  = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	postHead = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+	okEmpty  = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+)
+
+func wantOut(t *testing.T, l *rolestest.Lower, want string) {
+	t.Helper()
+	if got := string(l.Out); got != want {
+		t.Errorf("out is\n%q\nwant\n%q", got, want)
+	}
+	l.Out = l.Out[:0]
+	if l.Misuse != "" {
+		t.Errorf("misuse: %s", l.Misuse)
+	}
+}
+
+func wantCalls(t *testing.T, h *recorder, want ...string) {
+	t.Helper()
+	if got := h.String(); got != strings.Join(want, "\n") {
+		t.Errorf("calls are\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+	h.lines, h.body = nil, false
+}
+
+func wantClosed(t *testing.T, l *rolestest.Lower, mode roles.CloseMode, cause string) {
+	t.Helper()
+	if !l.Closing || l.Mode != mode || !strings.Contains(errText(l.Cause), cause) || (cause == "") != (l.Cause == nil) {
+		t.Errorf("closing %v, mode %v, cause %v; want mode %v, cause %q", l.Closing, l.Mode, l.Cause, mode, cause)
+	}
+}
+
+func TestPipelinedAnswersNeedNoPause(t *testing.T) {
+	h := (&recorder{}).answer(200, "")
+	_, l := serve(NewConfig(), h)
+	l.Feed([]byte(strings.Repeat(getHead, 16)))
+	wantOut(t, l, strings.Repeat(okEmpty, 16))
+	if l.Pauses != 0 || l.Resumes != 0 {
+		t.Errorf("%d pauses, %d resumes; want none: the answers were wanted at once", l.Pauses, l.Resumes)
+	}
+}
+
+func TestLateAnswerHoldsTheNextRequest(t *testing.T) {
+	h := (&recorder{}).answer(200, "")
+	h.onEnd = nil
+	_, l := serve(NewConfig(), h)
+	l.Feed([]byte(getHead + getHead))
+	wantCalls(t, h, "head GET / for=x HTTP/1.1 length=0", "end")
+	if !l.Paused {
+		t.Fatal("the transport still offers bytes that nobody can use, want it paused")
+	}
+	h.x.WantWrite()
+	l.Service()
+	wantOut(t, l, okEmpty)
+	wantCalls(t, h, "done", "head GET / for=x HTTP/1.1 length=0", "end")
+	if l.Paused {
+		t.Error("nothing is held any more, want the transport resumed")
+	}
+	if l.Feed([]byte("G")); !l.Paused {
+		t.Error("a third request has begun, want the transport paused")
+	}
+}
+
+func TestResponses(t *testing.T) {
+	date := func() []byte { return []byte("Sun, 06 Nov 1994 08:49:37 GMT") }
+	write := func(x http.Exchange, s string, end bool) { x.Commit(copy(x.Room(), s), end) }
+	for _, c := range []struct {
+		name, in string
+		m        http.Message
+		end      bool
+		body     func(x http.Exchange)
+		out      string
+		closed   bool
+	}{
+		{name: "counted", in: getHead, m: http.Message{Status: 200, Length: 5},
+			body: func(x http.Exchange) { write(x, "he", false); write(x, "llo", true) },
+			out:  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+		{name: "end is implied by the length", in: getHead, m: http.Message{Status: 200, Length: 5},
+			body: func(x http.Exchange) { write(x, "hello", false) },
+			out:  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+		{name: "no body", in: getHead, m: http.Message{Status: 404, Length: http.UnknownLength}, end: true,
+			out: "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"},
+		{name: "unregistered status", in: getHead, m: http.Message{Status: 599}, end: true,
+			out: "HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n"},
+		{name: "status past the table", in: getHead, m: http.Message{Status: 999}, end: true,
+			out: "HTTP/1.1 999 \r\nContent-Length: 0\r\n\r\n"},
+		{name: "fields", in: getHead,
+			m:   http.Message{Status: 200, Fields: []http.Field{{Name: []byte("A"), Value: []byte("b c")}, {Name: []byte("D")}}},
+			end: true, out: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: b c\r\nD: \r\n\r\n"},
+		{name: "chunked", in: getHead, m: http.Message{Status: 200, Length: http.UnknownLength},
+			body: func(x http.Exchange) { write(x, "hello", false); write(x, "", false); write(x, " you", true) },
+			out:  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0005\r\nhello\r\n0004\r\n you\r\n0\r\n\r\n"},
+		{name: "chunked, end alone", in: getHead, m: http.Message{Status: 200, Length: http.UnknownLength},
+			body: func(x http.Exchange) { write(x, "hello", false); x.Commit(0, true) },
+			out:  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0005\r\nhello\r\n0\r\n\r\n"},
+		{name: "trailers", in: getHead, m: http.Message{Status: 200, Length: http.UnknownLength},
+			body: func(x http.Exchange) {
+				write(x, "hello", false)
+				if err := x.SendTrailers([]http.Field{{Name: []byte("Sum"), Value: []byte("1")}}); err != nil {
+					t.Error(err)
+				}
+			},
+			out: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0005\r\nhello\r\n0\r\nSum: 1\r\n\r\n"},
+		{name: "trailers where none can be", in: "GET / HTTP/1.0\r\n\r\n", m: http.Message{Status: 200, Length: http.UnknownLength},
+			body: func(x http.Exchange) {
+				write(x, "hello", false)
+				if err := x.SendTrailers([]http.Field{{Name: []byte("Sum"), Value: []byte("1")}}); err != nil {
+					t.Error(err)
+				}
+			},
+			out: "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", closed: true},
+		{name: "delimited by close in 1.0", in: "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", m: http.Message{Status: 200, Length: http.UnknownLength},
+			body: func(x http.Exchange) { write(x, "hello", true) },
+			out:  "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", closed: true},
+		{name: "kept alive in 1.0", in: "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", m: http.Message{Status: 200, Length: 5},
+			body: func(x http.Exchange) { write(x, "hello", true) },
+			out:  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello"},
+		{name: "close asked for by the client", in: "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", m: http.Message{Status: 200}, end: true,
+			out: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", closed: true},
+		{name: "close asked for by the handler", in: getHead, m: http.Message{Status: 200, Close: true}, end: true,
+			out: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", closed: true},
+		{name: "HEAD, counted", in: "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", m: http.Message{Status: 200, Length: 5}, end: true,
+			out: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"},
+		{name: "HEAD, a body is dropped", in: "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", m: http.Message{Status: 200, Length: 5},
+			body: func(x http.Exchange) { write(x, "he", false); write(x, "llo", true) },
+			out:  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"},
+		{name: "HEAD, unknown length", in: "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", m: http.Message{Status: 200, Length: http.UnknownLength},
+			body: func(x http.Exchange) { write(x, "hello", true) },
+			out:  "HTTP/1.1 200 OK\r\n\r\n"},
+		{name: "204", in: getHead, m: http.Message{Status: 204}, end: true, out: "HTTP/1.1 204 No Content\r\n\r\n"},
+		{name: "304", in: getHead, m: http.Message{Status: 304}, end: true, out: "HTTP/1.1 304 Not Modified\r\n\r\n"},
+		{name: "304 with the length of a 200", in: getHead, m: http.Message{Status: 304, Length: 7}, end: true,
+			out: "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"},
+		{name: "426 offers another protocol", in: getHead, m: http.Message{Status: 426, Upgrade: []byte("h2c")}, end: true,
+			out: "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := NewConfig()
+			h := &recorder{onEnd: func(x http.Exchange) { x.WantWrite() }}
+			h.writable = func(x http.Exchange) {
+				if err := x.SendHead(&c.m, c.end); err != nil {
+					t.Fatal(err)
+				}
+				if c.body != nil {
+					c.body(x)
+				}
+			}
+			_, l := serve(cfg, h)
+			l.Feed([]byte(c.in))
+			wantOut(t, l, c.out)
+			if h.dones != 1 || h.cause != nil || l.Closing != c.closed || l.Cause != nil {
+				t.Errorf("done %d times, %v, closing %v for %v; want once, nil, %v, nil", h.dones, h.cause, l.Closing, l.Cause, c.closed)
+			}
+			cfg.Date, cfg.ServerName = date, "mill"
+			_, l = serve(cfg, h)
+			l.Feed([]byte(c.in))
+			line, rest, _ := strings.Cut(c.out, "\r\n")
+			wantOut(t, l, line+"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nServer: mill\r\n"+rest)
+		})
+	}
+}
+
+func TestInterimResponses(t *testing.T) {
+	hint := http.Message{Status: 103, Fields: []http.Field{{Name: []byte("Link"), Value: []byte("</a>")}}}
+	h := &recorder{onEnd: func(x http.Exchange) { x.WantWrite() }}
+	h.writable = func(x http.Exchange) {
+		for _, m := range []*http.Message{&hint, {Status: 102}, {Status: 200}} {
+			if err := x.SendHead(m, m.Status == 200); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	c := NewConfig()
+	_, l := serve(c, h)
+	l.Feed([]byte(getHead))
+	wantOut(t, l, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"+okEmpty)
+	l.Feed([]byte("GET / HTTP/1.0\r\n\r\n"))
+	wantOut(t, l, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	if c.Counters.Interim != 2 || c.Counters.Responses != 2 || c.Counters.Reused != 1 {
+		t.Errorf("counted %d interim, %d final, %d reused; want 2, 2, 1", c.Counters.Interim, c.Counters.Responses, c.Counters.Reused)
+	}
+}
+
+func TestContinue(t *testing.T) {
+	const head = "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+	const go100 = "HTTP/1.1 100 Continue\r\n\r\n"
+	t.Run("sent unasked", func(t *testing.T) {
+		h := (&recorder{}).answer(200, "")
+		_, l := serve(NewConfig(), h)
+		l.Feed([]byte(head))
+		wantOut(t, l, go100)
+		l.Feed([]byte("hi"))
+		wantOut(t, l, okEmpty)
+	})
+	t.Run("held back by pausing", func(t *testing.T) {
+		h := (&recorder{}).answer(200, "")
+		h.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+		_, l := serve(NewConfig(), h)
+		l.Feed([]byte(head))
+		wantOut(t, l, "")
+		h.x.Resume()
+		l.Service()
+		wantOut(t, l, go100)
+		l.Feed([]byte("hi"))
+		wantOut(t, l, okEmpty)
+	})
+	t.Run("refused, and closed", func(t *testing.T) {
+		h := (&recorder{}).answer(401, "no")
+		h.onHead = func(x http.Exchange, _ *http.Message) { x.WantWrite() }
+		_, l := serve(NewConfig(), h)
+		l.Feed([]byte(head))
+		wantOut(t, l, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+		wantClosed(t, l, roles.Graceful, "request body not read")
+		if !errors.Is(h.cause, http.ErrUnread) {
+			t.Errorf("done with %v, want ErrUnread", h.cause)
+		}
+	})
+	t.Run("no body, no 100", func(t *testing.T) {
+		h := (&recorder{}).answer(200, "")
+		_, l := serve(NewConfig(), h)
+		l.Feed([]byte("GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n"))
+		wantOut(t, l, okEmpty)
+	})
+	t.Run("waits for room", func(t *testing.T) {
+		h := (&recorder{}).answer(200, "")
+		_, l := serve(NewConfig(), h)
+		l.Refuse = true
+		l.Feed([]byte(head))
+		l.Refuse = false
+		l.Service()
+		wantOut(t, l, go100)
+	})
+}
+
+func TestEarlyAnswer(t *testing.T) {
+	early := func(status int) *recorder {
+		h := (&recorder{}).answer(status, "")
+		h.onHead, h.onEnd = func(x http.Exchange, _ *http.Message) { x.WantWrite() }, nil
+		return h
+	}
+	t.Run("a short rest is taken", func(t *testing.T) {
+		h := early(200)
+		_, l := serve(NewConfig(), h)
+		l.Feed([]byte(postHead + "01234"))
+		wantOut(t, l, okEmpty)
+		l.Feed([]byte("56789" + getHead))
+		wantOut(t, l, okEmpty)
+		wantCalls(t, h, "head POST / for=x HTTP/1.1 length=10", "body 0123456789", "end", "done",
+			"head GET / for=x HTTP/1.1 length=0", "end", "done")
+	})
+	t.Run("a long rest costs the connection", func(t *testing.T) {
+		c := NewConfig()
+		c.Limits.Drain = 9
+		h := early(200)
+		_, l := serve(c, h)
+		l.Feed([]byte(postHead))
+		wantOut(t, l, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		wantClosed(t, l, roles.Graceful, "request body not read")
+	})
+	t.Run("an endless rest costs the connection", func(t *testing.T) {
+		c := NewConfig()
+		c.Limits.Drain = 15
+		h := early(200)
+		_, l := serve(c, h)
+		l.Feed([]byte(chunkedHead + "5\r\n01234\r\n"))
+		if l.Closing {
+			t.Fatal("closed for what came with the head, want 15 more taken")
+		}
+		l.Feed([]byte("5\r\n01234\r\n5\r\n01234\r\n"))
+		wantClosed(t, l, roles.Graceful, "request body not read")
+		if !errors.Is(h.cause, http.ErrUnread) {
+			t.Errorf("done with %v, want ErrUnread", h.cause)
+		}
+	})
+	t.Run("a paused handler is spared the rest", func(t *testing.T) {
+		h := early(200)
+		h.onBody = func(x http.Exchange, _ []byte) { x.Pause() }
+		h.onHead = nil
+		_, l := serve(NewConfig(), h)
+		l.Feed([]byte(postHead + "012"))
+		l.Feed([]byte("3456789" + getHead))
+		wantCalls(t, h, "head POST / for=x HTTP/1.1 length=10", "body 012")
+		h.onEnd = nil
+		h.x.WantWrite()
+		l.Service()
+		wantOut(t, l, okEmpty)
+		wantCalls(t, h, "end", "done", "head GET / for=x HTTP/1.1 length=0", "end")
+	})
+	t.Run("a bad rest", func(t *testing.T) {
+		h := early(200)
+		_, l := serve(NewConfig(), h)
+		l.Feed([]byte(chunkedHead + "zz\r\n"))
+		wantClosed(t, l, roles.Graceful, "chunk")
+	})
+}
+
+func TestFaultInsideAResponseResets(t *testing.T) {
+	h := &recorder{onHead: func(x http.Exchange, _ *http.Message) { x.WantWrite() }}
+	h.writable = func(x http.Exchange) {
+		if err := x.SendHead(&http.Message{Status: 200, Length: http.UnknownLength}, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, l := serve(NewConfig(), h)
+	l.Feed([]byte(chunkedHead))
+	l.Feed([]byte("zz\r\n"))
+	wantOut(t, l, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+	wantClosed(t, l, roles.Reset, "chunk: size")
+}
+
+func TestPauseStopsTheBody(t *testing.T) {
+	h := (&recorder{}).answer(200, "")
+	h.onBody = func(x http.Exchange, b []byte) { x.Pause() }
+	_, l := serve(NewConfig(), h)
+	l.Feed([]byte(postHead + "01234"))
+	l.Feed([]byte("56789"))
+	wantCalls(t, h, "head POST / for=x HTTP/1.1 length=10", "body 01234")
+	if d := l.Upper().Deadline(); d != 0 {
+		t.Errorf("deadline is %v while the handler pauses, want none: the peer is not to blame", d)
+	}
+	h.x.Resume()
+	l.Service()
+	wantCalls(t, h, "body 56789", "end", "done")
+	wantOut(t, l, okEmpty)
+}
+
+func TestTimeouts(t *testing.T) {
+	for _, c := range []struct {
+		name, in string
+		after    time.Duration
+		status   int // 0: closed without a word
+		fault    string
+	}{
+		{name: "idle from the start", after: 60 * time.Second},
+		{name: "idle after a request", in: getHead, after: 60 * time.Second},
+		{name: "an empty line is no request", in: "\r\n", after: 60 * time.Second},
+		{name: "head", in: "GET /", after: 10 * time.Second, status: 408, fault: "head: not complete"},
+		{name: "fields", in: "GET / HTTP/1.1\r\nHost: x\r\n", after: 10 * time.Second, status: 408, fault: "head: not complete"},
+		{name: "second head", in: getHead + "GET /", after: 10 * time.Second, status: 408, fault: "head: not complete"},
+		{name: "body", in: postHead, after: 30 * time.Second, status: 408, fault: "body: nothing"},
+		{name: "rest of a body", in: postHead + "0123", after: 30 * time.Second, status: 408, fault: "body: nothing"},
+		{name: "trailers", in: chunkedHead + "0\r\nA: b\r\n", after: 30 * time.Second, status: 408, fault: "body: nothing"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := NewConfig()
+			h := (&recorder{}).answer(200, "")
+			_, l := serve(cfg, h)
+			l.Feed([]byte(c.in))
+			l.Sleep(c.after - 1)
+			if l.Closing {
+				t.Fatalf("closed before its time: %v", l.Cause)
+			}
+			l.Sleep(1)
+			if c.status == 0 {
+				wantClosed(t, l, roles.Graceful, "")
+				return
+			}
+			wantRefusal(t, "late", cfg, l, c.status, c.fault)
+			if cfg.Counters.Timeouts != 1 || !errors.Is(l.Cause, http.ErrTimeout) {
+				t.Errorf("%d timeouts, cause %v; want 1, ErrTimeout", cfg.Counters.Timeouts, l.Cause)
+			}
+		})
+	}
+	t.Run("a dribbled head has no more time", func(t *testing.T) {
+		_, l := serve(NewConfig(), &recorder{})
+		for range 10 {
+			l.Feed([]byte("A"))
+			l.Sleep(time.Second)
+		}
+		wantClosed(t, l, roles.Graceful, "head: not complete in time")
+	})
+	t.Run("progress renews a body's time", func(t *testing.T) {
+		h := (&recorder{}).answer(200, "")
+		_, l := serve(NewConfig(), h)
+		l.Feed([]byte(postHead))
+		for range 10 {
+			l.Sleep(29 * time.Second)
+			l.Feed([]byte("."))
+		}
+		wantOut(t, l, okEmpty)
+	})
+	t.Run("a handler may think", func(t *testing.T) {
+		_, l := serve(NewConfig(), &recorder{})
+		l.Feed([]byte(getHead))
+		l.Sleep(time.Hour)
+		if l.Closing {
+			t.Errorf("closed for %v while the handler thinks", l.Cause)
+		}
+	})
+}
+
+func TestPeerEnds(t *testing.T) {
+	t.Run("idle", func(t *testing.T) {
+		_, l := serve(NewConfig(), &recorder{})
+		l.End()
+		wantClosed(t, l, roles.Graceful, "")
+	})
+	t.Run("inside a head", func(t *testing.T) {
+		c := NewConfig()
+		_, l := serve(c, &recorder{})
+		l.Feed([]byte("GET / HT"))
+		l.End()
+		wantRefusal(t, "cut", c, l, 400, "head: connection ended")
+	})
+	t.Run("inside a body", func(t *testing.T) {
+		c := NewConfig()
+		h := &recorder{}
+		_, l := serve(c, h)
+		l.Feed([]byte(postHead + "0"))
+		l.End()
+		wantRefusal(t, "cut", c, l, 400, "body: connection ended")
+		if h.dones != 1 || h.cause == nil {
+			t.Errorf("done %d times with %v, want once with a cause", h.dones, h.cause)
+		}
+	})
+	t.Run("behind a request", func(t *testing.T) {
+		h := (&recorder{}).answer(200, "")
+		h.onEnd = nil
+		_, l := serve(NewConfig(), h)
+		l.Feed([]byte(getHead))
+		l.End()
+		if l.Closing {
+			t.Fatal("closed before the answer")
+		}
+		h.x.WantWrite()
+		l.Service()
+		wantOut(t, l, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		wantClosed(t, l, roles.Graceful, "")
+	})
+	t.Run("behind pipelined requests", func(t *testing.T) {
+		h := (&recorder{}).answer(200, "")
+		_, l := serve(NewConfig(), h)
+		l.Refuse = true
+		l.Feed([]byte(getHead + getHead))
+		l.End()
+		l.Refuse = false
+		l.Service()
+		if n := strings.Count(string(l.Out), "200 OK"); n != 2 {
+			t.Errorf("%d answers, want 2: %q", n, l.Out)
+		}
+	})
+}
+
+func TestConnectionBreaks(t *testing.T) {
+	h := &recorder{}
+	s, l := serve(NewConfig(), h)
+	l.Feed([]byte(postHead + "01"))
+	if !s.Busy() {
+		t.Error("not busy inside a request")
+	}
+	l.Break(errors.New("cable pulled"))
+	wantCalls(t, h, "head POST / for=x HTTP/1.1 length=10", "body 01", "done: cable pulled")
+}
+
+func TestResetByTheHandler(t *testing.T) {
+	for name, when := range map[string]func(h *recorder){
+		"in head":     func(h *recorder) { h.onHead = func(x http.Exchange, _ *http.Message) { x.Reset(nil) } },
+		"in body":     func(h *recorder) { h.onBody = func(x http.Exchange, _ []byte) { x.Reset(nil) } },
+		"in end":      func(h *recorder) { h.onEnd = func(x http.Exchange) { x.Reset(nil) } },
+		"in writable": func(h *recorder) { h.writable = func(x http.Exchange) { x.Reset(nil) } },
+	} {
+		h := (&recorder{}).answer(200, "")
+		when(h)
+		_, l := serve(NewConfig(), h)
+		l.Feed([]byte(postHead + "0123456789" + getHead))
+		if h.dones != 1 || h.cause == nil || l.Mode != roles.Reset || len(l.Out) != 0 {
+			t.Errorf("%s: done %d times with %v, mode %v, out %q; want once, a cause, Reset, nothing", name, h.dones, h.cause, l.Mode, l.Out)
+		}
+	}
+}
+
+func TestDrainClosesAfterTheExchange(t *testing.T) {
+	h := (&recorder{}).answer(200, "")
+	s, l := serve(NewConfig(), h)
+	l.Feed([]byte(postHead))
+	s.Drain()
+	l.Feed([]byte("0123456789"))
+	wantOut(t, l, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	wantClosed(t, l, roles.Graceful, "")
+	s, l = serve(NewConfig(), h)
+	s.Drain()
+	wantClosed(t, l, roles.Graceful, "")
+}
+
+// taker is a protocol that records what it is offered.
+type taker struct {
+	sink
+	got []byte
+}
+
+func (k *taker) Rx(_ time.Duration, b []byte) int {
+	k.got = append(k.got, b...)
+	return len(b)
+}
+
+func TestUpgrade(t *testing.T) {
+	const in = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+	m := &http.Message{Upgrade: []byte("echo"), Fields: []http.Field{{Name: []byte("A"), Value: []byte("b")}}}
+	for _, late := range []bool{false, true} {
+		rolestest.Splits(t, []byte(in+"for the next"), 4, func(how string, feed func(func([]byte))) {
+			var s *Server
+			u := &taker{}
+			h := &recorder{}
+			up := func(x http.Exchange) {
+				if err := s.Upgrade(x, m, u); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if late {
+				h.onEnd = func(x http.Exchange) { x.WantWrite() }
+				h.writable = up
+			} else {
+				h.onHead = func(x http.Exchange, _ *http.Message) { up(x) }
+			}
+			c := NewConfig()
+			s, l := serveInto(c, h, &s)
+			feed(l.Feed)
+			wantOut(t, l, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\nA: b\r\n\r\n")
+			if string(u.got) != "for the next" || l.Upper() != roles.Upper(u) {
+				t.Errorf("%s: the next protocol got %q, want %q", how, u.got, "for the next")
+			}
+			if h.dones != 1 || h.cause != nil || c.Counters.Upgraded != 1 || s.Busy() {
+				t.Errorf("%s: done %d times with %v, %d upgrades; want once, nil, 1", how, h.dones, h.cause, c.Counters.Upgraded)
+			}
+		})
+	}
+}
+
+// serveInto is serve for handlers that need the Server.
+func serveInto(c *Config, h http.Handler, to **Server) (*Server, *rolestest.Lower) {
+	s, l := serve(c, h)
+	*to = s
+	return s, l
+}
+
+func TestUpgradeIsRefused(t *testing.T) {
+	m := &http.Message{Upgrade: []byte("echo")}
+	for name, in := range map[string]string{
+		"with a body": "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\nContent-Length: 1\r\n\r\n",
+		"in 1.0":      "GET / HTTP/1.0\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n",
+	} {
+		var s *Server
+		h := &recorder{}
+		h.onHead = func(x http.Exchange, _ *http.Message) {
+			if err := s.Upgrade(x, m, sink{}); !errors.Is(err, http.ErrMisuse) {
+				t.Errorf("%s: got %v, want ErrMisuse", name, err)
+			}
+		}
+		_, l := serveInto(NewConfig(), h, &s)
+		l.Feed([]byte(in))
+		wantOut(t, l, "")
+	}
+}
