@@ -6,12 +6,12 @@ func TestAccountWithoutCeiling(t *testing.T) {
 	l := New(&fakeSystem{}, Config{Memory: -1})
 	a := l.Account()
 	a.OnLevel = func(v Level) { t.Errorf("OnLevel(%q) without a ceiling", v) }
-	a.Charge(1 << 50)
+	a.Charge(1 << 30)
 	a.Release(1)
 	if err := l.turn(0); err != nil {
 		t.Fatal(err)
 	}
-	if a.Level() != LevelNormal || a.Used() != 1<<50-1 || a.Peak() != 1<<50 || a.Ceiling() != -1 {
+	if a.Level() != LevelNormal || a.Used() != 1<<30-1 || a.Peak() != 1<<30 || a.Ceiling() != -1 {
 		t.Errorf("got level %q, used %d, peak %d, ceiling %d", a.Level(), a.Used(), a.Peak(), a.Ceiling())
 	}
 }

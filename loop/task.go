@@ -10,7 +10,7 @@ type Runner interface {
 }
 
 // Task is a place in the queue of what is to be done at the end of the turn. It is embedded in the
-// object that asks; the zero value is not queued. It is not copied while it is.
+// object that asks; the zero value is not queued.
 type Task struct {
 	r    Runner
 	pos  int32 // place in the list, from 1; 0: not queued
@@ -40,13 +40,15 @@ func (l *Loop) Undefer(t *Task) {
 }
 
 func (l *Loop) runTasks() {
-	q := &l.tasks[l.filled]
+	list := l.filled
+	q := &l.tasks[list]
 	if len(q.items) == 0 {
 		return
 	}
 	l.filled ^= 1
-	for _, t := range q.items {
-		if t == nil {
+	for i, t := range q.items {
+		// An owner that was wiped for its next life has taken its task out by that.
+		if t == nil || int(t.pos) != i+1 || t.list != list {
 			continue
 		}
 		r := t.r

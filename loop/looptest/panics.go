@@ -34,7 +34,7 @@ var bombs = []struct {
 	}},
 	{"the account's hook", "account", func(r *rig, h *hand, boom func()) {
 		r.l.Account().OnLevel = func(loop.Level) { boom() }
-		r.l.Account().Charge(1 << 40)
+		r.l.Account().Charge(1 << 30)
 	}},
 }
 
