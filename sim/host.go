@@ -23,9 +23,9 @@ const firstFD = 3
 
 // Calls counts a host's system calls. Those that did no work are also counted apart.
 type Calls struct {
-	Listens, Connects, Closes, Adds, Removes int
+	Listens, Connects, Closes, Adds, Removes int // an Abort is a close
 
-	Accepts, Reads, Writes, Waits int // all of them
+	Accepts, Reads, Writes, Waits int // all of them, with and without success
 
 	AcceptsEmpty  int // Accept that returned EAGAIN
 	ReadsEmpty    int // Read that returned EAGAIN

@@ -56,19 +56,21 @@ func New(seed uint64, o Options) *Network {
 // Host adds a machine. It has 127.0.0.1 and ::1 as interface "lo", and addrs as "eth0", by which the
 // others reach it. An address that a killed host had may be given again: to the peers of the old
 // host that is a machine which rebooted, and it answers them with a reset. An address in use by a
-// living host is a mistake in the test: Host panics.
+// living host is a mistake in the test: Host panics. A host without addresses reaches only itself.
 func (n *Network) Host(name string, addrs ...netip.Addr) *Host {
 	h := &Host{n: n, name: name, index: len(n.hosts), wake: make(chan struct{}, 1)}
-	h.addrs = append(h.addrs, addrs...)
-	h.init()
 	for _, a := range addrs {
+		h.addrs = append(h.addrs, a.Unmap())
+	}
+	h.init()
+	for _, a := range h.addrs {
 		if old := n.byAddr[a]; old != nil && !old.dead {
 			panic(fmt.Sprintf("sim: host %s: address %s belongs to living host %s", name, a, old.name))
 		}
 	}
 	n.hosts = append(n.hosts, h)
 	n.growLinks()
-	for _, a := range addrs {
+	for _, a := range h.addrs {
 		old := n.byAddr[a]
 		n.byAddr[a] = h
 		if old != nil {
