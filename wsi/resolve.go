@@ -1,7 +1,11 @@
 package wsi
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +25,7 @@ type Hosts struct {
 	loop    *loop.Loop
 	read    func() ([]byte, error)
 	table   map[string][]netip.Addr
+	err     error // why there is no table
 	fetched time.Duration
 	valid   bool
 	waiting []func()
@@ -60,17 +65,19 @@ func (h *Hosts) Resolve(name string, done func([]netip.Addr, error)) (cancel fun
 }
 
 func (h *Hosts) fetch() {
-	var text []byte
-	job := func() (err error) {
-		text, err = h.read()
+	var table map[string][]netip.Addr
+	job := func() error {
+		text, err := h.read()
+		if err == nil {
+			table = parseHosts(text) // here and not on the loop: some files have a hundred thousand lines
+		}
 		return err
 	}
 	done := func(err error) {
-		// A machine without the file knows no names; that is not an error of the file's.
-		h.table = nil
-		if err == nil {
-			h.table = parseHosts(text)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil // a machine without the file knows no names
 		}
+		h.table, h.err = table, err
 		h.fetched, h.valid = h.loop.Now(), true
 		waiting := h.waiting
 		h.waiting = nil
@@ -84,11 +91,14 @@ func (h *Hosts) fetch() {
 }
 
 func (h *Hosts) answer(name string, done func([]netip.Addr, error)) {
-	if a := h.table[name]; len(a) > 0 {
+	switch a := h.table[name]; {
+	case len(a) > 0:
 		done(a, nil)
-		return
+	case h.err != nil:
+		done(nil, fmt.Errorf("%w: hosts file: %w", ErrNoName, h.err))
+	default:
+		done(nil, ErrNoName)
 	}
-	done(nil, ErrNoName)
 }
 
 // parseHosts reads hosts(5): an address and its names per line, '#' begins a comment. Lines that say
@@ -107,7 +117,9 @@ func parseHosts(text []byte) map[string][]netip.Addr {
 		}
 		for _, name := range f[1:] {
 			name = strings.ToLower(name)
-			t[name] = append(t[name], a)
+			if !slices.Contains(t[name], a) {
+				t[name] = append(t[name], a)
+			}
 		}
 	}
 	return t
