@@ -1,5 +1,7 @@
 package wsi
 
+import "github.com/millrace/millrace/loop"
+
 // classes are the sizes of parked buffers: what is left of most heads fits the first, a whole arena
 // fits the last but one.
 var classes = [...]int{512, 2 << 10, 8 << 10, 32 << 10, 128 << 10, 512 << 10}
@@ -36,6 +38,9 @@ func (n *Net) take(owner *Wsi, size int) *buffer {
 	b.next, b.prev = &n.holders, n.holders.prev
 	b.prev.next, n.holders.prev = b, b
 	n.account.Charge(cap(b.b))
+	if n.account.Level() == loop.LevelCloseWorst {
+		n.loop.Defer(&n.closeTask, n)
+	}
 	return b
 }
 

@@ -4,10 +4,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/roles"
 )
 
-// Close implements roles.Lower. Everything that follows from it happens at the end of the turn.
+// Close implements roles.Lower. Everything that follows from it happens at the end of the turn; for a
+// Close called while ends are told, from an Upper's Closed, that is the next turn.
 func (w *Wsi) Close(mode roles.CloseMode, cause error) {
 	if w.phase == phaseNew || w.phase == phaseClosed {
 		return
@@ -30,8 +32,12 @@ func (w *Wsi) queueClose() {
 	n.loop.Defer(&n.closeTask, n)
 }
 
-// RunTask implements loop.Runner: it ends the connections that were asked to close in this turn.
+// RunTask implements loop.Runner: it ends the connections that were asked to close in this turn, and
+// those that hold too much.
 func (n *Net) RunTask(now time.Duration) {
+	if n.account.Level() == loop.LevelCloseWorst {
+		n.closeWorst()
+	}
 	list := n.closing
 	n.closing = n.closingNext[:0]
 	for i, w := range list {
@@ -39,6 +45,14 @@ func (n *Net) RunTask(now time.Duration) {
 		w.finish(now)
 	}
 	n.closingNext = list[:0]
+}
+
+// Label names what RunTask is at, for reports.
+func (n *Net) Label() string {
+	if n.ending != nil {
+		return "the end of " + n.ending.Label()
+	}
+	return "the ends of connections"
 }
 
 // finish tells the Upper, and gives the descriptor back or begins to drain it.
@@ -52,7 +66,9 @@ func (w *Wsi) finish(now time.Duration) {
 		if !connected {
 			w.net.Counters.ConnectFailed++
 		}
+		w.net.ending = w
 		u.Closed(w.cause)
+		w.net.ending = nil
 	}
 	if w.mode != roles.Graceful || w.phase < phaseOpening || w.flags&outBroken != 0 {
 		w.release(w.mode == roles.Reset)
@@ -60,29 +76,49 @@ func (w *Wsi) finish(now time.Duration) {
 	}
 	if w.phase < phaseDraining {
 		w.phase = phaseDraining
-		w.deadline = 0
-		if w.times.Linger > 0 {
-			w.deadline = now + w.times.Linger
-		}
-		if w.drain() {
+		w.linger(now)
+		if w.drain(now) {
 			w.kick()
-		}
-		if w.phase != phaseClosed {
-			w.rearm()
 		}
 	}
 }
 
+// linger gives the peer time from now.
+func (w *Wsi) linger(now time.Duration) {
+	w.deadline = 0
+	if w.times.Linger > 0 {
+		w.deadline = now + w.times.Linger
+	}
+	w.rearm()
+}
+
+// lingered says whether the time for a closed connection's last bytes and farewell is up. Before it is,
+// one more write is tried: the kernel announces space when a good part of its buffer is free, and on a
+// slow line that can take longer than we wait for the peer to take anything.
+func (w *Wsi) lingered(now time.Duration) bool {
+	if w.out != nil {
+		w.flags |= wrReady
+		if w.drain(now) {
+			w.kick()
+		}
+	}
+	return w.phase != phaseClosed && w.deadline != 0 && w.deadline <= now
+}
+
 // drain sends what is left, ends our direction, and reads until the peer ends its own; then the
 // descriptor is given back. It returns true if it wants to go on in the next turn.
-func (w *Wsi) drain() (again bool) {
+func (w *Wsi) drain(now time.Duration) (again bool) {
 	n := w.net
 	if w.in != nil {
 		n.give(w.in)
 		w.in = nil
 	}
 	if w.out != nil && w.flags&wrReady != 0 {
+		had := w.bytesOut
 		w.flushHeld()
+		if w.bytesOut != had {
+			w.linger(now)
+		}
 	}
 	if w.out == nil && w.phase == phaseDraining {
 		if w.flags&(ended|outBroken) != 0 {
@@ -94,6 +130,7 @@ func (w *Wsi) drain() (again bool) {
 			w.flags |= finSent
 		}
 		w.phase = phaseLingering
+		w.linger(now)
 	}
 	for budget := n.loop.Config().Bytes; w.flags&rdReady != 0; {
 		if budget <= 0 {
@@ -148,7 +185,6 @@ func (w *Wsi) release(abort bool) {
 		w.out = nil
 	}
 	w.phase = phaseClosed
-	w.flags |= gone
 	w.upper = nil
 	n.wakeListeners()
 }

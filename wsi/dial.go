@@ -32,7 +32,7 @@ func (t Target) String() string {
 // DialOptions say how a connection is made.
 type DialOptions struct {
 	Socket   loop.SocketOptions
-	Timeouts *Timeouts // nil: the Net's
+	Timeouts *Timeouts // nil, or zero fields: the Net's
 }
 
 // Steps of a dial, as Attempt.Step names them.
@@ -43,27 +43,26 @@ const (
 
 // dial is the state of a connection that does not stand yet.
 type dial struct {
-	w      *Wsi
-	target Target
-	socket loop.SocketOptions
-	addrs  []loop.Addr // still to be tried
-	failed []Attempt
-	trying loop.Addr
-	stop   func() // ends the resolver's work
+	w        *Wsi
+	target   Target
+	socket   loop.SocketOptions
+	addrs    []loop.Addr // still to be tried
+	failed   []Attempt
+	trying   loop.Addr
+	stop     func() // ends the resolver's work
+	answered bool   // by the resolver
 }
 
 // Dial begins a connection for u on w, which must be new. Whatever happens, happens later: u.Opened
 // when the connection stands, or u.Closed with a *DialError.
 func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
-	w.net, w.upper, w.times = n, u, o.Timeouts
-	if w.times == nil {
-		w.times = &n.cfg.Timeouts
-	}
+	w.net, w.upper, w.times = n, u, n.timeouts(o.Timeouts)
 	d := &dial{w: w, target: t, socket: o.Socket}
 	w.dial = d
 	w.phase = phaseResolving
 	if w.times.Connect > 0 {
-		w.deadline = n.loop.Now() + w.times.Connect
+		// The loop's time is that of its last turn, which may be long ago for who calls between turns.
+		w.deadline = n.sys.Now() + w.times.Connect
 	}
 	switch a, err := netip.ParseAddr(t.Host); {
 	case t.Path != "":
@@ -73,14 +72,19 @@ func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
 		d.addrs = []loop.Addr{{IP: netip.AddrPortFrom(a, t.Port)}}
 		d.next()
 	default:
-		w.rearm()
-		d.stop = n.resolver.Resolve(t.Host, d.resolved)
+		if w.deadline != 0 {
+			n.loop.Arm(&w.timer, w.deadline, w)
+		}
+		if stop := n.resolver.Resolve(t.Host, d.resolved); !d.answered {
+			d.stop = stop
+		}
 	}
 }
 
 // resolved takes the resolver's answer.
 func (d *dial) resolved(addrs []netip.Addr, err error) {
 	w := d.w
+	d.answered, d.stop = true, nil
 	if w.dial != d || w.phase != phaseResolving || w.flags&closing != 0 {
 		return
 	}
@@ -116,7 +120,7 @@ func (d *dial) next() {
 		}
 		n.open++
 		w.phase = phaseConnecting
-		if now := n.loop.Now(); w.deadline != 0 {
+		if now := n.sys.Now(); w.deadline != 0 {
 			share := (w.deadline - now) / time.Duration(len(d.addrs)+1)
 			n.loop.Arm(&w.timer, now+share, w)
 		}
@@ -145,21 +149,19 @@ func (w *Wsi) connected(now time.Duration) bool {
 		return false
 	}
 	n.Counters.Dialled++
-	d.cancel()
 	w.dial = nil
 	w.opened(now)
 	return true
 }
 
-// opened begins the life of a connection that stands.
+// opened begins the life of a connection that stands. The Upper hears of it when it is served.
 func (w *Wsi) opened(now time.Duration) {
 	w.phase, w.deadline = phaseOpening, 0
 	if w.times.Establish > 0 {
 		w.deadline = now + w.times.Establish
 	}
 	w.active = now
-	w.flags |= wrReady
-	w.upper.Opened(now)
+	w.flags |= wrReady | unopened
 }
 
 // giveUp ends the present attempt and goes on to the next address.
@@ -176,10 +178,7 @@ func (d *dial) giveUp(err error) {
 }
 
 // attemptTimedOut ends an attempt that has used its share of the time.
-func (w *Wsi) attemptTimedOut(now time.Duration) {
-	if w.flags&closing != 0 {
-		return
-	}
+func (w *Wsi) attemptTimedOut() {
 	if w.phase == phaseConnecting && len(w.dial.addrs) > 0 {
 		w.dial.giveUp(ErrTimeout)
 		return

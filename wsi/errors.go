@@ -24,7 +24,7 @@ var (
 // Error says what was attempted on which connection, and why it failed. Unwrap gives the system's
 // errno or one of this package's values.
 type Error struct {
-	Op  string // "read", "write", "keep", "connect", "establish", "idle", "linger"
+	Op  string // "read", "write", "keep" (input or output, for later), "establish", "idle", "watch"
 	Wsi string // the connection's label
 	Err error
 }

@@ -3,6 +3,7 @@ package wsi
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // Acceptor provides for the connections that a Listener takes.
 type Acceptor interface {
 	// Accept provides a new Wsi, embedded where the owner wants it, and the protocol for it, whose
-	// Opened is called next. A nil Wsi refuses the connection.
+	// Opened is called in the same turn. A nil Wsi refuses the connection.
 	Accept(l *Listener) (*Wsi, roles.Upper)
 }
 
@@ -76,23 +77,20 @@ func (n *Net) Listen(b Bind, o loop.ListenOptions, times *Timeouts, a Acceptor) 
 	if err != nil {
 		return nil, &ListenError{b, err}
 	}
-	if times == nil {
-		times = &n.cfg.Timeouts
-	}
-	l := &Listener{net: n, acceptor: a, times: times}
+	l := &Listener{net: n, acceptor: a, times: n.timeouts(times)}
 	for _, a := range addrs {
 		if len(l.sockets) > 0 { // one port for all of them
 			a.IP = netip.AddrPortFrom(a.IP.Addr(), l.sockets[0].addr.IP.Port())
 		}
 		fd, got, err := n.sys.Listen(a, o)
 		if err != nil {
-			l.Close()
+			l.shut()
 			return nil, &ListenError{b, err}
 		}
 		s := &listening{l: l, addr: got}
 		if err := n.loop.Watch(&s.src, fd, s); err != nil {
 			n.sys.Close(fd)
-			l.Close()
+			l.shut()
 			return nil, &ListenError{b, err}
 		}
 		l.sockets = append(l.sockets, s)
@@ -143,13 +141,20 @@ func (l *Listener) Close() {
 }
 
 // RunTask implements loop.Runner: see Close.
-func (l *Listener) RunTask(time.Duration) {
+func (l *Listener) RunTask(time.Duration) { l.shut() }
+
+// Label names the listener in reports.
+func (l *Listener) Label() string { return l.sockets[0].Label() }
+
+// shut gives the sockets back.
+func (l *Listener) shut() {
 	for _, s := range l.sockets {
 		fd := s.src.FD()
 		l.net.loop.Disarm(&s.retry)
 		l.net.loop.Unwatch(&s.src)
 		l.net.sys.Close(fd)
 	}
+	l.net.starving = slices.DeleteFunc(l.net.starving, func(s *listening) bool { return s.l == l })
 }
 
 // Label implements loop.Handler.
@@ -179,6 +184,8 @@ func (s *listening) Ready(now time.Duration, r loop.Ready) (again bool) {
 			n.Counters.AcceptExhausted++
 			s.starve(now + starved)
 			return false
+		case syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK:
+			s.more = false // not a listener any more, so nobody can wait here
 		default:
 			// The connection died before it was taken (accept(2)): its own affair.
 		}
@@ -206,9 +213,7 @@ func (s *listening) take(now time.Duration, fd loop.FD) {
 	n.open++
 	n.Counters.Accepted++
 	w.opened(now)
-	if w.flags&closing == 0 {
-		w.rearm()
-	}
+	n.loop.Kick(&w.src) // Opened in a call of its own: a panic there is the connection's, not the listener's
 }
 
 // starve waits until at (0: no time) or until something is given back.

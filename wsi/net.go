@@ -1,11 +1,11 @@
 package wsi
 
 import (
+	"cmp"
 	"os"
 	"time"
 
 	"github.com/millrace/millrace/loop"
-	"github.com/millrace/millrace/roles"
 )
 
 // Config configures a Net. Zero fields take the defaults named at each.
@@ -18,7 +18,8 @@ type Config struct {
 	ParkedMax int
 }
 
-// Timeouts of connections. Zero fields take the defaults; a negative value means never.
+// Timeouts of connections. Zero fields of a Net's take the defaults, those given for a listener or a
+// dial take the Net's; a negative value means never.
 type Timeouts struct {
 	// Connect runs while names are looked up and addresses tried, all of them together. Default 20 s.
 	Connect time.Duration
@@ -28,22 +29,34 @@ type Timeouts struct {
 	// Idle runs, once established, while no byte moves in either direction. Default never: roles have
 	// rules of their own.
 	Idle time.Duration
-	// Linger runs while a gracefully closed connection waits for the peer: for it to take our last
-	// bytes, and to end its own direction. Default 5 s.
+	// Linger runs while a gracefully closed connection waits for the peer: for it to take more of our
+	// last bytes, anew whenever it has, and then to end its own direction. Default 5 s.
 	Linger time.Duration
 }
 
-func (t Timeouts) withDefaults() Timeouts {
-	def := func(d *time.Duration, v time.Duration) {
-		if *d == 0 {
-			*d = v
-		}
-	}
-	def(&t.Connect, 20*time.Second)
-	def(&t.Establish, 30*time.Second)
-	def(&t.Idle, -1)
-	def(&t.Linger, 5*time.Second)
+var defaultTimeouts = Timeouts{
+	Connect:   20 * time.Second,
+	Establish: 30 * time.Second,
+	Idle:      -1,
+	Linger:    5 * time.Second,
+}
+
+// or fills the zero fields of t from d.
+func (t Timeouts) or(d *Timeouts) Timeouts {
+	t.Connect = cmp.Or(t.Connect, d.Connect)
+	t.Establish = cmp.Or(t.Establish, d.Establish)
+	t.Idle = cmp.Or(t.Idle, d.Idle)
+	t.Linger = cmp.Or(t.Linger, d.Linger)
 	return t
+}
+
+// timeouts are those of a listener or dial that was given t: the Net's own when t is nil.
+func (n *Net) timeouts(t *Timeouts) *Timeouts {
+	if t == nil {
+		return &n.cfg.Timeouts
+	}
+	own := t.or(&n.cfg.Timeouts)
+	return &own
 }
 
 const (
@@ -93,9 +106,9 @@ type Net struct {
 
 	closing     []*Wsi // asked to close in this turn
 	closingNext []*Wsi
+	ending      *Wsi // being told Closed
 	closeTask   loop.Task
 
-	stalled  []*Wsi       // not reading because the account is high
 	starving []*listening // not accepting for want of descriptors or memory
 
 	open int // connections with a descriptor
@@ -103,7 +116,7 @@ type Net struct {
 
 // New makes a Net on l.
 func New(l *loop.Loop, c Config) *Net {
-	c.Timeouts = c.Timeouts.withDefaults()
+	c.Timeouts = c.Timeouts.or(&defaultTimeouts)
 	if c.ParkedMax == 0 {
 		c.ParkedMax = parkedMax
 	}
@@ -137,42 +150,4 @@ func (n *Net) Held() int {
 		sum += cap(b.b)
 	}
 	return sum
-}
-
-// levelChanged acts on the memory account: see loop.Level. Below LevelStopReading connections that
-// were not read are read again, below LevelStopAccepting listeners accept again.
-func (n *Net) levelChanged(v loop.Level) {
-	if v < loop.LevelStopReading {
-		stalled := n.stalled
-		n.stalled = nil
-		for _, w := range stalled {
-			w.flags &^= stalledRx
-			w.kick()
-		}
-	}
-	if v < loop.LevelStopAccepting {
-		n.wakeListeners()
-	}
-	if v == loop.LevelCloseWorst {
-		n.closeWorst()
-	}
-}
-
-// closeWorst ends connections that hold the most until what is left would be below the ceiling.
-func (n *Net) closeWorst() {
-	over := n.account.Used() - n.account.Ceiling()
-	for over >= 0 {
-		var worst *buffer
-		for b := n.holders.next; b != &n.holders; b = b.next {
-			if b.owner.flags&gone == 0 && (worst == nil || cap(b.b) > cap(worst.b)) {
-				worst = b
-			}
-		}
-		if worst == nil {
-			return
-		}
-		over -= int64(cap(worst.b)) + 1
-		n.Counters.MemoryClosed++
-		worst.owner.Close(roles.Reset, &Error{Op: "keep", Wsi: worst.owner.Label(), Err: ErrMemory})
-	}
 }

@@ -14,6 +14,9 @@ const (
 	blockedMax = 64 << 10
 	// readMin is the least space worth a read behind parked input.
 	readMin = 256
+	// shrinkAt is how many times too large a buffer must be for its bytes to move to a smaller one: the
+	// tail of one large unit shall not hold on to the space of the whole.
+	shrinkAt = 16
 )
 
 // mayRead says whether more input may be taken now, with held bytes of it unused.
@@ -27,11 +30,11 @@ func (w *Wsi) mayRead(held int) bool {
 		w.Close(roles.Graceful, &Error{Op: "keep", Wsi: w.Label(), Err: ErrParked})
 		return false
 	}
-	if w.Held() > 0 && n.account.Level() >= loop.LevelStopReading && w.flags&stalledRx == 0 {
+	if (held > 0 || w.out != nil) && n.account.Level() >= loop.LevelStopReading {
 		w.flags |= stalledRx
-		n.stalled = append(n.stalled, w)
+		return false
 	}
-	return w.flags&stalledRx == 0
+	return true
 }
 
 // read takes what the socket has behind in, which lies in the shared buffer or in w.in, and returns
@@ -69,6 +72,7 @@ func (w *Wsi) read(in []byte) []byte {
 		}
 		in, dst = b.bytes(), b.b[len(b.b):cap(b.b)]
 	}
+	dst = dst[:min(len(dst), n.cfg.ParkedMax-len(in))]
 	k, e := n.sys.Read(w.src.FD(), dst)
 	switch {
 	case e == syscall.EAGAIN:
@@ -83,6 +87,10 @@ func (w *Wsi) read(in []byte) []byte {
 	case k == 0:
 		w.flags = w.flags&^rdReady | ended
 		n.Counters.Reads++
+		if w.flags&torn != 0 {
+			// The failed write was told of the reset; to the reader it now looks like an orderly end.
+			w.broken("read", syscall.ECONNRESET)
+		}
 		return in
 	}
 	n.Counters.Reads++
@@ -119,6 +127,9 @@ func (w *Wsi) park(in []byte) {
 		}
 	case w.in != nil:
 		w.in.off = len(w.in.b) - len(in)
+		if size := len(in) + readMin; cap(w.in.b) >= shrinkAt*size && cap(w.in.b) > classes[0] {
+			w.in = w.net.grown(w.in, size)
+		}
 	default:
 		w.hold(in)
 	}

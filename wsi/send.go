@@ -1,6 +1,7 @@
 package wsi
 
 import (
+	"fmt"
 	"syscall"
 
 	"github.com/millrace/millrace/roles"
@@ -28,6 +29,9 @@ func (w *Wsi) Room(min int) []byte {
 // Commit implements roles.Lower.
 func (w *Wsi) Commit(n int) {
 	a := &w.net.out
+	if n < 0 || n > len(a.buf)-a.n || n > 0 && (a.owner != w || w.out != nil) {
+		panic(fmt.Sprintf("wsi: commit: %d bytes into room for %d", n, len(a.buf)-a.n))
+	}
 	a.n += n
 	a.total += uint64(n)
 }
@@ -47,8 +51,8 @@ func (w *Wsi) roomFor(min int) bool {
 	return w.out == nil && len(a.buf)-a.n >= min
 }
 
-// flush writes the arena. What the socket refuses is kept, and output stops until it is gone: so a
-// connection never holds more than one arena of it.
+// flush writes the arena. What the socket refuses is kept, and Room gives nothing until it is gone: so
+// nothing overtakes it, and a connection never holds more than one arena of it.
 func (w *Wsi) flush() {
 	a := &w.net.out
 	if a.n == 0 {
@@ -59,15 +63,11 @@ func (w *Wsi) flush() {
 	if w.flags&outBroken != 0 {
 		return
 	}
-	if w.out == nil && w.flags&wrReady != 0 {
+	if w.flags&wrReady != 0 {
 		p = p[w.write(p):]
 	}
 	if len(p) > 0 && w.flags&outBroken == 0 {
-		if w.out == nil {
-			w.out = w.net.take(w, len(p))
-		} else if cap(w.out.b)-len(w.out.b) < len(p) {
-			w.out = w.net.grown(w.out, len(w.out.bytes())+len(p))
-		}
+		w.out = w.net.take(w, len(p))
 		w.out.b = append(w.out.b, p...)
 	}
 }
@@ -94,14 +94,13 @@ func (w *Wsi) write(p []byte) int {
 	case e != 0:
 		n.Counters.Writes++
 		w.flags |= outBroken | rdReady | hungUp
+		if e != syscall.EPIPE {
+			w.flags |= torn
+		}
 		if w.cause == nil {
 			w.cause = &Error{Op: "write", Wsi: w.Label(), Err: e}
 		}
-		if w.flags&ended != 0 {
-			w.Close(roles.Immediate, w.cause)
-		} else if w.flags&paused == 0 {
-			n.loop.Kick(&w.src)
-		}
+		n.loop.Kick(&w.src)
 		return 0
 	}
 	n.Counters.Writes++

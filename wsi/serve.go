@@ -20,11 +20,11 @@ func (w *Wsi) Ready(now time.Duration, r loop.Ready) (again bool) {
 	}
 	switch w.phase {
 	case phaseConnecting:
-		if r&(loop.Writable|loop.Broken) == 0 || !w.connected(now) {
+		if r&(loop.Writable|loop.Broken) == 0 || w.flags&closing != 0 || !w.connected(now) {
 			return false
 		}
 	case phaseDraining, phaseLingering:
-		return w.drain()
+		return w.drain(now)
 	case phaseOpening, phaseOpen:
 	default:
 		return false
@@ -41,7 +41,7 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 		w.flushHeld()
 	}
 	before := w.bytesIn + w.bytesOut
-	if expired && w.flags&closing == 0 {
+	if expired && w.flags&(closing|unopened) == 0 {
 		w.upper.Timeout(now)
 	}
 	again = w.exchange(now)
@@ -73,8 +73,8 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 	}
 	mute := false // Writable was asked and had nothing
 	for w.flags&closing == 0 {
-		if w.flags&replaced != 0 {
-			w.flags &^= replaced
+		if w.flags&unopened != 0 {
+			w.flags &^= unopened
 			mute = false
 			w.upper.Opened(now)
 			continue
@@ -85,7 +85,7 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 			in = in[used:]
 			moved = used > 0
 		}
-		if w.flags&(wantWrite|closing) == wantWrite && !mute && w.canProduce() {
+		if w.flags&(wantWrite|closing|unopened) == wantWrite && !mute && w.canProduce() {
 			if tx <= 0 {
 				again = true
 				break
@@ -102,7 +102,7 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 				moved = true
 			}
 		}
-		if moved || w.flags&replaced != 0 {
+		if moved || w.flags&unopened != 0 {
 			continue
 		}
 		if w.flags&(paused|closing) != 0 {
@@ -127,10 +127,23 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 		in = w.read(in)
 		rx -= len(in) - had
 	}
+	if w.flags&closing != 0 {
+		in = nil
+	}
 	w.park(in)
-	if w.flags&outBroken != 0 && w.flags&(ended|paused) != 0 {
-		// Nothing more can leave, and nothing is left to be learnt.
+	if w.flags&(outBroken|closing) == outBroken && w.lost(again) {
+		n.Counters.Resets++
 		w.Close(roles.Immediate, w.cause)
 	}
 	return again
+}
+
+// lost says whether a connection that takes no more output is to end. As long as the peer's last words
+// can be read it is not, even if the Upper has paused and reads them later. But an Upper that still
+// wants to write, and is not about to be given more to read, would wait for ever.
+func (w *Wsi) lost(again bool) bool {
+	if w.flags&wantWrite != 0 {
+		return !again
+	}
+	return w.flags&(ended|paused) == ended
 }

@@ -14,8 +14,12 @@ func (w *Wsi) idleDeadline() time.Duration {
 	return w.active + w.times.Idle
 }
 
-// rearm sets the one timer to the least of the deadlines.
+// rearm sets the one timer to the least of the deadlines. Before the connection stands the timer is the
+// dial's.
 func (w *Wsi) rearm() {
+	if w.phase < phaseOpening || w.phase == phaseClosed {
+		return
+	}
 	at := w.deadline
 	if d := w.idleDeadline(); d != 0 && (at == 0 || d < at) {
 		at = d
@@ -41,18 +45,20 @@ func (w *Wsi) Expired(now time.Duration) {
 	case phaseNew, phaseClosed:
 		return
 	case phaseDraining, phaseLingering:
-		if w.deadline != 0 && w.deadline <= now {
+		if w.lingered(now) {
 			w.net.Counters.TimedOut++
 			w.release(w.out != nil)
 			return
 		}
 	case phaseResolving, phaseConnecting:
-		if w.deadline != 0 && w.deadline <= now {
+		switch {
+		case w.flags&closing != 0:
+		case w.deadline != 0 && w.deadline <= now:
 			w.net.Counters.TimedOut++
 			w.dialTimedOut()
-			return
+		default:
+			w.attemptTimedOut()
 		}
-		w.attemptTimedOut(now)
 		return
 	default:
 		if w.flags&closing != 0 {

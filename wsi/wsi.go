@@ -38,14 +38,14 @@ const (
 	paused                       // no Rx
 	wantWrite                    // Writable is owed
 	serving                      // inside serve: output may be produced
-	replaced                     // a new Upper waits for Opened
+	unopened                     // upper waits for Opened
 	finAsked                     // CloseWrite was called
 	finSent                      // our direction is over
 	outBroken                    // the socket takes no more, ever; input may still tell why
 	closing                      // Close was called
 	closedTold                   // Closed was called
 	stalledRx                    // not reading because the memory account is high
-	gone                         // the descriptor is given back
+	torn                         // writing failed, and not because the peer had ended in order
 )
 
 // Wsi is one connection. It is made by Net.Dial, or provided by an Acceptor, embedded in whatever
@@ -136,6 +136,7 @@ func (w *Wsi) IsClosed() bool { return w.phase == phaseClosed }
 func (w *Wsi) Established() {
 	if w.phase == phaseOpening {
 		w.phase, w.deadline = phaseOpen, 0
+		w.active = w.net.loop.Now()
 		if w.flags&serving == 0 {
 			w.rearm()
 		}
@@ -181,7 +182,7 @@ func (w *Wsi) CloseWrite() {
 // Replace implements roles.Lower.
 func (w *Wsi) Replace(u roles.Upper) {
 	w.upper = u
-	w.flags |= replaced
+	w.flags |= unopened
 	w.flags &^= endTold
 	w.kick()
 }
