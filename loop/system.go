@@ -120,8 +120,8 @@ type Poller interface {
 	// Forever: until there is one, or Wake). n is 0 when time ran out, Wake was called, or a signal
 	// came. A token may be named more than once.
 	Wait(ev []Event, timeout time.Duration) (n int, err error)
-	// Wake makes the present or next Wait return. It may be called from any goroutine, at any time
-	// until Shutdown.
+	// Wake makes the present or next Wait return; a look uses it up too. It may be called from any
+	// goroutine, at any time until Shutdown.
 	Wake()
 	// PollFD is a descriptor that another event loop can watch for readability: readable when Wait
 	// would return events. NoFD where there is none.

@@ -154,6 +154,28 @@ func TestAFailingWaitEndsRun(t *testing.T) {
 	}
 }
 
+// brittle panics when it is called and again when it is asked for its name.
+type brittle struct{ Source }
+
+func (b *brittle) Ready(time.Duration, Ready) bool { panic("boom") }
+func (b *brittle) Label() string                   { panic("nameless") }
+
+func TestAPanicInTheLabelPoisonsToo(t *testing.T) {
+	l := New(&fakeSystem{now: 1}, Config{})
+	b := &brittle{}
+	if err := l.Watch(&b.Source, 1, b); err != nil {
+		t.Fatal(err)
+	}
+	l.Kick(&b.Source)
+	func() {
+		defer func() { recover() }()
+		l.Service()
+	}()
+	if err := l.Post(func() {}); !errors.Is(err, ErrPoisoned) {
+		t.Errorf("Post: got %v, want ErrPoisoned", err)
+	}
+}
+
 func BenchmarkTurn64(b *testing.B) {
 	for _, c := range []struct {
 		name string

@@ -76,11 +76,11 @@ var driverStories = []story{
 		if err := l.Close(); err != nil {
 			r.Fatalf("Close: %v", err)
 		}
-		for name, err := range map[string]error{
-			"Close": l.Close(), "Run": l.Run(context.Background()), "Service": l.Service(),
-			"Post": l.Post(func() {}), "Offload": l.Offload(nil, nil),
+		for i, err := range []error{
+			l.Close(), l.Run(context.Background()), l.Service(), l.Post(func() {}), l.Offload(nil, nil),
 		} {
 			if err != loop.ErrClosed {
+				name := []string{"Close", "Run", "Service", "Post", "Offload"}[i]
 				r.Errorf("%s: got %v, want ErrClosed", name, err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,15 +25,15 @@ type rig struct {
 	abstract bool
 	gen      uint32
 	news     map[loop.Token]loop.Ready // not yet expected by the story
-	opened   map[loop.FD]bool
+	opened   []loop.FD
 	l        *loop.Loop
 	after    func() // at the end of each turn
 }
 
 func newRig(t *testing.T, sys loop.System) *rig {
-	r := &rig{T: t, sys: sys, news: make(map[loop.Token]loop.Ready), opened: make(map[loop.FD]bool)}
+	r := &rig{T: t, sys: sys, news: make(map[loop.Token]loop.Ready)}
 	t.Cleanup(func() {
-		for fd := range r.opened {
+		for _, fd := range r.opened {
 			sys.Close(fd)
 		}
 		if r.l != nil {
@@ -67,18 +68,22 @@ func errnoString(e syscall.Errno) string {
 
 // opens notes a descriptor for the clean-up.
 func (r *rig) opens(fd loop.FD) loop.FD {
-	r.opened[fd] = true
+	r.opened = append(r.opened, fd)
 	return fd
 }
 
 func (r *rig) close(fd loop.FD) {
-	delete(r.opened, fd)
+	r.forget(fd)
 	r.sys.Close(fd)
 }
 
 func (r *rig) abort(fd loop.FD) {
-	delete(r.opened, fd)
+	r.forget(fd)
 	r.sys.Abort(fd)
+}
+
+func (r *rig) forget(fd loop.FD) {
+	r.opened = slices.DeleteFunc(r.opened, func(o loop.FD) bool { return o == fd })
 }
 
 // add registers fd under a new generation.
