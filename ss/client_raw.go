@@ -1,9 +1,7 @@
 package ss
 
 import (
-	"time"
-
-	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/raw"
 	"github.com/millrace/millrace/wsi"
 )
 
@@ -15,33 +13,28 @@ type rawClient struct {
 
 func (a *rawClient) begin(t *target) {
 	c := &rawConn{pipe: rawPipe{h: a.o.h}, carrier: a}
-	c.pipe.low = &c.w
+	c.pipe.Init(&c.w, c)
 	a.c = c
 	a.flow(a.o.h.flags&isPaused != 0)
-	a.o.h.rt.net.Dial(&c.w, t.dial, c, a.o.dialOptions())
+	a.o.h.rt.net.Dial(&c.w, t.dial, &c.pipe, a.o.dialOptions())
 }
 
 func (a *rawClient) requestTx() {
 	if a.c != nil && a.o.phase == phaseUp {
-		a.c.w.WantWrite()
+		a.c.pipe.WantWrite()
 	}
 }
 
 func (a *rawClient) flow(paused bool) {
-	switch {
-	case a.c == nil:
-	case paused:
-		a.c.w.Pause()
-	default:
-		a.c.w.Resume()
+	if a.c != nil {
+		a.c.pipe.flow(paused)
 	}
 }
 
 func (a *rawClient) drop() {
 	if c := a.c; c != nil {
 		a.c, c.carrier = nil, nil
-		c.w.Resume()
-		c.w.Close(roles.Graceful, nil)
+		c.pipe.release()
 	}
 }
 
@@ -59,13 +52,13 @@ type rawConn struct {
 	carrier *rawClient // nil once dropped
 }
 
-var _ roles.Upper = (*rawConn)(nil)
+var _ raw.Handler = (*rawConn)(nil)
 
 // Label names the stream in reports.
 func (c *rawConn) Label() string { return c.pipe.h.Label() }
 
-// Opened is roles.Upper's: raw stands as soon as its connection does.
-func (c *rawConn) Opened(time.Duration) {
+// Opened is raw.Handler's: raw stands as soon as its connection does.
+func (c *rawConn) Opened(*raw.Conn) {
 	a := c.carrier
 	if a == nil {
 		return
@@ -73,36 +66,29 @@ func (c *rawConn) Opened(time.Duration) {
 	c.w.Established()
 	a.o.connected()
 	if c.carrier != nil && c.pipe.h.flags&txWanted != 0 {
-		c.w.WantWrite()
+		c.pipe.WantWrite()
 	}
 }
 
-// Rx is roles.Upper's.
-func (c *rawConn) Rx(_ time.Duration, b []byte) int {
+// Rx is raw.Handler's.
+func (c *rawConn) Rx(_ *raw.Conn, b []byte) {
 	if c.carrier != nil {
-		c.pipe.rx(b)
+		c.pipe.h.rx(b, 0)
 	}
-	return len(b)
 }
 
-// RxEnd is roles.Upper's.
-func (c *rawConn) RxEnd(time.Duration, int) { c.pipe.rxEnd() }
+// RxEnd is raw.Handler's.
+func (c *rawConn) RxEnd(*raw.Conn) { c.pipe.rxEnd() }
 
-// Writable is roles.Upper's.
-func (c *rawConn) Writable(time.Duration) {
+// Writable is raw.Handler's.
+func (c *rawConn) Writable(*raw.Conn) {
 	if c.carrier != nil {
 		c.pipe.writable()
 	}
 }
 
-// Deadline is roles.Upper's: raw has none.
-func (c *rawConn) Deadline() time.Duration { return 0 }
-
-// Timeout is roles.Upper's.
-func (c *rawConn) Timeout(time.Duration) {}
-
-// Closed is roles.Upper's.
-func (c *rawConn) Closed(cause error) {
+// Closed is raw.Handler's.
+func (c *rawConn) Closed(_ *raw.Conn, cause error) {
 	a := c.carrier
 	if a == nil {
 		return

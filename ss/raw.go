@@ -1,17 +1,17 @@
 package ss
 
-import "github.com/millrace/millrace/roles"
+import (
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/raw"
+)
 
 // rawPipe passes bytes between a stream and its connection, the same way on both sides of it. Message
 // boundaries do not exist: SOM and EOM are ignored, and Rx has no flags.
 type rawPipe struct {
+	raw.Conn
 	h     *Handle
-	low   roles.Lower
 	ended bool // the peer sends no more
 }
-
-// rx gives the stream what came.
-func (p *rawPipe) rx(b []byte) { p.h.rx(b, 0) }
 
 // writable has the stream fill what room there is.
 func (p *rawPipe) writable() {
@@ -20,16 +20,16 @@ func (p *rawPipe) writable() {
 		p.finish()
 		return
 	}
-	buf := p.low.Room(roles.MaxRoom)
+	buf := p.Room(roles.MaxRoom)
 	if buf == nil {
-		p.low.WantWrite()
+		p.WantWrite()
 		return
 	}
 	if n, _, ok := h.tx(buf); ok && n > 0 {
-		p.low.Commit(n)
+		p.Commit(n)
 	}
 	if h.flags&(txWanted|doomed) == txWanted {
-		p.low.WantWrite()
+		p.WantWrite()
 		return
 	}
 	p.finish()
@@ -46,6 +46,21 @@ func (p *rawPipe) rxEnd() {
 
 func (p *rawPipe) finish() {
 	if p.ended {
-		p.low.Close(roles.Graceful, nil)
+		p.Close(roles.Graceful, nil)
 	}
+}
+
+// flow stops or lets go what comes in.
+func (p *rawPipe) flow(paused bool) {
+	if paused {
+		p.Pause()
+	} else {
+		p.Resume()
+	}
+}
+
+// release closes the connection, which sends what was committed before it goes.
+func (p *rawPipe) release() {
+	p.Resume()
+	p.Close(roles.Graceful, nil)
 }

@@ -48,7 +48,9 @@ func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
 	}
 	if s.h.kind.pol.Protocol == policy.Raw {
 		a := &acceptedRaw{server: s}
-		return &a.w, a
+		a.pipe.h = &a.h
+		a.pipe.Init(&a.w, a)
+		return &a.w, &a.pipe
 	}
 	a := &acceptedHTTP{server: s}
 	return &a.w, a

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/raw"
 	"github.com/millrace/millrace/wsi"
 )
 
@@ -17,7 +18,7 @@ type acceptedRaw struct {
 }
 
 var (
-	_ roles.Upper = (*acceptedRaw)(nil)
+	_ raw.Handler = (*acceptedRaw)(nil)
 	_ backend     = (*acceptedRaw)(nil)
 	_ acceptor    = (*acceptedRaw)(nil)
 )
@@ -28,12 +29,11 @@ func (a *acceptedRaw) parent() *server { return a.server }
 // Label names the stream in reports.
 func (a *acceptedRaw) Label() string { return a.server.h.Label() }
 
-// Opened is roles.Upper's.
-func (a *acceptedRaw) Opened(time.Duration) {
+// Opened is raw.Handler's.
+func (a *acceptedRaw) Opened(*raw.Conn) {
 	a.w.Established()
-	a.pipe = rawPipe{h: &a.h, low: &a.w}
 	if !a.server.greet(&a.h, a) {
-		a.w.Close(roles.Graceful, nil)
+		a.pipe.Close(roles.Graceful, nil)
 		return
 	}
 	if a.h.flags&doomed == 0 {
@@ -41,41 +41,26 @@ func (a *acceptedRaw) Opened(time.Duration) {
 	}
 }
 
-// Rx is roles.Upper's.
-func (a *acceptedRaw) Rx(_ time.Duration, b []byte) int {
-	a.pipe.rx(b)
-	return len(b)
-}
+// Rx is raw.Handler's.
+func (a *acceptedRaw) Rx(_ *raw.Conn, b []byte) { a.h.rx(b, 0) }
 
-// RxEnd is roles.Upper's.
-func (a *acceptedRaw) RxEnd(time.Duration, int) { a.pipe.rxEnd() }
+// RxEnd is raw.Handler's.
+func (a *acceptedRaw) RxEnd(*raw.Conn) { a.pipe.rxEnd() }
 
-// Writable is roles.Upper's.
-func (a *acceptedRaw) Writable(time.Duration) { a.pipe.writable() }
+// Writable is raw.Handler's.
+func (a *acceptedRaw) Writable(*raw.Conn) { a.pipe.writable() }
 
-// Deadline is roles.Upper's.
-func (a *acceptedRaw) Deadline() time.Duration { return 0 }
-
-// Timeout is roles.Upper's.
-func (a *acceptedRaw) Timeout(time.Duration) {}
-
-// Closed is roles.Upper's: the stream ends with its connection.
-func (a *acceptedRaw) Closed(cause error) { a.h.closed(cause) }
+// Closed is raw.Handler's: the stream ends with its connection.
+func (a *acceptedRaw) Closed(_ *raw.Conn, cause error) { a.h.closed(cause) }
 
 func (a *acceptedRaw) connect(*Handle, bool) Ret { return OK }
 
 func (a *acceptedRaw) requestTx(*Handle) Ret {
-	a.w.WantWrite()
+	a.pipe.WantWrite()
 	return OK
 }
 
-func (a *acceptedRaw) flow(h *Handle) {
-	if h.flags&isPaused != 0 {
-		a.w.Pause()
-	} else {
-		a.w.Resume()
-	}
-}
+func (a *acceptedRaw) flow(h *Handle) { a.pipe.flow(h.flags&isPaused != 0) }
 
 func (a *acceptedRaw) settle(h *Handle, _ time.Duration) {
 	if h.flags&wantDisconnect != 0 {
@@ -83,10 +68,7 @@ func (a *acceptedRaw) settle(h *Handle, _ time.Duration) {
 	}
 }
 
-func (a *acceptedRaw) release(*Handle) {
-	a.w.Resume()
-	a.w.Close(roles.Graceful, nil)
-}
+func (a *acceptedRaw) release(*Handle) { a.pipe.release() }
 
 func (a *acceptedRaw) describe(*Handle) string { return a.w.Label() }
 

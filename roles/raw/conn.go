@@ -36,6 +36,14 @@ func (c *Conn) Init(l roles.Lower, h Handler) { *c = Conn{Lower: l, h: h} }
 // SetHandler puts another Handler in place of the present one. It is told of what comes next.
 func (c *Conn) SetHandler(h Handler) { c.h = h }
 
+// Label names the connection in reports: by what its Handler is called, if it says.
+func (c *Conn) Label() string {
+	if l, ok := c.h.(interface{ Label() string }); ok {
+		return l.Label()
+	}
+	return "raw connection"
+}
+
 // Send commits as much of b as there is room for now and returns how much that was. It is for use
 // inside Writable by those who hold their bytes already; to make them in place, use Room and Commit.
 func (c *Conn) Send(b []byte) (n int) {
