@@ -1,7 +1,6 @@
 package ss
 
 import (
-	"bytes"
 	"strconv"
 
 	"github.com/millrace/millrace/loop"
@@ -123,17 +122,18 @@ func (k *kind) bodyLength(h *Handle) int64 {
 
 // takesBody says whether requests with this method bring a body even when nobody announced one.
 func takesBody(method []byte) bool {
-	return bytes.Equal(method, methodPost) || bytes.Equal(method, methodPut) || bytes.Equal(method, methodPatch)
+	switch string(method) {
+	case "POST", "PUT", "PATCH":
+		return true
+	}
+	return false
 }
 
 // replays says whether a request with this method may be sent twice (RFC 9110 s.9.2.2).
 func replays(method []byte) bool {
-	return !bytes.Equal(method, methodPost) && !bytes.Equal(method, methodPatch)
+	switch string(method) {
+	case "POST", "PATCH":
+		return false
+	}
+	return true
 }
-
-var (
-	methodPost  = []byte("POST")
-	methodPut   = []byte("PUT")
-	methodPatch = []byte("PATCH")
-	methodHead  = []byte("HEAD")
-)

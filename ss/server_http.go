@@ -74,7 +74,7 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 		return
 	}
 	a.x, a.status, a.flags = x, 0, 0
-	if bytes.Equal(m.Method, methodHead) {
+	if string(m.Method) == "HEAD" {
 		a.flags |= txnHead
 	}
 	if takesBody(m.Method) {
@@ -151,7 +151,7 @@ func (t *transaction) End(http.Exchange, []http.Field) {
 func (t *transaction) Writable(x http.Exchange) {
 	a := (*acceptedHTTP)(t)
 	h := &a.h
-	if a.x != x || a.flags&txnAnswered != 0 || h.flags&(txWanted|doomed) != txWanted {
+	if a.x == nil || a.flags&txnAnswered != 0 || h.flags&(txWanted|doomed) != txWanted {
 		return
 	}
 	if a.flags&txnHeadSent == 0 && !a.sendHead(x) || a.flags&txnAnswered != 0 {
@@ -208,7 +208,7 @@ func (a *acceptedHTTP) sendHead(x http.Exchange) bool {
 // the stream next.
 func (t *transaction) Done(x http.Exchange, cause error) {
 	a := (*acceptedHTTP)(t)
-	if a.x != x {
+	if a.x == nil {
 		return
 	}
 	h := &a.h
