@@ -126,7 +126,7 @@ func (c *Client) Rx(now time.Duration, b []byte) (used int) {
 		case expectContent:
 			n = c.rxBody(b[used:])
 		case expectDo, expectOpen, expectRequest:
-			n = c.fail(errUnsolicited, b)
+			n = c.fail(errUnsolicited, b[used:])
 		case expectEnd:
 			n = len(b) - used
 		}

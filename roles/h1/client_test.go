@@ -1,0 +1,369 @@
+package h1
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/rolestest"
+)
+
+// owner counts what it is told.
+type owner struct {
+	idle, closed int
+	cause        error
+}
+
+func (o *owner) Idle(*Client)                  { o.idle++ }
+func (o *owner) Closed(_ *Client, cause error) { o.closed++; o.cause = cause }
+
+func start(t *testing.T, k *Client, l *rolestest.Lower, m *http.Message, body string) *recorder {
+	t.Helper()
+	if m.Authority == nil {
+		m.Authority = []byte("x")
+	}
+	h := (&recorder{}).request(m, body)
+	if _, err := k.Do(h); err != nil {
+		t.Fatal(err)
+	}
+	l.Service()
+	return h
+}
+
+func method(s string) *http.Message { return &http.Message{Method: []byte(s)} }
+
+func TestRequestsSent(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		m    http.Message
+		body string
+		out  string
+	}{
+		{"GET", http.Message{Method: []byte("GET"), Path: []byte("/a"), Query: []byte("b=c")}, "",
+			"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"},
+		{"no path", http.Message{Method: []byte("GET")}, "", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"},
+		{"a target as it is", http.Message{Method: []byte("OPTIONS"), Target: []byte("*")}, "", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"},
+		{"fields", http.Message{Method: []byte("GET"), Fields: []http.Field{{Name: []byte("A"), Value: []byte("b")}}}, "",
+			"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n"},
+		{"1.0", http.Message{Method: []byte("GET"), Version: http.HTTP10}, "", "GET / HTTP/1.0\r\nHost: x\r\n\r\n"},
+		{"close", http.Message{Method: []byte("GET"), Close: true}, "", "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"},
+		{"POST without body", http.Message{Method: []byte("POST")}, "", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"},
+		{"DELETE without body", http.Message{Method: []byte("DELETE")}, "", "DELETE / HTTP/1.1\r\nHost: x\r\n\r\n"},
+		{"counted", http.Message{Method: []byte("POST"), Length: 2}, "hi", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"},
+		{"chunked", http.Message{Method: []byte("POST"), Length: -1}, "hi",
+			"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0002\r\nhi\r\n0\r\n\r\n"},
+		{"upgrade", http.Message{Method: []byte("GET"), Upgrade: []byte("websocket")}, "",
+			"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"},
+		{"no authority", http.Message{Method: []byte("GET"), Authority: []byte{}}, "", "GET / HTTP/1.1\r\nHost: \r\n\r\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k, l := dial(NewConfig())
+			start(t, k, l, &c.m, c.body)
+			wantOut(t, l, c.out)
+		})
+	}
+}
+
+func TestRequestBeforeTheConnectionIsOpen(t *testing.T) {
+	k, l := new(Client), rolestest.New()
+	k.Init(NewConfig(), l)
+	h := (&recorder{}).request(&http.Message{Method: []byte("GET"), Authority: []byte("x")}, "")
+	if _, err := k.Do(h); err != nil {
+		t.Fatal(err)
+	}
+	if l.Wants() || k.Reusable() {
+		t.Error("something is wanted of a connection that is not open")
+	}
+	l.Open(k)
+	wantOut(t, l, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+}
+
+func TestClientReuse(t *testing.T) {
+	c := NewConfig()
+	k, l := dial(c)
+	o := &owner{}
+	k.Owner = o
+	for range 3 {
+		h := start(t, k, l, method("GET"), "")
+		if _, err := k.Do(h); err != ErrBusy {
+			t.Errorf("Do while busy: %v, want ErrBusy", err)
+		}
+		l.Feed([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
+		if h.dones != 1 || h.cause != nil || !k.Reusable() {
+			t.Fatalf("done %d times with %v, reusable %v; want once, nil, true", h.dones, h.cause, k.Reusable())
+		}
+	}
+	if o.idle != 3 || !k.Reused() || c.Counters.Requests != 3 || c.Counters.Reused != 2 {
+		t.Errorf("idle %d, reused %v, %d requests, %d on a warm connection; want 3, true, 3, 2", o.idle, k.Reused(), c.Counters.Requests, c.Counters.Reused)
+	}
+	l.Sleep(c.Timeouts.Idle)
+	wantClosed(t, l, roles.Graceful, "")
+	if o.closed != 1 || o.cause != nil {
+		t.Errorf("owner told %d times of %v; want once of nil", o.closed, o.cause)
+	}
+	if _, err := k.Do(&recorder{}); !errors.Is(err, http.ErrNotProcessed) {
+		t.Errorf("Do on a closed connection: %v, want it to be ErrNotProcessed", err)
+	}
+}
+
+// TestNextExchangeInsideDone starts the next request from inside Done, as a queue of requests would.
+func TestNextExchangeInsideDone(t *testing.T) {
+	k, l := dial(NewConfig())
+	o := &owner{}
+	k.Owner = o
+	second := (&recorder{}).request(&http.Message{Method: []byte("PUT"), Authority: []byte("x")}, "")
+	first := &starter{k: k, next: second}
+	first.request(&http.Message{Method: []byte("GET"), Authority: []byte("x")}, "")
+	if _, err := k.Do(first); err != nil {
+		t.Fatal(err)
+	}
+	l.Service()
+	l.Feed([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
+	wantOut(t, l, "GET / HTTP/1.1\r\nHost: x\r\n\r\nPUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+	if o.idle != 0 {
+		t.Errorf("owner told %d times that an occupied client is idle", o.idle)
+	}
+}
+
+type starter struct {
+	recorder
+	k    *Client
+	next *recorder
+}
+
+func (s *starter) Done(x http.Exchange, cause error) {
+	if _, err := s.k.Do(s.next); err != nil {
+		panic(err)
+	}
+}
+
+func TestBytesWhileIdleClose(t *testing.T) {
+	c := NewConfig()
+	k, l := dial(c)
+	o := &owner{}
+	k.Owner = o
+	l.Feed([]byte("HTTP/1.1 408 Request Timeout\r\n\r\n"))
+	wantClosed(t, l, roles.Immediate, "bytes without a request")
+	if o.closed != 1 || c.Counters.Malformed != 1 {
+		t.Errorf("owner told %d times, %d malformed; want once, 1", o.closed, c.Counters.Malformed)
+	}
+}
+
+// TestNotProcessed says for which ends of a connection a request may be sent again unasked.
+func TestNotProcessed(t *testing.T) {
+	lost := errors.New("cable pulled")
+	for _, c := range []struct {
+		name   string
+		reused bool
+		end    func(l *rolestest.Lower)
+		safe   bool
+		cause  string
+	}{
+		{"fresh, peer closes", false, func(l *rolestest.Lower) { l.End() }, false, "ended in front"},
+		{"fresh, breaks", false, func(l *rolestest.Lower) { l.Break(lost) }, false, "cable pulled"},
+		{"reused, peer closes", true, func(l *rolestest.Lower) { l.End() }, true, "reused connection"},
+		{"reused, breaks", true, func(l *rolestest.Lower) { l.Break(lost) }, true, "cable pulled"},
+		{"reused, a byte came", true, func(l *rolestest.Lower) { l.Feed([]byte("H")); l.Break(lost) }, false, "cable pulled"},
+		{"reused, a head was cut", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 2")); l.End() }, false, "ended inside"},
+		{"reused, an interim head came", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 103 X\r\n\r\n")); l.End() }, false, "ended in front"},
+		{"reused, malformed", true, func(l *rolestest.Lower) { l.Feed([]byte("junk\r\n")) }, false, "status line"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k, l := dial(NewConfig())
+			if c.reused {
+				start(t, k, l, method("GET"), "")
+				l.Feed([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
+			}
+			h := start(t, k, l, method("GET"), "")
+			c.end(l)
+			if h.dones != 1 || errors.Is(h.cause, http.ErrNotProcessed) != c.safe || !strings.Contains(errText(h.cause), c.cause) {
+				t.Errorf("done %d times with %v; want once, ErrNotProcessed %v, %q", h.dones, h.cause, c.safe, c.cause)
+			}
+		})
+	}
+	t.Run("never opened", func(t *testing.T) {
+		k, l := new(Client), rolestest.New()
+		k.Init(NewConfig(), l)
+		h := &recorder{}
+		if _, err := k.Do(h); err != nil {
+			t.Fatal(err)
+		}
+		k.Closed(lost)
+		if !errors.Is(h.cause, http.ErrNotProcessed) || !errors.Is(h.cause, lost) {
+			t.Errorf("done with %v; want ErrNotProcessed and the transport's cause", h.cause)
+		}
+	})
+	t.Run("leftovers in front of the request", func(t *testing.T) {
+		k, l := dial(NewConfig())
+		l.Refuse = true
+		h := start(t, k, l, method("GET"), "")
+		l.Feed([]byte("HTTP/1.1 408 X\r\n\r\n"))
+		if !errors.Is(h.cause, http.ErrNotProcessed) || !strings.Contains(h.cause.Error(), "without a request") {
+			t.Errorf("done with %v; want ErrNotProcessed for bytes without a request", h.cause)
+		}
+	})
+}
+
+func TestClientContinue(t *testing.T) {
+	const head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+	post := func() *http.Message {
+		return &http.Message{Method: []byte("POST"), Length: 2, Continue: true}
+	}
+	t.Run("100", func(t *testing.T) {
+		k, l := dial(NewConfig())
+		h := start(t, k, l, post(), "hi")
+		wantOut(t, l, head)
+		l.Feed([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
+		wantOut(t, l, "hi")
+		l.Feed([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
+		wantCalls(t, h, "head 100 Continue HTTP/1.1 length=0", "head 204 No Content HTTP/1.1 length=0", "end", "done")
+	})
+	t.Run("silence", func(t *testing.T) {
+		k, l := dial(NewConfig())
+		start(t, k, l, post(), "hi")
+		l.Sleep(999 * time.Millisecond)
+		wantOut(t, l, head)
+		l.Sleep(time.Millisecond)
+		wantOut(t, l, "hi")
+	})
+	t.Run("refusal", func(t *testing.T) {
+		k, l := dial(NewConfig())
+		h := start(t, k, l, post(), "hi")
+		l.Feed([]byte("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n\r\nno"))
+		wantOut(t, l, head)
+		wantCalls(t, h, "head 417 Expectation Failed HTTP/1.1 length=2", "body no", "end", "done")
+		wantClosed(t, l, roles.Graceful, "")
+	})
+	t.Run("a final success instead", func(t *testing.T) {
+		k, l := dial(NewConfig())
+		h := start(t, k, l, post(), "hi")
+		l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+		wantOut(t, l, head+"hi")
+		if h.dones != 1 || h.cause != nil || !k.Reusable() {
+			t.Errorf("done %d times with %v, reusable %v; want once, nil, true", h.dones, h.cause, k.Reusable())
+		}
+	})
+}
+
+func TestResponseDuringTheRequest(t *testing.T) {
+	for _, c := range []struct {
+		name, in string
+		goes     bool // the sending goes on
+	}{
+		{"success", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true},
+		{"refusal", "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n", false},
+		{"close", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k, l := dial(NewConfig())
+			l.Allow = 1
+			h := start(t, k, l, &http.Message{Method: []byte("POST"), Length: -1}, "hi")
+			l.Feed([]byte(c.in))
+			l.Allow = 0
+			l.Service()
+			if sent := strings.Contains(string(l.Out), "\r\nhi\r\n"); sent != c.goes {
+				t.Errorf("body sent %v, want %v: %q", sent, c.goes, l.Out)
+			}
+			if h.dones != 1 || h.cause != nil || k.Reusable() != c.goes {
+				t.Errorf("done %d times with %v, reusable %v; want once, nil, %v", h.dones, h.cause, k.Reusable(), c.goes)
+			}
+		})
+	}
+}
+
+func TestClientTimeouts(t *testing.T) {
+	for _, c := range []struct {
+		name, in string
+		after    time.Duration
+		cause    string
+	}{
+		{"no answer", "", 20 * time.Second, "response: response: nothing came"},
+		{"no answer behind an interim one", "HTTP/1.1 103 X\r\n\r\n", 20 * time.Second, "response: response: nothing came"},
+		{"head", "HTTP/1.1 200", 10 * time.Second, "head: not complete"},
+		{"body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 30 * time.Second, "body: nothing"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := NewConfig()
+			cfg.Timeouts.Response = 20 * time.Second
+			k, l := dial(cfg)
+			h := start(t, k, l, method("GET"), "")
+			l.Feed([]byte(c.in))
+			l.Sleep(c.after - 1)
+			if l.Closing {
+				t.Fatalf("closed before its time: %v", l.Cause)
+			}
+			l.Sleep(1)
+			wantClosed(t, l, roles.Immediate, c.cause)
+			if !errors.Is(h.cause, http.ErrTimeout) || errors.Is(h.cause, http.ErrNotProcessed) {
+				t.Errorf("done with %v, want ErrTimeout and not ErrNotProcessed", h.cause)
+			}
+		})
+	}
+}
+
+func TestClientPause(t *testing.T) {
+	k, l := dial(NewConfig())
+	h := start(t, k, l, method("GET"), "")
+	h.onBody = func(x http.Exchange, _ []byte) { x.Pause() }
+	l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc"))
+	l.Feed([]byte("def"))
+	wantCalls(t, h, "head 200 OK HTTP/1.1 length=6", "body abc")
+	l.Sleep(time.Hour)
+	if l.Closing {
+		t.Fatal("timed out while the handler pauses")
+	}
+	h.x.Resume()
+	l.Service()
+	wantCalls(t, h, "body def", "end", "done")
+}
+
+func TestClientReset(t *testing.T) {
+	k, l := dial(NewConfig())
+	h := start(t, k, l, method("GET"), "")
+	h.onHead = func(x http.Exchange, _ *http.Message) { x.Reset(errors.New("enough")) }
+	l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabcdef"))
+	wantCalls(t, h, "head 200 OK HTTP/1.1 length=6", "done: enough")
+	wantClosed(t, l, roles.Reset, "enough")
+}
+
+func TestClientUpgrade(t *testing.T) {
+	rolestest.Splits(t, []byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nfor the next"), 4, func(how string, feed func(func([]byte))) {
+		c := NewConfig()
+		k, l := dial(c)
+		u := &taker{}
+		h := start(t, k, l, &http.Message{Method: []byte("GET"), Upgrade: []byte("echo")}, "")
+		h.onHead = func(x http.Exchange, m *http.Message) {
+			if err := k.Upgrade(x, u); err != nil {
+				t.Fatal(err)
+			}
+		}
+		feed(l.Feed)
+		if string(u.got) != "for the next" || h.dones != 1 || h.cause != nil || c.Counters.Upgraded != 1 {
+			t.Errorf("%s: the next protocol got %q, done %d times with %v; want %q, once, nil", how, u.got, h.dones, h.cause, "for the next")
+		}
+	})
+}
+
+func TestClientUpgradeNotTaken(t *testing.T) {
+	k, l := dial(NewConfig())
+	h := start(t, k, l, &http.Message{Method: []byte("GET"), Upgrade: []byte("echo")}, "")
+	l.Feed([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"))
+	wantClosed(t, l, roles.Immediate, "101 without")
+	if h.dones != 1 || h.cause == nil {
+		t.Errorf("done %d times with %v, want once with a cause", h.dones, h.cause)
+	}
+}
+
+func TestClientClose(t *testing.T) {
+	k, l := dial(NewConfig())
+	h := start(t, k, l, method("GET"), "")
+	k.Close()
+	l.Service()
+	wantClosed(t, l, roles.Graceful, "")
+	if h.dones != 1 || h.cause == nil {
+		t.Errorf("done %d times with %v, want once with a cause", h.dones, h.cause)
+	}
+}
