@@ -35,7 +35,7 @@ const (
 	txnHead              // the request is HEAD
 	txnBody              // the request has brought body
 	txnAnswered          // our response is complete
-	txnForm              // the method brings a body, if only an empty one
+	txnForm              // the request brings a body, if only an empty one: it announces one, or its method does
 )
 
 var (
@@ -77,7 +77,7 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 	if string(m.Method) == "HEAD" {
 		a.flags |= txnHead
 	}
-	if takesBody(m.Method) {
+	if m.Length != 0 || takesBody(m.Method) {
 		a.flags |= txnForm
 	}
 	if h.life != Connected {
@@ -220,6 +220,14 @@ func (t *transaction) Done(x http.Exchange, cause error) {
 	if cause == nil {
 		h.dropMetadata()
 	}
+}
+
+// RequestBody says, from SERVER_TXN to the end of the transaction, whether the request of an accepted HTTP
+// stream brings a body, whose end Rx tells with EOM: those that announce one, and every POST, PUT and
+// PATCH, if only an empty one. Without a body Rx is not called.
+func (h *Handle) RequestBody() bool {
+	a, ok := h.be.(*acceptedHTTP)
+	return ok && a.x != nil && a.flags&txnForm != 0
 }
 
 // ServerAck answers the transaction of an accepted HTTP stream: 0 is 200, other codes are taken as
