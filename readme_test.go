@@ -1,0 +1,149 @@
+package millrace
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fence finds the fenced blocks of a page: language and content.
+var fence = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+
+// readme returns the blocks of README.md in one language, in order.
+func readme(t *testing.T, language string) (blocks []string) {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range fence.FindAllSubmatch(text, -1) {
+		if string(m[1]) == language {
+			blocks = append(blocks, string(m[2]))
+		}
+	}
+	return blocks
+}
+
+// codeLines counts what one has to write: not the package clause, the imports and empty lines.
+func codeLines(program string) (n int) {
+	_, body, _ := strings.Cut(program, "\n)\n")
+	for line := range strings.Lines(body) {
+		if strings.TrimSpace(line) != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// TestReadmePrograms builds the page's server and client, runs them against each other, and compares
+// what the client prints with what the page says.
+func TestReadmePrograms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: builds two programs")
+	}
+	programs, policies, output := readme(t, "go"), readme(t, "json"), readme(t, "text")
+	if len(programs) != 2 || len(policies) != 1 || len(output) != 1 {
+		t.Fatalf("README.md has %d Go programs, %d policies and %d outputs; want 2, 1 and 1", len(programs), len(policies), len(output))
+	}
+	dir := t.TempDir()
+	var bins []string
+	for i, name := range []string{"server", "client"} {
+		if n := codeLines(programs[i]); n != 25 {
+			t.Errorf("the %s has %d lines, imports and empty ones not counted; the page says 25", name, n)
+		}
+		src, bin := filepath.Join(dir, name, "main.go"), filepath.Join(dir, name, name)
+		if err := os.MkdirAll(filepath.Dir(src), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(src, []byte(programs[i]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"vet", src}, {"build", "-o", bin, src}} {
+			if _, err := command(".", "go", args...); err != nil {
+				t.Fatalf("the %s of README.md: %v", name, err)
+			}
+		}
+		bins = append(bins, bin)
+	}
+
+	address := freeAddress(t)
+	_, port, _ := net.SplitHostPort(address)
+	doc := strings.ReplaceAll(policies[0], "7681", port)
+	if err := os.WriteFile(filepath.Join(dir, "hello.json"), []byte(doc), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command(bins[0])
+	server.Dir = dir
+	var said bytes.Buffer
+	server.Stderr = &said
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		server.Process.Kill()
+		server.Wait()
+	}()
+	if err := reachable(address, 10*time.Second); err != nil {
+		t.Fatalf("the server of README.md does not listen: %v\n%s", err, said.Bytes())
+	}
+	got, err := command(dir, bins[1])
+	if err != nil {
+		t.Fatalf("the client of README.md: %v\n%s", err, got)
+	}
+	if string(got) != output[0] {
+		t.Errorf("the client of README.md printed\n%s\nwant\n%s", got, output[0])
+	}
+}
+
+// TestReadmeCommands: the two commands of the page are the ones that .ci/run calls.
+func TestReadmeCommands(t *testing.T) {
+	page, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ci, err := os.ReadFile(".ci/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []string{"go run ./cmd/millrace demo", "go test ./..."} {
+		if !bytes.Contains(page, []byte("\n    "+c+"\n")) {
+			t.Errorf("README.md does not show the command %q on a line of its own", c)
+		}
+		if !bytes.Contains(ci, []byte(c)) {
+			t.Errorf(".ci/run does not call %q, which README.md tells people to call", c)
+		}
+	}
+}
+
+// freeAddress is a loopback address that nobody listened on a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// reachable waits until address accepts connections.
+func reachable(address string, patience time.Duration) error {
+	end := time.Now().Add(patience)
+	for {
+		c, err := net.DialTimeout("tcp", address, time.Second)
+		if err == nil {
+			return c.Close()
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("not within %v: %w", patience, err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
