@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -33,6 +34,7 @@ type machine struct {
 	Kernel   string            `json:"kernel"`
 	Date     string            `json:"date"`
 	Cores    []int             `json:"cores"` // generator, servers
+	Load     float64           `json:"load"`  // the minute's load average before the run: others at work
 	Versions map[string]string `json:"versions"`
 }
 
@@ -81,6 +83,10 @@ func newReport(o options, cores []int) *report {
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		r.Machine.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) == nil {
+		r.Machine.Load = math.Round(float64(info.Loads[0])/(1<<16)*100) / 100
 	}
 	if v := nginxVersion(); v != "" {
 		r.Machine.Versions[nameNginx] = v

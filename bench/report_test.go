@@ -55,6 +55,13 @@ goal: elsewhere: millrace cpu_us_per_request at most 1.00: not measured
 	}
 }
 
+func TestBusyMachineIsMarked(t *testing.T) {
+	r := exampleReport()
+	if r.Machine.Load = busy; !strings.Contains(r.heading(), "BUSY: load 0.5") {
+		t.Errorf("got %q, want the load in it", r.heading())
+	}
+}
+
 // What was not measured must be absent from the JSON, never zero.
 func TestReportJSON(t *testing.T) {
 	b, err := json.Marshal(exampleReport().results())

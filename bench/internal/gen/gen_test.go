@@ -120,6 +120,24 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// A window in which nothing was answered would give a latency of zero and a cost per nothing.
+func TestWindowWaitsForAnAnswer(t *testing.T) {
+	addr := raw(t, func(c net.Conn) {
+		buf := make([]byte, 1024)
+		for {
+			if _, err := c.Read(buf); err != nil {
+				return
+			}
+			time.Sleep(300 * time.Millisecond)
+			io.WriteString(c, answer100)
+		}
+	})
+	r, err := Closed(Load{addr, 1, 1, len(answer100)}, window())
+	if err != nil || r.Done != 1 || r.Elapsed < 200*time.Millisecond || r.Latency.N() != 1 {
+		t.Errorf("got %d answers in %v, %v; want one in about 300ms", r.Done, r.Elapsed, err)
+	}
+}
+
 // A wrong answer under load must end the measurement, wherever it is wrong.
 func TestClosedRefusesWrongAnswers(t *testing.T) {
 	const good = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n" + Body

@@ -37,8 +37,9 @@ func run(c *crowd, w Window, u user) (Result, error) {
 	return r, nil
 }
 
-// turn serves the connections for span. It handles every event that it has taken from the poller,
-// since an edge is told only once.
+// turn serves the connections for span, or for as long as it takes until one answer has come: a
+// window with none, on a machine that had no time for the server, has no figures. It handles every
+// event that it has taken from the poller, since an edge is told only once.
 func turn(c *crowd, span time.Duration, u user) (Result, error) {
 	var (
 		r     Result
@@ -71,7 +72,7 @@ func turn(c *crowd, span time.Duration, u user) (Result, error) {
 			}
 			r.Done += uint64(n)
 		}
-		if now >= span {
+		if now >= span && r.Done > 0 {
 			if quiet {
 				idle += now - since
 			}
