@@ -45,7 +45,7 @@ func (c *Client) sendHead(x *exchange, m *http.Message, end bool) error {
 	if !http.ValidTarget(path) || len(query) > 0 && !http.ValidTarget(query) {
 		return errHeadTarget
 	}
-	size, err := fieldsSize(m.Fields)
+	size, err := fieldsSize(m.Fields, http.Other)
 	if err != nil {
 		return err
 	}

@@ -106,10 +106,11 @@ func number(b []byte) int64 {
 	}
 	var n int64
 	for _, c := range b {
-		if !isDigit(c) || n > (math.MaxInt64-9)/10 {
+		d := int64(c - '0')
+		if !isDigit(c) || n > (math.MaxInt64-d)/10 {
 			return -1
 		}
-		n = n*10 + int64(c-'0')
+		n = n*10 + d
 	}
 	return n
 }

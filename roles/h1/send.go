@@ -126,14 +126,11 @@ func (o *sender) trailers(low roles.Lower, t []http.Field) error {
 	if o.kind != sendChunked {
 		return o.commit(low, 0, true)
 	}
-	n := len(chunkLast)
-	for i := range t {
-		if err := sendable(&t[i]); err != nil {
-			return err
-		}
-		n += len(t[i].Name) + len(t[i].Value) + 4
+	n, err := fieldsSize(t, http.Other)
+	if err != nil {
+		return err
 	}
-	if n > roles.MaxRoom {
+	if n += len(chunkLast); n > roles.MaxRoom {
 		return errHeadSize
 	}
 	r := low.Room(n)
@@ -153,26 +150,21 @@ const (
 	crlf      = "\r\n"
 )
 
-// sendable judges a field that a handler wants to send.
-func sendable(f *http.Field) error {
-	switch {
-	case !http.ValidName(f.Name):
-		return errHeadName
-	case !http.ValidValue(f.Value):
-		return errHeadValue
-	case http.Lookup(f.Name).Framing():
-		return errHeadFrame
-	}
-	return nil
-}
-
-// fieldsSize is how many octets appendFields needs, once all are found sendable.
-func fieldsSize(fields []http.Field) (n int, err error) {
+// fieldsSize judges the fields that a handler wants to send, and returns how many octets appendFields
+// needs for them. own is a name that we write ourselves, besides those that frame.
+func fieldsSize(fields []http.Field, own http.ID) (n int, err error) {
 	for i := range fields {
-		if err := sendable(&fields[i]); err != nil {
-			return 0, err
+		f := &fields[i]
+		id := http.Lookup(f.Name)
+		switch {
+		case !http.ValidName(f.Name):
+			return 0, errHeadName
+		case !http.ValidValue(f.Value):
+			return 0, errHeadValue
+		case id.Framing() || id != http.Other && id == own:
+			return 0, errHeadFrame
 		}
-		n += len(fields[i].Name) + len(fields[i].Value) + 4
+		n += len(f.Name) + len(f.Value) + 4
 	}
 	return n, nil
 }

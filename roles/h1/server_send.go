@@ -43,7 +43,7 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 	case m.Status == 101:
 		return errHeadUp
 	}
-	size, err := fieldsSize(m.Fields)
+	size, err := fieldsSize(m.Fields, http.Date)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (s *Server) Upgrade(x http.Exchange, m *http.Message, u roles.Upper) error 
 	if !ok || e != s.x || s.state != expectAnswer || e.out.begun() || e.version == http.HTTP10 {
 		return errUpgrade
 	}
-	size, err := fieldsSize(m.Fields)
+	size, err := fieldsSize(m.Fields, http.Date)
 	if err != nil {
 		return err
 	}

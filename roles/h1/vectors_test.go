@@ -132,7 +132,7 @@ func (v *vector) refused() bool {
 	return v.Error != nil && !strings.HasPrefix(*v.Error, "Pause on")
 }
 
-func vectors(t *testing.T) (all []vector) {
+func vectors(t testing.TB) (all []vector) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/llhttp/vectors.json")
 	if err != nil {

@@ -1,0 +1,149 @@
+package h1
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// Rx is roles.Upper's.
+func (c *Client) Rx(now time.Duration, b []byte) (used int) {
+	c.cfg.now = now
+	for used < len(b) {
+		n := 0
+		switch c.state {
+		case expectStatus, expectRest:
+			n = c.rxHead(b[used:])
+		case expectContent:
+			n = c.rxBody(b[used:])
+		case expectDo, expectOpen, expectRequest:
+			n = c.fail(errUnsolicited, b[used:])
+		case expectEnd:
+			n = len(b) - used
+		}
+		if n == 0 {
+			break
+		}
+		used += n
+	}
+	return used
+}
+
+func (c *Client) rxHead(b []byte) int {
+	x := c.x
+	if !x.out.begun() {
+		// An answer to nothing: a 408 before the end, or somebody else's response.
+		return c.fail(errUnsolicited, b)
+	}
+	x.began = true
+	n, f := c.scan.section(c.cfg, responseHead, &c.cfg.msg, b)
+	if f != nil {
+		return c.fail(f, b)
+	}
+	if n == 0 {
+		if c.state == expectStatus {
+			c.state = expectRest
+			c.due = c.cfg.deadline(c.cfg.Timeouts.Head)
+		}
+		return 0
+	}
+	m := &c.cfg.msg
+	kind, f := response(c.cfg, m, x.head)
+	switch {
+	case f != nil:
+		return c.fail(f, b)
+	case m.Status == 101:
+		return c.switched(m, n, b)
+	case m.Status < 200:
+		return c.informed(m, n, b)
+	}
+	c.answered(m, kind)
+	return n
+}
+
+// informed passes a 1xx head on; 100 lets our body go.
+func (c *Client) informed(m *http.Message, n int, b []byte) int {
+	x := c.x
+	if x.interim++; x.interim > maxInterim {
+		return c.fail(errInterim, b)
+	}
+	c.cfg.Counters.Interim++
+	c.state, c.due = expectStatus, 0
+	if x.out.done() {
+		c.due = c.cfg.deadline(c.cfg.Timeouts.Response)
+	}
+	if m.Status == 100 {
+		x.release()
+	}
+	x.h.Head(x, m)
+	c.settle()
+	return n
+}
+
+// switched passes 101 on, in answer to which the handler calls Upgrade.
+func (c *Client) switched(m *http.Message, n int, b []byte) int {
+	x := c.x
+	if x.upgrade && m.Upgrade != nil && x.out.done() {
+		x.h.Head(x, m)
+	}
+	if c.state < expectEnd {
+		return c.fail(errSwitch, b)
+	}
+	c.settle()
+	return n
+}
+
+// answered starts the final response.
+func (c *Client) answered(m *http.Message, kind bodyKind) {
+	x := c.x
+	c.cfg.Counters.Responses++
+	x.close = x.close || m.Close
+	if !x.out.done() {
+		if m.Status >= 300 || x.close {
+			x.close, x.wants, x.hold = true, false, false
+			x.out.kind = sendDone
+		} else {
+			x.release()
+		}
+	}
+	x.in.kind, x.in.left = kind, m.Length
+	c.state, c.due = expectContent, c.cfg.deadline(c.cfg.Timeouts.Body)
+	x.h.Head(x, m)
+	if kind == bodyNone && c.state == expectContent {
+		c.complete(nil)
+	}
+	c.settle()
+}
+
+func (c *Client) rxBody(b []byte) int {
+	x := c.x
+	if x.paused {
+		return 0
+	}
+	n, p, done, f := x.in.next(c.cfg, b)
+	if f != nil {
+		return c.fail(f, b)
+	}
+	if n > 0 {
+		c.due = c.cfg.deadline(c.cfg.Timeouts.Body)
+	}
+	if len(p) > 0 {
+		x.h.Body(x, p)
+	}
+	if done && c.state == expectContent {
+		var t []http.Field
+		if x.in.kind == bodyChunked {
+			t = c.cfg.msg.Fields
+		}
+		c.complete(t)
+	}
+	c.settle()
+	return n
+}
+
+// complete ends the response.
+func (c *Client) complete(t []http.Field) {
+	c.state, c.due = expectRequest, 0
+	c.x.inDone = true
+	c.x.h.End(c.x, t)
+}

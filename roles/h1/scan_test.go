@@ -1,0 +1,74 @@
+package h1
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// TestLineEndSeesEveryOctet puts each octet at each place of a word, in front of the line's end, so
+// that the wide scan and the narrow one have to agree with the table in words.
+func TestLineEndSeesEveryOctet(t *testing.T) {
+	for c := 0; c < 256; c++ {
+		for at := 0; at < 24; at++ {
+			b := bytes.Repeat([]byte("a"), 24)
+			b[at] = byte(c)
+			b = append(b, "\r\nnext"...)
+			var want *fault
+			switch {
+			case c == '\r':
+				want = errBareCR
+			case c == '\n':
+				want = errBareLF
+			case c < 0x20 && c != '\t' || c == 0x7f:
+				want = errControl
+			}
+			e, f := lineEnd(b, 0)
+			if f != want || f == nil && e != 24 {
+				t.Fatalf("octet %#02x at %d: got %d, %v; want 24 or %v", c, at, e, f, want)
+			}
+		}
+	}
+}
+
+func TestLineEndRemembers(t *testing.T) {
+	line := []byte("0123456789\t0123456789\r\n")
+	from := 0
+	for n := range len(line) {
+		e, f := lineEnd(line[:n], from)
+		if f != nil || e >= 0 {
+			t.Fatalf("after %d of %d bytes: %d, %v; want more to be asked for", n, len(line), e, f)
+		}
+		if seen := -e - 1; seen < from || seen > n || n > 0 && seen < n-1 {
+			t.Fatalf("after %d bytes: %d are known, want all but perhaps a CR", n, seen)
+		} else {
+			from = seen
+		}
+	}
+	if e, f := lineEnd(line, from); e != len(line)-2 || f != nil {
+		t.Errorf("got %d, %v; want %d", e, f, len(line)-2)
+	}
+}
+
+func TestSectionLeavesNoTrace(t *testing.T) {
+	c := NewConfig()
+	var p scan
+	var m http.Message
+	in := []byte("GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\nrest")
+	for n := range in {
+		got, f := p.section(c, requestHead, &m, in[:n])
+		if f != nil {
+			t.Fatal(f)
+		}
+		if got == 0 {
+			continue
+		}
+		if want := len(in) - len("rest"); got != want || p != (scan{}) || len(m.Fields) != 2 || fmt.Sprintf("%s", m.Target) != "/" {
+			t.Fatalf("after %d bytes: length %d, scan %+v, %d fields, target %q; want %d, zero, 2, /", n, got, p, len(m.Fields), m.Target, want)
+		}
+		return
+	}
+	t.Error("the head never came to its end")
+}
