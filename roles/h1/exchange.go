@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/millrace/millrace/roles"
@@ -41,8 +42,10 @@ type side interface {
 
 var _ http.Exchange = (*exchange)(nil)
 
+// SendHead is http.Exchange's.
 func (x *exchange) SendHead(m *http.Message, end bool) error { return x.side.sendHead(x, m, end) }
 
+// Room is http.Exchange's.
 func (x *exchange) Room() []byte {
 	if x.hold {
 		return nil
@@ -50,6 +53,7 @@ func (x *exchange) Room() []byte {
 	return x.out.space(x.low)
 }
 
+// Commit is http.Exchange's.
 func (x *exchange) Commit(n int, end bool) {
 	if x.hold {
 		x.side.abandon(x, errCommitHeld)
@@ -60,6 +64,7 @@ func (x *exchange) Commit(n int, end bool) {
 	}
 }
 
+// SendTrailers is http.Exchange's.
 func (x *exchange) SendTrailers(t []http.Field) error {
 	if x.hold {
 		return http.ErrNoRoom
@@ -67,6 +72,7 @@ func (x *exchange) SendTrailers(t []http.Field) error {
 	return x.out.trailers(x.low, t)
 }
 
+// WantWrite is http.Exchange's.
 func (x *exchange) WantWrite() {
 	x.wants = true
 	if !x.hold {
@@ -74,11 +80,13 @@ func (x *exchange) WantWrite() {
 	}
 }
 
+// Pause is http.Exchange's.
 func (x *exchange) Pause() {
 	x.paused = true
 	x.stop()
 }
 
+// Resume is http.Exchange's.
 func (x *exchange) Resume() {
 	if !x.paused {
 		return
@@ -88,9 +96,10 @@ func (x *exchange) Resume() {
 	x.side.resumed(x)
 }
 
-// Credit does nothing: what Rx used has been granted to the peer already.
+// Credit is http.Exchange's. It does nothing: what Rx used has been granted to the peer already.
 func (x *exchange) Credit(int) {}
 
+// Reset is http.Exchange's.
 func (x *exchange) Reset(cause error) {
 	if cause == nil {
 		cause = errReset
@@ -98,6 +107,7 @@ func (x *exchange) Reset(cause error) {
 	x.side.abandon(x, cause)
 }
 
+// SetHandler is http.Exchange's.
 func (x *exchange) SetHandler(h http.Handler) { x.h = h }
 
 // stop and start pause and resume the Lower, once each.
@@ -118,8 +128,8 @@ func (x *exchange) start() {
 func misuse(what string) error { return fmt.Errorf("h1: %s: %w", what, http.ErrMisuse) }
 
 var (
-	errReset      = fmt.Errorf("h1: exchange: reset by its handler")
-	errGone       = fmt.Errorf("h1: exchange: connection closed by its owner")
+	errReset      = errors.New("h1: exchange: reset by its handler")
+	errGone       = errors.New("h1: exchange: connection closed by its owner")
 	errCommitHeld = misuse("commit: body before 100 (Continue)")
 	errCommitOver = misuse("commit: more than Room gave")
 	errCommitHead = misuse("commit: body without a head")
