@@ -1,18 +1,32 @@
 package ss
 
+import (
+	"time"
+
+	"github.com/millrace/millrace/loop"
+)
+
 // draining is a Drain under way.
-type draining struct{ done func() }
+type draining struct {
+	rt    *Runtime
+	done  func() // nil once called
+	timer loop.Timer
+}
+
+// drainLook is how often a Drain looks whether the last connection has gone. Connections end without a
+// word to us when their peer is slow to take its last bytes; nobody notices a hundredth of a second.
+const drainLook = 10 * time.Millisecond
 
 // Drain ends the runtime in an orderly way: listening sockets are closed, connections without a
 // transaction too, and transactions that have begun are completed, with word to the peer that the
 // connection ends with them. Raw streams and client streams are destroyed; what they committed is
 // still sent. done is called, once, on the loop's goroutine, when no stream and no connection is left. The caller
-// bounds the wait, and calls Close when its patience is over.
+// bounds the wait, and calls Close when its patience is over. No stream can be created any more.
 func (r *Runtime) Drain(done func()) {
 	if r.drain != nil {
 		return
 	}
-	r.drain = &draining{done}
+	r.drain = &draining{rt: r, done: done}
 	r.table.each(func(h *Handle) {
 		switch b := h.be.(type) {
 		case *server:
@@ -27,6 +41,12 @@ func (r *Runtime) Drain(done func()) {
 	r.loop.Defer(&r.task, r)
 }
 
+// Expired implements loop.Expirer.
+func (d *draining) Expired(time.Duration) { d.rt.checkDrained() }
+
+// Label implements loop.Expirer.
+func (d *draining) Label() string { return "drain" }
+
 // checkDrained looks whether a Drain is over.
 func (r *Runtime) checkDrained() {
 	d := r.drain
@@ -39,16 +59,18 @@ func (r *Runtime) checkDrained() {
 			servers++
 		}
 	})
-	if r.table.live > servers {
-		return
-	}
-	if servers > 0 {
+	switch {
+	case r.table.live > servers:
+	case servers > 0:
 		r.table.each(func(h *Handle) { h.Destroy() })
-		return
-	}
-	if r.net.Open() == 0 {
+	case r.net.Open() == 0:
+		r.loop.Disarm(&d.timer)
 		done := d.done
 		d.done = nil
 		done()
+		return
+	}
+	if !d.timer.Armed() {
+		r.loop.Arm(&d.timer, r.loop.Now()+drainLook, d)
 	}
 }

@@ -15,7 +15,7 @@ var (
 	ErrDestroyed = errors.New("the stream is destroyed")
 	// ErrNoSuchMetadata: the stream type does not declare that metadata name.
 	ErrNoSuchMetadata = errors.New("metadata name not declared by the stream type")
-	// ErrClosed: the runtime is closed.
+	// ErrClosed: the runtime is closed, or draining.
 	ErrClosed = errors.New("the runtime is closed")
 	// ErrEndpoint: endpoint, port or URL of the stream type do not make an address.
 	ErrEndpoint = errors.New("the policy does not give a usable address")

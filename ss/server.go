@@ -43,7 +43,7 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 
 // Accept implements wsi.Acceptor.
 func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
-	if s.h.flags&doomed != 0 {
+	if s.h.flags&doomed != 0 || s.h.rt.drain != nil {
 		return nil, nil
 	}
 	if s.h.kind.pol.Protocol == policy.Raw {
