@@ -104,7 +104,7 @@ func (o *onward) settle(h *Handle, now time.Duration) {
 			o.failed(ErrAsked, 0)
 		case phaseUp, phaseFinishing:
 			o.carrier.drop()
-			o.lost(nil, true)
+			o.lost(nil, o.phase == phaseUp)
 		}
 	}
 	want := h.flags & (wantConnect | wantPoll)
@@ -173,6 +173,8 @@ func (o *onward) failed(cause error, least time.Duration) {
 	concealed := retry.Concealed(o.tries)
 	if concealed {
 		o.wait(delay)
+	} else {
+		h.flags &^= txWanted // what is asked for from here on is for the next attempt
 	}
 	h.tell(Unreachable, Notice{Cause: cause})
 	h.flags &^= wantDisconnect // there is nothing to disconnect from
@@ -180,7 +182,6 @@ func (o *onward) failed(cause error, least time.Duration) {
 		return
 	}
 	r.Counters.GivenUp++
-	h.flags &^= txWanted
 	h.CancelTimeout()
 	h.tell(AllRetriesFailed, Notice{Cause: cause})
 	h.flags &^= wantDisconnect
@@ -208,12 +209,14 @@ func (o *onward) Label() string { return o.h.Label() }
 func (o *onward) lost(cause error, again bool) {
 	h := o.h
 	h.CancelTimeout()
+	if o.phase == phaseUp {
+		h.hint = -1 // after a complete response it may be the next transaction's already
+	}
 	o.phase = phaseIdle
 	p := h.kind.pol
 	if again && !p.Opportunistic && h.flags&wantDestroy == 0 {
 		o.wait(p.Retry.Delay(0, h.rt.chance()))
 	}
-	h.hint = -1
 	h.tell(Disconnected, Notice{Cause: cause})
 	h.flags &^= wantDisconnect
 	if h.flags&(wantConnect|wantPoll) != 0 {

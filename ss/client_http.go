@@ -21,8 +21,9 @@ type httpClient struct {
 	sending bool // the request has a body that is not complete
 	took    bool // Tx has given bytes: the request cannot be repeated
 	got     bool // the response has brought body
-	retried bool // a warm connection failed us, and this is the second try
+	fresh   bool // the connection was made for this transaction: if it fails, that is the answer
 	success bool
+	left    int64 // of the announced body, http.UnknownLength without one
 }
 
 type httpPhase uint8
@@ -38,11 +39,11 @@ var _ http.Handler = (*httpClient)(nil)
 
 func (a *httpClient) begin(t *target) {
 	a.t = t
-	a.retried = false
 	r := a.o.h.rt
 	c := r.warm.take(connKey{t.dial, t.tls})
 	if c != nil {
 		r.Counters.Warm++
+		a.fresh = false
 		a.use(c)
 		return
 	}
@@ -53,6 +54,7 @@ func (a *httpClient) begin(t *target) {
 func (a *httpClient) dial() {
 	r := a.o.h.rt
 	c := newHTTPConn(r, connKey{a.t.dial, a.t.tls})
+	a.fresh = true
 	a.reset(c)
 	c.user = a
 	r.net.Dial(&c.w, a.t.dial, c, a.o.dialOptions())
@@ -162,8 +164,11 @@ func (a *httpClient) Writable(x http.Exchange) {
 	}
 	a.took = a.took || n > 0
 	end := f&EOM != 0
-	if end {
-		a.sending = false
+	if a.left > 0 {
+		a.left -= int64(n)
+	}
+	if end || a.left == 0 {
+		a.sending = false // the announced length says it as well as EOM does
 	}
 	x.Commit(n, end)
 	if a.sending && h.flags&txWanted != 0 {
@@ -190,7 +195,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	if err := x.SendHead(m, !body); err != nil {
 		return err
 	}
-	a.sent, a.sending = true, body
+	a.sent, a.sending, a.left = true, body, m.Length
 	return nil
 }
 
@@ -260,8 +265,9 @@ func (a *httpClient) Body(x http.Exchange, b []byte) {
 	a.o.h.rx(b, f)
 }
 
-// End is http.Handler's: the response is complete. The stream learns the verdict, and that the
-// connection is its own no more; that waits for Done only if the request is still being sent.
+// End is http.Handler's: the response is complete. The stream learns the verdict, and in Done that the
+// connection is its own no more. A peer that has answered before it saw the whole request does not want
+// the rest: the connection ends with it, or Done might never come.
 func (a *httpClient) End(x http.Exchange, _ []http.Field) {
 	h := a.o.h
 	if a.conn == nil || a.state != httpResponse {
@@ -273,12 +279,18 @@ func (a *httpClient) End(x http.Exchange, _ []http.Field) {
 	if h.flags&doomed != 0 {
 		return
 	}
+	unsent := a.sending
 	a.state, a.sending = httpDone, false
 	a.o.phase = phaseFinishing
+	h.hint = -1
 	if a.success {
 		h.tell(QOSAckRemote, Notice{})
 	} else {
 		h.tell(QOSNackRemote, Notice{})
+	}
+	if unsent {
+		a.drop()
+		a.o.lost(nil, false)
 	}
 }
 
@@ -291,16 +303,15 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 	c.user = nil
 	c.park()
 	replay := state == httpRequest && errors.Is(cause, http.ErrNotProcessed) &&
-		!a.took && !a.retried && replays(h.kind.method) && h.flags&doomed == 0
+		!a.took && !a.fresh && replays(h.kind.method) && h.flags&doomed == 0
 	a.reset(nil)
 	a.state = httpIdle
 	switch {
 	case replay:
-		a.retried = true
 		a.dial()
 	case state == httpRequest:
 		if cause == nil {
-			cause = http.ErrUnread
+			cause = ErrAsked // a response that came was for nobody
 		}
 		a.o.failed(cause, 0)
 	case state == httpDone:

@@ -89,7 +89,8 @@ func (h *Handle) rx(b []byte, f Flags) bool {
 	return h.flags&doomed == 0
 }
 
-// tx has the stream fill buf. ok is false when nothing is to be sent.
+// tx has the stream fill buf. ok is false when nothing is to be sent. What a Tx has given with
+// LWSSSSRET_OK is sent, also when it asked for the end of the connection at the same time.
 func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
 	h.flags &^= txWanted
 	if h.flags&doomed != 0 {
@@ -106,5 +107,5 @@ func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
 		h.misuse(fmt.Sprintf("Tx returned %d bytes of a buffer of %d", n, len(buf)))
 		return 0, 0, false
 	}
-	return n, f, h.flags&doomed == 0
+	return n, f, true
 }
