@@ -74,7 +74,7 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 	refuse := func(err error, hint string) (*Handle, error) {
 		return nil, &CreateError{StreamType: i.StreamType, Err: err, Hint: hint}
 	}
-	if r.closed {
+	if r.closed || r.drain != nil {
 		return refuse(ErrClosed, "")
 	}
 	if err := r.loop.Poisoned(); err != nil {
@@ -128,6 +128,7 @@ func (h *Handle) begin(make func(h *Handle) Stream) bool {
 	r := h.rt
 	r.table.add(h)
 	r.Counters.Created++
+	was := r.at
 	r.at = h
 	if make != nil {
 		h.stream = make(h)
@@ -136,6 +137,7 @@ func (h *Handle) begin(make func(h *Handle) Stream) bool {
 		h.stream = ignore{}
 	}
 	h.tell(Creating, Notice{})
+	r.at = was // a callback that creates a stream is again the one to be named
 	if h.flags&wantDestroy != 0 {
 		h.end()
 		return false
@@ -283,7 +285,7 @@ func (h *Handle) StartTimeout(d time.Duration) {
 	if d == TimeoutFromPolicy {
 		d = h.kind.pol.Timeout
 	}
-	if d <= 0 || h.flags&destroyed != 0 {
+	if d <= 0 || h.flags&(destroyed|wantDestroy) != 0 {
 		return
 	}
 	if h.timer == nil {
@@ -296,7 +298,6 @@ func (h *Handle) StartTimeout(d time.Duration) {
 func (h *Handle) CancelTimeout() {
 	if h.timer != nil {
 		h.rt.loop.Disarm(&h.timer.Timer)
-		h.timer = nil
 	}
 }
 

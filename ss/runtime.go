@@ -29,7 +29,7 @@ type Config struct {
 	// KeepWarm is how long a client connection that can serve again waits for the next stream with the
 	// same endpoint. Default 5 s; negative: such connections are closed.
 	KeepWarm time.Duration
-	// WarmMax is how many of them may wait, all endpoints together. Default 64.
+	// WarmMax is how many of them may wait, all endpoints together. Default 64; negative: none.
 	WarmMax int
 	// Backlog of listening sockets; 0 is the system's largest.
 	Backlog int
@@ -78,6 +78,8 @@ type Runtime struct {
 	dateBuf []byte
 	drain   *draining
 	closed  bool
+
+	cancelWait bool // EVENT_WAIT_CANCELLED is to be told
 }
 
 // New makes a Runtime.
@@ -131,7 +133,8 @@ func (r *Runtime) Each(f func(h *Handle)) { r.table.each(f) }
 // CancelWait has every live stream told EVENT_WAIT_CANCELLED. It may be called from any goroutine.
 func (r *Runtime) CancelWait() error {
 	return r.loop.Post(func() {
-		r.table.each(func(h *Handle) { h.tell(EventWaitCancel, Notice{}) })
+		r.cancelWait = true
+		r.loop.Defer(&r.task, r) // where a panic is put down to its stream
 	})
 }
 
@@ -161,6 +164,10 @@ func (r *Runtime) RunTask(now time.Duration) {
 		h.settle(now)
 	}
 	r.spare = list[:0]
+	if r.cancelWait {
+		r.cancelWait = false
+		r.table.each(func(h *Handle) { h.tell(EventWaitCancel, Notice{}) })
+	}
 	r.checkDrained()
 }
 

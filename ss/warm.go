@@ -100,12 +100,13 @@ func (c *httpConn) discard(cause error) {
 
 // park puts a connection that nobody uses any more into the pool, if it can serve again.
 func (c *httpConn) park() {
-	if c.gone || !c.Client.Reusable() || c.rt.cfg.KeepWarm < 0 || c.rt.closed {
+	r := c.rt
+	if c.gone || !c.Client.Reusable() || r.cfg.KeepWarm < 0 || r.cfg.WarmMax < 0 || r.closed || r.drain != nil {
 		c.discard(nil)
 		return
 	}
-	c.since = c.rt.loop.Now()
-	c.rt.warm.put(c)
+	c.since = r.loop.Now()
+	r.warm.put(c)
 	c.w.Rearm()
 }
 
