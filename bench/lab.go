@@ -27,6 +27,8 @@ type lab struct {
 	mu      sync.Mutex
 	running []*process
 	stopped bool // no process is started any more
+
+	stopOnce sync.Once
 }
 
 // process is one server or crowd under the lab's control.
@@ -201,17 +203,20 @@ func (l *lab) stop(p *process) {
 	}
 }
 
-// stopAll ends everything that was started, and refuses to start more.
+// stopAll ends everything that was started, and refuses to start more. Whoever calls it, the end of a
+// run or an interruption, returns when all is gone.
 func (l *lab) stopAll() {
-	l.mu.Lock()
-	all := l.running
-	l.running, l.stopped = nil, true
-	l.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, p := range all {
-		wg.Go(func() { l.stop(p) })
-	}
-	wg.Wait()
+	l.stopOnce.Do(func() {
+		l.mu.Lock()
+		all := l.running
+		l.stopped = true
+		l.mu.Unlock()
+		var wg sync.WaitGroup
+		for _, p := range all {
+			wg.Go(func() { l.stop(p) })
+		}
+		wg.Wait()
+	})
 }
 
 // say tells the person at the terminal what is being done.

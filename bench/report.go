@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/millrace/millrace/bench/internal/procfs"
 	"github.com/millrace/millrace/bench/internal/stat"
 )
 
@@ -34,7 +35,7 @@ type machine struct {
 	Kernel   string            `json:"kernel"`
 	Date     string            `json:"date"`
 	Cores    []int             `json:"cores"` // generator, servers
-	Load     float64           `json:"load"`  // the minute's load average before the run: others at work
+	Load     float64           `json:"load"`  // cores at work for others just before the run
 	Versions map[string]string `json:"versions"`
 }
 
@@ -75,6 +76,9 @@ type goal struct {
 	AtMost, AtLeast        float64 // zero is no bound
 }
 
+// loadWatch is how long the machine is watched before a run.
+const loadWatch = time.Second
+
 func newReport(o options, cores []int) *report {
 	r := &report{Suite: o.suite, Rounds: o.rounds, Quick: o.quick, Machine: machine{
 		CPU: cpuModel(), Date: time.Now().UTC().Format(time.DateOnly), Cores: cores[:2],
@@ -84,9 +88,8 @@ func newReport(o options, cores []int) *report {
 	if unix.Uname(&u) == nil {
 		r.Machine.Kernel = unix.ByteSliceToString(u.Release[:])
 	}
-	var info unix.Sysinfo_t
-	if unix.Sysinfo(&info) == nil {
-		r.Machine.Load = math.Round(float64(info.Loads[0])/(1<<16)*100) / 100
+	if load, err := procfs.Busy(loadWatch); err == nil {
+		r.Machine.Load = math.Round(load*100) / 100
 	}
 	if v := nginxVersion(); v != "" {
 		r.Machine.Versions[nameNginx] = v

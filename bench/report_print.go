@@ -37,15 +37,14 @@ func (r *report) print(w io.Writer) error {
 	return err
 }
 
-// busy is the load average from which on a run is marked: half a core of somebody else's work shows in
-// every figure.
-const busy = 0.5
+// busy is how many cores at work for others mark a run: a tenth of one shows in every figure.
+const busy = 0.1
 
 func (r *report) heading() string {
 	s := fmt.Sprintf("%s: %s, Linux %s, %s, generator on core %d, servers on core %d, %d rounds",
 		r.Suite, r.Machine.CPU, r.Machine.Kernel, r.Machine.Versions["go"], r.Machine.Cores[0], r.Machine.Cores[1], r.Rounds)
 	if r.Machine.Load >= busy {
-		s += fmt.Sprintf(", BUSY: load %.1f before the run", r.Machine.Load)
+		s += fmt.Sprintf(", BUSY: others used %.1f cores before the run", r.Machine.Load)
 	}
 	if r.Quick {
 		s += ", QUICK: not to be published"
