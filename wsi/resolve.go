@@ -48,7 +48,7 @@ func (h *Hosts) Resolve(name string, done func([]netip.Addr, error)) (cancel fun
 		done([]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil)
 		return nil
 	}
-	if h.valid && h.loop.Now()-h.fetched < hostsFresh {
+	if h.valid && h.loop.System().Now()-h.fetched < hostsFresh {
 		h.answer(name, done)
 		return nil
 	}
@@ -78,7 +78,7 @@ func (h *Hosts) fetch() {
 			err = nil // a machine without the file knows no names
 		}
 		h.table, h.err = table, err
-		h.fetched, h.valid = h.loop.Now(), true
+		h.fetched, h.valid = h.loop.System().Now(), true
 		waiting := h.waiting
 		h.waiting = nil
 		for _, f := range waiting {

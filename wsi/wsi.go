@@ -162,9 +162,9 @@ func (w *Wsi) Resume() {
 	}
 }
 
-// WantWrite implements roles.Lower.
+// WantWrite implements roles.Lower. After CloseWrite it asks for nothing.
 func (w *Wsi) WantWrite() {
-	if w.flags&wantWrite == 0 {
+	if w.flags&(wantWrite|finAsked) == 0 {
 		w.flags |= wantWrite
 		w.kick()
 	}
@@ -175,7 +175,7 @@ func (w *Wsi) Credit(int) {}
 
 // CloseWrite implements roles.Lower.
 func (w *Wsi) CloseWrite() {
-	w.flags |= finAsked
+	w.flags = w.flags&^wantWrite | finAsked
 	w.kick()
 }
 
