@@ -1,0 +1,393 @@
+package wsi
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/sim"
+)
+
+var (
+	ipA  = netip.MustParseAddr("10.0.0.1")
+	ipA6 = netip.MustParseAddr("fd00::1")
+	ipB  = netip.MustParseAddr("10.0.0.2")
+	ipB6 = netip.MustParseAddr("fd00::2")
+)
+
+// node is a loop and its Net.
+type node struct {
+	t    testing.TB
+	sys  loop.System
+	loop *loop.Loop
+	net  *Net
+}
+
+func newNode(t testing.TB, sys loop.System, lc loop.Config, c Config) *node {
+	l := loop.New(sys, lc)
+	return &node{t: t, sys: sys, loop: l, net: New(l, c)}
+}
+
+// turn is one turn that does not wait.
+func (n *node) turn() {
+	n.t.Helper()
+	if err := n.loop.Service(); err != nil {
+		n.t.Fatalf("turn: %v", err)
+	}
+}
+
+// settle turns until there is nothing to do at this instant.
+func (n *node) settle() {
+	n.t.Helper()
+	for range 10_000 {
+		was := n.loop.Stats().Events
+		n.turn()
+		if n.loop.Stats().Events == was && n.loop.Timeout() != 0 {
+			return
+		}
+	}
+	n.t.Fatal("the loop does not come to rest: 10,000 turns")
+}
+
+// listen listens at port 80 of every address and keeps what it accepts.
+func (n *node) listen() *acceptor {
+	n.t.Helper()
+	return n.listenAt(Bind{Port: 80}, nil)
+}
+
+func (n *node) listenAt(b Bind, times *Timeouts) *acceptor {
+	n.t.Helper()
+	a := &acceptor{t: n.t}
+	var err error
+	if a.l, err = n.net.Listen(b, loop.ListenOptions{}, times, a); err != nil {
+		n.t.Fatal(err)
+	}
+	return a
+}
+
+// dial dials and returns the fake that stands on it.
+func (n *node) dial(t Target, o DialOptions) *fake {
+	f := newFake(n.t, "dialled")
+	n.net.Dial(f.w, t, f, o)
+	return f
+}
+
+// wantEmpty fails unless everything was given back, but for the descriptors of so many listeners.
+func (n *node) wantEmpty(listeners int) {
+	n.t.Helper()
+	if k := n.net.Open(); k != 0 {
+		n.t.Errorf("connections open at the end: got %d, want 0", k)
+	}
+	if k := n.net.Held(); k != 0 {
+		n.t.Errorf("bytes held at the end: got %d, want 0", k)
+	}
+	if k := n.loop.Account().Used(); k != 0 {
+		n.t.Errorf("bytes charged at the end: got %d, want 0", k)
+	}
+	if k := n.loop.Stats().Timers; k != 0 {
+		n.t.Errorf("timers armed at the end: got %d, want 0", k)
+	}
+	if k := n.loop.Stats().Sources; k != listeners {
+		n.t.Errorf("descriptors watched at the end: got %d, want %d", k, listeners)
+	}
+	if h, ok := n.sys.(*sim.Host); ok && len(h.Open()) != listeners {
+		n.t.Errorf("descriptors open at the end: got %q, want %d listeners", h.Open(), listeners)
+	}
+}
+
+// acceptor keeps a fake per connection.
+type acceptor struct {
+	t      testing.TB
+	l      *Listener
+	all    []*fake
+	refuse bool
+	script func(f *fake) // prepares each
+}
+
+func (a *acceptor) Accept(*Listener) (*Wsi, roles.Upper) {
+	if a.refuse {
+		return nil, nil
+	}
+	f := newFake(a.t, fmt.Sprintf("accepted %d", len(a.all)))
+	if a.script != nil {
+		a.script(f)
+	}
+	a.all = append(a.all, f)
+	return f.w, f
+}
+
+// fake is an Upper that notes its calls, holds the transport to the contract, and does what its hooks
+// say. Without hooks it takes what comes and sends what it was given to send.
+type fake struct {
+	t    testing.TB
+	name string
+	w    *Wsi
+	log  []string
+	got  []byte // used by Rx
+	out  []byte // to be sent by Writable
+	now  time.Duration
+
+	unestablished bool // Opened does not call Established
+	deadline      time.Duration
+	cause         error
+	closed        int
+
+	onOpened   func()
+	onRx       func(b []byte) int
+	onRxEnd    func(unused int)
+	onWritable func()
+	onTimeout  func()
+	onClosed   func()
+
+	open, ended, inside bool
+	unused              int // at the end
+}
+
+func newFake(t testing.TB, name string) *fake { return &fake{t: t, name: name, w: new(Wsi)} }
+
+func (f *fake) Label() string { return f.name }
+
+// enter notes a call and holds it to the contract.
+func (f *fake) enter(format string, args ...any) func() {
+	call := fmt.Sprintf(format, args...)
+	switch {
+	case f.inside:
+		f.t.Errorf("%s: %s inside another call", f.name, call)
+	case f.closed > 0:
+		f.t.Errorf("%s: %s after Closed: %q", f.name, call, f.log)
+	case !f.open && call != "opened" && !strings.HasPrefix(call, "closed"):
+		f.t.Errorf("%s: %s before Opened", f.name, call)
+	case f.w.flags&paused != 0 && strings.HasPrefix(call, "rx"):
+		f.t.Errorf("%s: %s while paused", f.name, call)
+	}
+	f.log = append(f.log, call)
+	f.inside = true
+	return func() { f.inside = false }
+}
+
+func (f *fake) Opened(now time.Duration) {
+	defer f.enter("opened")()
+	if f.open {
+		f.t.Errorf("%s: Opened twice", f.name)
+	}
+	f.open, f.now = true, now
+	if !f.unestablished {
+		f.w.Established()
+	}
+	if f.onOpened != nil {
+		f.onOpened()
+	}
+}
+
+func (f *fake) Rx(now time.Duration, b []byte) int {
+	defer f.enter("rx %s", short(b))()
+	f.now = now
+	if f.ended && len(b) > f.unused {
+		f.t.Errorf("%s: Rx of %d bytes after RxEnd, which told of %d unused", f.name, len(b), f.unused)
+	}
+	used := len(b)
+	if f.onRx != nil {
+		used = f.onRx(b)
+	}
+	f.got = append(f.got, b[:used]...)
+	return used
+}
+
+func (f *fake) RxEnd(now time.Duration, unused int) {
+	defer f.enter("end %d", unused)()
+	f.now, f.ended, f.unused = now, true, unused
+	if f.onRxEnd != nil {
+		f.onRxEnd(unused)
+	}
+}
+
+func (f *fake) Writable(now time.Duration) {
+	defer f.enter("writable")()
+	f.now = now
+	if f.onWritable != nil {
+		f.onWritable()
+		return
+	}
+	room := f.w.Room(roles.MaxRoom)
+	if len(room) < roles.MaxRoom {
+		f.t.Errorf("%s: room in Writable: got %d bytes, want at least %d", f.name, len(room), roles.MaxRoom)
+		return
+	}
+	n := copy(room, f.out)
+	f.w.Commit(n)
+	if f.out = f.out[n:]; len(f.out) > 0 {
+		f.w.WantWrite()
+	}
+}
+
+func (f *fake) Deadline() time.Duration { return f.deadline }
+
+func (f *fake) Timeout(now time.Duration) {
+	defer f.enter("timeout")()
+	f.now = now
+	if f.deadline == 0 || now < f.deadline {
+		f.t.Errorf("%s: Timeout at %v, want not before %v", f.name, now, f.deadline)
+	}
+	f.deadline = 0
+	if f.onTimeout != nil {
+		f.onTimeout()
+	}
+}
+
+func (f *fake) Closed(cause error) {
+	defer f.enter("closed %v", cause)()
+	f.cause = cause
+	if f.onClosed != nil {
+		f.onClosed()
+	}
+	f.closed++
+}
+
+// send has text leave when it can.
+func (f *fake) send(text string) {
+	f.out = append(f.out, text...)
+	f.w.WantWrite()
+}
+
+// wantLog fails unless the calls since the last look were these, and forgets them.
+func (f *fake) wantLog(want ...string) {
+	f.t.Helper()
+	if strings.Join(f.log, "; ") != strings.Join(want, "; ") {
+		f.t.Errorf("%s: calls: got %q, want %q", f.name, f.log, want)
+	}
+	f.log = f.log[:0]
+}
+
+// wantClosed fails unless Closed came once, with a cause that is want (nil: an orderly end).
+func (f *fake) wantClosed(want error) {
+	f.t.Helper()
+	switch {
+	case f.closed != 1:
+		f.t.Errorf("%s: times closed: got %d, want 1; calls %q", f.name, f.closed, f.log)
+	case want == nil && f.cause != nil, !errors.Is(f.cause, want):
+		f.t.Errorf("%s: closed with: got %v, want %v", f.name, f.cause, want)
+	}
+}
+
+func (f *fake) wantOpen() {
+	f.t.Helper()
+	if f.closed != 0 || !f.open {
+		f.t.Fatalf("%s: got calls %q, want an open connection", f.name, f.log)
+	}
+}
+
+// short is b in quotes, or its length when it is long.
+func short(b []byte) string {
+	if len(b) > 40 {
+		return fmt.Sprintf("%d bytes", len(b))
+	}
+	return fmt.Sprintf("%q", b)
+}
+
+// world is a server under test on host b, and a host a with or without a loop.
+type world struct {
+	*node   // on b
+	n       *sim.Network
+	a, b    *sim.Host
+	drivers []sim.Driver
+}
+
+func newWorld(t testing.TB, seed uint64, o sim.Options, lc loop.Config, c Config) *world {
+	n := sim.New(seed, o)
+	wd := &world{n: n, a: n.Host("a", ipA, ipA6), b: n.Host("b", ipB, ipB6)}
+	wd.node = newNode(t, wd.b, lc, c)
+	wd.drivers = []sim.Driver{wd.loop}
+	return wd
+}
+
+// other makes a node on a that pass and until drive too.
+func (wd *world) other(lc loop.Config, c Config) *node {
+	n := newNode(wd.t, wd.a, lc, c)
+	wd.drivers = append(wd.drivers, n.loop)
+	return n
+}
+
+// pass lets d pass while the loops turn as they want.
+func (wd *world) pass(d time.Duration) {
+	wd.t.Helper()
+	end := wd.n.Now() + d
+	err := wd.n.Run(func() bool { return false }, d, wd.drivers...)
+	switch {
+	case errors.Is(err, sim.ErrDeadlock):
+		wd.n.Advance(end - wd.n.Now())
+	case !errors.Is(err, sim.ErrLimit):
+		wd.t.Fatalf("after %v: %v", d, err)
+	}
+}
+
+// until turns the loops until the condition holds.
+func (wd *world) until(cond func() bool) {
+	wd.t.Helper()
+	if err := wd.n.Run(cond, time.Hour, wd.drivers...); err != nil {
+		wd.t.Fatal(err)
+	}
+}
+
+// peer is a bare socket on a.
+type peer struct {
+	t  testing.TB
+	h  *sim.Host
+	fd loop.FD
+}
+
+// connect joins a bare socket to port 80 of b and returns it with the fake that b accepted.
+func (wd *world) connect(a *acceptor) (*peer, *fake) {
+	wd.t.Helper()
+	fd, e := wd.a.Connect(loop.Addr{IP: netip.AddrPortFrom(ipB, 80)}, loop.SocketOptions{})
+	if e != syscall.EINPROGRESS {
+		wd.t.Fatalf("connect: got %v, want EINPROGRESS", e)
+	}
+	had := len(a.all)
+	wd.pass(time.Millisecond)
+	if len(a.all) != had+1 {
+		wd.t.Fatalf("accepted: got %d, want 1", len(a.all)-had)
+	}
+	f := a.all[had]
+	f.wantOpen()
+	f.log = f.log[:0]
+	return &peer{wd.t, wd.a, fd}, f
+}
+
+func (p *peer) write(text string) {
+	p.t.Helper()
+	for len(text) > 0 {
+		k, e := p.h.Write(p.fd, []byte(text))
+		if e != 0 {
+			p.t.Fatalf("peer: write: %v with %d bytes left", e, len(text))
+		}
+		text = text[k:]
+	}
+}
+
+// read takes all there is, and how it ends: EAGAIN, 0 for an end in order, or the error.
+func (p *peer) read() (text string, e syscall.Errno) {
+	buf := make([]byte, 1<<16)
+	var all []byte
+	for {
+		k, e := p.h.Read(p.fd, buf)
+		if k == 0 || e != 0 {
+			return string(all), e
+		}
+		all = append(all, buf[:k]...)
+	}
+}
+
+func (p *peer) want(text string, e syscall.Errno) {
+	p.t.Helper()
+	if got, ge := p.read(); got != text || ge != e {
+		p.t.Errorf("peer: read: got %s (%v), want %s (%v)", short([]byte(got)), ge, short([]byte(text)), e)
+	}
+}
+
+func (p *peer) close() { p.h.Close(p.fd) }
