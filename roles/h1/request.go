@@ -50,7 +50,8 @@ func requestLine(m *http.Message, line []byte) *fault {
 	if f != nil {
 		return f
 	}
-	*m = http.Message{Version: v, Method: method, Target: rest[:i:i]}
+	*m = http.Message{}
+	m.Version, m.Method, m.Target = v, method, rest[:i:i]
 	return nil
 }
 

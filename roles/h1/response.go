@@ -24,11 +24,9 @@ func statusLine(m *http.Message, line []byte) *fault {
 		}
 		reason = line[13:]
 	}
-	*m = http.Message{
-		Version: v,
-		Status:  int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0'),
-		Reason:  reason,
-	}
+	*m = http.Message{}
+	m.Version, m.Reason = v, reason
+	m.Status = int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0')
 	return nil
 }
 

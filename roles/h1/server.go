@@ -100,6 +100,9 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 		}
 		used += n
 	}
+	if s.ended && !s.held {
+		s.cut()
+	}
 	return used
 }
 
@@ -269,17 +272,21 @@ func (s *Server) finish(x *exchange) {
 func (s *Server) RxEnd(now time.Duration, unused int) {
 	s.cfg.now = now
 	s.ended = true
+	// Half-closed clients get their answers. Bytes that are held become requests first.
+	s.held = s.state == expectAnswer && unused > 0
+	s.cut()
+}
+
+// cut ends what the peer will never complete. Nothing but held requests can follow.
+func (s *Server) cut() {
 	switch s.state {
 	case expectHead:
 		s.shut(roles.Graceful, nil)
 	case expectHeadEnd:
 		s.refuse(errHeadCut, nil)
 	case expectBody:
-		s.refuse(errBodyCut, nil)
-	case expectAnswer:
-		// Half-closed clients get their answers. Bytes that were held become requests first.
-		if unused == 0 {
-			s.x.close = true
+		if !s.x.paused {
+			s.refuse(errBodyCut, nil)
 		}
 	}
 }

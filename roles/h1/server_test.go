@@ -277,9 +277,19 @@ func TestPeerEnds(t *testing.T) {
 		l.End()
 		l.Refuse = false
 		l.Service()
-		if n := strings.Count(string(l.Out), "200 OK"); n != 2 {
-			t.Errorf("%d answers, want 2: %q", n, l.Out)
-		}
+		wantOut(t, l, okEmpty+"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		wantClosed(t, l, roles.Graceful, "")
+	})
+	t.Run("behind pipelined requests, inside one more", func(t *testing.T) {
+		c := NewConfig()
+		h := (&recorder{}).answer(200, "")
+		_, l := serve(c, h)
+		l.Refuse = true
+		l.Feed([]byte(getHead + postHead))
+		l.End()
+		l.Refuse = false
+		l.Service()
+		wantRefusal(t, "cut", c, l, 400, "body: connection ended")
 	})
 }
 

@@ -19,13 +19,16 @@ type Exchange interface {
 	// announced length, or nil when nothing can be taken now: then WantWrite, and wait for Writable.
 	// Valid until the next call on the exchange.
 	Room() []byte
-	// Commit appends the first n bytes of Room to our body; end completes it. n may be 0.
+	// Commit appends the first n bytes of Room to our body; end completes it, and so does reaching an
+	// announced length, be it 0. n may be 0. To end short of the announced length breaks the exchange,
+	// so that the peer does not take what it got for the whole.
 	Commit(n int, end bool)
-	// SendTrailers completes our body with trailer fields, where the protocol can carry them.
+	// SendTrailers completes our body with trailer fields, where the protocol can carry them, and
+	// without them where it cannot. The errors are those of SendHead.
 	SendTrailers(t []Field) error
 	// WantWrite asks for one Writable.
 	WantWrite()
-	// Pause stops Body, and thereby the peer. Resume undoes it.
+	// Pause stops Body, and thereby the peer; End may still come. Resume undoes it.
 	Pause()
 	Resume()
 	// Credit says that n bytes given to Body have left the Handler's hands, for protocols that grant
