@@ -200,8 +200,14 @@ func (e *echo) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 }
 
 // BenchmarkRawEcho is one message of 64 bytes back and forth on a raw server stream.
-func BenchmarkRawEcho(b *testing.B) {
-	sys := newInstant(strings.Repeat("x", 64))
+func BenchmarkRawEcho(b *testing.B) { benchRaw(b, 64) }
+
+// BenchmarkRawEchoBulk is a full receive buffer instead.
+func BenchmarkRawEchoBulk(b *testing.B) { benchRaw(b, 64<<10) }
+
+func benchRaw(b *testing.B, size int) {
+	sys := newInstant(strings.Repeat("x", size))
+	b.SetBytes(int64(size))
 	l, rt := benchRuntime(b, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}}]}`)
 	if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return new(echo) }}); err != nil {
 		b.Fatal(err)
