@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss"
+)
+
+// line is what the report says of one stream.
+type line struct {
+	name, over, sent, received, took, shows string
+	states                                  []ss.State
+	faults                                  []string
+}
+
+// report prints the table and returns the exit status.
+func (d *demo) report(a *app) int {
+	lines := d.lines()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-16s%-12s%10s  %10s  %10s  %s\n", "STREAM", "OVER", "SENT", "RECEIVED", "TOOK", "SHOWS")
+	failed := 0
+	for _, l := range lines {
+		fmt.Fprintf(&b, "%-16s%-12s%10s  %10s  %10s  %s\n", l.name, l.over, l.sent, l.received, l.took, l.shows)
+		fmt.Fprintf(&b, "    %s\n", stateNames(l.states))
+		for _, f := range l.faults {
+			fmt.Fprintf(&b, "    FAILED: %s\n", f)
+		}
+		if len(l.faults) > 0 {
+			failed++
+		}
+	}
+	fmt.Fprintf(&b, "\ndemo: %d streams ok, %d failed\n", len(lines)-failed, failed)
+	if _, err := io.WriteString(a.out, b.String()); err != nil {
+		return a.fail(exitLocal, "demo: %v", err)
+	}
+	switch {
+	case failed > 0:
+		return exitRefused
+	case d.house.interrupted:
+		return exitLocal
+	}
+	return exitOK
+}
+
+func (d *demo) lines() []line {
+	var lines []line
+	requests, pipes := 0, 0
+	for _, s := range d.steps {
+		l := line{name: s.name, over: "-", shows: s.shows, sent: size(s.sent), received: size(s.got), took: latency(s.took)}
+		if s.trace != nil {
+			l.states = s.trace.states
+			l.over = s.trace.of.Policy().Protocol.String()
+			if s.trace.of.Policy().Protocol == policy.Raw {
+				pipes++
+			} else if slices.Contains(l.states, ss.Connected) {
+				requests++
+			}
+		}
+		if s.reused {
+			l.over += ", warm"
+		}
+		l.faults = s.judge(d.late)
+		lines = append(lines, l)
+	}
+	for _, s := range []*demoServer{d.web, d.pipe} {
+		connections, transactions := 1, requests
+		if s == d.pipe {
+			connections, transactions = pipes, 0
+		}
+		accepted, served, faults := s.judge(d, connections, transactions)
+		shows := fmt.Sprintf("%s: %s", s.shows, plural(fmt.Sprint(accepted), "connection"))
+		if served > 0 {
+			shows += ", " + plural(fmt.Sprint(served), "request")
+		}
+		lines = append(lines, line{name: s.name, over: s.handle.Policy().Protocol.String() + " server", sent: "-", received: "-",
+			took: "-", shows: shows, states: s.trace.states, faults: faults})
+	}
+	return lines
+}
+
+// judge says what the stream did that it should not have done, and what it did not do.
+func (s *step) judge(late bool) []string {
+	faults := s.faults
+	if !s.ended {
+		why := "was not begun"
+		if s.trace != nil {
+			why = "did not end"
+		}
+		if late {
+			why += fmt.Sprintf(" within %v", demoLimit)
+		}
+		faults = append(faults, why)
+	}
+	var passed []ss.State
+	if s.trace != nil {
+		passed = s.trace.states
+	}
+	if err := differ(passed, s.passes); err != "" {
+		faults = append(faults, err)
+	}
+	if s.sent != len(s.sends) || s.got != len(s.receives) {
+		faults = append(faults, fmt.Sprintf("sent %d and received %d bytes, want %d and %d", s.sent, s.got, len(s.sends), len(s.receives)))
+	}
+	if s.reused != s.warm {
+		faults = append(faults, fmt.Sprintf("used a warm connection: %v, want %v", s.reused, s.warm))
+	}
+	return faults
+}
+
+// differ is "" when got is want, else it says both.
+func differ(got, want []ss.State) string {
+	if slices.Equal(got, want) {
+		return ""
+	}
+	return "states: got " + stateNames(got) + "; want " + stateNames(want)
+}
+
+// stateNames prints states in order, without the prefix that all their names have.
+func stateNames(states []ss.State) string {
+	if len(states) == 0 {
+		return "(none)"
+	}
+	var b strings.Builder
+	for i, s := range states {
+		if i > 0 {
+			b.WriteString(" > ")
+		}
+		b.WriteString(strings.TrimPrefix(s.String(), "LWSSSCS_"))
+	}
+	return b.String()
+}
+
+// size prints a number of payload bytes.
+func size(n int) string {
+	switch {
+	case n == 0:
+		return "-"
+	case n < 10<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// latency prints a duration with three digits that matter.
+func latency(d time.Duration) string {
+	return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/ss"
+)
+
+// demoServer is a server stream of the demo.
+type demoServer struct {
+	name, shows  string
+	handle       *ss.Handle
+	port         uint16
+	trace        *trace
+	hello, large *service // of the web server
+}
+
+// largeSize is the demo's larger body: more than any buffer on its way.
+const largeSize = 4 << 20
+
+// serve opens the two servers.
+func (d *demo) serve() (err error) {
+	text := func(b []byte, mime string) *service {
+		return &service{house: d.house, http: true, mime: mime, content: content{text: b, size: int64(len(b))}}
+	}
+	d.web = &demoServer{name: "web", shows: "answers by path",
+		hello: text([]byte("Hello from a secure stream.\n"), "text/plain"),
+		large: text(pattern(largeSize, 1), "application/octet-stream")}
+	echoes := &service{house: d.house, http: true, echo: true}
+	err = d.web.open(d, func(h *ss.Handle) ss.Stream {
+		return &demoWeb{hello: reply{sv: d.web.hello}, large: reply{sv: d.web.large}, echo: echo{sv: echoes}}
+	})
+	if err != nil {
+		return err
+	}
+	bytes := &service{house: d.house, echo: true}
+	d.pipe = &demoServer{name: "pipe", shows: "sends back what comes"}
+	return d.pipe.open(d, func(h *ss.Handle) ss.Stream { return &echo{sv: bytes} })
+}
+
+func (s *demoServer) open(d *demo, accept func(h *ss.Handle) ss.Stream) error {
+	h, err := d.house.rt.Create(ss.Info{StreamType: s.name, New: func(h *ss.Handle) ss.Stream {
+		if h.Server() == nil {
+			return nil
+		}
+		return accept(h)
+	}})
+	if err != nil {
+		return err
+	}
+	at, _ := h.Addr()
+	s.handle, s.port, s.trace = h, at.IP.Port(), d.traces[h]
+	return nil
+}
+
+// demoWeb answers a connection's requests, each as its path says.
+type demoWeb struct {
+	hello, large reply
+	echo         echo
+	present      ss.Stream // what answers the present request; nil: nothing is there
+}
+
+// State picks who answers.
+func (w *demoWeb) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
+	if s == ss.ServerTxn {
+		path, _ := h.Metadata("path")
+		switch string(path) {
+		case "/hello":
+			w.present = &w.hello
+		case "/large":
+			w.present = &w.large
+		case "/echo":
+			w.present = &w.echo
+		default:
+			w.present = nil
+			h.ServerAck(404)
+			return h.RequestTxLen(0)
+		}
+	}
+	if w.present != nil {
+		return w.present.State(h, s, n)
+	}
+	return ss.OK
+}
+
+// Rx passes on.
+func (w *demoWeb) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if w.present != nil {
+		return w.present.Rx(h, b, f)
+	}
+	return ss.OK
+}
+
+// Tx passes on.
+func (w *demoWeb) Tx(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	if w.present != nil {
+		return w.present.Tx(h, ordinal, buf)
+	}
+	return 0, ss.SOM | ss.EOM, ss.OK
+}
+
+// judge says what a server stream and those accepted from it did that they should not have done.
+func (s *demoServer) judge(d *demo, connections, transactions int) (accepted, served int, faults []string) {
+	if err := differ(s.trace.states, []ss.State{ss.Creating, ss.Destroying}); err != "" {
+		faults = append(faults, err)
+	}
+	for _, t := range d.traces {
+		if t.server != s.handle {
+			continue
+		}
+		accepted++
+		n := 0
+		for _, st := range t.states {
+			if st == ss.ServerTxn {
+				n++
+			}
+		}
+		served += n
+		want := []ss.State{ss.Creating, ss.Connecting, ss.Connected}
+		for range n {
+			want = append(want, ss.ServerTxn)
+		}
+		want = append(want, ss.Disconnected, ss.Destroying)
+		if err := differ(t.states, want); err != "" {
+			faults = append(faults, "an accepted stream: "+err)
+		}
+	}
+	if accepted != connections || served != transactions {
+		faults = append(faults, fmt.Sprintf("accepted %d connections with %d requests, want %d with %d",
+			accepted, served, connections, transactions))
+	}
+	return accepted, served, faults
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/millrace/millrace/ss"
+)
+
+// upload is the payload that a fetch sends. Text is at hand; files and standard input are read piece by
+// piece on a goroutine of their own, one piece ahead, since reading can block.
+type upload struct {
+	h      *ss.Handle
+	post   func(func())
+	failed func(error)
+
+	text []byte    // of --data TEXT
+	file *os.File  // of --data @FILE when it is a regular file
+	pipe io.Reader // of what can be read only once
+
+	size    int64 // -1: unknown
+	pos     int64 // of the next byte to send
+	attempt int   // a piece that was asked for by another attempt is not taken
+	taken   bool  // the pipe has given bytes
+	ended   bool  // the source has nothing more behind piece
+	reading bool
+	piece   []byte
+	asked   chan request
+}
+
+// request asks the reading goroutine for a piece.
+type request struct {
+	off     int64
+	attempt int
+}
+
+// openUpload works out what --data means.
+func openUpload(stdin io.Reader, o *fetchFlags) (*upload, error) {
+	u := &upload{}
+	name, isFile := strings.CutPrefix(o.data, "@")
+	switch {
+	case !isFile:
+		u.text, u.size = []byte(o.data), int64(len(o.data))
+		return u, nil
+	case name == "-":
+		u.pipe, u.size = stdin, -1
+	default:
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		info, err := f.Stat()
+		switch {
+		case err == nil && info.IsDir():
+			err = fmt.Errorf("%s is a directory", name)
+			fallthrough
+		case err != nil:
+			f.Close()
+			return nil, err
+		case info.Mode().IsRegular():
+			u.file, u.size = f, info.Size()
+		default:
+			u.pipe, u.size = f, -1
+		}
+	}
+	u.asked = make(chan request, 1)
+	go u.read(u.asked)
+	return u, nil
+}
+
+func (u *upload) close() {
+	u.stop()
+	if u.file != nil {
+		u.file.Close()
+	}
+}
+
+// stop ends the reading goroutine, unless it hangs in a read: that ends with the process.
+func (u *upload) stop() {
+	if u.asked != nil {
+		close(u.asked)
+		u.asked = nil
+	}
+}
+
+// rewind prepares another attempt. It is false when the payload cannot be sent again.
+func (u *upload) rewind() bool {
+	if u.taken {
+		return false
+	}
+	u.attempt++
+	u.pos = 0
+	if u.pipe == nil {
+		u.piece, u.ended = nil, false
+	}
+	return true
+}
+
+// fill gives the next payload, or asks for it and gives it at the next Tx.
+func (u *upload) fill(buf []byte) (n int, f ss.Flags, r ss.Ret) {
+	if u.pos == 0 {
+		f = ss.SOM
+	}
+	if u.asked == nil {
+		n = copy(buf, u.text[u.pos:])
+		u.pos += int64(n)
+		u.ended = u.pos == u.size
+	} else {
+		if len(u.piece) == 0 && !u.ended {
+			u.ask()
+			return 0, 0, ss.TxDontSend
+		}
+		n = copy(buf, u.piece)
+		u.piece = u.piece[n:]
+		u.pos += int64(n)
+		u.taken = u.taken || u.pipe != nil && n > 0
+		if u.size >= 0 && u.pos == u.size {
+			u.ended = true
+		}
+	}
+	if u.ended && len(u.piece) == 0 {
+		return n, f | ss.EOM, ss.OK
+	}
+	u.h.RequestTx()
+	return n, f, ss.OK
+}
+
+func (u *upload) ask() {
+	if !u.reading {
+		u.reading = true
+		u.asked <- request{u.pos, u.attempt}
+	}
+}
+
+// read is the reading goroutine. Only one piece exists at a time, so one buffer does.
+func (u *upload) read(asked <-chan request) {
+	buf := make([]byte, pieceSize)
+	for r := range asked {
+		var n int
+		var err error
+		if u.file != nil {
+			n, err = u.file.ReadAt(buf[:min(int64(len(buf)), u.size-r.off)], r.off)
+			if n > 0 {
+				err = nil
+			}
+		} else {
+			for n == 0 && err == nil {
+				n, err = u.pipe.Read(buf)
+			}
+		}
+		u.post(func() { u.wasRead(buf[:n], err, r.attempt) })
+	}
+}
+
+// wasRead takes a piece, on the loop.
+func (u *upload) wasRead(b []byte, err error, attempt int) {
+	u.reading = false
+	ended := errors.Is(err, io.EOF)
+	if err != nil && !ended {
+		u.failed(fmt.Errorf("read the payload: %w", err))
+		return
+	}
+	if ended && u.file != nil {
+		u.failed(fmt.Errorf("read the payload: %s has become shorter", u.file.Name()))
+		return
+	}
+	if u.pipe != nil || attempt == u.attempt {
+		u.piece, u.ended = b, ended
+	}
+	u.h.RequestTx()
+}

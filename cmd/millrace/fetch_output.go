@@ -1,0 +1,88 @@
+package main
+
+import (
+	"io"
+	"sync"
+
+	"github.com/millrace/millrace/ss"
+)
+
+// downloadHigh is how much payload may wait for a slow output before the stream is paused. One more
+// receive buffer can come on top.
+const downloadHigh = 256 << 10
+
+// download writes payload on a goroutine of its own, since standard output can be a full pipe.
+type download struct {
+	w      io.Writer
+	h      *ss.Handle
+	post   func(func()) // to the loop
+	failed func()       // called on the loop when writing failed
+
+	mu     sync.Mutex
+	more   sync.Cond
+	wait   []byte // not written yet
+	spare  []byte
+	paused bool
+	closed bool
+	err    error
+	done   chan struct{}
+}
+
+func newDownload(w io.Writer, post func(func())) *download {
+	d := &download{w: w, post: post, done: make(chan struct{})}
+	d.more.L = &d.mu
+	go d.run()
+	return d
+}
+
+// put takes a copy of b. It is true when the stream is to be paused; download resumes it.
+func (d *download) put(b []byte) (full bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err != nil {
+		return false
+	}
+	d.wait = append(d.wait, b...)
+	d.more.Signal()
+	d.paused = d.paused || len(d.wait) >= downloadHigh
+	return d.paused
+}
+
+// finish writes what is left, ends the goroutine, and returns what went wrong.
+func (d *download) finish() error {
+	d.mu.Lock()
+	d.closed = true
+	d.more.Signal()
+	d.mu.Unlock()
+	<-d.done
+	return d.err
+}
+
+func (d *download) run() {
+	defer close(d.done)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for {
+		for len(d.wait) == 0 && !d.closed {
+			d.more.Wait()
+		}
+		if len(d.wait) == 0 {
+			return
+		}
+		b := d.wait
+		d.wait = d.spare[:0]
+		if d.paused {
+			d.paused = false
+			d.post(func() { d.h.Resume() })
+		}
+		d.mu.Unlock()
+		_, err := d.w.Write(b)
+		d.mu.Lock()
+		d.spare = b
+		if err != nil {
+			d.err, d.wait = err, nil
+			d.post(d.failed)
+			return
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss"
+)
+
+// verdict is how a fetch ended.
+type verdict uint8
+
+const (
+	verdictNone        verdict = iota
+	verdictDone                // the transaction was accepted, or the raw peer closed in order
+	verdictNack                // the peer answered with a failure
+	verdictUnreachable         // all retries failed
+	verdictCut                 // the connection ended before the payload was complete
+	verdictTimeout             // time ran out
+	verdictLocal               // we could not read or write our own files
+)
+
+var verdicts = [...]struct {
+	text   string
+	status int
+}{
+	verdictNone:        {"ended without a verdict", exitLocal},
+	verdictDone:        {"done", exitOK},
+	verdictNack:        {"refused by the peer (nack)", exitRefused},
+	verdictUnreachable: {"unreachable", exitUnreachable},
+	verdictCut:         {"the connection ended before the payload was complete", exitUnreachable},
+	verdictTimeout:     {"timed out", exitUnreachable},
+	verdictLocal:       {"local trouble", exitLocal},
+}
+
+// String says it for people.
+func (v verdict) String() string { return verdicts[v].text }
+
+func (v verdict) status() int { return verdicts[v].status }
+
+// errOnce is why a retry cannot be made.
+var errOnce = errors.New("the payload came from standard input and cannot be sent again")
+
+// fetcher is the stream of one fetch.
+type fetcher struct {
+	house   *house
+	o       *fetchFlags
+	up      *upload
+	out     *download
+	verdict verdict
+	why     error
+	setup   error // what was wrong with the command line's metadata
+	got     int64
+}
+
+// State ends the fetch when the stream has come to an end, and prepares each attempt.
+func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
+	raw := h.Policy().Protocol == policy.Raw
+	switch s {
+	case ss.Creating:
+		return f.prepare(h)
+	case ss.Connecting:
+		if !f.up.rewind() {
+			return f.end(h, verdictUnreachable, errOnce)
+		}
+		h.StartTimeout(f.o.timeout)
+		if !raw && (f.up.size >= 0 && f.o.hasData || takesUnknown(h.Policy().HTTP.Method)) {
+			return f.ask(h)
+		}
+	case ss.Connected:
+		if raw && f.o.hasData {
+			return h.RequestTx()
+		}
+	case ss.QOSAckRemote:
+		f.verdict = verdictDone
+	case ss.QOSNackRemote:
+		f.verdict = verdictNack
+	case ss.Disconnected:
+		switch {
+		case f.verdict != verdictNone:
+			return f.end(h, f.verdict, f.why)
+		case raw && n.Cause == nil && (f.o.bytes == 0 || f.got >= f.o.bytes):
+			return f.end(h, verdictDone, nil)
+		}
+		return f.end(h, verdictCut, n.Cause)
+	case ss.AllRetriesFailed, ss.AuthFailed:
+		return f.end(h, verdictUnreachable, n.Cause)
+	case ss.Timeout:
+		return f.end(h, verdictTimeout, nil)
+	case ss.Destroying:
+		f.up.stop()
+		f.house.end()
+	}
+	return ss.OK
+}
+
+// prepare sets the metadata of the command line.
+func (f *fetcher) prepare(h *ss.Handle) ss.Ret {
+	f.up.h, f.out.h = h, h
+	f.up.failed = func(err error) {
+		f.end(h, verdictLocal, err)
+		h.Destroy()
+	}
+	f.out.failed = h.Destroy
+	for _, m := range f.o.metadata {
+		if err := h.SetMetadataString(m.name, m.value); err != nil {
+			f.setup = fmt.Errorf("-m %s: %w", m.name, err)
+			return ss.DestroyMe
+		}
+	}
+	return ss.OK
+}
+
+// ask announces the payload of this attempt. A POST without --data is one with an empty body.
+func (f *fetcher) ask(h *ss.Handle) ss.Ret {
+	switch {
+	case !f.o.hasData:
+		return h.RequestTxLen(0)
+	case f.up.size >= 0:
+		return h.RequestTxLen(f.up.size)
+	}
+	return h.RequestTx()
+}
+
+// end notes the verdict, the first one, and destroys the stream.
+func (f *fetcher) end(h *ss.Handle, v verdict, why error) ss.Ret {
+	if f.verdict == verdictNone {
+		f.verdict = v
+	}
+	if f.why == nil {
+		f.why = why
+	}
+	return ss.DestroyMe
+}
+
+// Rx passes payload on to the output.
+func (f *fetcher) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+	if want := f.o.bytes; want > 0 && h.Policy().Protocol == policy.Raw {
+		b = b[:min(int64(len(b)), want-f.got)]
+		if f.got+int64(len(b)) == want {
+			f.verdict = verdictDone
+		}
+	}
+	f.got += int64(len(b))
+	if f.out.put(b) {
+		h.Pause()
+	}
+	if f.verdict == verdictDone {
+		return ss.DestroyMe
+	}
+	return ss.OK
+}
+
+// Tx sends the payload of the command line.
+func (f *fetcher) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	return f.up.fill(buf)
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace/policy"
+)
+
+// urlPolicy serves `millrace fetch URL`: a policy whose endpoint and path are metadata, with a stream
+// type per method, since a method belongs to the type.
+//
+//go:embed url.json
+var urlPolicy []byte
+
+// urlTypes are its stream types by method.
+var urlTypes = map[string]string{
+	"GET": "__default", "HEAD": "__default_head", "POST": "__default_post",
+	"PUT": "__default_put", "DELETE": "__default_delete",
+}
+
+// fromURL fills o for a URL: the built-in policy, the stream type for the method, and the metadata that
+// say where to.
+func (o *fetchFlags) fromURL(url string) (*policy.Policy, error) {
+	if o.policy != "" || o.stream != "" {
+		return nil, fmt.Errorf("a URL brings its own policy: leave --policy and --stream out")
+	}
+	scheme, rest, ok := strings.Cut(url, "://")
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%q is no URL: say http://host[:port]/path", url)
+	case strings.EqualFold(scheme, "https"):
+		return nil, fmt.Errorf("%q: tls is not spoken yet", url)
+	case !strings.EqualFold(scheme, "http"):
+		return nil, fmt.Errorf("%q: the scheme %q is not known: say http://host[:port]/path", url, scheme)
+	}
+	rest, _, _ = strings.Cut(rest, "#") // a fragment is never sent (RFC 9110 s.4.2.5)
+	host, path := rest, "/"
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		host, path = rest[:i], rest[i:]
+	}
+	switch {
+	case host == "":
+		return nil, fmt.Errorf("%q names no host", url)
+	case strings.Contains(host, "@"):
+		return nil, fmt.Errorf("%q: a name and password in a URL would be shown in logs: give -m auth='Basic ...'", url)
+	}
+	if path[0] == '?' {
+		path = "/" + path
+	}
+	method := strings.ToUpper(o.method)
+	if method == "" {
+		method = "GET"
+		if o.hasData {
+			method = "POST"
+		}
+	}
+	if o.stream, ok = urlTypes[method]; !ok {
+		return nil, fmt.Errorf("method %q is not in the built-in policy (GET, HEAD, POST, PUT, DELETE): write a policy with \"http_method\"", o.method)
+	}
+	o.metadata = append(metadata{
+		{"endpoint", "http://" + host}, {"path", path}, {"accept", "*/*"}, {"agent", "millrace"},
+	}, o.metadata...)
+	return policy.Parse(urlPolicy)
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss"
+)
+
+// house is a loop with a runtime on it, its log, and the way to end it: what every subcommand that
+// moves bytes needs.
+type house struct {
+	app   *app
+	loop  *loop.Loop
+	rt    *ss.Runtime
+	log   *slog.Logger
+	grace time.Duration // how long a drain may take
+
+	timer       loop.Timer
+	ending      bool
+	interrupted bool
+
+	stopLog context.CancelFunc
+	logDone chan struct{}
+	over    chan struct{} // closed when run is over
+}
+
+// houseOptions say how the house is to be.
+type houseOptions struct {
+	policy  *policy.Policy
+	level   slog.Level
+	grace   time.Duration
+	observe func(h *ss.Handle, s ss.State, n ss.Notice)
+}
+
+// open makes a house. close must follow.
+func (a *app) open(o houseOptions) (*house, error) {
+	sys, err := loop.NewSystem()
+	if err != nil {
+		return nil, fmt.Errorf("millrace: start the loop: %w", err)
+	}
+	h := &house{app: a, grace: o.grace, logDone: make(chan struct{}), over: make(chan struct{})}
+	ring := ss.NewLogRing(0, o.level)
+	h.log = slog.New(ring)
+	h.loop = loop.New(sys, loop.Config{OnSlow: func(who string, took time.Duration) {
+		h.log.Warn("a callback held the loop", "who", who, "for", took)
+	}})
+	h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: o.policy, Log: h.log, Observe: o.observe})
+	if err != nil {
+		h.loop.Close()
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	h.stopLog = cancel
+	go func() {
+		defer close(h.logDone)
+		ring.Drain(ctx, slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: o.level}))
+	}()
+	return h, nil
+}
+
+// run turns the loop until end has been called and everything is in order, until ctx is done, or until
+// signals ask for it.
+func (h *house) run(ctx context.Context) error {
+	go h.watchSignals()
+	err := h.loop.Run(ctx)
+	close(h.over)
+	return err
+}
+
+// watchSignals obeys signals: the first of SIGINT and SIGTERM drains, the second stops at once, SIGUSR1
+// shows the live streams.
+func (h *house) watchSignals() {
+	asked := false
+	for {
+		select {
+		case <-h.over:
+			return
+		case s := <-h.app.signals:
+			switch {
+			case s == syscall.SIGUSR1:
+				h.dump()
+			case asked:
+				h.loop.Stop()
+			case s == os.Interrupt, s == syscall.SIGTERM:
+				asked = true
+				h.post(func() {
+					h.interrupted = true
+					h.log.Info("draining", "signal", s.String(), "streams", h.rt.Len(), "at_most", h.grace)
+					h.end()
+				})
+			}
+		}
+	}
+}
+
+// post has f run on the loop, if it still turns: nobody minds otherwise.
+func (h *house) post(f func()) { _ = h.loop.Post(f) }
+
+// dump writes the live streams to standard error, away from the loop's thread.
+func (h *house) dump() {
+	text := make(chan []byte, 1)
+	h.post(func() {
+		var b bytes.Buffer
+		h.rt.Dump(&b)
+		text <- b.Bytes()
+	})
+	select {
+	case b := <-text:
+		h.app.err.Write(b)
+	case <-h.over:
+	}
+}
+
+// end drains the runtime and has run return: when nothing is left, or when the grace is over. It is
+// called on the loop's goroutine; more than once is once.
+func (h *house) end() {
+	if h.ending {
+		return
+	}
+	h.ending = true
+	h.loop.Arm(&h.timer, h.loop.Now()+h.grace, h)
+	h.rt.Drain(h.loop.Stop)
+}
+
+// Expired implements loop.Expirer: the grace is over.
+func (h *house) Expired(time.Duration) {
+	h.log.Warn("not everything ended in time", "streams", h.rt.Len(), "grace", h.grace)
+	h.rt.Close()
+	h.loop.Stop()
+}
+
+// Label implements loop.Expirer.
+func (h *house) Label() string { return "millrace" }
+
+// logPatience bounds the wait for a standard error that nobody reads.
+const logPatience = time.Second
+
+// close ends the loop and the log. It is called after run.
+func (h *house) close() {
+	if err := h.loop.Close(); err != nil {
+		h.log.Error("loop close", "err", err)
+	}
+	h.stopLog()
+	select {
+	case <-h.logDone:
+	case <-time.After(logPatience):
+	}
+}
+
+// logStates is an observer that logs every state under its reference name.
+func logStates(log func() *slog.Logger) func(h *ss.Handle, s ss.State, n ss.Notice) {
+	return func(h *ss.Handle, s ss.State, n ss.Notice) {
+		l := log()
+		if !l.Enabled(context.Background(), slog.LevelInfo) {
+			return
+		}
+		attrs := append(make([]slog.Attr, 0, 5), slog.String("stream", h.StreamType()))
+		if s >= ss.UserBase {
+			attrs = append(attrs, slog.Uint64("user_state", uint64(s)))
+		}
+		attrs = append(attrs, slog.Uint64("ordinal", uint64(n.Ordinal)))
+		if h.Server() != nil {
+			if p, ok := h.Peer(); ok {
+				attrs = append(attrs, slog.String("peer", p.String()))
+			}
+		}
+		if n.Cause != nil {
+			attrs = append(attrs, slog.String("cause", n.Cause.Error()))
+		}
+		l.LogAttrs(context.Background(), slog.LevelInfo, s.String(), attrs...)
+	}
+}
+
+// readPolicy reads and parses a policy file. The error is for people and complete.
+func readPolicy(file string) (*policy.Policy, error) {
+	doc, err := readDocument(file)
+	if err != nil {
+		return nil, err
+	}
+	p, err := policy.Parse(doc)
+	if err != nil {
+		return nil, fmt.Errorf("the policy in %s cannot be used:\n%w", file, err)
+	}
+	return p, nil
+}
+
+// readDocument reads a file that may be a policy, and not more of it than Parse would take.
+func readDocument(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAtMost(f, policy.MaxDocument+1)
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// Exit statuses. Scripts rely on them, so they do not change.
+const (
+	exitOK          = 0 // done
+	exitRefused     = 1 // the peer refused (nack), the policy has problems, the demo has a failure
+	exitUsage       = 2 // the command line, or the policy it names, cannot be used
+	exitUnreachable = 3 // no connection, in spite of all retries, or one that ended too early
+	exitLocal       = 4 // trouble on this side: a file, an address in use, an interrupt
+)
+
+const exitHelp = `
+exit status:
+  0  done
+  1  refused: the peer answered with a failure (nack), a policy has problems, a demo stream failed
+  2  usage: the command line or the policy cannot be used
+  3  unreachable: no connection in spite of all retries, a connection that ended too early, a timeout
+  4  local trouble: a file, an address in use, an interrupt
+`
+
+// app is one run of the command: what it talks to.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	signals  <-chan os.Signal
+}
+
+// command is one subcommand.
+type command struct {
+	name  string
+	args  string // what follows the name, for the first line of help
+	brief string
+	help  string // paragraphs and examples
+	run   func(a *app, c *command, args []string) int
+}
+
+// commands are in the order in which help lists them. They are set by init, since help refers to them.
+var commands []*command
+
+func init() {
+	commands = []*command{&demoCommand, &serveCommand, &fetchCommand, &policyCommand, &versionCommand, &helpCommand}
+}
+
+func main() {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
+	// A reader that goes away is told by the write that fails, and then by our exit status.
+	signal.Ignore(syscall.SIGPIPE)
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, signals: signals}
+	os.Exit(a.run(os.Args[1:]))
+}
+
+// run does what the arguments say and returns the exit status.
+func (a *app) run(args []string) int {
+	if len(args) == 0 {
+		a.overview(a.err)
+		return exitUsage
+	}
+	switch args[0] {
+	case "-h", "-help", "--help":
+		args[0] = "help"
+	case "-version", "--version":
+		args[0] = "version"
+	}
+	c := find(args[0])
+	if c == nil {
+		return a.fail(exitUsage, "no subcommand %q; `millrace help` lists them", args[0])
+	}
+	return c.run(a, c, args[1:])
+}
+
+func find(name string) *command {
+	for _, c := range commands {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// fail says what went wrong and returns status.
+func (a *app) fail(status int, format string, args ...any) int {
+	fmt.Fprintf(a.err, "millrace: "+format+"\n", args...)
+	return status
+}
+
+// flags makes the flag set of c, which prints c's help.
+func (a *app) flags(c *command) *flag.FlagSet {
+	f := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	f.SetOutput(io.Discard) // parse reports errors itself, in one line instead of a page
+	return f
+}
+
+// parse parses args, which may have positional ones before, between and behind the flags, at most most of
+// them. When ok is false the run is over with that status.
+func (a *app) parse(c *command, f *flag.FlagSet, args []string, most int) (rest []string, status int, ok bool) {
+	for {
+		err := f.Parse(args)
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			c.usage(a.out, f)
+			return nil, exitOK, false
+		case err != nil:
+			return nil, a.fail(exitUsage, "%s: %v; see `millrace help %s`", c.name, err, c.name), false
+		}
+		if f.NArg() == 0 {
+			break
+		}
+		rest = append(rest, f.Arg(0))
+		args = f.Args()[1:]
+	}
+	if len(rest) > most {
+		return nil, a.fail(exitUsage, "%s: unexpected argument %q; see `millrace help %s`", c.name, rest[most], c.name), false
+	}
+	return rest, exitOK, true
+}
+
+// usage prints c's help with the flags of f.
+func (c *command) usage(w io.Writer, f *flag.FlagSet) {
+	fmt.Fprintf(w, "usage: millrace %s %s\n\n%s\n", c.name, c.args, strings.TrimSpace(c.help))
+	first := true
+	f.VisitAll(func(*flag.Flag) {
+		if first {
+			fmt.Fprint(w, "\nflags:\n")
+			first = false
+		}
+	})
+	f.SetOutput(w)
+	f.PrintDefaults()
+	fmt.Fprint(w, exitHelp)
+}
+
+var helpCommand = command{
+	name: "help", args: "[SUBCOMMAND]", brief: "list the subcommands, or explain one",
+	help: "Lists the subcommands, or explains one.\n\nexamples:\n  millrace help\n  millrace help fetch",
+	run: func(a *app, c *command, args []string) int {
+		rest, status, ok := a.parse(c, a.flags(c), args, 2)
+		switch {
+		case !ok:
+			return status
+		case len(rest) == 0:
+			a.overview(a.out)
+			return exitOK
+		}
+		about := find(rest[0])
+		if about == nil {
+			return a.fail(exitUsage, "help: no subcommand %q; `millrace help` lists them", rest[0])
+		}
+		return about.run(a, about, append(rest[1:], "-h"))
+	},
+}
+
+func (a *app) overview(w io.Writer) {
+	fmt.Fprint(w, "Millrace: Secure Streams for Go.\n\nusage: millrace SUBCOMMAND [flags]\n\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.brief)
+	}
+	fmt.Fprint(w, "\n`millrace help SUBCOMMAND` shows flags and examples.\n", exitHelp)
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/millrace/millrace/policy"
+)
+
+var policyCommand = command{
+	name: "policy", args: "check FILE | schema", brief: "check a policy file, or print the JSON schema of policies",
+	help: `
+"check" prints every problem of a policy file with its line and column, or "ok" and what stands in it. What
+is legal but perhaps not meant follows as warnings: keys that this release does not act on yet, keys
+without effect, stream types that lack something. "schema" prints the JSON Schema of policies.
+
+examples:
+  millrace policy check policy.json
+  millrace policy schema >policy.schema.json`,
+	run: runPolicy,
+}
+
+func runPolicy(a *app, c *command, args []string) int {
+	rest, status, ok := a.parse(c, a.flags(c), args, 2)
+	switch {
+	case !ok:
+		return status
+	case len(rest) == 1 && rest[0] == "schema":
+		if _, err := a.out.Write(policy.Schema()); err != nil {
+			return a.fail(exitLocal, "policy schema: %v", err)
+		}
+		return exitOK
+	case len(rest) == 2 && rest[0] == "check":
+		return a.checkPolicy(rest[1])
+	}
+	return a.fail(exitUsage, "policy: say \"check FILE\" or \"schema\"; see `millrace help policy`")
+}
+
+func (a *app) checkPolicy(file string) int {
+	doc, err := readDocument(file)
+	if err != nil {
+		return a.fail(exitLocal, "policy check: %v", err)
+	}
+	p, err := policy.Parse(doc)
+	var bad *policy.Errors
+	switch {
+	case errors.As(err, &bad):
+		for _, problem := range bad.Problems {
+			fmt.Fprintf(a.out, "%s:%v\n", file, problem)
+		}
+		count := fmt.Sprint(len(bad.Problems))
+		if bad.Truncated {
+			count = "more than " + count
+		}
+		fmt.Fprintf(a.out, "%s: %s\n", file, plural(count, "problem"))
+		return exitRefused
+	case err != nil:
+		return a.fail(exitRefused, "policy check: %s: %v", file, err)
+	}
+	warnings := append(p.NotYetActedOn(), p.WithoutEffect()...)
+	for _, w := range warnings {
+		fmt.Fprintf(a.out, "%s: warning: %v\n", file, w)
+	}
+	for _, s := range p.Streams {
+		if err := s.CheckReady(); err != nil {
+			fmt.Fprintf(a.out, "%s: warning: %v\n", file, err)
+		}
+	}
+	fmt.Fprintf(a.out, "%s: ok, %s\n", file, plural(fmt.Sprint(len(p.Streams)), "stream type"))
+	return exitOK
+}
+
+func plural(count, noun string) string {
+	if count != "1" {
+		noun += "s"
+	}
+	return count + " " + noun
+}
+
+// readAtMost reads r to its end, or to the limit.
+func readAtMost(r io.Reader, limit int64) ([]byte, error) {
+	return io.ReadAll(io.LimitReader(r, limit))
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss"
+)
+
+var serveCommand = command{
+	name: "serve", args: "--policy FILE --stream NAME (--reply TEXT | --echo | --file FILE)",
+	brief: "listen as a server stream of a policy says, and answer",
+	help: `
+Listens where the stream type NAME of the policy says ("server": true) and prints the address. Every
+request, or on "raw" every connection, is answered with TEXT, with what it brought itself, or with the
+content of a file, which is opened once and has to stay as it is. An echo takes no more than it can send:
+a client that does not read stops being read.
+
+SIGINT and SIGTERM end it in order: no new connections, answers under way are completed for at most
+--grace. A second signal ends it at once. SIGUSR1 shows the live streams.
+
+examples:
+  millrace serve --policy policy.json --stream web --reply "hello" --type text/plain
+  millrace serve --policy policy.json --stream web --file index.html --type text/html
+  millrace serve --policy policy.json --stream tcp_echo --echo -v
+
+A policy for the first two, on a port that the system picks:
+  {"s": [{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1",
+                  "metadata": [{"mime": "content-type:"}]}}]}`,
+	run: runServe,
+}
+
+// defaultGrace is how long answers under way may take once the server is told to stop.
+const defaultGrace = 10 * time.Second
+
+// serveFlags are the flags of serve.
+type serveFlags struct {
+	policy, stream    string
+	reply, file, mime string
+	echo, verbose     bool
+	grace             time.Duration
+	hasReply          bool
+}
+
+func runServe(a *app, c *command, args []string) int {
+	var o serveFlags
+	f := a.flags(c)
+	f.StringVar(&o.policy, "policy", "", "policy `file`")
+	f.StringVar(&o.stream, "stream", "", "`name` of the stream type to serve")
+	f.StringVar(&o.reply, "reply", "", "answer with this `text`")
+	f.StringVar(&o.file, "file", "", "answer with the content of this `file`")
+	f.BoolVar(&o.echo, "echo", false, "answer with what came")
+	f.StringVar(&o.mime, "type", "", "media `type` of the answer, for the metadata \"mime\" of the policy")
+	f.DurationVar(&o.grace, "grace", defaultGrace, "how long answers under way may take after a signal")
+	f.BoolVar(&o.verbose, "v", false, "log the states of all streams")
+	if _, status, ok := a.parse(c, f, args, 0); !ok {
+		return status
+	}
+	f.Visit(func(x *flag.Flag) { o.hasReply = o.hasReply || x.Name == "reply" })
+	if err := o.check(); err != nil {
+		return a.fail(exitUsage, "serve: %v; see `millrace help serve`", err)
+	}
+	p, err := readPolicy(o.policy)
+	if err != nil {
+		return a.fail(exitUsage, "serve: %v", err)
+	}
+	sv := &service{}
+	if err := sv.prepare(p, &o); err != nil {
+		status := exitUsage
+		if errors.As(err, new(*os.PathError)) {
+			status = exitLocal
+		}
+		return a.fail(status, "serve: %v", err)
+	}
+	defer sv.content.close()
+	return a.serve(p, sv, &o)
+}
+
+func (o *serveFlags) check() error {
+	ways := 0
+	for _, given := range []bool{o.hasReply, o.echo, o.file != ""} {
+		if given {
+			ways++
+		}
+	}
+	switch {
+	case o.policy == "" || o.stream == "":
+		return errors.New("--policy and --stream are needed")
+	case ways != 1:
+		return errors.New("say one of --reply, --echo and --file")
+	}
+	return nil
+}
+
+// serve runs the service until a signal ends it.
+func (a *app) serve(p *policy.Policy, sv *service, o *serveFlags) int {
+	level := slog.LevelWarn
+	var h *house
+	ho := houseOptions{policy: p, grace: o.grace}
+	if o.verbose {
+		level = slog.LevelInfo
+		ho.observe = logStates(func() *slog.Logger { return h.log })
+	}
+	ho.level = level
+	h, err := a.open(ho)
+	if err != nil {
+		return a.fail(exitLocal, "serve: %v", err)
+	}
+	defer h.close()
+	sv.house = h
+	l, err := h.rt.Create(ss.Info{StreamType: o.stream, New: sv.stream})
+	if err != nil {
+		if errors.Is(err, ss.ErrNoSuchStreamType) || errors.Is(err, ss.ErrUnsupported) || errors.Is(err, ss.ErrEndpoint) {
+			return a.fail(exitUsage, "serve: %v", err)
+		}
+		return a.fail(exitLocal, "serve: %v", err)
+	}
+	at, _ := l.Addr()
+	if _, err := fmt.Fprintf(a.out, "serving %s (%v) on %v\n", o.stream, l.Policy().Protocol, at); err != nil {
+		return a.fail(exitLocal, "serve: tell the address: %v", err)
+	}
+	if err := h.run(context.Background()); err != nil {
+		return a.fail(exitLocal, "serve: %v", err)
+	}
+	return exitOK
+}
+
+// service is what the streams of one serve share.
+type service struct {
+	house   *house
+	content content
+	echo    bool
+	http    bool
+	mime    string
+	free    [][]byte // buffers between two uses
+}
+
+// prepare looks whether the stream type can do what is asked, before anything listens.
+func (sv *service) prepare(p *policy.Policy, o *serveFlags) error {
+	sv.echo, sv.mime = o.echo, o.mime
+	if s := p.Stream(o.stream); s != nil {
+		sv.http = s.Protocol != policy.Raw
+		switch {
+		case !s.Server:
+			return fmt.Errorf("stream type %q is a client's: serve needs one with \"server\": true", o.stream)
+		case o.mime != "" && s.MetadataIndex("mime") < 0:
+			return fmt.Errorf("stream type %q declares no metadata \"mime\" for --type: add {\"mime\": \"content-type:\"}", o.stream)
+		}
+	}
+	if o.file == "" {
+		sv.content.text = []byte(o.reply)
+		sv.content.size = int64(len(o.reply))
+		return nil
+	}
+	return sv.content.open(o.file)
+}
+
+// stream makes the program's side of the listener and of every stream accepted from it.
+func (sv *service) stream(h *ss.Handle) ss.Stream {
+	switch {
+	case h.Server() == nil:
+		return nil
+	case sv.echo:
+		return &echo{sv: sv}
+	}
+	return &reply{sv: sv}
+}
+
+// ack begins an answer with status 200.
+func (sv *service) ack(h *ss.Handle) {
+	h.ServerAck(0)
+	if sv.mime != "" {
+		// The policy declares it: prepare has looked.
+		_ = h.SetMetadataString("mime", sv.mime)
+	}
+}
+
+const (
+	// pieceSize is how much of a file is read at a time: as much as leaves in one system call.
+	pieceSize = 64 << 10
+	// buffersKept bounds the buffers that wait for a stream to need them.
+	buffersKept = 64
+)
+
+// take returns a buffer with room for at least pieceSize, and give takes it back. Both are called on
+// the loop's goroutine.
+func (sv *service) take() []byte {
+	if n := len(sv.free); n > 0 {
+		b := sv.free[n-1]
+		sv.free = sv.free[:n-1]
+		return b
+	}
+	return make([]byte, 0, pieceSize)
+}
+
+func (sv *service) give(b []byte) {
+	if cap(b) >= pieceSize && len(sv.free) < buffersKept {
+		sv.free = append(sv.free, b[:0])
+	}
+}
+
+// content is an answer: text, or a file that is read piece by piece.
+type content struct {
+	text []byte
+	file *os.File
+	size int64
+}
+
+// open takes a regular file as the content.
+func (c *content) open(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file: its length must be known", name)
+	}
+	if err != nil {
+		f.Close()
+		return err
+	}
+	c.file, c.size = f, info.Size()
+	return nil
+}
+
+func (c *content) close() {
+	if c.file != nil {
+		c.file.Close()
+	}
+}
+
+// read fills b from off on. It may block.
+func (c *content) read(b []byte, off int64) error {
+	n, err := c.file.ReadAt(b, off)
+	if n == len(b) {
+		return nil
+	}
+	if err == io.EOF {
+		return fmt.Errorf("%s has become shorter while it was served", c.file.Name())
+	}
+	return err
+}

@@ -1,0 +1,88 @@
+package main
+
+import "github.com/millrace/millrace/ss"
+
+const (
+	// echoHigh is how much an echo holds before it stops reading. Together with the piece that crosses
+	// the line, at most one receive buffer, this bounds what a client that does not read can cost.
+	echoHigh = 64 << 10
+	// echoLow is when it reads again: early enough that a fast client never waits.
+	echoLow = 16 << 10
+)
+
+// echo answers with what it receives while it receives it: the body of a request, or the bytes of a raw
+// connection.
+type echo struct {
+	sv    *service
+	buf   []byte // nil while there is nothing to send
+	sent  int    // bytes of buf that are out
+	began bool   // the answer has begun
+	ended bool   // the request has
+}
+
+func (e *echo) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+	switch s {
+	case ss.ServerTxn:
+		e.began, e.ended = false, false
+		e.sv.ack(h)
+		if !h.RequestBody() {
+			return h.RequestTxLen(0)
+		}
+	case ss.Disconnected, ss.Destroying:
+		e.release()
+	}
+	return ss.OK
+}
+
+func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if len(b) > 0 {
+		if e.buf == nil {
+			e.buf = e.sv.take()
+		}
+		if e.sent > 0 && len(e.buf)+len(b) > cap(e.buf) {
+			// What is out makes room before the buffer grows.
+			e.buf, e.sent = e.buf[:copy(e.buf, e.buf[e.sent:])], 0
+		}
+		e.buf = append(e.buf, b...)
+	}
+	if f&ss.EOM != 0 {
+		e.ended = true
+	}
+	if len(e.buf)-e.sent >= echoHigh {
+		h.Pause()
+	}
+	return h.RequestTx()
+}
+
+func (e *echo) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.Ret) {
+	n = copy(buf, e.buf[e.sent:])
+	e.sent += n
+	left := len(e.buf) - e.sent
+	if left < echoLow {
+		h.Resume()
+	}
+	if !e.began {
+		e.began, f = true, ss.SOM
+	}
+	switch {
+	case left > 0:
+		h.RequestTx()
+	case e.ended:
+		f |= ss.EOM
+		fallthrough
+	default:
+		e.release()
+	}
+	if n == 0 && f&ss.EOM == 0 {
+		return 0, 0, ss.TxDontSend
+	}
+	return n, f, ss.OK
+}
+
+// release gives the buffer back, unless it grew beyond what is worth keeping.
+func (e *echo) release() {
+	if e.buf != nil {
+		e.sv.give(e.buf)
+		e.buf, e.sent = nil, 0
+	}
+}

@@ -1,0 +1,122 @@
+package main
+
+import "github.com/millrace/millrace/ss"
+
+// reply answers with the content of its service, each request of an HTTP connection or each raw
+// connection once. A file's pieces are read away from the loop.
+type reply struct {
+	sv      *service
+	h       *ss.Handle
+	pos     int64        // of the next byte to send
+	piece   []byte       // what was read and not sent yet
+	buf     []byte       // where it lies; nil between answers
+	reading bool         // a read is under way and owns buf
+	gone    bool         // the stream is over
+	job     func() error // read, bound once
+	done    func(error)  // wasRead
+}
+
+func (r *reply) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+	switch s {
+	case ss.Connected:
+		if !r.sv.http {
+			// What the peer sends means nothing, and its end must not end the stream before the answer is out.
+			h.Pause()
+			r.pos = 0
+			return h.RequestTx()
+		}
+	case ss.ServerTxn:
+		r.pos = 0
+		if !h.RequestBody() {
+			return r.answer(h)
+		}
+	case ss.Destroying:
+		r.gone = true
+		if !r.reading {
+			r.release()
+		}
+	}
+	return ss.OK
+}
+
+// Rx drops a request's body. It is answered at its end, so that the connection can serve another one.
+func (r *reply) Rx(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+	if r.sv.http && f&ss.EOM != 0 {
+		return r.answer(h)
+	}
+	return ss.OK
+}
+
+func (r *reply) answer(h *ss.Handle) ss.Ret {
+	r.sv.ack(h)
+	return h.RequestTxLen(r.sv.content.size)
+}
+
+func (r *reply) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, ret ss.Ret) {
+	c := &r.sv.content
+	if r.pos == 0 {
+		f = ss.SOM
+	}
+	switch {
+	case r.pos == c.size && !r.sv.http:
+		return 0, 0, ss.DisconnectMe
+	case c.file == nil:
+		n = copy(buf, c.text[r.pos:])
+	case len(r.piece) == 0:
+		r.ask(h)
+		return 0, 0, ss.TxDontSend
+	default:
+		n = copy(buf, r.piece)
+		r.piece = r.piece[n:]
+	}
+	if r.pos += int64(n); r.pos == c.size {
+		f |= ss.EOM
+		r.release()
+	}
+	if r.pos < c.size || !r.sv.http {
+		h.RequestTx()
+	}
+	return n, f, ss.OK
+}
+
+// ask has the next piece of the file read. Tx is requested when it is there.
+func (r *reply) ask(h *ss.Handle) {
+	if r.reading {
+		return
+	}
+	if r.job == nil {
+		r.h, r.job, r.done = h, r.read, r.wasRead
+	}
+	if r.buf == nil {
+		r.buf = r.sv.take()
+	}
+	r.buf = r.buf[:min(int64(pieceSize), r.sv.content.size-r.pos)]
+	r.reading = true
+	if err := h.Runtime().Loop().Offload(r.job, r.done); err != nil {
+		r.wasRead(err)
+	}
+}
+
+// read runs away from the loop's thread.
+func (r *reply) read() error { return r.sv.content.read(r.buf, r.pos) }
+
+func (r *reply) wasRead(err error) {
+	r.reading = false
+	switch {
+	case r.gone:
+		r.release()
+	case err != nil:
+		r.sv.house.log.Error("the answer ends early", "err", err)
+		r.h.Disconnect()
+	default:
+		r.piece = r.buf
+		r.h.RequestTx()
+	}
+}
+
+func (r *reply) release() {
+	if r.buf != nil {
+		r.sv.give(r.buf)
+		r.buf, r.piece = nil, nil
+	}
+}
