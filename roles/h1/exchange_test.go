@@ -1,0 +1,82 @@
+package h1
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+func TestSetHandler(t *testing.T) {
+	second := (&recorder{}).answer(200, "")
+	first := &recorder{onHead: func(x http.Exchange, _ *http.Message) { x.SetHandler(second) }}
+	_, l := serve(NewConfig(), first)
+	l.Feed([]byte(postHead + "0123456789"))
+	wantCalls(t, first, "head POST / for=x HTTP/1.1 length=10")
+	wantCalls(t, second, "body 0123456789", "end", "done")
+	l.Feed([]byte(getHead))
+	wantCalls(t, first, "head GET / for=x HTTP/1.1 length=0")
+}
+
+// TestBodyHeldForContinue tries to send a body that may not leave yet.
+func TestBodyHeldForContinue(t *testing.T) {
+	k, l := dial(NewConfig())
+	h := &recorder{}
+	h.writable = func(x http.Exchange) {
+		if err := x.SendHead(&http.Message{Method: []byte("POST"), Authority: []byte("x"), Length: -1, Continue: true}, false); err != nil {
+			t.Fatal(err)
+		}
+		if r := x.Room(); r != nil {
+			t.Errorf("room for %d in front of 100, want none", len(r))
+		}
+		if err := x.SendTrailers(nil); err != http.ErrNoRoom {
+			t.Errorf("trailers in front of 100: %v, want ErrNoRoom", err)
+		}
+		x.Credit(5)
+		x.Commit(0, true)
+	}
+	if _, err := k.Do(h); err != nil {
+		t.Fatal(err)
+	}
+	l.Service()
+	if h.cause != errCommitHeld || l.Mode != roles.Reset {
+		t.Errorf("done with %v, mode %v; want %v, Reset", h.cause, l.Mode, errCommitHeld)
+	}
+}
+
+// TestPeerEndsDuringOurRequest has the server answer, and end its direction, while our body still goes.
+func TestPeerEndsDuringOurRequest(t *testing.T) {
+	k, l := dial(NewConfig())
+	l.Allow = 1
+	h := start(t, k, l, &http.Message{Method: []byte("POST"), Length: -1}, "hi")
+	l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+	if h.dones != 0 {
+		t.Fatal("done before the request is complete")
+	}
+	l.End()
+	if h.dones != 1 || h.cause != nil || !l.Over || strings.Contains(string(l.Out), "hi") {
+		t.Errorf("done %d times with %v, closed %v, out %q; want once, nil, true, no body", h.dones, h.cause, l.Over, l.Out)
+	}
+}
+
+// TestInterimWaitsForRoom asks for a 1xx head, and for an upgrade, when the output takes nothing.
+func TestInterimWaitsForRoom(t *testing.T) {
+	var s *Server
+	h := &recorder{}
+	s, l := serve(NewConfig(), h)
+	h.onHead = func(x http.Exchange, _ *http.Message) {
+		l.Refuse = true
+		if err := x.SendHead(&http.Message{Status: 103}, false); err != http.ErrNoRoom {
+			t.Errorf("103: %v, want ErrNoRoom", err)
+		}
+		if err := x.SendHead(&http.Message{Status: 200}, true); err != http.ErrNoRoom {
+			t.Errorf("200: %v, want ErrNoRoom", err)
+		}
+		if err := s.Upgrade(x, &http.Message{Upgrade: []byte("echo")}, sink{}); err != http.ErrNoRoom {
+			t.Errorf("upgrade: %v, want ErrNoRoom", err)
+		}
+	}
+	l.Feed([]byte(getHead))
+	wantOut(t, l, "")
+}
