@@ -1,0 +1,168 @@
+package ss_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/ss"
+)
+
+// clientDoc is a policy with one client stream type "c" at the server machine, and what else is given.
+func clientDoc(keys, more string) string {
+	return fmt.Sprintf(`{"retry":[
+		{"three":{"backoff":[1000,2000,4000],"conceal":3,"jitterpc":0}},
+		{"never":{"backoff":[500],"conceal":65535,"jitterpc":0}},
+		{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],
+	"s":[{"c":{"endpoint":"10.0.0.2","port":80,%s}}%s]}`, keys, more)
+}
+
+const (
+	h1Server  = `,{"srv":{"server":true,"port":80,"protocol":"h1","metadata":[{"mime":"content-type:"},{"method":""},{"path":""}]}}`
+	rawServer = `,{"srv":{"server":true,"port":80,"protocol":"raw"}}`
+)
+
+// TestOutcomes is the reference's table of what a client stream is told after which event.
+func TestOutcomes(t *testing.T) {
+	const up = "CREATING CONNECTING CONNECTED "
+	hangUpAtOnce := func(s *script) {
+		s.when(ss.Connected, func(h *ss.Handle) ss.Ret { return ss.DisconnectMe })
+	}
+	http := func(text string) func(*script) { return speak("\r\n\r\n", "HTTP/1.1 "+text, false) }
+	refusedTwice := "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED"
+	for _, c := range []struct {
+		name  string
+		keys  string
+		srv   string // server's stream type, none: nobody listens
+		each  func(*script)
+		setup func(s *script)
+		for_  time.Duration
+		want  string
+	}{
+		{name: "connection refused", keys: `"protocol":"h1","opportunistic":true,"retry":"three"`, want: refusedTwice},
+		{name: "raw connection refused", keys: `"protocol":"raw","opportunistic":true,"retry":"three"`, want: refusedTwice},
+		{name: "peer accepts and closes before any response", srv: rawServer, each: hangUpAtOnce,
+			keys: `"protocol":"h1","opportunistic":true,"retry":"three"`, want: refusedTwice},
+		{name: "what comes is no HTTP", srv: rawServer, each: speak("\r\n\r\n", "SSH-2.0-x\r\n\r\n", false),
+			keys: `"protocol":"h1","opportunistic":true,"retry":"three"`, want: refusedTwice},
+		{name: "redirect that is not followed", srv: rawServer, each: http("302 Found\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n"),
+			keys: `"protocol":"h1","opportunistic":true,"retry":"three"`, want: refusedTwice},
+		{name: "503", srv: rawServer, each: http("503 Busy\r\nContent-Length: 4\r\n\r\nbusy"),
+			keys: `"protocol":"h1","opportunistic":true,"retry":"three"`, want: refusedTwice},
+		{name: "429", srv: rawServer, each: http("429 Slow Down\r\nContent-Length: 0\r\n\r\n"),
+			keys: `"protocol":"h1","opportunistic":true,"retry":"three"`, want: refusedTwice},
+		{name: "no retries", keys: `"protocol":"h1","retry":"none"`, want: "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
+		{name: "200 with a body", srv: h1Server, each: answer(0, "hello"),
+			keys: `"protocol":"h1"`, want: up + `rx("hello"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`},
+		{name: "200 without", srv: h1Server, each: answer(0, ""),
+			keys: `"protocol":"h1"`, want: up + `QOS_ACK_REMOTE DISCONNECTED`},
+		{name: "204", srv: rawServer, each: http("204 No Content\r\n\r\n"),
+			keys: `"protocol":"h1"`, want: up + `QOS_ACK_REMOTE DISCONNECTED`},
+		{name: "304 is no redirect", srv: rawServer, each: http("304 Not Modified\r\n\r\n"),
+			keys: `"protocol":"h1"`, want: up + `QOS_NACK_REMOTE DISCONNECTED`},
+		{name: "100 and 103 before 200", srv: rawServer, each: http("100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"),
+			keys: `"protocol":"h1"`, want: up + `rx("hi"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`},
+		{name: "404 with a body", srv: h1Server, each: answer(404, "gone"),
+			keys: `"protocol":"h1"`, want: up + `rx("gone"|SOM) rx(""|EOM) QOS_NACK_REMOTE DISCONNECTED`},
+		{name: "404 is what is expected", srv: h1Server, each: answer(404, "gone"),
+			keys: `"protocol":"h1","http_expect":404`, want: up + `rx("gone"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`},
+		{name: "503 is what is expected", srv: h1Server, each: answer(503, ""),
+			keys: `"protocol":"h1","http_expect":503`, want: up + `QOS_ACK_REMOTE DISCONNECTED`},
+		{name: "200 is not what is expected", srv: h1Server, each: answer(200, ""),
+			keys: `"protocol":"h1","http_expect":404`, want: up + `QOS_NACK_REMOTE DISCONNECTED`},
+		{name: "status in the map", srv: h1Server, each: answer(404, "x"),
+			keys: `"protocol":"h1","http_resp_map":[{"404":1404},{"200":1200}]`,
+			want: "CREATING CONNECTING USER(1404) CONNECTED " + `rx("x"|SOM) rx(""|EOM) QOS_NACK_REMOTE DISCONNECTED`},
+		{name: "chunked", srv: rawServer, each: http("200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nTrailer: x\r\n\r\n"),
+			keys: `"protocol":"h1"`, want: up + `rx("abc"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`},
+		{name: "body ends with the connection", srv: rawServer, each: speak("\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nall of it", true),
+			keys: `"protocol":"h1"`, want: up + `rx("all of it"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`},
+		{name: "close in the middle of a body, opportunistic", srv: rawServer,
+			each: speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true),
+			keys: `"protocol":"h1","opportunistic":true`, want: up + `rx("half"|SOM) DISCONNECTED`},
+		{name: "close in the middle of a body, not opportunistic", srv: rawServer, for_: 1200 * time.Millisecond,
+			each: speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true),
+			keys: `"protocol":"h1","retry":"never"`,
+			want: up + `rx("half"|SOM) DISCONNECTED POLL CONNECTING CONNECTED rx("half"|SOM) DISCONNECTED POLL CONNECTING CONNECTED rx("half"|SOM) DISCONNECTED`},
+		{name: "raw close, opportunistic", srv: rawServer, each: hangUpAtOnce,
+			keys: `"protocol":"raw","opportunistic":true,"retry":"three"`, want: up + "DISCONNECTED"},
+		{name: "raw close, not opportunistic", srv: rawServer, each: hangUpAtOnce, for_: 1100 * time.Millisecond,
+			keys: `"protocol":"raw","retry":"three"`, want: up + "DISCONNECTED POLL CONNECTING CONNECTED DISCONNECTED"},
+		{name: "rx answers DISCONNECT_ME", srv: h1Server, each: answer(0, "hello"),
+			setup: func(s *script) {
+				s.onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DisconnectMe }
+			},
+			keys: `"protocol":"h1","opportunistic":true`, want: up + `rx("hello"|SOM) DISCONNECTED`},
+		{name: "rx answers DESTROY_ME", srv: h1Server, each: answer(0, "hello"),
+			setup: func(s *script) {
+				s.onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DestroyMe }
+			},
+			keys: `"protocol":"h1"`, want: up + `rx("hello"|SOM) DISCONNECTED DESTROYING`},
+		{name: "tx answers DISCONNECT_ME", srv: rawServer,
+			setup: func(s *script) {
+				s.when(ss.Connected, (*ss.Handle).RequestTx)
+				s.onTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.DisconnectMe }
+			},
+			keys: `"protocol":"raw","opportunistic":true`, want: up + "DISCONNECTED"},
+		{name: "http tx answers DISCONNECT_ME", srv: h1Server,
+			setup: func(s *script) {
+				s.onTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.DisconnectMe }
+			},
+			keys: `"protocol":"h1","http_method":"POST","retry":"none"`, want: "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
+		{name: "CONNECTED answers DESTROY_ME", srv: h1Server, each: answer(0, "hello"),
+			setup: func(s *script) { s.when(ss.Connected, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			keys:  `"protocol":"h1"`, want: up + "DISCONNECTED DESTROYING"},
+		{name: "CONNECTED answers SS_HANDLE_DESTROYED", srv: h1Server, each: answer(0, "hello"),
+			setup: func(s *script) { s.when(ss.Connected, func(*ss.Handle) ss.Ret { return ss.Destroyed }) },
+			keys:  `"protocol":"h1"`, want: up + "DISCONNECTED DESTROYING"},
+		{name: "ACK answers DESTROY_ME", srv: h1Server, each: answer(0, ""),
+			setup: func(s *script) { s.when(ss.QOSAckRemote, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			keys:  `"protocol":"h1"`, want: up + "QOS_ACK_REMOTE DISCONNECTED DESTROYING"},
+		{name: "NACK answers DESTROY_ME", srv: h1Server, each: answer(500, ""),
+			setup: func(s *script) { s.when(ss.QOSNackRemote, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			keys:  `"protocol":"h1"`, want: up + "QOS_NACK_REMOTE DISCONNECTED DESTROYING"},
+		{name: "ACK answers DISCONNECT_ME: the transaction is complete, nothing reconnects", srv: h1Server, each: answer(0, ""), for_: time.Minute,
+			setup: func(s *script) { s.when(ss.QOSAckRemote, func(*ss.Handle) ss.Ret { return ss.DisconnectMe }) },
+			keys:  `"protocol":"h1","nailed_up":true`, want: up + "QOS_ACK_REMOTE DISCONNECTED"},
+		{name: "UNREACHABLE answers DESTROY_ME",
+			setup: func(s *script) { s.when(ss.Unreachable, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			keys:  `"protocol":"h1","retry":"three"`, want: "CREATING CONNECTING UNREACHABLE DESTROYING"},
+		{name: "last UNREACHABLE answers DESTROY_ME",
+			setup: func(s *script) { s.when(ss.Unreachable, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			keys:  `"protocol":"h1","retry":"none"`, want: "CREATING CONNECTING UNREACHABLE DESTROYING"},
+		{name: "ALL_RETRIES_FAILED answers DESTROY_ME",
+			setup: func(s *script) { s.when(ss.AllRetriesFailed, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			keys:  `"protocol":"h1","retry":"none"`, want: "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED DESTROYING"},
+		{name: "POLL answers DESTROY_ME",
+			setup: func(s *script) { s.when(ss.Poll, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			keys:  `"protocol":"h1","retry":"three"`, want: "CREATING CONNECTING UNREACHABLE POLL DESTROYING"},
+		{name: "CONNECTING answers DESTROY_ME", srv: h1Server,
+			setup: func(s *script) { s.when(ss.Connecting, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			keys:  `"protocol":"h1"`, want: "CREATING CONNECTING DESTROYING"},
+		{name: "CONNECTING answers DISCONNECT_ME", srv: h1Server,
+			setup: func(s *script) { s.when(ss.Connecting, func(*ss.Handle) ss.Ret { return ss.DisconnectMe }) },
+			keys:  `"protocol":"h1","retry":"none"`, want: "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
+		{name: "nailed_up connects by itself, and does not repeat a transaction", srv: h1Server, each: answer(0, ""), for_: time.Minute,
+			keys: `"protocol":"h1","nailed_up":true`, want: up + "QOS_ACK_REMOTE DISCONNECTED"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, clientDoc(c.keys, c.srv), plan{})
+			if c.srv != "" {
+				w.serve("srv", c.each)
+			}
+			s := newScript()
+			if c.setup != nil {
+				c.setup(s)
+			}
+			h := w.create("c", s)
+			if !h.Policy().NailedUp {
+				h.Connect()
+			}
+			if c.for_ == 0 {
+				c.for_ = 10 * time.Second
+			}
+			w.pass(c.for_)
+			w.wantLine("the stream", s, c.want)
+		})
+	}
+}

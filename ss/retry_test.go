@@ -1,0 +1,232 @@
+package ss_test
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// gaps are the times between UNREACHABLE and the POLL of the attempt that followed it.
+func gaps(s *script) (list []time.Duration) {
+	var failed time.Duration
+	for i, st := range s.states {
+		switch st {
+		case ss.Unreachable:
+			failed = s.at[i]
+		case ss.Poll:
+			if failed != 0 {
+				list = append(list, s.at[i]-failed)
+			}
+			failed = 0
+		}
+	}
+	return list
+}
+
+// TestDelays holds every delay against its window [T, T + J% of T], over many seeds: the table is used
+// in turn and its last entry serves the rest.
+func TestDelays(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		retry string
+		base  []time.Duration // milliseconds, of the retries in turn
+		pc    int
+	}{
+		{"table", `{"backoff":[100,300,900],"conceal":5,"jitterpc":20}`, []time.Duration{100, 300, 900, 900, 900}, 20},
+		{"jitter of zero", `{"backoff":[100,300],"conceal":3,"jitterpc":0}`, []time.Duration{100, 300, 300}, 0},
+		{"jitter not given", `{"backoff":[1000],"conceal":2}`, []time.Duration{1000, 1000}, 30},
+		{"jitter of 255", `{"backoff":[1000],"conceal":2,"jitterpc":255}`, []time.Duration{1000, 1000}, 255},
+		{"no table", `{"conceal":1}`, []time.Duration{3000}, 30},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			spread := map[time.Duration]bool{}
+			for seed := range uint64(20) {
+				w := newWorld(t, `{"retry":[{"r":`+c.retry+`}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"r"}}]}`, plan{seed: seed})
+				s := newScript()
+				w.create("c", s).Connect()
+				w.run("giving up", func() bool { return s.told(ss.AllRetriesFailed) > 0 })
+				got := gaps(s)
+				if len(got) != len(c.base) {
+					t.Fatalf("seed %d: got %d retries (%v), want %d", seed, len(got), got, len(c.base))
+				}
+				for i, d := range got {
+					low := c.base[i] * time.Millisecond
+					high := low + low*time.Duration(c.pc)/100
+					if d < low || d > high {
+						t.Errorf("seed %d: delay %d: got %v, want %v to %v", seed, i, d, low, high)
+					}
+				}
+				spread[got[0]] = true
+			}
+			if (len(spread) > 1) != (c.pc > 0) {
+				t.Errorf("first delays over 20 seeds: got %d different ones with jitter %d%%", len(spread), c.pc)
+			}
+		})
+	}
+}
+
+// TestDefaultRetry: without a retry scheme there is one attempt.
+func TestDefaultRetry(t *testing.T) {
+	w := newWorld(t, `{"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw"}}]}`, plan{})
+	s := newScript()
+	w.create("c", s).Connect()
+	w.pass(time.Minute)
+	w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	w.wantCause(s, syscall.ECONNREFUSED)
+}
+
+// TestBudget: after giving up, RequestTx gives one more attempt and Connect the whole budget again.
+func TestBudget(t *testing.T) {
+	const (
+		all  = " CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED"
+		more = " POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED"
+	)
+	for _, c := range []struct {
+		name  string
+		start func(h *ss.Handle)
+		then  func(h *ss.Handle)
+		want  string
+	}{
+		{"Connect, RequestTx", func(h *ss.Handle) { h.Connect() }, func(h *ss.Handle) { h.RequestTx() }, "CREATING" + all + more},
+		{"Connect, Connect", func(h *ss.Handle) { h.Connect() }, func(h *ss.Handle) { h.Connect() }, "CREATING" + all + all},
+		{"RequestTx, Connect", func(h *ss.Handle) { h.RequestTx() }, func(h *ss.Handle) { h.Connect() }, "CREATING POLL" + all + all},
+		{"both at once is Connect", func(h *ss.Handle) { h.RequestTx(); h.Connect() }, func(h *ss.Handle) { h.RequestTx(); h.Connect() }, "CREATING" + all + all},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, clientDoc(`"protocol":"raw","retry":"three"`, ""), plan{})
+			s := newScript()
+			h := w.create("c", s)
+			c.start(h)
+			w.pass(time.Minute)
+			c.then(h)
+			w.pass(time.Minute)
+			w.wantLife("the stream", s, c.want)
+		})
+	}
+}
+
+// TestRequestWaitsForDelay: asking for Tx during a delay does not undo the backoff; Connect does.
+func TestRequestWaitsForDelay(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"three"`, ""), plan{})
+	s := newScript()
+	s.when(ss.Unreachable, (*ss.Handle).RequestTx)
+	h := w.create("c", s)
+	h.Connect()
+	w.pass(999 * time.Millisecond)
+	w.wantLife("the stream, before its delay is over", s, "CREATING CONNECTING UNREACHABLE")
+	h.RequestTx()
+	w.pass(2 * time.Millisecond)
+	w.wantLife("the stream, after", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE")
+	h.Connect()
+	w.settle()
+	w.wantLife("the stream, after Connect", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE CONNECTING UNREACHABLE")
+}
+
+// TestRequestInLastUnreachable: what a stream asks for between UNREACHABLE and ALL_RETRIES_FAILED is
+// done afterwards, and its Tx is not forgotten.
+func TestRequestInLastUnreachable(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"none","opportunistic":true`, rawServer), plan{})
+	s := newScript()
+	s.say, s.noEOM = []byte("late"), true
+	s.when(ss.Unreachable, func(h *ss.Handle) ss.Ret {
+		w.serve("srv", nil)
+		return h.RequestTx()
+	})
+	w.create("c", s).Connect()
+	w.settle()
+	w.wantLine("the stream", s, `CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED POLL CONNECTING CONNECTED tx("late"|SOM)`)
+}
+
+// TestOutage: a link that is cut for six hours of virtual time. The stream never hears of giving up,
+// waits as its table says, and comes back by itself.
+func TestOutage(t *testing.T) {
+	w := newWorld(t, `{"retry":[{"r":{"backoff":[1000,60000],"conceal":65535,"jitterpc":10,"svalidping":0}}],
+		"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","nailed_up":true,"retry":"r"}}`+rawServer+`]}`,
+		plan{net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
+	echo := func(s *script) { s.onRx = echoRx(s) }
+	w.serve("srv", echo)
+	s := newScript()
+	s.say, s.noEOM = []byte("ping"), true
+	s.when(ss.Connected, func(h *ss.Handle) ss.Ret { s.said = 0; return h.RequestTx() })
+	w.create("c", s)
+	w.run("the echo", func() bool { return string(s.got) == "ping" })
+	w.net.Partition(w.cli.host, w.srv.host)
+	w.cli.host.Reset(w.cli.host.Established()[0])
+	w.pass(6 * time.Hour)
+	if s.told(ss.AllRetriesFailed) != 0 {
+		t.Errorf("the stream gave up though its policy conceals every failure: %s", s.life())
+	}
+	// An attempt takes 20 s to fail, and a minute and up to 10% passes between two of them.
+	if n := s.told(ss.Connecting); n < 6*3600/(20+66) || n > 6*3600/80+2 {
+		t.Errorf("attempts in six hours: got %d, want 251 to 272", n)
+	}
+	w.net.Heal(w.cli.host, w.srv.host)
+	s.got = nil
+	w.pass(90 * time.Second)
+	if string(s.got) != "ping" || s.told(ss.Connected) != 2 {
+		t.Errorf("after the outage: got %q and %d times CONNECTED, want \"ping\" and twice: ...%s", s.got, s.told(ss.Connected), s.life()[max(0, len(s.life())-80):])
+	}
+}
+
+// echoRx gives back what it gets.
+func echoRx(s *script) func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	s.noEOM = true
+	return func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+		if s.said == len(s.say) {
+			s.say, s.said = s.say[:0], 0
+		}
+		s.say = append(s.say, b...)
+		return h.RequestTx()
+	}
+}
+
+// TestRetryAfter: 429 and 503 say how long to stay away, in seconds or as a date; the longer of that and
+// the table's delay counts.
+func TestRetryAfter(t *testing.T) {
+	for _, c := range []struct {
+		name, head string
+		want       time.Duration
+	}{
+		{"seconds", "503 Busy\r\nRetry-After: 120", 120 * time.Second},
+		{"429", "429 Slow\r\nRetry-After: 7", 7 * time.Second},
+		{"less than the table says", "503 Busy\r\nRetry-After: 0", time.Second},
+		{"a date half a minute ahead", "503 Busy\r\nRetry-After: Thu, 01 Jan 2026 00:00:30 GMT", 30 * time.Second},
+		{"a date in the past", "503 Busy\r\nRetry-After: Thu, 01 Jan 2015 00:00:30 GMT", time.Second},
+		{"a date years ahead", "503 Busy\r\nRetry-After: Thu, 01 Jan 2037 00:00:30 GMT", 24 * time.Hour},
+		{"nonsense", "503 Busy\r\nRetry-After: tomorrow", time.Second},
+		{"none", "503 Busy", time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, clientDoc(`"protocol":"h1","retry":"three"`, rawServer), plan{})
+			w.serve("srv", speak("\r\n\r\n", "HTTP/1.1 "+c.head+"\r\nContent-Length: 0\r\n\r\n", false))
+			s := newScript()
+			w.create("c", s).Connect()
+			w.run("the second attempt", func() bool { return s.told(ss.Connecting) == 2 })
+			got := gaps(s)[0]
+			if got < c.want-time.Second || got > c.want {
+				t.Errorf("delay: got %v, want %v", got, c.want)
+			}
+			var se *ss.StatusError
+			if !errors.As(s.causes[0], &se) || (se.Status != 503 && se.Status != 429) {
+				t.Errorf("cause: got %v, want a StatusError of 503 or 429", s.causes[0])
+			}
+		})
+	}
+}
+
+// TestConcealForever: 65535 is never reported, however long it goes on.
+func TestConcealForever(t *testing.T) {
+	w := newWorld(t, `{"retry":[{"r":{"backoff":[1],"conceal":65535,"jitterpc":0}}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"r"}}]}`, plan{})
+	s := newScript()
+	w.create("c", s).Connect()
+	w.run("65,600 attempts", func() bool { return w.cli.rt.Counters.Attempts > policy.Forever+65 })
+	if w.cli.rt.Counters.GivenUp != 0 || strings.Contains(s.life(), "FAILED") {
+		t.Errorf("gave up %d times, want never", w.cli.rt.Counters.GivenUp)
+	}
+}

@@ -1,0 +1,214 @@
+package ss_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// warmDoc has three stream types: two with one endpoint, and one with another port.
+const warmDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"s":[
+	{"a":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","http_url":"/a","retry":"none"}},
+	{"b":{"endpoint":"http://10.0.0.2","protocol":"h1","http_url":"/b","retry":"none"}},
+	{"post":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","http_method":"POST","retry":"none"}},
+	{"other":{"endpoint":"10.0.0.2","port":81,"protocol":"h1","retry":"none"}},
+	{"srv":{"server":true,"port":80,"protocol":"h1"}},
+	{"srv81":{"server":true,"port":81,"protocol":"h1"}},
+	{"raw":{"server":true,"port":80,"protocol":"raw"}}]}`
+
+const oneGET = "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED"
+
+// get runs one transaction of a new stream and returns what it was told.
+func (w *world) get(streamType string) *script {
+	w.t.Helper()
+	s := newScript()
+	w.create(streamType, s).Connect()
+	w.run("the end of a transaction", func() bool { return s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) > 0 })
+	return s
+}
+
+// TestWarmConnection: a connection serves the next stream with the same endpoint, whatever its type is
+// called, and no other. Its stream was told DISCONNECTED all the same.
+func TestWarmConnection(t *testing.T) {
+	w := newWorld(t, warmDoc, plan{})
+	w.serve("srv", answer(0, ""))
+	w.serve("srv81", answer(0, ""))
+	for i, step := range []struct {
+		streamType  string
+		connections int
+		warm        uint64
+	}{{"a", 1, 0}, {"b", 1, 1}, {"other", 2, 1}, {"a", 2, 2}, {"other", 2, 3}} {
+		w.wantLife(step.streamType, w.get(step.streamType), oneGET)
+		if got := w.cli.rt.Counters.Warm; got != step.warm || len(w.accepted) != step.connections {
+			t.Errorf("after step %d, %s: got %d connections and %d reused, want %d and %d",
+				i, step.streamType, len(w.accepted), got, step.connections, step.warm)
+		}
+	}
+	if got, want := w.accepted[0].life(), "CREATING CONNECTING CONNECTED SERVER_TXN SERVER_TXN SERVER_TXN"; got != want {
+		t.Errorf("the server's stream: got %s, want %s", got, want)
+	}
+}
+
+// TestBusyConnection: a connection in use is not shared.
+func TestBusyConnection(t *testing.T) {
+	w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}})
+	w.serve("srv", answer(0, "x"))
+	a, b := newScript(), newScript()
+	w.create("a", a).Connect()
+	w.create("b", b).Connect()
+	w.pass(time.Second)
+	w.wantLife("one", a, oneGET)
+	w.wantLife("the other", b, oneGET)
+	if len(w.accepted) != 2 {
+		t.Errorf("connections: got %d, want 2", len(w.accepted))
+	}
+}
+
+// TestKeepWarm: connections wait as long as configured, then they go, also for the server.
+func TestKeepWarm(t *testing.T) {
+	for _, c := range []struct {
+		keep, wait time.Duration
+		warm       bool
+	}{
+		{0, 4900 * time.Millisecond, true},
+		{0, 5100 * time.Millisecond, false},
+		{time.Second, 900 * time.Millisecond, true},
+		{time.Second, 1100 * time.Millisecond, false},
+		{-1, 0, false},
+	} {
+		t.Run(fmt.Sprintf("%v after %v", c.keep, c.wait), func(t *testing.T) {
+			w := newWorld(t, warmDoc, plan{client: func(k *ss.Config) { k.KeepWarm = c.keep }})
+			w.serve("srv", answer(0, ""))
+			w.get("a")
+			w.pass(c.wait)
+			if open := w.cli.rt.Net().Open() == 1; open != c.warm {
+				t.Errorf("the connection is open: got %v, want %v", open, c.warm)
+			}
+			w.get("a")
+			if reused := w.cli.rt.Counters.Warm == 1; reused != c.warm {
+				t.Errorf("the connection was reused: got %v, want %v", reused, c.warm)
+			}
+		})
+	}
+}
+
+// TestWarmMax: the connection that waits longest makes room.
+func TestWarmMax(t *testing.T) {
+	for _, c := range []struct{ most, want int }{{2, 2}, {1, 1}, {-1, 0}, {0, 3}} {
+		w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: time.Millisecond}},
+			client: func(k *ss.Config) { k.WarmMax = c.most }})
+		w.serve("srv", answer(0, ""))
+		var all []*script
+		for range 3 {
+			s := newScript()
+			all = append(all, s)
+			w.create("a", s).Connect()
+		}
+		w.pass(time.Second)
+		for _, s := range all {
+			w.wantLife("a stream", s, oneGET)
+		}
+		if got := w.cli.rt.Net().Open(); got != c.want {
+			t.Errorf("WarmMax %d: connections kept of 3: got %d, want %d", c.most, got, c.want)
+		}
+	}
+}
+
+// TestStaleConnection: the server closes a connection while it is warm. If the client knows, it makes a
+// new one; if the news crosses its request, a request that may be repeated is, without a word to the
+// stream, and one that may not is a failed attempt.
+func TestStaleConnection(t *testing.T) {
+	for _, c := range []struct {
+		streamType, want string
+	}{
+		{"a", oneGET},
+		{"post", "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
+	} {
+		t.Run(c.streamType, func(t *testing.T) {
+			w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
+			w.serve("srv", func(s *script) {
+				answer(0, "")(s)
+				s.onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
+			})
+			w.get("a")
+			w.accepted[0].h.Destroy()
+			w.pass(time.Millisecond) // the server's FIN is on its way
+			s := w.get(c.streamType)
+			if c.streamType == "post" && s.told(ss.QOSAckRemote) == 1 {
+				t.Fatal("a POST was repeated")
+			}
+			w.wantLife("the stream on a stale connection", s, c.want)
+			if a := w.cli.rt.Counters; a.Warm != 1 {
+				t.Errorf("warm connections taken: got %d, want 1", a.Warm)
+			}
+		})
+	}
+	t.Run("known", func(t *testing.T) {
+		w := newWorld(t, warmDoc, plan{})
+		w.serve("srv", answer(0, ""))
+		w.get("a")
+		w.accepted[0].h.Destroy()
+		w.settle()
+		w.wantLife("the stream", w.get("a"), oneGET)
+		if got := w.cli.rt.Counters.Warm; got != 0 {
+			t.Errorf("warm connections taken: got %d, want 0", got)
+		}
+	})
+	t.Run("replay finds nobody", func(t *testing.T) {
+		w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
+		h, _ := w.serve("srv", answer(0, ""))
+		w.get("a")
+		h.Destroy()
+		w.pass(time.Millisecond)
+		w.wantLife("the stream", w.get("a"), "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	})
+}
+
+// TestNotReusable: what ends a connection ends it: close in the response, and a body without an end.
+func TestNotReusable(t *testing.T) {
+	for _, head := range []string{
+		"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+	} {
+		w := newWorld(t, warmDoc, plan{})
+		w.serve("raw", speak("\r\n\r\n", head, false))
+		w.wantLife("the first", w.get("a"), oneGET)
+		w.wantLife("the second", w.get("a"), oneGET)
+		if len(w.accepted) != 2 {
+			t.Errorf("connections after %q: got %d, want 2", head, len(w.accepted))
+		}
+	}
+}
+
+// TestUnsolicited: bytes that come on a warm connection are for nobody.
+func TestUnsolicited(t *testing.T) {
+	w := newWorld(t, warmDoc, plan{})
+	w.serve("raw", speak("\r\n\r\n", okEmpty, false))
+	w.get("a")
+	w.accepted[0].say, w.accepted[0].said = []byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstale"), 0
+	w.accepted[0].h.RequestTx()
+	w.settle()
+	w.wantLife("the next", w.get("a"), oneGET)
+	if len(w.accepted) != 2 {
+		t.Errorf("connections: got %d, want 2", len(w.accepted))
+	}
+}
+
+// TestDumpTellsWarm: people see what waits.
+func TestDumpTellsWarm(t *testing.T) {
+	w := newWorld(t, warmDoc, plan{})
+	w.serve("srv", answer(0, ""))
+	s := w.get("a")
+	s.h.Pause()
+	var b strings.Builder
+	w.cli.rt.Dump(&b)
+	for _, want := range []string{"1 streams, 1 connections, 1 warm, 0 bytes held", "a ", "LWSSSCS_DISCONNECTED", "no connection", "paused"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("dump: got %q, want %q in it", b.String(), want)
+		}
+	}
+}

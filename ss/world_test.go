@@ -1,0 +1,486 @@
+package ss_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// The two machines of a world. Policies of stories name them by these addresses.
+var (
+	clientIP = netip.MustParseAddr("10.0.0.1")
+	serverIP = netip.MustParseAddr("10.0.0.2")
+)
+
+// plan says what a world is like. The zero plan is a perfect network.
+type plan struct {
+	seed   uint64
+	net    sim.Options
+	client func(*ss.Config)
+	server func(*ss.Config)
+	loop   loop.Config
+}
+
+// world is a network with a client and a server machine, a runtime on each, and a record of all that
+// streams were told. When the test ends it closes both runtimes and looks whether anything is left.
+type world struct {
+	t        testing.TB
+	net      *sim.Network
+	cli, srv *machine
+	lives    map[*ss.Handle]*life
+	accepted []*script // streams that servers made, in order
+	failed   bool
+}
+
+// machine is one end of a world.
+type machine struct {
+	host *sim.Host
+	loop *loop.Loop
+	rt   *ss.Runtime
+}
+
+// life follows one handle through both tables.
+type life struct {
+	life, last ss.State
+	told       []string
+	over       bool
+}
+
+func newWorld(t testing.TB, doc string, p plan) *world {
+	t.Helper()
+	pol, err := policy.Parse([]byte(doc))
+	if err != nil {
+		t.Fatalf("policy: %v", err)
+	}
+	w := &world{t: t, net: sim.New(p.seed, p.net), lives: make(map[*ss.Handle]*life)}
+	w.cli = w.machine("client", clientIP, pol, p.loop, p.client)
+	w.srv = w.machine("server", serverIP, pol, p.loop, p.server)
+	t.Cleanup(w.end)
+	return w
+}
+
+func (w *world) machine(name string, ip netip.Addr, pol *policy.Policy, lc loop.Config, change func(*ss.Config)) *machine {
+	m := &machine{host: w.net.Host(name, ip)}
+	m.loop = loop.New(m.host, lc)
+	c := ss.Config{Loop: m.loop, Policy: pol, PanicOnIllegal: true, Observe: w.observe}
+	if change != nil {
+		change(&c)
+	}
+	var err error
+	if m.rt, err = ss.New(c); err != nil {
+		w.t.Fatal(err)
+	}
+	return m
+}
+
+// eventsAt is written down here once more, apart from the package's own table: in which states of life
+// which event may be told.
+var eventsAt = map[ss.State][]ss.State{
+	ss.Poll:         {ss.Creating, ss.Disconnected, ss.Unreachable, ss.AllRetriesFailed},
+	ss.QOSAckRemote: {ss.Connected}, ss.QOSNackRemote: {ss.Connected},
+	ss.ServerTxn: {ss.Connected},
+	ss.Timeout: {ss.Creating, ss.Connecting, ss.Connected, ss.Disconnected, ss.Unreachable,
+		ss.AuthFailed, ss.AllRetriesFailed},
+	ss.EventWaitCancel: {ss.Creating, ss.Connecting, ss.Connected, ss.Disconnected, ss.Unreachable,
+		ss.AuthFailed, ss.AllRetriesFailed},
+}
+
+func isOneOf(s ss.State, list []ss.State) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// observe holds every state of every handle against both tables.
+func (w *world) observe(h *ss.Handle, s ss.State, _ ss.Notice) {
+	l := w.lives[h]
+	if l == nil {
+		l = new(life)
+		w.lives[h] = l
+	}
+	l.told = append(l.told, short(s))
+	bad := func(why string) {
+		w.t.Errorf("%s: %s\n  told: %s", h.StreamType(), why, strings.Join(l.told, " "))
+	}
+	if l.over {
+		bad("told something after DESTROYING")
+	}
+	if !ss.LegalInReference(l.last, s) {
+		bad(fmt.Sprintf("the reference does not allow %v after %v", s, l.last))
+	}
+	if s >= ss.UserBase {
+		return
+	}
+	if s != ss.EventWaitCancel {
+		l.last = s
+	}
+	if at, event := eventsAt[s]; event {
+		if !isOneOf(l.life, at) {
+			bad(fmt.Sprintf("event %v in %v", s, l.life))
+		}
+		return
+	}
+	legal := false
+	for _, m := range ss.Transitions() {
+		legal = legal || m.From == l.life && m.To == s
+	}
+	if !legal {
+		bad(fmt.Sprintf("move from %v to %v", l.life, s))
+	}
+	l.life = s
+	l.over = s == ss.Destroying
+}
+
+// run turns both loops until the condition holds.
+func (w *world) run(what string, until func() bool) {
+	w.t.Helper()
+	if err := w.net.Run(until, 24*time.Hour, w.cli.loop, w.srv.loop); err != nil {
+		w.failed = true
+		w.t.Fatalf("waiting for %s: %v\n%s", what, err, w.dump())
+	}
+}
+
+// pass turns both loops for d of virtual time.
+func (w *world) pass(d time.Duration) {
+	w.t.Helper()
+	over := false
+	w.net.At(d, func() { over = true })
+	w.run(fmt.Sprintf("%v to pass", d), func() bool { return over })
+}
+
+// settle lets happen what happens at once.
+func (w *world) settle() { w.t.Helper(); w.pass(time.Millisecond) }
+
+// dump is what to read when a story got stuck.
+func (w *world) dump() string {
+	var b strings.Builder
+	for _, m := range []*machine{w.cli, w.srv} {
+		fmt.Fprintf(&b, "%s: ", m.host.Name())
+		m.rt.Dump(&b)
+	}
+	for _, s := range w.accepted {
+		fmt.Fprintf(&b, "accepted: %s\n", s.line())
+	}
+	return b.String()
+}
+
+// end closes both runtimes, lets the world come to rest, and looks whether anything is left.
+func (w *world) end() {
+	if w.failed || w.cli.loop.Poisoned() != nil || w.srv.loop.Poisoned() != nil {
+		return
+	}
+	w.cli.rt.Close()
+	w.srv.rt.Close()
+	// A pause between two turns of a machine must not hide what it still wants to do.
+	err := w.net.Run(func() bool { return w.cli.left() == "" && w.srv.left() == "" }, time.Hour, w.cli.loop, w.srv.loop)
+	for _, m := range []*machine{w.cli, w.srv} {
+		if left := m.left(); left != "" {
+			w.t.Errorf("%s: left over at the end (%v): %s\n%s", m.host.Name(), err, left, w.dump())
+		}
+		if c := m.rt.Counters; c.Illegal != 0 || c.Created != c.Destroyed {
+			w.t.Errorf("%s: %d streams created, %d destroyed, %d illegal moves; want as many destroyed as created, no illegal move",
+				m.host.Name(), c.Created, c.Destroyed, c.Illegal)
+		}
+	}
+	for h, l := range w.lives {
+		if !l.over {
+			w.t.Errorf("%s: was never told DESTROYING: %s", h.StreamType(), strings.Join(l.told, " "))
+		}
+	}
+}
+
+// left says what a machine holds that it should not after the end, "" for nothing.
+func (m *machine) left() string {
+	var list []string
+	say := func(bad bool, format string, args ...any) {
+		if bad {
+			list = append(list, fmt.Sprintf(format, args...))
+		}
+	}
+	say(m.rt.Len() != 0, "%d handles", m.rt.Len())
+	say(m.rt.Net().Open() != 0, "%d connections", m.rt.Net().Open())
+	say(m.rt.Net().Held() != 0, "%d bytes held", m.rt.Net().Held())
+	say(m.loop.Account().Used() != 0, "%d bytes on the account", m.loop.Account().Used())
+	say(len(m.host.Open()) != 0, "descriptors %q", m.host.Open())
+	say(m.loop.Stats().Timers != 0, "%d timers armed", m.loop.Stats().Timers)
+	say(m.loop.Stats().Sources != 0, "%d sources watched", m.loop.Stats().Sources)
+	say(m.loop.Timeout() != loop.Forever, "the loop wants a turn in %v", m.loop.Timeout())
+	return strings.Join(list, "; ")
+}
+
+// script is a Stream that does what a story says and writes down what it is told.
+type script struct {
+	w    *world
+	h    *ss.Handle
+	on   map[ss.State]func(h *ss.Handle, n ss.Notice) ss.Ret
+	onRx func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret
+	onTx func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret)
+
+	say     []byte // what Tx gives when onTx is nil: SOM in front, EOM behind
+	said    int
+	noEOM   bool // leave EOM away (raw, or a length that says it)
+	piece   int  // most bytes per Tx, 0 for as many as fit
+	got     []byte
+	log     []string
+	at      []time.Duration // when each state was told; parallel to states
+	states  []ss.State
+	causes  []error
+	dead    bool
+	quietTx bool // do not log Tx
+}
+
+func newScript() *script {
+	return &script{on: make(map[ss.State]func(*ss.Handle, ss.Notice) ss.Ret)}
+}
+
+// when has f called in state s, and returns the script.
+func (s *script) when(st ss.State, f func(h *ss.Handle) ss.Ret) *script {
+	s.on[st] = func(h *ss.Handle, _ ss.Notice) ss.Ret { return f(h) }
+	return s
+}
+
+// short is the name of a state without its prefix.
+func short(s ss.State) string {
+	if s >= ss.UserBase {
+		return fmt.Sprintf("USER(%d)", s)
+	}
+	return strings.TrimPrefix(s.String(), "LWSSSCS_")
+}
+
+func quoted(b []byte) string {
+	if len(b) > 32 {
+		return fmt.Sprintf("%d bytes", len(b))
+	}
+	return fmt.Sprintf("%q", b)
+}
+
+func marks(f ss.Flags) string {
+	s := ""
+	if f&ss.SOM != 0 {
+		s += "|SOM"
+	}
+	if f&ss.EOM != 0 {
+		s += "|EOM"
+	}
+	return s
+}
+
+func (s *script) alive(what string) {
+	if s.dead {
+		s.w.t.Errorf("%s after DESTROYING; before: %s", what, s.line())
+	}
+}
+
+// State implements ss.Stream.
+func (s *script) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
+	s.alive(short(st))
+	s.log = append(s.log, short(st))
+	s.states = append(s.states, st)
+	s.at = append(s.at, s.w.net.Now())
+	if n.Cause != nil {
+		s.causes = append(s.causes, n.Cause)
+	}
+	switch st {
+	case ss.Connecting, ss.ServerTxn:
+		s.said = 0
+	case ss.Destroying:
+		s.dead = true
+	}
+	if f := s.on[st]; f != nil {
+		return f(h, n)
+	}
+	return ss.OK
+}
+
+// Rx implements ss.Stream.
+func (s *script) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	s.alive("Rx")
+	s.log = append(s.log, "rx("+quoted(b)+marks(f)+")")
+	s.got = append(s.got, b...)
+	if s.onRx != nil {
+		return s.onRx(h, b, f)
+	}
+	return ss.OK
+}
+
+// Tx implements ss.Stream.
+func (s *script) Tx(h *ss.Handle, ordinal uint32, buf []byte) (n int, f ss.Flags, r ss.Ret) {
+	s.alive("Tx")
+	if s.onTx != nil {
+		n, f, r = s.onTx(h, ordinal, buf)
+	} else {
+		n, f, r = s.give(h, buf)
+	}
+	if r == ss.OK && !s.quietTx {
+		s.log = append(s.log, "tx("+quoted(buf[:max(0, min(n, len(buf)))])+marks(f)+")")
+	}
+	return n, f, r
+}
+
+// give sends what is left of say.
+func (s *script) give(h *ss.Handle, buf []byte) (n int, f ss.Flags, r ss.Ret) {
+	if s.said == len(s.say) && (s.said > 0 || s.noEOM) {
+		return 0, 0, ss.TxDontSend
+	}
+	if s.said == 0 {
+		f = ss.SOM
+	}
+	if s.piece > 0 && len(buf) > s.piece {
+		buf = buf[:s.piece]
+	}
+	n = copy(buf, s.say[s.said:])
+	s.said += n
+	switch {
+	case s.said < len(s.say):
+		h.RequestTx()
+	case !s.noEOM:
+		f |= ss.EOM
+	}
+	return n, f, ss.OK
+}
+
+// line is what the stream was told, in one line.
+func (s *script) line() string { return strings.Join(s.log, " ") }
+
+// life is line without payload.
+func (s *script) life() string {
+	var list []string
+	for _, st := range s.states {
+		list = append(list, short(st))
+	}
+	return strings.Join(list, " ")
+}
+
+// told counts how often the stream was told st.
+func (s *script) told(st ss.State) int {
+	n := 0
+	for _, x := range s.states {
+		if x == st {
+			n++
+		}
+	}
+	return n
+}
+
+// when st was told for the nth time, counted from 0.
+func (s *script) time(st ss.State, nth int) time.Duration {
+	for i, x := range s.states {
+		if x == st {
+			if nth == 0 {
+				return s.at[i]
+			}
+			nth--
+		}
+	}
+	s.w.t.Fatalf("%v was not told that often: %s", st, s.life())
+	return 0
+}
+
+// create makes a client stream that follows s.
+func (w *world) create(streamType string, s *script) *ss.Handle {
+	w.t.Helper()
+	s.w = w
+	h, err := w.cli.rt.Create(ss.Info{StreamType: streamType, New: func(h *ss.Handle) ss.Stream { s.h = h; return s }})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return h
+}
+
+// serve makes a server stream; each accepted stream follows a script of its own.
+func (w *world) serve(streamType string, each func(s *script)) (*ss.Handle, *script) {
+	w.t.Helper()
+	listener := newScript()
+	listener.w = w
+	h, err := w.srv.rt.Create(ss.Info{StreamType: streamType, New: func(h *ss.Handle) ss.Stream {
+		if h.Server() == nil {
+			listener.h = h
+			return listener
+		}
+		s := newScript()
+		s.w, s.h = w, h
+		w.accepted = append(w.accepted, s)
+		if each != nil {
+			each(s)
+		}
+		return s
+	}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return h, listener
+}
+
+// wantLine compares everything that a stream was told.
+func (w *world) wantLine(who string, s *script, want string) {
+	w.t.Helper()
+	want = strings.Join(strings.Fields(want), " ")
+	if got := s.line(); got != want {
+		w.t.Errorf("%s was told\n  got  %s\n  want %s\n  causes %v", who, got, want, s.causes)
+	}
+}
+
+// wantLife compares the states that a stream was told.
+func (w *world) wantLife(who string, s *script, want string) {
+	w.t.Helper()
+	want = strings.Join(strings.Fields(want), " ")
+	if got := s.life(); got != want {
+		w.t.Errorf("%s was told\n  got  %s\n  want %s\n  causes %v", who, got, want, s.causes)
+	}
+}
+
+// wantCause asks for an error among those that went with states.
+func (w *world) wantCause(s *script, want error) {
+	w.t.Helper()
+	for _, c := range s.causes {
+		if errors.Is(c, want) {
+			return
+		}
+	}
+	w.t.Errorf("causes told: got %v, want one that is %q", s.causes, want)
+}
+
+// answer has an accepted HTTP stream answer every transaction with body, whose length it announces.
+func answer(code int, body string) func(*script) {
+	return func(s *script) {
+		s.say = []byte(body)
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			h.ServerAck(code)
+			return h.RequestTxLen(int64(len(body)))
+		})
+	}
+}
+
+// speak has an accepted raw stream read until what came contains until, and then say text; with hangUp
+// it disconnects afterwards. It stands for any HTTP server, a bad one too.
+func speak(until, text string, hangUp bool) func(*script) {
+	return func(s *script) {
+		s.noEOM = true
+		s.onRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+			if strings.Contains(string(s.got), until) {
+				s.got = s.got[:0]
+				s.said, s.say = 0, []byte(text)
+				return h.RequestTx()
+			}
+			return ss.OK
+		}
+		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			n, f, r := s.give(h, buf)
+			if hangUp && s.said == len(s.say) {
+				h.Disconnect()
+			}
+			return n, f, r
+		}
+	}
+}
