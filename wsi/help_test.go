@@ -341,14 +341,20 @@ type peer struct {
 	fd loop.FD
 }
 
-// connect joins a bare socket to port 80 of b and returns it with the fake that b accepted.
-func (wd *world) connect(a *acceptor) (*peer, *fake) {
+// knock begins to connect a bare socket to port 80 of b.
+func (wd *world) knock() *peer {
 	wd.t.Helper()
 	fd, e := wd.a.Connect(loop.Addr{IP: netip.AddrPortFrom(ipB, 80)}, loop.SocketOptions{})
 	if e != syscall.EINPROGRESS {
 		wd.t.Fatalf("connect: got %v, want EINPROGRESS", e)
 	}
-	had := len(a.all)
+	return &peer{wd.t, wd.a, fd}
+}
+
+// connect joins a bare socket to port 80 of b and returns it with the fake that b accepted.
+func (wd *world) connect(a *acceptor) (*peer, *fake) {
+	wd.t.Helper()
+	p, had := wd.knock(), len(a.all)
 	wd.pass(time.Millisecond)
 	if len(a.all) != had+1 {
 		wd.t.Fatalf("accepted: got %d, want 1", len(a.all)-had)
@@ -356,7 +362,7 @@ func (wd *world) connect(a *acceptor) (*peer, *fake) {
 	f := a.all[had]
 	f.wantOpen()
 	f.log = f.log[:0]
-	return &peer{wd.t, wd.a, fd}, f
+	return p, f
 }
 
 func (p *peer) write(text string) {

@@ -107,7 +107,7 @@ func TestAcceptBudget(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Accepts: 10}, Config{})
 	a := wd.listen()
 	for range 35 {
-		wd.a.Connect(loop.Addr{IP: netip.AddrPortFrom(ipB, 80)}, loop.SocketOptions{})
+		wd.knock()
 	}
 	for _, want := range []int{10, 20, 30, 35} {
 		wd.turn()
@@ -138,7 +138,7 @@ func TestDescriptorExhaustion(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 3 {
-				wd.a.Connect(loop.Addr{IP: netip.AddrPortFrom(ipB, 80)}, loop.SocketOptions{})
+				wd.knock()
 			}
 			o := wd.n.Options()
 			o.MaxDescriptors = 3 // the listeners and f, on this host; the other only closes
@@ -188,7 +188,7 @@ func TestDescriptorExhaustion(t *testing.T) {
 func TestCloseStarvingListener(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
-	wd.a.Connect(loop.Addr{IP: netip.AddrPortFrom(ipB, 80)}, loop.SocketOptions{})
+	wd.knock()
 	wd.n.SetOptions(sim.Options{MaxDescriptors: 1})
 	wd.pass(10 * time.Millisecond)
 	if len(wd.net.starving) != 1 {
@@ -208,9 +208,8 @@ func TestRefuse(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
 	a.refuse = true
-	fd, _ := wd.a.Connect(loop.Addr{IP: netip.AddrPortFrom(ipB, 80)}, loop.SocketOptions{})
+	p := wd.knock()
 	wd.settle()
-	p := &peer{t, wd.a, fd}
 	p.want("", 0)
 	if wd.net.Counters.AcceptRefused != 1 || len(wd.b.Open()) != 1 {
 		t.Errorf("refused: got %d, open %q, want 1 and the listener", wd.net.Counters.AcceptRefused, wd.b.Open())
@@ -225,7 +224,7 @@ func TestCloseListenerWhileAccepting(t *testing.T) {
 	a := wd.listen()
 	a.script = func(*fake) { a.l.Close() }
 	for range 3 {
-		wd.a.Connect(loop.Addr{IP: netip.AddrPortFrom(ipB, 80)}, loop.SocketOptions{})
+		wd.knock()
 	}
 	wd.pass(time.Second)
 	if len(a.all) != 1 {
@@ -242,7 +241,7 @@ func TestStopAccepting(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 1000}, Config{})
 	a := wd.listen()
 	wd.loop.Account().Charge(800)
-	wd.a.Connect(loop.Addr{IP: netip.AddrPortFrom(ipB, 80)}, loop.SocketOptions{})
+	wd.knock()
 	turns := wd.loop.Stats().Turns
 	wd.pass(time.Minute)
 	if len(a.all) != 0 {

@@ -1,0 +1,245 @@
+package wsi
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/sim"
+)
+
+// panics turns until something panics and returns with what, and whom the loop blames.
+func (n *node) panics() (text string) {
+	defer func() {
+		if r := recover(); r != nil {
+			text = fmt.Sprint(r, "; ", n.loop.Poisoned())
+		}
+	}()
+	for range 10 {
+		if err := n.loop.Service(); err != nil {
+			return "no panic, but " + err.Error()
+		}
+	}
+	return "no panic"
+}
+
+// callbacks are an Upper's calls: how each is hooked, and brought about.
+var callbacks = []struct {
+	name   string
+	hook   func(f *fake, do func())
+	before bool // hooked before the connection stands
+	cause  func(p *peer, f *fake)
+}{
+	{"Opened", func(f *fake, do func()) { f.onOpened = do }, true, nil},
+	{"Rx", func(f *fake, do func()) { f.onRx = func(b []byte) int { do(); return len(b) } }, false,
+		func(p *peer, f *fake) { p.write("x") }},
+	{"RxEnd", func(f *fake, do func()) { f.onRxEnd = func(int) { do() } }, false,
+		func(p *peer, f *fake) { p.h.CloseWrite(p.fd) }},
+	{"Writable", func(f *fake, do func()) { f.onWritable = do }, false,
+		func(p *peer, f *fake) { f.w.WantWrite() }},
+	{"Timeout", func(f *fake, do func()) { f.onTimeout = do }, false,
+		func(p *peer, f *fake) { f.deadline = 1; f.w.Rearm() }},
+	{"Closed", func(f *fake, do func()) { f.onClosed = do }, false,
+		func(p *peer, f *fake) { f.w.Close(roles.Graceful, nil) }},
+}
+
+// A panic in any callback poisons the loop and names the connection.
+func TestPanicInCallbacks(t *testing.T) {
+	for _, c := range callbacks {
+		t.Run(c.name, func(t *testing.T) {
+			wd := plain(t)
+			a := wd.listen()
+			boom := func() { panic("boom") }
+			if c.before {
+				a.script = func(f *fake) { c.hook(f, boom) }
+				wd.knock()
+			} else {
+				p, f := wd.connect(a)
+				c.hook(f, boom)
+				c.cause(p, f)
+			}
+			got := wd.panics()
+			if !strings.HasPrefix(got, "boom; ") || !strings.Contains(got, "accepted 0 (10.0.0.1:") {
+				t.Errorf("got %q, want boom, blamed on accepted 0 and its peer", got)
+			}
+			if err := wd.loop.Service(); !errors.Is(err, loop.ErrPoisoned) {
+				t.Errorf("next turn: got %v, want that the loop is poisoned", err)
+			}
+		})
+	}
+}
+
+// Everything may be asked for inside every callback, of this connection and of another: nothing is
+// called inside the call, Closed comes once, and all is given back.
+func TestReentry(t *testing.T) {
+	actions := []struct {
+		name string
+		do   func(w *Wsi)
+	}{
+		{"close gracefully", func(w *Wsi) { w.Close(roles.Graceful, nil) }},
+		{"close at once", func(w *Wsi) { w.Close(roles.Immediate, nil) }},
+		{"reset", func(w *Wsi) { w.Close(roles.Reset, nil) }},
+		{"close twice", func(w *Wsi) { w.Close(roles.Graceful, nil); w.Close(roles.Immediate, nil) }},
+		{"pause", func(w *Wsi) { w.Pause() }},
+		{"pause and resume", func(w *Wsi) { w.Pause(); w.Resume() }},
+		{"resume", func(w *Wsi) { w.Resume() }},
+		{"want to write", func(w *Wsi) { w.WantWrite() }},
+		{"close write", func(w *Wsi) { w.CloseWrite() }},
+		{"rearm", func(w *Wsi) { w.Rearm() }},
+		{"produce", func(w *Wsi) {
+			if room := w.Room(1); room != nil {
+				w.Commit(copy(room, "y"))
+			}
+		}},
+		{"replace", func(w *Wsi) {
+			if f, ok := w.upper.(*fake); ok {
+				u := newFake(f.t, f.name+" replaced")
+				u.w = w
+				w.Replace(u)
+			}
+		}},
+	}
+	for _, c := range callbacks {
+		for _, act := range actions {
+			for _, own := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s in %s, own %v", act.name, c.name, own), func(t *testing.T) {
+					wd := plain(t)
+					a := wd.listen()
+					pOther, other := wd.connect(a)
+					var f *fake
+					times := 0
+					do := func() {
+						if times++; times > 3 {
+							return // Writable that wants to write would go on for ever
+						}
+						if act.do(other.w); own {
+							act.do(f.w)
+						}
+					}
+					a.script = func(n *fake) {
+						if f = n; c.before {
+							c.hook(f, do)
+						}
+					}
+					p := wd.knock()
+					wd.pass(time.Millisecond)
+					if !c.before {
+						c.hook(f, do)
+						c.cause(p, f)
+					}
+					wd.pass(time.Second)
+					if times == 0 {
+						t.Fatal("the callback did not come about")
+					}
+					for _, w := range []*Wsi{f.w, other.w} {
+						w.Close(roles.Immediate, nil)
+					}
+					p.close()
+					pOther.close()
+					wd.pass(10 * time.Second)
+					wd.wantEmpty(1)
+					for _, n := range []*fake{f, other} {
+						if act.name != "replace" && n.closed != 1 {
+							t.Errorf("%s: times closed: got %d, want 1; calls %q", n.name, n.closed, n.log)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// A descriptor number that comes back in the same turn does not bring the old connection's events.
+func TestNumberComesBack(t *testing.T) {
+	wd := plain(t)
+	a := wd.listen()
+	_, f := wd.connect(a)
+	was := f.w.src.FD()
+	r := newFake(t, "next")
+	f.onClosed = func() { wd.net.Dial(r.w, Target{Host: "10.0.0.2", Port: 80}, r, DialOptions{}) }
+	f.w.Close(roles.Immediate, nil)
+	wd.pass(time.Second)
+	r.wantLog("opened")
+	r.w.Close(roles.Immediate, nil)
+	wd.pass(time.Second)
+	// Now a fallback within a dial: the attempt that failed and the one that follows share a number.
+	d := wd.dial(Target{Host: "localhost", Port: 81}, DialOptions{})
+	l6, err := wd.net.Listen(Bind{Host: "::1", Port: 81}, loop.ListenOptions{}, nil, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wd.pass(time.Second)
+	d.wantLog("opened")
+	if was == loop.NoFD || l6.Addr().IP.Port() != 81 {
+		t.Errorf("got descriptor %d, address %s", was, l6.Addr())
+	}
+}
+
+// A new Upper is opened, gets what the old one left and what comes, and the old one hears no more.
+func TestReplace(t *testing.T) {
+	wd := plain(t)
+	p, f := wd.connect(wd.listen())
+	u := newFake(t, "upgraded")
+	u.w = f.w
+	f.onRx = func(b []byte) int {
+		f.w.WantWrite() // still owed when the new one comes: not before Opened
+		f.w.Replace(u)
+		return len("upgrade ")
+	}
+	p.write("upgrade frame")
+	wd.settle()
+	f.wantLog(`rx "upgrade frame"`)
+	u.wantLog("opened", `rx "frame"`, "writable")
+	p.h.CloseWrite(p.fd)
+	wd.settle()
+	u.wantLog("end 0")
+	v := newFake(t, "third")
+	v.w = f.w
+	f.w.Replace(v) // from outside, after the end
+	wd.settle()
+	v.wantLog("opened", "end 0")
+	v.w.Close(roles.Immediate, errBored)
+	wd.settle()
+	v.wantLog("closed bored")
+	u.wantLog()
+	f.wantLog()
+	wd.wantEmpty(1)
+}
+
+// The label tells a reader of logs which connection it is.
+func TestLabel(t *testing.T) {
+	wd := plain(t)
+	_, f := wd.connect(wd.listen())
+	if got := f.w.Label(); !strings.HasPrefix(got, "accepted 0 (10.0.0.1:") || !strings.HasSuffix(got, ", open)") {
+		t.Errorf("label: got %q", got)
+	}
+	d := wd.dial(Target{Host: "10.0.0.9", Port: 80}, DialOptions{})
+	if got := d.w.Label(); got != "dialled (10.0.0.9:80, connecting)" {
+		t.Errorf("label: got %q", got)
+	}
+	if got := new(Wsi).Label(); got != "connection (unknown peer, new)" {
+		t.Errorf("label: got %q", got)
+	}
+}
+
+// Writing much is shared out as reading is.
+func TestWritingIsFair(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{SndBuf: 8 << 20, RcvBuf: 8 << 20}, loop.Config{Bytes: 64 << 10}, Config{})
+	a := wd.listen()
+	_, loud := wd.connect(a)
+	p, quiet := wd.connect(a)
+	loud.send(numbered(4 << 20))
+	quiet.send("me too")
+	wd.turn()
+	p.want("me too", syscall.EAGAIN)
+	had := loud.w.BytesOut()
+	wd.turn()
+	if k := loud.w.BytesOut() - had; k == 0 || k > 64<<10+outSize {
+		t.Errorf("written in one turn: got %d bytes, want some, at most %d", k, 64<<10+outSize)
+	}
+}
