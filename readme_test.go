@@ -16,10 +16,10 @@ import (
 // fence finds the fenced blocks of a page: language and content.
 var fence = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
 
-// readme returns the blocks of README.md in one language, in order.
-func readme(t *testing.T, language string) (blocks []string) {
+// blocks returns the blocks of a page in one language, in order.
+func blocks(t *testing.T, page, language string) (blocks []string) {
 	t.Helper()
-	text, err := os.ReadFile("README.md")
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,8 @@ func TestReadmePrograms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: builds two programs")
 	}
-	programs, policies, output := readme(t, "go"), readme(t, "json"), readme(t, "text")
+	const page = "README.md"
+	programs, policies, output := blocks(t, page, "go"), blocks(t, page, "json"), blocks(t, page, "text")
 	if len(programs) != 2 || len(policies) != 1 || len(output) != 1 {
 		t.Fatalf("README.md has %d Go programs, %d policies and %d outputs; want 2, 1 and 1", len(programs), len(policies), len(output))
 	}
@@ -58,19 +59,7 @@ func TestReadmePrograms(t *testing.T) {
 		if n := codeLines(programs[i]); n != 25 {
 			t.Errorf("the %s has %d lines, imports and empty ones not counted; the page says 25", name, n)
 		}
-		src, bin := filepath.Join(dir, name, "main.go"), filepath.Join(dir, name, name)
-		if err := os.MkdirAll(filepath.Dir(src), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(src, []byte(programs[i]), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		for _, args := range [][]string{{"vet", src}, {"build", "-o", bin, src}} {
-			if _, err := command(".", "go", args...); err != nil {
-				t.Fatalf("the %s of README.md: %v", name, err)
-			}
-		}
-		bins = append(bins, bin)
+		bins = append(bins, build(t, filepath.Join(dir, name), "the "+name+" of README.md", programs[i]))
 	}
 
 	address := freeAddress(t)
@@ -100,6 +89,40 @@ func TestReadmePrograms(t *testing.T) {
 	if string(got) != output[0] {
 		t.Errorf("the client of README.md printed\n%s\nwant\n%s", got, output[0])
 	}
+}
+
+// TestPagePrograms builds the programs that stand on the other pages.
+func TestPagePrograms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: builds programs")
+	}
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		for _, program := range blocks(t, page, "go") {
+			build(t, t.TempDir(), "a program of "+page, program)
+		}
+	}
+}
+
+// build vets and builds a program in dir, against the packages of this module, and returns the binary.
+func build(t *testing.T, dir, what, program string) (bin string) {
+	t.Helper()
+	src, bin := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(src, []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"vet", src}, {"build", "-o", bin, src}} {
+		if _, err := command(".", "go", args...); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	return bin
 }
 
 // TestReadmeCommands: the two commands of the page are the ones that .ci/run calls.
