@@ -117,7 +117,7 @@ func request(c *Config, m *http.Message) *fault {
 		return errHostTwice
 	case g.hosts == 0 && m.Version == http.HTTP11:
 		return errHostNone
-	case g.hosts == 1 && !http.ValidAuthority(g.host):
+	case g.hosts == 1 && !c.validHost(g.host):
 		return errHostBad
 	}
 	if m.Authority == nil {
@@ -141,5 +141,22 @@ func request(c *Config, m *http.Message) *fault {
 	}
 	return nil
 }
+
+// validHost is http.ValidAuthority, with the last good answer remembered: a server hears few names.
+func (c *Config) validHost(b []byte) bool {
+	if len(b) > 0 && string(b) == string(c.host) {
+		return true
+	}
+	if !http.ValidAuthority(b) {
+		return false
+	}
+	if len(b) <= hostKept {
+		c.host = append(c.host[:0], b...)
+	}
+	return true
+}
+
+// hostKept is the longest Host value worth remembering: a name of the longest kind, and a port.
+const hostKept = 253 + len(":65535")
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

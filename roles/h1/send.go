@@ -151,32 +151,42 @@ const (
 )
 
 // fieldsSize judges the fields that a handler wants to send, and returns how many octets appendFields
-// needs for them. own is a name that we write ourselves, besides those that frame.
+// needs for them. own is a name that we write ourselves, besides those that frame. A name that comes
+// with its number is taken for what the number says.
 func fieldsSize(fields []http.Field, own http.ID) (n int, err error) {
 	for i := range fields {
 		f := &fields[i]
-		id := http.Lookup(f.Name)
+		id := f.ID
+		if id == http.Other {
+			if !http.ValidName(f.Name) {
+				return 0, errHeadName
+			}
+			id = http.Lookup(f.Name)
+		}
 		switch {
-		case !http.ValidName(f.Name):
-			return 0, errHeadName
 		case !http.ValidValue(f.Value):
 			return 0, errHeadValue
 		case id.Framing() || id != http.Other && id == own:
 			return 0, errHeadFrame
 		}
-		n += len(f.Name) + len(f.Value) + 4
+		n += len(f.Name) + len(f.Value) + len(": "+crlf)
 	}
 	return n, nil
 }
 
+// appendFields appends field lines to b, which must have the capacity that fieldsSize says.
 func appendFields(b []byte, fields []http.Field) []byte {
+	n := len(b)
+	b = b[:cap(b)]
 	for i := range fields {
-		b = append(b, fields[i].Name...)
-		b = append(b, ": "...)
-		b = append(b, fields[i].Value...)
-		b = append(b, crlf...)
+		n += copy(b[n:], fields[i].Name)
+		b[n], b[n+1] = ':', ' '
+		n += 2
+		n += copy(b[n:], fields[i].Value)
+		b[n], b[n+1] = '\r', '\n'
+		n += 2
 	}
-	return b
+	return b[:n]
 }
 
 // appendConnection appends Connection, and Upgrade where another protocol is offered or asked for.

@@ -103,20 +103,30 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 	return nil
 }
 
-// appendHead appends the status line and what every response of ours has.
+// appendHead appends the status line and what every response of ours has. The last one is kept, since
+// the next is the same until the clock has moved on.
 func (s *Server) appendHead(b []byte, status int) []byte {
-	b = appendStatus(b, status)
-	if s.cfg.Date != nil {
-		b = append(b, "Date: "...)
-		b = append(b, s.cfg.Date()...)
-		b = append(b, crlf...)
+	c := s.cfg
+	var date []byte
+	if c.Date != nil {
+		date = c.Date()
 	}
-	if s.cfg.ServerName != "" {
-		b = append(b, "Server: "...)
-		b = append(b, s.cfg.ServerName...)
-		b = append(b, crlf...)
+	if status != c.started || string(date) != string(c.startDate) {
+		c.started, c.startDate = status, append(c.startDate[:0], date...)
+		h := appendStatus(c.start[:0], status)
+		if len(date) > 0 {
+			h = append(h, "Date: "...)
+			h = append(h, date...)
+			h = append(h, crlf...)
+		}
+		if c.ServerName != "" {
+			h = append(h, "Server: "...)
+			h = append(h, c.ServerName...)
+			h = append(h, crlf...)
+		}
+		c.start = h
 	}
-	return b
+	return append(b, c.start...)
 }
 
 func appendLength(b []byte, n int64) []byte {

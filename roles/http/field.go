@@ -3,7 +3,8 @@ package http
 // Field is one header or trailer field. Value has no surrounding whitespace.
 type Field struct {
 	Name, Value []byte
-	// ID is the well-known name's number, or Other. Receivers fill it; senders need not.
+	// ID is the well-known name's number, or Other. Receivers fill it. Senders need not, but save the
+	// look at Name if they do.
 	ID ID
 }
 
