@@ -132,7 +132,7 @@ func (w *Wsi) drain(now time.Duration) (again bool) {
 		w.phase = phaseLingering
 		w.linger(now)
 	}
-	for budget := n.loop.Config().Bytes; w.flags&rdReady != 0; {
+	for budget := n.loop.Config().Bytes; w.flags&(rdReady|ended) == rdReady; {
 		if budget <= 0 {
 			return true
 		}
@@ -141,10 +141,16 @@ func (w *Wsi) drain(now time.Duration) (again bool) {
 		case e == syscall.EAGAIN:
 			n.Counters.EmptyReads++
 			w.flags &^= rdReady
-		case e != 0 || k == 0:
+		case e != 0:
+			n.Counters.Reads++
+			w.release(false)
+			return false
+		case k == 0:
 			n.Counters.Reads++
 			w.flags |= ended
-			w.release(false)
+			if w.out == nil { // else the peer may still be taking
+				w.release(false)
+			}
 			return false
 		default:
 			n.Counters.Reads++
