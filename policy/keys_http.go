@@ -22,7 +22,7 @@ var httpKeys = []row[Stream]{
 	{key{name: "http_no_content_length", kind: kindBool, on: onHTTP, status: acted, def: "false",
 		text: "Never send Content-Length."},
 		boolean(func(s *Stream) *bool { return &s.HTTP.NoContentLength })},
-	{key{name: "http_fail_redirect", kind: kindBool, on: onWeb, side: clientSide, def: "false",
+	{key{name: "http_fail_redirect", kind: kindBool, on: onWeb, side: clientSide, status: acted, def: "false",
 		text: "A redirect fails the connection, which tells captive portals."},
 		boolean(func(s *Stream) *bool { return &s.HTTP.FailRedirect })},
 	{key{name: "allow_redirects", kind: kindBool, on: onWeb, side: clientSide, def: "false",

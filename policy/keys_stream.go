@@ -41,7 +41,7 @@ var commonKeys = []row[Stream]{
 	{key{name: "metadata", kind: kindPairs, max: maxMetadata, status: acted, def: "none",
 		text: "Names whose values a program sets or reads at run time: {name: header field}, or {name: \"\"} when it is only for ${name}."},
 		func(c *checker, s *Stream, v value) { c.metadata(s, v.json) }},
-	{key{name: "payload_fmt", form: textForm, def: "none",
+	{key{name: "payload_fmt", form: textForm, status: acted, def: "none",
 		text: "Handed back to the creator of a stream, not interpreted."},
 		text(func(s *Stream) *string { return &s.PayloadFmt })},
 	{key{name: "attr_priority", kind: kindInt, max: 7, status: acted, def: "0",

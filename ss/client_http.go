@@ -233,6 +233,9 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 // refusal says whether a response is no answer at all but a failed attempt, and how long the server
 // asks us to stay away.
 func (a *httpClient) refusal(m *http.Message) (err error, least time.Duration) {
+	if a.o.h.kind.pol.HTTP.FailRedirect && m.Status/100 == 3 {
+		return &StatusError{m.Status, "a redirect, and http_fail_redirect takes any for a captive portal"}, 0
+	}
 	switch m.Status {
 	case 301, 302, 303, 307, 308:
 		why := "a redirect, which this stream type does not follow"

@@ -120,6 +120,11 @@ type acceptor interface {
 func (s *server) greet(h *Handle, be backend) bool {
 	r := s.h.rt
 	*h = Handle{rt: r, kind: s.h.kind, hint: -1, be: be}
+	if o := h.kind.socket; o != (loop.SocketOptions{}) {
+		if err := be.(acceptor).wsi().SetOptions(o); err != nil {
+			r.log.Warn("ss: the policy's attr_ settings could not be applied", "stream", h.StreamType(), "err", err)
+		}
+	}
 	if !h.begin(s.make) {
 		return false
 	}
