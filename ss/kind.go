@@ -14,6 +14,8 @@ type kind struct {
 	method []byte
 	fields []field // metadata that travel as header fields
 	length int     // index of the metadata mapped to content-length, or -1
+	// argument says of each metadata item whether an argument of a request's query may set it.
+	argument []bool
 	// Indexes of the metadata that a server sets from a request, or -1.
 	setMethod, setPath, setAuth int
 	socket                      loop.SocketOptions
@@ -43,6 +45,7 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 		k.method = []byte("GET")
 	}
 	for i, m := range p.Metadata {
+		k.argument = append(k.argument, m.Header == "" && i != k.setMethod && i != k.setPath && i != k.setAuth)
 		f := field{index: i, name: []byte(m.Header), id: http.Lookup([]byte(m.Header))}
 		switch {
 		case len(f.name) == 0:

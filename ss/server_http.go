@@ -19,9 +19,14 @@ type acceptedHTTP struct {
 	h      Handle
 	server *server
 	x      http.Exchange // the transaction's, nil between transactions
+	left   uint32        // of the announced body; uncounted without one
 	status int16         // of the response; 0: not acked
 	flags  txnFlags
 }
+
+// uncounted is acceptedHTTP.left of a body that has no length, or one that 32 bits do not hold. Such a body
+// ends with EOM alone.
+const uncounted = 1<<32 - 1
 
 // transaction is an acceptedHTTP in its part as http.Handler: the same object under the other of its
 // two sets of methods, since both have a Writable.
@@ -88,6 +93,7 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 		}
 	}
 	h.rt.Counters.Transactions++
+	h.flags &^= txWanted // asked for between transactions: there is nothing yet to answer
 	a.describeRequest(m)
 	if h.flags&isPaused != 0 {
 		x.Pause()
@@ -96,7 +102,8 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 }
 
 // describeRequest sets the metadata that tell the stream what is asked: method, path, auth, and those
-// named like an argument of the query.
+// named like an argument of the query, undecoded. An argument sets neither those three nor what is to
+// become a field of our response: neither is the client's to choose.
 func (a *acceptedHTTP) describeRequest(m *http.Message) {
 	h := &a.h
 	k := h.kind
@@ -116,7 +123,7 @@ func (a *acceptedHTTP) describeRequest(m *http.Message) {
 		arg, q, _ = bytes.Cut(q, ampersand)
 		name, v, _ := bytes.Cut(arg, equals)
 		for i := range k.pol.Metadata {
-			if string(name) == k.pol.Metadata[i].Name {
+			if k.argument[i] && string(name) == k.pol.Metadata[i].Name {
 				h.setValue(i, v)
 			}
 		}
@@ -166,7 +173,10 @@ func (t *transaction) Writable(x http.Exchange) {
 	if !ok {
 		return
 	}
-	if f&EOM != 0 {
+	if a.left != uncounted {
+		a.left -= uint32(n)
+	}
+	if f&EOM != 0 || a.left == 0 {
 		a.flags |= txnAnswered
 	}
 	x.Commit(n, f&EOM != 0)
@@ -197,6 +207,10 @@ func (a *acceptedHTTP) sendHead(x http.Exchange) bool {
 		return false
 	}
 	a.flags |= txnHeadSent
+	a.left = uncounted
+	if m.Length >= 0 && m.Length < uncounted {
+		a.left = uint32(m.Length)
+	}
 	if bare {
 		a.flags |= txnAnswered
 		h.flags &^= txWanted
