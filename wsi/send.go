@@ -93,7 +93,10 @@ func (w *Wsi) write(p []byte) int {
 		return 0
 	case e != 0:
 		n.Counters.Writes++
-		w.flags |= outBroken | rdReady | hungUp
+		w.flags |= outBroken | hungUp
+		if w.flags&ended == 0 {
+			w.flags |= rdReady
+		}
 		if e != syscall.EPIPE {
 			w.flags |= torn
 		}

@@ -12,7 +12,7 @@ func (w *Wsi) Ready(now time.Duration, r loop.Ready) (again bool) {
 	if r&loop.Writable != 0 {
 		w.flags |= wrReady
 	}
-	if r&(loop.Readable|loop.HangUp|loop.Broken) != 0 {
+	if r&(loop.Readable|loop.HangUp|loop.Broken) != 0 && w.flags&ended == 0 {
 		w.flags |= rdReady
 		if r&(loop.HangUp|loop.Broken) != 0 {
 			w.flags |= hungUp
