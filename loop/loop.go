@@ -10,8 +10,12 @@ type Config struct {
 	// Bytes one connection may move per turn, each direction, before the others get their share.
 	// Default 256 KiB: four full receive buffers. The loop only keeps the figure; wsi obeys it.
 	Bytes int
-	// Accepts per turn, all listeners together. Default 64: about a millisecond's worth.
+	// Accepts per turn, all listeners together. Default 16: a fifth of a millisecond's worth, so that a
+	// storm of connections adds no more than that to everybody's turn, and enough that a turn's own
+	// cost does not show.
 	Accepts int
+	// Newcomers served per turn: see Loop.Newcomer. Default 16, for the same reason.
+	Newcomers int
 	// Handshakes is the number of handshake steps per turn. Default 16: one costs up to a millisecond
 	// of public-key work.
 	Handshakes int
@@ -39,7 +43,8 @@ func (c *Config) fill() {
 		}
 	}
 	def(&c.Bytes, 256<<10)
-	def(&c.Accepts, 64)
+	def(&c.Accepts, 16)
+	def(&c.Newcomers, 16)
 	def(&c.Handshakes, 16)
 	def(&c.Events, 512)
 	if c.Slow == 0 {
@@ -64,11 +69,12 @@ type Loop struct {
 	phase  phase
 	active active // the callback under way
 
-	events  []Event
-	sources sourceTable
-	gen     uint32 // last generation given to a Source
-	cur     queue[Token]
-	next    queue[Token]
+	events    []Event
+	sources   sourceTable
+	gen       uint32 // last generation given to a Source
+	cur       queue[Token]
+	next      queue[Token]
+	newcomers fifo[Token]
 
 	timers timerHeap
 	tasks  [2]queue[*Task]

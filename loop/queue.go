@@ -26,3 +26,32 @@ func (q *queue[T]) reset() {
 	}
 	q.items = q.items[:0]
 }
+
+// fifo is a queue of which the front may be taken while the rest waits.
+type fifo[T any] struct {
+	queue[T]
+	head int
+}
+
+func (q *fifo[T]) empty() bool { return q.head == len(q.items) }
+
+func (q *fifo[T]) first() (x T, ok bool) {
+	if q.empty() {
+		return x, false
+	}
+	return q.items[q.head], true
+}
+
+// drop takes the front off. What has been taken is cleared away when the queue has run empty, or is for
+// the greater part of what is there.
+func (q *fifo[T]) drop() {
+	q.head++
+	switch {
+	case q.empty():
+		q.reset()
+		q.head = 0
+	case q.head >= queueKeep && q.head > len(q.items)/2:
+		q.items = q.items[:copy(q.items, q.items[q.head:])]
+		q.head = 0
+	}
+}

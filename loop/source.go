@@ -29,7 +29,8 @@ type Source struct {
 
 const (
 	sourceWatched uint8 = 1 << iota
-	sourceQueued        // stands in cur or next
+	sourceQueued        // stands in cur, next or newcomers
+	sourceNewcomer
 )
 
 // FD returns the descriptor last watched, also after Unwatch, so that it can be closed; NoFD before.
@@ -84,8 +85,20 @@ func (l *Loop) Unwatch(s *Source) {
 	l.stats.Sources--
 }
 
+// Newcomer marks a source, once it is watched, as one whose connection does not stand yet, or no longer
+// so. Newcomers are served after all others, in order, and at most Config.Newcomers of them in a turn: a
+// storm of them delays itself, not the connections that are up.
+func (l *Loop) Newcomer(s *Source, is bool) {
+	if is {
+		s.bits |= sourceNewcomer
+	} else {
+		s.bits &^= sourceNewcomer
+	}
+}
+
 // Kick has Ready called though nothing happened: in this turn, if the source has not run in it and
-// sources are still being served, else in the next. Kicking a source that is not watched does nothing.
+// sources are still being served, else in the next; a newcomer waits for those before it. Kicking a
+// source that is not watched does nothing.
 func (l *Loop) Kick(s *Source) {
 	if s.Watched() {
 		l.enqueue(s)
@@ -97,7 +110,9 @@ func (l *Loop) enqueue(s *Source) {
 		return
 	}
 	s.bits |= sourceQueued
-	if tok := MakeToken(s.fd, s.gen); s.turn == l.turns || l.phase == phaseIdle || l.phase == phaseLate {
+	if tok := MakeToken(s.fd, s.gen); s.bits&sourceNewcomer != 0 {
+		l.newcomers.add(tok)
+	} else if s.turn == l.turns || l.phase == phaseIdle || l.phase == phaseLate {
 		l.next.add(tok)
 	} else {
 		l.cur.add(tok)
@@ -105,8 +120,8 @@ func (l *Loop) enqueue(s *Source) {
 }
 
 // runReady serves the sources in cur: those left over from the last turn, then those kicked in this
-// one, then those with events, then those that the served ones kick. Queues hold tokens and not
-// pointers, so a source may vanish, or come back, at any moment.
+// one, then those with events, then those that the served ones kick; and after them newcomers. Queues
+// hold tokens and not pointers, so a source may vanish, or come back, at any moment.
 func (l *Loop) runReady(events []Event) {
 	for _, e := range events {
 		if s := l.sources.find(e.Token); s != nil {
@@ -114,26 +129,45 @@ func (l *Loop) runReady(events []Event) {
 			l.enqueue(s)
 		}
 	}
-	for i := 0; i < len(l.cur.items); i++ {
-		tok := l.cur.items[i]
-		s := l.sources.find(tok)
-		if s == nil {
+	for i, left := 0, l.c.Newcomers; i < len(l.cur.items) || left > 0; {
+		if i < len(l.cur.items) {
+			if s := l.sources.find(l.cur.items[i]); s != nil {
+				l.serve(s)
+			}
+			i++
 			continue
 		}
-		r := s.pending
-		s.pending, s.turn = 0, l.turns
-		s.bits &^= sourceQueued
-		l.active.kind, l.active.handler = activeHandler, s.h
-		again := s.h.Ready(l.now, r)
-		l.lap()
-		if again {
-			if s := l.sources.find(tok); s != nil {
-				l.enqueue(s)
-			}
+		tok, ok := l.newcomers.first()
+		if !ok {
+			break
+		}
+		s := l.sources.find(tok)
+		if s != nil && s.turn == l.turns {
+			break // all of them were served, and this one comes round again
+		}
+		l.newcomers.drop()
+		if s != nil {
+			l.serve(s)
+			left--
 		}
 	}
-	l.active.handler = nil
 	l.cur.reset()
+	l.active.handler = nil
+}
+
+// serve calls a source's handler.
+func (l *Loop) serve(s *Source) {
+	tok, r := MakeToken(s.fd, s.gen), s.pending
+	s.pending, s.turn = 0, l.turns
+	s.bits &^= sourceQueued
+	l.active.kind, l.active.handler = activeHandler, s.h
+	again := s.h.Ready(l.now, r)
+	l.lap()
+	if again {
+		if s := l.sources.find(tok); s != nil {
+			l.enqueue(s)
+		}
+	}
 }
 
 // sourceTable finds sources by descriptor. It grows by pages, so that no growth copies a large table

@@ -92,7 +92,7 @@ func (l *Loop) FD() FD { return l.sys.PollFD() }
 // Timeout returns how long Service need not be called if FD does not become readable: 0 while work is
 // queued, Forever when no timer is armed.
 func (l *Loop) Timeout() time.Duration {
-	if len(l.next.items) > 0 || len(l.tasks[l.filled].items) > 0 || l.inbox.full.Load() {
+	if len(l.next.items) > 0 || !l.newcomers.empty() || len(l.tasks[l.filled].items) > 0 || l.inbox.full.Load() {
 		return 0
 	}
 	at, ok := l.timers.soonest()

@@ -118,6 +118,7 @@ func (d *dial) next() {
 			d.fail(err)
 			continue
 		}
+		n.loop.Newcomer(&w.src, true)
 		n.open++
 		w.phase = phaseConnecting
 		if now := n.sys.Now(); w.deadline != 0 {

@@ -132,9 +132,11 @@ func (w *Wsi) Held() int {
 // be).
 func (w *Wsi) IsClosed() bool { return w.phase == phaseClosed }
 
-// Established ends Timeouts.Establish and begins Timeouts.Idle.
+// Established ends Timeouts.Establish and begins Timeouts.Idle. From now on the loop serves the
+// connection before those that do not stand yet.
 func (w *Wsi) Established() {
 	if w.phase == phaseOpening {
+		w.net.loop.Newcomer(&w.src, false)
 		w.phase, w.deadline = phaseOpen, 0
 		w.active = w.net.loop.Now()
 		if w.flags&serving == 0 {

@@ -1,0 +1,113 @@
+package loop
+
+import "testing"
+
+// Five newcomers and one connection that stands, all ready at once, and the newcomers again each
+// time: the one is served first in every turn, the others in order, a few at a time.
+func TestNewcomersWaitForOthers(t *testing.T) {
+	f := &fakeSystem{now: 1}
+	l := New(f, Config{Newcomers: 3})
+	var calls string
+	hosts := make([]funcs, 6)
+	for i := range hosts {
+		h := &hosts[i]
+		h.ready = func(Ready) bool { calls += string(rune('a' + i)); return false }
+		if err := l.Watch(&h.Source, FD(i), h); err != nil {
+			t.Fatal(err)
+		}
+		l.Newcomer(&h.Source, i < 5)
+	}
+	f.script = func(ev []Event) int {
+		for i := range hosts {
+			ev[i] = Event{Token: f.added[FD(i)], Ready: Readable}
+		}
+		return len(hosts)
+	}
+	for range 3 {
+		if err := l.Service(); err != nil {
+			t.Fatal(err)
+		}
+		calls += " "
+	}
+	if want := "fabc fdea fbca "; calls != want {
+		t.Errorf("order of service: got %q, want %q", calls, want)
+	}
+	f.script = nil
+	if got := l.Timeout(); got != 0 {
+		t.Errorf("with newcomers waiting: got timeout %v, want 0", got)
+	}
+	calls = ""
+	for l.Timeout() == 0 {
+		if err := l.Service(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if calls != "de" {
+		t.Errorf("the rest: got %q, want de", calls)
+	}
+}
+
+// What a newcomer kicks is served in the same turn, and one that has become established is no newcomer
+// in its next.
+func TestNewcomerGrowsUp(t *testing.T) {
+	f := &fakeSystem{now: 1}
+	l := New(f, Config{})
+	calls := ""
+	var young, old funcs
+	young.ready = func(Ready) bool {
+		calls += "y"
+		l.Newcomer(&young.Source, false)
+		l.Kick(&old.Source)
+		return len(calls) < 5
+	}
+	old.ready = func(Ready) bool { calls += "o"; return false }
+	for i, h := range []*funcs{&young, &old} {
+		if err := l.Watch(&h.Source, FD(i), h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Newcomer(&young.Source, true)
+	l.Kick(&young.Source)
+	for n := 0; n < 10 && l.Timeout() == 0; n++ {
+		if err := l.Service(); err != nil {
+			t.Fatal(err)
+		}
+		calls += " "
+	}
+	if want := "yo yo yo "; calls != want {
+		t.Errorf("got %q, want %q", calls, want)
+	}
+}
+
+// A newcomer that goes away while it waits leaves nothing behind, and thousands of them no memory.
+func TestNewcomersQueueIsCleared(t *testing.T) {
+	f := &fakeSystem{now: 1}
+	l := New(f, Config{})
+	const many = 5000
+	served := 0
+	hosts := make([]funcs, many)
+	for i := range hosts {
+		h := &hosts[i]
+		h.ready = func(Ready) bool { served++; return false }
+		if err := l.Watch(&h.Source, FD(i), h); err != nil {
+			t.Fatal(err)
+		}
+		l.Newcomer(&h.Source, true)
+		l.Kick(&h.Source)
+	}
+	for i := 0; i < many; i += 2 {
+		l.Unwatch(&hosts[i].Source)
+	}
+	turns := 0
+	for ; l.Timeout() == 0; turns++ {
+		if err := l.Service(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if served != many/2 || !l.newcomers.empty() || l.newcomers.head != 0 {
+		t.Errorf("served %d of %d in %d turns, head %d", served, many/2, turns, l.newcomers.head)
+	}
+	if want := many/2/16 + 1; turns > want {
+		t.Errorf("took %d turns, want at most %d: those that are gone must not count", turns, want)
+	}
+}
