@@ -272,14 +272,18 @@ func (s *step) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 
 // Rx compares what comes with what should.
 func (s *step) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
-	if left := s.receives[min(s.got, len(s.receives)):]; !bytes.HasPrefix(left, b) {
-		s.fault("payload differs from what is expected, at byte %d or later", s.got)
-	}
-	s.got += len(b)
+	s.compare(b)
 	if h.Policy().Protocol == policy.Raw && s.got >= len(s.receives) {
 		return ss.DestroyMe
 	}
 	return ss.OK
+}
+
+func (s *step) compare(b []byte) {
+	if left := s.receives[min(s.got, len(s.receives)):]; !bytes.HasPrefix(left, b) {
+		s.fault("payload differs from what is expected, at byte %d or later", s.got)
+	}
+	s.got += len(b)
 }
 
 // Tx sends what is to be sent.
