@@ -48,7 +48,7 @@ func (w *Wsi) roomFor(min int) bool {
 	if len(a.buf)-a.n < min {
 		w.flush()
 	}
-	return w.out == nil && len(a.buf)-a.n >= min
+	return w.out == nil && w.flags&outBroken == 0 && len(a.buf)-a.n >= min
 }
 
 // flush writes the arena. What the socket refuses is kept, and Room gives nothing until it is gone: so
