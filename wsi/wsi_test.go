@@ -1,0 +1,164 @@
+package wsi
+
+import (
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/sim"
+)
+
+// A hundred thousand idle connections cost what this costs.
+func TestSize(t *testing.T) {
+	if got := unsafe.Sizeof(Wsi{}); got > 200 {
+		t.Errorf("size of a connection: got %d bytes, want at most 200", got)
+	}
+}
+
+// quiet is an Upper that notes nothing, so that the transport is measured: it answers every five bytes
+// with so many, from Rx if it can and from Writable otherwise.
+type quiet struct {
+	w      *Wsi
+	answer int
+	left   int
+}
+
+func (q *quiet) Accept(*Listener) (*Wsi, roles.Upper) { return q.w, q }
+func (q *quiet) Opened(time.Duration)                 { q.w.Established() }
+func (q *quiet) RxEnd(time.Duration, int)             {}
+func (q *quiet) Deadline() time.Duration              { return 0 }
+func (q *quiet) Timeout(time.Duration)                {}
+func (q *quiet) Closed(error)                         {}
+
+func (q *quiet) Rx(now time.Duration, b []byte) int {
+	if len(b) < 5 {
+		return 0
+	}
+	q.left += q.answer
+	q.Writable(now)
+	return 5
+}
+
+func (q *quiet) Writable(time.Duration) {
+	if room := q.w.Room(1); room != nil {
+		n := min(len(room), q.left)
+		q.w.Commit(n)
+		q.left -= n
+	}
+	if q.left > 0 {
+		q.w.WantWrite()
+	}
+}
+
+// A message in and out allocates nothing: used at once, parked in two parts, or with a backlog.
+func TestNoAllocations(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		o      sim.Options
+		sent   []string
+		answer int
+	}{
+		{"used at once", sim.Options{}, []string{"hello"}, 5},
+		{"in two parts", sim.Options{}, []string{"hel", "lo"}, 5},
+		{"with a backlog", sim.Options{SndBuf: 512, RcvBuf: 512}, []string{"hello"}, 10_000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			wd := newWorld(t, 1, c.o, loop.Config{}, Config{Timeouts: Timeouts{Idle: time.Hour}})
+			q := &quiet{w: new(Wsi), answer: c.answer}
+			if _, err := wd.net.Listen(Bind{Port: 80}, loop.ListenOptions{}, nil, q); err != nil {
+				t.Fatal(err)
+			}
+			p := wd.knock()
+			wd.settle()
+			buf := make([]byte, 1<<16)
+			in := make([][]byte, len(c.sent))
+			for i, s := range c.sent {
+				in[i] = []byte(s)
+			}
+			got := testing.AllocsPerRun(200, func() {
+				for _, b := range in {
+					p.h.Write(p.fd, b)
+					wd.turn()
+				}
+				for left := c.answer; left > 0; {
+					k, e := p.h.Read(p.fd, buf)
+					if k == 0 && e == 0 {
+						t.Fatal("the connection ended")
+					}
+					left -= k
+					wd.turn()
+				}
+			})
+			if got != 0 {
+				t.Errorf("allocations per message: got %v, want 0", got)
+			}
+			if h := wd.net.Held(); h != 0 {
+				t.Errorf("held between messages: got %d bytes, want 0", h)
+			}
+		})
+	}
+}
+
+// One small message in and out through the kernel, peer included: its write and read are two of the
+// four calls on the socket.
+func BenchmarkEcho(b *testing.B) {
+	sys, err := loop.NewSystem()
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := newNode(b, sys, loop.Config{}, Config{})
+	defer n.loop.Close()
+	q := &quiet{w: new(Wsi), answer: 5}
+	l, err := n.net.Listen(Bind{Host: "127.0.0.1"}, loop.ListenOptions{}, nil, q)
+	if err != nil {
+		b.Fatal(err)
+	}
+	fd, e := sys.Connect(l.Addr(), loop.SocketOptions{})
+	if e != 0 && e != syscall.EINPROGRESS {
+		b.Fatal(e)
+	}
+	for n.net.Counters.Accepted == 0 {
+		n.turn()
+	}
+	msg, buf := []byte("hello"), make([]byte, 64)
+	b.ReportAllocs()
+	for b.Loop() {
+		sys.Write(fd, msg)
+		for {
+			n.turn()
+			if k, e := sys.Read(fd, buf); k > 0 {
+				break
+			} else if e != syscall.EAGAIN {
+				b.Fatalf("read: %d, %v", k, e)
+			}
+		}
+	}
+	sys.Close(fd)
+	q.w.Close(roles.Immediate, nil)
+	l.Close()
+	n.turn()
+}
+
+// The same on the virtual network: what the reactor and the connection cost without a kernel, and the
+// network's own part.
+func BenchmarkEchoOnSim(b *testing.B) {
+	wd := newWorld(b, 1, sim.Options{}, loop.Config{}, Config{})
+	q := &quiet{w: new(Wsi), answer: 5}
+	if _, err := wd.net.Listen(Bind{Port: 80}, loop.ListenOptions{}, nil, q); err != nil {
+		b.Fatal(err)
+	}
+	p := wd.knock()
+	wd.settle()
+	msg, buf := []byte("hello"), make([]byte, 64)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.h.Write(p.fd, msg)
+		wd.turn()
+		if k, e := p.h.Read(p.fd, buf); k != 5 {
+			b.Fatalf("read: %d, %v", k, e)
+		}
+	}
+}
