@@ -266,7 +266,7 @@ func TestBinarySize(t *testing.T) {
 		t.Skip("-short: links a binary")
 	}
 	bin := filepath.Join(t.TempDir(), "millrace")
-	c := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, "./cmd/millrace")
+	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", bin, "./cmd/millrace")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("go build ./cmd/millrace: %v\n%s", err, out)
