@@ -52,18 +52,16 @@ func (a *httpClient) begin(t *target) {
 
 // dial makes a new connection for the transaction.
 func (a *httpClient) dial() {
-	r := a.o.h.rt
-	c := newHTTPConn(r, connKey{a.t.dial, a.t.tls})
+	c := newHTTPConn(a, connKey{a.t.dial, a.t.tls})
 	a.fresh = true
 	a.reset(c)
-	c.user = a
-	r.net.Dial(&c.w, a.t.dial, c, a.o.dialOptions())
+	a.o.h.rt.net.Dial(&c.w, a.t.dial, c, a.o.dialOptions())
 }
 
 // use begins the transaction on a connection that stands.
 func (a *httpClient) use(c *httpConn) {
 	a.reset(c)
-	c.user = a
+	c.lend(a)
 	x, err := c.Do(a)
 	if err != nil {
 		// The connection died between two turns without telling: it is as if it had never been there.

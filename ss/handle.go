@@ -291,7 +291,9 @@ func (h *Handle) StartTimeout(d time.Duration) {
 	if h.timer == nil {
 		h.timer = &streamTimer{h: h}
 	}
-	h.rt.loop.Arm(&h.timer.Timer, h.rt.loop.Now()+d, h.timer)
+	// Not the turn's time: between turns that is as old as the last one.
+	l := h.rt.loop
+	l.Arm(&h.timer.Timer, l.System().Now()+d, h.timer)
 }
 
 // CancelTimeout cancels what StartTimeout began.

@@ -22,6 +22,7 @@ type httpConn struct {
 	rt    *Runtime
 	key   connKey
 	user  *httpClient // nil while nobody uses it
+	last  *kind       // of the latest user
 	since time.Duration
 	// The pool's list of connections with the same key, latest first, and of all, oldest first.
 	next         *httpConn
@@ -32,16 +33,22 @@ type httpConn struct {
 
 var _ roles.Upper = (*httpConn)(nil)
 
-func newHTTPConn(r *Runtime, key connKey) *httpConn {
+// newHTTPConn makes a connection for u, still to be dialled.
+func newHTTPConn(u *httpClient, key connKey) *httpConn {
+	r := u.o.h.rt
 	c := &httpConn{rt: r, key: key}
+	c.lend(u)
 	c.Client.Init(r.h1, &c.w)
 	return c
 }
 
-// Label names the stream that uses the connection.
+// lend gives the connection to u for a transaction.
+func (c *httpConn) lend(u *httpClient) { c.user, c.last = u, u.o.h.kind }
+
+// Label names the stream that uses the connection, or did.
 func (c *httpConn) Label() string {
 	if c.user == nil {
-		return "warm connection"
+		return "connection last used by stream " + c.last.pol.Name
 	}
 	return c.user.o.h.Label()
 }
