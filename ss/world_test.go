@@ -27,6 +27,7 @@ type plan struct {
 	client func(*ss.Config)
 	server func(*ss.Config)
 	loop   loop.Config
+	single bool // one machine with both addresses, one loop, one runtime
 }
 
 // world is a network with a client and a server machine, a runtime on each, and a record of all that
@@ -61,14 +62,19 @@ func newWorld(t testing.TB, doc string, p plan) *world {
 		t.Fatalf("policy: %v", err)
 	}
 	w := &world{t: t, net: sim.New(p.seed, p.net), lives: make(map[*ss.Handle]*life)}
-	w.cli = w.machine("client", clientIP, pol, p.loop, p.client)
-	w.srv = w.machine("server", serverIP, pol, p.loop, p.server)
+	if p.single {
+		w.cli = w.machine("both", pol, p.loop, p.client, clientIP, serverIP)
+		w.srv = w.cli
+	} else {
+		w.cli = w.machine("client", pol, p.loop, p.client, clientIP)
+		w.srv = w.machine("server", pol, p.loop, p.server, serverIP)
+	}
 	t.Cleanup(w.end)
 	return w
 }
 
-func (w *world) machine(name string, ip netip.Addr, pol *policy.Policy, lc loop.Config, change func(*ss.Config)) *machine {
-	m := &machine{host: w.net.Host(name, ip)}
+func (w *world) machine(name string, pol *policy.Policy, lc loop.Config, change func(*ss.Config), ips ...netip.Addr) *machine {
+	m := &machine{host: w.net.Host(name, ips...)}
 	m.loop = loop.New(m.host, lc)
 	c := ss.Config{Loop: m.loop, Policy: pol, PanicOnIllegal: true, Observe: w.observe}
 	if change != nil {
@@ -145,10 +151,18 @@ func (w *world) observe(h *ss.Handle, s ss.State, _ ss.Notice) {
 // run turns both loops until the condition holds.
 func (w *world) run(what string, until func() bool) {
 	w.t.Helper()
-	if err := w.net.Run(until, 24*time.Hour, w.cli.loop, w.srv.loop); err != nil {
+	if err := w.turn(until, 24*time.Hour); err != nil {
 		w.failed = true
 		w.t.Fatalf("waiting for %s: %v\n%s", what, err, w.dump())
 	}
+}
+
+// turn is sim's Run for the loops that there are.
+func (w *world) turn(until func() bool, limit time.Duration) error {
+	if w.cli == w.srv {
+		return w.net.Run(until, limit, w.cli.loop)
+	}
+	return w.net.Run(until, limit, w.cli.loop, w.srv.loop)
 }
 
 // pass turns both loops for d of virtual time.
@@ -183,7 +197,7 @@ func (w *world) end() {
 	w.cli.rt.Close()
 	w.srv.rt.Close()
 	// A pause between two turns of a machine must not hide what it still wants to do.
-	err := w.net.Run(func() bool { return w.cli.left() == "" && w.srv.left() == "" }, time.Hour, w.cli.loop, w.srv.loop)
+	err := w.turn(func() bool { return w.cli.left() == "" && w.srv.left() == "" }, time.Hour)
 	for _, m := range []*machine{w.cli, w.srv} {
 		if left := m.left(); left != "" {
 			w.t.Errorf("%s: left over at the end (%v): %s\n%s", m.host.Name(), err, left, w.dump())

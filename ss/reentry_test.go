@@ -1,0 +1,263 @@
+package ss_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// reentryDoc: everything on one machine and one runtime, so that a callback of any stream reaches all others.
+const reentryDoc = `{"retry":[{"r":{"backoff":[300],"conceal":1,"jitterpc":0}}],"s":[
+	{"raw":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"r","metadata":[{"m":""}]}},
+	{"h1":{"endpoint":"10.0.0.2","port":81,"protocol":"h1","http_method":"POST","retry":"r","metadata":[{"m":"x-m:"}]}},
+	{"nobody":{"endpoint":"10.0.0.2","port":82,"protocol":"h1","retry":"r","metadata":[{"m":""}]}},
+	{"raw server":{"server":true,"port":80,"protocol":"raw","metadata":[{"m":""}]}},
+	{"h1 server":{"server":true,"port":81,"protocol":"h1","metadata":[{"m":"x-m:"}]}}]}`
+
+// trap is what one callback does, the first time that it is called.
+type trap struct {
+	role, kind string
+	do         func(a *actor, h *ss.Handle) ss.Ret
+	sprung     bool
+}
+
+// cast is the world of one cell of the matrix: two clients, a server, and what it accepts.
+type cast struct {
+	*world
+	trap     *trap
+	handles  map[string]*ss.Handle // by role; "accepted" is the latest
+	accepted map[*ss.Handle]bool   // that live
+}
+
+// actor is a Stream that has everything happen to it that can: it says ping, echoes or answers, and starts
+// a second transaction.
+type actor struct {
+	c      *cast
+	role   string
+	raw    bool
+	client bool
+	again  int
+	dead   bool
+}
+
+func (a *actor) spring(h *ss.Handle, kind string) ss.Ret {
+	if a.dead {
+		a.c.t.Errorf("%s: %s after DESTROYING", a.role, kind)
+	}
+	if t := a.c.trap; !t.sprung && t.role == a.role && t.kind == kind {
+		t.sprung = true
+		return t.do(a, h)
+	}
+	return ss.OK
+}
+
+func (a *actor) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+	r := a.spring(h, short(s))
+	switch s {
+	case ss.Connected:
+		if a.client && a.raw {
+			h.RequestTx()
+		}
+	case ss.ServerTxn:
+		h.ServerAck(0)
+	case ss.Disconnected:
+		if a.again++; a.client && a.again == 1 {
+			h.RequestTx()
+		}
+	case ss.Destroying:
+		a.dead = true
+		delete(a.c.accepted, h)
+	}
+	return r
+}
+
+func (a *actor) Rx(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+	r := a.spring(h, "rx")
+	if !a.client && (a.raw || f&ss.EOM != 0) {
+		h.RequestTx()
+	}
+	return r
+}
+
+func (a *actor) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	if r := a.spring(h, "tx"); r != ss.OK {
+		return 0, 0, r
+	}
+	return copy(buf, "ping"), ss.SOM | ss.EOM, ss.OK
+}
+
+func newCast(t testing.TB, proto string, tr *trap) *cast {
+	c := &cast{world: newWorld(t, reentryDoc, plan{single: true}), trap: tr,
+		handles: map[string]*ss.Handle{}, accepted: map[*ss.Handle]bool{}}
+	c.net.SetLink(c.cli.host, c.cli.host, &sim.Link{Latency: 50 * time.Microsecond})
+	c.start("listener", proto+" server", func() { c.start("first", proto, nil); c.start("second", proto, nil) })
+	return c
+}
+
+// start creates a stream in a role; then is run when the server stands.
+func (c *cast) start(role, streamType string, then func()) {
+	raw := streamType[:2] == "ra"
+	h, err := c.cli.rt.Create(ss.Info{StreamType: streamType, New: func(h *ss.Handle) ss.Stream {
+		if h.Server() == nil {
+			c.handles[role] = h
+			return &actor{c: c, role: role, raw: raw, client: !h.Policy().Server}
+		}
+		c.handles["accepted"] = h
+		c.accepted[h] = true
+		return &actor{c: c, role: "accepted", raw: raw}
+	}})
+	if err == nil {
+		h.StartTimeout(200 * time.Millisecond)
+		h.RequestTx()
+	}
+	if then != nil {
+		then()
+	}
+}
+
+// play lets the world run its course: an event for all, a disconnect, and the end.
+func (c *cast) play() {
+	c.cli.rt.CancelWait()
+	c.net.At(600*time.Millisecond, func() {
+		for _, role := range []string{"accepted", "first", "second"} {
+			if h := c.handles[role]; h != nil {
+				h.StartTimeout(time.Millisecond)
+			}
+		}
+		c.cli.rt.CancelWait()
+	})
+	c.net.At(time.Second, func() {
+		if h := c.handles["first"]; h != nil {
+			h.Disconnect()
+		}
+	})
+	c.net.At(2*time.Second, func() {
+		if h := c.handles["first"]; h != nil {
+			h.Destroy()
+		}
+	})
+	c.pass(3 * time.Second)
+	c.cli.rt.Close()
+	c.pass(10 * time.Second)
+}
+
+// quiet is the Stream that replaces another in the matrix.
+type quiet struct{}
+
+func (quiet) State(*ss.Handle, ss.State, ss.Notice) ss.Ret          { return ss.OK }
+func (quiet) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret                { return ss.OK }
+func (quiet) Tx(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
+
+// deeds is what a callback may do to a stream.
+var deeds = []struct {
+	name string
+	do   func(c *cast, h *ss.Handle)
+}{
+	{"Destroy", func(_ *cast, h *ss.Handle) { h.Destroy() }},
+	{"Disconnect", func(_ *cast, h *ss.Handle) { h.Disconnect() }},
+	{"Pause", func(_ *cast, h *ss.Handle) { h.Pause() }},
+	{"Resume", func(_ *cast, h *ss.Handle) { h.Resume() }},
+	{"Pause and Resume", func(_ *cast, h *ss.Handle) { h.Pause(); h.Resume() }},
+	{"Pause, and Resume later", func(c *cast, h *ss.Handle) { h.Pause(); c.net.At(50*time.Millisecond, h.Resume) }},
+	{"Connect", func(_ *cast, h *ss.Handle) { h.Connect() }},
+	{"RequestTx", func(_ *cast, h *ss.Handle) { h.RequestTx() }},
+	{"RequestTxLen", func(_ *cast, h *ss.Handle) { h.RequestTxLen(4) }},
+	{"RequestTxLen of 0", func(_ *cast, h *ss.Handle) { h.RequestTxLen(0) }},
+	{"RequestTxLen of too much", func(_ *cast, h *ss.Handle) { h.RequestTxLen(1 << 20) }},
+	{"ChangeHandlers", func(_ *cast, h *ss.Handle) { h.ChangeHandlers(quiet{}) }},
+	{"StartTimeout", func(_ *cast, h *ss.Handle) { h.StartTimeout(time.Hour) }},
+	{"CancelTimeout", func(_ *cast, h *ss.Handle) { h.StartTimeout(time.Hour); h.CancelTimeout() }},
+	{"SetMetadata", func(_ *cast, h *ss.Handle) { h.SetMetadataString("m", "value") }},
+	{"ServerAck", func(_ *cast, h *ss.Handle) { h.ServerAck(204) }},
+	{"ServerAck of nonsense", func(_ *cast, h *ss.Handle) { h.ServerAck(7) }},
+	{"Destroy and everything else", func(_ *cast, h *ss.Handle) {
+		h.Destroy()
+		h.Connect()
+		h.RequestTxLen(3)
+		h.Disconnect()
+		h.Pause()
+		h.StartTimeout(time.Hour)
+		h.SetMetadataString("m", "late")
+		h.Destroy()
+	}},
+	{"Disconnect and Connect", func(_ *cast, h *ss.Handle) { h.Disconnect(); h.Connect() }},
+	{"ForEachClient Destroy", func(_ *cast, h *ss.Handle) { h.ForEachClient((*ss.Handle).Destroy) }},
+	{"Create", func(c *cast, h *ss.Handle) {
+		if !h.Policy().Server {
+			c.start("third", h.StreamType(), nil)
+		} else {
+			c.start("third", "raw", nil)
+		}
+	}},
+	{"Create and Destroy", func(c *cast, h *ss.Handle) {
+		c.start("third", "h1", nil)
+		if h := c.handles["third"]; h != nil { // not when the runtime is closed
+			h.Destroy()
+		}
+	}},
+	{"Close the runtime", func(c *cast, _ *ss.Handle) { c.cli.rt.Close() }},
+	{"Drain the runtime", func(c *cast, _ *ss.Handle) { c.cli.rt.Drain(func() {}) }},
+	{"CancelWait", func(c *cast, _ *ss.Handle) { c.cli.rt.CancelWait() }},
+}
+
+// kinds are the callbacks that a role has, all of which come about when nothing is done in them.
+var kinds = []struct {
+	proto, role string
+	kinds       []string
+}{
+	{"raw", "first", []string{"CREATING", "POLL", "CONNECTING", "CONNECTED", "tx", "rx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
+	{"raw", "accepted", []string{"CREATING", "CONNECTING", "CONNECTED", "rx", "tx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
+	{"raw", "listener", []string{"CREATING", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DESTROYING"}},
+	{"h1", "first", []string{"CREATING", "POLL", "CONNECTING", "tx", "CONNECTED", "rx", "QOS_ACK_REMOTE", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
+	{"h1", "accepted", []string{"CREATING", "CONNECTING", "CONNECTED", "SERVER_TXN", "rx", "tx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
+	{"h1", "nobody", []string{"UNREACHABLE", "ALL_RETRIES_FAILED", "POLL", "TIMEOUT"}},
+}
+
+// TestReentry: every callback of every role does everything to every stream, itself included. Nothing
+// illegal follows (both tables are watched), nothing is called after DESTROYING, and nothing is left.
+func TestReentry(t *testing.T) {
+	cell := 0
+	for _, k := range kinds {
+		for _, kind := range k.kinds {
+			try := func(name string, do func(a *actor, h *ss.Handle) ss.Ret) {
+				if cell++; testing.Short() && cell%7 != 0 {
+					return
+				}
+				t.Run(fmt.Sprintf("%s %s in %s: %s", k.proto, k.role, kind, name), func(t *testing.T) {
+					tr := &trap{role: k.role, kind: kind, do: do}
+					c := newCast(t, k.proto, tr)
+					if k.role == "nobody" {
+						c.start("nobody", "nobody", nil)
+					}
+					c.play()
+					if !tr.sprung {
+						t.Errorf("the callback never came about")
+					}
+				})
+			}
+			for _, r := range []ss.Ret{ss.TxDontSend, ss.DisconnectMe, ss.DestroyMe, ss.Destroyed, 42} {
+				try(fmt.Sprintf("answer %d", r), func(*actor, *ss.Handle) ss.Ret { return r })
+			}
+			for _, d := range deeds {
+				for _, target := range []string{"self", "first", "second", "accepted", "listener"} {
+					if target == k.role {
+						continue
+					}
+					try(d.name+" on "+target, func(a *actor, h *ss.Handle) ss.Ret {
+						if target != "self" {
+							if h = a.c.handles[target]; h == nil {
+								return ss.OK // it does not exist yet
+							}
+						}
+						d.do(a.c, h)
+						return ss.OK
+					})
+				}
+			}
+		}
+	}
+	t.Logf("%d cells", cell)
+}
