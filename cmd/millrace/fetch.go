@@ -23,7 +23,7 @@ Makes one stream of the stream type NAME of the policy, gives it the metadata an
 line, and writes the payload that comes back to standard output. With a URL a built-in policy is used
 whose endpoint and path are metadata; it knows further metadata: mime, accept, agent, auth.
 
-An HTTP stream ends with its transaction. A raw one ends when the peer closes, or with --bytes. Retries
+An HTTP stream ends with its transaction. A raw one ends when the peer closes, or with --bytes or --send. Retries
 are the policy's business; payload that came before a failure is not taken back.
 
 --data gives payload: TEXT, @FILE, or @- for standard input, which cannot be repeated on a retry.
@@ -61,6 +61,7 @@ type fetchFlags struct {
 	data, out      string
 	hasData        bool
 	bytes          int64
+	sendOnly       bool
 	timeout        time.Duration
 	verbose        bool
 }
@@ -75,6 +76,7 @@ func runFetch(a *app, c *command, args []string) int {
 	f.StringVar(&o.data, "data", "", "`payload` to send: text, @file, or @- for standard input")
 	f.StringVar(&o.out, "o", "", "write the payload to this `file` instead of standard output")
 	f.Int64Var(&o.bytes, "bytes", 0, "raw: end after this many bytes of payload")
+	f.BoolVar(&o.sendOnly, "send", false, "raw: end when the payload is sent")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long; default the policy's timeout_ms")
 	f.BoolVar(&o.verbose, "v", false, "log the states of the stream")
 	rest, status, ok := a.parse(c, f, args, 1)
@@ -129,10 +131,21 @@ func (o *fetchFlags) resolve(rest []string) (*policy.Policy, error) {
 	return readPolicy(o.policy)
 }
 
+const (
+	// fetchGrace is for a raw peer that does not close although it has nothing to say any more.
+	fetchGrace = time.Second
+	// sendGrace is for a peer that has not taken all payload yet. It is longer than a connection lingers
+	// on its own account.
+	sendGrace = 6 * time.Second
+)
+
 // fetch runs the stream to its end.
 func (a *app) fetch(p *policy.Policy, o *fetchFlags, up *upload, out io.Writer) int {
 	var h *house
-	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: time.Second}
+	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace}
+	if o.sendOnly {
+		ho.grace = sendGrace
+	}
 	if o.verbose {
 		ho.level = slog.LevelInfo
 		ho.observe = logStates(func() *slog.Logger { return h.log })

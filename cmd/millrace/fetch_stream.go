@@ -52,6 +52,7 @@ type fetcher struct {
 	why     error
 	setup   error // what was wrong with the command line's metadata
 	got     int64
+	sent    bool // with --send: the payload is out
 }
 
 // State ends the fetch when the stream has come to an end, and prepares each attempt.
@@ -61,6 +62,7 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	case ss.Creating:
 		return f.prepare(h)
 	case ss.Connecting:
+		f.sent = false
 		if !f.up.rewind() {
 			return f.end(h, verdictUnreachable, errOnce)
 		}
@@ -153,6 +155,14 @@ func (f *fetcher) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
 }
 
 // Tx sends the payload of the command line.
-func (f *fetcher) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
-	return f.up.fill(buf)
+func (f *fetcher) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	if f.sent {
+		return 0, 0, f.end(h, verdictDone, nil)
+	}
+	n, flags, r := f.up.fill(buf)
+	if flags&ss.EOM != 0 && f.o.sendOnly && h.Policy().Protocol == policy.Raw {
+		f.sent = true
+		h.RequestTx() // what this call gives is committed by the next
+	}
+	return n, flags, r
 }

@@ -139,6 +139,26 @@ func TestFetchRaw(t *testing.T) {
 		t.Errorf("--bytes 1000: status %d and %d bytes, want 0 and the first 1000\n%s", r.status, len(r.out), r.err)
 	}
 
+	sink, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sink.Close()
+	taken := make(chan []byte, 1)
+	go func() {
+		c, err := sink.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		b, _ := io.ReadAll(c)
+		taken <- b
+	}()
+	r = run("fetch", "--policy", clientPolicy(t, port(sink.Addr().String())), "--stream", "tcp", "--data", "@"+file, "--send")
+	if b := <-taken; r.status != exitOK || !bytes.Equal(b, big) {
+		t.Errorf("--send: status %d, and the peer got %d bytes; want 0 and all %d\n%s", r.status, len(b), len(big), r.err)
+	}
+
 	greeter := serve(t, "--policy", write(t, "p.json", servePolicy), "--stream", "tcp", "--reply", "welcome")
 	p = clientPolicy(t, port(greeter.at))
 	r = run("fetch", "--policy", p, "--stream", "tcp")

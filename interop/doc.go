@@ -1,0 +1,10 @@
+// Package interop answers whether Millrace works with programs that others wrote: curl, nginx, net/http, netcat,
+// socat, wrk and ab.
+//
+// It holds tests only, in a module of its own. They build the millrace binary, start it and its peers on loopback
+// ports that the system picks, look at what each side saw, and stop every process by its id. Some use the ss
+// package in the test's own process, where the states of a stream matter.
+//
+// A peer that is not installed skips its tests and says which package has it; with CI=true in the environment that
+// is a failure. The whole takes less than 90 seconds: `go -C interop test ./...`.
+package interop
