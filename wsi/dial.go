@@ -178,17 +178,6 @@ func (d *dial) giveUp(err error) {
 	d.next()
 }
 
-// attemptTimedOut ends an attempt that has used its share of the time.
-func (w *Wsi) attemptTimedOut() {
-	if w.phase == phaseConnecting && len(w.dial.addrs) > 0 {
-		w.dial.giveUp(ErrTimeout)
-		return
-	}
-	if w.deadline != 0 {
-		w.net.loop.Arm(&w.timer, w.deadline, w)
-	}
-}
-
 // dialTimedOut ends the whole dial.
 func (w *Wsi) dialTimedOut() {
 	d := w.dial

@@ -60,9 +60,6 @@ func (w *Wsi) flush() {
 	}
 	p := a.buf[:a.n]
 	a.n = 0
-	if w.flags&outBroken != 0 {
-		return
-	}
 	if w.flags&wrReady != 0 {
 		p = p[w.write(p):]
 	}

@@ -56,8 +56,8 @@ func (w *Wsi) Expired(now time.Duration) {
 		case w.deadline != 0 && w.deadline <= now:
 			w.net.Counters.TimedOut++
 			w.dialTimedOut()
-		default:
-			w.attemptTimedOut()
+		default: // one address has used its share
+			w.dial.giveUp(ErrTimeout)
 		}
 		return
 	default:
