@@ -225,8 +225,7 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// A peer cannot make a connection hold more than ParkedMax bytes that its protocol does not use, and a
-// paused connection keeps no more of what it had read.
+// A peer cannot make a connection hold more than ParkedMax bytes that its protocol does not use.
 func TestParkedMax(t *testing.T) {
 	for _, most := range []int{1000, 40_000, 100_000, 300_000} {
 		t.Run(fmt.Sprint(most), func(t *testing.T) {
@@ -249,6 +248,27 @@ func TestParkedMax(t *testing.T) {
 			wd.wantEmpty(1)
 		})
 	}
+}
+
+// A unit larger than the shared buffer moves to one of the connection's own while it is being read.
+func TestUnitLargerThanTheSharedBuffer(t *testing.T) {
+	wd := plain(t)
+	p, f := wd.connect(wd.listen())
+	f.onRx = func(b []byte) int {
+		if len(b) < 100_000 {
+			return 0
+		}
+		return len(b)
+	}
+	p.write(numbered(100_000))
+	wd.turn()
+	if string(f.got) != numbered(100_000) {
+		t.Errorf("used: got %d bytes, want the 100,000 that were sent", len(f.got))
+	}
+}
+
+// A connection that pauses keeps no more of what it had read than it may park.
+func TestParkedMaxPaused(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{ParkedMax: 1000})
 	p, f := wd.connect(wd.listen())
 	f.onRx = func([]byte) int { f.w.Pause(); return 0 }

@@ -158,26 +158,35 @@ func TestReentry(t *testing.T) {
 func TestNumberComesBack(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
-	_, f := wd.connect(a)
+	p, f := wd.connect(a)
+	_, other := wd.connect(a)
 	was := f.w.src.FD()
 	r := newFake(t, "next")
-	f.onClosed = func() { wd.net.Dial(r.w, Target{Host: "10.0.0.2", Port: 80}, r, DialOptions{}) }
-	f.w.Close(roles.Immediate, nil)
+	other.onClosed = func() {
+		wd.net.Dial(r.w, Target{Host: "10.0.0.2", Port: 80}, r, DialOptions{})
+		if got := r.w.src.FD(); got != was {
+			t.Errorf("descriptor of the new one: got %d, want %d, which the old one had", got, was)
+		}
+	}
+	f.onRx = func(b []byte) int { // its end is known when it closes, and told to nobody
+		f.w.Close(roles.Immediate, nil)
+		other.w.Close(roles.Immediate, nil)
+		return len(b)
+	}
+	p.write("x")
+	p.close()
 	wd.pass(time.Second)
-	r.wantLog("opened")
+	f.wantLog(`rx "x"`, "closed <nil>")
 	r.w.Close(roles.Immediate, nil)
 	wd.pass(time.Second)
+	r.wantLog("opened", "closed <nil>")
 	// Now a fallback within a dial: the attempt that failed and the one that follows share a number.
 	d := wd.dial(Target{Host: "localhost", Port: 81}, DialOptions{})
-	l6, err := wd.net.Listen(Bind{Host: "::1", Port: 81}, loop.ListenOptions{}, nil, a)
-	if err != nil {
+	if _, err := wd.net.Listen(Bind{Host: "::1", Port: 81}, loop.ListenOptions{}, nil, a); err != nil {
 		t.Fatal(err)
 	}
 	wd.pass(time.Second)
 	d.wantLog("opened")
-	if was == loop.NoFD || l6.Addr().IP.Port() != 81 {
-		t.Errorf("got descriptor %d, address %s", was, l6.Addr())
-	}
 }
 
 // A new Upper is opened, gets what the old one left and what comes, and the old one hears no more.
@@ -242,4 +251,68 @@ func TestWritingIsFair(t *testing.T) {
 	if k := loud.w.BytesOut() - had; k == 0 || k > 64<<10+outSize {
 		t.Errorf("written in one turn: got %d bytes, want some, at most %d", k, 64<<10+outSize)
 	}
+}
+
+// A panic of the acceptor's is blamed on the listener.
+func TestPanicInAccept(t *testing.T) {
+	wd := plain(t)
+	a := wd.listen()
+	a.script = func(*fake) { panic("boom") }
+	wd.knock()
+	if got := wd.panics(); !strings.HasPrefix(got, "boom; ") || !strings.Contains(got, "listener ") || !strings.Contains(got, ":80") {
+		t.Errorf("got %q, want boom, blamed on the listener", got)
+	}
+}
+
+// balky is a System whose poller has had enough.
+type balky struct {
+	loop.System
+	full bool
+}
+
+func (b *balky) Add(fd loop.FD, t loop.Token) error {
+	if b.full {
+		return syscall.ENOSPC
+	}
+	return b.System.Add(fd, t)
+}
+
+// A descriptor that cannot be watched is an error like another, and given back.
+func TestCannotWatch(t *testing.T) {
+	h := sim.New(1, sim.Options{}).Host("h")
+	sys := &balky{System: h}
+	n := newNode(t, sys, loop.Config{}, Config{})
+	a := n.listen()
+	fd, _ := h.Connect(a.l.Addr(), loop.SocketOptions{})
+	sys.full = true
+	if _, err := n.net.Listen(Bind{Port: 81}, loop.ListenOptions{}, nil, a); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("listen: got %v, want ENOSPC", err)
+	}
+	n.settle()
+	a.all[0].wantLog("closed wsi: watch: accepted connection: loop: watch: fd 5: no space left on device")
+	f := n.dial(Target{Host: "127.0.0.1", Port: 80}, DialOptions{})
+	n.settle()
+	f.wantClosed(syscall.ENOSPC)
+	h.Close(fd)
+	n.wantEmpty(1)
+}
+
+// A timer that is due in the turn of a Close has nothing to say.
+func TestCloseInTheTurnOfATimeout(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{Timeouts: Timeouts{Connect: time.Second, Idle: time.Second}})
+	a := wd.listen()
+	_, f := wd.connect(a)
+	d := wd.dial(Target{Host: "10.0.0.9", Port: 80}, DialOptions{})
+	wd.n.Advance(2 * time.Second)
+	wd.loop.Post(func() {
+		f.w.Close(roles.Immediate, errBored)
+		d.w.Close(roles.Immediate, errBored)
+	})
+	wd.settle()
+	f.wantLog("closed bored")
+	d.wantLog("closed bored")
+	if wd.net.Counters.TimedOut != 0 {
+		t.Errorf("timeouts counted: got %d, want 0", wd.net.Counters.TimedOut)
+	}
+	wd.wantEmpty(1)
 }

@@ -18,6 +18,37 @@ func TestSize(t *testing.T) {
 	}
 }
 
+func TestAccessors(t *testing.T) {
+	wd := plain(t)
+	p, f := wd.connect(wd.listen())
+	p.write("hello")
+	f.send("hi")
+	wd.settle()
+	if f.w.BytesIn() != 5 || f.w.BytesOut() != 2 || wd.net.Counters.BytesIn != 5 || wd.net.Counters.BytesOut != 2 {
+		t.Errorf("bytes: got %d in, %d out, want 5 and 2; all %+v", f.w.BytesIn(), f.w.BytesOut(), wd.net.Counters)
+	}
+	if f.w.Net() != wd.net || wd.net.Loop() != wd.loop {
+		t.Error("got another Net or loop, want what the connection stands on")
+	}
+	if a, ok := f.w.LocalAddr(); !ok || a.String() != "10.0.0.2:80" {
+		t.Errorf("local address: got %s (%v), want 10.0.0.2:80", a, ok)
+	}
+	if a, ok := f.w.PeerAddr(); !ok || a.IP.Addr() != ipA {
+		t.Errorf("peer address: got %s (%v), want one of %s", a, ok, ipA)
+	}
+	if err := f.w.SetOptions(loop.SocketOptions{SndBuf: 5000}); err != nil {
+		t.Errorf("options: got %v", err)
+	}
+	if o, _ := wd.b.SocketOptions(f.w.src.FD()); o.SndBuf != 5000 {
+		t.Errorf("options set: got %+v, want SndBuf 5000", o)
+	}
+	f.w.Close(roles.Immediate, nil)
+	wd.settle()
+	if _, ok := f.w.LocalAddr(); ok {
+		t.Error("local address after the end: got one, want none")
+	}
+}
+
 // quiet is an Upper that notes nothing, so that the transport is measured: it answers every five bytes
 // with so many, from Rx if it can and from Writable otherwise.
 type quiet struct {
