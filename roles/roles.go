@@ -20,7 +20,8 @@ const (
 // Lower is what a protocol layer stands on. All methods may be called from inside an Upper's methods
 // and from outside of them; none of them calls back into the Upper before it returns.
 type Lower interface {
-	// Room returns space in the output arena, at least min bytes (at most MaxRoom may be asked for),
+	// Room returns space in the output arena, at least min bytes (at most MaxRoom may be asked for, of
+	// a transport of bytes MaxRecord),
 	// or nil when the transport takes no more for now: then WantWrite, and try again in Writable.
 	// It may be called outside of Writable too. The slice is valid until the next call on any Lower.
 	Room(min int) []byte
@@ -52,6 +53,9 @@ type Lower interface {
 
 // MaxRoom is the most that Room can be asked for: one TLS record's payload.
 const MaxRoom = 16 << 10
+
+// MaxRecord is MaxRoom and what TLS of any version puts around it.
+const MaxRecord = MaxRoom + 128
 
 // Upper is a protocol standing on a Lower. A transport calls it from one goroutine and never while
 // another call of the same connection is in progress.

@@ -163,8 +163,8 @@ func (l *Lower) full() bool { return l.Refuse || l.Allow > 0 && len(l.Out) >= l.
 
 // Room is roles.Lower's.
 func (l *Lower) Room(min int) []byte {
-	if min > roles.MaxRoom {
-		l.misuse(fmt.Sprintf("Room(%d) is more than MaxRoom", min))
+	if min > roles.MaxRecord {
+		l.misuse(fmt.Sprintf("Room(%d) is more than MaxRecord", min))
 	}
 	if l.full() {
 		l.room = nil

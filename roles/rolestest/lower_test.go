@@ -156,10 +156,10 @@ func TestSleepTellsDeadlines(t *testing.T) {
 
 func TestMisuseIsSeen(t *testing.T) {
 	for what, f := range map[string]func(l *Lower, s *script){
-		"Rx used 2 of 1 bytes":             func(l *Lower, s *script) { s.rx = func([]byte) int { return 2 }; l.Feed([]byte("a")) },
-		"Room(16385) is more than MaxRoom": func(l *Lower, s *script) { l.Room(roles.MaxRoom + 1) },
-		"Commit(1) with room for 0":        func(l *Lower, s *script) { l.Commit(1) },
-		"Commit after Close":               func(l *Lower, s *script) { l.Close(0, nil); l.Room(1); l.Commit(1) },
+		"Rx used 2 of 1 bytes":               func(l *Lower, s *script) { s.rx = func([]byte) int { return 2 }; l.Feed([]byte("a")) },
+		"Room(16513) is more than MaxRecord": func(l *Lower, s *script) { l.Room(roles.MaxRecord + 1) },
+		"Commit(1) with room for 0":          func(l *Lower, s *script) { l.Commit(1) },
+		"Commit after Close":                 func(l *Lower, s *script) { l.Close(0, nil); l.Room(1); l.Commit(1) },
 	} {
 		l, s := New(), &script{}
 		l.Open(s)

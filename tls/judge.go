@@ -1,0 +1,105 @@
+package tls
+
+import "time"
+
+const (
+	// uselessMax is how many records in a row may bring no data: as many as crypto/tls takes.
+	uselessMax = 16
+	// updateWindow is the time in which Config.KeyUpdates counts.
+	updateWindow = 10 * time.Second
+	// keyUpdate is a HandshakeType (RFC 8446 s.B.3), keyUpdateLen the whole message's length.
+	keyUpdate    = 24
+	keyUpdateLen = 5
+)
+
+// judge acts on the content of a record, and returns it if it is data.
+func (s *Session) judge(now time.Duration, content []byte, typ recordType) ([]byte, *ProtocolError) {
+	if s.fragLen > 0 && typ != typeHandshake {
+		// RFC 8446 s.5.1: nothing may stand between the parts of a handshake message.
+		return nil, &ProtocolError{AlertUnexpectedMessage, "a record of type " + typ.String() + " inside a handshake message"}
+	}
+	if typ == typeData && len(content) > 0 {
+		s.useless = 0
+		return content, nil
+	}
+	if s.useless++; s.useless > uselessMax {
+		return nil, &ProtocolError{AlertUnexpectedMessage, "too many records without data"}
+	}
+	switch typ {
+	case typeData:
+		return nil, nil
+	case typeAlert:
+		return nil, s.alerted(now, content)
+	case typeHandshake:
+		return nil, s.handshakeMessage(now, content)
+	}
+	return nil, &ProtocolError{AlertUnexpectedMessage, "a record of inner type " + typ.String()}
+}
+
+// alerted acts on an alert (RFC 8446 s.6). The level says nothing in TLS 1.3.
+func (s *Session) alerted(now time.Duration, b []byte) *ProtocolError {
+	if len(b) == 0 {
+		return &ProtocolError{AlertUnexpectedMessage, "an empty alert"}
+	}
+	if len(b) != 2 {
+		return &ProtocolError{AlertDecodeError, "an alert of a wrong length"}
+	}
+	switch a := Alert(b[1]); a {
+	case AlertCloseNotify:
+		s.peerEnded(now)
+	case AlertUserCanceled:
+		// A close_notify follows by the letter; some send it on its own account and go on.
+	default:
+		s.end.sh.Counters.AlertsIn++
+		s.flags |= outDone
+		s.broken(&Error{Op: "read", Peer: s.end.name, Err: &AlertError{a}})
+	}
+	return nil
+}
+
+// handshakeMessage judges what comes after the handshake. A client may send KeyUpdate and nothing else:
+// we ask for no certificate later, and tickets go the other way (RFC 8446 s.4.6).
+func (s *Session) handshakeMessage(now time.Duration, b []byte) *ProtocolError {
+	if len(b) == 0 {
+		return &ProtocolError{AlertUnexpectedMessage, "an empty handshake record"}
+	}
+	var m [keyUpdateLen]byte
+	n := copy(m[:], s.frag[:s.fragLen])
+	k := copy(m[n:], b)
+	n += k
+	if m[0] != keyUpdate {
+		return &ProtocolError{AlertUnexpectedMessage, "handshake message " + number(m[0]) + " after the handshake"}
+	}
+	for i, want := range [...]byte{0, 0, 1} {
+		if n > 1+i && m[1+i] != want {
+			return &ProtocolError{AlertDecodeError, "a KeyUpdate of a wrong length"}
+		}
+	}
+	if n < keyUpdateLen {
+		s.fragLen = uint8(copy(s.frag[:], m[:n]))
+		return nil
+	}
+	s.fragLen = 0
+	switch {
+	case k < len(b):
+		// RFC 8446 s.5.1: a message that changes keys ends its record.
+		return &ProtocolError{AlertUnexpectedMessage, "a record that goes on behind a KeyUpdate"}
+	case m[4] > 1:
+		return &ProtocolError{AlertIllegalParameter, "a KeyUpdate with an unknown request"}
+	}
+	if w := uint32(now / updateWindow); w != s.window {
+		s.window, s.updates = w, 0
+	}
+	if s.updates++; s.updates > uint32(s.end.sh.cfg.KeyUpdates) {
+		return &ProtocolError{AlertUnexpectedMessage, "too many KeyUpdates"}
+	}
+	s.end.sh.Counters.KeyUpdatesIn++
+	c := &suites[s.suite]
+	s.in.update(c)
+	s.aw.in.wipe()
+	if m[4] == 1 {
+		// Requests that come before ours has gone are answered by one (RFC 8446 s.4.6.3).
+		s.flags |= owesKeys
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package tls
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/sha512"
+	stdtls "crypto/tls"
+	"hash"
+	"time"
+
+	// The standard library has this AEAD only inside of crypto/tls.
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+const (
+	maxSecret = sha512.Size384
+	tagLen    = 16 // of every AEAD below
+	ivLen     = 12
+)
+
+// suite is a TLS 1.3 cipher suite (RFC 8446 s.B.4).
+type suite struct {
+	id     uint16
+	hash   func() hash.Hash
+	secret int // length of a traffic secret: the hash's
+	key    int
+	aead   func(key []byte) (cipher.AEAD, error)
+}
+
+var suites = [...]suite{
+	{stdtls.TLS_AES_128_GCM_SHA256, sha256.New, sha256.Size, 16, newGCM},
+	{stdtls.TLS_AES_256_GCM_SHA384, sha512.New384, sha512.Size384, 32, newGCM},
+	{stdtls.TLS_CHACHA20_POLY1305_SHA256, sha256.New, sha256.Size, 32, chacha20poly1305.New},
+}
+
+// suiteOf returns the index of a suite, or -1.
+func suiteOf(id uint16) int {
+	for i := range suites {
+		if suites[i].id == id {
+			return i
+		}
+	}
+	return -1
+}
+
+func newGCM(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+// direction is one direction of the record layer: all that must be kept of it.
+type direction struct {
+	secret [maxSecret]byte // application_traffic_secret_N; the suite says how much of it counts
+	seq    uint64          // of the next record
+}
+
+// update replaces the secret by its successor (RFC 8446 s.7.2).
+func (d *direction) update(c *suite) {
+	next := c.expand(d.secret[:c.secret], "traffic upd", c.secret)
+	copy(d.secret[:], next)
+	clear(next)
+	d.seq = 0
+}
+
+// expand is HKDF-Expand-Label with an empty context (RFC 8446 s.7.1).
+func (c *suite) expand(secret []byte, label string, n int) []byte {
+	var info [32]byte
+	b := append(info[:0], byte(n>>8), byte(n), byte(len("tls13 ")+len(label)))
+	b = append(b, "tls13 "...)
+	b = append(b, label...)
+	b = append(b, 0)
+	out, err := hkdf.Expand(c.hash, secret, string(b), n)
+	if err != nil {
+		panic("tls: expand " + label + ": " + err.Error()) // only for more output than the hash can give
+	}
+	return out
+}
+
+// half holds the expanded keys of a direction. aead is nil while they are not.
+type half struct {
+	aead cipher.AEAD
+	iv   [ivLen]byte
+}
+
+// expand makes the keys from a traffic secret.
+func (h *half) expand(c *suite, secret []byte) {
+	key := c.expand(secret[:c.secret], "key", c.key)
+	iv := c.expand(secret[:c.secret], "iv", ivLen)
+	aead, err := c.aead(key)
+	if err != nil {
+		panic("tls: expand keys: " + err.Error()) // only for a key of the wrong length
+	}
+	h.aead = aead
+	copy(h.iv[:], iv)
+	clear(key)
+	clear(iv)
+}
+
+func (h *half) wipe() { *h = half{} }
+
+// nonce writes the nonce of record seq to n (RFC 8446 s.5.3).
+func (h *half) nonce(n *[ivLen]byte, seq uint64) {
+	*n = h.iv
+	for i := range 8 {
+		n[ivLen-1-i] ^= byte(seq >> (8 * i))
+	}
+}
+
+// awake is what a session holds in addition while it is in use.
+type awake struct {
+	in, out half
+	active  time.Duration // when a record last moved
+	due     time.Duration // when to see whether it has gone quiet
+}
+
+func (a *awake) wipe() {
+	a.in.wipe()
+	a.out.wipe()
+}

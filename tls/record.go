@@ -1,0 +1,96 @@
+package tls
+
+import (
+	"github.com/millrace/millrace/roles"
+)
+
+// recordType is the ContentType of RFC 8446 s.5.1.
+type recordType uint8
+
+const (
+	typeChangeCipherSpec recordType = 20
+	typeAlert            recordType = 21
+	typeHandshake        recordType = 22
+	typeData             recordType = 23
+)
+
+const (
+	headerLen = 5
+	// maxPlain is the most plaintext of one record (RFC 8446 s.5.1), and what roles.MaxRoom stands for.
+	maxPlain = roles.MaxRoom
+	// sealedExtra is what a TLS 1.3 record has beside its plaintext when we send it: header, inner
+	// type and tag. We do not pad.
+	sealedExtra = headerLen + 1 + tagLen
+	// maxSealed13 is the most that a TLS 1.3 header may announce (RFC 8446 s.5.2), maxSealed12 the
+	// same of TLS 1.2 (RFC 5246 s.6.2.3).
+	maxSealed13 = maxPlain + 256
+	maxSealed12 = maxPlain + 2048
+)
+
+func recordLen(b []byte) int { return int(b[3])<<8 | int(b[4]) }
+
+// whole returns the length of the TLS 1.3 record at the head of b with its header, or 0 if there is not
+// all of it. A header that nothing can make good is refused before the rest has come.
+func whole(b []byte) (n int, e *ProtocolError) {
+	if len(b) < headerLen {
+		return 0, nil
+	}
+	if typ := recordType(b[0]); typ != typeData {
+		// Nothing travels in the clear any more, and after Finished not even the change_cipher_spec of
+		// compatibility mode (RFC 8446 s.5).
+		return 0, &ProtocolError{AlertUnexpectedMessage, "a record of type " + typ.String() + " in the clear"}
+	}
+	n = recordLen(b)
+	if n > maxSealed13 {
+		return 0, &ProtocolError{AlertRecordOverflow, "a record longer than TLS allows"}
+	}
+	if len(b) < headerLen+n {
+		return 0, nil
+	}
+	return headerLen + n, nil
+}
+
+// open opens the one record rec in place and returns its content, which lies at rec[headerLen:], and its
+// inner type (RFC 8446 s.5.2, 5.4). nonce is scratch. The caller counts sequence numbers.
+func (h *half) open(rec []byte, seq uint64, nonce *[ivLen]byte) (content []byte, typ recordType, e *ProtocolError) {
+	h.nonce(nonce, seq)
+	body := rec[headerLen:]
+	plain, err := h.aead.Open(body[:0], nonce[:], body, rec[:headerLen])
+	if err != nil {
+		return nil, 0, &ProtocolError{AlertBadRecordMAC, "a record that does not open"}
+	}
+	if len(plain) > maxPlain+1 {
+		return nil, 0, &ProtocolError{AlertRecordOverflow, "a record with more plaintext than TLS allows"}
+	}
+	for i := len(plain) - 1; i >= 0; i-- {
+		if plain[i] != 0 {
+			return plain[:i], recordType(plain[i]), nil
+		}
+	}
+	return nil, 0, &ProtocolError{AlertUnexpectedMessage, "a record of nothing but padding"}
+}
+
+// seal makes a record of buf[headerLen:headerLen+n] in place, which has sealedExtra more than n, and
+// returns its length.
+func (h *half) seal(buf []byte, n int, typ recordType, seq uint64, nonce *[ivLen]byte) int {
+	size := n + 1 + tagLen
+	buf[0], buf[1], buf[2], buf[3], buf[4] = byte(typeData), 3, 3, byte(size>>8), byte(size)
+	buf[headerLen+n] = byte(typ)
+	h.nonce(nonce, seq)
+	h.aead.Seal(buf[headerLen:headerLen], nonce[:], buf[headerLen:headerLen+n+1], buf[:headerLen])
+	return headerLen + size
+}
+
+func (t recordType) String() string {
+	switch t {
+	case typeChangeCipherSpec:
+		return "change_cipher_spec"
+	case typeAlert:
+		return "alert"
+	case typeHandshake:
+		return "handshake"
+	case typeData:
+		return "application_data"
+	}
+	return number(uint8(t))
+}

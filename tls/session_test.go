@@ -1,0 +1,214 @@
+package tls
+
+import (
+	stdtls "crypto/tls"
+	"io"
+	"testing"
+
+	"github.com/millrace/millrace/roles"
+)
+
+// onlySuite13 has a server's or client's TLS 1.3 choose the suite by what the hardware of both can do;
+// crypto/tls offers no setting, so the suites are told apart where keys are used: see TestSuites.
+var versions = []struct {
+	name string
+	v    uint16
+}{{"1.3", stdtls.VersionTLS13}, {"1.2", stdtls.VersionTLS12}}
+
+func TestServerCarriesBytes(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v.name, func(t *testing.T) {
+			sh := newShared(t, nil)
+			r := server(t, newServer(t, sh, nil), &stdtls.Config{MaxVersion: v.v})
+			r.handshake()
+			for _, n := range []int{1, 100, 5000, roles.MaxRoom, 100_000} {
+				r.echo(n)
+			}
+			st := r.s.State()
+			if st.Version != v.v || st.TakenOver != (v.v == stdtls.VersionTLS13) || st.Resumed {
+				t.Errorf("state: got %+v, want version %s, taken over for 1.3", st, v.name)
+			}
+			if err := r.do(r.m.CloseWrite); err != nil {
+				t.Fatal(err)
+			}
+			r.s.Close(roles.Graceful, nil)
+			if b, err := r.hearEnd(); len(b) > 0 || err != nil {
+				t.Errorf("at the end the mate got %q, %v; want close_notify", b, err)
+			}
+			r.wantClosed(nil)
+			if !r.p.ended {
+				t.Errorf("RxEnd did not come: %q", r.p.log)
+			}
+		})
+	}
+}
+
+func TestClientCarriesBytes(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v.name, func(t *testing.T) {
+			sh := newShared(t, nil)
+			r := client(t, newClient(t, sh, nil), &stdtls.Config{MaxVersion: v.v})
+			r.handshake()
+			for _, n := range []int{1, 100, 5000, roles.MaxRoom, 100_000} {
+				r.echo(n)
+			}
+			st := r.s.State()
+			if st.Version != v.v || st.TakenOver || len(st.Chain) != 1 {
+				t.Errorf("state: got %+v, want version %s, a chain of one", st, v.name)
+			}
+			r.s.Close(roles.Graceful, nil)
+			if b, err := r.hearEnd(); len(b) > 0 || err != nil {
+				t.Errorf("at the end the mate got %q, %v; want close_notify", b, err)
+			}
+			r.wantClosed(nil)
+		})
+	}
+}
+
+func TestTruncationIsNoEnd(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v.name, func(t *testing.T) {
+			sh := newShared(t, nil)
+			r := server(t, newServer(t, sh, nil), &stdtls.Config{MaxVersion: v.v})
+			r.handshake()
+			r.say([]byte("half a mess"))
+			r.low.End()
+			r.wantClosed(ErrTruncated)
+			if r.p.ended {
+				t.Errorf("a cut connection was told as an end: %q", r.p.log)
+			}
+			if sh.Counters.Truncated != 1 {
+				t.Errorf("truncated: got %d, want 1", sh.Counters.Truncated)
+			}
+		})
+	}
+}
+
+func TestRecordsTakeWhatOneCallCommits(t *testing.T) {
+	sh := newShared(t, nil)
+	r := server(t, newServer(t, sh, nil), &stdtls.Config{})
+	r.handshake()
+	had := sh.Counters.RecordsOut
+	r.p.chunk = 10
+	r.p.send(pattern(100))
+	r.hear(100)
+	if n := sh.Counters.RecordsOut - had; n != 1 {
+		t.Errorf("records for ten commits in one call: got %d, want 1", n)
+	}
+	r.p.chunk = 0
+	had = sh.Counters.RecordsOut
+	r.p.send(pattern(3*roles.MaxRoom + 1))
+	r.hear(3*roles.MaxRoom + 1)
+	if n := sh.Counters.RecordsOut - had; n != 4 {
+		t.Errorf("records for 3 times 16 KiB and a byte: got %d, want 4", n)
+	}
+}
+
+func TestRoomHoldsAFullRecord(t *testing.T) {
+	sh := newShared(t, nil)
+	r := server(t, newServer(t, sh, nil), &stdtls.Config{})
+	r.handshake()
+	if n := len(r.s.Room(roles.MaxRoom)); n != maxPlain {
+		t.Errorf("room for a full record: got %d, want %d", n, maxPlain)
+	}
+}
+
+func TestLeftoversJoinWhatFollows(t *testing.T) {
+	sh := newShared(t, nil)
+	r := server(t, newServer(t, sh, nil), &stdtls.Config{})
+	r.handshake()
+	// A unit is seven bytes; the mate sends records of three.
+	r.p.leave = func(b []byte) int { return len(b) / 7 * 7 }
+	want := pattern(7 * 30)
+	if err := r.do(func() error {
+		for i := 0; i < len(want); i += 3 {
+			if _, err := r.m.Write(want[i : i+3]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r.want(want)
+}
+
+func TestPauseHoldsRecords(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v.name, func(t *testing.T) {
+			sh := newShared(t, nil)
+			r := server(t, newServer(t, sh, nil), &stdtls.Config{MaxVersion: v.v})
+			r.handshake()
+			r.p.leave = func(b []byte) int { r.s.Pause(); return 1 }
+			r.say([]byte("abc"))
+			r.say([]byte("def"))
+			if err := r.do(r.m.CloseWrite); err != nil {
+				t.Fatal(err)
+			}
+			for range 5 {
+				if r.p.ended {
+					t.Fatalf("the end overtook %q", r.p.got)
+				}
+				r.s.Resume()
+				r.low.Service()
+			}
+			r.s.Resume()
+			r.low.Service()
+			r.want([]byte("abcdef"))
+			if !r.p.ended {
+				r.s.Resume()
+				r.low.Service()
+			}
+			if !r.p.ended {
+				t.Errorf("the end did not come: %q", r.p.log)
+			}
+		})
+	}
+}
+
+func TestALPNChooses(t *testing.T) {
+	sh := newShared(t, nil)
+	v := newServer(t, sh, func(c *ServerConfig) { c.ALPN = []string{"h2", "http/1.1"} })
+	for _, test := range []struct{ offer, want string }{{"http/1.1", "http/1.1"}, {"h2", "h2"}, {"", ""}} {
+		r := newRig(t)
+		r.s.InitServer(v, r.low)
+		var chosen string
+		r.s.SetChooser(func(alpn string) roles.Upper { chosen = alpn + "!"; return r.p })
+		c := &stdtls.Config{RootCAs: lab().pool(), ServerName: "example.test", Time: wallToday}
+		if test.offer != "" {
+			c.NextProtos = []string{test.offer}
+		}
+		r.m.Conn = stdtls.Client(r.m.wire(), c)
+		r.low.Open(r.s)
+		r.handshake()
+		if chosen != test.want+"!" || r.s.State().ALPN != test.want {
+			t.Errorf("offer %q: chosen %q, state %q, want %q", test.offer, chosen, r.s.State().ALPN, test.want)
+		}
+		r.echo(10)
+		r.end()
+	}
+	r := server(t, v, &stdtls.Config{NextProtos: []string{"gopher"}})
+	if err := r.do(r.m.Handshake); err == nil {
+		t.Error("offer of gopher alone: handshake went well, want no_application_protocol")
+	}
+	if r.p.closed != 1 || r.p.opened {
+		t.Errorf("offer of gopher alone: calls %q, want closed alone", r.p.log)
+	}
+}
+
+func TestReplaceHandsOver(t *testing.T) {
+	sh := newShared(t, nil)
+	r := server(t, newServer(t, sh, nil), &stdtls.Config{})
+	r.handshake()
+	second := &protocol{t: t, s: r.s}
+	r.p.leave = func(b []byte) int { r.s.Replace(second); return 3 }
+	r.say([]byte("onetwo"))
+	r.want([]byte("one"))
+	wantBytes(t, "the second protocol got", second.got, []byte("two"))
+	r.say([]byte("three"))
+	wantBytes(t, "the second protocol got", second.got, []byte("twothree"))
+	r.low.Break(io.EOF)
+	if r.p.closed != 0 || second.closed != 1 {
+		t.Errorf("closed: the first %d times, the second %d; want 0 and 1", r.p.closed, second.closed)
+	}
+}

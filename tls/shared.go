@@ -1,0 +1,241 @@
+package tls
+
+import (
+	"cmp"
+	"time"
+
+	stdtls "crypto/tls"
+)
+
+const (
+	// handshakeCost is what a parked handshake was measured to hold: the coroutine's stack and the
+	// state of crypto/tls.
+	handshakeCost = 27 << 10
+	// keptCost is what a session holds that keeps its tls.Conn.
+	keptCost = 7 << 10
+	// maxHandshakes is the default of Config.MaxHandshakes: less than 7 MiB of them.
+	maxHandshakes = 256
+	// awakeMax is how many unused pairs of key holders are kept for the next that wakes.
+	awakeMax = 64
+	// recordLimit is how many records are sealed under one key before it is replaced: the GCM suites
+	// are good for 2^24.5 full ones (RFC 8446 s.5.5), ChaCha20-Poly1305 for more.
+	recordLimit = 1 << 24
+	// scratchMax is the most scratch space kept between uses: the longest flight with common chains.
+	scratchMax = 32 << 10
+)
+
+// Config configures a Shared. Every field may be zero.
+type Config struct {
+	// Wall is the system's clock, by which certificates and tickets are judged. Default: crypto/tls
+	// reads it itself.
+	Wall func() time.Time
+	// Floor is a time that is certainly past: the later of BuildTime and what was persisted at the
+	// last run. An earlier Wall is not believed.
+	Floor time.Time
+	// Now is the loop's monotonic clock. Default: the time given with the last call from a transport.
+	Now func() time.Duration
+	// TakeStep says whether one more step of a handshake may be taken in this turn; loop's
+	// TakeHandshake. Default: always.
+	TakeStep func() bool
+	// Kick asks to have Turn called at the end of this turn. It is called after TakeStep said no, and
+	// must be given when TakeStep is.
+	Kick func()
+	// Charge and Release account for memory, in bytes: loop.Account's. Default: nobody does.
+	Charge, Release func(n int)
+	// MaxHandshakes is how many handshakes may be in flight; others wait in order. Default 256.
+	MaxHandshakes int
+	// Handshake is how long one may take, with waiting. Default 10 s.
+	Handshake time.Duration
+	// Quiet is after how long without a record a session gives its expanded keys back. Default 5 s,
+	// negative: never.
+	Quiet time.Duration
+	// Sessions is how many sessions clients remember for resumption, of all endpoints together.
+	// Default 256, negative: none.
+	Sessions int
+	// KeyUpdates is how many KeyUpdates a peer may send in ten seconds. Default 128: a transfer at
+	// 100 Gbit/s needs one in thirty seconds.
+	KeyUpdates int
+}
+
+// Counters count what happened on a Shared. They are plain numbers: read them on the loop's goroutine.
+type Counters struct {
+	Started, Full, Resumed, Failed uint64 // handshakes begun, and how they ended
+	Waited                         uint64 // handshakes that waited for a place
+	PutOff                         uint64 // steps left to a later turn
+	TakenOver, Kept                uint64 // sessions whose record layer is ours, or their tls.Conn's
+	RecordsIn, RecordsOut          uint64 // by our record layer
+	KeyUpdatesIn, KeyUpdatesOut    uint64
+	AlertsIn, AlertsOut            uint64 // close_notify not counted
+	Truncated                      uint64 // sessions that ended without close_notify
+	Woken, Slept                   uint64 // directions that expanded their keys, sessions that gave them back
+}
+
+// Shared is what the sessions of one loop share. It belongs to the loop's goroutine.
+type Shared struct {
+	Counters Counters
+
+	cfg     Config
+	serving *handshake // whose coroutine runs: what the key log writer hears is its
+	flight  int        // coroutines that exist
+	kept    int        // sessions with a tls.Conn
+	running list       // handshakes that have a coroutine
+	waiting list       // handshakes that wait for one
+	putOff  []*Session // paused until the next turn
+	tickets *TicketKeys
+	cache   stdtls.ClientSessionCache
+	now     time.Duration
+	open    openRecord
+	scratch []byte // what a tls.Conn has written since it was entered
+	nonce   [ivLen]byte
+	awake   []*awake
+	limit   uint64 // recordLimit
+}
+
+// New makes a Shared.
+func New(c Config) *Shared {
+	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, maxHandshakes)
+	c.Handshake = cmp.Or(c.Handshake, 10*time.Second)
+	c.Quiet = cmp.Or(c.Quiet, 5*time.Second)
+	c.Sessions = cmp.Or(c.Sessions, 256)
+	c.KeyUpdates = cmp.Or(c.KeyUpdates, 128)
+	sh := &Shared{cfg: c, limit: recordLimit}
+	if c.Sessions > 0 {
+		sh.cache = stdtls.NewLRUClientSessionCache(c.Sessions)
+	}
+	return sh
+}
+
+// InFlight is how many handshakes hold a coroutine now, Waiting how many wait for one.
+func (sh *Shared) InFlight() int { return sh.flight }
+
+// Waiting is how many handshakes wait for a coroutine.
+func (sh *Shared) Waiting() int { return sh.waiting.n }
+
+// SetFloor raises Config.Floor: the caller has learned of a later time that is certainly past.
+func (sh *Shared) SetFloor(t time.Time) {
+	if t.After(sh.cfg.Floor) {
+		sh.cfg.Floor = t
+	}
+}
+
+// SetTicketKeys has servers issue and take tickets by k from the next handshake on. k may be shared by
+// the loops of a process, and must be the same for those that serve the same clients. Without keys each
+// Server has its own, which crypto/tls rotates.
+func (sh *Shared) SetTicketKeys(k *TicketKeys) { sh.tickets = k }
+
+// Turn has the handshakes go on that Config.TakeStep held up in this turn.
+func (sh *Shared) Turn() {
+	for i, s := range sh.putOff {
+		sh.putOff[i] = nil
+		s.goOn()
+	}
+	sh.putOff = sh.putOff[:0]
+}
+
+// Close ends the handshakes in flight and those that wait: their transports are closed with
+// ErrShutdown. Handshakes that begin later fail. It must be called from inside the loop: a coroutine can
+// be stopped only where, and with the thread locked as, it was made, and the runtime ends the process
+// otherwise.
+func (sh *Shared) Close() {
+	sh.cfg.MaxHandshakes = 0
+	for _, l := range []*list{&sh.waiting, &sh.running} {
+		for h := l.first; h != nil; h = l.first {
+			h.s.refuse(ErrShutdown)
+		}
+	}
+}
+
+func (sh *Shared) wall() time.Time {
+	if sh.cfg.Wall == nil {
+		return sh.cfg.Floor
+	}
+	return sh.cfg.Wall()
+}
+
+// time is by what certificates are judged.
+func (sh *Shared) time() time.Time {
+	if w := sh.wall(); w.After(sh.cfg.Floor) {
+		return w
+	}
+	return sh.cfg.Floor
+}
+
+// clock is the monotonic time, also outside of calls from a transport.
+func (sh *Shared) clock() time.Duration {
+	if sh.cfg.Now != nil {
+		sh.now = sh.cfg.Now()
+	}
+	return sh.now
+}
+
+func (sh *Shared) charge(n int) {
+	if sh.cfg.Charge != nil {
+		sh.cfg.Charge(n)
+	}
+}
+
+func (sh *Shared) release(n int) {
+	if sh.cfg.Release != nil {
+		sh.cfg.Release(n)
+	}
+}
+
+// takeAwake gives a session somewhere to expand its keys.
+func (sh *Shared) takeAwake() *awake {
+	if k := len(sh.awake); k > 0 {
+		a := sh.awake[k-1]
+		sh.awake = sh.awake[:k-1]
+		return a
+	}
+	return new(awake)
+}
+
+func (sh *Shared) giveAwake(a *awake) {
+	a.wipe()
+	if len(sh.awake) < awakeMax {
+		sh.awake = append(sh.awake, a)
+	}
+}
+
+// emptied gives scratch back after use.
+func (sh *Shared) emptied() {
+	if sh.scratch = sh.scratch[:0]; cap(sh.scratch) > scratchMax {
+		sh.scratch = nil
+	}
+}
+
+// list is a queue of handshakes, linked through them.
+type list struct {
+	first, last *handshake
+	n           int
+}
+
+func (l *list) add(h *handshake) {
+	h.list, h.prev, h.next = l, l.last, nil
+	if l.last == nil {
+		l.first = h
+	} else {
+		l.last.next = h
+	}
+	l.last = h
+	l.n++
+}
+
+func (h *handshake) unlink() {
+	l := h.list
+	if l == nil {
+		return
+	}
+	if h.prev == nil {
+		l.first = h.next
+	} else {
+		h.prev.next = h.next
+	}
+	if h.next == nil {
+		l.last = h.prev
+	} else {
+		h.next.prev = h.prev
+	}
+	h.list, h.prev, h.next = nil, nil, nil
+	l.n--
+}

@@ -1,0 +1,86 @@
+package tls
+
+import "errors"
+
+const (
+	// ticketRecords is how many records of tickets are looked for. crypto/tls sends one ticket, which
+	// holds the client's chain and is at most 64 KiB.
+	ticketRecords = 8
+	// handshakeRecords is how many records a server's flight may have up to its Finished.
+	handshakeRecords = 16
+	// finished is a HandshakeType (RFC 8446 s.B.3).
+	finished = 20
+)
+
+var errTakeover = errors.New("the record layer cannot be taken over: what the handshake sent is not understood")
+
+// takeOver makes the record layer of s ours. The client's first record under the application keys is
+// number 0: its Finished came under the handshake's, and the transport gave the tls.Conn nothing behind
+// it. Ours is found by nextSeq.
+func (s *Session) takeOver(h *handshake, cipher uint16) error {
+	i := suiteOf(cipher)
+	if i < 0 || h.secrets.have != haveHandshake|haveClient|haveServer || h.secrets.n != suites[i].secret {
+		return errTakeover
+	}
+	seq, ok := h.nextSeq(&suites[i])
+	if !ok {
+		return errTakeover
+	}
+	s.suite = uint8(i)
+	s.in.secret, s.out.secret = h.secrets.client, h.secrets.server
+	s.out.seq = seq
+	s.flags |= ours
+	s.end.sh.Counters.TakenOver++
+	return nil
+}
+
+// note remembers the last record that the tls.Conn has written.
+func (h *handshake) note(b []byte) {
+	if len(b) > 0 && !h.s.end.keep {
+		h.last = append(h.last[:0], lastRecord(b)...)
+	}
+}
+
+// nextSeq finds the sequence number of our next record. It is not guessed: the last record is opened with
+// each candidate. When none opens under the application keys, then nothing was sent under them if, and
+// only if, the last record is the Finished.
+func (h *handshake) nextSeq(c *suite) (seq uint64, ok bool) {
+	if len(h.last) == 0 {
+		return 0, false
+	}
+	if seq, _, ok = h.try(c, &h.secrets.server, ticketRecords); ok {
+		return seq + 1, true
+	}
+	_, first, ok := h.try(c, &h.secrets.handshake, handshakeRecords)
+	return 0, ok && first == finished
+}
+
+// try opens the last record with the sequence numbers below n under the keys of a secret. first is the
+// first byte of the message in it.
+func (h *handshake) try(c *suite, secret *[maxSecret]byte, n uint64) (seq uint64, first byte, ok bool) {
+	var k half
+	k.expand(c, secret[:])
+	defer k.wipe()
+	buf := make([]byte, len(h.last))
+	defer clear(buf)
+	for seq = range n {
+		copy(buf, h.last) // what does not open is overwritten
+		content, typ, e := k.open(buf, seq, &h.s.end.sh.nonce)
+		if e == nil {
+			return seq, append(content, 0)[0], typ == typeHandshake
+		}
+	}
+	return 0, 0, false
+}
+
+// lastRecord returns the last of the whole records that b consists of, nil if it does not.
+func lastRecord(b []byte) (rec []byte) {
+	for len(b) >= headerLen && len(b) >= headerLen+recordLen(b) {
+		n := headerLen + recordLen(b)
+		rec, b = b[:n], b[n:]
+	}
+	if len(b) > 0 {
+		return nil
+	}
+	return rec
+}
