@@ -2,9 +2,12 @@ package ss_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/sim"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -22,23 +25,25 @@ const (
 	rawServer = `,{"srv":{"server":true,"port":80,"protocol":"raw"}}`
 )
 
-// TestOutcomes is the reference's table of what a client stream is told after which event.
-func TestOutcomes(t *testing.T) {
+// outcome is a row of the reference's table of what a client stream is told after which event.
+type outcome struct {
+	name  string
+	keys  string        // of the stream type
+	srv   string        // the server's stream type; none: nobody listens
+	each  func(*script) // what accepted streams do
+	setup func(s *script)
+	lasts time.Duration // 0: ten seconds
+	want  string
+}
+
+func outcomes() []outcome {
 	const up = "CREATING CONNECTING CONNECTED "
 	hangUpAtOnce := func(s *script) {
 		s.when(ss.Connected, func(h *ss.Handle) ss.Ret { return ss.DisconnectMe })
 	}
 	http := func(text string) func(*script) { return speak("\r\n\r\n", "HTTP/1.1 "+text, false) }
 	refusedTwice := "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED"
-	for _, c := range []struct {
-		name  string
-		keys  string
-		srv   string // server's stream type, none: nobody listens
-		each  func(*script)
-		setup func(s *script)
-		for_  time.Duration
-		want  string
-	}{
+	return []outcome{
 		{name: "connection refused", keys: `"protocol":"h1","opportunistic":true,"retry":"three"`, want: refusedTwice},
 		{name: "raw connection refused", keys: `"protocol":"raw","opportunistic":true,"retry":"three"`, want: refusedTwice},
 		{name: "peer accepts and closes before any response", srv: rawServer, each: hangUpAtOnce,
@@ -75,18 +80,18 @@ func TestOutcomes(t *testing.T) {
 			want: "CREATING CONNECTING USER(1404) CONNECTED " + `rx("x"|SOM) rx(""|EOM) QOS_NACK_REMOTE DISCONNECTED`},
 		{name: "chunked", srv: rawServer, each: http("200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nTrailer: x\r\n\r\n"),
 			keys: `"protocol":"h1"`, want: up + `rx("abc"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`},
-		{name: "body ends with the connection", srv: rawServer, each: speak("\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nall of it", true),
-			keys: `"protocol":"h1"`, want: up + `rx("all of it"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`},
+		{name: "body ends with the connection", srv: rawServer, each: speak("\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nall-of-it", true),
+			keys: `"protocol":"h1"`, want: up + `rx("all-of-it"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`},
 		{name: "close in the middle of a body, opportunistic", srv: rawServer,
 			each: speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true),
 			keys: `"protocol":"h1","opportunistic":true`, want: up + `rx("half"|SOM) DISCONNECTED`},
-		{name: "close in the middle of a body, not opportunistic", srv: rawServer, for_: 1200 * time.Millisecond,
+		{name: "close in the middle of a body, not opportunistic", srv: rawServer, lasts: 1200 * time.Millisecond,
 			each: speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true),
 			keys: `"protocol":"h1","retry":"never"`,
 			want: up + `rx("half"|SOM) DISCONNECTED POLL CONNECTING CONNECTED rx("half"|SOM) DISCONNECTED POLL CONNECTING CONNECTED rx("half"|SOM) DISCONNECTED`},
 		{name: "raw close, opportunistic", srv: rawServer, each: hangUpAtOnce,
 			keys: `"protocol":"raw","opportunistic":true,"retry":"three"`, want: up + "DISCONNECTED"},
-		{name: "raw close, not opportunistic", srv: rawServer, each: hangUpAtOnce, for_: 1100 * time.Millisecond,
+		{name: "raw close, not opportunistic", srv: rawServer, each: hangUpAtOnce, lasts: 1100 * time.Millisecond,
 			keys: `"protocol":"raw","retry":"three"`, want: up + "DISCONNECTED POLL CONNECTING CONNECTED DISCONNECTED"},
 		{name: "rx answers DISCONNECT_ME", srv: h1Server, each: answer(0, "hello"),
 			setup: func(s *script) {
@@ -121,7 +126,7 @@ func TestOutcomes(t *testing.T) {
 		{name: "NACK answers DESTROY_ME", srv: h1Server, each: answer(500, ""),
 			setup: func(s *script) { s.when(ss.QOSNackRemote, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
 			keys:  `"protocol":"h1"`, want: up + "QOS_NACK_REMOTE DISCONNECTED DESTROYING"},
-		{name: "ACK answers DISCONNECT_ME: the transaction is complete, nothing reconnects", srv: h1Server, each: answer(0, ""), for_: time.Minute,
+		{name: "ACK answers DISCONNECT_ME: the transaction is complete, nothing reconnects", srv: h1Server, each: answer(0, ""), lasts: time.Minute,
 			setup: func(s *script) { s.when(ss.QOSAckRemote, func(*ss.Handle) ss.Ret { return ss.DisconnectMe }) },
 			keys:  `"protocol":"h1","nailed_up":true`, want: up + "QOS_ACK_REMOTE DISCONNECTED"},
 		{name: "UNREACHABLE answers DESTROY_ME",
@@ -142,27 +147,66 @@ func TestOutcomes(t *testing.T) {
 		{name: "CONNECTING answers DISCONNECT_ME", srv: h1Server,
 			setup: func(s *script) { s.when(ss.Connecting, func(*ss.Handle) ss.Ret { return ss.DisconnectMe }) },
 			keys:  `"protocol":"h1","retry":"none"`, want: "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
-		{name: "nailed_up connects by itself, and does not repeat a transaction", srv: h1Server, each: answer(0, ""), for_: time.Minute,
+		{name: "nailed_up connects by itself, and does not repeat a transaction", srv: h1Server, each: answer(0, ""), lasts: time.Minute,
 			keys: `"protocol":"h1","nailed_up":true`, want: up + "QOS_ACK_REMOTE DISCONNECTED"},
-	} {
+	}
+}
+
+// play runs the story of the row, and returns the stream.
+func (c *outcome) play(t testing.TB, p plan) (*world, *script) {
+	w := newWorld(t, clientDoc(c.keys, c.srv), p)
+	if c.srv != "" {
+		w.serve("srv", c.each)
+	}
+	s := newScript()
+	if c.setup != nil {
+		c.setup(s)
+	}
+	h := w.create("c", s)
+	if !h.Policy().NailedUp {
+		h.Connect()
+	}
+	if c.lasts == 0 {
+		c.lasts = 10 * time.Second
+	}
+	w.pass(c.lasts)
+	return w, s
+}
+
+func TestOutcomes(t *testing.T) {
+	for _, c := range outcomes() {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, clientDoc(c.keys, c.srv), plan{})
-			if c.srv != "" {
-				w.serve("srv", c.each)
-			}
-			s := newScript()
-			if c.setup != nil {
-				c.setup(s)
-			}
-			h := w.create("c", s)
-			if !h.Policy().NailedUp {
-				h.Connect()
-			}
-			if c.for_ == 0 {
-				c.for_ = 10 * time.Second
-			}
-			w.pass(c.for_)
+			w, s := c.play(t, plan{})
 			w.wantLine("the stream", s, c.want)
+		})
+	}
+}
+
+// TestOutcomesOnBadLinks: delay, fragments and late news change when things happen and in which pieces,
+// and nothing else.
+func TestOutcomesOnBadLinks(t *testing.T) {
+	seeds := uint64(20)
+	if testing.Short() {
+		seeds = 3
+	}
+	for _, c := range outcomes() {
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range seeds {
+				p := plan{seed: seed}
+				p.net = badLink(rand.New(rand.NewPCG(seed, 7)))
+				w, s := c.play(t, p)
+				var want []string
+				for _, token := range strings.Fields(c.want) {
+					if !strings.Contains(token, "(") || strings.HasPrefix(token, "USER") {
+						want = append(want, token)
+					}
+				}
+				text := strings.Join(want, " ")
+				if got := s.life(); got != text {
+					t.Errorf("seed %d: the stream was told\n  got  %s\n  want %s\n  causes %v", seed, got, text, s.causes)
+				}
+				w.net.SetOptions(sim.Options{})
+			}
 		})
 	}
 }

@@ -1,0 +1,584 @@
+package ss_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+var seedFlag = flag.Uint64("seed", 0, "run TestChaos with this seed alone")
+
+// badLink draws a network that is slow and fragments, and loses nothing.
+func badLink(r *rand.Rand) (o sim.Options) {
+	some := func(p float64) bool { return r.Float64() < p }
+	o.Latency = time.Duration(r.IntN(5000)) * time.Microsecond
+	if some(0.5) {
+		o.Jitter = time.Duration(r.IntN(3000)) * time.Microsecond
+	}
+	if some(0.4) {
+		o.ShortRead, o.ShortWrite = r.Float64(), r.Float64()
+	}
+	if some(0.3) {
+		o.ReadMax = 1 + r.IntN(2000)
+	}
+	if some(0.3) {
+		o.WriteMax = 1 + r.IntN(2000)
+	}
+	if some(0.4) {
+		o.SndBuf, o.RcvBuf = 256+r.IntN(8000), 256+r.IntN(8000)
+	}
+	if some(0.4) {
+		o.LateReady, o.LateReadyMax = r.Float64(), time.Duration(r.IntN(3000))*time.Microsecond
+	}
+	if some(0.3) {
+		o.SpuriousReady, o.SpuriousWake = r.Float64()/2, r.Float64()/2
+	}
+	o.ShuffleReady = some(0.5)
+	o.StrictEdges = some(0.5)
+	return o
+}
+
+// worse adds what breaks connections.
+func worse(r *rand.Rand, o *sim.Options) {
+	some := func(p float64) bool { return r.Float64() < p }
+	if some(0.4) {
+		o.Refuse = r.Float64() / 2
+	}
+	if some(0.2) {
+		o.BlackHole = r.Float64() / 3
+	}
+	if some(0.4) {
+		o.Reset, o.FaultWithin = r.Float64()/2, time.Duration(1+r.IntN(300))*time.Millisecond
+	}
+	if some(0.3) {
+		o.Die, o.FaultWithin = r.Float64()/2, time.Duration(1+r.IntN(300))*time.Millisecond
+	}
+	if some(0.2) {
+		o.MaxDescriptors = 3 + r.IntN(6)
+	}
+	if some(0.2) {
+		o.Pause, o.PauseMax = 0.01, time.Duration(r.IntN(20))*time.Second
+	}
+	if some(0.2) {
+		o.WallJump = 0.1
+	}
+	if some(0.2) {
+		o.CallCost = time.Duration(r.IntN(100)) * time.Microsecond
+	}
+}
+
+const chaosDoc = `{"retry":[{"r":{"backoff":[50,200,1000],"conceal":4,"jitterpc":30}},{"few":{"backoff":[100],"conceal":1}}],"s":[
+	{"echo":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"r"}},
+	{"push":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true,"retry":"few"}},
+	{"get":{"endpoint":"10.0.0.2","port":81,"protocol":"h1","http_url":"/${id}","retry":"r","opportunistic":true,"timeout_ms":900,"metadata":[{"id":""}]}},
+	{"post":{"endpoint":"http://10.0.0.2:81","protocol":"h1","http_method":"POST","http_url":"${id}","retry":"few","opportunistic":true,"metadata":[{"id":""}]}},
+	{"raw server":{"server":true,"port":80,"protocol":"raw"}},
+	{"h1 server":{"server":true,"port":81,"protocol":"h1","metadata":[{"path":""},{"method":""},{"mime":"content-type:"}]}}]}`
+
+// chaos is a world in which clients have jobs and everything may go wrong.
+type chaos struct {
+	*world
+	r       *rand.Rand
+	gentle  bool // nothing breaks connections: every job must come to its end
+	ending  bool
+	jobs    []*job
+	next    uint32            // name of the next message
+	sizes   map[uint32]int    // of messages, by name
+	arrived map[uint32][]byte // bodies that the HTTP server has seen whole, by name
+}
+
+// payload fills a message: its bytes follow from its name and their place, so that a piece of one that
+// turns up elsewhere, twice, or not at all, is seen.
+func payload(name uint32, size int) []byte {
+	b := make([]byte, size)
+	r := rand.NewPCG(uint64(name), 99)
+	for i := range b {
+		b[i] = byte(r.Uint64())
+	}
+	return b
+}
+
+func (c *chaos) message(most int) (name uint32, body []byte) {
+	c.next++
+	size := c.r.IntN(most)
+	if c.r.IntN(8) == 0 {
+		size = 0
+	}
+	c.sizes[c.next] = size
+	return c.next, payload(c.next, size)
+}
+
+// job is a client stream with so many messages to get across.
+type job struct {
+	c       *chaos
+	kind    string
+	left    int // messages
+	name    uint32
+	body    []byte
+	out     []byte // what remains to be said on this connection
+	in      []byte // what came on it
+	dead    bool
+	done    int
+	refused int // NACKs
+}
+
+// begin chooses the next message, or ends the job.
+func (j *job) begin(h *ss.Handle) ss.Ret {
+	if j.left == 0 {
+		return ss.DestroyMe
+	}
+	j.left--
+	j.name, j.body = j.c.message(j.c.most())
+	h.SetMetadataString("id", strconv.Itoa(int(j.name)))
+	if j.kind == "post" && j.c.r.IntN(2) == 0 {
+		return h.RequestTxLen(int64(len(j.body)))
+	}
+	return h.RequestTx()
+}
+
+func (c *chaos) most() int {
+	o := c.net.Options()
+	if o.ReadMax != 0 && o.ReadMax < 100 || o.WriteMax != 0 && o.WriteMax < 100 {
+		return 1500
+	}
+	return 40 << 10
+}
+
+// frame is what a raw client says: name, size, body.
+func (j *job) frame() []byte {
+	b := binary.BigEndian.AppendUint32(nil, j.name)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(j.body)))
+	return append(b, j.body...)
+}
+
+func (j *job) bad(format string, args ...any) {
+	j.c.t.Errorf("%s %d (%d bytes): %s", j.kind, j.name, len(j.body), fmt.Sprintf(format, args...))
+}
+
+// State implements ss.Stream.
+func (j *job) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
+	if j.dead {
+		j.bad("told %v after DESTROYING", s)
+	}
+	switch s {
+	case ss.Creating:
+		if j.c.r.IntN(4) == 0 {
+			h.StartTimeout(time.Duration(1+j.c.r.IntN(2000)) * time.Millisecond)
+		}
+		return j.begin(h)
+	case ss.Connecting:
+		j.in = j.in[:0]
+		j.out = j.body
+		if j.kind == "echo" || j.kind == "push" {
+			j.out = j.frame()
+		}
+		if j.c.r.IntN(4) == 0 {
+			h.StartTimeout(ss.TimeoutFromPolicy)
+		}
+	case ss.Connected:
+		if j.kind == "echo" || j.kind == "push" {
+			return h.RequestTx()
+		}
+	case ss.Timeout:
+		if !j.c.gentle {
+			return []ss.Ret{ss.OK, ss.OK, ss.DisconnectMe}[j.c.r.IntN(3)]
+		}
+	case ss.QOSAckRemote:
+		j.verify()
+		j.done++
+	case ss.QOSNackRemote:
+		j.refused++
+	case ss.Disconnected:
+		if j.kind == "get" || j.kind == "post" {
+			return j.begin(h)
+		}
+		if j.kind == "push" && j.done == 0 {
+			h.RequestTx()
+		}
+	case ss.AllRetriesFailed:
+		if j.left--; j.left < 0 {
+			j.left = 0
+			return ss.DestroyMe
+		}
+		if j.c.r.IntN(2) == 0 {
+			return h.Connect()
+		}
+		return h.RequestTx()
+	case ss.Destroying:
+		j.dead = true
+	}
+	return ss.OK
+}
+
+// verify holds an accepted transaction to its word.
+func (j *job) verify() {
+	switch j.kind {
+	case "get":
+		if want := payload(j.name, len(j.body)); !bytes.Equal(j.in, want) {
+			j.bad("acked, but the response has %d bytes, equal %v; want %d", len(j.in), bytes.HasPrefix(want, j.in), len(want))
+		}
+	case "post":
+		got, ok := j.c.arrived[j.name]
+		if !ok || !bytes.Equal(got, j.body) {
+			j.bad("acked, but the server saw %d bytes (whole: %v), equal %v", len(got), ok, bytes.Equal(got, j.body))
+		}
+		if want := fmt.Sprintf("got %d", len(j.body)); string(j.in) != want {
+			j.bad("the answer: got %q, want %q", j.in, want)
+		}
+	}
+}
+
+// Rx implements ss.Stream.
+func (j *job) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if j.dead {
+		j.bad("Rx after DESTROYING")
+	}
+	j.in = append(j.in, b...)
+	if j.kind == "echo" {
+		want := j.frame()
+		if !bytes.HasPrefix(want, j.in) {
+			j.bad("the echo is no prefix of what was said: %d bytes", len(j.in))
+			return ss.DestroyMe
+		}
+		if len(j.in) == len(want) {
+			j.done++
+			if j.left == 0 {
+				return ss.DestroyMe
+			}
+			j.left--
+			j.name, j.body = j.c.message(j.c.most())
+			j.in, j.out = j.in[:0], j.frame()
+			return h.RequestTx()
+		}
+	}
+	return ss.OK
+}
+
+// Tx implements ss.Stream.
+func (j *job) Tx(h *ss.Handle, ordinal uint32, buf []byte) (n int, f ss.Flags, r ss.Ret) {
+	if j.dead {
+		j.bad("Tx after DESTROYING")
+	}
+	if j.c.r.IntN(10) == 0 {
+		h.RequestTx()
+		return 0, 0, ss.TxDontSend
+	}
+	if ordinal == 0 {
+		f = ss.SOM
+	}
+	n = min(len(buf), len(j.out), 1+j.c.r.IntN(20000))
+	copy(buf, j.out[:n])
+	j.out = j.out[n:]
+	if len(j.out) > 0 {
+		h.RequestTx()
+		return n, f, ss.OK
+	}
+	if j.kind == "push" {
+		j.done++
+		h.Destroy() // what was committed still goes
+	}
+	return n, f | ss.EOM, ss.OK
+}
+
+// echoer is the raw server's side: it looks at every byte, and gives it back.
+type echoer struct {
+	c    *chaos
+	seen []byte
+	out  []byte
+	dead bool
+}
+
+func (e *echoer) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
+	if e.dead {
+		e.c.t.Errorf("raw server: told %v after DESTROYING", s)
+	}
+	switch s {
+	case ss.Disconnected:
+		if n.Cause == nil && !e.c.ending && len(e.seen) > 0 {
+			e.whole()
+		}
+	case ss.Destroying:
+		e.dead = true
+	}
+	return ss.OK
+}
+
+// whole: the peer ended in order, so its message must be here to the last byte, unless it stopped
+// in the middle of its own accord.
+func (e *echoer) whole() {
+	for b := e.seen; len(b) > 0; {
+		if len(b) < 8 {
+			e.cut(b)
+			return
+		}
+		name, size := binary.BigEndian.Uint32(b), int(binary.BigEndian.Uint32(b[4:]))
+		if len(b) < 8+size {
+			e.cut(b)
+			return
+		}
+		if !bytes.Equal(b[8:8+size], payload(name, size)) {
+			e.c.t.Errorf("raw server: message %d differs from what was sent", name)
+		}
+		b = b[8+size:]
+	}
+}
+
+func (e *echoer) cut(b []byte) {
+	if e.c.gentle {
+		e.c.t.Errorf("raw server: an orderly end after %d bytes of a message that is not whole", len(b))
+	}
+}
+
+func (e *echoer) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+	e.seen = append(e.seen, b...)
+	e.out = append(e.out, b...)
+	if len(e.seen) >= 8 {
+		name, size := binary.BigEndian.Uint32(e.seen), int(binary.BigEndian.Uint32(e.seen[4:]))
+		if want, known := e.c.sizes[name]; !known || want != size {
+			e.c.t.Errorf("raw server: got message %d of %d bytes, want %d", name, size, want)
+			return ss.DestroyMe
+		}
+		if n := min(len(e.seen)-8, size); !bytes.HasPrefix(payload(name, size), e.seen[8:8+n]) {
+			e.c.t.Errorf("raw server: %d bytes of message %d are no prefix of it", n, name)
+			return ss.DestroyMe
+		}
+	}
+	return h.RequestTx()
+}
+
+func (e *echoer) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	n := copy(buf, e.out)
+	if e.out = e.out[n:]; len(e.out) > 0 {
+		h.RequestTx()
+	}
+	return n, 0, ss.OK
+}
+
+// servant is the HTTP server's side.
+type servant struct {
+	c    *chaos
+	name uint32
+	post bool
+	in   []byte
+	out  []byte
+	dead bool
+}
+
+func (v *servant) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+	if v.dead {
+		v.c.t.Errorf("http server: told %v after DESTROYING", s)
+	}
+	switch s {
+	case ss.ServerTxn:
+		path, _ := h.Metadata("path")
+		method, _ := h.Metadata("method")
+		n, err := strconv.Atoi(strings.TrimPrefix(string(path), "/"))
+		if err != nil {
+			v.c.t.Errorf("http server: path: got %q, want a number", path)
+		}
+		v.name, v.post, v.in = uint32(n), string(method) == "POST", nil
+		if !v.post {
+			v.out = payload(v.name, v.c.sizes[v.name])
+			return v.answer(h)
+		}
+	case ss.Destroying:
+		v.dead = true
+	}
+	return ss.OK
+}
+
+func (v *servant) answer(h *ss.Handle) ss.Ret {
+	h.ServerAck(0)
+	if !v.c.gentle && v.c.r.IntN(10) == 0 {
+		h.ServerAck([]int{404, 500, 503, 302}[v.c.r.IntN(4)])
+	}
+	h.SetMetadataString("mime", "application/octet-stream")
+	if v.c.r.IntN(2) == 0 {
+		return h.RequestTxLen(int64(len(v.out)))
+	}
+	return h.RequestTx()
+}
+
+func (v *servant) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	v.in = append(v.in, b...)
+	if f&ss.EOM == 0 {
+		return ss.OK
+	}
+	if want := payload(v.name, v.c.sizes[v.name]); !bytes.Equal(v.in, want) {
+		v.c.t.Errorf("http server: body of %d: got %d bytes, want %d", v.name, len(v.in), len(want))
+	}
+	v.c.arrived[v.name] = v.in
+	v.out = fmt.Appendf(nil, "got %d", len(v.in))
+	return v.answer(h)
+}
+
+func (v *servant) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	n := min(copy(buf, v.out), 1+v.c.r.IntN(20000))
+	if v.out = v.out[n:]; len(v.out) > 0 {
+		h.RequestTx()
+		return n, 0, ss.OK
+	}
+	return n, ss.EOM, ss.OK
+}
+
+// serveAll starts both servers; a failure for want of descriptors is tried again.
+func (c *chaos) serveAll() {
+	for _, typ := range []string{"raw server", "h1 server"} {
+		var try func()
+		try = func() {
+			if c.ending {
+				return
+			}
+			if _, err := c.srv.rt.Create(ss.Info{StreamType: typ, New: func(h *ss.Handle) ss.Stream {
+				if typ == "raw server" {
+					return &echoer{c: c}
+				}
+				return &servant{c: c}
+			}}); err != nil {
+				c.net.At(time.Second, try)
+			}
+		}
+		try()
+	}
+}
+
+// trouble has things happen to streams from outside.
+func (c *chaos) trouble() {
+	for range c.r.IntN(8) {
+		c.net.At(time.Duration(c.r.IntN(3000))*time.Millisecond, func() {
+			on := []*machine{c.cli, c.srv}[c.r.IntN(2)]
+			k := c.r.IntN(max(1, on.rt.Len()))
+			on.rt.Each(func(h *ss.Handle) {
+				if k--; k != -1 {
+					return
+				}
+				switch what := c.r.IntN(8); {
+				case what < 3:
+					h.Pause()
+					c.net.At(time.Duration(c.r.IntN(3000))*time.Millisecond, h.Resume)
+				case what == 3:
+					h.StartTimeout(time.Duration(1+c.r.IntN(1000)) * time.Millisecond)
+				case what == 4:
+					on.rt.CancelWait()
+				case c.gentle:
+				case what == 5:
+					h.Disconnect()
+				case what == 6:
+					h.Connect()
+				default:
+					again := h.Policy().Server && h.Server() == nil
+					h.Destroy()
+					if again {
+						c.net.At(time.Duration(1+c.r.IntN(2000))*time.Millisecond, c.serveAll)
+					}
+				}
+			})
+		})
+	}
+}
+
+// storm is one seed's story.
+func storm(t testing.TB, seed uint64) (digest uint64) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	p := plan{seed: seed, net: badLink(r)}
+	gentle := seed%3 == 0
+	if !gentle {
+		worse(r, &p.net)
+	}
+	if r.IntN(2) == 0 {
+		p.loop = loop.Config{Bytes: 1 << (10 + r.IntN(9)), Accepts: 1 + r.IntN(4), Events: 1 + r.IntN(8)}
+	}
+	if !gentle && r.IntN(8) == 0 {
+		p.loop.Memory = int64(64<<10 + r.IntN(256<<10))
+	}
+	keep := []time.Duration{0, -1, 300 * time.Millisecond}[r.IntN(3)]
+	p.client = func(c *ss.Config) { c.KeepWarm, c.WarmMax = keep, 1+r.IntN(3) }
+	c := &chaos{world: newWorld(t, chaosDoc, p), r: r, gentle: gentle, sizes: map[uint32]int{}, arrived: map[uint32][]byte{}}
+	c.serveAll()
+	for range 2 + r.IntN(5) {
+		j := &job{c: c, kind: []string{"echo", "push", "get", "post"}[r.IntN(4)], left: 1 + r.IntN(3)}
+		if j.kind == "push" {
+			j.left = 1
+		}
+		c.jobs = append(c.jobs, j)
+		c.net.At(time.Duration(r.IntN(500))*time.Millisecond, func() {
+			_, err := c.cli.rt.Create(ss.Info{StreamType: j.kind, New: func(*ss.Handle) ss.Stream { return j }})
+			if err != nil {
+				t.Errorf("create %s: %v", j.kind, err)
+			}
+		})
+	}
+	c.trouble()
+	over := false
+	c.net.At(2*time.Minute, func() { over = true })
+	idle := func() bool {
+		for _, j := range c.jobs {
+			if !j.dead {
+				return false
+			}
+		}
+		return true
+	}
+	c.run("the jobs", func() bool { return over || idle() })
+	for _, j := range c.jobs {
+		if gentle && (!j.dead || j.done == 0) {
+			t.Errorf("%s %d: did not come to its end though nothing broke (done %d, dead %v)\n%s", j.kind, j.name, j.done, j.dead, c.dump())
+		}
+	}
+	c.ending = true
+	o := c.net.Options()
+	o.Pause, o.CallCost = 0, 0
+	c.net.SetOptions(o)
+	return c.net.Digest()
+}
+
+// TestChaos runs random streams through random faults, one network per seed. What it holds: both tables,
+// for every handle; no payload that was accepted and is not there; nothing left at the end.
+func TestChaos(t *testing.T) {
+	first, n := uint64(0), uint64(1200)
+	if testing.Short() {
+		n = 50
+	}
+	if *seedFlag != 0 {
+		first, n = *seedFlag, 1
+	}
+	for seed := first; seed < first+n; seed++ {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Logf("replay: go test ./ss -run 'TestChaos$' -seed=%d", seed)
+				}
+			})
+			defer func() {
+				if p := recover(); p != nil {
+					t.Errorf("panic: %v\n%s", p, debug.Stack())
+				}
+			}()
+			storm(t, seed)
+		})
+	}
+}
+
+// TestChaosReplays: one seed, one run.
+func TestChaosReplays(t *testing.T) {
+	for _, seed := range []uint64{3, 7, 1001} {
+		var digest [2]uint64
+		for i := range digest {
+			t.Run(fmt.Sprintf("%d, run %d", seed, i), func(t *testing.T) { digest[i] = storm(t, seed) })
+		}
+		if digest[0] != digest[1] {
+			t.Errorf("seed %d: digests of two runs: got %x and %x, want the same", seed, digest[0], digest[1])
+		}
+	}
+}
