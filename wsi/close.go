@@ -129,8 +129,7 @@ func (w *Wsi) drain(now time.Duration) (again bool) {
 			n.sys.CloseWrite(w.src.FD())
 			w.flags |= finSent
 		}
-		w.phase = phaseLingering
-		w.linger(now)
+		w.phase = phaseLingering // its time runs from the last byte taken, or from Close
 	}
 	for budget := n.loop.Config().Bytes; w.flags&(rdReady|ended) == rdReady; {
 		if budget <= 0 {
