@@ -172,6 +172,10 @@ func TestCloseWithBacklog(t *testing.T) {
 			f.w.WantWrite()
 			wd.settle()
 			f.wantClosed(nil)
+			if mode == roles.Graceful {
+				p.h.CloseWrite(p.fd) // its end does not mean that it listens no more
+				wd.settle()
+			}
 			var got string
 			var e syscall.Errno = syscall.EAGAIN
 			for range 200 {

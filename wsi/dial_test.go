@@ -227,6 +227,9 @@ func TestCloseInTheTurnOfTheConnect(t *testing.T) {
 	a.script = func(*fake) { f.w.Close(roles.Immediate, nil) }
 	wd.pass(time.Second)
 	f.wantLog("closed <nil>")
+	if c := wd.net.Counters; c.Dialled != 0 || c.ConnectFailed != 1 {
+		t.Errorf("counted: got %d dialled, %d failed, want 0 and 1", c.Dialled, c.ConnectFailed)
+	}
 	a.all[0].w.Close(roles.Immediate, nil)
 	wd.settle()
 	wd.wantEmpty(1)

@@ -160,3 +160,29 @@ func TestCloseWorstCountsBothDirections(t *testing.T) {
 		}
 	}
 }
+
+// After the worst have gone the level has ended, so that the next rise to the ceiling is heard of, whoever
+// charges the account.
+func TestCloseWorstEndsTheLevel(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 64 << 10}, Config{})
+	a := wd.listen()
+	var ps []*peer
+	for range 31 {
+		p, _ := hoarders(wd, a, 1)
+		ps = append(ps, p...)
+	}
+	for _, p := range ps { // in one turn: 62 KiB in buffers of two
+		p.write(strings.Repeat("x", 1700))
+	}
+	wd.settle()
+	for i := range 3 {
+		wd.loop.Account().Charge(8 << 10)
+		wd.settle()
+		if v := wd.loop.Account().Level(); v == loop.LevelCloseWorst {
+			t.Errorf("charge %d: level with %d used: got %v, want that it has ended", i, wd.loop.Account().Used(), v)
+		}
+	}
+	if got := wd.net.Counters.MemoryClosed; got < 10 || got > 20 {
+		t.Errorf("closed: got %d of 31, want about the half that was in the way", got)
+	}
+}

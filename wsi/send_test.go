@@ -246,6 +246,30 @@ func TestAnswerBehindAFailedWrite(t *testing.T) {
 	}
 }
 
+// What was read before the write failed waits behind a pause too.
+func TestRestBehindAFailedWrite(t *testing.T) {
+	wd := plain(t)
+	p, f := wd.connect(wd.listen())
+	f.onRx = func([]byte) int { return 0 }
+	f.onRxEnd = func(int) { f.w.Pause() }
+	p.write("an answer")
+	p.close()
+	wd.settle()
+	f.send("taken, and answered by a reset")
+	wd.settle()
+	f.send("refused")
+	wd.pass(time.Second)
+	f.wantOpen()
+	f.onRx = nil
+	f.w.Resume()
+	wd.settle()
+	if string(f.got) != "an answer" {
+		t.Errorf("used after resume: got %q, want %q", f.got, "an answer")
+	}
+	f.wantClosed(syscall.EPIPE)
+	wd.wantEmpty(1)
+}
+
 // A paused connection that waits to write is told that it cannot any more: it would wait for ever.
 func TestPausedWriterLearnsOfTheBreak(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{SndBuf: 1000, RcvBuf: 1000}, loop.Config{}, Config{})
