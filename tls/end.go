@@ -165,7 +165,7 @@ func (e *end) base(version uint16, groups []stdtls.CurveID) *stdtls.Config {
 
 // ready brings the ticket keys up to date before a handshake.
 func (e *end) ready() {
-	if k := e.sh.tickets; k != e.keys && !e.client {
+	if k := e.sh.tickets; k != nil && k != e.keys && !e.client {
 		e.keys = k
 		e.conf.SetSessionTicketKeys(k.scoped(e.scope))
 	}

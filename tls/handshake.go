@@ -23,7 +23,8 @@ type handshake struct {
 	err     error // crypto/tls's verdict, when done
 	done    bool
 	granted bool // a place became free and is kept for it
-	first   bool // the tls.Conn has been given nothing yet
+	begun   bool // a step was taken
+	fed     bool // the tls.Conn was given bytes
 	due     time.Duration
 	secrets secrets
 	last    []byte // the last record that conn has written
@@ -117,7 +118,6 @@ func (h *handshake) begin() bool {
 	e := h.s.end
 	e.ready()
 	h.pipe = &pipe{sh: sh}
-	h.first = true
 	if e.client {
 		h.conn = stdtls.Client(h.pipe, e.conf)
 	} else {
@@ -138,6 +138,7 @@ func (h *handshake) run(yield func(struct{}) bool) {
 // step resumes the coroutine, which runs until it needs bytes or is done. A panic in it comes out here.
 func (h *handshake) step() {
 	sh := h.s.end.sh
+	h.begun = true
 	sh.serving = h
 	h.resume()
 	sh.serving = nil
@@ -178,20 +179,17 @@ func (h *handshake) release() {
 	h.secrets = secrets{}
 }
 
-// goOn has the transport call us again: with bytes that wait, or for output.
+// goOn has the transport call us again: with the bytes that wait, or, since a client speaks first, for
+// output.
 func (s *Session) goOn() {
-	if s.flags&closing != 0 || s.hs == nil {
-		return
-	}
 	s.low.Resume()
-	s.low.WantWrite()
+	if s.end.client {
+		s.low.WantWrite()
+	}
 }
 
 // refuse ends a handshake that is not over.
 func (s *Session) refuse(why error) {
-	if s.hs != nil && s.hs.stop == nil {
-		s.end.sh.Counters.Failed++
-	}
 	s.hs.release()
 	s.drop(roles.Immediate, &Error{Op: "handshake", Peer: s.end.name, Err: why})
 }
@@ -203,16 +201,17 @@ func (s *Session) mayStep() bool {
 		return true
 	}
 	sh.Counters.PutOff++
-	sh.putOff = append(sh.putOff, s)
+	s.hs.unlink()
+	sh.putOff.add(s.hs)
 	s.low.Pause()
 	sh.cfg.Kick()
 	return false
 }
 
-// advance takes a step that needs no bytes: a client's first. For a server it only makes the coroutine.
+// advance takes the step that needs no bytes: a client's first.
 func (s *Session) advance(now time.Duration) {
 	h := s.hs
-	if h.resume != nil || !s.end.client || !h.begin() {
+	if !s.end.client || h.begun || h.list == &s.end.sh.putOff || !h.begin() || !s.mayStep() {
 		return
 	}
 	h.step()
@@ -223,11 +222,11 @@ func (s *Session) advance(now time.Duration) {
 func (s *Session) rxHandshake(now time.Duration, b []byte) (used int) {
 	for s.hs != nil && s.flags&closing == 0 && used < len(b) {
 		h := s.hs
-		n := span(b[used:], h.resume == nil || h.first)
+		n := span(b[used:], !h.fed)
 		if n == 0 || !h.begin() || !s.mayStep() {
 			break
 		}
-		h.first = false
+		h.fed = true
 		h.pipe.feed = b[used : used+n]
 		h.step()
 		used += n - len(h.pipe.feed)

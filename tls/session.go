@@ -100,9 +100,7 @@ func (s *Session) Label() string {
 func (s *Session) Opened(now time.Duration) {
 	s.enter(now)
 	s.hs.due = now + s.end.sh.cfg.Handshake
-	if s.end.client {
-		s.advance(now)
-	}
+	s.advance(now)
 	s.leave(now, false)
 }
 
@@ -143,11 +141,9 @@ func (s *Session) Writable(now time.Duration) {
 	s.enter(now)
 	switch {
 	case s.held != nil && !s.flushHeld():
-	case s.hs != nil:
-		if s.end.client || s.hs.granted {
-			s.advance(now)
-		}
 	case s.flags&closing != 0:
+	case s.hs != nil:
+		s.advance(now)
 	default:
 		s.open(now)
 		s.settle()
@@ -170,9 +166,11 @@ func (s *Session) Deadline() time.Duration {
 	switch {
 	case s.held != nil && s.held.due != 0:
 		return s.held.due
+	case s.flags&closing != 0:
+		return 0
 	case s.hs != nil:
 		return s.hs.due
-	case s.flags&(opened|closing) == opened:
+	case s.flags&opened != 0:
 		d = s.upper.Deadline()
 	}
 	if s.aw != nil && s.aw.due != 0 && (d == 0 || s.aw.due < d) {
@@ -189,17 +187,16 @@ func (s *Session) Timeout(now time.Duration) {
 		if s.held.due <= now {
 			s.giveUp()
 		}
+	case s.flags&closing != 0:
 	case s.hs != nil:
 		if s.hs.due != 0 && s.hs.due <= now {
-			s.end.sh.Counters.Failed++
-			s.hs.due = 0
 			s.finish(roles.Immediate, &Error{Op: "handshake", Peer: s.end.name, Err: ErrTimeout})
 		}
 	default:
 		if s.aw != nil && s.aw.due != 0 && s.aw.due <= now {
 			s.grewQuiet(now)
 		}
-		if s.flags&(opened|closing) == opened {
+		if s.flags&opened != 0 {
 			if d := s.upper.Deadline(); d != 0 && d <= now {
 				s.upper.Timeout(now)
 			}
@@ -219,7 +216,7 @@ func (s *Session) Closed(cause error) {
 		sh.open = openRecord{}
 	}
 	if h := s.hs; h != nil {
-		if h.stop != nil && h.err == nil {
+		if h.resume != nil {
 			sh.Counters.Failed++
 		}
 		h.release()
@@ -270,7 +267,7 @@ func (s *Session) leave(now time.Duration, more bool) {
 	}
 	s.seal()
 	s.flags &^= inside
-	if s.flags&wants != 0 && s.flags&closing == 0 {
+	if s.flags&(wants|stands|closing|outDone|finAsked) == wants|stands {
 		s.low.WantWrite()
 	}
 }

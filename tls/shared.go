@@ -80,7 +80,7 @@ type Shared struct {
 	kept    int        // sessions with a tls.Conn
 	running list       // handshakes that have a coroutine
 	waiting list       // handshakes that wait for one
-	putOff  []*Session // paused until the next turn
+	putOff  list       // handshakes that have a coroutine, paused until the next turn
 	tickets *TicketKeys
 	cache   stdtls.ClientSessionCache
 	now     time.Duration
@@ -123,13 +123,13 @@ func (sh *Shared) SetFloor(t time.Time) {
 // Server has its own, which crypto/tls rotates.
 func (sh *Shared) SetTicketKeys(k *TicketKeys) { sh.tickets = k }
 
-// Turn has the handshakes go on that Config.TakeStep held up in this turn.
+// Turn has the handshakes go on that Config.TakeStep held up in this turn, in the order in which they came.
 func (sh *Shared) Turn() {
-	for i, s := range sh.putOff {
-		sh.putOff[i] = nil
-		s.goOn()
+	for h := sh.putOff.first; h != nil; h = sh.putOff.first {
+		h.unlink()
+		sh.running.add(h)
+		h.s.goOn()
 	}
-	sh.putOff = sh.putOff[:0]
 }
 
 // Close ends the handshakes in flight and those that wait: their transports are closed with
@@ -138,7 +138,7 @@ func (sh *Shared) Turn() {
 // otherwise.
 func (sh *Shared) Close() {
 	sh.cfg.MaxHandshakes = 0
-	for _, l := range []*list{&sh.waiting, &sh.running} {
+	for _, l := range []*list{&sh.waiting, &sh.putOff, &sh.running} {
 		for h := l.first; h != nil; h = l.first {
 			h.s.refuse(ErrShutdown)
 		}

@@ -15,7 +15,11 @@ func (s *Session) wakeIn(now time.Duration) *half {
 
 // wakeOut returns the expanded keys of what goes out.
 func (s *Session) wakeOut() *half {
-	s.stir(s.end.sh.now)
+	now := s.end.sh.now
+	if s.flags&inside == 0 {
+		now = s.end.sh.clock()
+	}
+	s.stir(now)
 	h := &s.aw.out
 	if h.aead == nil {
 		h.expand(&suites[s.suite], s.out.secret[:])
