@@ -121,12 +121,15 @@ func (u *upload) fill(buf []byte) (n int, f ss.Flags, r ss.Ret) {
 			u.ended = true
 		}
 	}
-	if u.ended && len(u.piece) == 0 {
+	if u.complete() {
 		return n, f | ss.EOM, ss.OK
 	}
 	u.h.RequestTx()
 	return n, f, ss.OK
 }
+
+// complete says whether all payload has been given.
+func (u *upload) complete() bool { return u.ended && len(u.piece) == 0 }
 
 func (u *upload) ask() {
 	if !u.reading {

@@ -16,7 +16,7 @@ const (
 	verdictDone                // the transaction was accepted, or the raw peer closed in order
 	verdictNack                // the peer answered with a failure
 	verdictUnreachable         // all retries failed
-	verdictCut                 // the connection ended before the payload was complete
+	verdictCut                 // the connection ended before the payload was complete, either way
 	verdictTimeout             // time ran out
 	verdictLocal               // we could not read or write our own files
 )
@@ -82,7 +82,7 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		switch {
 		case f.verdict != verdictNone:
 			return f.end(h, f.verdict, f.why)
-		case raw && n.Cause == nil && (f.o.bytes == 0 || f.got >= f.o.bytes):
+		case raw && n.Cause == nil && (f.o.bytes == 0 || f.got >= f.o.bytes) && (!f.o.hasData || f.up.complete()):
 			return f.end(h, verdictDone, nil)
 		}
 		return f.end(h, verdictCut, n.Cause)

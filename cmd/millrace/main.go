@@ -49,7 +49,7 @@ type command struct {
 var commands []*command
 
 func init() {
-	commands = []*command{&demoCommand, &serveCommand, &fetchCommand, &policyCommand, &versionCommand, &helpCommand}
+	commands = []*command{&demoCommand, &serveCommand, &fetchCommand, &policyCommand, &certCommand, &versionCommand, &helpCommand}
 }
 
 func main() {
