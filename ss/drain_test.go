@@ -1,0 +1,104 @@
+package ss_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// TestDrain: the listener goes, idle connections go, a transaction that has begun is completed and says
+// that the connection ends with it, and done is told once when the last connection has gone.
+func TestDrain(t *testing.T) {
+	w := newWorld(t, wireDoc, plan{net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
+	_, listener := w.serve("srv", func(s *script) {
+		s.say = []byte("slow")
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			h.ServerAck(0)
+			s.w.net.At(time.Second, func() { h.RequestTxLen(4) })
+			return ss.OK
+		})
+	})
+	idle := w.say("")
+	busy := w.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	w.pass(100 * time.Millisecond)
+	told := 0
+	w.srv.rt.Drain(func() {
+		told++
+		if n := w.srv.rt.Net().Open() + w.srv.rt.Len(); n != 0 {
+			t.Errorf("done was told with %d streams and connections left", n)
+		}
+	})
+	w.srv.rt.Drain(func() { t.Error("a second Drain was told") })
+	if _, err := w.srv.rt.Create(ss.Info{StreamType: "srv"}); !errors.Is(err, ss.ErrClosed) {
+		t.Errorf("create while draining: got %v, want ErrClosed", err)
+	}
+	w.pass(100 * time.Millisecond)
+	w.wantLife("the idle client", idle, "CREATING CONNECTING CONNECTED DISCONNECTED")
+	w.wantLife("the busy client, while its answer is made", busy, "CREATING CONNECTING CONNECTED")
+	late := w.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	w.pass(100 * time.Millisecond)
+	w.wantLife("a client that comes late", late, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	if told != 0 {
+		t.Error("done was told while a transaction was under way")
+	}
+	w.pass(2 * time.Second)
+	w.wantLife("the listener", listener, "CREATING DESTROYING")
+	if !strings.Contains(string(busy.got), "Connection: close\r\n") || !strings.HasSuffix(string(busy.got), "slow") {
+		t.Errorf("the answer under way: got %q, want it whole, with Connection: close", busy.got)
+	}
+	w.wantLife("the busy client", busy, "CREATING CONNECTING CONNECTED DISCONNECTED")
+	if told != 1 {
+		t.Errorf("done: told %d times, want once", told)
+	}
+}
+
+// TestDrainClient: clients end, what they committed is sent, warm connections go.
+func TestDrainClient(t *testing.T) {
+	w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
+	w.serve("srv", answer(0, ""))
+	w.get("a")
+	waiting := newScript()
+	w.create("other", waiting).Connect()
+	done := false
+	w.cli.rt.Drain(func() { done = true })
+	w.run("the drain", func() bool { return done })
+	w.wantLife("the other", waiting, "CREATING DESTROYING")
+	if n := w.cli.rt.Net().Open(); n != 0 {
+		t.Errorf("connections: got %d, want none", n)
+	}
+}
+
+// TestDrainOfNothing is over at once.
+func TestDrainOfNothing(t *testing.T) {
+	w := newWorld(t, warmDoc, plan{})
+	done := false
+	w.cli.rt.Drain(func() { done = true })
+	w.settle()
+	if !done {
+		t.Error("done was not told")
+	}
+}
+
+// TestDrainAndClose: Close cuts short what a drain waits for; done is told all the same.
+func TestDrainAndClose(t *testing.T) {
+	w := newWorld(t, wireDoc, plan{})
+	w.serve("srv", nil)
+	s := w.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	w.settle()
+	done := false
+	w.srv.rt.Drain(func() { done = true })
+	w.pass(time.Minute)
+	if done {
+		t.Fatal("done was told while a transaction was under way")
+	}
+	w.srv.rt.Close()
+	w.pass(10 * time.Second)
+	if !done {
+		t.Error("done was not told after Close")
+	}
+	w.wantLife("the client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+}

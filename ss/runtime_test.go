@@ -1,0 +1,115 @@
+package ss_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// TestNewNeeds: what a runtime cannot be without.
+func TestNewNeeds(t *testing.T) {
+	l := loop.New(sim.New(0, sim.Options{}).Host("h"), loop.Config{})
+	for _, c := range []ss.Config{{}, {Loop: l}, {Policy: &policy.Policy{}}} {
+		if rt, err := ss.New(c); rt != nil || err == nil || !strings.Contains(err.Error(), "ss: new runtime") {
+			t.Errorf("New(%+v): got %v, %v; want an error", c, rt, err)
+		}
+	}
+}
+
+// TestCreateErrors: each says which stream, why, and what to do.
+func TestCreateErrors(t *testing.T) {
+	doc := `{"s":[{"plain":{"endpoint":"x","port":1}},{"h2":{"endpoint":"x","port":1,"protocol":"h2"}},
+		{"mqtt":{"endpoint":"x","port":1,"protocol":"mqtt"}},{"tls":{"endpoint":"x","port":443,"tls":true}},
+		{"sink":{"endpoint":"x","port":1,"local_sink":true}}]}`
+	w := newWorld(t, doc, plan{})
+	for _, c := range []struct {
+		name string
+		is   error
+		want string
+	}{
+		{"plane", ss.ErrNoSuchStreamType, `"plain"`},
+		{"nothing like it", ss.ErrNoSuchStreamType, `"s"`},
+		{"", ss.ErrNoSuchStreamType, ""},
+		{"h2", ss.ErrUnsupported, `"h2"`},
+		{"mqtt", ss.ErrUnsupported, `"mqtt"`},
+		{"tls", ss.ErrUnsupported, "in clear"},
+		{"sink", ss.ErrUnsupported, "local_sink"},
+	} {
+		h, err := w.cli.rt.Create(ss.Info{StreamType: c.name})
+		var ce *ss.CreateError
+		if h != nil || !errors.Is(err, c.is) || !errors.As(err, &ce) || ce.StreamType != c.name || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("create %q: got %v, %v; want %q with %s in it", c.name, h, err, c.is, c.want)
+		}
+	}
+	if n := w.cli.rt.Len(); n != 0 {
+		t.Errorf("streams: got %d, want none", n)
+	}
+	w.cli.rt.Close()
+	if _, err := w.cli.rt.Create(ss.Info{StreamType: "plain"}); !errors.Is(err, ss.ErrClosed) {
+		t.Errorf("create on a closed runtime: got %v, want ErrClosed", err)
+	}
+}
+
+// TestNoStream: a program that gives no Stream gets one that does nothing.
+func TestNoStream(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, rawServer), plan{})
+	w.serve("srv", answer(0, ""))
+	for _, i := range []ss.Info{{StreamType: "c"}, {StreamType: "c", New: func(*ss.Handle) ss.Stream { return nil }}} {
+		h, err := w.cli.rt.Create(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.RequestTx()
+		w.settle()
+		if h.Life() != ss.Connected {
+			t.Errorf("life: got %v, want %v", h.Life(), ss.Connected)
+		}
+	}
+}
+
+// TestEach: a stream may end others while they are walked over.
+func TestEach(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"raw"`, ""), plan{})
+	for range 1200 { // more than two pages
+		w.create("c", newScript())
+	}
+	n := 0
+	w.cli.rt.Each(func(h *ss.Handle) {
+		if n++; n%2 == 0 {
+			h.Destroy()
+		}
+	})
+	w.settle()
+	if got := w.cli.rt.Len(); n != 1200 || got != 600 {
+		t.Errorf("walked over %d and left %d, want 1200 and 600", n, got)
+	}
+	for range 700 {
+		w.create("c", newScript())
+	}
+	n = 0
+	w.cli.rt.Each(func(*ss.Handle) { n++ })
+	if n != 1300 {
+		t.Errorf("walked over %d, want 1300: freed slots serve again", n)
+	}
+}
+
+// TestCloseTwice, and while everything is under way.
+func TestCloseTwice(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"h1"`, h1Server), plan{net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}})
+	w.serve("srv", answer(0, strings.Repeat("x", 1<<20)))
+	s := newScript()
+	w.create("c", s).Connect()
+	w.pass(6 * time.Millisecond)
+	w.cli.rt.Close()
+	w.cli.rt.Close()
+	w.settle()
+	if !s.dead || w.cli.rt.Len() != 0 {
+		t.Errorf("after Close: %s, and %d streams live", s.line(), w.cli.rt.Len())
+	}
+}
