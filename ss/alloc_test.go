@@ -1,0 +1,109 @@
+package ss_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/ss"
+)
+
+// wantNone fails if step allocates in the steady state.
+func wantNone(t *testing.T, what string, step func()) {
+	t.Helper()
+	for range 64 { // pools fill
+		step()
+	}
+	if n := testing.AllocsPerRun(200, step); n != 0 {
+		t.Errorf("%s: got %v allocations, want 0", what, n)
+	}
+}
+
+// TestNoAllocations: nothing that happens once per message allocates.
+func TestNoAllocations(t *testing.T) {
+	server := func(t *testing.T, request string, st func() ss.Stream) (step func()) {
+		sys := newInstant(request)
+		l, rt := benchRuntime(t, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h1","timeout_ms":1000,
+			"metadata":[{"mime":"content-type:"},{"path":""},{"method":""},{"q":""}]}}]}`)
+		if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return st() }}); err != nil {
+			t.Fatal(err)
+		}
+		sys.accept = 1
+		for range 4 {
+			turn(t, l)
+		}
+		fd := sys.fds
+		return func() {
+			was := rt.Counters.Transactions
+			sys.arrive(fd)
+			turn(t, l)
+			if rt.Counters.Transactions == was {
+				t.Fatal("no transaction came about")
+			}
+		}
+	}
+	const get = "GET /path?q=value HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
+	t.Run("server GET", func(t *testing.T) {
+		wantNone(t, "a transaction", server(t, get, func() ss.Stream { return hello{} }))
+	})
+	t.Run("server GET, pipelined", func(t *testing.T) {
+		wantNone(t, "sixteen transactions", server(t, strings.Repeat(get, 16), func() ss.Stream { return hello{} }))
+	})
+	t.Run("server GET with a timeout", func(t *testing.T) {
+		wantNone(t, "a transaction", server(t, get, func() ss.Stream { return timed{} }))
+	})
+	t.Run("server POST", func(t *testing.T) {
+		wantNone(t, "a transaction", server(t, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+			func() ss.Stream { return hello{} }))
+	})
+	client := func(t *testing.T, keys string) func() {
+		sys := newInstant("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n")
+		l, rt := benchRuntime(t, sys, `{"s":[{"cli":{"endpoint":"127.0.0.1","port":80,"protocol":"h1",`+keys+`}}]}`)
+		c := new(again)
+		h, err := rt.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return c }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Policy().MetadataIndex("m") >= 0 {
+			h.SetMetadataString("m", "value")
+		}
+		h.Connect()
+		return func() {
+			for was := c.n; c.n == was; {
+				turn(t, l)
+			}
+		}
+	}
+	t.Run("client GET", func(t *testing.T) {
+		wantNone(t, "a transaction", client(t, `"http_url":"/x"`))
+	})
+	t.Run("client GET with metadata", func(t *testing.T) {
+		wantNone(t, "a transaction", client(t, `"http_url":"/${m}","metadata":[{"m":"x-m:"},{"mime":"content-type:"}]`))
+	})
+	t.Run("raw message", func(t *testing.T) {
+		sys := newInstant(strings.Repeat("x", 64))
+		l, rt := benchRuntime(t, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}}]}`)
+		if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return new(echo) }}); err != nil {
+			t.Fatal(err)
+		}
+		sys.accept = 1
+		for range 4 {
+			turn(t, l)
+		}
+		fd := sys.fds
+		wantNone(t, "a message back and forth", func() {
+			sys.arrive(fd)
+			turn(t, l)
+		})
+	})
+}
+
+// timed is hello with a timeout around each transaction.
+type timed struct{ hello }
+
+func (s timed) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
+	if st == ss.ServerTxn {
+		h.StartTimeout(time.Minute)
+	}
+	return s.hello.State(h, st, n)
+}

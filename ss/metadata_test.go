@@ -1,0 +1,122 @@
+package ss_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/ss"
+)
+
+// TestMetadata: values are copied, the empty one is a value, and a wrong name is told with the right ones.
+func TestMetadata(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"h1","metadata":[{"one":""},{"two":"x-two:"}]`, ""), plan{})
+	h := w.create("c", newScript())
+	if v, ok := h.Metadata("one"); ok || v != nil {
+		t.Errorf("an item that was never set: got %q (%v), want none", v, ok)
+	}
+	b := []byte("first")
+	if err := h.SetMetadata("one", b); err != nil {
+		t.Fatal(err)
+	}
+	copy(b, "XXXXX")
+	if v, ok := h.Metadata("one"); !ok || string(v) != "first" {
+		t.Errorf("after the caller changed its slice: got %q (%v), want \"first\"", v, ok)
+	}
+	if err := h.SetMetadata("one", nil); err != nil {
+		t.Fatal(err)
+	}
+	if v, ok := h.Metadata("one"); !ok || len(v) != 0 {
+		t.Errorf("set to nothing: got %q (%v), want an empty value", v, ok)
+	}
+	for _, err := range []error{h.SetMetadata("three", nil), h.SetMetadataString("three", "x")} {
+		if !errors.Is(err, ss.ErrNoSuchMetadata) || !strings.Contains(err.Error(), `"three"`) || !strings.Contains(err.Error(), "one, two") {
+			t.Errorf("an undeclared name: got %v, want ErrNoSuchMetadata that names it and the declared ones", err)
+		}
+	}
+	if _, ok := h.Metadata("three"); ok {
+		t.Error("an undeclared name has a value")
+	}
+}
+
+// TestMetadataIsNotInherited: memory of a stream that ended serves the next, its values do not.
+func TestMetadataIsNotInherited(t *testing.T) {
+	w := newWorld(t, `{"s":[{"few":{"endpoint":"10.0.0.2","port":80,"metadata":[{"a":""}]}},
+		{"many":{"endpoint":"10.0.0.2","port":80,"metadata":[{"a":""},{"b":""},{"c":""}]}}]}`, plan{})
+	for range 3 {
+		for _, typ := range []string{"many", "few"} {
+			h := w.create(typ, newScript())
+			for _, name := range []string{"a", "b", "c"} {
+				if v, ok := h.Metadata(name); ok {
+					t.Fatalf("a new %q has %s=%q", typ, name, v)
+				}
+			}
+			h.SetMetadataString("a", strings.Repeat("secret", 100))
+			if typ == "many" {
+				h.SetMetadataString("c", "secret")
+			}
+			h.Destroy()
+			w.settle()
+		}
+	}
+}
+
+// TestEndpointFromMetadata: ${} in the endpoint is filled in at each attempt, after CONNECTING was told;
+// connections to different places are not mistaken for each other.
+func TestEndpointFromMetadata(t *testing.T) {
+	w := newWorld(t, `{"retry":[{"none":{"backoff":[700],"conceal":0}}],"s":[
+		{"c":{"endpoint":"http://10.0.0.${host}:${port}/base","protocol":"h1","retry":"none","metadata":[{"host":""},{"port":""}]}},
+		{"a":{"server":true,"port":80,"protocol":"h1","metadata":[{"path":""}]}},
+		{"b":{"server":true,"port":81,"protocol":"h1","metadata":[{"path":""}]}}]}`, plan{})
+	reply := func(name string) func(*script) {
+		return func(s *script) {
+			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+				path, _ := h.Metadata("path")
+				s.say = []byte(name + string(path))
+				h.ServerAck(0)
+				return h.RequestTx()
+			})
+		}
+	}
+	w.serve("a", reply("a"))
+	w.serve("b", reply("b"))
+	s := newScript()
+	h := w.create("c", s)
+	for _, c := range []struct{ host, port, want string }{
+		{"2", "80", "a/base"}, {"2", "81", "b/base"}, {"2", "81", "b/base"}, {"2", "80", "a/base"},
+		{"2", "", ""}, {"2", "x", ""}, {"", "80", ""}, {"2", "80", "a/base"},
+	} {
+		s.when(ss.Connecting, func(h *ss.Handle) ss.Ret {
+			h.SetMetadataString("host", c.host)
+			h.SetMetadataString("port", c.port)
+			return ss.OK
+		})
+		s.got, s.causes, s.states = nil, nil, nil
+		h.Connect()
+		w.pass(4 * time.Second)
+		if got := string(s.got); got != c.want {
+			t.Errorf("host %q, port %q: got %q, want %q; causes %v", c.host, c.port, got, c.want, s.causes)
+		}
+		if c.want == "" && c.host == "2" {
+			w.wantLife("the stream", s, "CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			w.wantCause(s, ss.ErrEndpoint)
+		}
+	}
+}
+
+// TestEndpointAsksForTLS: an endpoint made from metadata cannot talk the stream out of its tls either way.
+func TestEndpointAsksForTLS(t *testing.T) {
+	w := newWorld(t, `{"retry":[{"none":{"backoff":[700],"conceal":0}}],"s":[
+		{"c":{"endpoint":"${url}","protocol":"h1","retry":"none","metadata":[{"url":""}]}}]}`, plan{})
+	s := newScript()
+	h := w.create("c", s)
+	h.SetMetadataString("url", "https://10.0.0.2/")
+	h.Connect()
+	w.settle()
+	w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	w.wantCause(s, ss.ErrUnsupported)
+	if n := w.cli.host.Calls().Connects; n != 0 {
+		t.Errorf("connects: got %d, want none", n)
+	}
+}
