@@ -140,8 +140,13 @@ func (n *Network) nextTurn(ds []*driver) (at time.Duration, ok bool) {
 	at, ok = n.next()
 	for _, d := range ds {
 		due := d.due
-		if d.host != nil && d.host.paused > n.now && (due >= 0 || d.host.pending()) {
-			due = max(due, d.host.paused)
+		if d.host != nil && d.host.paused > n.now {
+			switch {
+			case d.host.pending():
+				due = d.host.paused
+			case due >= 0:
+				due = max(due, d.host.paused)
+			}
 		}
 		if due >= 0 && (!ok || due < at) {
 			at, ok = due, true

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -145,6 +146,56 @@ func TestRunSuspended(t *testing.T) {
 	if got := n.Now() - start; got < time.Hour-2*time.Second || got > time.Hour {
 		t.Errorf("with one host suspended for an hour: got %v", got)
 	}
+}
+
+// alarm is a driver of which only the next timer counts, and whose turn takes what has come.
+type alarm struct {
+	h   *Host
+	at  time.Duration
+	got *bool
+}
+
+func (a alarm) Service() error {
+	var ev [4]loop.Event
+	n, err := a.h.Wait(ev[:], 0)
+	*a.got = *a.got || n > 0
+	return err
+}
+func (a alarm) Timeout() time.Duration { return max(0, a.at-a.h.Now()) }
+func (a alarm) System() loop.System    { return a.h }
+
+// What has come for a suspended host is served when it is back, not when its next timer is due.
+func TestSuspendedWithNews(t *testing.T) {
+	n := New(1, Options{})
+	h := n.Host("a")
+	if _, err := echoListener(h); err != nil {
+		t.Fatal(err)
+	}
+	start := n.Now()
+	h.Suspend(time.Second)
+	got := false
+	if err := n.Run(func() bool { return got }, time.Hour, alarm{h, start + time.Minute, &got}); err != nil {
+		t.Fatal(err)
+	}
+	if took := n.Now() - start; took != time.Second {
+		t.Errorf("served %v after it was suspended for a second", took)
+	}
+}
+
+// echoListener has a connection to itself wait to be accepted.
+func echoListener(h *Host) (loop.FD, error) {
+	l, at, err := h.Listen(loop.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}, loop.ListenOptions{})
+	if err != nil {
+		return l, err
+	}
+	if err := h.Add(l, loop.MakeToken(l, 1)); err != nil {
+		return l, err
+	}
+	_, e := h.Connect(at, loop.SocketOptions{})
+	if e != 0 && e != syscall.EINPROGRESS {
+		return l, e
+	}
+	return l, nil
 }
 
 // One loop alone runs as it does on a real kernel, and virtual time with it.

@@ -24,7 +24,6 @@ type instant struct {
 	ready   []loop.Event
 	fresh   []loop.Event
 	dialled bool
-	limit   int // bytes read per event, then EAGAIN
 	left    map[loop.FD]int
 	written int
 }

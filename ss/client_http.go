@@ -210,7 +210,7 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 		a.success = m.Status == p.HTTP.Expect
 	}
 	if !a.success {
-		if err, least := a.refusal(m); err != nil {
+		if least, err := a.refusal(m); err != nil {
 			a.drop()
 			a.o.failed(err, least)
 			return
@@ -230,9 +230,9 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 
 // refusal says whether a response is no answer at all but a failed attempt, and how long the server
 // asks us to stay away.
-func (a *httpClient) refusal(m *http.Message) (err error, least time.Duration) {
+func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
 	if a.o.h.kind.pol.HTTP.FailRedirect && m.Status/100 == 3 {
-		return &StatusError{m.Status, "a redirect, and http_fail_redirect takes any for a captive portal"}, 0
+		return 0, &StatusError{m.Status, "a redirect, and http_fail_redirect takes any for a captive portal"}
 	}
 	switch m.Status {
 	case 301, 302, 303, 307, 308:
@@ -240,14 +240,14 @@ func (a *httpClient) refusal(m *http.Message) (err error, least time.Duration) {
 		if to, ok := m.Find(http.Location); ok {
 			why = "a redirect to " + strconv.Quote(string(to)) + ", which this stream type does not follow"
 		}
-		return &StatusError{m.Status, why}, 0
+		return 0, &StatusError{m.Status, why}
 	case 429, 503:
 		if v, ok := m.Find(http.RetryAfter); ok {
 			least, _ = http.ParseRetryAfter(v, a.o.h.rt.loop.System().Wall())
 		}
-		return &StatusError{m.Status, "the server asks to come back later"}, min(least, maxRetryAfter)
+		return min(least, maxRetryAfter), &StatusError{m.Status, "the server asks to come back later"}
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // maxRetryAfter bounds what Retry-After is believed: a device must not be sent to sleep for years by

@@ -174,6 +174,7 @@ func weather(r *rand.Rand, rough bool) sim.Options {
 		SpuriousWake: chance(0.1), SpuriousReady: chance(0.2), LateReady: chance(0.3),
 		ShuffleReady: r.IntN(2) == 0, StrictEdges: r.IntN(2) == 0,
 		CallCost: time.Duration(maybe(5000)),
+		Pause:    chance(0.01), PauseMax: time.Second,
 	}
 	o.Latency, o.Jitter = time.Duration(maybe(int(100*time.Millisecond))), time.Duration(maybe(int(50*time.Millisecond)))
 	if r.IntN(2) == 0 {
@@ -181,7 +182,7 @@ func weather(r *rand.Rand, rough bool) sim.Options {
 	}
 	if rough {
 		o.Reset, o.Die, o.Refuse, o.BlackHole = chance(0.3), chance(0.2), chance(0.1), chance(0.1)
-		o.FaultWithin = time.Duration(1 + r.IntN(int(3*time.Second)))
+		o.FaultWithin = time.Duration(1 + r.Int64N(int64(3*time.Second)))
 	}
 	return o
 }
@@ -259,7 +260,7 @@ func talk(t *testing.T, seed uint64) {
 		client.net.Dial(k.w, Target{Host: "10.0.0.2", Port: 80}, k, DialOptions{})
 	}
 	for range r.IntN(20) {
-		wd.n.At(time.Duration(r.IntN(int(4*time.Second))), func() {
+		wd.n.At(time.Duration(r.Int64N(int64(4*time.Second))), func() {
 			if k := append(dialled[:len(dialled):len(dialled)], accepted...); len(k) > 0 {
 				k[r.IntN(len(k))].fuss(wd.n.Now())
 			}

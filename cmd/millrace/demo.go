@@ -43,15 +43,14 @@ const (
 
 // demo is one run.
 type demo struct {
-	house   *house
-	steps   []*step
-	web     *demoServer
-	pipe    *demoServer
-	traces  map[*ss.Handle]*trace
-	at      int // the step under way
-	timer   loop.Timer
-	late    bool
-	trouble error
+	house  *house
+	steps  []*step
+	web    *demoServer
+	pipe   *demoServer
+	traces map[*ss.Handle]*trace
+	at     int // the step under way
+	timer  loop.Timer
+	late   bool
 }
 
 // trace is what one stream passed.

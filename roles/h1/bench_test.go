@@ -218,7 +218,7 @@ func BenchmarkSendChunked(b *testing.B) {
 	w := newWireServer(NewConfig())
 	s := w.up.(*Server)
 	body := make([]byte, http.MinRoom)
-	s.h = &streamer{body: body}
+	s.h = &streamer{head: http.Message{Status: 200, Length: http.UnknownLength}, body: body}
 	b.SetBytes(64 * int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -228,11 +228,12 @@ func BenchmarkSendChunked(b *testing.B) {
 
 type streamer struct {
 	fast
+	head http.Message
 	body []byte
 }
 
 func (h *streamer) Writable(x http.Exchange) {
-	if err := x.SendHead(&http.Message{Status: 200, Length: http.UnknownLength}, false); err != nil {
+	if err := x.SendHead(&h.head, false); err != nil {
 		panic(err)
 	}
 	for i := range 64 {

@@ -2,7 +2,6 @@ package h1
 
 import (
 	"bytes"
-	"fmt"
 	"testing"
 
 	"github.com/millrace/millrace/roles/http"
@@ -65,7 +64,7 @@ func TestSectionLeavesNoTrace(t *testing.T) {
 		if got == 0 {
 			continue
 		}
-		if want := len(in) - len("rest"); got != want || p != (scan{}) || len(m.Fields) != 2 || fmt.Sprintf("%s", m.Target) != "/" {
+		if want := len(in) - len("rest"); got != want || p != (scan{}) || len(m.Fields) != 2 || string(m.Target) != "/" {
 			t.Fatalf("after %d bytes: length %d, scan %+v, %d fields, target %q; want %d, zero, 2, /", n, got, p, len(m.Fields), m.Target, want)
 		}
 		return

@@ -28,7 +28,7 @@ func TestBusySeesWork(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
 	go func() {
-		for {
+		for turns := 0; ; turns++ {
 			select {
 			case <-stop:
 				return
