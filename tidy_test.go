@@ -207,6 +207,7 @@ var allowedModules = []string{
 	"github.com/cloudflare/circl",
 	"github.com/klauspost/compress",
 	"github.com/valyala/fastjson",
+	"golang.org/x/crypto",
 	"golang.org/x/net",
 	"golang.org/x/sys",
 }
@@ -242,6 +243,7 @@ var allowedPackages = map[string]string{
 	"github.com/cloudflare/circl/sign/mldsa/mldsa65": "signatures of policies, FIPS 204: 100 KB",
 	"github.com/klauspost/compress/flate":            "permessage-deflate with a stateless writer: 128 KB",
 	"github.com/valyala/fastjson":                    "policies: 24 KB",
+	"golang.org/x/crypto/chacha20poly1305":           "an AEAD of TLS 1.3 that the standard library has but does not export",
 	"golang.org/x/net/dns/dnsmessage":                "messages of DNS: 72 KB",
 	"golang.org/x/net/http2/hpack":                   "header compression of HTTP/2: 44 KB",
 	"golang.org/x/sys/unix":                          "system calls",

@@ -33,6 +33,7 @@ type Error struct {
 	Err  error
 }
 
+// Error implements error.
 func (e *Error) Error() string {
 	if e.Peer == "" {
 		return "tls: " + e.Op + ": " + e.Err.Error()
@@ -40,11 +41,13 @@ func (e *Error) Error() string {
 	return "tls: " + e.Op + ": " + e.Peer + ": " + e.Err.Error()
 }
 
+// Unwrap implements errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
 // AlertError says that the peer has ended the session with an alert: it found fault with us.
 type AlertError struct{ Alert Alert }
 
+// Error implements error.
 func (e *AlertError) Error() string { return "peer sent alert " + e.Alert.String() }
 
 // ProtocolError says that the peer broke the rules. Alert is what it was told.
@@ -53,6 +56,7 @@ type ProtocolError struct {
 	What  string // what came
 }
 
+// Error implements error.
 func (e *ProtocolError) Error() string {
 	return "peer sent " + e.What + ": answered with alert " + e.Alert.String()
 }
@@ -69,6 +73,7 @@ type VerifyError struct {
 	Err    error     // crypto/x509's
 }
 
+// Error implements error.
 func (e *VerifyError) Error() string {
 	who := "certificate"
 	if e.Cert != nil {
