@@ -48,6 +48,7 @@ type demo struct {
 	web    *demoServer
 	pipe   *demoServer
 	traces map[*ss.Handle]*trace
+	order  []*trace // the traces as they began
 	at     int // the step under way
 	timer  loop.Timer
 	late   bool
@@ -132,6 +133,7 @@ func (d *demo) observe(h *ss.Handle, s ss.State, _ ss.Notice) {
 	if t == nil {
 		t = &trace{of: h, server: h.Server()}
 		d.traces[h] = t
+		d.order = append(d.order, t)
 	}
 	t.states = append(t.states, s)
 }

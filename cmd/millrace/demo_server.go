@@ -104,7 +104,7 @@ func (s *demoServer) judge(d *demo, connections, transactions int) (accepted, se
 	if err := differ(s.trace.states, []ss.State{ss.Creating, ss.Destroying}); err != "" {
 		faults = append(faults, err)
 	}
-	for _, t := range d.traces {
+	for _, t := range d.order {
 		if t.server != s.handle {
 			continue
 		}

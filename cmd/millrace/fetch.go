@@ -77,7 +77,7 @@ func runFetch(a *app, c *command, args []string) int {
 	f.StringVar(&o.out, "o", "", "write the payload to this `file` instead of standard output")
 	f.Int64Var(&o.bytes, "bytes", 0, "raw: end after this many bytes of payload")
 	f.BoolVar(&o.sendOnly, "send", false, "raw: end when the payload is sent")
-	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long; default the policy's timeout_ms")
+	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, retries included; default the policy's timeout_ms")
 	f.BoolVar(&o.verbose, "v", false, "log the states of the stream")
 	rest, status, ok := a.parse(c, f, args, 1)
 	if !ok {

@@ -66,7 +66,6 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		if !f.up.rewind() {
 			return f.end(h, verdictUnreachable, errOnce)
 		}
-		h.StartTimeout(f.o.timeout)
 		if !raw && (f.up.size >= 0 && f.o.hasData || takesUnknown(h.Policy().HTTP.Method)) {
 			return f.ask(h)
 		}
@@ -105,6 +104,7 @@ func (f *fetcher) prepare(h *ss.Handle) ss.Ret {
 		h.Destroy()
 	}
 	f.out.failed = h.Destroy
+	h.StartTimeout(f.o.timeout) // for all attempts together
 	for _, m := range f.o.metadata {
 		if err := h.SetMetadataString(m.name, m.value); err != nil {
 			f.setup = fmt.Errorf("-m %s: %w", m.name, err)

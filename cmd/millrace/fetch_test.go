@@ -17,12 +17,13 @@ import (
 // clientPolicy has client stream types for a server at port.
 func clientPolicy(t *testing.T, port string) string {
 	return write(t, "client.json", strings.ReplaceAll(`{
-	"retry": [{"quick": {"backoff": [20, 40], "conceal": 2, "jitterpc": 0}}],
+	"retry": [{"quick": {"backoff": [20, 40], "conceal": 2, "jitterpc": 0}}, {"forever": {"backoff": [20], "conceal": 65535}}],
 	"s": [
 		{"get":  {"endpoint": "127.0.0.1", "port": PORT, "protocol": "h1", "http_url": "${path}", "opportunistic": true, "retry": "quick",
 		          "metadata": [{"path": ""}, {"tag": "x-tag:"}]}},
 		{"post": {"endpoint": "127.0.0.1", "port": PORT, "protocol": "h1", "http_method": "POST", "opportunistic": true, "retry": "quick"}},
 		{"nailed": {"endpoint": "127.0.0.1", "port": PORT, "protocol": "h1", "nailed_up": true, "retry": "quick"}},
+		{"stubborn": {"endpoint": "127.0.0.1", "port": PORT, "protocol": "h1", "retry": "forever"}},
 		{"hasty": {"endpoint": "127.0.0.1", "port": PORT, "protocol": "h1", "timeout_ms": 50}},
 		{"tcp":  {"endpoint": "127.0.0.1", "port": PORT, "protocol": "raw", "opportunistic": true, "retry": "quick"}}]}`, "PORT", port))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"syscall"
 	"time"
 
@@ -26,6 +27,9 @@ type house struct {
 	timer       loop.Timer
 	ending      bool
 	interrupted bool
+
+	signals <-chan os.Signal
+	unhook  func() // gives the process's signals back
 
 	stopLog context.CancelFunc
 	logDone chan struct{}
@@ -57,6 +61,12 @@ func (a *app) open(o houseOptions) (*house, error) {
 		h.loop.Close()
 		return nil, err
 	}
+	h.signals, h.unhook = a.signals, func() {}
+	if h.signals == nil {
+		c := make(chan os.Signal, 4)
+		signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
+		h.signals, h.unhook = c, func() { signal.Stop(c) }
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	h.stopLog = cancel
 	go func() {
@@ -83,7 +93,7 @@ func (h *house) watchSignals() {
 		select {
 		case <-h.over:
 			return
-		case s := <-h.app.signals:
+		case s := <-h.signals:
 			switch {
 			case s == syscall.SIGUSR1:
 				h.dump()
@@ -145,6 +155,7 @@ const logPatience = time.Second
 
 // close ends the loop and the log. It is called after run.
 func (h *house) close() {
+	h.unhook()
 	if err := h.loop.Close(); err != nil {
 		h.log.Error("loop close", "err", err)
 	}

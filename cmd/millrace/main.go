@@ -33,7 +33,7 @@ exit status:
 type app struct {
 	in       io.Reader
 	out, err io.Writer
-	signals  <-chan os.Signal
+	signals  <-chan os.Signal // nil: the process's own, while a house stands
 }
 
 // command is one subcommand.
@@ -53,11 +53,9 @@ func init() {
 }
 
 func main() {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
 	// A reader that goes away is told by the write that fails, and then by our exit status.
 	signal.Ignore(syscall.SIGPIPE)
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, signals: signals}
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	os.Exit(a.run(os.Args[1:]))
 }
 
