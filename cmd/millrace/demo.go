@@ -49,7 +49,7 @@ type demo struct {
 	pipe   *demoServer
 	traces map[*ss.Handle]*trace
 	order  []*trace // the traces as they began
-	at     int // the step under way
+	at     int      // the step under way
 	timer  loop.Timer
 	late   bool
 }
