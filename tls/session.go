@@ -116,7 +116,7 @@ func (s *Session) Rx(now time.Duration, b []byte) (used int) {
 	if s.flags&(stands|closing) == stands {
 		used += s.rxRecords(now, b[used:])
 	}
-	s.leave(now, true)
+	s.leave(now, used > 0)
 	return used
 }
 
@@ -253,8 +253,9 @@ func (s *Session) enter(now time.Duration) {
 	s.end.sh.now = now
 }
 
-// leave ends a call from the transport: what was committed meanwhile becomes a record. After an Rx upper
-// may be asked for output at once, so that what it has to say to one read leaves in one record.
+// leave ends a call from the transport: what was committed meanwhile becomes a record. After an Rx that
+// used something, and will therefore be repeated, upper may be asked for output at once, so that what it
+// has to say to one read leaves in one record.
 func (s *Session) leave(now time.Duration, more bool) {
 	if s.flags&(stands|closing) == stands {
 		s.open(now)
@@ -299,15 +300,17 @@ func (s *Session) rxRecords(now time.Duration, b []byte) (used int) {
 			s.skip = uint32(len(b)-used) - s.plain
 		}
 		if s.plain > 0 && fresh {
-			fresh = false
-			was := s.upper
 			n := s.upper.Rx(now, b[used:used+int(s.plain)])
 			if n < 0 || n > int(s.plain) {
 				panic(fmt.Sprintf("tls: rx: %T used %d of %d bytes", s.upper, n, s.plain))
 			}
 			used, taken, s.plain = used+n, taken+n, s.plain-uint32(n)
-			if s.upper != was {
-				fresh = true
+			// What is left is offered until nothing moves, as a transport does, and output goes first.
+			fresh = n > 0 || s.flags&opened == 0
+			if fresh && s.plain > 0 {
+				if s.flags&wants != 0 {
+					break
+				}
 				continue
 			}
 		}
