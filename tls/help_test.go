@@ -260,6 +260,12 @@ func newRig(t testing.TB) *rig {
 
 // server makes our side a server and the mate a client.
 func server(t testing.TB, v *Server, c *stdtls.Config) *rig {
+	r := serverRig(t, v, c)
+	t.Cleanup(r.end)
+	return r
+}
+
+func serverRig(t testing.TB, v *Server, c *stdtls.Config) *rig {
 	r := newRig(t)
 	r.s.InitServer(v, r.low)
 	r.s.SetUpper(r.p)
@@ -273,7 +279,6 @@ func server(t testing.TB, v *Server, c *stdtls.Config) *rig {
 	c.Time = wallToday
 	r.m.Conn = stdtls.Client(r.m.wire(), c)
 	r.low.Open(r.s)
-	t.Cleanup(r.end)
 	return r
 }
 

@@ -3,7 +3,7 @@ package tls
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
 	stdtls "crypto/tls"
@@ -61,24 +61,26 @@ type direction struct {
 
 // update replaces the secret by its successor (RFC 8446 s.7.2).
 func (d *direction) update(c *suite) {
-	next := c.expand(d.secret[:c.secret], "traffic upd", c.secret)
-	copy(d.secret[:], next)
-	clear(next)
-	d.seq = 0
+	var next [maxSecret]byte
+	expand(hmac.New(c.hash, d.secret[:c.secret]), "traffic upd", next[:c.secret])
+	d.secret, d.seq = next, 0
 }
 
-// expand is HKDF-Expand-Label with an empty context (RFC 8446 s.7.1).
-func (c *suite) expand(secret []byte, label string, n int) []byte {
-	var info [32]byte
-	b := append(info[:0], byte(n>>8), byte(n), byte(len("tls13 ")+len(label)))
+// expand is HKDF-Expand-Label with an empty context (RFC 8446 s.7.1), from the secret by which m is keyed.
+// dst is never longer than the hash, so it is the start of HKDF-Expand's first block (RFC 5869 s.2.3):
+// written out here, since one keyed HMAC then serves for key and IV.
+func expand(m hash.Hash, label string, dst []byte) {
+	var space [48]byte
+	n := len(dst)
+	b := append(space[:0], byte(n>>8), byte(n), byte(len("tls13 ")+len(label)))
 	b = append(b, "tls13 "...)
 	b = append(b, label...)
-	b = append(b, 0)
-	out, err := hkdf.Expand(c.hash, secret, string(b), n)
-	if err != nil {
-		panic("tls: expand " + label + ": " + err.Error()) // only for more output than the hash can give
-	}
-	return out
+	b = append(b, 0, 1) // no context; block 1
+	m.Reset()
+	m.Write(b)
+	out := m.Sum(b[:0])
+	copy(dst, out)
+	clear(out)
 }
 
 // half holds the expanded keys of a direction. aead is nil while they are not.
@@ -89,16 +91,16 @@ type half struct {
 
 // expand makes the keys from a traffic secret.
 func (h *half) expand(c *suite, secret []byte) {
-	key := c.expand(secret[:c.secret], "key", c.key)
-	iv := c.expand(secret[:c.secret], "iv", ivLen)
-	aead, err := c.aead(key)
+	var key [32]byte
+	m := hmac.New(c.hash, secret[:c.secret])
+	expand(m, "key", key[:c.key])
+	expand(m, "iv", h.iv[:])
+	aead, err := c.aead(key[:c.key])
 	if err != nil {
 		panic("tls: expand keys: " + err.Error()) // only for a key of the wrong length
 	}
 	h.aead = aead
-	copy(h.iv[:], iv)
-	clear(key)
-	clear(iv)
+	clear(key[:])
 }
 
 func (h *half) wipe() { *h = half{} }

@@ -142,13 +142,21 @@ func (p *raw) hears() (list []message) {
 func newRaw(t testing.TB, sh *Shared, suite uint16) *raw {
 	t.Helper()
 	onlySuite(t, suite)
-	var log bytes.Buffer
-	p := &raw{rig: server(t, newServer(t, sh, nil), &stdtls.Config{KeyLogWriter: &log})}
-	p.handshake()
-	p.suite = p.m.ConnectionState().CipherSuite
+	p := newRawOn(t, newServer(t, sh, nil))
+	t.Cleanup(p.end)
 	if p.suite != suite {
 		t.Fatalf("suite: got %x, want %x", p.suite, suite)
 	}
+	return p
+}
+
+// newRawOn is newRaw with a server that is there and whatever suite comes; the caller ends it.
+func newRawOn(t testing.TB, v *Server) *raw {
+	t.Helper()
+	var log bytes.Buffer
+	p := &raw{rig: serverRig(t, v, &stdtls.Config{KeyLogWriter: &log})}
+	p.handshake()
+	p.suite = p.m.ConnectionState().CipherSuite
 	for _, line := range bytes.Split(log.Bytes(), []byte("\n")) {
 		f := bytes.Fields(line)
 		if len(f) != 3 {

@@ -1,0 +1,216 @@
+package tls
+
+import (
+	stdtls "crypto/tls"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/millrace/millrace/roles"
+)
+
+// sink is a transport without end, and a protocol that drops what it hears.
+type sink struct {
+	buf  []byte
+	sent int
+	now  time.Duration
+	rx   int
+}
+
+func (k *sink) Room(int) []byte              { return k.buf }
+func (k *sink) Commit(n int)                 { k.sent += n }
+func (k *sink) WantWrite()                   {}
+func (k *sink) Pause()                       {}
+func (k *sink) Resume()                      {}
+func (k *sink) Credit(int)                   {}
+func (k *sink) CloseWrite()                  {}
+func (k *sink) Close(roles.CloseMode, error) {}
+func (k *sink) Replace(roles.Upper)          {}
+func (k *sink) Rearm()                       {}
+
+func (k *sink) Opened(time.Duration)             {}
+func (k *sink) Rx(_ time.Duration, b []byte) int { k.rx += len(b); return len(b) }
+func (k *sink) RxEnd(time.Duration, int)         {}
+func (k *sink) Writable(time.Duration)           {}
+func (k *sink) Deadline() time.Duration          { return 0 }
+func (k *sink) Timeout(time.Duration)            {}
+func (k *sink) Closed(error)                     {}
+
+// taken is a session whose record layer is ours, on a sink.
+func taken(t testing.TB, sh *Shared, suite uint16) (*Session, *sink, *raw) {
+	p := newRaw(t, sh, suite)
+	k := &sink{buf: make([]byte, roles.MaxRecord)}
+	p.s.low, p.s.upper = k, k
+	return p.s, k, p
+}
+
+// records seals n records of size bytes, one after the other.
+func records(p *raw, n, size int) (b []byte) {
+	for range n {
+		b = append(b, p.seal(typeData, make([]byte, size), 0)...)
+	}
+	return b
+}
+
+func TestNothingIsAllocatedPerRecord(t *testing.T) {
+	const runs = 50
+	for _, c := range suites {
+		sh := newShared(t, nil)
+		s, k, p := taken(t, sh, c.id)
+		const perRead = 3
+		in := records(p, perRead*(runs+1), 1000)
+		size := len(in) / (runs + 1)
+		at := 0
+		if n := testing.AllocsPerRun(runs, func() {
+			s.Rx(time.Second, in[at:at+size])
+			at += size
+		}); n != 0 {
+			t.Errorf("%s: allocations for %d records read: got %v, want 0", stdtls.CipherSuiteName(c.id), perRead, n)
+		}
+		if k.rx != 1000*perRead*(runs+1) {
+			t.Errorf("%s: bytes read: got %d, want %d", stdtls.CipherSuiteName(c.id), k.rx, 1000*perRead*(runs+1))
+		}
+		if n := testing.AllocsPerRun(runs, func() {
+			s.Writable(time.Second)
+			s.Room(1000)
+			s.Commit(1000)
+			s.Room(roles.MaxRoom)
+			s.Commit(roles.MaxRoom)
+		}); n != 0 {
+			t.Errorf("%s: allocations for two records written: got %v, want 0", stdtls.CipherSuiteName(c.id), n)
+		}
+	}
+}
+
+func TestIdleSessionIsSmall(t *testing.T) {
+	// One allocation of its size class; DESIGN counts on less than 256 for all that an idle one holds.
+	if n := unsafe.Sizeof(Session{}); n > 256 {
+		t.Errorf("a Session measures %d bytes, want at most 256", n)
+	}
+}
+
+// TestMemoryOfIdleSessions measures what 1,000 sessions hold, and fails when it is far off the mark.
+func TestMemoryOfIdleSessions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: a thousand handshakes")
+	}
+	const n = 1000
+	sh := newShared(t, nil)
+	v := newServer(t, sh, nil)
+	heap := func() int {
+		for range 3 {
+			runtime.GC()
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc + m.StackInuse)
+	}
+	list := make([]*Session, 0, n)
+	k := &sink{buf: make([]byte, roles.MaxRecord)}
+	seal := make([][]byte, 0, n)
+	connect := func() {
+		p := newRawOn(t, v)
+		p.s.low, p.s.upper = k, k
+		list = append(list, p.s)
+		seal = append(seal, p.seal(typeData, []byte("x"), 0))
+	}
+	connect()
+	before := heap()
+	for len(list) < n {
+		connect()
+	}
+	asleep := heap() - before
+	for i, s := range list {
+		s.Rx(time.Second, seal[i])
+		s.Room(10)
+		s.Commit(10)
+		if s.Asleep() {
+			t.Fatal("asleep after a record in each direction")
+		}
+	}
+	awake := heap() - before
+	for _, s := range list {
+		s.Timeout(time.Minute)
+	}
+	again := heap() - before
+	const sealed = 48 // of each seal
+	t.Logf("bytes per session: %d after the handshake, %d awake, %d asleep again; Session itself %d",
+		asleep/n-sealed, awake/n-sealed, again/n-sealed, unsafe.Sizeof(Session{}))
+	if got := again/n - sealed; got > 400 {
+		t.Errorf("an idle session holds %d bytes, want at most 400", got)
+	}
+	for _, s := range list {
+		s.Closed(nil)
+	}
+}
+
+func BenchmarkRecords(b *testing.B) {
+	for _, c := range suites {
+		for _, size := range []int{1 << 10, 16 << 10} {
+			name := fmt.Sprintf("%s/%d", stdtls.CipherSuiteName(c.id), size)
+			b.Run("seal/"+name, func(b *testing.B) {
+				s, _, _ := taken(b, newShared(b, nil), c.id)
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				for b.Loop() {
+					s.Room(size)
+					s.Commit(size)
+				}
+			})
+			b.Run("open/"+name, func(b *testing.B) {
+				s, _, p := taken(b, newShared(b, nil), c.id)
+				rec := p.seal(typeData, make([]byte, size), 0)
+				buf := make([]byte, len(rec))
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				for b.Loop() {
+					copy(buf, rec)
+					s.in.seq = 0
+					s.Rx(time.Second, buf)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkWake(b *testing.B) {
+	for _, c := range suites {
+		b.Run(stdtls.CipherSuiteName(c.id), func(b *testing.B) {
+			sh := newShared(b, nil)
+			s, _, p := taken(b, sh, c.id)
+			rec := p.seal(typeData, []byte("x"), 0)
+			buf := make([]byte, len(rec))
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(buf, rec)
+				s.in.seq = 0
+				s.Rx(time.Second, buf)
+				s.grewQuiet(time.Minute)
+			}
+		})
+	}
+}
+
+func BenchmarkHandshake(b *testing.B) {
+	for _, resume := range []bool{false, true} {
+		b.Run(fmt.Sprintf("resumed=%v", resume), func(b *testing.B) {
+			sh := newShared(b, nil)
+			v := newServer(b, sh, nil)
+			c := &stdtls.Config{}
+			if resume {
+				c.ClientSessionCache = stdtls.NewLRUClientSessionCache(1)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				r := serverRig(b, v, c)
+				r.handshake()
+				if resume {
+					r.echo(1)
+				}
+				r.low.Break(nil)
+			}
+		})
+	}
+}
