@@ -65,7 +65,10 @@ func TestDrainClient(t *testing.T) {
 	w.create("other", waiting).Connect()
 	done := false
 	w.cli.rt.Drain(func() { done = true })
-	w.run("the drain", func() bool { return done })
+	w.pass(100 * time.Millisecond)
+	if !done {
+		t.Error("done was not told within 100 ms")
+	}
 	w.wantLife("the other", waiting, "CREATING DESTROYING")
 	if n := w.cli.rt.Net().Open(); n != 0 {
 		t.Errorf("connections: got %d, want none", n)

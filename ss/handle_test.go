@@ -49,6 +49,22 @@ func TestConnectAndRequestTx(t *testing.T) {
 	}
 }
 
+// TestPollDeclined: DISCONNECT_ME from POLL is a no to the attempt; the next request is not announced twice.
+func TestPollDeclined(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"raw"`, rawServer), plan{})
+	w.serve("srv", nil)
+	s := newScript()
+	s.say, s.noEOM = []byte("x"), true
+	s.when(ss.Poll, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
+	h := w.create("c", s)
+	h.RequestTx()
+	w.pass(time.Minute)
+	w.wantLine("the stream that declined", s, "CREATING POLL")
+	h.RequestTx()
+	w.settle()
+	w.wantLine("the stream", s, `CREATING POLL CONNECTING CONNECTED tx("x"|SOM)`)
+}
+
 // TestInCreating: what a stream asks for in its first callback, also before its backend has seen anything.
 func TestInCreating(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"none"`, rawServer), plan{})
@@ -322,6 +338,30 @@ func TestPauseOutlastsConnections(t *testing.T) {
 			t.Errorf("%s: after Resume: got %q, want \"hello\"; told %s", proto, s.got, s.line())
 		}
 	}
+}
+
+// TestPauseBetweenTransactions: an accepted stream paused while it has none gets the next request's head,
+// and its body after Resume.
+func TestPauseBetweenTransactions(t *testing.T) {
+	w := newWorld(t, wireDoc, plan{})
+	w.serve("srv", func(s *script) {
+		answer(0, "")(s)
+		s.when(ss.Creating, func(h *ss.Handle) ss.Ret { h.Pause(); return ss.OK })
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { return ss.OK })
+		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+			if f&ss.EOM != 0 {
+				h.ServerAck(0)
+				return h.RequestTxLen(0)
+			}
+			return ss.OK
+		}
+	})
+	w.say("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab")
+	w.pass(time.Second)
+	w.wantLine("the paused stream", w.accepted[0], "CREATING CONNECTING CONNECTED SERVER_TXN")
+	w.accepted[0].h.Resume()
+	w.settle()
+	w.wantLine("the stream", w.accepted[0], `CREATING CONNECTING CONNECTED SERVER_TXN rx("ab"|SOM) rx(""|EOM)`)
 }
 
 // TestDeadHandle: every call on a destroyed handle does nothing, and says so where it can.

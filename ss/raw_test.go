@@ -104,6 +104,27 @@ func TestRawEchoOwesItsLastBytes(t *testing.T) {
 	}
 }
 
+// TestRawEndOfOneDirection: the end of the peer's direction does not cut off what the stream has asked to
+// give; only then does its own end come.
+func TestRawEndOfOneDirection(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, rawServer),
+		plan{net: sim.Options{SndBuf: 1024, RcvBuf: 1024, Link: sim.Link{Latency: time.Millisecond}}})
+	w.serve("srv", func(s *script) {
+		s.say, s.noEOM, s.quietTx = make([]byte, 300<<10), true, true
+		s.when(ss.Connected, (*ss.Handle).RequestTx)
+	})
+	s := newScript()
+	h := w.create("c", s)
+	h.Connect()
+	w.pass(5 * time.Millisecond)
+	h.Disconnect() // it reads on for a while, so that nothing is reset
+	w.pass(4 * time.Second)
+	a := w.accepted[0]
+	if a.said != len(a.say) || len(a.causes) != 0 {
+		t.Errorf("the server's stream gave %d of %d bytes: %s, causes %v", a.said, len(a.say), a.line(), a.causes)
+	}
+}
+
 // TestRawManyAccepted: each accepted stream is its own, also with many at once and a listen backlog.
 func TestRawManyAccepted(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, rawServer),

@@ -111,6 +111,36 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestBudgetAfterSuccess: CONNECTED makes all retries available again.
+func TestBudgetAfterSuccess(t *testing.T) {
+	w := newWorld(t, `{"retry":[{"one":{"backoff":[1000],"conceal":1,"jitterpc":0}}],
+		"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"one"}}`+rawServer+`]}`, plan{})
+	s := newScript()
+	w.create("c", s).Connect()
+	w.settle()
+	h, _ := w.serve("srv", nil)
+	w.pass(2 * time.Second)
+	h.Destroy()
+	w.pass(10 * time.Second)
+	w.wantLife("the stream", s, `CREATING CONNECTING UNREACHABLE POLL CONNECTING CONNECTED DISCONNECTED
+		POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED`)
+}
+
+// TestDestroyDuringDelay: the delay's timer goes with the stream.
+func TestDestroyDuringDelay(t *testing.T) {
+	w := newWorld(t, `{"retry":[{"slow":{"backoff":[3600000],"conceal":9}}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"slow"}}]}`, plan{})
+	s := newScript()
+	h := w.create("c", s)
+	h.Connect()
+	w.settle()
+	h.Destroy()
+	w.settle()
+	w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE DESTROYING")
+	if n := w.cli.loop.Stats().Timers; n != 0 {
+		t.Errorf("timers armed: got %d, want none", n)
+	}
+}
+
 // TestRequestWaitsForDelay: asking for Tx during a delay does not undo the backoff; Connect does.
 func TestRequestWaitsForDelay(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"three"`, ""), plan{})

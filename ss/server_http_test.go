@@ -230,6 +230,12 @@ func TestTransactionsOnOneConnection(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
 	n := 0
 	w.serve("srv", func(s *script) {
+		s.onTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			if ordinal != 0 {
+				t.Errorf("ordinal of the first Tx of answer %d: got %d, want 0", n, ordinal)
+			}
+			return s.give(h, buf)
+		}
 		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			n++
 			s.say = fmt.Appendf(nil, "answer %d", n)

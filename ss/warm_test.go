@@ -15,6 +15,7 @@ const warmDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],
 	{"a":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","http_url":"/a","retry":"none"}},
 	{"b":{"endpoint":"http://10.0.0.2","protocol":"h1","http_url":"/b","retry":"none"}},
 	{"post":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","http_method":"POST","retry":"none"}},
+	{"put":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","http_method":"PUT","retry":"none"}},
 	{"other":{"endpoint":"10.0.0.2","port":81,"protocol":"h1","retry":"none"}},
 	{"srv":{"server":true,"port":80,"protocol":"h1"}},
 	{"srv81":{"server":true,"port":81,"protocol":"h1"}},
@@ -147,6 +148,19 @@ func TestStaleConnection(t *testing.T) {
 			}
 		})
 	}
+	t.Run("put, with bytes given", func(t *testing.T) {
+		// What Tx has given is with the dead connection, so the request cannot be made again as it was.
+		w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
+		w.serve("srv", answer(0, ""))
+		w.get("a")
+		w.accepted[0].h.Destroy()
+		w.pass(time.Millisecond)
+		s := newScript()
+		s.say = []byte("x")
+		w.create("put", s).RequestTxLen(1)
+		w.pass(time.Second)
+		w.wantLine("the stream", s, `CREATING POLL CONNECTING tx("x"|SOM|EOM) UNREACHABLE ALL_RETRIES_FAILED`)
+	})
 	t.Run("known", func(t *testing.T) {
 		w := newWorld(t, warmDoc, plan{})
 		w.serve("srv", answer(0, ""))

@@ -196,8 +196,8 @@ func (w *world) end() {
 	}
 	w.cli.rt.Close()
 	w.srv.rt.Close()
-	// A pause between two turns of a machine must not hide what it still wants to do.
-	err := w.turn(func() bool { return w.cli.left() == "" && w.srv.left() == "" }, time.Hour)
+	// A connection lingers for five seconds at most; a timer that is to go off later is one that was forgotten.
+	err := w.turn(func() bool { return w.cli.left() == "" && w.srv.left() == "" }, 15*time.Second)
 	for _, m := range []*machine{w.cli, w.srv} {
 		if left := m.left(); left != "" {
 			w.t.Errorf("%s: left over at the end (%v): %s\n%s", m.host.Name(), err, left, w.dump())
