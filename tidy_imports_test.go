@@ -27,7 +27,7 @@ var mayImport = []struct {
 	{"tls", []string{"loop", "roles"}, "TLS is a layer between a connection and a role"},
 	{"wsi", []string{"loop", "tls", "dns", "roles"}, "a connection knows no protocol and no stream"},
 	{"sim", []string{"loop"}, "the simulated kernel stands where the real one does"},
-	{"ss", []string{"loop", "wsi", "policy", "roles", "roles/*"}, "a stream stands on a connection, not beside it"},
+	{"ss", []string{"loop", "wsi", "tls", "policy", "roles", "roles/*"}, "a stream stands on a connection, not beside it"},
 	{"ss/wire", nil, "the frames are tested by handing them bytes"},
 	{"ss/proxy", []string{"loop", "wsi", "policy", "roles", "roles/*", "ss", "ss/wire"}, "the proxy stands on streams"},
 }

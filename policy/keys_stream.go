@@ -106,23 +106,23 @@ const (
 )
 
 var tlsKeys = []row[Stream]{
-	{key{name: "tls", kind: kindBool, def: "false",
-		text: "The connection is encrypted."},
+	{key{name: "tls", kind: kindBool, status: acted, def: "false",
+		text: "The connection is encrypted: TLS 1.2 at the least."},
 		boolean(func(s *Stream) *bool { return &s.TLS })},
-	{key{name: "tls_trust_store", kind: kindName, target: "trust_stores", def: "the system's roots",
-		text: "Certificates that may vouch for the peer."},
+	{key{name: "tls_trust_store", kind: kindName, target: "trust_stores", status: acted, def: "the system's roots",
+		text: "Certificates that may vouch for the peer. On a server: clients must show a certificate that these vouch for; without the key none is asked for."},
 		func(c *checker, s *Stream, v value) {
 			s.TrustStore = resolve(c, &c.stores, "trust store", "trust_stores", v.text)
 		}},
-	{key{name: "client_cert", alias: []string{"client cert"}, kind: kindInt, max: 254, side: clientSide, def: "none",
+	{key{name: "client_cert", alias: []string{"client cert"}, kind: kindInt, max: 254, side: clientSide, status: acted, def: "none",
 		text: "Index of the system's client certificate to show to the server."},
 		func(_ *checker, s *Stream, v value) { s.ClientCert, s.HasClientCert = uint8(v.num), true }},
-	{key{name: "server_cert", kind: kindName, target: "certs", side: serverSide, def: "none",
+	{key{name: "server_cert", kind: kindName, target: "certs", side: serverSide, status: acted, def: "none",
 		text: "Certificate of the server."},
 		func(c *checker, s *Stream, v value) {
 			s.ServerCert = resolve(c, &c.certs, "certificate", "certs", v.text)
 		}},
-	{key{name: "server_key", kind: kindName, target: "certs", side: serverSide, def: "none",
+	{key{name: "server_key", kind: kindName, target: "certs", side: serverSide, status: acted, def: "none",
 		text: "Private key of the server."},
 		func(c *checker, s *Stream, v value) {
 			s.ServerKey = resolve(c, &c.certs, "certificate", "certs", v.text)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
 
@@ -43,6 +44,8 @@ type carrier interface {
 	flow(paused bool)
 	// drop lets go of the connection or attempt; nothing more is reported about it.
 	drop()
+	// session is the connection's TLS, nil without.
+	session() *tls.Session
 	// describe says in a few words what connection there is.
 	describe() string
 }
@@ -88,6 +91,8 @@ func (o *onward) describe(*Handle) string {
 	}
 	return o.carrier.describe()
 }
+
+func (o *onward) session() *tls.Session { return o.carrier.session() }
 
 func (o *onward) release(h *Handle) {
 	h.rt.loop.Disarm(&o.timer)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/tls"
 )
 
 // httpClient carries a client stream over HTTP exchanges: one transaction is one CONNECTED to
@@ -40,7 +41,7 @@ var _ http.Handler = (*httpClient)(nil)
 func (a *httpClient) begin(t *target) {
 	a.t = t
 	r := a.o.h.rt
-	c := r.warm.take(connKey{t.dial, t.tls})
+	c := r.warm.take(connKey{t.dial, t.secure})
 	if c != nil {
 		r.Counters.Warm++
 		a.fresh = false
@@ -52,10 +53,10 @@ func (a *httpClient) begin(t *target) {
 
 // dial makes a new connection for the transaction.
 func (a *httpClient) dial() {
-	c := newHTTPConn(a, connKey{a.t.dial, a.t.tls})
+	c := newHTTPConn(a, connKey{a.t.dial, a.t.secure})
 	a.fresh = true
 	a.reset(c)
-	a.o.h.rt.net.Dial(&c.w, a.t.dial, c, a.o.dialOptions())
+	c.dial(a.o.dialOptions())
 }
 
 // use begins the transaction on a connection that stands.
@@ -119,6 +120,13 @@ func (a *httpClient) drop() {
 		x.SetHandler(nobody{})
 	}
 	c.discard(nil)
+}
+
+func (a *httpClient) session() *tls.Session {
+	if a.conn == nil {
+		return nil
+	}
+	return a.conn.s
 }
 
 func (a *httpClient) describe() string {

@@ -1,7 +1,9 @@
 package ss
 
 import (
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/raw"
+	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
 
@@ -13,10 +15,18 @@ type rawClient struct {
 
 func (a *rawClient) begin(t *target) {
 	c := &rawConn{pipe: rawPipe{h: a.o.h}, carrier: a}
-	c.pipe.Init(&c.w, c)
+	var low roles.Lower = &c.w
+	var up roles.Upper = &c.pipe
+	if t.secure != nil {
+		s := new(tls.Session)
+		s.InitClient(t.secure, &c.w)
+		s.SetUpper(up)
+		low, up = s, s
+	}
+	c.pipe.Init(low, c)
 	a.c = c
 	a.flow(a.o.h.flags&isPaused != 0)
-	a.o.h.rt.net.Dial(&c.w, t.dial, &c.pipe, a.o.dialOptions())
+	a.o.h.rt.net.Dial(&c.w, t.dial, up, a.o.dialOptions())
 }
 
 func (a *rawClient) requestTx() {
@@ -36,6 +46,14 @@ func (a *rawClient) drop() {
 		a.c, c.carrier = nil, nil
 		c.pipe.release()
 	}
+}
+
+func (a *rawClient) session() *tls.Session {
+	if a.c == nil {
+		return nil
+	}
+	s, _ := a.c.pipe.Lower.(*tls.Session)
+	return s
 }
 
 func (a *rawClient) describe() string {

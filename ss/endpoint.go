@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
 
@@ -14,8 +15,9 @@ import (
 type target struct {
 	dial      wsi.Target
 	tls       bool
-	authority []byte // for Host: host, and port when it is not the scheme's own
-	path      string // the URL form's path, which goes before http_url; "" for none
+	secure    *tls.Client // nil without tls
+	authority []byte      // for Host: host, and port when it is not the scheme's own
+	path      string      // the URL form's path, which goes before http_url; "" for none
 }
 
 // parseTarget understands the forms that an endpoint may have: a host; "+path" and "+@name", Unix
@@ -36,7 +38,9 @@ func parseTarget(endpoint string, port uint16, tls bool) (t target, err error) {
 		case "https", "wss", "mqtts":
 			tls = true
 		case "http", "ws", "mqtt", "tcp", "raw":
-			tls = false
+			if tls {
+				return bad("the scheme " + scheme + " is without the tls that the stream type enforces")
+			}
 		default:
 			return bad("the scheme " + scheme + " is not known; use http or https")
 		}
@@ -129,7 +133,13 @@ func (o *onward) findTarget() (*target, error) {
 		return nil, fmt.Errorf("stream type %s: %w", p.Name, err)
 	}
 	if t.tls {
-		return nil, fmt.Errorf("stream type %s: endpoint %q asks for tls: %w", p.Name, lit, ErrUnsupported)
+		name := t.dial.Host
+		if name == "" {
+			name = string(t.authority) // a Unix socket: whoever answers there is the local host
+		}
+		if t.secure, err = h.rt.secureClient(p, name); err != nil {
+			return nil, fmt.Errorf("stream type %s: tls to %q: %w", p.Name, name, err)
+		}
 	}
 	o.target = &t
 	return o.target, nil

@@ -22,7 +22,8 @@ func TestParseTarget(t *testing.T) {
 		{"::1", 81, false, "[::1]:81 [::1]:81  false"},
 		{"[::1]", 80, false, "[::1]:80 [::1]  false"},
 		{"fe80::1%eth0", 80, false, "[fe80::1%eth0]:80 [fe80::1]  false"},
-		{"http://example.com", 9, true, "example.com:80 example.com  false"},
+		{"http://example.com", 9, false, "example.com:80 example.com  false"},
+		{"http://example.com", 9, true, ""}, // tls is enforced
 		{"HTTPS://example.com/", 9, false, "example.com:443 example.com / true"},
 		{"http://example.com:81/a/b?c", 9, false, "example.com:81 example.com:81 /a/b?c false"},
 		{"http://example.com?q", 9, false, "example.com:80 example.com /?q false"},

@@ -19,6 +19,8 @@ var (
 	ErrClosed = errors.New("the runtime is closed")
 	// ErrEndpoint: endpoint, port or URL of the stream type do not make an address.
 	ErrEndpoint = errors.New("the policy does not give a usable address")
+	// ErrNoClientCert: the policy names a client certificate that the program has not given.
+	ErrNoClientCert = errors.New("there is no such client certificate")
 	// ErrAsked: the stream itself asked to be disconnected during the attempt.
 	ErrAsked = errors.New("the stream asked to be disconnected")
 	// ErrMisuse: a callback did what it may not do, such as filling more than its buffer.

@@ -91,6 +91,11 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 	if hint := unsupported(p); hint != "" {
 		return refuse(ErrUnsupported, hint)
 	}
+	if !p.Server {
+		if err := r.checkSecure(p); err != nil {
+			return refuse(err, "")
+		}
+	}
 	h := &Handle{rt: r, kind: r.kindOf(p), hint: -1}
 	if p.Server {
 		l, err := r.listen(h, i)
@@ -115,8 +120,6 @@ func unsupported(p *policy.Stream) string {
 	switch {
 	case p.Protocol != policy.H1 && p.Protocol != policy.Raw:
 		return "protocol \"" + p.Protocol.String() + "\" is read but not spoken yet; use \"h1\" or \"raw\""
-	case p.TLS:
-		return "\"tls\" is read but not spoken yet; refusing to send in clear what should be encrypted"
 	case p.LocalSink:
 		return "\"local_sink\" is read but not acted on yet"
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/wsi"
 )
 
 // TestMetadata: values are copied, the empty one is a value, and a wrong name is told with the right ones.
@@ -105,18 +106,31 @@ func TestEndpointFromMetadata(t *testing.T) {
 	}
 }
 
-// TestEndpointAsksForTLS: an endpoint made from metadata cannot talk the stream out of its tls either way.
-func TestEndpointAsksForTLS(t *testing.T) {
-	w := newWorld(t, `{"retry":[{"none":{"backoff":[700],"conceal":0}}],"s":[
-		{"c":{"endpoint":"${url}","protocol":"h1","retry":"none","metadata":[{"url":""}]}}]}`, plan{})
-	s := newScript()
-	h := w.create("c", s)
-	h.SetMetadataString("url", "https://10.0.0.2/")
-	h.Connect()
-	w.settle()
-	w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-	w.wantCause(s, ss.ErrUnsupported)
-	if n := w.cli.host.Calls().Connects; n != 0 {
-		t.Errorf("connects: got %d, want none", n)
+// TestEndpointAndTLS: an endpoint's scheme can ask for tls, but not talk a stream out of its own.
+func TestEndpointAndTLS(t *testing.T) {
+	for _, c := range []struct {
+		policy, url string
+		dialled     string // "": none
+	}{
+		{`"protocol":"h1"`, "https://10.0.0.2/", "10.0.0.2:443"},
+		{`"protocol":"h1","tls":true`, "https://10.0.0.2:8443/", "10.0.0.2:8443"},
+		{`"protocol":"h1","tls":true`, "http://10.0.0.2/", ""},
+		{`"protocol":"raw","tls":true`, "tcp://10.0.0.2:9", ""},
+	} {
+		w := newWorld(t, `{"retry":[{"none":{"backoff":[700],"conceal":0}}],"s":[
+			{"c":{"endpoint":"${url}",`+c.policy+`,"retry":"none","metadata":[{"url":""}]}}]}`, plan{})
+		s := newScript()
+		h := w.create("c", s)
+		h.SetMetadataString("url", c.url)
+		h.Connect()
+		w.settle()
+		w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+		var d *wsi.DialError
+		switch is := errors.As(s.causes[0], &d); {
+		case c.dialled == "":
+			w.wantCause(s, ss.ErrEndpoint)
+		case !is || d.Target != c.dialled:
+			t.Errorf("%s: got cause %v, want a refused dial of %s", c.url, s.causes[0], c.dialled)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package ss
 
 import (
+	stdtls "crypto/tls"
 	"errors"
 	"log/slog"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/h1"
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
 
@@ -35,6 +37,11 @@ type Config struct {
 	Backlog int
 	// ReusePort lets several processes or loops listen on one port: see loop.ListenOptions.
 	ReusePort bool
+	// TLS configures sessions: limits, and the time that is certainly past (Floor). Its clock, steps and
+	// memory are the loop's, whatever it says of them.
+	TLS tls.Config
+	// ClientCerts are the certificates, with keys, that the policy's client_cert counts.
+	ClientCerts []stdtls.Certificate
 	// Observe sees every state before its stream does. For tests and monitors; it must not call back.
 	Observe func(h *Handle, s State, n Notice)
 	// PanicOnIllegal makes a move that is not in the table a panic instead of a log line and a count.
@@ -77,6 +84,8 @@ type Runtime struct {
 	dated   time.Duration // when dateBuf was made
 	dateBuf []byte
 	drain   *draining
+	secure  *security // nil before the first TLS stream
+	tickets *tls.TicketKeys
 	closed  bool
 
 	cancelWait bool // EVENT_WAIT_CANCELLED is to be told

@@ -25,7 +25,7 @@ func TestNewNeeds(t *testing.T) {
 // TestCreateErrors: each says which stream, why, and what to do.
 func TestCreateErrors(t *testing.T) {
 	doc := `{"s":[{"plain":{"endpoint":"x","port":1}},{"h2":{"endpoint":"x","port":1,"protocol":"h2"}},
-		{"mqtt":{"endpoint":"x","port":1,"protocol":"mqtt"}},{"tls":{"endpoint":"x","port":443,"tls":true}},
+		{"mqtt":{"endpoint":"x","port":1,"protocol":"mqtt"}},{"tls":{"endpoint":"x","port":443,"tls":true,"client_cert":0}},
 		{"sink":{"endpoint":"x","port":1,"local_sink":true}}]}`
 	w := newWorld(t, doc, plan{})
 	for _, c := range []struct {
@@ -38,7 +38,7 @@ func TestCreateErrors(t *testing.T) {
 		{"", ss.ErrNoSuchStreamType, ""},
 		{"h2", ss.ErrUnsupported, `"h2"`},
 		{"mqtt", ss.ErrUnsupported, `"mqtt"`},
-		{"tls", ss.ErrUnsupported, "in clear"},
+		{"tls", ss.ErrNoClientCert, "client_cert 0"},
 		{"sink", ss.ErrUnsupported, "local_sink"},
 	} {
 		h, err := w.cli.rt.Create(ss.Info{StreamType: c.name})

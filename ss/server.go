@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
 
@@ -16,6 +17,8 @@ type server struct {
 	h    *Handle
 	make func(h *Handle) Stream
 	l    *wsi.Listener
+	// secure is nil without tls.
+	secure *tls.Server
 }
 
 // listen opens the listening socket of a server stream.
@@ -33,6 +36,12 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 		return nil, fmt.Errorf("endpoint %q: attaching to an existing vhost: %w", endpoint, ErrUnsupported)
 	}
 	s := &server{h: h, make: i.New}
+	if p.TLS {
+		var err error
+		if s.secure, err = r.secureServer(p); err != nil {
+			return nil, err
+		}
+	}
 	l, err := r.net.Listen(b, loop.ListenOptions{Backlog: r.cfg.Backlog, ReusePort: r.cfg.ReusePort}, nil, s)
 	if err != nil {
 		return nil, err
@@ -46,15 +55,37 @@ func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
 	if s.h.flags&doomed != 0 || s.h.rt.drain != nil {
 		return nil, nil
 	}
-	if s.h.kind.pol.Protocol == policy.Raw {
-		a := &acceptedRaw{server: s}
-		a.pipe.h = &a.h
-		a.pipe.Init(&a.w, a)
-		return &a.w, &a.pipe
+	raw := s.h.kind.pol.Protocol == policy.Raw
+	switch {
+	case raw && s.secure != nil:
+		a := new(acceptedRawTLS)
+		a.s.InitServer(s.secure, &a.w)
+		a.s.SetUpper(a.init(s, &a.s))
+		return &a.w, &a.s
+	case raw:
+		a := new(acceptedRaw)
+		return &a.w, a.init(s, &a.w)
+	case s.secure != nil:
+		a := new(acceptedHTTPS)
+		a.s.InitServer(s.secure, &a.w)
+		a.s.SetUpper(a.init(s, &a.s))
+		return &a.w, &a.s
 	}
-	a := &acceptedHTTP{server: s}
-	return &a.w, a
+	a := new(acceptedHTTP)
+	return &a.w, a.init(s, &a.w)
 }
+
+// acceptedHTTPS and acceptedRawTLS are accepted streams with the session that lies under them.
+type (
+	acceptedHTTPS struct {
+		acceptedHTTP
+		s tls.Session
+	}
+	acceptedRawTLS struct {
+		acceptedRaw
+		s tls.Session
+	}
+)
 
 func (s *server) connect(*Handle, bool) Ret         { return OK }
 func (s *server) requestTx(*Handle) Ret             { return OK }

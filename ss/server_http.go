@@ -8,6 +8,7 @@ import (
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/h1"
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
 
@@ -50,6 +51,18 @@ var (
 	_ acceptor     = (*acceptedHTTP)(nil)
 )
 
+// init makes a the stream of a connection that stands on low.
+func (a *acceptedHTTP) init(s *server, low roles.Lower) roles.Upper {
+	a.server = s
+	a.Server.Init(s.h.rt.h1, low, (*transaction)(a))
+	return a
+}
+
+func (a *acceptedHTTP) session() *tls.Session {
+	s, _ := a.Lower().(*tls.Session)
+	return s
+}
+
 func (a *acceptedHTTP) wsi() *wsi.Wsi   { return &a.w }
 func (a *acceptedHTTP) parent() *server { return a.server }
 
@@ -58,10 +71,9 @@ func (a *acceptedHTTP) Label() string { return a.server.h.Label() }
 
 // Opened is roles.Upper's.
 func (a *acceptedHTTP) Opened(now time.Duration) {
-	a.Server.Init(a.server.h.rt.h1, &a.w, (*transaction)(a))
 	a.Server.Opened(now)
 	if !a.server.greet(&a.h, a) {
-		a.w.Close(roles.Immediate, nil)
+		a.Lower().Close(roles.Graceful, nil)
 	}
 }
 
@@ -294,7 +306,7 @@ func (a *acceptedHTTP) release(*Handle) {
 		mode = roles.Reset
 	}
 	a.x = nil
-	a.w.Close(mode, nil)
+	a.Lower().Close(mode, nil)
 }
 
 func (a *acceptedHTTP) describe(*Handle) string { return a.w.Label() }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/raw"
+	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
 
@@ -22,6 +23,19 @@ var (
 	_ backend     = (*acceptedRaw)(nil)
 	_ acceptor    = (*acceptedRaw)(nil)
 )
+
+// init makes a the stream of a connection that stands on low.
+func (a *acceptedRaw) init(s *server, low roles.Lower) roles.Upper {
+	a.server = s
+	a.pipe.h = &a.h
+	a.pipe.Init(low, a)
+	return &a.pipe
+}
+
+func (a *acceptedRaw) session() *tls.Session {
+	s, _ := a.pipe.Lower.(*tls.Session)
+	return s
+}
 
 func (a *acceptedRaw) wsi() *wsi.Wsi   { return &a.w }
 func (a *acceptedRaw) parent() *server { return a.server }

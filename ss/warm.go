@@ -5,13 +5,14 @@ import (
 
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/h1"
+	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
 
 // connKey is what two streams must agree on to use one connection after another.
 type connKey struct {
 	target wsi.Target
-	tls    bool
+	secure *tls.Client // judged alike and addressed alike, nil without tls
 }
 
 // httpConn is a client's HTTP/1.1 connection, in use by one stream or warm in the pool. It is its own
@@ -19,6 +20,7 @@ type connKey struct {
 type httpConn struct {
 	h1.Client
 	w     wsi.Wsi
+	s     *tls.Session // nil without tls
 	rt    *Runtime
 	key   connKey
 	user  *httpClient // nil while nobody uses it
@@ -39,7 +41,22 @@ func newHTTPConn(u *httpClient, key connKey) *httpConn {
 	c := &httpConn{rt: r, key: key}
 	c.lend(u)
 	c.Client.Init(r.h1, &c.w)
+	if key.secure != nil {
+		c.s = new(tls.Session)
+		c.s.InitClient(key.secure, &c.w)
+		c.s.SetUpper(c)
+		c.Client.Init(r.h1, c.s)
+	}
 	return c
+}
+
+// dial begins to make the connection.
+func (c *httpConn) dial(o wsi.DialOptions) {
+	var up roles.Upper = c
+	if c.s != nil {
+		up = c.s
+	}
+	c.rt.net.Dial(&c.w, c.key.target, up, o)
 }
 
 // lend gives the connection to u for a transaction.
@@ -101,7 +118,7 @@ func (c *httpConn) Closed(cause error) {
 func (c *httpConn) discard(cause error) {
 	c.rt.warm.remove(c)
 	if !c.gone {
-		c.w.Close(roles.Immediate, cause)
+		c.Lower().Close(roles.Immediate, cause)
 	}
 }
 
@@ -114,7 +131,7 @@ func (c *httpConn) park() {
 	}
 	c.since = r.loop.Now()
 	r.warm.put(c)
-	c.w.Rearm()
+	c.Lower().Rearm()
 }
 
 // warmPool holds connections that wait for their next stream.

@@ -68,6 +68,9 @@ func (c *Client) Init(cfg *Config, l roles.Lower) {
 	*c = Client{cfg: cfg, low: l}
 }
 
+// Lower is what c stands on.
+func (c *Client) Lower() roles.Lower { return c.low }
+
 // Do starts an exchange. h.Writable is called, unasked, when the request can be sent: once the
 // connection is open. The error is ErrBusy or ErrClosed.
 func (c *Client) Do(h http.Handler) (http.Exchange, error) {

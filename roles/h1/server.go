@@ -54,6 +54,9 @@ func (s *Server) Init(c *Config, l roles.Lower, h http.Handler) {
 	*s = Server{cfg: c, low: l, h: h}
 }
 
+// Lower is what s stands on.
+func (s *Server) Lower() roles.Lower { return s.low }
+
 // Busy tells whether a request is being received or answered.
 func (s *Server) Busy() bool { return s.x != nil || s.state == expectHeadEnd }
 

@@ -1,0 +1,208 @@
+package ss
+
+import (
+	stdtls "crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/tls"
+)
+
+// security is what a runtime's TLS streams share, made when the first of them is created.
+type security struct {
+	rt      *Runtime
+	shared  *tls.Shared
+	task    loop.Task
+	stores  map[*policy.TrustStore]*tls.TrustStore
+	clients map[clientKey]*tls.Client
+}
+
+// clientKey is what two endpoints must have in common to be judged, and addressed, alike.
+type clientKey struct {
+	store *policy.TrustStore
+	name  string
+	alpn  string
+	cert  int // -1: none
+}
+
+func (r *Runtime) security() *security {
+	if r.secure != nil {
+		return r.secure
+	}
+	s := &security{
+		rt:      r,
+		stores:  make(map[*policy.TrustStore]*tls.TrustStore),
+		clients: make(map[clientKey]*tls.Client),
+	}
+	c := r.cfg.TLS
+	c.Wall = r.loop.System().Wall
+	c.Now = r.loop.Now
+	c.TakeStep = r.loop.TakeHandshake
+	c.Kick = func() { r.loop.Defer(&s.task, s) }
+	c.Charge, c.Release = r.loop.Account().Charge, r.loop.Account().Release
+	if b := tls.BuildTime(); c.Floor.Before(b) {
+		c.Floor = b
+	}
+	s.shared = tls.New(c)
+	s.shared.SetTicketKeys(r.tickets)
+	r.secure = s
+	return s
+}
+
+// RunTask implements loop.Runner: handshakes that this turn had no more time for go on in the next.
+func (s *security) RunTask(time.Duration) { s.shared.Turn() }
+
+// Label names the task in reports.
+func (s *security) Label() string { return "handshakes" }
+
+// TLS is what the runtime's TLS sessions share, nil before the first TLS stream was created.
+func (r *Runtime) TLS() *tls.Shared {
+	if r.secure == nil {
+		return nil
+	}
+	return r.secure.shared
+}
+
+// SetTicketKeys has servers seal and open session tickets with k from the next handshake on. Loops of one
+// process, or processes of one service, that use the same keys resume each other's sessions. nil leaves
+// it to crypto/tls, which changes its keys every day.
+func (r *Runtime) SetTicketKeys(k *tls.TicketKeys) {
+	r.tickets = k
+	if r.secure != nil {
+		r.secure.shared.SetTicketKeys(k)
+	}
+}
+
+// alpnOf is the protocol name that streams of a type speak over TLS, "" for none (RFC 7301 s.6).
+func alpnOf(p *policy.Stream) string {
+	if p.Protocol == policy.H1 {
+		return "http/1.1"
+	}
+	return ""
+}
+
+func alpnList(p *policy.Stream) []string {
+	if a := alpnOf(p); a != "" {
+		return []string{a}
+	}
+	return nil
+}
+
+// secureServer makes what a server stream type needs for TLS.
+func (r *Runtime) secureServer(p *policy.Stream) (*tls.Server, error) {
+	if p.ServerCert == nil || p.ServerKey == nil {
+		return nil, errors.New(`a server with "tls" needs "server_cert" and "server_key"`)
+	}
+	cert, err := tls.ParseCertificate(p.ServerCert.DER, p.ServerKey.DER)
+	if err != nil {
+		return nil, fmt.Errorf("server_cert %q, server_key %q: %w", p.ServerCert.Name, p.ServerKey.Name, err)
+	}
+	c := tls.ServerConfig{Certificates: []stdtls.Certificate{cert}, ALPN: alpnList(p)}
+	if p.TrustStore != nil {
+		// A server has nobody to trust but clients.
+		if c.Clients, err = r.security().store(p.TrustStore); err != nil {
+			return nil, err
+		}
+		c.Auth = tls.AuthRequired
+	}
+	return tls.NewServer(r.security().shared, c)
+}
+
+// SetCertificates puts other certificates in place of a TLS server stream's, for connections that come
+// from now on; those that stand are not touched. The client's wish (SNI) chooses among them, the first is
+// for the rest. On an error nothing changes.
+func (h *Handle) SetCertificates(list []stdtls.Certificate) error {
+	s, ok := h.be.(*server)
+	if !ok || s.secure == nil {
+		return fmt.Errorf("ss: set certificates: stream type %q is no TLS server: %w", h.StreamType(), ErrMisuse)
+	}
+	return s.secure.SetCertificates(list)
+}
+
+// TLS tells what the handshake of the stream's present connection settled on; ok is false without one.
+func (h *Handle) TLS() (s tls.State, ok bool) {
+	if b, is := h.be.(interface{ session() *tls.Session }); is {
+		if t := b.session(); t != nil {
+			return t.State(), true
+		}
+	}
+	return s, false
+}
+
+// secureClient finds what a client stream needs to reach name over TLS.
+func (r *Runtime) secureClient(p *policy.Stream, name string) (*tls.Client, error) {
+	s := r.security()
+	key := clientKey{p.TrustStore, name, alpnOf(p), -1}
+	if p.HasClientCert {
+		key.cert = int(p.ClientCert)
+	}
+	if c := s.clients[key]; c != nil {
+		return c, nil
+	}
+	cfg := tls.ClientConfig{Name: name, ALPN: alpnList(p)}
+	var err error
+	if p.TrustStore != nil {
+		if cfg.Store, err = s.store(p.TrustStore); err != nil {
+			return nil, err
+		}
+	}
+	if key.cert >= 0 {
+		if cfg.Certificate, err = r.clientCert(key.cert); err != nil {
+			return nil, err
+		}
+	}
+	c, err := tls.NewClient(s.shared, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.clients) >= clientsMax {
+		clear(s.clients) // names made of metadata may be any number
+	}
+	s.clients[key] = c
+	return c, nil
+}
+
+// clientsMax bounds the endpoints that are remembered for TLS. What is forgotten is made anew; sessions
+// to resume are kept apart.
+const clientsMax = 1024
+
+func (r *Runtime) clientCert(i int) (*stdtls.Certificate, error) {
+	if i >= len(r.cfg.ClientCerts) {
+		return nil, fmt.Errorf("client_cert %d: %w: Config.ClientCerts has %d", i, ErrNoClientCert, len(r.cfg.ClientCerts))
+	}
+	return &r.cfg.ClientCerts[i], nil
+}
+
+// store makes a trust store of the policy's.
+func (s *security) store(p *policy.TrustStore) (*tls.TrustStore, error) {
+	if t := s.stores[p]; t != nil {
+		return t, nil
+	}
+	var ders [][]byte
+	for _, c := range p.Stack {
+		ders = append(ders, c.DER)
+	}
+	t, err := tls.NewTrustStore(p.Name, ders)
+	if err != nil {
+		return nil, err
+	}
+	s.stores[p] = t
+	return t, nil
+}
+
+// checkSecure says what is wrong with a TLS client stream type before any attempt.
+func (r *Runtime) checkSecure(p *policy.Stream) error {
+	if p.HasClientCert {
+		if _, err := r.clientCert(int(p.ClientCert)); err != nil {
+			return err
+		}
+	}
+	if p.TrustStore != nil {
+		_, err := r.security().store(p.TrustStore)
+		return err
+	}
+	return nil
+}

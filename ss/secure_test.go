@@ -1,0 +1,261 @@
+package ss_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	stdtls "crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss"
+)
+
+// pki is a certificate authority and one certificate of it for the names, as base64 DER.
+type pki struct {
+	ca, leaf, key string
+	pair          stdtls.Certificate
+}
+
+func newPKI(t *testing.T, names ...string) pki {
+	t.Helper()
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(err)
+	now := time.Now()
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, NotBefore: now.Add(-time.Hour),
+		NotAfter: now.Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	must(err)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(err)
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, NotBefore: now.Add(-time.Hour),
+		NotAfter: now.Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	for _, n := range names {
+		if a, err := netip.ParseAddr(n); err == nil {
+			leaf.IPAddresses = append(leaf.IPAddresses, a.AsSlice())
+		} else {
+			leaf.DNSNames = append(leaf.DNSNames, n)
+		}
+	}
+	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
+	must(err)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	must(err)
+	b := base64.StdEncoding.EncodeToString
+	return pki{b(caDER), b(leafDER), b(keyDER), stdtls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: key}}
+}
+
+// secureWorld is a server and a client runtime on one loop over real sockets. No connection is kept warm:
+// each attempt shakes hands.
+func secureWorld(t *testing.T, p pki, server, client string, certs ...stdtls.Certificate) (l *loop.Loop, srv, cli *ss.Runtime) {
+	t.Helper()
+	sys, err := loop.NewSystem()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l = loop.New(sys, loop.Config{})
+	t.Cleanup(func() { l.Close() })
+	head := fmt.Sprintf(`{"certs":[{"ca":%q},{"leaf":%q},{"leaf_key":%q}],"trust_stores":[{"name":"lab","stack":["ca"]}],
+		"retry":[{"once":{"backoff":[1],"conceal":0}}],"s":[`, p.ca, p.leaf, p.key)
+	make := func(doc string) *ss.Runtime {
+		pol, err := policy.Parse([]byte(doc))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, doc)
+		}
+		rt, err := ss.New(ss.Config{Loop: l, Policy: pol, PanicOnIllegal: true, ClientCerts: certs, KeepWarm: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rt
+	}
+	srv = make(head + `{"srv":{"server":true,"port":0,"tls":true,"server_cert":"leaf","server_key":"leaf_key","metadata":[{"mime":"content-type:"}],` + server + `}}]}`)
+	var at loop.Addr
+	h, err := srv.Create(ss.Info{StreamType: "srv", New: func(h *ss.Handle) ss.Stream {
+		if h.Policy().Protocol == policy.Raw {
+			return new(echo)
+		}
+		return hello{}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, _ = h.Addr()
+	cli = make(head + fmt.Sprintf(`{"cli":{"port":%d,"tls":true,"retry":"once","opportunistic":true,%s}}]}`, at.IP.Port(), client))
+	return l, srv, cli
+}
+
+type told struct {
+	*strings.Builder
+	tx    string
+	cause error
+	tls   string
+	end   bool
+}
+
+func (c *told) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
+	fmt.Fprintf(c, "%s ", strings.TrimPrefix(s.String(), "LWSSSCS_"))
+	if n.Cause != nil {
+		c.cause = n.Cause
+	}
+	switch s {
+	case ss.Connected:
+		if t, ok := h.TLS(); ok {
+			c.tls = fmt.Sprintf("%s %s resumed %v chain %d", stdtls.VersionName(t.Version), t.ALPN, t.Resumed, len(t.Chain))
+		}
+		if c.tx != "" {
+			return h.RequestTx()
+		}
+	case ss.Disconnected, ss.AllRetriesFailed:
+		c.end = true
+	}
+	return ss.OK
+}
+
+func (c *told) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+	c.Write(b)
+	if c.tx != "" {
+		return ss.DisconnectMe
+	}
+	return ss.OK
+}
+
+func (c *told) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	return copy(buf, c.tx), ss.SOM | ss.EOM, ss.OK
+}
+
+func runSecure(t *testing.T, l *loop.Loop, cli *ss.Runtime, tx string) *told {
+	t.Helper()
+	c := &told{Builder: new(strings.Builder), tx: tx}
+	h, err := cli.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return c }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Connect()
+	for end := time.Now().Add(10 * time.Second); !c.end; {
+		if err := l.Service(); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no end after ten seconds: %s", c)
+		}
+	}
+	h.Destroy()
+	return c
+}
+
+// Streams over TLS, both protocols, first anew and then resumed.
+func TestStreamsOverTLS(t *testing.T) {
+	p := newPKI(t, "device.example", "127.0.0.1")
+	const trusting = `"endpoint":"127.0.0.1","tls_trust_store":"lab"`
+	for _, c := range []struct {
+		name, server, client, tx, want string
+		tls                            [2]string
+	}{
+		{"h1", `"protocol":"h1"`, `"protocol":"h1",` + trusting, "",
+			"CREATING CONNECTING CONNECTED hello\nQOS_ACK_REMOTE DISCONNECTED ",
+			[2]string{"TLS 1.3 http/1.1 resumed false chain 1", "TLS 1.3 http/1.1 resumed true chain 1"}},
+		{"raw", `"protocol":"raw"`, `"protocol":"raw",` + trusting, "ping",
+			"CREATING CONNECTING CONNECTED pingDISCONNECTED ",
+			[2]string{"TLS 1.3  resumed false chain 1", "TLS 1.3  resumed true chain 1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, srv, cli := secureWorld(t, p, c.server, c.client)
+			for round := range 2 {
+				got := runSecure(t, l, cli, c.tx)
+				if got.String() != c.want || got.tls != c.tls[round] {
+					t.Errorf("round %d: got %q over %q, want %q over %q; cause %v", round, got, got.tls, c.want, c.tls[round], got.cause)
+				}
+			}
+			if n := srv.TLS().Counters; n.TakenOver != 2 || n.Failed != 0 {
+				t.Errorf("server sessions: got %+v, want 2 taken over", n)
+			}
+		})
+	}
+}
+
+// What a client must not accept, and what a server must not: the stream learns it as UNREACHABLE, with a
+// cause that says who, why and against which store.
+func TestTLSRefusals(t *testing.T) {
+	p := newPKI(t, "device.example", "127.0.0.1")
+	other := newPKI(t, "device.example", "127.0.0.1")
+	const h1 = `"protocol":"h1"`
+	for _, c := range []struct {
+		name, server, client string
+		certs                []stdtls.Certificate
+		want                 string // in the cause
+	}{
+		{"unknown root", h1, `"endpoint":"127.0.0.1",` + h1, nil, "trust store of the system"},
+		{"wrong name", h1, `"endpoint":"127.0.0.2","tls_trust_store":"lab",` + h1, nil, "127.0.0.2"},
+		{"no client certificate", `"tls_trust_store":"lab",` + h1, `"endpoint":"127.0.0.1","tls_trust_store":"lab",` + h1, nil, "certificate"},
+		{"a stranger's", `"tls_trust_store":"lab",` + h1, `"endpoint":"127.0.0.1","tls_trust_store":"lab","client_cert":0,` + h1,
+			[]stdtls.Certificate{other.pair}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.name == "wrong name" {
+				c.server = `"endpoint":"127.0.0.2",` + c.server
+			}
+			l, srv, cli := secureWorld(t, p, c.server, c.client, c.certs...)
+			got := runSecure(t, l, cli, "")
+			if want := "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED "; got.String() != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			if got.cause == nil || !strings.Contains(got.cause.Error(), c.want) {
+				t.Errorf("cause: got %v, want one that names %q", got.cause, c.want)
+			}
+			for l.Timeout() == 0 || srv.Net().Open() > 0 {
+				if err := l.Service(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := srv.Len(); n != 1 {
+				t.Errorf("server: %d streams left, want the listener alone", n)
+			}
+		})
+	}
+}
+
+// A client that shows the certificate that its policy counts is let in.
+func TestClientCertificate(t *testing.T) {
+	p := newPKI(t, "device.example", "127.0.0.1")
+	l, _, cli := secureWorld(t, p, `"protocol":"h1","tls_trust_store":"lab"`,
+		`"endpoint":"127.0.0.1","tls_trust_store":"lab","client_cert":0,"protocol":"h1"`, p.pair)
+	if got := runSecure(t, l, cli, ""); !strings.Contains(got.String(), "QOS_ACK_REMOTE") {
+		t.Errorf("got %q, cause %v", got, got.cause)
+	}
+}
+
+// What TLS lacks is told when the stream is created, not at its first attempt.
+func TestTLSMisconfigured(t *testing.T) {
+	p := newPKI(t, "device.example")
+	l, _, cli := secureWorld(t, p, `"protocol":"h1"`, `"endpoint":"127.0.0.1","client_cert":3,"protocol":"h1"`)
+	_, err := cli.Create(ss.Info{StreamType: "cli"})
+	if !errors.Is(err, ss.ErrNoClientCert) {
+		t.Errorf("client_cert without certificates: got %v", err)
+	}
+	pol, err := policy.Parse([]byte(`{"s":[{"srv":{"server":true,"port":0,"protocol":"h1","tls":true}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt, err := ss.New(ss.Config{Loop: l, Policy: pol})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rt.Create(ss.Info{StreamType: "srv"}); err == nil || !strings.Contains(err.Error(), "server_cert") {
+		t.Errorf("server without a certificate: got %v", err)
+	}
+}
