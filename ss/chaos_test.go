@@ -537,6 +537,7 @@ func storm(t testing.TB, seed uint64) (digest uint64) {
 		}
 	}
 	c.ending = true
+	c.patience = 5 * time.Minute // what was committed may have to leave by the byte
 	o := c.net.Options()
 	o.Pause, o.CallCost = 0, 0
 	c.net.SetOptions(o)

@@ -39,6 +39,7 @@ type world struct {
 	lives    map[*ss.Handle]*life
 	accepted []*script // streams that servers made, in order
 	failed   bool
+	patience time.Duration // for everything to be released at the end
 }
 
 // machine is one end of a world.
@@ -61,7 +62,7 @@ func newWorld(t testing.TB, doc string, p plan) *world {
 	if err != nil {
 		t.Fatalf("policy: %v", err)
 	}
-	w := &world{t: t, net: sim.New(p.seed, p.net), lives: make(map[*ss.Handle]*life)}
+	w := &world{t: t, net: sim.New(p.seed, p.net), lives: make(map[*ss.Handle]*life), patience: 15 * time.Second}
 	if p.single {
 		w.cli = w.machine("both", pol, p.loop, p.client, clientIP, serverIP)
 		w.srv = w.cli
@@ -196,8 +197,8 @@ func (w *world) end() {
 	}
 	w.cli.rt.Close()
 	w.srv.rt.Close()
-	// A connection lingers for five seconds at most; a timer that is to go off later is one that was forgotten.
-	err := w.turn(func() bool { return w.cli.quiet() && w.srv.quiet() }, 15*time.Second)
+	// A connection lingers for five seconds after its last byte; a timer that is to go off later is one that was forgotten.
+	err := w.turn(func() bool { return w.cli.quiet() && w.srv.quiet() }, w.patience)
 	for _, m := range []*machine{w.cli, w.srv} {
 		if left := m.left(); left != "" {
 			w.t.Errorf("%s: left over at the end (%v): %s\n%s", m.host.Name(), err, left, w.dump())
