@@ -60,8 +60,9 @@ type ClientConfig struct {
 type end struct {
 	sh     *Shared
 	conf   *stdtls.Config
-	store  *TrustStore // the peer's certificate is held against it
-	name   string      // whom the peer must prove to be
+	other  *stdtls.Config // with larger or smaller hellos than conf; see ErrSilent
+	store  *TrustStore    // the peer's certificate is held against it
+	name   string         // whom the peer must prove to be
 	alpn   []string
 	client bool
 	keep   bool        // never take the record layer over
@@ -145,6 +146,10 @@ func NewClient(sh *Shared, c ClientConfig) (*Client, error) {
 	if sh.cache != nil && !c.NoResume {
 		// A session stands for how the server was judged and for whom we said that we are.
 		conf.ClientSessionCache = &cacheView{sh.cache, fmt.Sprintf("%x %x %x ", c.Store.identity(), who, strings.Join(c.ALPN, " "))}
+	}
+	if c.Groups == nil {
+		v.other = conf.Clone()
+		v.other.CurvePreferences = smallGroups
 	}
 	return v, nil
 }

@@ -40,9 +40,7 @@ func (s *Session) Room(min int) []byte {
 			return o.buf[headerLen+o.n : headerLen+o.n+free]
 		}
 	}
-	if o.owner != nil {
-		o.owner.seal()
-	}
+	s.end.sh.sealOpen()
 	if s.conn == nil {
 		if s.out.seq >= s.end.sh.limit {
 			s.flags |= owesKeys
@@ -121,7 +119,7 @@ func (s *Session) roomy() bool {
 // send seals a record of its own for a message that is not data. It reports false when the transport
 // takes no more for now.
 func (s *Session) send(typ recordType, m ...byte) bool {
-	s.seal()
+	s.end.sh.sealOpen()
 	r := s.low.Room(len(m) + sealedExtra)
 	if r == nil {
 		return false

@@ -131,8 +131,12 @@ func (s *Session) RxEnd(now time.Duration, _ int) {
 	if s.hs != nil {
 		op = "handshake"
 	}
+	err := error(ErrTruncated)
+	if s.hs != nil && s.hs.silent() {
+		err = s.end.unanswered(err)
+	}
 	s.flags |= outDone // nobody waits for our close_notify
-	s.finish(roles.Graceful, &Error{Op: op, Peer: s.end.name, Err: ErrTruncated})
+	s.finish(roles.Graceful, &Error{Op: op, Peer: s.end.name, Err: err})
 	s.leave(now, false)
 }
 
@@ -190,7 +194,11 @@ func (s *Session) Timeout(now time.Duration) {
 	case s.flags&closing != 0:
 	case s.hs != nil:
 		if s.hs.due != 0 && s.hs.due <= now {
-			s.finish(roles.Immediate, &Error{Op: "handshake", Peer: s.end.name, Err: ErrTimeout})
+			err := error(ErrTimeout)
+			if s.hs.silent() {
+				err = s.end.unanswered(err)
+			}
+			s.finish(roles.Immediate, &Error{Op: "handshake", Peer: s.end.name, Err: err})
 		}
 	default:
 		if s.aw != nil && s.aw.due != 0 && s.aw.due <= now {
@@ -209,6 +217,10 @@ func (s *Session) Timeout(now time.Duration) {
 func (s *Session) Closed(cause error) {
 	if s.flags&closed != 0 {
 		return
+	}
+	if s.hs != nil && s.hs.silent() && s.flags&closing == 0 && cause != nil {
+		// The transport was reset or ran out of time before we did.
+		cause = s.end.unanswered(cause)
 	}
 	s.flags |= closing | closed
 	sh := s.end.sh

@@ -204,6 +204,13 @@ func (sh *Shared) emptied() {
 	}
 }
 
+// sealOpen makes a record of what is open, before other room is asked for.
+func (sh *Shared) sealOpen() {
+	if sh.open.owner != nil {
+		sh.open.owner.seal()
+	}
+}
+
 // list is a queue of handshakes, linked through them.
 type list struct {
 	first, last *handshake
