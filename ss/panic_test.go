@@ -1,0 +1,125 @@
+package ss_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/ss"
+)
+
+// panicker panics in one callback.
+type panicker struct{ where string }
+
+func (p panicker) State(_ *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+	if short(s) == p.where {
+		panic("at " + p.where)
+	}
+	return ss.OK
+}
+func (p panicker) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret {
+	if p.where == "rx" {
+		panic("at rx")
+	}
+	return ss.OK
+}
+func (p panicker) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	if p.where == "tx" {
+		panic("at tx")
+	}
+	return copy(buf, "x"), ss.SOM | ss.EOM, ss.OK
+}
+
+// TestPanic: a panic in a callback comes through, poisons the loop, and the loop's error names the stream.
+func TestPanic(t *testing.T) {
+	type story struct {
+		where, proto string
+		server       bool // the accepted stream panics, not the client
+		nobody       bool
+	}
+	var stories []story
+	for _, proto := range []string{"raw", "h1"} {
+		for _, where := range []string{"POLL", "CONNECTING", "CONNECTED", "rx", "tx", "DISCONNECTED", "DESTROYING", "TIMEOUT", "EVENT_WAIT_CANCELLED"} {
+			stories = append(stories, story{where, proto, false, false})
+		}
+		for _, where := range []string{"CREATING", "CONNECTING", "CONNECTED", "rx", "tx", "DISCONNECTED", "DESTROYING"} {
+			stories = append(stories, story{where, proto, true, false})
+		}
+		stories = append(stories, story{"UNREACHABLE", proto, false, true}, story{"ALL_RETRIES_FAILED", proto, false, true})
+	}
+	stories = append(stories, story{"QOS_ACK_REMOTE", "h1", false, false}, story{"SERVER_TXN", "h1", true, false})
+	for _, c := range stories {
+		t.Run(fmt.Sprintf("%s %s server=%v", c.proto, c.where, c.server), func(t *testing.T) {
+			srv := map[string]string{"raw": rawServer, "h1": h1Server}[c.proto]
+			keys := map[string]string{"raw": "", "h1": `"http_method":"POST",`}[c.proto]
+			w := newWorld(t, clientDoc(keys+`"opportunistic":true,"retry":"none","protocol":"`+c.proto+`"`, srv), plan{})
+			name, on := "stream c", w.cli
+			if c.server {
+				name, on = "stream srv", w.srv
+			}
+			if !c.nobody {
+				_, err := w.srv.rt.Create(ss.Info{StreamType: "srv", New: func(h *ss.Handle) ss.Stream {
+					if c.server && h.Server() != nil {
+						return twoWays{panicker{c.where}}
+					}
+					return twoWays{}
+				}})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			var st ss.Stream = panicker{}
+			if !c.server {
+				st = panicker{c.where}
+			}
+			h, err := w.cli.rt.Create(ss.Info{StreamType: "c", New: func(*ss.Handle) ss.Stream { return st }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.StartTimeout(time.Second)
+			h.RequestTx()
+			w.cli.rt.CancelWait()
+			w.net.At(2*time.Second, func() { h.StartTimeout(time.Second) })
+			w.net.At(5*time.Second, h.Disconnect)
+			w.net.At(7*time.Second, h.Destroy)
+			w.net.At(8*time.Second, w.srv.rt.Close)
+			came := func() (p any) {
+				defer func() { p = recover() }()
+				w.pass(10 * time.Second)
+				return nil
+			}()
+			if came != "at "+c.where {
+				t.Fatalf("panic: got %v, want %q", came, "at "+c.where)
+			}
+			var poisoned *loop.PoisonedError
+			if err := on.loop.Poisoned(); !errors.As(err, &poisoned) || !strings.Contains(err.Error(), name) {
+				t.Errorf("poison: got %v, want an error that names %q", err, name)
+			}
+			if _, err := on.rt.Create(ss.Info{StreamType: "c"}); !errors.As(err, &poisoned) {
+				t.Errorf("create on a poisoned loop: got %v, want its poison", err)
+			}
+			if err := on.loop.Service(); !errors.As(err, &poisoned) {
+				t.Errorf("service of a poisoned loop: got %v, want its poison", err)
+			}
+		})
+	}
+}
+
+// twoWays answers: HTTP at once, raw by echo, so that every callback comes about.
+type twoWays struct{ panicker }
+
+func (s twoWays) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
+	r := s.panicker.State(h, st, n)
+	if st == ss.ServerTxn {
+		h.ServerAck(0)
+	}
+	return r
+}
+
+func (s twoWays) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	s.panicker.Rx(h, b, f)
+	return h.RequestTx()
+}
