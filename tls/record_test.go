@@ -265,7 +265,7 @@ func TestSleepAndWake(t *testing.T) {
 		sh := newShared(t, nil)
 		p := newRaw(t, sh, c.id)
 		if !p.s.Asleep() {
-			t.Error("awake after the handshake: keys are expanded that nobody needs yet")
+			t.Error("awake after a handshake without a ticket: keys are expanded that nobody needs yet")
 		}
 		p.low.Feed(p.seal(typeData, []byte("x"), 0))
 		p.low.Sleep(3 * time.Second)

@@ -22,7 +22,7 @@ func (s *Session) takeOver(h *handshake, cipher uint16) error {
 	if i < 0 || h.secrets.have != haveHandshake|haveClient|haveServer || h.secrets.n != suites[i].secret {
 		return errTakeover
 	}
-	seq, ok := h.nextSeq(&suites[i])
+	seq, out, ok := h.nextSeq(&suites[i])
 	if !ok {
 		return errTakeover
 	}
@@ -31,6 +31,11 @@ func (s *Session) takeOver(h *handshake, cipher uint16) error {
 	s.out.seq = seq
 	s.flags |= ours
 	s.end.sh.Counters.TakenOver++
+	if out.aead != nil {
+		// The first answer is not far: its keys need not be expanded twice.
+		s.stir(s.end.sh.now)
+		s.aw.out = out
+	}
 	return nil
 }
 
@@ -43,31 +48,31 @@ func (h *handshake) note(b []byte) {
 
 // nextSeq finds the sequence number of our next record. It is not guessed: the last record is opened with
 // each candidate. When none opens under the application keys, then nothing was sent under them if, and
-// only if, the last record is the Finished.
-func (h *handshake) nextSeq(c *suite) (seq uint64, ok bool) {
+// only if, the last record is the Finished. out are the expanded application keys if they opened it.
+func (h *handshake) nextSeq(c *suite) (seq uint64, out half, ok bool) {
 	if len(h.last) == 0 {
-		return 0, false
+		return 0, out, false
 	}
-	if seq, _, ok = h.try(c, &h.secrets.server, ticketRecords); ok {
-		return seq + 1, true
+	out.expand(c, h.secrets.server[:])
+	if seq, _, ok = h.try(&out, ticketRecords); ok {
+		return seq + 1, out, true
 	}
-	_, first, ok := h.try(c, &h.secrets.handshake, handshakeRecords)
-	return 0, ok && first == finished
+	out.expand(c, h.secrets.handshake[:])
+	_, first, ok := h.try(&out, handshakeRecords)
+	return 0, half{}, ok && first == finished
 }
 
-// try opens the last record with the sequence numbers below n under the keys of a secret. first is the
-// first byte of the message in it.
-func (h *handshake) try(c *suite, secret *[maxSecret]byte, n uint64) (seq uint64, first byte, ok bool) {
-	var k half
-	k.expand(c, secret[:])
-	defer k.wipe()
-	buf := make([]byte, len(h.last))
+// try opens the last record with the sequence numbers below n. first is the first byte of the message in
+// it.
+func (h *handshake) try(k *half, n uint64) (seq uint64, first byte, ok bool) {
+	sh := h.s.end.sh
+	buf := append(sh.scratch[:0], h.last...)
 	defer clear(buf)
 	for seq = range n {
 		copy(buf, h.last) // what does not open is overwritten
-		content, typ, e := k.open(buf, seq, &h.s.end.sh.nonce)
-		if e == nil {
-			return seq, append(content, 0)[0], typ == typeHandshake
+		content, typ, e := k.open(buf, seq, &sh.nonce)
+		if e == nil && len(content) > 0 {
+			return seq, content[0], typ == typeHandshake
 		}
 	}
 	return 0, 0, false
