@@ -184,7 +184,10 @@ func (h *Host) collect(ev []loop.Event) int {
 		s := h.ready[h.readyHead]
 		h.ready[h.readyHead] = nil
 		s.queued = false
-		if r := s.report(); s.registered && r != 0 {
+		if !s.registered {
+			continue // closed, or removed, since
+		}
+		if r := s.report(); r != 0 {
 			ev[k] = loop.Event{Token: s.token, Ready: r}
 			k++
 		}

@@ -198,6 +198,22 @@ func echoListener(h *Host) (loop.FD, error) {
 	return l, nil
 }
 
+// A listener that is closed while news of it waits has none any more.
+func TestListenerClosedWithNews(t *testing.T) {
+	n := New(1, Options{})
+	h := n.Host("a")
+	l, err := echoListener(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Remove(l)
+	h.Close(l)
+	var ev [4]loop.Event
+	if k, err := h.Wait(ev[:], 0); k != 0 || err != nil {
+		t.Errorf("got %v, %v, want nothing", ev[:k], err)
+	}
+}
+
 // One loop alone runs as it does on a real kernel, and virtual time with it.
 func TestLoopRun(t *testing.T) {
 	n, ls, _ := game(t, Options{})
