@@ -275,7 +275,6 @@ func (s *Session) stand(h *handshake) error {
 		}
 	} else {
 		s.conn = &keptConn{h.conn, h.pipe}
-		sh.kept++
 		sh.Counters.Kept++
 		sh.charge(keptCost)
 	}

@@ -249,7 +249,6 @@ func (s *Session) wipe() {
 	}
 	if s.conn != nil {
 		s.conn = nil
-		sh.kept--
 		sh.release(keptCost)
 	}
 	if s.aw != nil {
@@ -298,7 +297,7 @@ func (s *Session) open(now time.Duration) {
 //
 // What upper leaves stays in b, which is the transport's, as plaintext: b[0:s.plain] of the next call is
 // what upper has left, s.skip bytes of opened records' ends follow, and then come records as the peer
-// sent them. When more plaintext joins, what was left moves up against it.
+// sent them.
 func (s *Session) rxRecords(now time.Duration, b []byte) (used int) {
 	var taken int // plaintext, which upper credits itself
 	fresh := true // there is something that upper has not seen since it was last asked
@@ -342,16 +341,36 @@ func (s *Session) rxRecords(now time.Duration, b []byte) (used int) {
 			s.skip += uint32(n)
 			continue
 		}
-		at += headerLen
-		copy(b[at-int(s.plain):at], b[used:used+int(s.plain)])
-		used = at - int(s.plain)
-		s.plain += uint32(len(content))
-		s.skip = uint32(n - headerLen - len(content))
+		used = s.join(b, used, at, n, len(content))
 		fresh = true
 	}
 	if over := used - taken; over > 0 {
 		s.low.Credit(over)
 	}
+	return used
+}
+
+// join brings plaintext of size bytes, in the record of n bytes at b[at:], together with what upper has
+// left at b[used:], and returns where the two begin. It never moves more bytes than came: a peer that
+// sends its bytes one by one must not have us move all the others each time.
+func (s *Session) join(b []byte, used, at, n, size int) int {
+	plain, content, end := int(s.plain), at+headerLen, at+n
+	switch {
+	case plain <= size:
+		copy(b[content-plain:content], b[used:used+plain])
+		used = content - plain
+		plain += size
+	default:
+		copy(b[used+plain:], b[content:content+size])
+		plain += size
+		// The gap behind would keep the transport's buffer from being used: when it has grown as long
+		// as the plaintext, that moves across it.
+		if gap := end - used - plain; gap >= plain {
+			copy(b[end-plain:end], b[used:used+plain])
+			used = end - plain
+		}
+	}
+	s.plain, s.skip = uint32(plain), uint32(end-used-plain)
 	return used
 }
 

@@ -133,6 +133,33 @@ func TestLeftoversJoinWhatFollows(t *testing.T) {
 	r.want(want)
 }
 
+// A peer may send its bytes one by one, and a unit may be long: the work per byte must not grow with it.
+func TestBytesThatComeOneByOne(t *testing.T) {
+	const n = 3000
+	for _, left := range []int{n, n / 2, 100, 1} {
+		sh := newShared(t, nil)
+		p := newRaw(t, sh, stdtls.TLS_AES_128_GCM_SHA256)
+		p.p.leave = func(b []byte) int {
+			if len(b) < left {
+				return 0
+			}
+			return left
+		}
+		want := pattern(n)
+		var wire []byte
+		for i := range want {
+			wire = append(wire, p.seal(typeData, want[i:i+1], i%3)...)
+		}
+		for i := 0; i < len(wire); i += 1000 {
+			p.low.Feed(wire[i:min(i+1000, len(wire))])
+			if held := len(p.low.Unused()); held > 2*left+1100 {
+				t.Fatalf("units of %d: the transport holds %d bytes, want at most twice the unit and one piece", left, held)
+			}
+		}
+		p.want(want)
+	}
+}
+
 func TestPauseHoldsRecords(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {

@@ -30,7 +30,7 @@ type Config struct {
 	// reads it itself.
 	Wall func() time.Time
 	// Floor is a time that is certainly past: the later of BuildTime and what was persisted at the
-	// last run. An earlier Wall is not believed.
+	// last run. An earlier Wall is not believed. Without Wall it has no effect.
 	Floor time.Time
 	// Now is the loop's monotonic clock. Default: the time given with the last call from a transport.
 	Now func() time.Duration
@@ -77,7 +77,6 @@ type Shared struct {
 	cfg     Config
 	serving *handshake // whose coroutine runs: what the key log writer hears is its
 	flight  int        // coroutines that exist
-	kept    int        // sessions with a tls.Conn
 	running list       // handshakes that have a coroutine
 	waiting list       // handshakes that wait for one
 	putOff  list       // handshakes that have a coroutine, paused until the next turn
