@@ -3,12 +3,14 @@ package tls
 import (
 	stdtls "crypto/tls"
 	"fmt"
+	"iter"
 	"runtime"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/rolestest"
 )
 
 // sink is a transport without end, and a protocol that drops what it hears.
@@ -193,24 +195,48 @@ func BenchmarkWake(b *testing.B) {
 	}
 }
 
+// BenchmarkHandshake is a full handshake with both ends in it: a session's with a crypto/tls client, and
+// for comparison crypto/tls's with the same client.
 func BenchmarkHandshake(b *testing.B) {
-	for _, resume := range []bool{false, true} {
-		b.Run(fmt.Sprintf("resumed=%v", resume), func(b *testing.B) {
-			sh := newShared(b, nil)
-			v := newServer(b, sh, nil)
-			c := &stdtls.Config{}
-			if resume {
-				c.ClientSessionCache = stdtls.NewLRUClientSessionCache(1)
+	c := &stdtls.Config{RootCAs: lab().pool(), ServerName: "example.test", Time: wallToday}
+	b.Run("session", func(b *testing.B) {
+		v := newServer(b, newShared(b, nil), nil)
+		k := rolestest.New()
+		b.ReportAllocs()
+		for b.Loop() {
+			var s Session
+			m := &mate{}
+			m.Conn = stdtls.Client(m.wire(), c)
+			*k = rolestest.Lower{Out: k.Out[:0], Now: time.Second}
+			r := &rig{t: b, low: k, s: &s, m: m, p: &protocol{t: b, s: &s}}
+			s.InitServer(v, k)
+			s.SetUpper(r.p)
+			k.Open(&s)
+			r.handshake()
+			k.Break(nil)
+		}
+	})
+	b.Run("crypto_tls", func(b *testing.B) {
+		conf := &stdtls.Config{Certificates: []stdtls.Certificate{example()}, Time: wallToday}
+		b.ReportAllocs()
+		for b.Loop() {
+			x, y := &mate{}, &mate{}
+			x.Conn, y.Conn = stdtls.Client(x.wire(), c), stdtls.Server(y.wire(), conf)
+			var errs [2]error
+			nextX, stopX := iter.Pull(func(yield func(struct{}) bool) { x.yield = yield; errs[0] = x.Handshake() })
+			nextY, stopY := iter.Pull(func(yield func(struct{}) bool) { y.yield = yield; errs[1] = y.Handshake() })
+			for again := true; again; {
+				_, more := nextX()
+				y.in, x.out = append(y.in, x.out...), nil
+				_, again = nextY()
+				x.in, y.out = append(x.in, y.out...), nil
+				again = again || more
 			}
-			b.ReportAllocs()
-			for b.Loop() {
-				r := serverRig(b, v, c)
-				r.handshake()
-				if resume {
-					r.echo(1)
-				}
-				r.low.Break(nil)
+			stopX()
+			stopY()
+			if errs != [2]error{} {
+				b.Fatal(errs)
 			}
-		})
-	}
+		}
+	})
 }
