@@ -95,15 +95,14 @@ type Config struct {
 	ServerName string
 	Counters   Counters
 
-	refused   [512 - 400]uint64
-	msg       http.Message
-	fields    []http.Field
-	host      []byte // the last Host value found valid
-	start     []byte // the last response's status line, Date and Server, made for
-	started   int    // this status
-	startDate []byte // and this date
-	free      []*exchange
-	now       time.Duration // of the latest call into any connection
+	refused [512 - 400]uint64
+	msg     http.Message
+	fields  []http.Field
+	host    []byte // the last Host value found valid
+	last    lastHead
+	memo    memo
+	free    []*exchange
+	now     time.Duration // of the latest call into any connection
 }
 
 // NewConfig returns a Config with the default limits and timeouts.

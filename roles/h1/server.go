@@ -130,6 +130,13 @@ func (s *Server) rxHead(b []byte) int {
 		}
 	}
 	c := s.cfg
+	whole := s.state == expectHead // every octet of the head is in b
+	if whole {
+		if n := c.memo.match(b); n > 0 {
+			s.begin(&c.memo.msg)
+			return n
+		}
+	}
 	n, f := s.scan.section(c, requestHead, &c.msg, b)
 	if f != nil {
 		return s.refuse(f, b)
@@ -143,6 +150,9 @@ func (s *Server) rxHead(b []byte) int {
 	}
 	if f = request(c, &c.msg); f != nil {
 		return s.refuse(f, b)
+	}
+	if whole {
+		c.memo.offer(c, b[:n], &c.msg)
 	}
 	s.begin(&c.msg)
 	return n

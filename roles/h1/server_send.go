@@ -3,6 +3,7 @@ package h1
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/millrace/millrace/roles"
@@ -42,91 +43,144 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 		return errHeadStatus
 	case m.Status == 101:
 		return errHeadUp
-	}
-	size, err := fieldsSize(m.Fields, http.Date)
-	if err != nil {
-		return err
-	}
-	if !http.ValidValue(m.Upgrade) {
-		return errHeadValue
-	}
-	if m.Status < 200 {
-		return s.sendInterim(x, m, size)
+	case m.Status < 200:
+		return s.sendInterim(x, m)
 	}
 	empty := x.head || http.Bodyless(m.Status)
 	if end && !empty && m.Length > 0 {
 		return errHeadEnd
 	}
-	size += headFixed + http.DateLen + len(s.cfg.ServerName) + len(m.Upgrade)
-	if size > roles.MaxRoom {
-		return errHeadSize
-	}
-	r := s.low.Room(size)
-	if r == nil {
-		return http.ErrNoRoom
-	}
-
-	length := m.Length
-	if end && !empty {
-		length = 0
-	}
-	b := s.appendHead(r[:0], m.Status)
+	k := headKind{status: m.Status, length: m.Length, old: x.version == http.HTTP10}
 	kind := sendLength
 	switch {
 	case empty:
 		kind = sendDropped
 		// 204 must not have a length, and 304 need not (RFC 9110 s.8.6).
-		if m.Status != 204 && (length > 0 || length == 0 && m.Status != 304) {
-			b = appendLength(b, length)
+		if m.Status == 204 || m.Status == 304 && m.Length == 0 {
+			k.length = -1
 		}
-	case length >= 0:
-		b = appendLength(b, length)
-	case x.version == http.HTTP10:
-		kind, x.close = sendClose, true
+	case end:
+		k.length = 0
+	case m.Length >= 0:
+	case k.old:
+		kind = sendClose
 	default:
-		kind = sendChunked
-		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+		kind, k.chunked = sendChunked, true
 	}
-	if m.Close || x.owes100 || s.ended && !s.held ||
-		end && !x.inDone && x.in.kind == bodyLength && x.in.left > s.cfg.Limits.Drain {
-		x.close = true
+	k.close = x.close || kind == sendClose || m.Close || x.owes100 || s.ended && !s.held ||
+		end && !x.inDone && x.in.kind == bodyLength && x.in.left > s.cfg.Limits.Drain
+	head, err := s.cfg.head(k, m)
+	if err != nil {
+		return err
 	}
-	b = appendConnection(b, x.close, x.version == http.HTTP10, m.Upgrade)
-	b = appendFields(b, m.Fields)
-	b = append(b, crlf...)
-	s.low.Commit(len(b))
+	r := s.low.Room(len(head))
+	if r == nil {
+		return http.ErrNoRoom
+	}
+	s.low.Commit(copy(r, head))
 	s.cfg.Counters.Responses++
-	x.out.kind, x.out.left = kind, length
-	if end || kind == sendLength && length == 0 {
+	x.close = k.close
+	x.out.kind, x.out.left = kind, k.length
+	if end || kind == sendLength && k.length == 0 {
 		x.out.kind = sendDone
 	}
 	return nil
 }
 
-// appendHead appends the status line and what every response of ours has. The last one is kept, since
-// the next is the same until the clock has moved on.
-func (s *Server) appendHead(b []byte, status int) []byte {
-	c := s.cfg
+// headKind is what decides, with the fields, how a response's head reads.
+type headKind struct {
+	status  int
+	length  int64 // below 0: no Content-Length
+	chunked bool
+	close   bool
+	old     bool // the peer speaks 1.0
+}
+
+// lastHead is the response head that was made last. The next is often the same until the clock has
+// moved on: to find that out costs a third of making it.
+type lastHead struct {
+	kind   headKind
+	date   []byte
+	text   []byte
+	fields int // where in text the handler's fields begin; 0: there is none
+	count  int // of them
+}
+
+// head makes the head of a final response, and judges the fields that the handler wants in it. The
+// slice is valid until the next call.
+func (c *Config) head(k headKind, m *http.Message) ([]byte, error) {
+	l := &c.last
 	var date []byte
 	if c.Date != nil {
 		date = c.Date()
 	}
-	if status != c.started || string(date) != string(c.startDate) {
-		c.started, c.startDate = status, append(c.startDate[:0], date...)
-		h := appendStatus(c.start[:0], status)
-		if len(date) > 0 {
-			h = append(h, "Date: "...)
-			h = append(h, date...)
-			h = append(h, crlf...)
-		}
-		if c.ServerName != "" {
-			h = append(h, "Server: "...)
-			h = append(h, c.ServerName...)
-			h = append(h, crlf...)
-		}
-		c.start = h
+	if l.fields > 0 && l.kind == k && m.Upgrade == nil && string(date) == string(l.date) &&
+		l.count == len(m.Fields) && sameFields(l.text[l.fields:], m.Fields) {
+		return l.text, nil
 	}
-	return append(b, c.start...)
+	l.fields = 0
+	size, err := fieldsSize(m.Fields, http.Date)
+	if err != nil {
+		return nil, err
+	}
+	if !http.ValidValue(m.Upgrade) {
+		return nil, errHeadValue
+	}
+	b := appendStatus(l.text[:0], k.status)
+	b = c.appendOwn(b, date)
+	if k.length >= 0 {
+		b = appendLength(b, k.length)
+	} else if k.chunked {
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	b = appendConnection(b, k.close, k.old, m.Upgrade)
+	at := len(b)
+	b = slices.Grow(b, size+len(crlf))
+	b = appendFields(b, m.Fields)
+	b = append(b, crlf...)
+	l.text = b
+	if len(b) > roles.MaxRoom {
+		return nil, errHeadSize
+	}
+	if m.Upgrade == nil && len(b) <= headKept {
+		l.kind, l.fields, l.count = k, at, len(m.Fields)
+		l.date = append(l.date[:0], date...)
+	}
+	return b, nil
+}
+
+// headKept is the longest head that is compared with the next.
+const headKept = 2048
+
+// sameFields tells whether text is what appendFields makes of fields, and the end of the head. When text
+// was made of as many, good ones, these are good too: one with a line end inside would be two lines of it.
+func sameFields(text []byte, fields []http.Field) bool {
+	for i := range fields {
+		name, value := fields[i].Name, fields[i].Value
+		v := len(name) + 2
+		n := v + len(value) + 2
+		if len(text) < n || string(text[:len(name)]) != string(name) || text[v-2] != ':' || text[v-1] != ' ' ||
+			string(text[v:v+len(value)]) != string(value) || text[n-2] != '\r' || text[n-1] != '\n' {
+			return false
+		}
+		text = text[n:]
+	}
+	return string(text) == crlf
+}
+
+// appendOwn appends the fields that every response of ours has.
+func (c *Config) appendOwn(b, date []byte) []byte {
+	if len(date) > 0 {
+		b = append(b, "Date: "...)
+		b = append(b, date...)
+		b = append(b, crlf...)
+	}
+	if c.ServerName != "" {
+		b = append(b, "Server: "...)
+		b = append(b, c.ServerName...)
+		b = append(b, crlf...)
+	}
+	return b
 }
 
 func appendLength(b []byte, n int64) []byte {
@@ -136,7 +190,14 @@ func appendLength(b []byte, n int64) []byte {
 }
 
 // sendInterim sends a 1xx head; clients of 1.0 know none and get none (RFC 9110 s.15.2).
-func (s *Server) sendInterim(x *exchange, m *http.Message, size int) error {
+func (s *Server) sendInterim(x *exchange, m *http.Message) error {
+	size, err := fieldsSize(m.Fields, http.Date)
+	if err != nil {
+		return err
+	}
+	if !http.ValidValue(m.Upgrade) {
+		return errHeadValue
+	}
 	if x.version == http.HTTP10 {
 		return nil
 	}
@@ -240,7 +301,11 @@ func (s *Server) sendRefusal(f *fault) {
 	if r == nil {
 		return
 	}
-	b := s.appendHead(r[:0], f.Status)
+	var date []byte
+	if s.cfg.Date != nil {
+		date = s.cfg.Date()
+	}
+	b := s.cfg.appendOwn(appendStatus(r[:0], f.Status), date)
 	b = append(b, text...)
 	b = appendLength(b, int64(n))
 	b = appendConnection(b, true, false, nil)

@@ -1,0 +1,139 @@
+package h1
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/rolestest"
+)
+
+// talk has a server on cfg hear in on a connection of its own, answered 200 with its target as body, and
+// returns the calls and the answer.
+func talk(cfg *Config, in string) string {
+	r := &recorder{}
+	body := ""
+	r.onHead = func(_ http.Exchange, m *http.Message) { body = string(m.Target) }
+	r.onEnd = func(x http.Exchange) { x.WantWrite() }
+	r.writable = func(x http.Exchange) {
+		m := &http.Message{Status: 200, Length: int64(len(body))}
+		m.Add([]byte("X-Target"), []byte(body))
+		if err := x.SendHead(m, body == ""); err != nil {
+			panic(err)
+		}
+		x.Commit(copy(x.Room(), body), true)
+	}
+	l, s := rolestest.New(), new(Server)
+	s.Init(cfg, l, r)
+	l.Open(s)
+	l.Feed([]byte(in))
+	l.End()
+	return strings.Join(r.lines, "\n") + "\n" + string(l.Out)
+}
+
+// What is remembered of one head must never show in what is made of another, however often each comes.
+func TestMemoIsInvisible(t *testing.T) {
+	heads := []string{
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: y\r\n\r\n",
+		"GET / HTTP/1.0\r\n\r\n",
+		"GET /?q HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET http://other/a HTTP/1.1\r\nHost: x\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("y", memoMax) + "\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nX : y\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n",
+	}
+	want := make([]string, len(heads))
+	for i, in := range heads {
+		want[i] = talk(NewConfig(), in)
+	}
+	cfg := NewConfig()
+	for round := range 3 {
+		for i, in := range heads {
+			for n := range 3 * memoTry {
+				if got := talk(cfg, in); got != want[i] {
+					t.Fatalf("round %d, %q for the time %d:\ngot  %q\nwant %q", round, in, n, got, want[i])
+				}
+			}
+		}
+		for n := range 20 * len(heads) { // and mixed
+			i := n * 7 % len(heads)
+			if got := talk(cfg, heads[i]); got != want[i] {
+				t.Fatalf("round %d, mixed, %q:\ngot  %q\nwant %q", round, heads[i], got, want[i])
+			}
+		}
+	}
+}
+
+// A crowd that says the same is remembered, one in which each says something else is not.
+func TestMemoTakesWhatComesAgain(t *testing.T) {
+	const same = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	cfg := NewConfig()
+	for range 2 * memoTry {
+		talk(cfg, same)
+	}
+	if got := string(cfg.memo.head); got != same {
+		t.Errorf("after %d the same: remembers %q, want them", 2*memoTry, got)
+	}
+	for i := range 10 * memoTry {
+		talk(cfg, fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: x\r\n\r\n", i))
+	}
+	if got := string(cfg.memo.head); got != same {
+		t.Errorf("after a crowd: remembers %q, want what it did", got)
+	}
+	missed := cfg.memo.missed
+	for range 4 * memoTry {
+		talk(cfg, same)
+	}
+	if cfg.memo.missed != missed {
+		t.Errorf("the remembered head was read anew %d times, want never", cfg.memo.missed-missed)
+	}
+}
+
+// A response that is made of the last one reads as one that is made anew.
+func TestLastHeadIsInvisible(t *testing.T) {
+	now := "Sun, 22 Nov 2026 12:00:00 GMT"
+	fresh := func() *Config {
+		c := NewConfig()
+		c.Date = func() []byte { return []byte(now) }
+		return c
+	}
+	kept := fresh()
+	field := func(name, value string) http.Field { return http.Field{Name: []byte(name), Value: []byte(value)} }
+	for round := range 4 {
+		if round == 2 {
+			now = "Sun, 22 Nov 2026 12:00:01 GMT"
+		}
+		for _, k := range []headKind{
+			{status: 200, length: 5}, {status: 200, length: 5, close: true}, {status: 200, length: 6}, {status: 204, length: -1},
+			{status: 200, length: -1, chunked: true}, {status: 200, length: 5, old: true}, {status: 299, length: 5},
+		} {
+			for _, fields := range [][]http.Field{
+				nil, {field("A", "b")}, {field("A", "b"), field("C", "d")}, {field("A", "bc")}, {field("A", "")}, {field("Ab", "c")},
+				{field("A", "b\r\nC: d")}, {field("A: b\r\nC", "d")}, {field("A", "b\r\nC: d"), field("C", "d")}, {field("Content-Length", "5")},
+			} {
+				m := &http.Message{Fields: fields}
+				got, err := kept.head(k, m)
+				want, wantErr := fresh().head(k, m)
+				if string(got) != string(want) || (err == nil) != (wantErr == nil) {
+					t.Fatalf("round %d, %+v, fields %q:\ngot  %q, %v\nwant %q, %v", round, k, fields, got, err, want, wantErr)
+				}
+			}
+		}
+	}
+	k, m := headKind{status: 200, length: 5}, &http.Message{Fields: []http.Field{field("A", "b"), field("C", "d")}}
+	if _, err := kept.head(k, m); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := kept.head(k, &http.Message{Fields: []http.Field{field("A", "b\r\nC: d")}}); err == nil {
+		t.Errorf("a line end in a value, where the last head had two lines: got %q, want an error", got)
+	}
+}
