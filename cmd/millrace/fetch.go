@@ -23,6 +23,9 @@ Makes one stream of the stream type NAME of the policy, gives it the metadata an
 line, and writes the payload that comes back to standard output. With a URL a built-in policy is used
 whose endpoint and path are metadata; it knows further metadata: mime, accept, agent, auth.
 
+An https server is judged by the operating system's trust store, or with a URL by the certificates in the
+file of --ca; a policy says "tls_trust_store". -v shows what the handshake settled on.
+
 An HTTP stream ends with its transaction. A raw one ends when the peer closes, or with --bytes or --send. Retries
 are the policy's business; payload that came before a failure is not taken back.
 
@@ -31,6 +34,7 @@ are the policy's business; payload that came before a failure is not taken back.
 examples:
   millrace fetch http://127.0.0.1:8080/
   millrace fetch http://127.0.0.1:8080/upload --data @photo.jpg -m mime=image/jpeg -o answer.json
+  millrace fetch https://localhost:8443/ --ca lab/ca.pem -v
   millrace fetch --policy policy.json --stream report -m device=17 --data '{"on": true}' -v
   tar c . | millrace fetch --policy policy.json --stream backup --data @-
   millrace fetch --policy policy.json --stream tcp_echo --data hello --bytes 5`,
@@ -56,7 +60,7 @@ func (m *metadata) Set(s string) error {
 // fetchFlags are the flags of fetch.
 type fetchFlags struct {
 	policy, stream string
-	method         string
+	method, ca     string
 	metadata       metadata
 	data, out      string
 	hasData        bool
@@ -72,6 +76,7 @@ func runFetch(a *app, c *command, args []string) int {
 	f.StringVar(&o.policy, "policy", "", "policy `file`")
 	f.StringVar(&o.stream, "stream", "", "`name` of the stream type")
 	f.StringVar(&o.method, "X", "", "with a URL: the `method`; default GET, POST with --data")
+	f.StringVar(&o.ca, "ca", "", "with an https URL: trust the certificates in this PEM `file` and no others")
 	f.Var(&o.metadata, "m", "set metadata, as in `name=value`; may be repeated")
 	f.StringVar(&o.data, "data", "", "`payload` to send: text, @file, or @- for standard input")
 	f.StringVar(&o.out, "o", "", "write the payload to this `file` instead of standard output")
@@ -127,6 +132,8 @@ func (o *fetchFlags) resolve(rest []string) (*policy.Policy, error) {
 		return nil, errors.New("--policy and --stream are needed, or a URL; see `millrace help fetch`")
 	case o.method != "":
 		return nil, errors.New("-X goes with a URL: in a policy the method is the stream type's \"http_method\"")
+	case o.ca != "":
+		return nil, errors.New("--ca goes with a URL: in a policy the trust store is the stream type's \"tls_trust_store\"")
 	}
 	return readPolicy(o.policy)
 }

@@ -50,6 +50,7 @@ type fetcher struct {
 	out     *download
 	verdict verdict
 	why     error
+	last    error // why the latest attempt failed
 	setup   error // what was wrong with the command line's metadata
 	got     int64
 	sent    bool // with --send: the payload is out
@@ -85,10 +86,12 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 			return f.end(h, verdictDone, nil)
 		}
 		return f.end(h, verdictCut, n.Cause)
+	case ss.Unreachable:
+		f.last = n.Cause
 	case ss.AllRetriesFailed, ss.AuthFailed:
 		return f.end(h, verdictUnreachable, n.Cause)
 	case ss.Timeout:
-		return f.end(h, verdictTimeout, nil)
+		return f.end(h, verdictTimeout, f.last)
 	case ss.Destroying:
 		f.up.stop()
 		f.house.end()

@@ -29,11 +29,15 @@ func (o *fetchFlags) fromURL(url string) (*policy.Policy, error) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("%q is no URL: say http://host[:port]/path", url)
+		return nil, fmt.Errorf("%q is no URL: say http://host[:port]/path or https://...", url)
 	case strings.EqualFold(scheme, "https"):
-		return nil, fmt.Errorf("%q: tls is not spoken yet", url)
+		scheme = "https"
 	case !strings.EqualFold(scheme, "http"):
-		return nil, fmt.Errorf("%q: the scheme %q is not known: say http://host[:port]/path", url, scheme)
+		return nil, fmt.Errorf("%q: the scheme %q is not known: say http:// or https://host[:port]/path", url, scheme)
+	case o.ca != "":
+		return nil, fmt.Errorf("%q: --ca is for https", url)
+	default:
+		scheme = "http"
 	}
 	rest, _, _ = strings.Cut(rest, "#") // a fragment is never sent (RFC 9110 s.4.2.5)
 	host, path := rest, "/"
@@ -60,7 +64,22 @@ func (o *fetchFlags) fromURL(url string) (*policy.Policy, error) {
 		return nil, fmt.Errorf("method %q is not in the built-in policy (GET, HEAD, POST, PUT, DELETE): write a policy with \"http_method\"", o.method)
 	}
 	o.metadata = append(metadata{
-		{"endpoint", "http://" + host}, {"path", path}, {"accept", "*/*"}, {"agent", "millrace"},
+		{"endpoint", scheme + "://" + host}, {"path", path}, {"accept", "*/*"}, {"agent", "millrace"},
 	}, o.metadata...)
-	return policy.Parse(urlPolicy)
+	if o.ca == "" {
+		return policy.Parse(urlPolicy)
+	}
+	roots, err := readRoots(o.ca)
+	if err != nil {
+		return nil, fmt.Errorf("--ca: %w", err)
+	}
+	doc, err := trusting(urlPolicy, roots)
+	if err != nil {
+		return nil, err
+	}
+	p, err := policy.Parse(doc)
+	if err != nil {
+		return nil, fmt.Errorf("--ca %s: %w", o.ca, err)
+	}
+	return p, nil
 }

@@ -49,6 +49,7 @@ func TestFromURL(t *testing.T) {
 		{"http://host", "", false, "__default", "http://host", "/"},
 		{"HTTP://host:81/", "", false, "__default", "http://host:81", "/"},
 		{"http://[::1]:81/a", "", false, "__default", "http://[::1]:81", "/a"},
+		{"HTTPS://host/a", "", false, "__default", "https://host", "/a"},
 		{"http://host?q=/", "", false, "__default", "http://host", "/?q=/"},
 		{"http://host/a#b", "head", false, "__default_head", "http://host", "/a"},
 		{"http://host#b", "", true, "__default_post", "http://host", "/"},

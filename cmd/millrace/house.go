@@ -29,6 +29,7 @@ type house struct {
 	interrupted bool
 
 	signals <-chan os.Signal
+	reload  func()
 	unhook  func() // gives the process's signals back
 
 	stopLog context.CancelFunc
@@ -42,6 +43,7 @@ type houseOptions struct {
 	level   slog.Level
 	grace   time.Duration
 	observe func(h *ss.Handle, s ss.State, n ss.Notice)
+	reload  func() // called for SIGHUP, away from the loop; nil leaves that signal alone
 }
 
 // open makes a house. close must follow.
@@ -50,7 +52,7 @@ func (a *app) open(o houseOptions) (*house, error) {
 	if err != nil {
 		return nil, fmt.Errorf("millrace: start the loop: %w", err)
 	}
-	h := &house{app: a, grace: o.grace, logDone: make(chan struct{}), over: make(chan struct{})}
+	h := &house{app: a, grace: o.grace, reload: o.reload, logDone: make(chan struct{}), over: make(chan struct{})}
 	ring := ss.NewLogRing(0, o.level)
 	h.log = slog.New(ring)
 	h.loop = loop.New(sys, loop.Config{OnSlow: func(who string, took time.Duration) {
@@ -65,6 +67,9 @@ func (a *app) open(o houseOptions) (*house, error) {
 	if h.signals == nil {
 		c := make(chan os.Signal, 4)
 		signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
+		if h.reload != nil {
+			signal.Notify(c, syscall.SIGHUP)
+		}
 		h.signals, h.unhook = c, func() { signal.Stop(c) }
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -86,7 +91,7 @@ func (h *house) run(ctx context.Context) error {
 }
 
 // watchSignals obeys signals: the first of SIGINT and SIGTERM drains, the second stops at once, SIGUSR1
-// shows the live streams.
+// shows the live streams, SIGHUP reloads what can be.
 func (h *house) watchSignals() {
 	asked := false
 	for {
@@ -97,6 +102,10 @@ func (h *house) watchSignals() {
 			switch {
 			case s == syscall.SIGUSR1:
 				h.dump()
+			case s == syscall.SIGHUP:
+				if h.reload != nil {
+					h.reload()
+				}
 			case asked:
 				h.loop.Stop()
 			case s == os.Interrupt, s == syscall.SIGTERM:
@@ -166,7 +175,8 @@ func (h *house) close() {
 	}
 }
 
-// logStates is an observer that logs every state under its reference name.
+// logStates is an observer that logs every state under its reference name, and with CONNECTED what TLS
+// settled on.
 func logStates(log func() *slog.Logger) func(h *ss.Handle, s ss.State, n ss.Notice) {
 	return func(h *ss.Handle, s ss.State, n ss.Notice) {
 		l := log()
@@ -187,6 +197,11 @@ func logStates(log func() *slog.Logger) func(h *ss.Handle, s ss.State, n ss.Noti
 			attrs = append(attrs, slog.String("cause", n.Cause.Error()))
 		}
 		l.LogAttrs(context.Background(), slog.LevelInfo, s.String(), attrs...)
+		if s == ss.Connected {
+			if t, ok := h.TLS(); ok {
+				l.LogAttrs(context.Background(), slog.LevelInfo, "tls", tlsAttrs(&t)...)
+			}
+		}
 	}
 }
 

@@ -103,6 +103,9 @@ func serve(t *testing.T, args ...string) *server {
 	return s
 }
 
+// hangUp asks s to read its policy file again.
+func (s *server) hangUp() { s.signals <- syscall.SIGHUP }
+
 // ended waits for the end of s and its status.
 func (s *server) ended(want int) {
 	s.t.Helper()
@@ -164,7 +167,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"fetch", "--policy", good, "--stream", "get", "--data", "@-"}, "unknown length"},
 		{[]string{"fetch", "--policy", good, "http://x/"}, "brings its own policy"},
 		{[]string{"fetch", "x"}, "is no URL"},
-		{[]string{"fetch", "https://x/"}, "tls"},
+		{[]string{"fetch", "https://x/", "--ca", filepath.Join(t.TempDir(), "none")}, "no such file"},
 		{[]string{"fetch", "gopher://x/"}, `"gopher" is not known`},
 		{[]string{"fetch", "http:///x"}, "names no host"},
 		{[]string{"fetch", "http://me:secret@x/"}, "auth="},

@@ -26,10 +26,15 @@ a client that does not read stops being read.
 SIGINT and SIGTERM end it in order: no new connections, answers under way are completed for at most
 --grace. A second signal ends it at once. SIGUSR1 shows the live streams.
 
+With "tls": true in the stream type it serves over TLS. SIGHUP then reads the policy file again and takes
+"server_cert" and "server_key" from it for connections to come, those that stand are not touched; when
+something is wrong with them the present ones stay. The rest of the policy is not taken.
+
 examples:
   millrace serve --policy policy.json --stream web --reply "hello" --type text/plain
   millrace serve --policy policy.json --stream web --file index.html --type text/html
   millrace serve --policy policy.json --stream tcp_echo --echo -v
+  kill -HUP $(pidof millrace)
 
 A policy for the first two, on a port that the system picks:
   {"s": [{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1",
@@ -104,6 +109,9 @@ func (a *app) serve(p *policy.Policy, sv *service, o *serveFlags) int {
 	level := slog.LevelWarn
 	var h *house
 	ho := houseOptions{policy: p, grace: o.grace}
+	if s := p.Stream(o.stream); s != nil && s.TLS {
+		ho.reload = func() { sv.reload(o) }
+	}
 	if o.verbose {
 		level = slog.LevelInfo
 		ho.observe = logStates(func() *slog.Logger { return h.log })
@@ -122,8 +130,13 @@ func (a *app) serve(p *policy.Policy, sv *service, o *serveFlags) int {
 		}
 		return a.fail(exitLocal, "serve: %v", err)
 	}
+	sv.listener = l
 	at, _ := l.Addr()
-	if _, err := fmt.Fprintf(a.out, "serving %s (%v) on %v\n", o.stream, l.Policy().Protocol, at); err != nil {
+	over := l.Policy().Protocol.String()
+	if l.Policy().TLS {
+		over += " over tls"
+	}
+	if _, err := fmt.Fprintf(a.out, "serving %s (%s) on %v\n", o.stream, over, at); err != nil {
 		return a.fail(exitLocal, "serve: tell the address: %v", err)
 	}
 	if err := h.run(context.Background()); err != nil {
@@ -134,12 +147,13 @@ func (a *app) serve(p *policy.Policy, sv *service, o *serveFlags) int {
 
 // service is what the streams of one serve share.
 type service struct {
-	house   *house
-	content content
-	echo    bool
-	http    bool
-	mime    string
-	free    [][]byte // buffers between two uses
+	house    *house
+	listener *ss.Handle
+	content  content
+	echo     bool
+	http     bool
+	mime     string
+	free     [][]byte // buffers between two uses
 }
 
 // prepare looks whether the stream type can do what is asked, before anything listens.

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	stdtls "crypto/tls"
+
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/tls"
+)
+
+// readRoots reads the certificates of a PEM file, as DER. What else is in the file is passed over.
+func readRoots(file string) (ders [][]byte, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := readAtMost(f, policy.MaxDocument+1)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		var b *pem.Block
+		if b, text = pem.Decode(text); b == nil {
+			break
+		}
+		if b.Type == "CERTIFICATE" {
+			ders = append(ders, b.Bytes)
+		}
+	}
+	if ders == nil {
+		return nil, fmt.Errorf("%s has no PEM certificate in it", file)
+	}
+	return ders, nil
+}
+
+// trusting returns the policy document with a trust store of ders, by which its stream types judge servers.
+// They had none of their own.
+func trusting(doc []byte, ders [][]byte) ([]byte, error) {
+	certs, names := make([]map[string][]byte, len(ders)), make([]string, len(ders))
+	for i, der := range ders {
+		names[i] = fmt.Sprintf("ca_%d", i+1)
+		certs[i] = map[string][]byte{names[i]: der}
+	}
+	const store = "--ca"
+	top, err := json.Marshal(map[string]any{
+		"certs":        certs,
+		"trust_stores": []any{map[string]any{"name": store, "stack": names}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return extended(doc, top, map[string]any{"tls": true, "tls_trust_store": store})
+}
+
+// extended returns the policy document with the members of another, top, in front, since a policy defines
+// names before it uses them, and with keys added to each of its stream types.
+func extended(doc, top []byte, each map[string]any) ([]byte, error) {
+	var p map[string]any
+	if err := json.Unmarshal(doc, &p); err != nil {
+		return nil, fmt.Errorf("extend a policy: %w", err)
+	}
+	list, _ := p["s"].([]any)
+	for _, s := range list {
+		types, _ := s.(map[string]any)
+		for _, t := range types {
+			keys, ok := t.(map[string]any)
+			if !ok {
+				return nil, errors.New("extend a policy: a stream type is no object")
+			}
+			for k, v := range each {
+				keys[k] = v
+			}
+		}
+	}
+	doc, err := json.Marshal(p) // in the order of the names: "retry" stands before "s"
+	if err != nil {
+		return nil, err
+	}
+	front, ok := bytes.CutSuffix(bytes.TrimSpace(top), []byte("}"))
+	if !ok {
+		return nil, errors.New("extend a policy: what is to be added is no object")
+	}
+	return slices.Concat(front, []byte(","), doc[1:]), nil
+}
+
+// tlsAttrs say what a TLS handshake settled on, for a line of the log.
+func tlsAttrs(t *tls.State) []slog.Attr {
+	var chain []string
+	for _, c := range t.Chain {
+		chain = append(chain, c.Subject.String())
+	}
+	attrs := []slog.Attr{
+		slog.String("version", stdtls.VersionName(t.Version)),
+		slog.String("suite", stdtls.CipherSuiteName(t.Suite)),
+	}
+	if t.Group != 0 { // sessions of TLS 1.2 resume without a key exchange
+		attrs = append(attrs, slog.String("group", t.Group.String()))
+	}
+	return append(attrs,
+		slog.String("alpn", t.ALPN),
+		slog.Bool("resumed", t.Resumed),
+		slog.String("chain", strings.Join(chain, "; ")),
+	)
+}
