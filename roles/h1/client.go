@@ -44,9 +44,10 @@ type Owner interface {
 // transport as its roles.Upper. It carries one exchange at a time.
 //
 // A response may come while the request's body is still being sent. One that refuses (status 300 and
-// above) or closes ends the sending: nothing more is asked of the handler, the response is read to its
-// end, and the connection closes with the exchange (RFC 9112 s.9.3, s.9.5). After any other the sending
-// goes on, and Done comes when both messages are complete.
+// above) ends the sending: nothing more is asked of the handler, the response is read to its end, and
+// the connection closes with the exchange (RFC 9112 s.9.3, s.9.5). During any other the sending goes on,
+// since what the response says may depend on what is still to be sent: an echo, say. Done comes when
+// both messages are complete; where the response announced close, when it is.
 type Client struct {
 	cfg *Config
 	low roles.Lower
@@ -183,8 +184,8 @@ func (c *Client) RxEnd(now time.Duration, unused int) {
 		c.complete(nil)
 		c.settle()
 	case expectRequest:
-		c.x.close, c.x.wants = true, false
-		c.x.out.kind = sendDone
+		c.x.close = true
+		c.x.cease()
 		c.settle()
 	}
 }

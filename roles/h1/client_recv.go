@@ -99,9 +99,9 @@ func (c *Client) answered(m *http.Message, kind bodyKind) {
 	c.cfg.Counters.Responses++
 	x.close = x.close || m.Close
 	if !x.out.done() {
-		if m.Status >= 300 || x.close {
-			x.close, x.wants, x.hold = true, false, false
-			x.out.kind = sendDone
+		if m.Status >= 300 {
+			x.close = true
+			x.cease()
 		} else {
 			x.release()
 		}
@@ -141,9 +141,18 @@ func (c *Client) rxBody(b []byte) int {
 	return n
 }
 
+// cease ends the sending of our body where it is.
+func (x *exchange) cease() {
+	x.wants, x.hold = false, false
+	x.out.kind = sendDone
+}
+
 // complete ends the response.
 func (c *Client) complete(t []http.Field) {
 	c.state, c.due = expectRequest, 0
 	c.x.inDone = true
+	if c.x.close {
+		c.x.cease() // after its last word the peer reads no more
+	}
 	c.x.h.End(c.x, t)
 }

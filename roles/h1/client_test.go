@@ -274,6 +274,23 @@ func TestResponseDuringTheRequest(t *testing.T) {
 	}
 }
 
+// A success that announces close may depend on the rest of the request, as an echo's does: it is sent until
+// the response is complete.
+func TestSendingGoesOnDuringAResponseThatCloses(t *testing.T) {
+	k, l := dial(NewConfig())
+	l.Allow = 1
+	h := start(t, k, l, &http.Message{Method: []byte("POST"), Length: 2}, "hi")
+	l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"))
+	l.Allow = 0
+	l.Service()
+	if !strings.HasSuffix(string(l.Out), "\r\n\r\nhi") {
+		t.Errorf("after the response's head: sent %q, want the body too", l.Out)
+	}
+	l.Feed([]byte("hi"))
+	wantCalls(t, h, "head 200 OK HTTP/1.1 length=2 close", "body hi", "end", "done")
+	wantClosed(t, l, roles.Graceful, "")
+}
+
 func TestClientTimeouts(t *testing.T) {
 	for _, c := range []struct {
 		name, in string
