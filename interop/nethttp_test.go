@@ -108,6 +108,7 @@ func TestNetHTTPServer(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
+	defer server.CloseClientConnections() // a stream that did not end must not keep Close waiting
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
 	doc := strings.ReplaceAll(`{"retry": [{"none": {"backoff": [10], "conceal": 0, "jitterpc": 0}}],
 	"s": [

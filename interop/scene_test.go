@@ -123,8 +123,10 @@ func (s *scene) play(c *call, streamType string, metadata ...string) {
 	if err := s.loop.Run(ctx); err != nil {
 		s.t.Fatal(err)
 	}
-	if ctx.Err() != nil {
-		s.t.Fatalf("the stream did not end within %v; states so far: %s", patience, names(c.states))
+	if c.states[len(c.states)-1] != ss.Destroying {
+		var dump strings.Builder
+		s.rt.Dump(&dump)
+		s.t.Fatalf("the stream did not end within %v; states so far: %s; causes: %v\n%s", patience, names(c.states), c.causes, &dump)
 	}
 }
 
