@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
-	"fmt"
+	"encoding/json"
 	"log/slog"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -18,10 +16,12 @@ import (
 var demoCommand = command{
 	name: "demo", brief: "run server and client streams in one process, and show what they did",
 	help: `
-Needs nothing: a built-in policy, a web server and a raw server on ports that the system picks, and client
-streams that use them over real loopback sockets, one after the other. Each line shows a stream, what it
+Needs nothing: a built-in policy, a web server and a raw server on ports that the system picks, both in
+clear and over TLS with certificates made for this run, and client streams that use them over real loopback
+sockets, one after the other. Each line shows a stream, what it
 sent and received, how long it took, and the states that it passed. A stream is ok when states and payload
-are exactly those that belong to it: one of them finds its port closed, and is to say so.
+are exactly those that belong to it: one finds its port closed, one does not trust its server, and both are
+to say so.
 
 examples:
   millrace demo
@@ -43,10 +43,11 @@ const (
 
 // demo is one run.
 type demo struct {
-	house  *house
-	steps  []*step
-	web    *demoServer
-	pipe   *demoServer
+	house *house
+	steps []*step
+	// The servers, as they are reported: in clear and over TLS.
+	web, pipe, tlsWeb, tlsPipe *demoServer
+
 	traces map[*ss.Handle]*trace
 	order  []*trace // the traces as they began
 	at     int      // the step under way
@@ -67,7 +68,11 @@ func runDemo(a *app, c *command, args []string) int {
 	if _, status, ok := a.parse(c, f, args, 0); !ok {
 		return status
 	}
-	p, err := policy.Parse(demoPolicy)
+	doc, err := demoDocument(time.Now())
+	if err != nil {
+		return a.fail(exitLocal, "demo: make certificates: %v", err)
+	}
+	p, err := policy.Parse(doc)
 	if err != nil {
 		return a.fail(exitLocal, "demo: the built-in policy: %v", err)
 	}
@@ -86,6 +91,30 @@ func runDemo(a *app, c *command, args []string) int {
 	}
 	defer d.house.close()
 	return a.demo(d)
+}
+
+// demoDocument is the demo's policy with certificates that are good from now on. The trust store lab knows
+// who signed the servers' certificate, the store elsewhere knows somebody else of the same name.
+func demoDocument(now time.Time) ([]byte, error) {
+	l, err := newLab([]string{"127.0.0.1"}, now, time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	stranger, err := newLab([]string{"127.0.0.1"}, now, time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	top, err := json.Marshal(map[string]any{
+		"certs": []map[string][]byte{{"ca": l.ca}, {"leaf": l.leaf}, {"leaf_key": l.key}, {"stranger": stranger.ca}},
+		"trust_stores": []map[string]any{
+			{"name": "lab", "stack": []string{"ca"}},
+			{"name": "elsewhere", "stack": []string{"stranger"}},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return extended(demoPolicy, top, nil)
 }
 
 // demo runs d and reports.
@@ -138,35 +167,6 @@ func (d *demo) observe(h *ss.Handle, s ss.State, _ ss.Notice) {
 	t.states = append(t.states, s)
 }
 
-// plan lists what is going to be shown.
-func (d *demo) plan(closed uint16) {
-	hello, large := d.web.hello.content.text, d.web.large.content.text
-	note := []byte("a note to be sent there and back")
-	bulk := pattern(300<<10, 7)
-	answered := []ss.State{ss.Creating, ss.Connecting, ss.Connected, ss.QOSAckRemote, ss.Disconnected, ss.Destroying}
-	refused := []ss.State{ss.Creating, ss.Connecting, ss.Connected, ss.QOSNackRemote, ss.Disconnected, ss.Destroying}
-	piped := []ss.State{ss.Creating, ss.Connecting, ss.Connected, ss.Disconnected, ss.Destroying}
-	failed := []ss.State{ss.Creating, ss.Connecting, ss.Unreachable, ss.Poll, ss.Connecting, ss.Unreachable,
-		ss.Poll, ss.Connecting, ss.Unreachable, ss.AllRetriesFailed, ss.Destroying}
-	web, pipe := d.web.port, d.pipe.port
-	d.steps = []*step{
-		{name: "get", shows: "a small answer", kind: "get", port: web, path: "/hello", receives: hello, passes: answered},
-		{name: "get again", shows: "the connection was kept and serves another stream", kind: "get", port: web, path: "/hello",
-			receives: hello, passes: answered, warm: true},
-		{name: "post", shows: "a body of known length, echoed", kind: "post", port: web, sends: note, announced: true,
-			receives: note, passes: answered, warm: true},
-		{name: "post in chunks", shows: "a body of unknown length, echoed as it comes", kind: "post", port: web, sends: bulk,
-			receives: bulk, passes: answered, warm: true},
-		{name: "large", shows: "a large answer", kind: "get", port: web, path: "/large", receives: large, passes: answered, warm: true},
-		{name: "missing", shows: "an answer that says no: nack, as expected", kind: "get", port: web, path: "/missing",
-			passes: refused, warm: true},
-		{name: "raw echo", shows: "bytes without a protocol, there and back", kind: "tcp", port: pipe, sends: bulk,
-			receives: bulk, passes: piped},
-		{name: "closed port", shows: "retried as the policy says, then given up, as expected", kind: "get", port: closed,
-			path: "/", passes: failed},
-	}
-}
-
 // pattern is n bytes that no shift or cut leaves the same.
 func pattern(n int, seed uint32) []byte {
 	b := make([]byte, n)
@@ -214,88 +214,3 @@ func (d *demo) Expired(time.Duration) {
 
 // Label implements loop.Expirer.
 func (d *demo) Label() string { return "demo" }
-
-// step is a client stream of the demo, and what it is to do.
-type step struct {
-	name, shows, kind, path string
-	port                    uint16
-	sends                   []byte
-	announced               bool // the length of sends is told in advance
-	receives                []byte
-	passes                  []ss.State
-	warm                    bool // the connection of an earlier stream is to serve it
-
-	demo        *demo
-	trace       *trace
-	faults      []string
-	began, took time.Duration
-	warmBefore  uint64
-	reused      bool
-	sent, got   int
-	ended       bool
-}
-
-func (s *step) fault(format string, args ...any) {
-	s.faults = append(s.faults, fmt.Sprintf(format, args...))
-}
-
-// State runs the stream through its life.
-func (s *step) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
-	switch st {
-	case ss.Creating:
-		if err := h.SetMetadataString("port", strconv.Itoa(int(s.port))); err != nil {
-			s.fault("%v", err)
-		}
-		if s.path != "" {
-			if err := h.SetMetadataString("path", s.path); err != nil {
-				s.fault("%v", err)
-			}
-		}
-	case ss.Connecting:
-		s.sent, s.got = 0, 0
-		if s.announced {
-			return h.RequestTxLen(int64(len(s.sends)))
-		}
-		if s.sends != nil {
-			return h.RequestTx()
-		}
-	case ss.Connected:
-		s.reused = s.demo.house.rt.Counters.Warm > s.warmBefore
-	case ss.Disconnected, ss.AllRetriesFailed:
-		return ss.DestroyMe
-	case ss.Destroying:
-		s.took = s.demo.now() - s.began
-		s.ended = true
-		s.demo.done()
-	}
-	return ss.OK
-}
-
-// Rx compares what comes with what should.
-func (s *step) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
-	s.compare(b)
-	if h.Policy().Protocol == policy.Raw && s.got >= len(s.receives) {
-		return ss.DestroyMe
-	}
-	return ss.OK
-}
-
-func (s *step) compare(b []byte) {
-	if left := s.receives[min(s.got, len(s.receives)):]; !bytes.HasPrefix(left, b) {
-		s.fault("payload differs from what is expected, at byte %d or later", s.got)
-	}
-	s.got += len(b)
-}
-
-// Tx sends what is to be sent.
-func (s *step) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.Ret) {
-	if s.sent == 0 {
-		f = ss.SOM
-	}
-	n = copy(buf, s.sends[s.sent:])
-	if s.sent += n; s.sent == len(s.sends) {
-		return n, f | ss.EOM, ss.OK
-	}
-	h.RequestTx()
-	return n, f, ss.OK
-}

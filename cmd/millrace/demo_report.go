@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	stdtls "crypto/tls"
+
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/ss"
 )
@@ -22,10 +24,10 @@ type line struct {
 func (d *demo) report(a *app) int {
 	lines := d.lines()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-16s%-12s%10s  %10s  %10s  %s\n", "STREAM", "OVER", "SENT", "RECEIVED", "TOOK", "SHOWS")
+	fmt.Fprintf(&b, "%-20s%-23s%10s  %10s  %10s  %s\n", "STREAM", "OVER", "SENT", "RECEIVED", "TOOK", "SHOWS")
 	failed := 0
 	for _, l := range lines {
-		fmt.Fprintf(&b, "%-16s%-12s%10s  %10s  %10s  %s\n", l.name, l.over, l.sent, l.received, l.took, l.shows)
+		fmt.Fprintf(&b, "%-20s%-23s%10s  %10s  %10s  %s\n", l.name, l.over, l.sent, l.received, l.took, l.shows)
 		fmt.Fprintf(&b, "    %s\n", stateNames(l.states))
 		for _, f := range l.faults {
 			fmt.Fprintf(&b, "    FAILED: %s\n", f)
@@ -49,16 +51,16 @@ func (d *demo) report(a *app) int {
 
 func (d *demo) lines() []line {
 	var lines []line
-	requests, pipes := 0, 0
 	for _, s := range d.steps {
 		l := line{name: s.name, over: "-", shows: s.shows, sent: size(s.sent), received: size(s.got), took: latency(s.took)}
 		if s.trace != nil {
 			l.states = s.trace.states
 			l.over = s.trace.of.Policy().Protocol.String()
-			if s.trace.of.Policy().Protocol == policy.Raw {
-				pipes++
-			} else if slices.Contains(l.states, ss.Connected) {
-				requests++
+		}
+		if s.secure != nil {
+			l.over += ", " + stdtls.VersionName(s.secure.Version)
+			if s.secure.Resumed && !s.reused {
+				l.over += ", resumed"
 			}
 		}
 		if s.reused {
@@ -67,20 +69,36 @@ func (d *demo) lines() []line {
 		l.faults = s.judge(d.late)
 		lines = append(lines, l)
 	}
-	for _, s := range []*demoServer{d.web, d.pipe} {
-		connections, transactions := 1, requests
-		if s == d.pipe {
-			connections, transactions = pipes, 0
+	for _, s := range []*demoServer{d.web, d.pipe, d.tlsWeb, d.tlsPipe} {
+		saw, faults := s.judge(d, d.dueTo(s))
+		shows := fmt.Sprintf("%s: %s", s.shows, plural(fmt.Sprint(saw.connections), "connection"))
+		if saw.requests > 0 {
+			shows += ", " + plural(fmt.Sprint(saw.requests), "request")
 		}
-		accepted, served, faults := s.judge(d, connections, transactions)
-		shows := fmt.Sprintf("%s: %s", s.shows, plural(fmt.Sprint(accepted), "connection"))
-		if served > 0 {
-			shows += ", " + plural(fmt.Sprint(served), "request")
+		over := s.handle.Policy().Protocol.String() + " server"
+		if s.handle.Policy().TLS {
+			over += ", TLS"
 		}
-		lines = append(lines, line{name: s.name, over: s.handle.Policy().Protocol.String() + " server", sent: "-", received: "-",
-			took: "-", shows: shows, states: s.trace.states, faults: faults})
+		lines = append(lines, line{name: s.name, over: over, sent: "-", received: "-", took: "-", shows: shows,
+			states: s.trace.states, faults: faults})
 	}
 	return lines
+}
+
+// dueTo is what the steps that passed ought to have brought to a server.
+func (d *demo) dueTo(to *demoServer) (w visits) {
+	for _, s := range d.steps {
+		if s.on != to || s.trace == nil || !slices.Contains(s.trace.states, ss.Connected) {
+			continue
+		}
+		if !s.reused {
+			w.connections++
+		}
+		if s.trace.of.Policy().Protocol != policy.Raw {
+			w.requests++
+		}
+	}
+	return w
 }
 
 // judge says what the stream did that it should not have done, and what it did not do.
@@ -105,6 +123,11 @@ func (s *step) judge(late bool) []string {
 	}
 	if s.sent != len(s.sends) || s.got != len(s.receives) {
 		faults = append(faults, fmt.Sprintf("sent %d and received %d bytes, want %d and %d", s.sent, s.got, len(s.sends), len(s.receives)))
+	}
+	if got := s.secure != nil; got != s.tls {
+		faults = append(faults, fmt.Sprintf("stood on TLS: %v, want %v", got, s.tls))
+	} else if got && s.secure.Resumed != s.resumed {
+		faults = append(faults, fmt.Sprintf("resumed a session: %v, want %v", s.secure.Resumed, s.resumed))
 	}
 	if s.reused != s.warm {
 		faults = append(faults, fmt.Sprintf("used a warm connection: %v, want %v", s.reused, s.warm))

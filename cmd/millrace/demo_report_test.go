@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/tls"
 )
 
 // A step is judged by states, payload and connection, each by itself.
@@ -29,6 +30,9 @@ func TestStepJudge(t *testing.T) {
 		{"less received", func(s *step) { s.got = 2 }, false, "received 2 bytes"},
 		{"other payload", func(s *step) { s.got = 0; s.compare([]byte("x")) }, false, "payload differs"},
 		{"no warm connection", func(s *step) { s.warm = true }, false, "used a warm connection: false, want true"},
+		{"no TLS", func(s *step) { s.tls = true }, false, "stood on TLS: false, want true"},
+		{"TLS unasked", func(s *step) { s.secure = &tls.State{} }, false, "stood on TLS: true, want false"},
+		{"not resumed", func(s *step) { s.tls, s.resumed, s.secure = true, true, &tls.State{} }, false, "resumed a session: false, want true"},
 		{"not over", func(s *step) { s.ended = false }, true, "did not end within 8s"},
 		{"not begun", func(s *step) { s.ended, s.trace = false, nil }, false, "was not begun"},
 	} {

@@ -18,24 +18,33 @@ type demoServer struct {
 // largeSize is the demo's larger body: more than any buffer on its way.
 const largeSize = 4 << 20
 
-// serve opens the two servers.
-func (d *demo) serve() (err error) {
+// serve opens the servers.
+func (d *demo) serve() error {
 	text := func(b []byte, mime string) *service {
 		return &service{house: d.house, http: true, mime: mime, content: content{text: b, size: int64(len(b))}}
 	}
-	d.web = &demoServer{name: "web", shows: "answers by path",
-		hello: text([]byte("Hello from a secure stream.\n"), "text/plain"),
-		large: text(pattern(largeSize, 1), "application/octet-stream")}
+	hello := text([]byte("Hello from a secure stream.\n"), "text/plain")
+	large := text(pattern(largeSize, 1), "application/octet-stream")
 	echoes := &service{house: d.house, http: true, echo: true}
-	err = d.web.open(d, func(h *ss.Handle) ss.Stream {
-		return &demoWeb{hello: reply{sv: d.web.hello}, large: reply{sv: d.web.large}, echo: echo{sv: echoes}}
-	})
-	if err != nil {
-		return err
-	}
 	bytes := &service{house: d.house, echo: true}
-	d.pipe = &demoServer{name: "pipe", shows: "sends back what comes"}
-	return d.pipe.open(d, func(h *ss.Handle) ss.Stream { return &echo{sv: bytes} })
+	web := func() *demoServer { return &demoServer{shows: "answers by path", hello: hello, large: large} }
+	d.web, d.tlsWeb = web(), web()
+	d.pipe, d.tlsPipe = &demoServer{shows: "sends back what comes"}, &demoServer{shows: "sends back what comes"}
+	page := func(*ss.Handle) ss.Stream {
+		return &demoWeb{hello: reply{sv: hello}, large: reply{sv: large}, echo: echo{sv: echoes}}
+	}
+	pipe := func(*ss.Handle) ss.Stream { return &echo{sv: bytes} }
+	for _, s := range []struct {
+		*demoServer
+		name   string
+		accept func(*ss.Handle) ss.Stream
+	}{{d.web, "web", page}, {d.pipe, "pipe", pipe}, {d.tlsWeb, "tls_web", page}, {d.tlsPipe, "tls_pipe", pipe}} {
+		s.demoServer.name = s.name
+		if err := s.open(d, s.accept); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *demoServer) open(d *demo, accept func(h *ss.Handle) ss.Stream) error {
@@ -99,8 +108,11 @@ func (w *demoWeb) Tx(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, s
 	return 0, ss.SOM | ss.EOM, ss.OK
 }
 
+// visits are what a server has seen. A connection whose handshake fails is none: it has no stream.
+type visits struct{ connections, requests int }
+
 // judge says what a server stream and those accepted from it did that they should not have done.
-func (s *demoServer) judge(d *demo, connections, transactions int) (accepted, served int, faults []string) {
+func (s *demoServer) judge(d *demo, due visits) (saw visits, faults []string) {
 	if err := differ(s.trace.states, []ss.State{ss.Creating, ss.Destroying}); err != "" {
 		faults = append(faults, err)
 	}
@@ -108,14 +120,14 @@ func (s *demoServer) judge(d *demo, connections, transactions int) (accepted, se
 		if t.server != s.handle {
 			continue
 		}
-		accepted++
+		saw.connections++
 		n := 0
 		for _, st := range t.states {
 			if st == ss.ServerTxn {
 				n++
 			}
 		}
-		served += n
+		saw.requests += n
 		want := []ss.State{ss.Creating, ss.Connecting, ss.Connected}
 		for range n {
 			want = append(want, ss.ServerTxn)
@@ -125,9 +137,9 @@ func (s *demoServer) judge(d *demo, connections, transactions int) (accepted, se
 			faults = append(faults, "an accepted stream: "+err)
 		}
 	}
-	if accepted != connections || served != transactions {
+	if saw != due {
 		faults = append(faults, fmt.Sprintf("accepted %d connections with %d requests, want %d with %d",
-			accepted, served, connections, transactions))
+			saw.connections, saw.requests, due.connections, due.requests))
 	}
-	return accepted, served, faults
+	return saw, faults
 }

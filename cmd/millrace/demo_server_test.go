@@ -32,7 +32,7 @@ func TestDemoServerJudge(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := &demo{order: c.traces}
 			s := &demoServer{handle: listener, trace: &trace{states: c.own}}
-			_, _, faults := s.judge(d, 1, 2)
+			_, faults := s.judge(d, visits{connections: 1, requests: 2})
 			got := strings.Join(faults, "; ")
 			if (got == "") != (c.says == "") || !strings.Contains(got, c.says) {
 				t.Errorf("judge says %q, want %q", got, c.says)

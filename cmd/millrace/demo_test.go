@@ -9,9 +9,10 @@ import (
 func TestDemo(t *testing.T) {
 	began := time.Now()
 	r := run("demo")
-	r.expect(t, exitOK, "ALL_RETRIES_FAILED", "h1, warm", "raw server", "1 connection, 6 requests")
+	r.expect(t, exitOK, "ALL_RETRIES_FAILED", "h1, warm", "raw server", "1 connection, 6 requests",
+		"h1, TLS 1.3, warm", "raw, TLS 1.3, resumed", "h1 server, TLS", "1 connection, 2 requests")
 	lines := strings.Split(strings.TrimSpace(r.out), "\n")
-	if got, want := lines[len(lines)-1], "demo: 10 streams ok, 0 failed"; got != want {
+	if got, want := lines[len(lines)-1], "demo: 17 streams ok, 0 failed"; got != want {
 		t.Errorf("the last line is %q, want %q", got, want)
 	}
 	if took := time.Since(began); took > 10*time.Second {
@@ -24,5 +25,6 @@ func TestDemo(t *testing.T) {
 
 func TestDemoVerbose(t *testing.T) {
 	run("demo", "-v").expect(t, exitOK, "msg=LWSSSCS_SERVER_TXN stream=web ordinal=0 peer=127.0.0.1:",
-		"msg=LWSSSCS_UNREACHABLE stream=get ordinal=0 cause=", "connection refused")
+		"msg=LWSSSCS_UNREACHABLE stream=get ordinal=0 cause=", "connection refused",
+		"judged by trust store elsewhere", "msg=tls version=")
 }

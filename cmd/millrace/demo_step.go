@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/tls"
+)
+
+// plan lists what is going to be shown.
+func (d *demo) plan(closed uint16) {
+	hello, large := d.web.hello.content.text, d.web.large.content.text
+	note := []byte("a note to be sent there and back")
+	bulk := pattern(300<<10, 7)
+	answered := []ss.State{ss.Creating, ss.Connecting, ss.Connected, ss.QOSAckRemote, ss.Disconnected, ss.Destroying}
+	refused := []ss.State{ss.Creating, ss.Connecting, ss.Connected, ss.QOSNackRemote, ss.Disconnected, ss.Destroying}
+	piped := []ss.State{ss.Creating, ss.Connecting, ss.Connected, ss.Disconnected, ss.Destroying}
+	failed := []ss.State{ss.Creating, ss.Connecting, ss.Unreachable, ss.Poll, ss.Connecting, ss.Unreachable,
+		ss.Poll, ss.Connecting, ss.Unreachable, ss.AllRetriesFailed, ss.Destroying}
+	nobody := &demoServer{port: closed}
+	d.steps = []*step{
+		{name: "get", shows: "a small answer", kind: "get", on: d.web, path: "/hello", receives: hello, passes: answered},
+		{name: "get again", shows: "the connection was kept and serves another stream", kind: "get", on: d.web, path: "/hello",
+			receives: hello, passes: answered, warm: true},
+		{name: "post", shows: "a body of known length, echoed", kind: "post", on: d.web, sends: note, announced: true,
+			receives: note, passes: answered, warm: true},
+		{name: "post in chunks", shows: "a body of unknown length, echoed as it comes", kind: "post", on: d.web, sends: bulk,
+			receives: bulk, passes: answered, warm: true},
+		{name: "large", shows: "a large answer", kind: "get", on: d.web, path: "/large", receives: large, passes: answered, warm: true},
+		{name: "missing", shows: "an answer that says no: nack, as expected", kind: "get", on: d.web, path: "/missing",
+			passes: refused, warm: true},
+		{name: "raw echo", shows: "bytes without a protocol, there and back", kind: "tcp", on: d.pipe, sends: bulk,
+			receives: bulk, passes: piped},
+		{name: "closed port", shows: "retried as the policy says, then given up, as expected", kind: "get", on: nobody,
+			path: "/", passes: failed, because: "connection refused"},
+		{name: "get over TLS", shows: "the same answer from a server that proves who it is", kind: "tls_get", on: d.tlsWeb, path: "/hello",
+			receives: hello, passes: answered, tls: true},
+		{name: "get over it again", shows: "and its connection kept, too", kind: "tls_get", on: d.tlsWeb, path: "/large", receives: large,
+			passes: answered, tls: true, warm: true},
+		{name: "raw over TLS", shows: "bytes in confidence, there and back", kind: "tls_tcp", on: d.tlsPipe, sends: bulk,
+			receives: bulk, passes: piped, tls: true},
+		{name: "raw, resumed", shows: "a new connection by the ticket of the one before", kind: "tls_tcp", on: d.tlsPipe, sends: note,
+			receives: note, passes: piped, tls: true, resumed: true},
+		{name: "unknown root", shows: "a server that nobody vouches for: not trusted, as expected", kind: "tls_wary", on: d.tlsWeb,
+			path: "/hello", passes: failed, because: "is signed by nobody in the trust store: judged by trust store elsewhere"},
+	}
+}
+
+// step is a client stream of the demo, and what it is to do.
+type step struct {
+	name, shows, kind, path string
+	on                      *demoServer
+	sends                   []byte
+	announced               bool // the length of sends is told in advance
+	receives                []byte
+	passes                  []ss.State
+	warm                    bool   // the connection of an earlier stream is to serve it
+	tls, resumed            bool   // it is to stand on TLS, by a ticket
+	because                 string // is in the cause of every failed attempt
+
+	demo        *demo
+	trace       *trace
+	faults      []string
+	began, took time.Duration
+	warmBefore  uint64
+	reused      bool
+	secure      *tls.State // what was agreed on when it was connected; nil in clear
+	sent, got   int
+	ended       bool
+}
+
+func (s *step) fault(format string, args ...any) {
+	s.faults = append(s.faults, fmt.Sprintf(format, args...))
+}
+
+// State runs the stream through its life.
+func (s *step) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
+	switch st {
+	case ss.Creating:
+		if err := h.SetMetadataString("port", strconv.Itoa(int(s.on.port))); err != nil {
+			s.fault("%v", err)
+		}
+		if s.path != "" {
+			if err := h.SetMetadataString("path", s.path); err != nil {
+				s.fault("%v", err)
+			}
+		}
+	case ss.Connecting:
+		s.sent, s.got = 0, 0
+		if s.announced {
+			return h.RequestTxLen(int64(len(s.sends)))
+		}
+		if s.sends != nil {
+			return h.RequestTx()
+		}
+	case ss.Connected:
+		s.reused = s.demo.house.rt.Counters.Warm > s.warmBefore
+		if t, ok := h.TLS(); ok {
+			s.secure = &t
+		}
+	case ss.Unreachable:
+		if n.Cause == nil || !strings.Contains(n.Cause.Error(), s.because) {
+			s.fault("an attempt failed with %v, want %q in it", n.Cause, s.because)
+		}
+	case ss.Disconnected, ss.AllRetriesFailed:
+		return ss.DestroyMe
+	case ss.Destroying:
+		s.took = s.demo.now() - s.began
+		s.ended = true
+		s.demo.done()
+	}
+	return ss.OK
+}
+
+// Rx compares what comes with what should.
+func (s *step) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+	s.compare(b)
+	if h.Policy().Protocol == policy.Raw && s.got >= len(s.receives) {
+		return ss.DestroyMe
+	}
+	return ss.OK
+}
+
+func (s *step) compare(b []byte) {
+	if left := s.receives[min(s.got, len(s.receives)):]; !bytes.HasPrefix(left, b) {
+		s.fault("payload differs from what is expected, at byte %d or later", s.got)
+	}
+	s.got += len(b)
+}
+
+// Tx sends what is to be sent.
+func (s *step) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.Ret) {
+	if s.sent == 0 {
+		f = ss.SOM
+	}
+	n = copy(buf, s.sends[s.sent:])
+	if s.sent += n; s.sent == len(s.sends) {
+		return n, f | ss.EOM, ss.OK
+	}
+	h.RequestTx()
+	return n, f, ss.OK
+}
