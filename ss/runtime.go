@@ -153,6 +153,9 @@ func (r *Runtime) Close() {
 	r.closed = true
 	r.table.each(func(h *Handle) { h.Destroy() })
 	r.warm.closeAll()
+	if r.secure != nil {
+		r.secure.close()
+	}
 }
 
 // Label names, in reports, the stream whose callback ran last.

@@ -18,6 +18,7 @@ type security struct {
 	task    loop.Task
 	stores  map[*policy.TrustStore]*tls.TrustStore
 	clients map[clientKey]*tls.Client
+	closing bool
 }
 
 // clientKey is what two endpoints must have in common to be judged, and addressed, alike.
@@ -52,8 +53,21 @@ func (r *Runtime) security() *security {
 	return s
 }
 
-// RunTask implements loop.Runner: handshakes that this turn had no more time for go on in the next.
-func (s *security) RunTask(time.Duration) { s.shared.Turn() }
+// RunTask implements loop.Runner: handshakes that this turn had no more time for go on in the next. On a
+// closed runtime they end. Both must happen inside a turn, since coroutines care for the thread they are on.
+func (s *security) RunTask(time.Duration) {
+	if s.closing {
+		s.shared.Close()
+		return
+	}
+	s.shared.Turn()
+}
+
+// close ends the handshakes that are under way, at the end of the turn.
+func (s *security) close() {
+	s.closing = true
+	s.rt.loop.Defer(&s.task, s)
+}
 
 // Label names the task in reports.
 func (s *security) Label() string { return "handshakes" }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -257,5 +258,36 @@ func TestTLSMisconfigured(t *testing.T) {
 	}
 	if _, err := rt.Create(ss.Info{StreamType: "srv"}); err == nil || !strings.Contains(err.Error(), "server_cert") {
 		t.Errorf("server without a certificate: got %v", err)
+	}
+}
+
+// A runtime that is closed in the middle of handshakes leaves none of their coroutines behind.
+func TestCloseEndsHandshakes(t *testing.T) {
+	p := newPKI(t, "device.example", "127.0.0.1")
+	l, srv, _ := secureWorld(t, p, `"protocol":"h1"`, `"endpoint":"127.0.0.1","protocol":"h1"`)
+	var at loop.Addr
+	srv.Each(func(h *ss.Handle) { at, _ = h.Addr() })
+	c, err := net.Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.IP.Port()).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	go stdtls.Client(c, &stdtls.Config{InsecureSkipVerify: true}).Handshake() // the client's part goes on by itself
+	turn := func() {
+		if err := l.Service(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); srv.TLS().Counters.Started == 0; turn() {
+		if time.Now().After(end) {
+			t.Fatal("no handshake began")
+		}
+	}
+	srv.Close()
+	for range 10 {
+		turn()
+	}
+	if s := srv.TLS(); s.InFlight()+s.Waiting() > 0 || srv.Len() > 0 {
+		t.Errorf("after Close: %d handshakes in flight, %d waiting, %d streams; want none", s.InFlight(), s.Waiting(), srv.Len())
 	}
 }
