@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,6 +15,9 @@ type form struct {
 	pattern string                   // for the JSON Schema (ECMA 262), "" for none
 	check   func(text string) string // "" when text obeys, else what is wrong
 }
+
+// tlsGroups are the key exchanges that can be named (RFC 8446 s.4.2.7, and the hybrids with ML-KEM).
+var tlsGroups = []string{"X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "X25519", "P-256", "P-384", "P-521"}
 
 // maxName is the longest name a document may give to anything, in bytes. Names travel in one-byte
 // lengths between a proxy and its clients and stand in every log line.
@@ -86,6 +90,26 @@ var (
 		check: func(text string) string {
 			if strings.Contains(text, "\x00") {
 				return "U+0000 may not stand in a topic filter"
+			}
+			return ""
+		},
+	}
+	versionForm = &form{ // RFC 8996 forbids what came before 1.2
+		name: "TLS version", fix: `say "1.2" or "1.3"`, pattern: `^1\.[23]$`,
+		check: func(text string) string {
+			if text != "1.2" && text != "1.3" {
+				return strconv.Quote(text) + " is no TLS version that is spoken"
+			}
+			return ""
+		},
+	}
+	groupsForm = &form{
+		name: "groups", fix: "name them as in \"X25519MLKEM768:X25519:P-256\", best first",
+		check: func(text string) string {
+			for _, name := range strings.Split(text, ":") {
+				if !slices.Contains(tlsGroups, name) {
+					return strconv.Quote(name) + " is none of " + strings.Join(tlsGroups, ", ")
+				}
 			}
 			return ""
 		},

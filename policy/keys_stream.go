@@ -1,6 +1,9 @@
 package policy
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // The keys of a stream type that do not belong to one protocol. keys_http.go and keys_other.go hold the rest.
 
@@ -114,6 +117,12 @@ var tlsKeys = []row[Stream]{
 		func(c *checker, s *Stream, v value) {
 			s.TrustStore = resolve(c, &c.stores, "trust store", "trust_stores", v.text)
 		}},
+	{key{name: "tls_min_version", form: versionForm, status: acted, def: "1.2",
+		text: "Least TLS version that is taken."},
+		text(func(s *Stream) *string { return &s.TLSMinVersion })},
+	{key{name: "tls_groups", form: groupsForm, status: acted, def: "X25519MLKEM768 first, then what crypto/tls takes",
+		text: "Key exchanges that are taken, best first, with a colon between them. Naming them switches off the smaller offer that follows when a server stays silent."},
+		func(_ *checker, s *Stream, v value) { s.TLSGroups = strings.Split(v.text, ":") }},
 	{key{name: "client_cert", alias: []string{"client cert"}, kind: kindInt, max: 254, side: clientSide, status: acted, def: "none",
 		text: "Index of the system's client certificate to show to the server."},
 		func(_ *checker, s *Stream, v value) { s.ClientCert, s.HasClientCert = uint8(v.num), true }},

@@ -72,6 +72,8 @@ func samples(k *key) (good, bad []string) {
 			endpointForm: {`"a.example"`, `"+/tmp/a b"`, `"+@x"`, `"http://a/b"`, `"!vh"`},
 			topicForm:    {`"a/b"`, `"$aws/x"`},
 			filterForm:   {`"a/+/#"`},
+			versionForm:  {`"1.2"`, `"1.3"`},
+			groupsForm:   {`"X25519"`, `"X25519MLKEM768:P-256"`},
 			socksForm:    {`"127.0.0.1:1080"`, `"u:p@[::1]:1"`},
 		}[k.form]
 		wrong := map[*form][]string{
@@ -84,6 +86,8 @@ func samples(k *key) (good, bad []string) {
 			endpointForm: {`""`, `"a b"`, `"a\n"`},
 			topicForm:    {`"a/+"`, `"#"`, `"a\u0000"`},
 			filterForm:   {`"a\u0000"`},
+			versionForm:  {`""`, `"1.1"`, `"TLS 1.3"`},
+			groupsForm:   {`""`, `"X25519:"`, `"x25519"`, `"P-256,P-384"`},
 			socksForm:    {`"host"`, `"host:0"`, `"host:65536"`, `":1"`, `"u@h:1"`, `"::1:80"`, `"h:x"`},
 		}[k.form]
 		if k.kind == kindTemplate {

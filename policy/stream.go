@@ -55,6 +55,8 @@ type Stream struct {
 
 	TLS           bool
 	TrustStore    *TrustStore // nil means the system's roots
+	TLSMinVersion string      // "1.2" or "1.3", "" when not given
+	TLSGroups     []string    // names of key exchanges, nil when not given
 	ClientCert    uint8       // index of the client certificate, meaningful when HasClientCert
 	HasClientCert bool
 	ServerCert    *Cert

@@ -4,6 +4,7 @@ import (
 	stdtls "crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/loop"
@@ -23,10 +24,12 @@ type security struct {
 
 // clientKey is what two endpoints must have in common to be judged, and addressed, alike.
 type clientKey struct {
-	store *policy.TrustStore
-	name  string
-	alpn  string
-	cert  int // -1: none
+	store   *policy.TrustStore
+	name    string
+	alpn    string
+	cert    int // -1: none
+	version string
+	groups  string
 }
 
 func (r *Runtime) security() *security {
@@ -90,6 +93,21 @@ func (r *Runtime) SetTicketKeys(k *tls.TicketKeys) {
 	}
 }
 
+// demands are the least version and the key exchanges that a stream type names; zero for the defaults.
+func demands(p *policy.Stream) (version uint16, groups []stdtls.CurveID, err error) {
+	if version, err = tls.ParseVersion(p.TLSMinVersion); err != nil {
+		return 0, nil, err
+	}
+	for _, name := range p.TLSGroups {
+		g, err := tls.ParseGroup(name)
+		if err != nil {
+			return 0, nil, err
+		}
+		groups = append(groups, g)
+	}
+	return version, groups, nil
+}
+
 // alpnOf is the protocol name that streams of a type speak over TLS, "" for none (RFC 7301 s.6).
 func alpnOf(p *policy.Stream) string {
 	if p.Protocol == policy.H1 {
@@ -122,6 +140,9 @@ func (r *Runtime) secureServer(p *policy.Stream) (*tls.Server, error) {
 		}
 		c.Auth = tls.AuthRequired
 	}
+	if c.MinVersion, c.Groups, err = demands(p); err != nil {
+		return nil, err
+	}
 	return tls.NewServer(r.security().shared, c)
 }
 
@@ -149,7 +170,7 @@ func (h *Handle) TLS() (s tls.State, ok bool) {
 // secureClient finds what a client stream needs to reach name over TLS.
 func (r *Runtime) secureClient(p *policy.Stream, name string) (*tls.Client, error) {
 	s := r.security()
-	key := clientKey{p.TrustStore, name, alpnOf(p), -1}
+	key := clientKey{p.TrustStore, name, alpnOf(p), -1, p.TLSMinVersion, strings.Join(p.TLSGroups, ":")}
 	if p.HasClientCert {
 		key.cert = int(p.ClientCert)
 	}
@@ -167,6 +188,9 @@ func (r *Runtime) secureClient(p *policy.Stream, name string) (*tls.Client, erro
 		if cfg.Certificate, err = r.clientCert(key.cert); err != nil {
 			return nil, err
 		}
+	}
+	if cfg.MinVersion, cfg.Groups, err = demands(p); err != nil {
+		return nil, err
 	}
 	c, err := tls.NewClient(s.shared, cfg)
 	if err != nil {

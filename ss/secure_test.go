@@ -240,6 +240,23 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
+// The policy's least version and groups hold on both sides.
+func TestTLSDemands(t *testing.T) {
+	p := newPKI(t, "device.example", "127.0.0.1")
+	for _, c := range []struct{ server, client, want string }{
+		{`"tls_min_version":"1.3"`, `"tls_min_version":"1.3"`, "CREATING CONNECTING CONNECTED hello\nQOS_ACK_REMOTE DISCONNECTED "},
+		{`"tls_groups":"P-384"`, `"tls_groups":"X25519:P-384"`, "CREATING CONNECTING CONNECTED hello\nQOS_ACK_REMOTE DISCONNECTED "},
+		{`"tls_min_version":"1.2"`, `"tls_groups":"X25519MLKEM768:SecP256r1MLKEM768:SecP384r1MLKEM1024:X25519:P-256:P-384:P-521"`,
+			"CREATING CONNECTING CONNECTED hello\nQOS_ACK_REMOTE DISCONNECTED "},
+		{`"tls_groups":"P-384"`, `"tls_groups":"X25519"`, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED "},
+	} {
+		l, _, cli := secureWorld(t, p, `"protocol":"h1",`+c.server, `"endpoint":"127.0.0.1","tls_trust_store":"lab","protocol":"h1",`+c.client)
+		if got := runSecure(t, l, cli, ""); got.String() != c.want {
+			t.Errorf("server %s, client %s: got %q, want %q; cause %v", c.server, c.client, got, c.want, got.cause)
+		}
+	}
+}
+
 // What TLS lacks is told when the stream is created, not at its first attempt.
 func TestTLSMisconfigured(t *testing.T) {
 	p := newPKI(t, "device.example")
