@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"time"
@@ -43,18 +44,35 @@ var rawContenders = []contender{
 	{name: nameGoNet, peer: "gonet"},
 }
 
+// tlsContenders are the servers of every suite that speaks HTTP over TLS.
+var tlsContenders = []contender{
+	{name: nameMillrace, peer: "millrace", ours: true},
+	{name: nameFastHTTP, peer: "fasthttp"},
+	{name: nameNginx},
+	{name: nameNetHTTP, peer: "nethttp"},
+}
+
 // start brings a contender up and, where it speaks HTTP, checks its answers. An absent error says that
 // it cannot take part.
 func (l *lab) start(c contender, kind string) (*process, error) {
 	var p *process
 	var err error
-	if c.peer == "" {
-		p, err = l.startNginx()
-	} else {
-		args := []string{"peer", c.peer, kind}
-		if c.spin > 0 {
-			args = append(args, c.spin.String())
+	var roots *x509.CertPool
+	args := []string{"peer"}
+	if secure(kind) {
+		if err := l.certify(); err != nil {
+			return nil, err
 		}
+		roots = l.creds.pool
+		args = append(args, "-cert", l.creds.dir)
+	}
+	if c.peer == "" {
+		p, err = l.startNginx(kind)
+	} else {
+		if c.spin > 0 {
+			args = append(args, "-spin", c.spin.String())
+		}
+		args = append(args, c.peer, kind)
 		if p, err = l.self(c.name, l.serverCore, args...); err == nil {
 			var at string
 			if at, err = p.line("listening", answerTimeout); err == nil {
@@ -65,14 +83,23 @@ func (l *lab) start(c contender, kind string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind == kindH1 {
-		a, err := gen.Probe(p.addr)
+	p.tls = secure(kind)
+	if kind == kindH1 || kind == kindTLS {
+		a, err := gen.Probe(p.addr, roots)
 		if err != nil {
 			return nil, fmt.Errorf("bench: %s: %w: %s", c.name, err, p.errs.String())
 		}
 		p.size = a.Size
 	}
 	return p, nil
+}
+
+// certify makes the run's certificate when the first server needs one.
+func (l *lab) certify() (err error) {
+	if l.creds == nil {
+		l.creds, l.discard, err = newCredentials()
+	}
+	return err
 }
 
 // seat is a contender that is up.

@@ -8,10 +8,13 @@
 //	go -C bench run . -suite h1            small GETs: 64 connections, 16 deep, ping-pong
 //	go -C bench run . -suite raw           bytes through an echo
 //	go -C bench run . -suite idle          memory of connections that do nothing
+//	go -C bench run . -suite idle -tls     the same over TLS 1.3, and what waking one costs
+//	go -C bench run . -suite tls           handshakes, requests and downloads over TLS 1.3
 //	go -C bench run . -spin                ping-pong with the loop's spin option on
 //	go -C bench run . -storm               10,000 clients at once beside an established one
 //
 // Besides the table on standard output (or JSON, with -json) each run draws a chart into
 // ../docs/figures; a -quick run, whose rounds are too short to publish, draws none unless -figures
-// is given. The binary starts itself again as `bench peer NAME KIND` and `bench crowd ADDR N SIZE`.
+// is given. The binary starts itself again as `bench peer NAME KIND` and
+// `bench crowd ADDR N SIZE`.
 package main

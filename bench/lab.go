@@ -29,6 +29,9 @@ type lab struct {
 	stopped bool // no process is started any more
 
 	stopOnce sync.Once
+
+	creds   *credentials // nil before the first server with TLS
+	discard func()       // removes them; nil as long
 }
 
 // process is one server or crowd under the lab's control.
@@ -37,6 +40,7 @@ type process struct {
 	cmd   *exec.Cmd
 	addr  netip.AddrPort // of a server, once it is up
 	size  int            // of its answer to one request, in suites that speak HTTP
+	tls   bool           // it is spoken to over TLS
 	lines chan string    // its standard output; closed at its end
 	errs  tail           // the end of its standard error
 	dead  chan struct{}  // closed when it has been waited for
@@ -216,6 +220,9 @@ func (l *lab) stopAll() {
 			wg.Go(func() { l.stop(p) })
 		}
 		wg.Wait()
+		if l.discard != nil {
+			l.discard()
+		}
 	})
 }
 

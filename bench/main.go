@@ -38,6 +38,7 @@ type options struct {
 	rounds  int
 	quick   bool
 	json    bool
+	tls     bool // the idle suite over TLS
 	figures string
 }
 
@@ -55,16 +56,17 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	var spin, storm bool
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(out)
-	fs.StringVar(&o.suite, "suite", "", "what to measure: h1, raw or idle")
+	fs.StringVar(&o.suite, "suite", "", "what to measure: h1, raw, idle or tls")
 	fs.BoolVar(&spin, "spin", false, "measure ping-pong with millrace spinning before it sleeps")
 	fs.BoolVar(&storm, "storm", false, "measure an established client while 10,000 others connect")
+	fs.BoolVar(&o.tls, "tls", false, "with -suite idle: over TLS 1.3")
 	fs.IntVar(&o.rounds, "rounds", 0, fmt.Sprintf("rounds per measurement (default %d, with -quick %d)", fullRounds, quickRounds))
 	fs.BoolVar(&o.quick, "quick", false, "short rounds and waits, for development; the figures are not to be published")
 	fs.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	fs.StringVar(&o.figures, "figures", "", "directory for the chart (default "+defaultFigures+", with -quick none)")
 	fs.Usage = func() {
 		fmt.Fprintf(out, "bench measures Millrace beside other servers.\n\n"+
-			"  go -C bench run . -suite h1\n  go -C bench run . -suite idle -json\n  go -C bench run . -storm\n\n")
+			"  go -C bench run . -suite h1\n  go -C bench run . -suite idle -tls -json\n  go -C bench run . -storm\n\n")
 		fs.PrintDefaults()
 	}
 	if err := fs.Parse(args); err != nil {
@@ -80,7 +82,10 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		o.suite = "storm"
 	}
 	if suites[o.suite] == nil || spin != (o.suite == "spin") || storm != (o.suite == "storm") {
-		return o, fmt.Errorf("bench: -suite %q: want h1 (also with -spin or -storm), raw or idle", o.suite)
+		return o, fmt.Errorf("bench: -suite %q: want h1 (also with -spin or -storm), raw, idle or tls", o.suite)
+	}
+	if o.tls && o.suite != "idle" {
+		return o, fmt.Errorf("bench: -tls goes with -suite idle, not with %q", o.suite)
 	}
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("bench: unexpected argument %q", fs.Arg(0))
@@ -100,6 +105,14 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	return o, nil
 }
 
+// title names the run in its heading and its chart's file.
+func (o options) title() string {
+	if o.tls {
+		return o.suite + "-tls"
+	}
+	return o.suite
+}
+
 // suites are the runs by name. Each fills a report from servers that it starts through the lab and
 // that the lab stops.
 var suites = map[string]func(*lab, *report) error{
@@ -108,6 +121,7 @@ var suites = map[string]func(*lab, *report) error{
 	"idle":  idleSuite,
 	"spin":  spinSuite,
 	"storm": stormSuite,
+	"tls":   tlsSuite,
 }
 
 func benchMain(args []string, stdout, stderr io.Writer) int {
@@ -164,7 +178,7 @@ func measureAndPrint(o options, stdout, stderr io.Writer) error {
 	if err != nil || o.figures == "" {
 		return err
 	}
-	name := filepath.Join(o.figures, o.suite+".svg")
+	name := filepath.Join(o.figures, o.title()+".svg")
 	if err := os.MkdirAll(o.figures, 0o755); err != nil {
 		return fmt.Errorf("bench: draw chart: %w", err)
 	}

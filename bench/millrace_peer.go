@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"time"
+	"fmt"
 
 	"github.com/millrace/millrace/bench/internal/gen"
 	"github.com/millrace/millrace/loop"
@@ -10,39 +10,70 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// millracePolicy is all that the peer's program does not say itself.
-const millracePolicy = `{"s": [
+// millracePolicy and millraceSecure are all that the peer's program does not say itself; the latter
+// lacks certificate and key.
+const (
+	millracePolicy = `{"s": [
 	{"h1":  {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "metadata": [{"mime": "content-type:"}]}},
 	{"raw": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "raw"}}
 ]}`
+	millraceSecure = `{"certs": [{"leaf": %q}, {"leaf_key": %q}], "s": [
+	{"tls": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "metadata": [{"mime": "content-type:"}],
+		"tls": true, "server_cert": "leaf", "server_key": "leaf_key"}}
+]}`
+)
 
-// runMillrace serves with a server stream: kindH1 answers gen.Body to every GET, kindRaw sends every
-// byte back. spin is how long the loop looks before it sleeps, 0 for the loop's default. It calls
-// report with the address once it accepts connections, and serves until the process ends.
-func runMillrace(kind string, spin time.Duration, report func(addr string)) error {
+// millraceText is the policy for a kind of service.
+func millraceText(e *peerEnv) (string, error) {
+	if !secure(e.kind) {
+		return millracePolicy, nil
+	}
+	cert, err := loadBase64(e.cert, certFile)
+	if err != nil {
+		return "", err
+	}
+	key, err := loadBase64(e.cert, keyFile)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf(millraceSecure, cert, key), nil
+}
+
+// runMillrace serves with a server stream. It reports the address once it accepts connections, and
+// serves until the process ends.
+func runMillrace(e *peerEnv) error {
+	text, err := millraceText(e)
+	if err != nil {
+		return err
+	}
 	sys, err := loop.NewSystem()
 	if err != nil {
 		return err
 	}
-	p, err := policy.Parse([]byte(millracePolicy))
+	p, err := policy.Parse([]byte(text))
 	if err != nil {
 		return err
 	}
-	l := loop.New(sys, loop.Config{Spin: spin})
+	l := loop.New(sys, loop.Config{Spin: e.spin})
 	rt, err := ss.New(ss.Config{Loop: l, Policy: p})
 	if err != nil {
 		return err
 	}
 	info := ss.Info{StreamType: "h1", New: func(*ss.Handle) ss.Stream { return answer{} }}
-	if kind == kindRaw {
+	switch e.kind {
+	case kindRaw:
 		info = ss.Info{StreamType: "raw", New: func(*ss.Handle) ss.Stream { return new(echo) }}
+	case kindTLS:
+		info.StreamType = "tls"
+	case kindBulk:
+		info = ss.Info{StreamType: "tls", New: func(*ss.Handle) ss.Stream { return new(haul) }}
 	}
 	h, err := rt.Create(info)
 	if err != nil {
 		return err
 	}
 	a, _ := h.Addr()
-	report(a.IP.String())
+	e.report(a.IP.String())
 	return l.Run(context.Background())
 }
 
@@ -64,6 +95,35 @@ func (answer) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
 
 func (answer) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 	return copy(buf, gen.Body), ss.SOM | ss.EOM, ss.OK
+}
+
+// haul gives the bulk to every request.
+type haul struct{ off int }
+
+func (d *haul) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+	if s != ss.ServerTxn {
+		return ss.OK
+	}
+	d.off = 0
+	h.ServerAck(0)
+	if err := h.SetMetadataString("mime", "application/octet-stream"); err != nil {
+		return ss.DestroyMe
+	}
+	return h.RequestTxLen(gen.BulkSize)
+}
+
+func (d *haul) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
+
+func (d *haul) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	var f ss.Flags
+	if d.off == 0 {
+		f = ss.SOM
+	}
+	n := copy(buf, gen.Bulk(d.off, len(buf)))
+	if d.off += n; d.off == gen.BulkSize {
+		return n, f | ss.EOM, ss.OK
+	}
+	return n, f, h.RequestTx()
 }
 
 // echo holds what came until it can go back, and stops the peer while that is much.

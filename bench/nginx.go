@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/millrace/millrace/bench/internal/gen"
 	"github.com/millrace/millrace/bench/internal/sys"
 )
 
@@ -36,19 +38,29 @@ http {
 	uwsgi_temp_path %[2]s/uwsgi;
 	scgi_temp_path %[2]s/scgi;
 	server {
-		listen %[3]s;
+		listen %[3]s%[4]s;
 		location / {
 			default_type text/plain;
 			return 200 "Hello, World!\n";
+		}
+		location = ` + gen.BulkPath + ` {
+			root %[2]s;
 		}
 	}
 }
 `
 
+// nginxTLS continues the line that says where nginx listens. Certificate and key apart, versions, suites,
+// groups and tickets are those it comes with; 1.22 has to be told of TLS 1.3.
+const nginxTLS = ` ssl;
+		ssl_certificate %[1]s/` + certFile + `;
+		ssl_certificate_key %[1]s/` + keyFile + `;
+		ssl_protocols TLSv1.2 TLSv1.3`
+
 // startNginx starts nginx on a port that the kernel has just picked for a listener of ours, since its
 // configuration cannot say "any port". Nobody else is given that port in the instant between: the
 // kernel hands ports out at random from 28,000.
-func (l *lab) startNginx() (*process, error) {
+func (l *lab) startNginx(kind string) (*process, error) {
 	exe, err := findNginx()
 	if err != nil {
 		return nil, absent{"not installed"}
@@ -67,7 +79,14 @@ func (l *lab) startNginx() (*process, error) {
 	err = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
 	conf := filepath.Join(dir, "nginx.conf")
 	if err == nil {
-		err = os.WriteFile(conf, fmt.Appendf(nil, nginxConf, limit.Max, dir, addr), 0o644)
+		over := ""
+		if secure(kind) {
+			over = fmt.Sprintf(nginxTLS, l.creds.dir)
+		}
+		err = os.WriteFile(conf, fmt.Appendf(nil, nginxConf, limit.Max, dir, addr, over), 0o644)
+	}
+	if err == nil && kind == kindBulk {
+		err = writeBulk(filepath.Join(dir, gen.BulkPath))
 	}
 	if err != nil {
 		clean()
@@ -80,6 +99,15 @@ func (l *lab) startNginx() (*process, error) {
 	}
 	p.addr = addr
 	return p, p.listening()
+}
+
+// writeBulk makes the file that nginx serves as the bulk.
+func writeBulk(name string) error {
+	body, err := io.ReadAll(&bulk{})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, body, 0o644)
 }
 
 // listening waits until the server takes connections, for a server that does not say so itself.

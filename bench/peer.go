@@ -3,29 +3,33 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"syscall"
 	"time"
-
-	"github.com/millrace/millrace/bench/internal/gen"
 )
 
 // The kinds of service that a peer can be asked for.
 const (
 	kindH1  = "h1"  // gen.Body to every GET
 	kindRaw = "raw" // every byte back
+
+	kindTLS  = "tls"  // gen.Body to every GET, over TLS
+	kindBulk = "bulk" // gen.Bulk to every GET, over TLS
 )
+
+// secure says whether a kind of service is over TLS.
+func secure(kind string) bool { return kind == kindTLS || kind == kindBulk }
 
 // peerEnv is what a peer is told and what it can tell.
 type peerEnv struct {
 	kind string
 	spin time.Duration // how long millrace's loop looks before it sleeps; 0 is its default
+	cert string        // the directory of credentials, for the kinds over TLS
 	// report says that the server accepts connections at addr. It is called once.
 	report func(addr string)
 	// calls, set before report by a peer that counts its system calls, returns them from any goroutine.
@@ -39,35 +43,35 @@ var peers = map[string]func(*peerEnv) error{
 	"nethttp":  runNetHTTP,
 	"fasthttp": runFastHTTP,
 	"gonet":    runGoNet,
-	"millrace": func(e *peerEnv) error { return runMillrace(e.kind, e.spin, e.report) },
+	"millrace": func(e *peerEnv) error { return runMillrace(e) },
 }
 
 // errNotBuilt is returned by a peer that is not part of this build.
 var errNotBuilt = errors.New("not built in")
 
-// peerMain is `bench peer NAME KIND [SPIN]`: a server that says "listening ADDR" on standard output,
+// peerMain is `bench peer [-spin D] [-cert DIR] NAME KIND`: a server that says "listening ADDR" on standard output,
 // answers SIGUSR1 (free memory) with "freed ok" and SIGUSR2 with "stats JSON", and ends at SIGTERM.
 func peerMain(args []string) int {
-	if len(args) < 2 || peers[args[0]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench peer NAME h1|raw [SPIN]")
+	env := new(peerEnv)
+	fs := flag.NewFlagSet("bench peer", flag.ContinueOnError)
+	fs.DurationVar(&env.spin, "spin", 0, "how long millrace's loop looks before it sleeps")
+	fs.StringVar(&env.cert, "cert", "", "directory of certificate and key")
+	if fs.Parse(args) != nil {
 		return 2
 	}
-	env := &peerEnv{kind: args[1]}
-	if len(args) > 2 {
-		spin, err := time.ParseDuration(args[2])
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "bench: peer:", err)
-			return 2
-		}
-		env.spin = spin
+	serve := peers[fs.Arg(0)]
+	if fs.NArg() != 2 || serve == nil {
+		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-cert DIR] NAME h1|raw|tls|bulk")
+		return 2
 	}
+	env.kind = fs.Arg(1)
 	env.report = func(addr string) {
 		asked := make(chan os.Signal, 1)
 		signal.Notify(asked, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM)
 		go obey(env, asked)
 		fmt.Println("listening", addr)
 	}
-	err := peers[args[0]](env)
+	err := serve(env)
 	fmt.Fprintln(os.Stderr, err)
 	if errors.Is(err, errNotBuilt) {
 		return exitAbsent
@@ -93,32 +97,4 @@ func obey(env *peerEnv, asked <-chan os.Signal) {
 			os.Exit(0)
 		}
 	}
-}
-
-// crowdMain is `bench crowd ADDR N SIZE`: it opens N connections, makes one request on each, says
-// "held N" and holds them until SIGTERM. It is a process of its own because each has its own limit of
-// descriptors.
-func crowdMain(args []string) int {
-	if len(args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: bench crowd ADDR N SIZE")
-		return 2
-	}
-	addr, err := netip.ParseAddrPort(args[0])
-	n, err2 := strconv.Atoi(args[1])
-	size, err3 := strconv.Atoi(args[2])
-	if err := errors.Join(err, err2, err3); err != nil {
-		fmt.Fprintln(os.Stderr, "bench: crowd:", err)
-		return 2
-	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM)
-	release, err := gen.Hold(addr, n, size)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	fmt.Println("held", n)
-	<-stop
-	release()
-	return 0
 }

@@ -80,7 +80,7 @@ type goal struct {
 const loadWatch = time.Second
 
 func newReport(o options, cores []int) *report {
-	r := &report{Suite: o.suite, Rounds: o.rounds, Quick: o.quick, Machine: machine{
+	r := &report{Suite: o.title(), Rounds: o.rounds, Quick: o.quick, Machine: machine{
 		CPU: cpuModel(), Date: time.Now().UTC().Format(time.DateOnly), Cores: cores[:2],
 		Versions: map[string]string{"go": runtime.Version()},
 	}}

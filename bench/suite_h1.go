@@ -102,7 +102,7 @@ func h1Suite(l *lab, r *report) error {
 
 // request makes one measurement of requests and adds it to t.
 func (l *lab) request(t *table, round int, s seat, conns, depth int) error {
-	m, err := gen.Closed(gen.Load{Addr: s.proc.addr, Conns: conns, Depth: depth, Size: s.proc.size}, l.window(s.proc))
+	m, err := gen.Closed(gen.Load{Addr: s.proc.addr, Conns: conns, Depth: depth, Size: s.proc.size, TLS: s.proc.tls}, l.window(s.proc))
 	if err != nil {
 		return fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())
 	}

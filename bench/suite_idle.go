@@ -8,11 +8,15 @@ import (
 	"github.com/millrace/millrace/bench/internal/procfs"
 )
 
-// The two counts between which the slope is taken: from zero it would charge a server's fixed cost
-// to its connections. The larger fits a process that may have 20,000 descriptors.
-const (
-	idleFew  = 4_000
-	idleMany = 16_000
+// counts are the two numbers of connections between which the slope is taken: from zero it would charge
+// a server's fixed cost to its connections.
+type counts struct{ few, many int }
+
+// The larger of idleCounts fits a process that may have 20,000 descriptors. Handshakes make TLS slow to
+// fill, and a quick run does with less.
+var (
+	idleCounts     = counts{4_000, 16_000}
+	idleTLSQuickly = counts{1_000, 4_000}
 )
 
 // The keys of the idle suite's memory table, in bytes.
@@ -24,36 +28,56 @@ const (
 	keyRSS     = "rss_mb_many"
 )
 
-// crowdTimeout bounds the opening of a crowd.
-const crowdTimeout = 60 * time.Second
+// crowdTimeout bounds the opening of a crowd, tlsCrowdTimeout that of one that shakes hands.
+const (
+	crowdTimeout    = 60 * time.Second
+	tlsCrowdTimeout = 3 * time.Minute
+)
+
+// quickSettleTLS is longer than millrace's sessions keep their expanded keys.
+const quickSettleTLS = 7 * time.Second
 
 // idler is one contender in three processes: alone serves nobody but the active client, few and many
 // hold idle connections.
 type idler struct {
 	contender
 	alone, few, many *process
+	crowd            *process      // the clients of many
 	empty            procfs.Memory // of many, before its connections came
+	counts           counts
 }
 
 // idleSuite measures what connections cost that do nothing after one request, and what they cost an
 // active one. All servers settle at the same time.
 func idleSuite(l *lab, r *report) error {
 	settle := time.Minute
+	who, kind, n, over := httpContenders, kindH1, idleCounts, ""
 	if l.quick {
 		settle = 2 * time.Second
 	}
+	if l.tls {
+		who, kind, over = tlsContenders, kindTLS, "over TLS 1.3, "
+		if l.quick {
+			n, settle = idleTLSQuickly, quickSettleTLS
+		}
+	}
 	memory := r.table(&table{Name: "memory",
-		Title: fmt.Sprintf("idle after one request, slope between %d and %d connections, %v after the last connect", idleFew, idleMany, settle),
+		Title: fmt.Sprintf("%sidle after one request, slope between %d and %d connections, %v after the last connect", over, n.few, n.many, settle),
 		Measures: []measure{
 			{Key: keySettled, Head: "RSS B/connection", Chart: true}, {Key: keyFreed, Head: "after FreeOSMemory", Chart: true},
-			{Key: keyPeak, Head: "at the peak"}, {Key: keyEmpty, Head: "RSS MB empty"}, {Key: keyRSS, Head: fmt.Sprintf("RSS MB at %d", idleMany)},
+			{Key: keyPeak, Head: "at the peak"}, {Key: keyEmpty, Head: "RSS MB empty"}, {Key: keyRSS, Head: fmt.Sprintf("RSS MB at %d", n.many)},
 		}})
-	idlers, err := l.fillAll(settle, memory, r)
+	idlers, err := l.fillAll(who, kind, n, settle, memory, r)
 	if err != nil {
 		return err
 	}
+	if l.tls {
+		if err := l.wakeAll(idlers, r); err != nil {
+			return err
+		}
+	}
 	active := r.table(&table{Name: "active",
-		Title:    fmt.Sprintf("one active client, alone and among %d idle connections", idleMany),
+		Title:    fmt.Sprintf("%sone active client, alone and among %d idle connections", over, n.many),
 		Measures: []measure{{Key: keyP50, Head: "p50 us", Chart: true}, {Key: keyP99, Head: "p99 us"}, {Key: keyCPU, Head: "CPU us/request"}}})
 	for round := range l.rounds {
 		l.say("idle: active client: round %d of %d", round+1, l.rounds)
@@ -77,6 +101,13 @@ func idleSuite(l *lab, r *report) error {
 		{Table: "memory", Server: nameMillrace, Key: keySettled, AtMost: 1200},
 		{Table: "active", Server: nameMillrace + among, Key: keyP50, To: nameMillrace, AtMost: 1.1},
 	}
+	if l.tls {
+		r.goals = append([]goal{
+			{Table: "memory", Server: nameMillrace, Key: keyFreed, AtMost: 1200},
+			{Table: "memory", Server: nameMillrace, Key: keySettled, AtMost: 2400},
+			{Table: "wake", Server: nameMillrace, Key: keyWakeCPU, AtMost: 10},
+		}, r.goals[2:]...)
+	}
 	return nil
 }
 
@@ -85,12 +116,12 @@ const among = " among idle"
 
 // fillAll starts and fills every contender's processes, waits until each has settled, and measures
 // their memory.
-func (l *lab) fillAll(settle time.Duration, t *table, r *report) ([]idler, error) {
+func (l *lab) fillAll(who []contender, kind string, n counts, settle time.Duration, t *table, r *report) ([]idler, error) {
 	var idlers []idler
 	var due []time.Time
-	for _, c := range httpContenders {
-		l.say("idle: %s: %d and %d connections", c.name, idleFew, idleMany)
-		id, err := l.fill(c)
+	for _, c := range who {
+		l.say("idle: %s: %d and %d connections", c.name, n.few, n.many)
+		id, err := l.fill(c, kind, n)
 		if a, ok := isAbsent(err); ok {
 			r.miss(c, a.why)
 			continue
@@ -113,36 +144,43 @@ func (l *lab) fillAll(settle time.Duration, t *table, r *report) ([]idler, error
 }
 
 // fill starts one contender's processes and connects their crowds.
-func (l *lab) fill(c contender) (id idler, err error) {
-	id.contender = c
+func (l *lab) fill(c contender, kind string, n counts) (id idler, err error) {
+	id.contender, id.counts = c, n
 	for _, p := range []**process{&id.alone, &id.few, &id.many} {
-		if *p, err = l.start(c, kindH1); err != nil {
+		if *p, err = l.start(c, kind); err != nil {
 			return id, err
 		}
 	}
 	if id.empty, err = id.many.memory(); err != nil {
 		return id, err
 	}
-	if err := l.crowd(id.few, idleFew); err != nil {
+	if _, err := l.crowd(id.few, n.few); err != nil {
 		return id, err
 	}
-	return id, l.crowd(id.many, idleMany)
+	id.crowd, err = l.crowd(id.many, n.many)
+	return id, err
 }
 
 // crowd starts the process that holds n connections to a server.
-func (l *lab) crowd(server *process, n int) error {
-	p, err := l.self("crowd for "+server.name, l.clientCore, "crowd", server.addr.String(), strconv.Itoa(n), strconv.Itoa(server.size))
+func (l *lab) crowd(server *process, n int) (*process, error) {
+	patience := crowdTimeout
+	if server.tls {
+		patience = tlsCrowdTimeout
+	}
+	p, err := l.self("crowd for "+server.name, l.clientCore, "crowd", "-tls="+strconv.FormatBool(server.tls),
+		server.addr.String(), strconv.Itoa(n), strconv.Itoa(server.size))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := p.line("held", crowdTimeout); err != nil {
-		return fmt.Errorf("%w: the server says: %s", err, server.errs.String())
+	if _, err := p.line("held", patience); err != nil {
+		return nil, fmt.Errorf("%w: the server says: %s", err, server.errs.String())
 	}
-	return nil
+	return p, nil
 }
 
 // weigh reads the memory of both processes, as it stands and after they gave back what they could.
-// A server that is not in Go has no collector to ask, and its figure simply stays.
+// A server that is not in Go has no collector to ask, and its figure simply stays. It fails when a server
+// of ours has a goroutine for a connection.
 func (id idler) weigh() (map[string]float64, error) {
 	few, err := id.few.memory()
 	if err != nil {
@@ -160,6 +198,9 @@ func (id idler) weigh() (map[string]float64, error) {
 			return nil, err
 		}
 	}
+	if err := id.noGoroutines(); err != nil {
+		return nil, err
+	}
 	fewFreed, err := id.few.memory()
 	if err != nil {
 		return nil, err
@@ -169,13 +210,33 @@ func (id idler) weigh() (map[string]float64, error) {
 		return nil, err
 	}
 	return map[string]float64{
-		keySettled: slope(few.RSS, many.RSS),
-		keyPeak:    slope(few.Peak, many.Peak),
-		keyFreed:   slope(fewFreed.RSS, manyFreed.RSS),
+		keySettled: id.counts.slope(few.RSS, many.RSS),
+		keyPeak:    id.counts.slope(few.Peak, many.Peak),
+		keyFreed:   id.counts.slope(fewFreed.RSS, manyFreed.RSS),
 		keyEmpty:   float64(id.empty.RSS) / (1 << 20),
 		keyRSS:     float64(many.RSS) / (1 << 20),
 	}, nil
 }
 
-// slope is bytes per connection between the two counts.
-func slope(few, many int64) float64 { return float64(many-few) / (idleMany - idleFew) }
+// noGoroutines fails if a server of ours has more goroutines with many connections than with few.
+func (id idler) noGoroutines() error {
+	if !id.ours {
+		return nil
+	}
+	few, err := id.few.stats()
+	if err != nil {
+		return err
+	}
+	many, err := id.many.stats()
+	if err != nil {
+		return err
+	}
+	if few.Goroutines != many.Goroutines {
+		return fmt.Errorf("bench: %s: %d goroutines with %d connections, %d with %d", id.name,
+			few.Goroutines, id.counts.few, many.Goroutines, id.counts.many)
+	}
+	return nil
+}
+
+// slope is bytes per connection between the two counts, given the bytes at each.
+func (n counts) slope(few, many int64) float64 { return float64(many-few) / float64(n.many-n.few) }

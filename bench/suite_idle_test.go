@@ -14,7 +14,7 @@ func TestCrowd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.crowd(p, 200); err != nil {
+	if _, err := l.crowd(p, 200); err != nil {
 		t.Fatal(err)
 	}
 	after, err := p.stats()
@@ -25,7 +25,7 @@ func TestCrowd(t *testing.T) {
 }
 
 func TestSlope(t *testing.T) {
-	if got := slope(10<<20, 10<<20+600*(idleMany-idleFew)); got != 600 {
+	if got := (counts{100, 300}).slope(10<<20, 10<<20+600*200); got != 600 {
 		t.Errorf("got %v bytes per connection, want 600", got)
 	}
 }

@@ -27,6 +27,7 @@ type Load struct {
 	Conns int
 	Depth int
 	Size  int
+	TLS   bool // over TLS 1.3
 }
 
 // Result is what one measurement saw in its window.
@@ -44,7 +45,7 @@ var answerHead = []byte("HTTP/1.1 200 ")
 
 // Closed measures a closed-loop HTTP load. The caller has locked its thread.
 func Closed(l Load, w Window) (Result, error) {
-	c, err := open(l.Addr, l.Conns, unix.EPOLLIN)
+	c, err := open(l.Addr, l.Conns, unix.EPOLLIN, l.TLS)
 	if err != nil {
 		return Result{}, err
 	}
@@ -77,18 +78,25 @@ type pinger struct {
 	buf     []byte // one byte more than total, so that a full read shows an answer that is too long
 	base    time.Time
 	hist    *stat.Histogram
+	in      inflow // over TLS
+	sealed  []byte // over TLS: one batch as a record
 }
 
 // ask sends one batch.
 func (p *pinger) ask(k *conn) error {
 	k.got = 0
 	k.at = int64(time.Since(p.base))
-	n, errno := sys.Write(k.fd, p.request)
+	b := p.request
+	if k.tls != nil {
+		p.sealed = k.tls.seal(p.sealed[:0], b)
+		b = p.sealed
+	}
+	n, errno := sys.Write(k.fd, b)
 	if errno != 0 {
 		return fmt.Errorf("send request: %w", errno)
 	}
-	if n != len(p.request) {
-		return fmt.Errorf("send request: the socket took %d of %d bytes", n, len(p.request))
+	if n != len(b) {
+		return fmt.Errorf("send request: the socket took %d of %d bytes", n, len(b))
 	}
 	return nil
 }
@@ -105,6 +113,9 @@ func (p *pinger) serve(k *conn, _ uint32) (done int, err error) {
 
 // read takes in one piece of an answer, checks it, and says whether the batch is complete.
 func (p *pinger) read(k *conn) (full bool, err error) {
+	if k.tls != nil {
+		return p.in.read(k, p)
+	}
 	n, errno := sys.Read(k.fd, p.buf)
 	if errno == unix.EAGAIN {
 		return false, nil
@@ -112,10 +123,15 @@ func (p *pinger) read(k *conn) (full bool, err error) {
 	if errno != 0 {
 		return false, fmt.Errorf("read answer: %w", errno)
 	}
-	got := p.buf[:n]
 	if n == 0 {
 		return false, fmt.Errorf("read answer: the server closed the connection")
 	}
+	return p.take(k, p.buf[:n])
+}
+
+// take checks one piece of an answer.
+func (p *pinger) take(k *conn, got []byte) (full bool, err error) {
+	n := len(got)
 	if k.got == 0 && !bytes.HasPrefix(got, answerHead[:min(n, len(answerHead))]) {
 		return false, fmt.Errorf("wrong answer: %.200q", got)
 	}

@@ -28,22 +28,27 @@ func dial(addr netip.AddrPort, i int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
+	if err = await(fd, unix.POLLOUT); err == nil {
+		err = sys.Connected(fd)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("gen: connection %d to %v: %w", i, addr, err)
+	}
+	return fd, nil
+}
+
+// await blocks until fd is ready for events, for connectTimeout at the most.
+func await(fd int, events int16) error {
 	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, connectTimeout)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, connectTimeout)
 		if err == unix.EINTR {
 			continue
 		}
 		if err == nil && n == 0 {
 			err = unix.ETIMEDOUT
 		}
-		if err == nil {
-			err = sys.Connected(fd)
-		}
-		if err != nil {
-			unix.Close(fd)
-			return -1, fmt.Errorf("gen: connection %d to %v: %w", i, addr, err)
-		}
-		return fd, nil
+		return err
 	}
 }
 
@@ -53,6 +58,8 @@ type conn struct {
 	got  int   // bytes of the current answer, or of the whole stream in Stream
 	sent int64 // bytes sent, in Stream
 	at   int64 // when the current request left, in nanoseconds since the base of the run
+
+	tls *channel // nil without TLS
 
 	stage stage // in Storm
 }
@@ -64,25 +71,36 @@ type crowd struct {
 	all  []*conn
 }
 
-// open dials n connections and registers them for the given events.
-func open(addr netip.AddrPort, n int, events uint32) (*crowd, error) {
+// open dials n connections, shakes hands on them if they are to be secret, and registers them for the
+// given events.
+func open(addr netip.AddrPort, n int, events uint32, tls bool) (*crowd, error) {
 	poll, err := sys.NewPoller()
 	if err != nil {
 		return nil, err
 	}
 	c := &crowd{poll: poll}
-	for i := range n {
-		fd, err := dial(addr, i)
-		if err == nil {
-			c.add(fd)
-			err = poll.Add(fd, events)
-		}
-		if err != nil {
+	for range n {
+		if _, err := c.dial(addr, events, tls); err != nil {
 			c.close()
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// dial adds one connection to the crowd.
+func (c *crowd) dial(addr netip.AddrPort, events uint32, tls bool) (*conn, error) {
+	fd, err := dial(addr, len(c.all))
+	if err != nil {
+		return nil, err
+	}
+	k := c.add(fd)
+	if tls {
+		if k.tls, err = secure(fd); err != nil {
+			return nil, err
+		}
+	}
+	return k, c.poll.Add(fd, events)
 }
 
 func (c *crowd) add(fd int) *conn {

@@ -59,7 +59,7 @@ func window() Window {
 }
 
 func TestProbe(t *testing.T) {
-	a, err := Probe(serve(t, hello))
+	a, err := Probe(serve(t, hello), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestProbeRefuses(t *testing.T) {
 		{"another size the second time", good, strings.Replace(good, "Date: x", "Date: yz", 1), "different size"},
 		{"not HTTP", "hello\r\n\r\n", "", "malformed"},
 	} {
-		a, err := Probe(raw(t, second(tc.answer, tc.again)))
+		a, err := Probe(raw(t, second(tc.answer, tc.again)), nil)
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %+v, %v; want an error with %q", tc.name, a, err, tc.want)
 		}
@@ -102,12 +102,12 @@ func TestProbeRefuses(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	addr := serve(t, hello)
-	a, err := Probe(addr)
+	a, err := Probe(addr, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct{ conns, depth int }{{1, 1}, {8, 1}, {8, 16}} {
-		r, err := Closed(Load{addr, tc.conns, tc.depth, a.Size}, window())
+		r, err := Closed(Load{Addr: addr, Conns: tc.conns, Depth: tc.depth, Size: a.Size}, window())
 		if err != nil {
 			t.Fatalf("%+v: %v", tc, err)
 		}
@@ -132,7 +132,7 @@ func TestWindowWaitsForAnAnswer(t *testing.T) {
 			io.WriteString(c, answer100)
 		}
 	})
-	r, err := Closed(Load{addr, 1, 1, len(answer100)}, window())
+	r, err := Closed(Load{Addr: addr, Conns: 1, Depth: 1, Size: len(answer100)}, window())
 	if err != nil || r.Done != 1 || r.Elapsed < 200*time.Millisecond || r.Latency.N() != 1 {
 		t.Errorf("got %d answers in %v, %v; want one in about 300ms", r.Done, r.Elapsed, err)
 	}
@@ -160,7 +160,7 @@ func TestClosedRefusesWrongAnswers(t *testing.T) {
 				}
 			}
 		})
-		if r, err := Closed(Load{addr, 2, 1, len(good)}, window()); err == nil {
+		if r, err := Closed(Load{Addr: addr, Conns: 2, Depth: 1, Size: len(good)}, window()); err == nil {
 			t.Errorf("%s: got %+v, want an error", tc.name, r)
 		}
 	}
@@ -198,11 +198,11 @@ func TestStreamNoticesDamage(t *testing.T) {
 
 func TestHold(t *testing.T) {
 	addr := raw(t, hello100)
-	release, err := Hold(addr, 200, len(answer100))
+	held, err := Hold(addr, 200, len(answer100), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	release()
+	held.Release()
 }
 
 const answer100 = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n" + Body

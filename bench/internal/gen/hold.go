@@ -14,37 +14,45 @@ import (
 // come one after another; Storm is the test in which they do not.
 const atOnce = 64
 
-// Hold opens n connections, lets each make one request, and returns when all have their answer. The
-// connections then do nothing. release aborts them.
-func Hold(addr netip.AddrPort, n, size int) (release func(), err error) {
-	c, err := open(addr, 0, 0)
+// Held are connections that have made one request and then do nothing, until some of them Wake.
+type Held struct {
+	crowd *crowd
+	ping  pinger
+	woken []*conn // by the last Wake
+	next  int     // the first that has not been woken
+}
+
+// Hold opens n connections, over TLS 1.3 if so asked, lets each make one request, and returns when all
+// have their answer. The connections then do nothing.
+func Hold(addr netip.AddrPort, n, size int, tls bool) (*Held, error) {
+	c, err := open(addr, 0, 0, false)
 	if err != nil {
 		return nil, err
 	}
-	p := pinger{request: []byte(Request), total: size, buf: make([]byte, size+1),
-		base: time.Now(), hist: new(stat.Histogram)}
+	h := &Held{crowd: c, ping: pinger{request: []byte(Request), total: size, buf: make([]byte, size+1),
+		base: time.Now(), hist: new(stat.Histogram)}}
 	for len(c.all) < n && err == nil {
-		err = c.holdMore(addr, min(atOnce, n-len(c.all)), &p)
+		err = h.more(addr, min(atOnce, n-len(c.all)), tls)
 	}
 	if err != nil {
 		c.close()
 		return nil, fmt.Errorf("gen: hold %d connections to %v: number %d: %w", n, addr, len(c.all), err)
 	}
-	return c.close, nil
+	return h, nil
 }
 
-// holdMore opens n connections, asks once on each, and waits for the answers.
-func (c *crowd) holdMore(addr netip.AddrPort, n int, p *pinger) error {
+// Release aborts all connections.
+func (h *Held) Release() { h.crowd.close() }
+
+// more opens n connections, asks once on each, and waits for the answers.
+func (h *Held) more(addr netip.AddrPort, n int, tls bool) error {
+	c := h.crowd
 	for range n {
-		fd, err := dial(addr, len(c.all))
+		k, err := c.dial(addr, unix.EPOLLIN, tls)
 		if err != nil {
 			return err
 		}
-		k := c.add(fd)
-		if err := c.poll.Add(fd, unix.EPOLLIN); err != nil {
-			return err
-		}
-		if err := p.ask(k); err != nil {
+		if err := h.ping.ask(k); err != nil {
 			return err
 		}
 	}
@@ -54,12 +62,16 @@ func (c *crowd) holdMore(addr netip.AddrPort, n int, p *pinger) error {
 			return err
 		}
 		for i := range evs {
-			full, err := p.read(c.by[evs[i].Fd])
+			k := c.by[evs[i].Fd]
+			full, err := h.ping.read(k)
 			if err != nil {
 				return err
 			}
 			if full {
 				n--
+				if k.tls != nil {
+					k.tls.sleep()
+				}
 			}
 		}
 		if time.Since(begin) > stall {
@@ -67,4 +79,52 @@ func (c *crowd) holdMore(addr netip.AddrPort, n int, p *pinger) error {
 		}
 	}
 	return nil
+}
+
+// Wake makes one request after another on n connections that have done nothing since Hold, and returns
+// the median of their latencies. It fails when fewer than n are left.
+func (h *Held) Wake(n int) (p50 time.Duration, err error) {
+	if left := len(h.crowd.all) - h.next; n > left {
+		return 0, fmt.Errorf("gen: wake %d connections: %d have not been woken yet", n, left)
+	}
+	h.woken = h.crowd.all[h.next : h.next+n]
+	h.next += n
+	for _, k := range h.woken {
+		// The generator's own keys are not what is measured.
+		if k.tls != nil {
+			if err := k.tls.wake(); err != nil {
+				return 0, fmt.Errorf("gen: wake %d connections: %w", n, err)
+			}
+		}
+	}
+	return h.Again()
+}
+
+// Again makes one more request on each connection of the last Wake, which now are awake.
+func (h *Held) Again() (p50 time.Duration, err error) {
+	h.ping.restart()
+	for i, k := range h.woken {
+		if err := h.once(k); err != nil {
+			return 0, fmt.Errorf("gen: request on idle connection %d: %w", h.next-len(h.woken)+i, err)
+		}
+	}
+	return h.ping.hist.Quantile(0.50), nil
+}
+
+// once makes one request and waits for its answer, without sleeping.
+func (h *Held) once(k *conn) error {
+	if err := h.ping.ask(k); err != nil {
+		return err
+	}
+	for begin := time.Now(); time.Since(begin) < stall; {
+		full, err := h.ping.read(k)
+		if err != nil {
+			return err
+		}
+		if full {
+			h.ping.hist.Add(time.Since(h.ping.base) - time.Duration(k.at))
+			return nil
+		}
+	}
+	return fmt.Errorf("no answer for %v", stall)
 }

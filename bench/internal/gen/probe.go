@@ -3,6 +3,8 @@ package gen
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -29,16 +31,16 @@ type Answer struct {
 
 // Probe asks a server twice over one connection and checks the answers with care, so that a
 // measurement may count bytes: 200, Body, Content-Length, Content-Type and Date, kept alive, the same
-// size both times.
-func Probe(addr netip.AddrPort) (Answer, error) {
-	a, err := probe(addr)
+// size both times. With roots it does so over TLS 1.3, and checks the certificate.
+func Probe(addr netip.AddrPort, roots *x509.CertPool) (Answer, error) {
+	a, err := probe(addr, roots)
 	if err != nil {
 		return Answer{}, fmt.Errorf("gen: probe: %v: %w", addr, err)
 	}
 	return a, nil
 }
 
-func probe(addr netip.AddrPort) (Answer, error) {
+func probe(addr netip.AddrPort, roots *x509.CertPool) (Answer, error) {
 	conn, err := net.DialTimeout("tcp", addr.String(), probeTimeout)
 	if err != nil {
 		return Answer{}, err
@@ -46,6 +48,11 @@ func probe(addr netip.AddrPort) (Answer, error) {
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(probeTimeout)); err != nil {
 		return Answer{}, err
+	}
+	if roots != nil {
+		c := clientTLS(nil)
+		c.InsecureSkipVerify, c.RootCAs, c.ServerName = false, roots, addr.Addr().String()
+		conn = tls.Client(conn, c)
 	}
 	var seen bytes.Buffer
 	r := bufio.NewReader(io.TeeReader(conn, &seen))

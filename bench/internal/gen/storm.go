@@ -38,7 +38,7 @@ const lull = 10 * time.Millisecond
 // after every single call made for the storm, so that the generator delays it by one call at most,
 // and waits of the client are the server's doing.
 func Storm(g Gale) (Storminess, error) {
-	c, err := open(g.Addr, 1, unix.EPOLLIN)
+	c, err := open(g.Addr, 1, unix.EPOLLIN, false)
 	if err != nil {
 		return Storminess{}, err
 	}

@@ -37,7 +37,7 @@ var pattern = func() []byte {
 // Stream measures an echo server; Result.Done counts the bytes that came back, every one of them
 // compared with what was sent. The caller has locked its thread.
 func Stream(f Flow, w Window) (Result, error) {
-	c, err := open(f.Addr, f.Conns, unix.EPOLLIN|unix.EPOLLOUT)
+	c, err := open(f.Addr, f.Conns, unix.EPOLLIN|unix.EPOLLOUT, false)
 	if err != nil {
 		return Result{}, err
 	}
