@@ -314,7 +314,7 @@ func TestSecretsAreWiped(t *testing.T) {
 
 // Random schedules in both directions against crypto/tls, with KeyUpdates of ours and pieces of any size.
 func TestRandomSchedules(t *testing.T) {
-	seeds := 60
+	seeds := 1000
 	if testing.Short() {
 		seeds = 10
 	}

@@ -148,7 +148,7 @@ func (l *listener) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
 // Our client talks to our server over a network that loses time, splits and delays: crypto/tls is the
 // peer of our record layer, in both directions, and its keys are replaced at random points.
 func TestChatsOnASimulatedNetwork(t *testing.T) {
-	seeds := 40
+	seeds := 1000
 	if testing.Short() {
 		seeds = 5
 	}
