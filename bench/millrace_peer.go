@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/millrace/millrace/bench/internal/gen"
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles/h1"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -55,7 +57,9 @@ func runMillrace(e *peerEnv) error {
 		return err
 	}
 	l := loop.New(sys, loop.Config{Spin: e.spin})
-	rt, err := ss.New(ss.Config{Loop: l, Policy: p})
+	hour := h1.NewConfig()
+	hour.Timeouts.Idle = time.Hour // as nginx is told; the others keep idle connections for ever
+	rt, err := ss.New(ss.Config{Loop: l, Policy: p, H1: hour})
 	if err != nil {
 		return err
 	}

@@ -201,6 +201,9 @@ func (id idler) weigh() (map[string]float64, error) {
 	if err := id.noGoroutines(); err != nil {
 		return nil, err
 	}
+	if err := id.allThere(); err != nil {
+		return nil, err
+	}
 	fewFreed, err := id.few.memory()
 	if err != nil {
 		return nil, err
@@ -216,6 +219,24 @@ func (id idler) weigh() (map[string]float64, error) {
 		keyEmpty:   float64(id.empty.RSS) / (1 << 20),
 		keyRSS:     float64(many.RSS) / (1 << 20),
 	}, nil
+}
+
+// allThere fails if a server has closed idle connections: what it holds no more must not be counted as
+// held cheaply.
+func (id idler) allThere() error {
+	for _, at := range []struct {
+		p *process
+		n int
+	}{{id.few, id.counts.few}, {id.many, id.counts.many}} {
+		open, err := procfs.Descriptors(at.p.cmd.Process.Pid)
+		if err != nil {
+			return err
+		}
+		if open < at.n {
+			return fmt.Errorf("bench: %s: has %d open descriptors after %d idle connections were made: it closed some", id.name, open, at.n)
+		}
+	}
+	return nil
 }
 
 // noGoroutines fails if a server of ours has more goroutines with many connections than with few.

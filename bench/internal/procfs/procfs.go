@@ -61,6 +61,20 @@ func parseMemory(status []byte) (Memory, error) {
 	return m, nil
 }
 
+// Descriptors counts the open descriptors of a process.
+func Descriptors(pid int) (int, error) {
+	d, err := os.Open(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return 0, fmt.Errorf("procfs: count descriptors: %w", err)
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return 0, fmt.Errorf("procfs: count descriptors: pid %d: %w", pid, err)
+	}
+	return len(names), nil
+}
+
 // The kernel's encoding of "the processor time of all threads of this process, dead ones too" in a
 // clock id: the complement of the pid above three bits that name the clock (CPUCLOCK_SCHED, 2).
 const cpuclockSched = 2

@@ -58,10 +58,28 @@ func TestCPUAgreesWithGetrusage(t *testing.T) {
 	}
 }
 
+func TestDescriptorsOfOurselves(t *testing.T) {
+	before, err := Descriptors(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if after, err := Descriptors(os.Getpid()); err != nil || after != before+1 {
+		t.Errorf("after one more was opened: got %d, %v; want %d", after, err, before+1)
+	}
+}
+
 func TestNoSuchProcess(t *testing.T) {
 	const pid = 1 << 22 // one past the largest the kernel gives out
 	if d, err := CPU(pid); err == nil {
 		t.Errorf("CPU: got %v, want an error", d)
+	}
+	if n, err := Descriptors(pid); err == nil {
+		t.Errorf("Descriptors: got %d, want an error", n)
 	}
 	if m, err := ReadMemory(pid); err == nil {
 		t.Errorf("ReadMemory: got %+v, want an error", m)
