@@ -99,7 +99,9 @@ func TestNetHTTPServer(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	mux.HandleFunc("/upload", func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
-	mux.HandleFunc("/early", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "too much", 413) })
+	mux.HandleFunc("/early", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "too much", http.StatusRequestEntityTooLarge)
+	})
 	server := httptest.NewUnstartedServer(mux)
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {

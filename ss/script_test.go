@@ -163,20 +163,6 @@ func (s *script) told(st ss.State) int {
 	return n
 }
 
-// when st was told for the nth time, counted from 0.
-func (s *script) time(st ss.State, nth int) time.Duration {
-	for i, x := range s.states {
-		if x == st {
-			if nth == 0 {
-				return s.at[i]
-			}
-			nth--
-		}
-	}
-	s.w.t.Fatalf("%v was not told that often: %s", st, s.life())
-	return 0
-}
-
 // create makes a client stream that follows s.
 func (w *world) create(streamType string, s *script) *ss.Handle {
 	w.t.Helper()

@@ -17,7 +17,6 @@ import (
 type sink struct {
 	buf  []byte
 	sent int
-	now  time.Duration
 	rx   int
 }
 

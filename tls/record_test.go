@@ -339,7 +339,7 @@ func TestRandomSchedules(t *testing.T) {
 		r.split = rnd
 		r.handshake()
 		r.p.leave = func(b []byte) int { return rnd.IntN(len(b) + 1) }
-		var said, heard []byte
+		var said []byte
 		for range 30 {
 			b := pattern(1 + rnd.IntN(1+rnd.IntN(40_000)))
 			if rnd.IntN(2) == 0 {
@@ -351,7 +351,6 @@ func TestRandomSchedules(t *testing.T) {
 				r.low.Refuse = rnd.IntN(4) == 0
 				r.low.Service()
 				r.low.Refuse = false
-				heard = append(heard, b...)
 				wantBytes(t, fmt.Sprintf("seed %d: mate got", seed), r.hear(len(b)), b)
 			}
 			r.low.Sleep(time.Duration(rnd.IntN(4)) * time.Second)

@@ -29,7 +29,7 @@ func (o *fetchFlags) fromURL(url string) (*policy.Policy, error) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("%q is no URL: say http://host[:port]/path or https://...", url)
+		return nil, fmt.Errorf("%q is no URL: say http://host[:port]/path, or the same with https", url)
 	case strings.EqualFold(scheme, "https"):
 		scheme = "https"
 	case !strings.EqualFold(scheme, "http"):
