@@ -36,12 +36,15 @@ func TestParseOptions(t *testing.T) {
 		{args: "-suite h1", want: options{suite: "h1", rounds: 9, figures: defaultFigures}},
 		{args: "-suite raw -quick -json", want: options{suite: "raw", rounds: 3, quick: true, json: true}},
 		{args: "-suite idle -quick -figures /x -rounds 1", want: options{suite: "idle", rounds: 1, quick: true, figures: "/x"}},
+		{args: "-suite idle -tls", want: options{suite: "idle", rounds: 9, tls: true, figures: defaultFigures}},
+		{args: "-suite tls", want: options{suite: "tls", rounds: 9, figures: defaultFigures}},
 		{args: "-spin", want: options{suite: "spin", rounds: 9, figures: defaultFigures}},
 		{args: "-suite h1 -storm", want: options{suite: "storm", rounds: 9, figures: defaultFigures}},
 		{args: "", wantErr: "want h1"},
 		{args: "-suite h2", wantErr: `"h2": want h1`},
 		{args: "-suite spin", wantErr: "want h1"},
 		{args: "-suite raw -spin", wantErr: "want h1"},
+		{args: "-suite tls -tls", wantErr: "-tls goes with -suite idle"},
 		{args: "-spin -storm", wantErr: "two runs"},
 		{args: "-suite h1 more", wantErr: `unexpected argument "more"`},
 		{args: "-suite h1 -rounds -1", wantErr: "positive"},
@@ -54,6 +57,18 @@ func TestParseOptions(t *testing.T) {
 			}
 		} else if err != nil || got != tc.want {
 			t.Errorf("bench %s:\n got %+v, %v\nwant %+v", tc.args, got, err, tc.want)
+		}
+	}
+}
+
+// The two idle runs must not overwrite each other's chart.
+func TestTitle(t *testing.T) {
+	for _, tc := range []struct {
+		o    options
+		want string
+	}{{options{suite: "idle"}, "idle"}, {options{suite: "idle", tls: true}, "idle-tls"}} {
+		if got := tc.o.title(); got != tc.want {
+			t.Errorf("%+v: got %q, want %q", tc.o, got, tc.want)
 		}
 	}
 }

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A crowd over TLS wakes one set of its connections after another, until none is left.
+func TestCrowdWakes(t *testing.T) {
+	for _, c := range tlsContenders {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t)
+			p, err := l.start(c, kindTLS)
+			if a, ok := isAbsent(err); ok {
+				t.Skip(a.why)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := idler{contender: c, few: p, many: p, counts: counts{wakeSet, wakeSet}}
+			if id.crowd, err = l.crowd(p, wakeSet); err != nil {
+				t.Fatal(err)
+			}
+			v, err := id.wake()
+			if err != nil || v[keyWoken] <= 0 || v[keyAwake] <= 0 {
+				t.Errorf("got %v, %v; want two latencies", v, err)
+			}
+			if err := id.allThere(); err != nil {
+				t.Error(err)
+			}
+			if _, err := id.crowd.request(syscall.SIGUSR1, "woke"); err == nil || !strings.Contains(err.Error(), "0 have not been woken") {
+				t.Errorf("nobody left: got %v", err)
+			}
+		})
+	}
+}
+
+// A server that gave up connections is not weighed.
+func TestClosedConnectionsAreMissed(t *testing.T) {
+	l := newLab(t)
+	p, err := l.start(contender{name: nameMillrace, peer: "millrace", ours: true}, kindTLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := idler{contender: contender{name: nameMillrace, ours: true}, few: p, many: p, counts: counts{100, 200}}
+	if _, err := id.weigh(); err == nil || !strings.Contains(err.Error(), "it closed some") {
+		t.Errorf("no connections, 200 expected: got %v", err)
+	}
+}
