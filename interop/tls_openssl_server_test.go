@@ -97,14 +97,16 @@ func TestOpenSSLServer(t *testing.T) {
 // KeyUpdates of a server, with and without a wish for ours, and data in between.
 func TestOpenSSLServerKeyUpdates(t *testing.T) {
 	ca := authority(t, "lab")
-	p, port := sServer(t, ca.issue(t, "leaf", ecKey(t), nil), "-tls1_3")
+	p, port := sServer(t, ca.issue(t, "leaf", ecKey(t), nil), "-tls1_3", "-msg")
 	client := talk(t, millrace, "fetch", "--policy", file(t, "policy.json", clientsOf(t, ca, port)), "--stream", "tcp", "--data", "a word in confidence", "--bytes", "21")
 	p.hear("a word in confidence")
 	for i, command := range []string{"K", "k", "K"} {
 		p.say(command)
-		p.hearTimes(i+1, "SSL_do_handshake -> 1")
+		p.hearTimes(i+1, ">>> TLS 1.3, Handshake [length 0005], KeyUpdate")
 		p.say("123456")
+		client.hearTimes(i+1, "123456\n") // s_server takes what comes together for data
 	}
+	p.hearTimes(2, "<<< TLS 1.3, Handshake [length 0005], KeyUpdate")
 	if status := client.wait(); status != 0 || client.out.String() != strings.Repeat("123456\n", 3) {
 		t.Errorf("status %d and %q, want 0 and three times 123456\n%s", status, &client.out, &client.err)
 	}
