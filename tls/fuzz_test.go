@@ -20,6 +20,9 @@ func keyed(t testing.TB, sh *Shared, suite int) *raw {
 	for i := range n {
 		p.s.in.secret[i], p.s.out.secret[i] = byte(i), byte(2*i)
 	}
+	for _, d := range []*direction{&p.s.in, &p.s.out} {
+		d.keys = suites[suite].derive(d.secret[:])
+	}
 	p.out, p.in = p.keys(bytes.Clone(p.s.in.secret[:n])), p.keys(bytes.Clone(p.s.out.secret[:n]))
 	p.s.hs = &handshake{s: p.s}
 	p.low.Open(p.s)

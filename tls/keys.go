@@ -53,17 +53,39 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// direction is one direction of the record layer: all that must be kept of it.
+// direction is one direction of the record layer: all that must be kept of it. The key and IV follow from
+// the secret, but to derive them takes ten times as long as to expand them, and is due at each waking.
 type direction struct {
 	secret [maxSecret]byte // application_traffic_secret_N; the suite says how much of it counts
 	seq    uint64          // of the next record
+	keys   trafficKeys
+}
+
+// trafficKeys are what RFC 8446 s.7.3 makes of a traffic secret; the suite says how much of key counts.
+type trafficKeys struct {
+	key [32]byte
+	iv  [ivLen]byte
+}
+
+// derive makes the keys of a traffic secret.
+func (c *suite) derive(secret []byte) (k trafficKeys) {
+	m := hmac.New(c.hash, secret[:c.secret])
+	expand(m, "key", k.key[:c.key])
+	expand(m, "iv", k.iv[:])
+	return k
+}
+
+// set begins with a secret, whose keys are k.
+func (d *direction) set(secret *[maxSecret]byte, k *trafficKeys) {
+	d.secret, d.keys, d.seq = *secret, *k, 0
 }
 
 // update replaces the secret by its successor (RFC 8446 s.7.2).
 func (d *direction) update(c *suite) {
 	var next [maxSecret]byte
 	expand(hmac.New(c.hash, d.secret[:c.secret]), "traffic upd", next[:c.secret])
-	d.secret, d.seq = next, 0
+	k := c.derive(next[:])
+	d.set(&next, &k)
 }
 
 // expand is HKDF-Expand-Label with an empty context (RFC 8446 s.7.1), from the secret by which m is keyed.
@@ -89,18 +111,13 @@ type half struct {
 	iv   [ivLen]byte
 }
 
-// expand makes the keys from a traffic secret.
-func (h *half) expand(c *suite, secret []byte) {
-	var key [32]byte
-	m := hmac.New(c.hash, secret[:c.secret])
-	expand(m, "key", key[:c.key])
-	expand(m, "iv", h.iv[:])
-	aead, err := c.aead(key[:c.key])
+// expand makes the AEAD.
+func (h *half) expand(c *suite, k *trafficKeys) {
+	aead, err := c.aead(k.key[:c.key])
 	if err != nil {
 		panic("tls: expand keys: " + err.Error()) // only for a key of the wrong length
 	}
-	h.aead = aead
-	clear(key[:])
+	h.aead, h.iv = aead, k.iv
 }
 
 func (h *half) wipe() { *h = half{} }

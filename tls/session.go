@@ -255,8 +255,7 @@ func (s *Session) wipe() {
 		sh.giveAwake(s.aw)
 		s.aw = nil
 	}
-	clear(s.in.secret[:])
-	clear(s.out.secret[:])
+	s.in, s.out = direction{}, direction{}
 }
 
 func (s *Session) enter(now time.Duration) {

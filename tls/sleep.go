@@ -7,7 +7,7 @@ func (s *Session) wakeIn(now time.Duration) *half {
 	s.stir(now)
 	h := &s.aw.in
 	if h.aead == nil {
-		h.expand(&suites[s.suite], s.in.secret[:])
+		h.expand(&suites[s.suite], &s.in.keys)
 		s.end.sh.Counters.Woken++
 	}
 	return h
@@ -22,7 +22,7 @@ func (s *Session) wakeOut() *half {
 	s.stir(now)
 	h := &s.aw.out
 	if h.aead == nil {
-		h.expand(&suites[s.suite], s.out.secret[:])
+		h.expand(&suites[s.suite], &s.out.keys)
 		s.end.sh.Counters.Woken++
 	}
 	return h

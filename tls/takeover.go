@@ -22,12 +22,15 @@ func (s *Session) takeOver(h *handshake, cipher uint16) error {
 	if i < 0 || h.secrets.have != haveHandshake|haveClient|haveServer || h.secrets.n != suites[i].secret {
 		return errTakeover
 	}
-	seq, out, ok := h.nextSeq(&suites[i])
+	c := &suites[i]
+	theirs, own := c.derive(h.secrets.client[:]), c.derive(h.secrets.server[:])
+	seq, out, ok := h.nextSeq(c, &own)
 	if !ok {
 		return errTakeover
 	}
 	s.suite = uint8(i)
-	s.in.secret, s.out.secret = h.secrets.client, h.secrets.server
+	s.in.set(&h.secrets.client, &theirs)
+	s.out.set(&h.secrets.server, &own)
 	s.out.seq = seq
 	s.flags |= ours
 	s.end.sh.Counters.TakenOver++
@@ -48,16 +51,17 @@ func (h *handshake) note(b []byte) {
 
 // nextSeq finds the sequence number of our next record. It is not guessed: the last record is opened with
 // each candidate. When none opens under the application keys, then nothing was sent under them if, and
-// only if, the last record is the Finished. out are the expanded application keys if they opened it.
-func (h *handshake) nextSeq(c *suite) (seq uint64, out half, ok bool) {
+// only if, the last record is the Finished. out is made of keys, our application keys, if they opened it.
+func (h *handshake) nextSeq(c *suite, keys *trafficKeys) (seq uint64, out half, ok bool) {
 	if len(h.last) == 0 {
 		return 0, out, false
 	}
-	out.expand(c, h.secrets.server[:])
+	out.expand(c, keys)
 	if seq, _, ok = h.try(&out, ticketRecords); ok {
 		return seq + 1, out, true
 	}
-	out.expand(c, h.secrets.handshake[:])
+	shaking := c.derive(h.secrets.handshake[:])
+	out.expand(c, &shaking)
 	_, first, ok := h.try(&out, handshakeRecords)
 	return 0, half{}, ok && first == finished
 }
