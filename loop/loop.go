@@ -10,9 +10,8 @@ type Config struct {
 	// Bytes one connection may move per turn, each direction, before the others get their share.
 	// Default 256 KiB: four full receive buffers. The loop only keeps the figure; wsi obeys it.
 	Bytes int
-	// Accepts per turn, all listeners together. Default 16: a fifth of a millisecond's worth, so that a
-	// storm of connections adds no more than that to everybody's turn, and enough that a turn's own
-	// cost does not show.
+	// Accepts per turn, all listeners together. Default 16: so few that a storm of connections adds
+	// little to everybody's turn, and enough that a turn's own cost does not show.
 	Accepts int
 	// Newcomers served per turn: see Loop.Newcomer. Default 16, for the same reason.
 	Newcomers int

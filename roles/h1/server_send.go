@@ -97,7 +97,7 @@ type headKind struct {
 }
 
 // lastHead is the response head that was made last. The next is often the same until the clock has
-// moved on: to find that out costs a third of making it.
+// moved on: to find that out costs about half of making it.
 type lastHead struct {
 	kind   headKind
 	date   []byte
