@@ -16,8 +16,8 @@ type Exchange interface {
 	// not be among m.Fields. The error says what is wrong with m, and nothing was sent.
 	SendHead(m *Message, end bool) error
 	// Room returns space for body bytes, at least MinRoom unless less than that is left of an
-	// announced length, or nil when nothing can be taken now: then WantWrite, and wait for Writable.
-	// Valid until the next call on the exchange.
+	// announced length, of the peer's window, or of what leaves together; nil when nothing can be taken
+	// now: then WantWrite, and wait for Writable. Valid until the next call on the exchange.
 	Room() []byte
 	// Commit appends the first n bytes of Room to our body; end completes it, and so does reaching an
 	// announced length, be it 0. n may be 0. To end short of the announced length breaks the exchange,
@@ -40,7 +40,17 @@ type Exchange interface {
 	SetHandler(h Handler)
 }
 
-// MinRoom is the least that Exchange.Room offers.
+// Windowed is what an Exchange is besides when its protocol grants the peer a window for each body
+// (RFC 9113 s.5.2).
+type Windowed interface {
+	// ManualCredit has the peer's window grow by Exchange.Credit alone from now on. Until then it grows
+	// as Body returns.
+	ManualCredit()
+	// PeerWindow is how many bytes of body the peer may still send, as far as we have granted.
+	PeerWindow() int64
+}
+
+// MinRoom is the least that Exchange.Room offers, where nothing but the transport bounds it.
 const MinRoom = 16<<10 - 64
 
 // Handler is told what happens on an exchange. Slices are views into the receive buffer, valid during

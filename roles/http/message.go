@@ -40,8 +40,11 @@ type Message struct {
 	// Target is the request-target as it stood on the wire (RFC 9112 s.3.2). When sent, an empty
 	// Target is made from Path and Query.
 	Target []byte
-	// Scheme is that of a target in absolute form, or of :scheme; empty otherwise.
+	// Scheme is that of a target in absolute form, or of :scheme; empty otherwise. When sent over h2 it
+	// must be there.
 	Scheme []byte
+	// Protocol is what an extended CONNECT asks for, "websocket" say (RFC 8441 s.4); empty otherwise.
+	Protocol []byte
 	// Authority is the host and port asked for: the target's where it names one, else the Host
 	// field's. When sent it becomes Host or :authority.
 	Authority []byte
