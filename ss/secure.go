@@ -17,6 +17,7 @@ type security struct {
 	rt      *Runtime
 	shared  *tls.Shared
 	task    loop.Task
+	timer   loop.Timer // for sessions that go quiet
 	stores  map[*policy.TrustStore]*tls.TrustStore
 	clients map[clientKey]*tls.Client
 	closing bool
@@ -46,6 +47,11 @@ func (r *Runtime) security() *security {
 	c.Now = r.loop.Now
 	c.TakeStep = r.loop.TakeHandshake
 	c.Kick = func() { r.loop.Defer(&s.task, s) }
+	c.Arm = func(at time.Duration) {
+		if !s.closing {
+			r.loop.Arm(&s.timer, at, s)
+		}
+	}
 	c.Charge, c.Release = r.loop.Account().Charge, r.loop.Account().Release
 	if b := tls.BuildTime(); c.Floor.Before(b) {
 		c.Floor = b
@@ -66,14 +72,18 @@ func (s *security) RunTask(time.Duration) {
 	s.shared.Turn()
 }
 
+// Expired implements loop.Expirer.
+func (s *security) Expired(now time.Duration) { s.shared.Timeout(now) }
+
 // close ends the handshakes that are under way, at the end of the turn.
 func (s *security) close() {
 	s.closing = true
+	s.rt.loop.Disarm(&s.timer)
 	s.rt.loop.Defer(&s.task, s)
 }
 
-// Label names the task in reports.
-func (s *security) Label() string { return "handshakes" }
+// Label names the task and the timer in reports.
+func (s *security) Label() string { return "TLS" }
 
 // TLS is what the runtime's TLS sessions share, nil before the first TLS stream was created.
 func (r *Runtime) TLS() *tls.Shared {

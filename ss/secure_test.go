@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/netip"
@@ -20,7 +21,11 @@ import (
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/tls"
 )
+
+// napTime is after how long the sessions of a secureWorld fall asleep.
+const napTime = 20 * time.Millisecond
 
 // pki is a certificate authority and one certificate of it for the names, as base64 DER.
 type pki struct {
@@ -78,7 +83,8 @@ func secureWorld(t *testing.T, p pki, server, client string, certs ...stdtls.Cer
 		if err != nil {
 			t.Fatalf("%v\n%s", err, doc)
 		}
-		rt, err := ss.New(ss.Config{Loop: l, Policy: pol, PanicOnIllegal: true, ClientCerts: certs, KeepWarm: -1})
+		rt, err := ss.New(ss.Config{Loop: l, Policy: pol, PanicOnIllegal: true, ClientCerts: certs, KeepWarm: -1,
+			TLS: tls.Config{Quiet: napTime}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -306,5 +312,51 @@ func TestCloseEndsHandshakes(t *testing.T) {
 	}
 	if s := srv.TLS(); s.InFlight()+s.Waiting() > 0 || srv.Len() > 0 {
 		t.Errorf("after Close: %d handshakes in flight, %d waiting, %d streams; want none", s.InFlight(), s.Waiting(), srv.Len())
+	}
+}
+
+// Sessions are put to sleep by one timer of the runtime's, which is gone when nobody is awake.
+func TestSessionsFallAsleep(t *testing.T) {
+	p := newPKI(t, "device.example", "127.0.0.1")
+	l, srv, _ := secureWorld(t, p, `"protocol":"raw"`, `"endpoint":"127.0.0.1","protocol":"raw"`)
+	var at loop.Addr
+	srv.Each(func(h *ss.Handle) { at, _ = h.Addr() })
+	turn := func() {
+		if err := l.Service(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := net.Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.IP.Port()).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	peer := stdtls.Client(c, &stdtls.Config{InsecureSkipVerify: true})
+	for naps := uint64(1); naps <= 2; naps++ {
+		answer := make(chan error, 1)
+		go func() {
+			b := make([]byte, 4)
+			_, err := peer.Write([]byte("ping"))
+			if err == nil {
+				_, err = io.ReadFull(peer, b)
+			}
+			answer <- err
+		}()
+		for end, done := time.Now().Add(10*time.Second), false; !done || srv.TLS().Counters.Slept < naps; turn() {
+			select {
+			case err := <-answer:
+				if err != nil {
+					t.Fatal(err)
+				}
+				done = true
+			default:
+			}
+			if time.Now().After(end) {
+				t.Fatalf("answered %v, counted %+v; want %d naps", done, srv.TLS().Counters, naps)
+			}
+		}
+	}
+	if n := srv.TLS().Counters; n.Woken < 3 || l.Stats().Timers > 1 {
+		t.Errorf("woken %d, %d timers; want both directions twice, and none but the connection's", n.Woken, l.Stats().Timers)
 	}
 }

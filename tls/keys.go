@@ -8,7 +8,6 @@ import (
 	"crypto/sha512"
 	stdtls "crypto/tls"
 	"hash"
-	"time"
 
 	// The standard library has this AEAD only inside of crypto/tls.
 	"golang.org/x/crypto/chacha20poly1305"
@@ -54,11 +53,12 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 }
 
 // direction is one direction of the record layer: all that must be kept of it. The key and IV follow from
-// the secret, but to derive them takes ten times as long as to expand them, and is due at each waking.
+// the secret, but to derive them takes ten times as long as to expand them, and is due at each waking. The
+// secret stands apart from what a record needs.
 type direction struct {
-	secret [maxSecret]byte // application_traffic_secret_N; the suite says how much of it counts
-	seq    uint64          // of the next record
+	seq    uint64 // of the next record
 	keys   trafficKeys
+	secret [maxSecret]byte // application_traffic_secret_N; the suite says how much of it counts
 }
 
 // trafficKeys are what RFC 8446 s.7.3 makes of a traffic secret; the suite says how much of key counts.
@@ -128,16 +128,4 @@ func (h *half) nonce(n *[ivLen]byte, seq uint64) {
 	for i := range 8 {
 		n[ivLen-1-i] ^= byte(seq >> (8 * i))
 	}
-}
-
-// awake is what a session holds in addition while it is in use.
-type awake struct {
-	in, out half
-	active  time.Duration // when a record last moved
-	due     time.Duration // when to see whether it has gone quiet
-}
-
-func (a *awake) wipe() {
-	a.in.wipe()
-	a.out.wipe()
 }

@@ -260,42 +260,6 @@ func TestOwnKeysAreReplacedInTime(t *testing.T) {
 	}
 }
 
-func TestSleepAndWake(t *testing.T) {
-	for _, c := range suites {
-		sh := newShared(t, nil)
-		p := newRaw(t, sh, c.id)
-		if !p.s.Asleep() {
-			t.Error("awake after a handshake without a ticket: keys are expanded that nobody needs yet")
-		}
-		p.low.Feed(p.seal(typeData, []byte("x"), 0))
-		p.low.Sleep(3 * time.Second)
-		p.p.send([]byte("y"))
-		p.hears()
-		p.low.Sleep(4 * time.Second)
-		if p.s.Asleep() {
-			t.Error("asleep 4 s after a record, want 5")
-		}
-		p.low.Sleep(2 * time.Second)
-		if !p.s.Asleep() || sh.Counters.Slept != 1 {
-			t.Errorf("asleep %v after 6 s, counted %d; want asleep, 1", p.s.Asleep(), sh.Counters.Slept)
-		}
-		if d := p.s.Deadline(); d != 0 {
-			t.Errorf("deadline asleep: got %v, want none", d)
-		}
-		b := p.seal(typeData, []byte("z"), 0)
-		p.low.Feed(b[:3])
-		if !p.s.Asleep() {
-			t.Error("three bytes woke it: a whole record has work for keys")
-		}
-		p.low.Feed(b[3:])
-		p.want([]byte("xz"))
-		p.p.send([]byte("y"))
-		if got := fmt.Sprint(p.hears()); got != fmt.Sprint([]message{data("y")}) {
-			t.Errorf("heard %s, want y", got)
-		}
-	}
-}
-
 func TestSecretsAreWiped(t *testing.T) {
 	sh := newShared(t, nil)
 	p := newRaw(t, sh, stdtls.TLS_AES_256_GCM_SHA384)

@@ -44,21 +44,24 @@ type Session struct {
 	conn    *keptConn  // of sessions that keep their tls.Conn
 	held    *held      // output that the transport refused, and what waits for it
 	aw      *awake     // nil asleep
-	peer    *peer      // nil when there is nothing to tell of the peer
-	in, out direction  // of sessions whose record layer is ours
+	plain   uint32     // see rxRecords
+	skip    uint32
+	flags   flags
+	suite   uint8 // index in suites
+	useless uint8 // records that brought nothing, in a row
+	fragLen uint8 // bytes in frag
+	alpn    uint8 // index in end.alpn, from 1
+	group   uint16
+	in, out direction // of sessions whose record layer is ours
 
-	plain, skip uint32 // see rxRecords
-	updates     uint32 // KeyUpdates in the ten seconds numbered window
-	window      uint32
-	group       uint16
-	version     uint16
-	cipher      uint16
-	flags       flags
-	suite       uint8 // index in suites
-	alpn        uint8 // index in end.alpn, from 1
-	useless     uint8 // records that brought nothing, in a row
-	frag        [4]byte
-	fragLen     uint8 // bytes of a handshake message that was cut by the end of a record
+	// What follows is not looked at for a record that brings data.
+
+	peer    *peer  // nil when there is nothing to tell of the peer
+	updates uint32 // KeyUpdates in the ten seconds numbered window
+	window  uint32
+	frag    [4]byte // a handshake message that was cut by the end of a record
+	version uint16
+	cipher  uint16
 }
 
 var (
@@ -166,7 +169,6 @@ func (s *Session) Writable(now time.Duration) {
 
 // Deadline is roles.Upper's.
 func (s *Session) Deadline() time.Duration {
-	var d time.Duration
 	switch {
 	case s.held != nil && s.held.due != 0:
 		return s.held.due
@@ -175,12 +177,9 @@ func (s *Session) Deadline() time.Duration {
 	case s.hs != nil:
 		return s.hs.due
 	case s.flags&opened != 0:
-		d = s.upper.Deadline()
+		return s.upper.Deadline()
 	}
-	if s.aw != nil && s.aw.due != 0 && (d == 0 || s.aw.due < d) {
-		d = s.aw.due
-	}
-	return d
+	return 0
 }
 
 // Timeout is roles.Upper's.
@@ -200,14 +199,9 @@ func (s *Session) Timeout(now time.Duration) {
 			}
 			s.finish(roles.Immediate, &Error{Op: "handshake", Peer: s.end.name, Err: err})
 		}
-	default:
-		if s.aw != nil && s.aw.due != 0 && s.aw.due <= now {
-			s.grewQuiet(now)
-		}
-		if s.flags&opened != 0 {
-			if d := s.upper.Deadline(); d != 0 && d <= now {
-				s.upper.Timeout(now)
-			}
+	case s.flags&opened != 0:
+		if d := s.upper.Deadline(); d != 0 && d <= now {
+			s.upper.Timeout(now)
 		}
 	}
 	s.leave(now, false)

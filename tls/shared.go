@@ -15,8 +15,8 @@ const (
 	keptCost = 7 << 10
 	// maxHandshakes is the default of Config.MaxHandshakes: less than 7 MiB of them.
 	maxHandshakes = 256
-	// awakeMax is how many unused pairs of key holders are kept for the next that wakes.
-	awakeMax = 64
+	// spareMax is how many unused holders of keys are kept for the next session that wakes.
+	spareMax = 64
 	// recordLimit is how many records are sealed under one key before it is replaced: the GCM suites
 	// are good for 2^24.5 full ones (RFC 8446 s.5.5), ChaCha20-Poly1305 for more.
 	recordLimit = 1 << 24
@@ -46,9 +46,12 @@ type Config struct {
 	MaxHandshakes int
 	// Handshake is how long one may take, with waiting. Default 10 s.
 	Handshake time.Duration
-	// Quiet is after how long without a record a session gives its expanded keys back. Default 5 s,
-	// negative: never.
+	// Quiet is after how long without a record a session gives its expanded keys back; it may take half
+	// as long again. Default 5 s, negative: never.
 	Quiet time.Duration
+	// Arm asks to have Timeout called at a time on the clock of Now. Default: nobody does, and no session
+	// sleeps.
+	Arm func(at time.Duration)
 	// Sessions is how many sessions clients remember for resumption, of all endpoints together.
 	// Default 256, negative: none.
 	Sessions int
@@ -86,7 +89,9 @@ type Shared struct {
 	open    openRecord
 	scratch []byte // what a tls.Conn has written since it was entered
 	nonce   [ivLen]byte
-	awake   []*awake
+	queue   awakeList // of all sessions that are awake
+	spare   []*awake
+	armed   bool   // Timeout will be called
 	limit   uint64 // recordLimit
 }
 
@@ -176,23 +181,6 @@ func (sh *Shared) charge(n int) {
 func (sh *Shared) release(n int) {
 	if sh.cfg.Release != nil {
 		sh.cfg.Release(n)
-	}
-}
-
-// takeAwake gives a session somewhere to expand its keys.
-func (sh *Shared) takeAwake() *awake {
-	if k := len(sh.awake); k > 0 {
-		a := sh.awake[k-1]
-		sh.awake = sh.awake[:k-1]
-		return a
-	}
-	return new(awake)
-}
-
-func (sh *Shared) giveAwake(a *awake) {
-	a.wipe()
-	if len(sh.awake) < awakeMax {
-		sh.awake = append(sh.awake, a)
 	}
 }
 

@@ -2,6 +2,10 @@ package tls
 
 import "time"
 
+// quietSteps bounds how many sessions one Timeout looks at: when a whole crowd goes quiet at once, others
+// are served in between.
+const quietSteps = 512
+
 // wakeIn returns the expanded keys of what comes in.
 func (s *Session) wakeIn(now time.Duration) *half {
 	s.stir(now)
@@ -28,29 +32,104 @@ func (s *Session) wakeOut() *half {
 	return h
 }
 
-// stir notes that a record moves. The deadline is set once and then looked at when it comes, for a timer
-// that moved with every record would cost more than the record.
+// stir notes that a record moves.
 func (s *Session) stir(now time.Duration) {
 	if s.aw == nil {
-		s.aw = s.end.sh.takeAwake()
-		s.aw.due = 0
-		if q := s.end.sh.cfg.Quiet; q > 0 {
-			s.aw.due = now + q
-			if s.flags&inside == 0 {
-				s.low.Rearm()
-			}
-		}
+		s.aw = s.end.sh.takeAwake(s, now)
 	}
 	s.aw.active = now
 }
 
-// grewQuiet gives the expanded keys back if no record has moved for Config.Quiet.
-func (s *Session) grewQuiet(now time.Duration) {
-	if due := s.aw.active + s.end.sh.cfg.Quiet; due > now {
-		s.aw.due = due
-		return
+// awake is what a session holds in addition while it is in use. It stands in a queue in which each waits
+// equally long to be looked at, so that the queue is in order of time and needs one timer for all: a timer
+// per session would be moved through the loop's heap at each waking, past those of connections that sleep.
+type awake struct {
+	s          *Session
+	prev, next *awake
+	due        time.Duration // when to see whether it has gone quiet
+	active     time.Duration // when a record last moved
+	in, out    half
+}
+
+// awakeList is the queue.
+type awakeList struct{ first, last *awake }
+
+func (l *awakeList) add(a *awake) {
+	a.prev, a.next = l.last, nil
+	if l.last == nil {
+		l.first = a
+	} else {
+		l.last.next = a
 	}
-	s.end.sh.giveAwake(s.aw)
-	s.aw = nil
-	s.end.sh.Counters.Slept++
+	l.last = a
+}
+
+func (l *awakeList) remove(a *awake) {
+	if a.prev == nil {
+		l.first = a.next
+	} else {
+		a.prev.next = a.next
+	}
+	if a.next == nil {
+		l.last = a.prev
+	} else {
+		a.next.prev = a.prev
+	}
+	a.prev, a.next = nil, nil
+}
+
+// takeAwake gives s somewhere to expand its keys.
+func (sh *Shared) takeAwake(s *Session, now time.Duration) *awake {
+	var a *awake
+	if k := len(sh.spare); k > 0 {
+		a, sh.spare = sh.spare[k-1], sh.spare[:k-1]
+	} else {
+		a = new(awake)
+	}
+	a.s = s
+	sh.enqueue(a, now)
+	if !sh.armed {
+		sh.arm()
+	}
+	return a
+}
+
+// giveAwake takes back what takeAwake gave.
+func (sh *Shared) giveAwake(a *awake) {
+	sh.queue.remove(a)
+	*a = awake{}
+	if len(sh.spare) < spareMax {
+		sh.spare = append(sh.spare, a)
+	}
+}
+
+func (sh *Shared) enqueue(a *awake, now time.Duration) {
+	a.due = now + max(sh.cfg.Quiet/2, 1)
+	sh.queue.add(a)
+}
+
+func (sh *Shared) arm() {
+	if sh.queue.first != nil && sh.cfg.Quiet > 0 && sh.cfg.Arm != nil {
+		sh.armed = true
+		sh.cfg.Arm(sh.queue.first.due)
+	}
+}
+
+// Timeout puts the sessions to sleep that have been quiet for Config.Quiet. It is called when the time has
+// come that was given to Config.Arm.
+func (sh *Shared) Timeout(now time.Duration) {
+	sh.armed = false
+	a := sh.queue.first
+	for n := 0; a != nil && a.due <= now && n < quietSteps; n++ {
+		if a.active+sh.cfg.Quiet <= now {
+			a.s.aw = nil
+			sh.giveAwake(a)
+			sh.Counters.Slept++
+		} else {
+			sh.queue.remove(a)
+			sh.enqueue(a, now)
+		}
+		a = sh.queue.first
+	}
+	sh.arm()
 }

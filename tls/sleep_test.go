@@ -1,0 +1,119 @@
+package tls
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// napper is a Shared whose timer is the test's.
+type napper struct {
+	*Shared
+	at   time.Duration // when Timeout was asked for
+	asks int
+}
+
+func newNapper(t testing.TB, quiet time.Duration) *napper {
+	n := &napper{}
+	n.Shared = newShared(t, func(c *Config) {
+		c.Quiet = quiet
+		c.Arm = func(at time.Duration) { n.at = at; n.asks++ }
+	})
+	return n
+}
+
+// pass has time pass on p's transport and on n, which is asked when it said so.
+func (n *napper) pass(p *raw, d time.Duration) {
+	p.low.Sleep(d)
+	for n.armed && n.at <= p.low.Now {
+		n.Timeout(n.at)
+	}
+}
+
+func TestSleepAndWake(t *testing.T) {
+	for _, c := range suites {
+		n := newNapper(t, 0)
+		p := newRaw(t, n.Shared, c.id)
+		if !p.s.Asleep() {
+			t.Error("awake after a handshake without a ticket: keys are expanded that nobody needs yet")
+		}
+		p.low.Feed(p.seal(typeData, []byte("x"), 0))
+		n.pass(p, 3*time.Second)
+		p.p.send([]byte("y"))
+		p.hears()
+		n.pass(p, 4*time.Second)
+		if p.s.Asleep() {
+			t.Error("asleep 4 s after a record, want 5")
+		}
+		n.pass(p, 3500*time.Millisecond)
+		if !p.s.Asleep() || n.Counters.Slept != 1 {
+			t.Errorf("asleep %v 7.5 s after a record, counted %d; want asleep, 1", p.s.Asleep(), n.Counters.Slept)
+		}
+		if n.armed || p.s.Deadline() != 0 {
+			t.Errorf("asleep: armed %v, deadline %v; want no timer", n.armed, p.s.Deadline())
+		}
+		b := p.seal(typeData, []byte("z"), 0)
+		p.low.Feed(b[:3])
+		if !p.s.Asleep() {
+			t.Error("three bytes woke it: a whole record has work for keys")
+		}
+		p.low.Feed(b[3:])
+		p.want([]byte("xz"))
+		p.p.send([]byte("y"))
+		if got := fmt.Sprint(p.hears()); got != fmt.Sprint([]message{data("y")}) {
+			t.Errorf("heard %s, want y", got)
+		}
+	}
+}
+
+// A session in use is looked at and left awake; one that ends is looked at no more.
+func TestBusySessionsStayAwake(t *testing.T) {
+	n := newNapper(t, 4*time.Second)
+	v := newServer(t, n.Shared, nil)
+	busy, quiet, gone := newRawOn(t, v), newRawOn(t, v), newRawOn(t, v)
+	for _, p := range []*raw{busy, quiet, gone} {
+		p.low.Feed(p.seal(typeData, []byte("x"), 0))
+	}
+	if n.asks != 1 {
+		t.Errorf("three sessions woke: asked for %d timers, want 1", n.asks)
+	}
+	gone.low.Break(nil)
+	for range 12 {
+		n.pass(busy, time.Second)
+		busy.low.Feed(busy.seal(typeData, []byte("x"), 0))
+	}
+	if busy.s.Asleep() || !quiet.s.Asleep() || n.Counters.Slept != 1 {
+		t.Errorf("after 12 s: the busy one asleep %v, the quiet one %v, counted %d; want false, true, 1",
+			busy.s.Asleep(), quiet.s.Asleep(), n.Counters.Slept)
+	}
+}
+
+func TestNeverAsleep(t *testing.T) {
+	n := newNapper(t, -1)
+	p := newRaw(t, n.Shared, suites[0].id)
+	p.low.Feed(p.seal(typeData, []byte("x"), 0))
+	n.pass(p, 24*time.Hour)
+	if p.s.Asleep() || n.asks != 0 {
+		t.Errorf("asleep %v, asked for %d timers; want awake, none", p.s.Asleep(), n.asks)
+	}
+}
+
+// A crowd that goes quiet at once is put to sleep in parts.
+func TestCrowdsSleepInParts(t *testing.T) {
+	n := newNapper(t, time.Second)
+	k := &sink{}
+	crowd := make([]Session, quietSteps+1)
+	e := &end{sh: n.Shared}
+	for i := range crowd {
+		crowd[i] = Session{low: k, upper: k, end: e, flags: stands | ours}
+		crowd[i].stir(0)
+	}
+	n.Timeout(time.Minute)
+	if n.Counters.Slept != quietSteps || !n.armed || n.at > time.Minute {
+		t.Errorf("slept %d, armed %v at %v; want %d, and the rest at once", n.Counters.Slept, n.armed, n.at, quietSteps)
+	}
+	n.Timeout(time.Minute)
+	if n.Counters.Slept != quietSteps+1 || n.armed {
+		t.Errorf("slept %d, armed %v; want all, and no timer", n.Counters.Slept, n.armed)
+	}
+}
