@@ -15,6 +15,8 @@ type contender struct {
 	peer string // its name in peers, or empty for nginx
 	ours bool
 	spin time.Duration
+	// quiet is millrace's alone; see peerEnv.
+	quiet time.Duration
 }
 
 // The names in tables and JSON.
@@ -22,6 +24,8 @@ const (
 	nameLimit        = "limit"
 	nameMillrace     = "millrace"
 	nameMillraceSpin = "millrace -spin"
+	nameAwake        = "millrace, never asleep"
+	namePlain        = "millrace without TLS"
 	nameNetHTTP      = "net/http"
 	nameFastHTTP     = "fasthttp"
 	nameNginx        = "nginx"
@@ -71,6 +75,9 @@ func (l *lab) start(c contender, kind string) (*process, error) {
 	} else {
 		if c.spin > 0 {
 			args = append(args, "-spin", c.spin.String())
+		}
+		if c.quiet != 0 {
+			args = append(args, "-quiet", c.quiet.String())
 		}
 		args = append(args, c.peer, kind)
 		if p, err = l.self(c.name, l.serverCore, args...); err == nil {

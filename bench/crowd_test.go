@@ -23,7 +23,7 @@ func TestCrowdWakes(t *testing.T) {
 				t.Fatal(err)
 			}
 			v, err := id.wake()
-			if err != nil || v[keyWoken] <= 0 || v[keyAwake] <= 0 {
+			if err != nil || v[keyWoken] <= 0 || v[keyAgain] <= 0 {
 				t.Errorf("got %v, %v; want two latencies", v, err)
 			}
 			if err := id.allThere(); err != nil {

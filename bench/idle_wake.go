@@ -8,37 +8,84 @@ import (
 
 // The keys of the table about waking.
 const (
-	keyWoken   = "p50_woken_us"
-	keyAwake   = "p50_awake_us"
-	keyWake    = "p50_woken_less_awake_us"
-	keyWakeCPU = "cpu_woken_less_awake_us"
+	keyWoken    = "p50_woken_us"
+	keyAgain    = "p50_again_us"
+	keyWokenCPU = "cpu_woken_us"
+	keyAgainCPU = "cpu_again_us"
+	keyMoreCPU  = "cpu_woken_less_again_us"
+	keyWake     = "cpu_woken_less_never_asleep_us"
+)
+
+// neverAsleep and plainH1 are what a sleeping session is held against: the same server whose sessions keep
+// their expanded keys, and one without TLS. All three have the same crowd.
+var (
+	neverAsleep = contender{name: nameAwake, peer: "millrace", ours: true, quiet: -1}
+	plainH1     = contender{name: namePlain, peer: "millrace", ours: true}
 )
 
 // wakeAll measures a request on connections that have been idle since the beginning, and once more on the
-// same while they are awake. The difference is what sleeping costs, kept apart from what a request does.
-// Each round wakes others.
-func (l *lab) wakeAll(idlers []idler, r *report) error {
-	rounds := l.rounds
-	for _, id := range idlers {
-		rounds = min(rounds, id.counts.many/wakeSet)
-	}
-	t := r.table(&table{Name: "wake", Title: fmt.Sprintf("request on each of %d connections that slept, and once more", wakeSet),
+// same. Each round wakes others.
+//
+// The first request costs more than the second also where nobody sleeps: what a connection consists of, in
+// the kernel and in the server, has left the caches. What sleeping adds is the first request's cost less
+// that of the server whose sessions never sleep.
+func (l *lab) wakeAll(idlers []idler, settle time.Duration, r *report) error {
+	t := r.table(&table{Name: "wake", Title: fmt.Sprintf("request on each of %d connections that were idle, and once more", wakeSet),
 		Measures: []measure{
-			{Key: keyWoken, Head: "p50 us", Chart: true}, {Key: keyAwake, Head: "p50 us again"}, {Key: keyWake, Head: "p50 us more"},
-			{Key: keyWakeCPU, Head: "CPU us more", Chart: true},
+			{Key: keyWokenCPU, Head: "CPU us", Chart: true}, {Key: keyAgainCPU, Head: "CPU us again"}, {Key: keyMoreCPU, Head: "CPU us more"},
+			{Key: keyWake, Head: "of that for waking", Chart: true},
+			{Key: keyWoken, Head: "p50 us"}, {Key: keyAgain, Head: "p50 us again"},
 		}})
-	for round := range rounds {
-		l.say("idle: waking: round %d of %d", round+1, rounds)
-		for i := range idlers {
-			id := idlers[(i+round)%len(idlers)]
-			values, err := id.wake()
-			if err != nil {
+	n := idlers[0].counts
+	more, err := l.wakeless(n, settle)
+	if err != nil {
+		return err
+	}
+	all := append(more, idlers...)
+	for round := range min(l.rounds, n.many/wakeSet) {
+		l.say("idle: waking: round %d of %d", round+1, l.rounds)
+		values := make([]map[string]float64, len(all))
+		for i := range all {
+			at := (i + round) % len(all)
+			if values[at], err = all[at].wake(); err != nil {
 				return err
 			}
-			t.add(round, id.name, values)
+		}
+		for i, id := range all {
+			if id.name == nameMillrace {
+				values[i][keyWake] = values[i][keyWokenCPU] - values[0][keyWokenCPU]
+			}
+			t.add(round, id.name, values[i])
 		}
 	}
 	return nil
+}
+
+// wakeless fills the servers that wake nobody, the one whose sessions never sleep in front.
+func (l *lab) wakeless(n counts, settle time.Duration) ([]idler, error) {
+	var all []idler
+	for _, c := range []struct {
+		contender
+		kind string
+	}{{neverAsleep, kindTLS}, {plainH1, kindH1}} {
+		l.say("idle: %s: %d connections", c.name, n.many)
+		id := idler{contender: c.contender, counts: n}
+		var err error
+		if id.many, err = l.start(c.contender, c.kind); err != nil {
+			return nil, err
+		}
+		if id.crowd, err = l.crowd(id.many, n.many); err != nil {
+			return nil, err
+		}
+		all = append(all, id)
+	}
+	time.Sleep(settle)
+	for _, id := range all {
+		if err := id.many.free(); err != nil { // as weigh does to the others
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // wake measures one set of connections.
@@ -52,8 +99,8 @@ func (id idler) wake() (map[string]float64, error) {
 		return nil, err
 	}
 	return map[string]float64{
-		keyWoken: micros(woken), keyAwake: micros(again), keyWake: micros(woken - again),
-		keyWakeCPU: micros(cpu-cpuAgain) / wakeSet,
+		keyWoken: micros(woken), keyAgain: micros(again),
+		keyWokenCPU: micros(cpu) / wakeSet, keyAgainCPU: micros(cpuAgain) / wakeSet, keyMoreCPU: micros(cpu-cpuAgain) / wakeSet,
 	}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/h1"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/tls"
 )
 
 // millracePolicy and millraceSecure are all that the peer's program does not say itself; the latter
@@ -59,7 +60,7 @@ func runMillrace(e *peerEnv) error {
 	l := loop.New(sys, loop.Config{Spin: e.spin})
 	hour := h1.NewConfig()
 	hour.Timeouts.Idle = time.Hour // as nginx is told; the others keep idle connections for ever
-	rt, err := ss.New(ss.Config{Loop: l, Policy: p, H1: hour})
+	rt, err := ss.New(ss.Config{Loop: l, Policy: p, H1: hour, TLS: tls.Config{Quiet: e.quiet}})
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,9 @@ func secure(kind string) bool { return kind == kindTLS || kind == kindBulk }
 type peerEnv struct {
 	kind string
 	spin time.Duration // how long millrace's loop looks before it sleeps; 0 is its default
-	cert string        // the directory of credentials, for the kinds over TLS
+	// quiet is after how long millrace puts a TLS session to sleep: 0 is its default, negative is never.
+	quiet time.Duration
+	cert  string // the directory of credentials, for the kinds over TLS
 	// report says that the server accepts connections at addr. It is called once.
 	report func(addr string)
 	// calls, set before report by a peer that counts its system calls, returns them from any goroutine.
@@ -49,19 +51,20 @@ var peers = map[string]func(*peerEnv) error{
 // errNotBuilt is returned by a peer that is not part of this build.
 var errNotBuilt = errors.New("not built in")
 
-// peerMain is `bench peer [-spin D] [-cert DIR] NAME KIND`: a server that says "listening ADDR" on standard output,
+// peerMain is `bench peer [-spin D] [-quiet D] [-cert DIR] NAME KIND`: a server that says "listening ADDR" on standard output,
 // answers SIGUSR1 (free memory) with "freed ok" and SIGUSR2 with "stats JSON", and ends at SIGTERM.
 func peerMain(args []string) int {
 	env := new(peerEnv)
 	fs := flag.NewFlagSet("bench peer", flag.ContinueOnError)
 	fs.DurationVar(&env.spin, "spin", 0, "how long millrace's loop looks before it sleeps")
+	fs.DurationVar(&env.quiet, "quiet", 0, "after how long millrace puts a TLS session to sleep; negative: never")
 	fs.StringVar(&env.cert, "cert", "", "directory of certificate and key")
 	if fs.Parse(args) != nil {
 		return 2
 	}
 	serve := peers[fs.Arg(0)]
 	if fs.NArg() != 2 || serve == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-cert DIR] NAME h1|raw|tls|bulk")
+		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|raw|tls|bulk")
 		return 2
 	}
 	env.kind = fs.Arg(1)
