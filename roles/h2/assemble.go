@@ -1,0 +1,316 @@
+package h2
+
+import (
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// section is what a header section is: it decides which pseudo fields belong into it.
+type section uint8
+
+const (
+	requestSection section = iota
+	responseSection
+	trailerSection
+)
+
+// The pseudo fields, as bits of what a section has.
+const (
+	hasMethod = 1 << iota
+	hasScheme
+	hasAuthority
+	hasPath
+	hasProtocol
+	hasStatus
+)
+
+// assembler gathers the fields that hpack emits into a message. There is one per loop; what it holds is
+// valid until the next section.
+type assembler struct {
+	msg     *http.Message
+	text    []byte // what the message points into
+	section section
+	limit   int // of the list
+	max     int // of fields
+	list    int
+	cookies int
+	pseudo  uint8
+	lengths uint8
+	hosts   uint8
+	over    bool
+	fault   *fault
+	host    []byte
+}
+
+// begin starts a section.
+func (a *assembler) begin(c *Config, s section) {
+	m := &c.msg
+	m.Reset()
+	m.Version, m.Length = http.HTTP2, http.UnknownLength
+	*a = assembler{msg: m, text: a.text[:0], section: s, limit: c.Limits.HeaderList, max: c.Limits.Fields}
+}
+
+// keep copies s into the section's text.
+func (a *assembler) keep(s string) []byte {
+	n := len(a.text)
+	a.text = append(a.text, s...)
+	return a.text[n:len(a.text):len(a.text)]
+}
+
+// emit is what hpack calls for each field. What is wrong with a section is noted and judged at its end, since
+// the block has to be read to the end all the same.
+func (a *assembler) emit(f hpack.HeaderField) {
+	if a.over || a.fault != nil {
+		return
+	}
+	if a.list += len(f.Name) + len(f.Value) + 32; a.list > a.limit {
+		a.over = true
+		return
+	}
+	if len(f.Name) > 0 && f.Name[0] == ':' {
+		a.fault = a.emitPseudo(f)
+		return
+	}
+	if len(a.msg.Fields) >= a.max {
+		a.over = true
+		return
+	}
+	a.fault = a.emitField(f)
+}
+
+func (a *assembler) emitPseudo(f hpack.HeaderField) *fault {
+	if len(a.msg.Fields) > 0 {
+		return errPseudo
+	}
+	var bit uint8
+	var to *[]byte
+	m := a.msg
+	switch f.Name {
+	case ":method":
+		bit, to = hasMethod, &m.Method
+	case ":scheme":
+		bit, to = hasScheme, &m.Scheme
+	case ":authority":
+		bit, to = hasAuthority, &m.Authority
+	case ":path":
+		bit, to = hasPath, &m.Target
+	case ":protocol":
+		bit, to = hasProtocol, &m.Protocol
+	case ":status":
+		bit = hasStatus
+		if m.Status = parseStatus(f.Value); m.Status == 0 {
+			return errStatus
+		}
+	default:
+		return errPseudo
+	}
+	switch {
+	case a.pseudo&bit != 0:
+		return errPseudo
+	case a.section == trailerSection:
+		return errTrailers
+	case (bit == hasStatus) != (a.section == responseSection):
+		return errPseudoMore
+	}
+	a.pseudo |= bit
+	if to != nil {
+		*to = a.keep(f.Value)
+	}
+	return nil
+}
+
+// parseStatus returns the status, 0 if s is none that HTTP/2 has (RFC 9113 s.8.6 drops 101).
+func parseStatus(s string) int {
+	if len(s) != 3 || s[0] < '1' || s[0] > '9' || s[1] < '0' || s[1] > '9' || s[2] < '0' || s[2] > '9' {
+		return 0
+	}
+	n := int(s[0]-'0')*100 + int(s[1]-'0')*10 + int(s[2]-'0')
+	if n == 101 {
+		return 0
+	}
+	return n
+}
+
+// lowerToken are the octets of field names (RFC 9113 s.8.2.1).
+var lowerToken = func() (t [256]bool) {
+	for c := range t {
+		t[c] = http.IsTokenByte(byte(c)) && (c < 'A' || c > 'Z')
+	}
+	return t
+}()
+
+func (a *assembler) emitField(f hpack.HeaderField) *fault {
+	if len(f.Name) == 0 {
+		return errName
+	}
+	for i := range len(f.Name) {
+		if !lowerToken[f.Name[i]] {
+			return errName
+		}
+	}
+	name, value := a.keep(f.Name), a.keep(f.Value)
+	if !http.ValidValue(value) {
+		return errValue
+	}
+	id := http.Lookup(name)
+	switch id {
+	case http.Connection, http.TransferEncoding, http.Upgrade, http.KeepAlive, http.ProxyConnection:
+		return errConnField
+	case http.TE:
+		if f.Value != "trailers" {
+			return errTE
+		}
+	case http.ContentLength:
+		n := parseLength(value)
+		if n < 0 || a.lengths > 0 && n != a.msg.Length || a.section == trailerSection {
+			return errLength
+		}
+		a.lengths, a.msg.Length = 1, n
+	case http.Host:
+		if a.hosts++; a.hosts > 1 {
+			return errAuthority
+		}
+		a.host = value
+	case http.Expect:
+		a.msg.Continue = a.msg.Continue || http.EqualFold(value, "100-continue")
+	case http.Cookie:
+		a.cookies++
+	}
+	a.msg.Fields = append(a.msg.Fields, http.Field{Name: name, Value: value, ID: id})
+	return nil
+}
+
+// parseLength returns a Content-Length's value, -1 if it is not a number.
+func parseLength(b []byte) int64 {
+	if len(b) == 0 || len(b) > 18 {
+		return -1
+	}
+	n := int64(0)
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+// finish judges the section as a whole and completes the message. A list that is too long is not judged.
+func (a *assembler) finish() *fault {
+	switch {
+	case a.fault != nil || a.over:
+		return a.fault
+	case a.section == trailerSection:
+		return nil
+	case a.section == responseSection:
+		if a.pseudo&hasStatus == 0 {
+			return errPseudoNone
+		}
+		a.joinCookies()
+		return nil
+	}
+	if f := a.finishRequest(); f != nil {
+		return f
+	}
+	a.joinCookies()
+	return nil
+}
+
+// finishRequest holds a request's pseudo fields to RFC 9113 s.8.3.1 and s.8.5, RFC 8441 s.4.
+func (a *assembler) finishRequest() *fault {
+	m := a.msg
+	if a.pseudo&hasMethod == 0 {
+		return errPseudoNone
+	}
+	if !http.ValidName(m.Method) {
+		return errMethod
+	}
+	connect := string(m.Method) == "CONNECT"
+	need := uint8(hasScheme | hasPath)
+	switch {
+	case connect && a.pseudo&hasProtocol == 0:
+		if a.pseudo&(hasScheme|hasPath) != 0 {
+			return errPseudoMore
+		}
+		need = hasAuthority
+	case connect:
+		need |= hasAuthority
+		if !http.ValidName(m.Protocol) {
+			return errPseudo
+		}
+	case a.pseudo&hasProtocol != 0:
+		return errPseudoMore
+	}
+	if a.pseudo&need != need {
+		return errPseudoNone
+	}
+	if a.hosts > 0 {
+		if a.pseudo&hasAuthority == 0 {
+			m.Authority = a.host
+		} else if !http.EqualFold(a.host, string(m.Authority)) {
+			return errAuthority
+		}
+	}
+	if !http.ValidAuthority(m.Authority) || connect && len(m.Authority) == 0 {
+		return errAuthority
+	}
+	if a.pseudo&hasScheme != 0 && !validScheme(m.Scheme) {
+		return errScheme
+	}
+	if a.pseudo&hasPath == 0 {
+		return nil
+	}
+	return splitTarget(m)
+}
+
+func splitTarget(m *http.Message) *fault {
+	t := m.Target
+	if !http.ValidTarget(t) || t[0] != '/' && (string(t) != "*" || string(m.Method) != "OPTIONS") {
+		return errPath
+	}
+	m.Path, m.Query = t, nil
+	for i, c := range t {
+		if c == '?' {
+			m.Path, m.Query = t[:i], t[i+1:]
+			break
+		}
+	}
+	return nil
+}
+
+// validScheme is RFC 3986 s.3.1.
+func validScheme(b []byte) bool {
+	for i, c := range b {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (i == 0 || (c < '0' || c > '9') && c != '+' && c != '-' && c != '.') {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// joinCookies makes one field of the crumbs into which HTTP/2 lets a client cut it (RFC 9113 s.8.2.3).
+func (a *assembler) joinCookies() {
+	if a.cookies < 2 {
+		return
+	}
+	from := len(a.text)
+	fields := a.msg.Fields
+	first, n := -1, 0
+	for _, f := range fields {
+		if f.ID == http.Cookie {
+			if first >= 0 {
+				a.text = append(a.text, "; "...)
+				a.text = append(a.text, f.Value...)
+				continue
+			}
+			first = n
+			a.text = append(a.text, f.Value...)
+		}
+		fields[n] = f
+		n++
+	}
+	fields[first].Value = a.text[from:len(a.text):len(a.text)]
+	a.msg.Fields = fields[:n]
+}

@@ -1,0 +1,322 @@
+package h2
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// Owner is told what becomes of a Client. It may start exchanges from inside of these calls.
+type Owner interface {
+	// Ready says that exchanges may be possible that were not: the connection has opened, the peer has changed
+	// its limit, or an exchange is over.
+	Ready(c *Client)
+	// Draining says that the peer has said GOAWAY: no exchange can be started any more. Those it has not seen
+	// end with http.ErrNotProcessed.
+	Draining(c *Client)
+	// Closed says that the connection is over; it comes after every exchange's Done.
+	Closed(c *Client, cause error)
+}
+
+// Client is the client's end of a connection. It is a value to embed: call Init, then hand it to the transport
+// as its roles.Upper. It carries as many exchanges at a time as the peer takes.
+type Client struct {
+	conn
+	// Owner may be nil. It is set after Init.
+	Owner  Owner
+	memory memory
+}
+
+var _ roles.Upper = (*Client)(nil)
+
+// Init makes c a client on l. c must not be in use.
+func (c *Client) Init(cfg *Config, l roles.Lower) {
+	*c = Client{}
+	c.conn.init(cfg, l, c, false)
+	c.nextOut = 1
+}
+
+// SetWindow has each exchange's peer start with a window of n instead of Limits.Window. It is called before the
+// connection opens.
+func (c *Client) SetWindow(n int32) { c.window = max(n, 0) }
+
+// Tolerate has windows that the peer raises above 2^31-1 taken for that much, instead of giving the connection
+// up: some servers do it.
+func (c *Client) Tolerate() { c.tolerant = true }
+
+// Do starts an exchange. h.Writable is called, unasked, when the request can be sent. The error is ErrBusy or
+// ErrClosed.
+func (c *Client) Do(h http.Handler) (http.Exchange, error) {
+	if c.draining != notDraining || c.phase >= expectClose {
+		return nil, ErrClosed
+	}
+	if c.Free() <= 0 {
+		return nil, ErrBusy
+	}
+	x := c.add(h)
+	x.WantWrite()
+	return x, nil
+}
+
+// Free is how many exchanges can be started now.
+func (c *Client) Free() int {
+	if c.draining != notDraining || c.phase >= expectClose || c.phase == expectOpened {
+		return 0
+	}
+	return max(0, int(c.peer.streams)-len(c.streams))
+}
+
+// Close ends the connection in order, when the exchanges in progress are over.
+func (c *Client) Close() { c.askDrain() }
+
+// Opened is roles.Upper's.
+func (c *Client) Opened(now time.Duration) {
+	if c.phase != expectOpened {
+		return
+	}
+	c.phase = expectSettings
+	c.open(now, preface)
+	if c.Owner != nil {
+		c.Owner.Ready(c)
+	}
+	c.settle()
+}
+
+func (c *Client) settled() {
+	if c.Owner != nil && c.draining == notDraining && c.phase < expectClose {
+		c.Owner.Ready(c)
+	}
+}
+
+func (c *Client) wentAway() {
+	if c.Owner != nil {
+		c.Owner.Draining(c)
+	}
+}
+
+func (c *Client) over(cause error) {
+	if c.Owner != nil {
+		c.Owner.Closed(c, cause)
+	}
+}
+
+// maxInterim is how many 1xx heads one response may be announced by.
+const maxInterim = 16
+
+// headers takes a response's head or its trailers.
+func (c *Client) headers(b *block, p []byte) *fault {
+	x := c.find(b.stream)
+	if x == nil || x.inDone() {
+		if broken, _, _ := c.decode(p, responseSection); broken != nil {
+			return broken
+		}
+		switch {
+		case x != nil:
+			c.refuse(x, errHalfClosed)
+			return nil
+		case c.neverOpened(b.stream):
+			return errIdle
+		}
+		return c.onClosed(b.stream)
+	}
+	if x.is(gotHead) {
+		return c.onTrailers(x, b, p)
+	}
+	broken, malformed, long := c.decode(p, responseSection)
+	if broken != nil {
+		return broken
+	}
+	m := &c.cfg.msg
+	switch {
+	case b.self:
+		malformed = errSelf
+	case malformed != nil:
+	case long:
+		malformed = errListLong
+	case m.Status < 200:
+		if x.interim++; x.interim > maxInterim || b.end {
+			malformed = errInterim
+		}
+	}
+	if malformed != nil {
+		c.refuse(x, malformed)
+		return nil
+	}
+	c.moved()
+	if m.Status < 200 {
+		c.cfg.Counters.Interim++
+		if m.Status == 100 {
+			x.release()
+		}
+		m.Length = 0
+		x.h.Head(x, m)
+		return nil
+	}
+	c.answered(x, m, b.end)
+	return nil
+}
+
+// answered starts the final response.
+func (c *Client) answered(x *stream, m *http.Message, end bool) {
+	c.cfg.Counters.Responses++
+	x.flags |= gotHead
+	x.inDue = 0
+	empty := x.is(isHead) || http.Bodyless(m.Status)
+	if x.is(connecting) && m.Status/100 == 2 {
+		m.Length = http.UnknownLength
+	}
+	x.inLeft = m.Length
+	if end && !empty && m.Length > 0 {
+		c.refuse(x, errLengthLess)
+		return
+	}
+	if empty {
+		x.inLeft = 0
+	}
+	if x.sending != ourEnd {
+		if m.Status >= 300 {
+			x.flags = x.flags&^(wants|hold) | ceased
+		} else {
+			x.release()
+		}
+	}
+	if end {
+		if m.Length < 0 {
+			m.Length = 0
+		}
+		x.inLeft = 0
+		x.move(recvEnd)
+		x.h.Head(x, m)
+		if !x.is(over) {
+			c.tellEnd(x, nil)
+		}
+		return
+	}
+	c.awaitBody(x)
+	x.h.Head(x, m)
+}
+
+// release lets a body go that waited for 100 (Continue).
+func (x *stream) release() {
+	if x.is(hold) {
+		x.flags &^= hold
+		x.inDue = 0
+		if x.is(wants) {
+			x.WantWrite()
+		}
+	}
+}
+
+// awaitResponse has the response to a request that is complete come in time.
+func (c *conn) awaitResponse(x *stream) {
+	if d := c.cfg.deadline(c.cfg.Timeouts.Response); d != 0 && !x.is(gotHead) {
+		x.inDue = d
+		c.due(d)
+	}
+}
+
+// sendRequest sends a request's head. The stream gets its number here, since numbers must go up on the wire.
+func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
+	connect := len(m.Protocol) > 0
+	switch {
+	case !http.ValidName(m.Method) || (string(m.Method) == "CONNECT") != connect:
+		return errSendMethod
+	case !http.ValidAuthority(m.Authority):
+		return errSendHost
+	case !validScheme(m.Scheme):
+		return errSendScheme
+	case connect && !c.peer.connect:
+		return errSendConnect
+	case end && m.Length > 0:
+		return errSendEnd
+	}
+	path := m.Target
+	if len(path) == 0 {
+		path = c.joinPath(m)
+	}
+	if !http.ValidTarget(path) {
+		return errSendTarget
+	}
+	if err := judge(m.Fields, http.Other); err != nil {
+		return err
+	}
+	if c.nextOut > maxWindow {
+		c.draining = drainLast
+		return errSpent
+	}
+	size := len(m.Method) + len(path) + len(m.Authority) + 256
+	for i := range m.Fields {
+		size += len(m.Fields[i].Name) + len(m.Fields[i].Value) + 8
+	}
+	if size > roles.MaxRoom-headerLen {
+		return errSendSize
+	}
+	// The block changes the table that the peer keeps, so there must be room for it before it is made.
+	if c.space(size) == nil {
+		return http.ErrNoRoom
+	}
+	last := !connect && (end || m.Length == 0)
+	length := m.Length
+	if last && !expectsBody(m.Method) {
+		length = -1
+	} else if last {
+		length = 0
+	}
+	block := c.side.(*Client).memory.request(c.cfg, m, path, length)
+	c.number(x, c.nextOut)
+	c.nextOut += 2
+	x.move(sendHeaders)
+	if !c.sendBlock(x, block, 0, last) {
+		// Room that was there a moment ago is gone: the transport broke.
+		c.shut(roles.Immediate, errGone)
+		return http.ErrNoRoom
+	}
+	c.cfg.Counters.Requests++
+	if string(m.Method) == "HEAD" {
+		x.flags |= isHead
+	}
+	if connect {
+		x.flags |= connecting
+	}
+	x.sending, x.outLeft = ourHead, m.Length
+	if last {
+		x.endSent()
+		return nil
+	}
+	if m.Continue {
+		if d := c.cfg.deadline(c.cfg.Timeouts.Continue); d != 0 {
+			x.flags |= hold
+			x.inDue = d
+			c.due(d)
+		}
+	}
+	return nil
+}
+
+// joinPath makes the path of a message that has no Target.
+func (c *conn) joinPath(m *http.Message) []byte {
+	if bytes.IndexByte(m.Path, '?') >= 0 {
+		return nil
+	}
+	b := append(c.cfg.heads.text[:0], m.Path...)
+	if len(b) == 0 {
+		b = append(b, '/')
+	}
+	if len(m.Query) > 0 {
+		b = append(b, '?')
+		b = append(b, m.Query...)
+	}
+	c.cfg.heads.text = b
+	return b
+}
+
+// expectsBody tells for which methods a request without a body says so with a length of 0 (RFC 9110 s.8.6).
+func expectsBody(method []byte) bool {
+	switch string(method) {
+	case "POST", "PUT", "PATCH":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,194 @@
+package h2
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// Limits bound what a peer can make us hold or do. All are in bytes where nothing else is said.
+type Limits struct {
+	// Streams is how many streams a peer may have open at a time. It is announced; more are refused.
+	Streams uint32
+	// Window is how much body a peer may send on a stream ahead of what its handler has taken: what a paused
+	// handler can make us keep. Announced.
+	Window int32
+	// ConnWindow is the same for all streams of a connection together.
+	ConnWindow int32
+	// Parked is how much a connection keeps for paused handlers before the connection's window feels it, and
+	// with it every other stream.
+	Parked int
+	// Frame is the longest frame taken. Announced; 16,384 to 16,777,215.
+	Frame uint32
+	// HeaderList is the largest header section, counted as RFC 9113 s.6.5.2 does: 32 more than its octets for each
+	// field. Announced. A request beyond it is answered with 431.
+	HeaderList int
+	// Fields is how many fields a section may have. 431 likewise.
+	Fields int
+	// Block is the longest compressed header block, Continuations the most frames it may continue in: beyond
+	// them the connection is given up, since a block must be read to the end whatever becomes of its stream.
+	Block, Continuations int
+	// Table is the size of the table by which the peer may compress its header blocks. Announced.
+	Table uint32
+	// Body is the longest body, declared or as it streams. 0 means no limit.
+	Body int64
+	// Drain is how much of a request's body a server takes after its response is complete, before it resets
+	// the stream.
+	Drain int64
+	// Frames is how many frames that move nothing (PING, SETTINGS, WINDOW_UPDATE, PRIORITY, empty DATA, unknown ones) a
+	// peer may send in a burst, FrameRate how many of them are forgiven each second. Frames that move
+	// something forgive four more.
+	Frames, FrameRate int
+	// Resets is how many streams a peer may open in a burst and then reset, or have reset by errors in them,
+	// ResetRate how many are forgiven each second (CVE-2023-44487, CVE-2025-8671).
+	Resets, ResetRate int
+	// Owed is how much may be owed to a peer in answers (acknowledgements, windows, resets) that the transport
+	// does not take.
+	Owed int
+}
+
+// DefaultLimits are safe on the open Internet.
+func DefaultLimits() Limits {
+	return Limits{
+		Streams:       128,       // more than RFC 9113 s.6.5.2 asks for, and what nginx allows
+		Window:        256 << 10, // 20 Mbit/s at 100 ms; what the reference announces
+		ConnWindow:    1 << 20,   // four streams in full flow
+		Parked:        1 << 20,
+		Frame:         16384,    // one record of TLS
+		HeaderList:    16 << 10, // what HTTP/1.1 is granted
+		Fields:        100,
+		Block:         32 << 10,
+		Continuations: 8,
+		Table:         4096, // the protocol's own default
+		Body:          1 << 30,
+		Drain:         256 << 10,
+		Frames:        4000, // a client that acknowledges every packet of a download, for a while
+		FrameRate:     200,
+		Resets:        200, // a browser that leaves a page with all its streams open
+		ResetRate:     20,
+		Owed:          16 << 10,
+	}
+}
+
+// Timeouts bound how long a peer may keep us waiting. 0 switches one off.
+type Timeouts struct {
+	// Frame is from the first byte of a frame, or of a header block in several, to its end.
+	Frame time.Duration
+	// Body is between two pieces of a body while we are ready to take them.
+	Body time.Duration
+	// Window is how long a body may wait for the peer to grant a window.
+	Window time.Duration
+	// Idle is how long a connection without a stream is kept.
+	Idle time.Duration
+	// Response is how long a client waits for a response after its request is complete.
+	Response time.Duration
+	// Continue is how long a client that asked for 100 (Continue) waits before it sends its body unasked.
+	Continue time.Duration
+	// Settings is how long a peer may take to acknowledge our settings, or a ping of ours that drains.
+	Settings time.Duration
+}
+
+// DefaultTimeouts suit browsers and devices on bad lines. Response is off: whoever made the request knows
+// what it is worth.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{
+		Frame:    10 * time.Second,
+		Body:     30 * time.Second,
+		Window:   60 * time.Second,
+		Idle:     60 * time.Second,
+		Continue: time.Second,
+		Settings: 10 * time.Second,
+	}
+}
+
+// Counters count since the Config was made.
+type Counters struct {
+	Requests  uint64 // heads, received by servers or sent by clients
+	Responses uint64 // final heads, sent by servers or received by clients
+	Interim   uint64 // 1xx heads, either way
+	Upgraded  uint64 // streams handed to another protocol
+	Refused   uint64 // streams that servers refused, for their number or their size
+	ResetsIn  uint64 // RST_STREAM frames received
+	ResetsOut uint64 // RST_STREAM frames sent
+	GoneAway  uint64 // GOAWAY frames received
+	Failed    uint64 // connections given up for a fault of the peer's
+	Calmed    uint64 // of Failed and ResetsOut, those with ENHANCE_YOUR_CALM
+	Malformed uint64 // messages refused
+	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
+	Pings     uint64 // PING frames sent
+	Parked    uint64 // bytes kept for paused handlers, ever
+}
+
+// Config is what the connections of one loop share. It must not be copied once it is in use, and all of its
+// connections must be driven by one goroutine.
+type Config struct {
+	Limits   Limits
+	Timeouts Timeouts
+	// Date returns the present Date field value, which the caller caches and renews each second. nil means that
+	// servers send no Date.
+	Date func() []byte
+	// ServerName is the Server field of responses; empty for none. It must be a legal field value.
+	ServerName string
+	// Charge and Release account for memory held beyond a turn; nil if nobody counts.
+	Charge, Release func(n int)
+	Counters        Counters
+
+	now   time.Duration // of the latest call into any connection
+	msg   http.Message
+	heads assembler
+	coder coder
+	last  lastBlock
+	free  []*stream
+	spill []byte // where a tunnel's output goes that the windows have no place for
+}
+
+// NewConfig returns a Config with the default limits and timeouts.
+func NewConfig() *Config {
+	return &Config{Limits: DefaultLimits(), Timeouts: DefaultTimeouts()}
+}
+
+// maxFree bounds the pool of streams: what a burst needed beyond it goes back to the collector.
+const maxFree = 4096
+
+func (c *Config) take() *stream {
+	n := len(c.free)
+	if n == 0 {
+		return new(stream)
+	}
+	x := c.free[n-1]
+	c.free[n-1] = nil
+	c.free = c.free[:n-1]
+	return x
+}
+
+func (c *Config) give(x *stream) {
+	*x = stream{}
+	if len(c.free) < maxFree {
+		c.free = append(c.free, x)
+	}
+}
+
+// keep copies b behind into, which may be nil, and charges for the growth.
+func (c *Config) keep(into, b []byte) []byte {
+	was := cap(into)
+	into = append(into, b...)
+	if c.Charge != nil && cap(into) > was {
+		c.Charge(cap(into) - was)
+	}
+	return into
+}
+
+// forget gives up what keep made.
+func (c *Config) forget(b []byte) {
+	if c.Release != nil && cap(b) > 0 {
+		c.Release(cap(b))
+	}
+}
+
+// deadline is d after the present call, or never.
+func (c *Config) deadline(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return c.now + d
+}

@@ -1,0 +1,335 @@
+package h2
+
+import (
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// phase is what a connection expects next.
+type phase uint8
+
+const (
+	expectOpened   phase = iota
+	expectPreface        // server: the client's magic words
+	expectSettings       // the peer's first frame
+	expectFrame
+	expectData    // the rest of a DATA frame
+	expectPadding // the rest of its padding
+	expectClose   // Closed; what comes in is dropped
+	expectNothing // the connection is over
+)
+
+// side is what the two ends of a connection do differently.
+type side interface {
+	// headers reads a header block that has come complete, and gives the section to its stream. The fault is one
+	// of the connection.
+	headers(b *block, p []byte) *fault
+	// settled is called when something may have become possible: a stream has ended, settings have come.
+	settled()
+	// wentAway is called when the peer has said GOAWAY.
+	wentAway()
+	// over is called when the connection is, behind all streams.
+	over(cause error)
+}
+
+// conn is what Server and Client have in common: the connection.
+type conn struct {
+	cfg  *Config
+	low  roles.Lower
+	side side
+	dec  *hpack.Decoder
+
+	streams []*stream // open ones, in no order
+	ids     []uint32  // their numbers, place by place
+	ready   queue     // streams that want to write
+	ended   queue     // streams that are over, to be told
+	woken   int       // streams that were resumed, to be given what is parked
+	owed    []byte    // control frames that the transport refused, charged
+	partial *block    // a header block that goes on in another frame
+	resets  *resets   // streams that were reset lately, nil before the first
+
+	data     *stream // of the DATA frame that is coming in, nil if it is of none
+	dataLeft uint32
+	padLeft  uint32
+	dataEnd  bool
+
+	peer    settings
+	sendWin int64
+	recvWin int64
+	credit  int64 // taken, and not granted anew yet
+	parked  int   // bytes that streams hold
+
+	lastIn  uint32 // the highest stream of the peer's that we have taken up
+	nextOut uint32 // the next stream of ours
+	limit   uint32 // streams of the peer's above it are ignored: we said GOAWAY
+	gone    *GoAwayError
+	remote  uint32 // streams that the peer has open
+	window  int32  // each stream's to begin with
+
+	frames, churn budget
+
+	heard       time.Duration // when the last octet came
+	frameDue    time.Duration // a frame that has begun must be complete
+	settingsDue time.Duration // our settings must be acknowledged
+	drainDue    time.Duration // our drain's ping must be answered
+	idleDue     time.Duration
+	streamDue   time.Duration // the least of the streams' own, or earlier
+	pingAfter   time.Duration // validity: quiet this long, ask
+	hangAfter   time.Duration // quiet this long, hang up
+
+	phase    phase
+	server   bool
+	tolerant bool // windows above the maximum are taken for the maximum
+	made     int  // bytes, during this Writable
+	began    bool // server: a block was sent, with the word about the table
+	full     bool // the transport refused room during this Writable
+	roomOut  bool // a handler holds a Room
+	room     []byte
+	draining drainPhase
+	pinged   bool // a validity ping is out
+	failedBy error
+}
+
+// drainPhase is how far the connection's orderly end has come.
+type drainPhase uint8
+
+const (
+	notDraining drainPhase = iota
+	drainAsked             // GOAWAY is to be sent
+	drainPinged            // it was, for "no more, please"; streams under way are still taken
+	drainLast              // the last one taken was named
+)
+
+func (c *conn) init(cfg *Config, low roles.Lower, s side, server bool) {
+	*c = conn{cfg: cfg, low: low, side: s, server: server, peer: initialSettings(), limit: maxWindow}
+	c.sendWin, c.recvWin = 65535, 65535
+	c.window = cfg.Limits.Window
+	c.dec = hpack.NewDecoder(4096, cfg.heads.emit)
+	c.dec.SetMaxStringLength(cfg.Limits.HeaderList)
+}
+
+// Lower is what the connection stands on.
+func (c *conn) Lower() roles.Lower { return c.low }
+
+// Active is how many exchanges are in progress.
+func (c *conn) Active() int { return len(c.streams) }
+
+// SetValidity has the connection send a PING when nothing has come for ping, and end when nothing has come
+// for hangup. 0 switches one off.
+func (c *conn) SetValidity(ping, hangup time.Duration) {
+	c.pingAfter, c.hangAfter = ping, hangup
+	c.low.Rearm()
+}
+
+// open says what we have to say first (RFC 9113 s.3.4).
+func (c *conn) open(now time.Duration, magic string) {
+	c.cfg.now, c.heard = now, now
+	b := append(c.cfg.coder.block[:0], magic...)
+	at := len(b)
+	b = append(b, "         "...)
+	b = c.cfg.appendSettings(b, c.server, c.window)
+	frame{length: uint32(len(b) - at - headerLen), typ: frameSettings}.put(b[at:])
+	c.cfg.coder.block = b[:0]
+	if grow := int64(c.cfg.Limits.ConnWindow) - c.recvWin; grow > 0 {
+		b = append(b, 0, 0, 4, byte(frameWindow), 0, 0, 0, 0, 0, byte(grow>>24), byte(grow>>16), byte(grow>>8), byte(grow))
+		c.recvWin += grow
+	}
+	c.control(b)
+	c.settingsDue = c.cfg.deadline(c.cfg.Timeouts.Settings)
+	c.idleDue = c.cfg.deadline(c.cfg.Timeouts.Idle)
+}
+
+// settle tells what has ended in the present call. It is called last, after all handlers; what it calls may
+// begin and end exchanges again.
+func (c *conn) settle() {
+	told := false
+	for x := c.ended.pop(); x != nil; x = c.ended.pop() {
+		c.tellDone(x)
+		told = true
+	}
+	if told && c.phase < expectClose {
+		if len(c.streams) == 0 {
+			c.idleDue = c.cfg.deadline(c.cfg.Timeouts.Idle)
+		}
+		c.side.settled()
+	}
+	if c.draining != notDraining && c.phase < expectClose {
+		c.drain()
+	}
+}
+
+func (c *conn) tellDone(x *stream) {
+	if x.upper != nil {
+		x.upper.Closed(x.cause)
+	} else {
+		x.h.Done(x, x.cause)
+	}
+	c.cfg.give(x)
+}
+
+// add makes a stream of the connection's; it has no number yet.
+func (c *conn) add(h http.Handler) *stream {
+	x := c.cfg.take()
+	x.c, x.h = c, h
+	x.sendWin, x.recvWin = int64(c.peer.window), int64(c.window)
+	x.inLeft, x.outLeft = http.UnknownLength, http.UnknownLength
+	x.urgency = defaultUrgency
+	x.place = int32(len(c.streams))
+	c.streams = append(c.streams, x)
+	c.ids = append(c.ids, 0)
+	c.idleDue = 0
+	return x
+}
+
+// number gives x its number.
+func (c *conn) number(x *stream, id uint32) {
+	x.id = id
+	c.ids[x.place] = id
+}
+
+// find returns the open stream with that number, nil if there is none.
+func (c *conn) find(id uint32) *stream {
+	for i := len(c.ids) - 1; i >= 0; i-- {
+		if c.ids[i] == id {
+			return c.streams[i]
+		}
+	}
+	return nil
+}
+
+// finish ends a stream: it leaves the connection, and its handler is told before the present call is over, or
+// in the next turn.
+func (c *conn) finish(x *stream, cause error) {
+	if x.is(over) {
+		return
+	}
+	x.flags |= over
+	x.state, x.cause = closed, cause
+	last := len(c.streams) - 1
+	moved := c.streams[last]
+	c.streams[x.place], c.ids[x.place] = moved, c.ids[last]
+	moved.place = x.place
+	c.streams[last] = nil
+	c.streams, c.ids = c.streams[:last], c.ids[:last]
+	if x.is(queued) {
+		c.ready.remove(x)
+	}
+	if x.is(counted) {
+		c.remote--
+	}
+	if c.data == x {
+		c.data = nil
+	}
+	if x.is(resumed) {
+		c.woken--
+	}
+	c.dropParked(x)
+	c.cfg.forget(x.held)
+	x.held = nil
+	c.ended.push(x)
+}
+
+// giveUp ends a stream of ours, and tells the peer.
+func (c *conn) giveUp(x *stream, code Code, cause error) {
+	if x.is(over) {
+		return
+	}
+	if x.id != 0 && x.state != closed {
+		c.sendReset(x.id, code)
+	}
+	c.finish(x, cause)
+}
+
+// refuse ends a stream for a fault of the peer's.
+func (c *conn) refuse(x *stream, f *fault) {
+	c.count(f)
+	c.giveUp(x, f.code, f)
+	if !c.churn.take(c.cfg.now, c.cfg.Limits.Resets, c.cfg.Limits.ResetRate) {
+		c.fail(errCalmResets)
+	}
+}
+
+func (c *conn) count(f *fault) {
+	n := &c.cfg.Counters
+	switch {
+	case f.Cause == http.ErrTimeout:
+		n.Timeouts++
+	case f.code != Cancel:
+		n.Malformed++
+	}
+	if f.code == EnhanceYourCalm {
+		n.Calmed++
+	}
+}
+
+// fail gives the connection up for a fault of the peer's.
+func (c *conn) fail(f *fault) {
+	if c.phase >= expectClose {
+		return
+	}
+	c.count(f)
+	c.cfg.Counters.Failed++
+	c.sendGoAway(c.lastIn, f.code, f.Where+": "+f.Reason)
+	c.shut(roles.Graceful, f)
+}
+
+// shut closes the transport; Closed tells the handlers.
+func (c *conn) shut(mode roles.CloseMode, cause error) {
+	if c.phase < expectClose {
+		c.phase, c.failedBy = expectClose, cause
+		c.low.Close(mode, cause)
+	}
+}
+
+// RxEnd is roles.Upper's. A peer that ends its direction has nothing more to ask, and cannot grant windows or
+// answer any more.
+func (c *conn) RxEnd(now time.Duration, unused int) {
+	c.cfg.now = now
+	switch {
+	case c.phase >= expectClose:
+	case c.server && len(c.streams) > 0 && unused == 0 && c.partial == nil && c.phase == expectFrame:
+		// What was asked for is still answered, as far as the windows go.
+		if c.draining == notDraining {
+			c.draining = drainLast
+		}
+		for _, x := range c.streams {
+			if !x.inDone() {
+				c.shut(roles.Graceful, errCut)
+				break
+			}
+		}
+	case len(c.streams) > 0 || unused > 0:
+		c.shut(roles.Immediate, errCut)
+	default:
+		c.shut(roles.Graceful, nil)
+	}
+	c.settle()
+}
+
+// Closed is roles.Upper's.
+func (c *conn) Closed(cause error) {
+	if c.phase == expectNothing {
+		return
+	}
+	c.phase = expectNothing
+	if cause == nil {
+		cause = c.failedBy
+	}
+	why := cause
+	if why == nil {
+		why = errGone
+	}
+	for len(c.streams) > 0 {
+		x := c.streams[len(c.streams)-1]
+		c.finish(x, c.lossOf(x, why))
+	}
+	c.settle()
+	c.cfg.forget(c.owed)
+	c.owed = nil
+	c.dropPartial()
+	c.side.over(cause)
+}

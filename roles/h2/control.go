@@ -1,0 +1,113 @@
+package h2
+
+import (
+	"encoding/binary"
+
+	"github.com/millrace/millrace/roles"
+)
+
+// control sends a control frame, or keeps it until the transport takes more. It is not called between a
+// handler's Room and its Commit without room being left alone.
+func (c *conn) control(b []byte) {
+	if len(c.owed) == 0 && !c.roomOut {
+		if r := c.low.Room(len(b)); r != nil {
+			c.low.Commit(copy(r, b))
+			return
+		}
+	}
+	c.owed = c.cfg.keep(c.owed, b)
+	if len(c.owed) > c.cfg.Limits.Owed {
+		c.owed = c.owed[:0]
+		c.fail(errCalmOwed)
+		return
+	}
+	c.low.WantWrite()
+}
+
+// flushOwed sends control frames that were kept. It reports whether other output may follow.
+func (c *conn) flushOwed() bool {
+	for len(c.owed) > 0 {
+		r := c.low.Room(min(len(c.owed), minFrameSize))
+		if r == nil {
+			return false
+		}
+		n := copy(r, c.owed)
+		c.low.Commit(n)
+		if n == len(c.owed) {
+			c.cfg.forget(c.owed)
+			c.owed = nil
+			break
+		}
+		c.owed = c.owed[:copy(c.owed, c.owed[n:])]
+	}
+	return true
+}
+
+func (c *conn) sendReset(id uint32, code Code) {
+	if c.phase >= expectClose {
+		return
+	}
+	c.cfg.Counters.ResetsOut++
+	c.noteReset(id, false)
+	var b [headerLen + 4]byte
+	frame{length: 4, typ: frameReset, stream: id}.put(b[:])
+	binary.BigEndian.PutUint32(b[headerLen:], uint32(code))
+	c.control(b[:])
+}
+
+func (c *conn) sendWindow(id uint32, n int64) {
+	var b [headerLen + 4]byte
+	frame{length: 4, typ: frameWindow, stream: id}.put(b[:])
+	binary.BigEndian.PutUint32(b[headerLen:], uint32(n))
+	c.control(b[:])
+}
+
+func (c *conn) sendPing(data string) {
+	c.cfg.Counters.Pings++
+	b := [headerLen + 8]byte{2: 8, 3: byte(framePing)}
+	copy(b[headerLen:], data)
+	c.control(b[:])
+}
+
+func (c *conn) sendGoAway(last uint32, code Code, debug string) {
+	var b [headerLen + 8 + 128]byte
+	n := copy(b[headerLen+8:], debug)
+	frame{length: uint32(8 + n), typ: frameGoAway}.put(b[:])
+	binary.BigEndian.PutUint32(b[headerLen:], last)
+	binary.BigEndian.PutUint32(b[headerLen+4:], uint32(code))
+	c.control(b[:headerLen+8+n])
+}
+
+// askDrain has the connection end in order: see Server.Drain and Client.Close.
+func (c *conn) askDrain() {
+	if c.draining == notDraining && c.phase < expectClose {
+		c.draining = drainAsked
+		c.low.Rearm()
+	}
+}
+
+// drain takes the connection's orderly end as far as it can go now (RFC 9113 s.6.8): a server first says that it
+// takes no more, and names the last stream it has taken when the peer has seen that; both close when the last
+// exchange is over.
+func (c *conn) drain() {
+	if c.draining == drainAsked {
+		switch {
+		case c.phase == expectOpened:
+			return
+		case !c.server || len(c.streams) == 0:
+			c.draining, c.limit = drainLast, c.lastIn
+			c.sendGoAway(c.lastIn, NoError, "")
+		default:
+			c.draining = drainPinged
+			c.sendGoAway(maxWindow, NoError, "")
+			c.sendPing(drainPing)
+			c.drainDue = c.cfg.deadline(c.cfg.Timeouts.Settings)
+		}
+	}
+	if len(c.streams) == 0 && len(c.owed) == 0 && c.phase < expectClose {
+		if c.draining == drainPinged {
+			c.sendGoAway(c.lastIn, NoError, "")
+		}
+		c.shut(roles.Graceful, nil)
+	}
+}

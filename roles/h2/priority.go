@@ -1,0 +1,42 @@
+package h2
+
+import "encoding/binary"
+
+// defaultUrgency is that of a request which says nothing (RFC 9218 s.4.1).
+const defaultUrgency = 3
+
+// urgencyOf reads the urgency out of a Priority field value: the parameter u of a dictionary (RFC 9218 s.5). What
+// is not understood counts for nothing.
+func urgencyOf(v []byte) uint8 {
+	for i := 0; i+2 < len(v); i++ {
+		start := i == 0 || v[i-1] == ' ' || v[i-1] == ','
+		if start && v[i] == 'u' && v[i+1] == '=' && v[i+2] >= '0' && v[i+2] <= '7' {
+			if i+3 == len(v) || v[i+3] == ',' || v[i+3] == ' ' || v[i+3] == ';' {
+				return v[i+2] - '0'
+			}
+		}
+	}
+	return defaultUrgency
+}
+
+// onPriorityUpdate takes PRIORITY_UPDATE (RFC 9218 s.7.1).
+func (c *conn) onPriorityUpdate(f frame, p []byte) *fault {
+	switch {
+	case !c.server || f.stream != 0:
+		return errFrameStream
+	case len(p) < 4:
+		return errFrameLen
+	}
+	id := binary.BigEndian.Uint32(p) & maxWindow
+	if id == 0 || c.ours(id) {
+		return errFrameStream
+	}
+	// One that comes before its request, which it may, is forgotten: it is a hint.
+	if x := c.find(id); x != nil {
+		if u := urgencyOf(p[4:]); u != x.urgency {
+			x.urgency = u
+			c.ready.mixed = true
+		}
+	}
+	return c.idleFrame()
+}

@@ -1,0 +1,63 @@
+package h2
+
+// queue is a FIFO of streams, linked through themselves. A stream is in one queue at a time.
+type queue struct {
+	head, tail *stream
+	mixed      bool // streams of more than one urgency were in it since it was empty
+}
+
+func (q *queue) push(x *stream) {
+	x.next = nil
+	if q.tail == nil {
+		q.head, q.mixed = x, false
+	} else {
+		q.tail.next = x
+		q.mixed = q.mixed || q.head.urgency != x.urgency
+	}
+	q.tail = x
+}
+
+// pop takes the first stream of those that are most urgent (RFC 9218 s.10), nil when there is none. Among
+// equals the queue makes it a round.
+func (q *queue) pop() *stream {
+	x := q.head
+	if x == nil {
+		return nil
+	}
+	if q.mixed {
+		for y := x.next; y != nil; y = y.next {
+			if y.urgency < x.urgency {
+				x = y
+			}
+		}
+	}
+	q.remove(x)
+	return x
+}
+
+func (q *queue) remove(x *stream) {
+	var before *stream
+	for y := q.head; y != x; y = y.next {
+		if y == nil {
+			return
+		}
+		before = y
+	}
+	if before == nil {
+		q.head = x.next
+	} else {
+		before.next = x.next
+	}
+	if q.tail == x {
+		q.tail = before
+	}
+	x.next = nil
+}
+
+// enqueue has x asked for output, in its turn.
+func (c *conn) enqueue(x *stream) {
+	if x.flags&(queued|over) == 0 {
+		x.flags |= queued
+		c.ready.push(x)
+	}
+}

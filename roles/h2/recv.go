@@ -1,0 +1,355 @@
+package h2
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// preface is what a client says first (RFC 9113 s.3.4).
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// Rx is roles.Upper's.
+func (c *conn) Rx(now time.Duration, b []byte) (used int) {
+	c.cfg.now, c.heard = now, now
+	if c.woken > 0 {
+		c.deliver()
+	}
+	for used < len(b) && c.phase < expectClose {
+		n := c.take(b[used:])
+		if n == 0 {
+			break
+		}
+		used += n
+	}
+	switch {
+	case c.phase >= expectClose:
+		used = len(b)
+	case used == len(b) && c.partial == nil:
+		c.frameDue = 0
+	case c.frameDue == 0 || used > 0 && c.partial == nil:
+		c.frameDue = c.cfg.deadline(c.cfg.Timeouts.Frame)
+	}
+	c.settle()
+	return used
+}
+
+// take uses the front of b and returns how much, 0 when it needs more.
+func (c *conn) take(b []byte) int {
+	switch c.phase {
+	case expectPreface:
+		n := min(len(b), len(preface))
+		if string(b[:n]) != preface[:n] {
+			c.fail(errPreface)
+			return len(b)
+		}
+		if n < len(preface) {
+			return 0
+		}
+		c.phase = expectSettings
+		return n
+	case expectData:
+		return c.takeData(b)
+	case expectPadding:
+		return c.takePadding(b)
+	}
+	if len(b) < headerLen {
+		return 0
+	}
+	f := parseFrame(b)
+	if bad := c.admit(f); bad != nil {
+		c.fail(bad)
+		return len(b)
+	}
+	if f.typ == frameData {
+		return c.startData(f, b)
+	}
+	n := headerLen + int(f.length)
+	if len(b) < n {
+		return 0
+	}
+	if bad := c.dispatch(f, b[headerLen:n]); bad != nil {
+		c.fail(bad)
+	}
+	return n
+}
+
+// admit judges a frame by its header alone.
+func (c *conn) admit(f frame) *fault {
+	switch {
+	case f.length > c.cfg.Limits.Frame:
+		return errFrameSize
+	case c.phase == expectSettings && (f.typ != frameSettings || f.has(flagAck)):
+		return errFirst
+	case (c.partial != nil) != (f.typ == frameContinuation) || c.partial != nil && f.stream != c.partial.stream:
+		return errInterleaved
+	}
+	return nil
+}
+
+// dispatch takes a frame that is complete. The fault is one of the connection.
+func (c *conn) dispatch(f frame, p []byte) *fault {
+	switch f.typ {
+	case frameHeaders:
+		return c.onHeaders(f, p)
+	case frameContinuation:
+		return c.onContinuation(f, p)
+	case framePriority:
+		return c.onPriority(f, p)
+	case frameReset:
+		return c.onReset(f, p)
+	case frameSettings:
+		return c.onSettings(f, p)
+	case framePing:
+		return c.onPing(f, p)
+	case frameGoAway:
+		return c.onGoAway(f, p)
+	case frameWindow:
+		return c.onWindow(f, p)
+	case framePush:
+		return errPush
+	case framePriorityUpdate:
+		return c.onPriorityUpdate(f, p)
+	}
+	return c.idleFrame() // unknown ones are passed over (RFC 9113 s.5.5)
+}
+
+// idleFrame counts a frame that moves nothing.
+func (c *conn) idleFrame() *fault {
+	if !c.frames.take(c.cfg.now, c.cfg.Limits.Frames, c.cfg.Limits.FrameRate) {
+		return errCalm
+	}
+	return nil
+}
+
+// moved forgives frames that moved nothing for one that did.
+func (c *conn) moved() { c.frames.forgive(4) }
+
+// idle says whether a stream was never opened.
+func (c *conn) neverOpened(id uint32) bool {
+	if c.ours(id) {
+		return id >= c.nextOut
+	}
+	return id > c.lastIn
+}
+
+// ours says whether a stream's number is one of those that our side gives.
+func (c *conn) ours(id uint32) bool { return (id%2 == 0) == c.server }
+
+func (c *conn) onPriority(f frame, p []byte) *fault {
+	switch {
+	case f.stream == 0:
+		return errFrameStream
+	case len(p) != 5:
+		return c.streamFault(f.stream, errFrameLen)
+	case binary.BigEndian.Uint32(p)&maxWindow == f.stream:
+		return c.streamFault(f.stream, errSelf)
+	}
+	return c.idleFrame()
+}
+
+// streamFault ends a stream, open or not, for a fault of the peer's.
+func (c *conn) streamFault(id uint32, f *fault) *fault {
+	if x := c.find(id); x != nil {
+		c.refuse(x, f)
+		return nil
+	}
+	c.count(f)
+	c.sendReset(id, f.code)
+	if !c.churn.take(c.cfg.now, c.cfg.Limits.Resets, c.cfg.Limits.ResetRate) {
+		return errCalmResets
+	}
+	return nil
+}
+
+func (c *conn) onReset(f frame, p []byte) *fault {
+	switch {
+	case f.stream == 0:
+		return errFrameStream
+	case len(p) != 4:
+		return errFrameLen
+	case c.neverOpened(f.stream):
+		return errIdle
+	}
+	c.cfg.Counters.ResetsIn++
+	if !c.churn.take(c.cfg.now, c.cfg.Limits.Resets, c.cfg.Limits.ResetRate) {
+		return errCalmResets
+	}
+	x := c.find(f.stream)
+	if x == nil {
+		return nil
+	}
+	code := Code(binary.BigEndian.Uint32(p))
+	c.noteReset(f.stream, true)
+	if code == NoError && !c.server && x.inDone() {
+		// The server has answered and wants no more of the request (RFC 9113 s.8.1).
+		c.finish(x, nil)
+		return nil
+	}
+	c.finish(x, &ResetError{code})
+	return nil
+}
+
+func (c *conn) onSettings(f frame, p []byte) *fault {
+	switch {
+	case f.stream != 0:
+		return errFrameStream
+	case f.has(flagAck):
+		if len(p) > 0 {
+			return errSettingsAck
+		}
+		if c.settingsDue != 0 {
+			c.dec.SetAllowedMaxDynamicTableSize(c.cfg.Limits.Table)
+		}
+		c.settingsDue = 0
+		return c.idleFrame()
+	case len(p)%settingLen != 0:
+		return errFrameLen
+	}
+	first := c.phase == expectSettings
+	if first {
+		c.phase = expectFrame
+		c.peer.streams = maxWindow // no limit unless it names one
+	}
+	was := c.peer
+	if bad := c.peer.apply(p, c.server); bad != nil {
+		return bad
+	}
+	if delta := int64(c.peer.window) - int64(was.window); delta != 0 {
+		for _, x := range c.streams {
+			if x.sendWin += delta; x.sendWin > maxWindow {
+				return errWindowBig
+			}
+			c.unstarve(x)
+		}
+	}
+	if !c.server && c.peer.table != was.table {
+		c.side.(*Client).memory.resize(c.cfg, c.peer.table)
+	}
+	c.control([]byte{0, 0, 0, byte(frameSettings), flagAck, 0, 0, 0, 0})
+	c.side.settled()
+	if first {
+		return nil
+	}
+	return c.idleFrame()
+}
+
+// drainPing is what the PING says by which a drain learns that the peer has seen it.
+const drainPing = "millrdrn"
+
+func (c *conn) onPing(f frame, p []byte) *fault {
+	switch {
+	case f.stream != 0:
+		return errFrameStream
+	case len(p) != 8:
+		return errFrameLen
+	case f.has(flagAck):
+		c.pinged = false
+		if c.draining == drainPinged && string(p) == drainPing {
+			c.drainDue = 0
+			c.draining = drainLast
+			c.limit = c.lastIn
+			c.sendGoAway(c.lastIn, NoError, "")
+		}
+		return c.idleFrame()
+	}
+	b := [headerLen + 8]byte{2: 8, 3: byte(framePing), 4: flagAck}
+	copy(b[headerLen:], p)
+	c.control(b[:])
+	return c.idleFrame()
+}
+
+// debugKept is how much is remembered of what a GOAWAY has to say.
+const debugKept = 120
+
+func (c *conn) onGoAway(f frame, p []byte) *fault {
+	switch {
+	case f.stream != 0:
+		return errFrameStream
+	case len(p) < 8:
+		return errFrameLen
+	}
+	c.cfg.Counters.GoneAway++
+	if bad := c.idleFrame(); bad != nil {
+		return bad
+	}
+	g := &GoAwayError{
+		Last: binary.BigEndian.Uint32(p) & maxWindow,
+		Code: Code(binary.BigEndian.Uint32(p[4:])),
+	}
+	g.Debug = string(p[8:min(len(p), 8+debugKept)])
+	if c.gone != nil && g.Last > c.gone.Last {
+		g.Last = c.gone.Last // it must not grow (RFC 9113 s.6.8)
+	}
+	c.gone = g
+	if c.server {
+		return nil // it promises to answer no pushes, of which there are none
+	}
+	if c.draining == notDraining {
+		c.draining = drainLast
+	}
+	for i := len(c.streams) - 1; i >= 0; i-- {
+		x := c.streams[i]
+		if x.id > g.Last || x.id == 0 {
+			c.finish(x, &GoAwayError{Code: g.Code, Last: g.Last, Debug: g.Debug, Unseen: true})
+		}
+	}
+	c.side.wentAway()
+	return nil
+}
+
+func (c *conn) onWindow(f frame, p []byte) *fault {
+	if len(p) != 4 {
+		return errFrameLen
+	}
+	n := int64(binary.BigEndian.Uint32(p) & maxWindow)
+	if bad := c.idleFrame(); bad != nil {
+		return bad
+	}
+	if f.stream == 0 {
+		if n == 0 {
+			return errWindowZero
+		}
+		if c.sendWin += n; c.sendWin > maxWindow {
+			if !c.tolerant {
+				return errWindowBig
+			}
+			c.sendWin = maxWindow
+		}
+		for _, x := range c.streams {
+			c.unstarve(x)
+		}
+		return nil
+	}
+	if c.neverOpened(f.stream) {
+		return errIdle
+	}
+	x := c.find(f.stream)
+	switch {
+	case x == nil:
+		return nil
+	case n == 0:
+		c.refuse(x, errWindowZero)
+		return nil
+	}
+	if x.sendWin += n; x.sendWin > maxWindow {
+		if !c.tolerant {
+			c.refuse(x, errWindowBig)
+			return nil
+		}
+		x.sendWin = maxWindow
+	}
+	c.unstarve(x)
+	return nil
+}
+
+// unstarve has a stream that waits for a window asked again, if there is one now.
+func (c *conn) unstarve(x *stream) {
+	if x.is(starved) && x.sendWin > 0 && c.sendWin > 0 {
+		x.flags &^= starved
+		x.outDue = 0
+		if x.is(wants) {
+			c.enqueue(x)
+			c.low.WantWrite()
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package h2
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// body gives a piece of a body to its handler, or keeps it.
+func (c *conn) body(x *stream, p []byte) {
+	switch {
+	case x.is(mute):
+		c.taken(x, int64(len(p)))
+		c.drainBody(x, len(p))
+	case x.upper != nil:
+		c.tunnelRx(x, p)
+	case x.is(paused) || len(x.parked) > 0:
+		c.park(x, p)
+	default:
+		if x.answered() {
+			if c.drainBody(x, len(p)); x.is(over) {
+				c.takenConn(int64(len(p)))
+				return
+			}
+		}
+		c.awaitBody(x)
+		x.h.Body(x, p)
+		c.taken(x, int64(len(p)))
+	}
+}
+
+// answered says whether a server's response is complete.
+func (x *stream) answered() bool { return x.c.server && x.sending == ourEnd }
+
+// drainBody counts what a server takes of a request after it has answered.
+func (c *conn) drainBody(x *stream, n int) {
+	if x.drained += int64(n); x.drained > c.cfg.Limits.Drain {
+		c.giveUp(x, NoError, errUnread)
+	}
+}
+
+// park keeps body for a handler that has paused. The connection's window is given back all the same, as long as
+// not too much is kept, so that one who pauses does not stop the others.
+func (c *conn) park(x *stream, p []byte) {
+	x.parked = c.cfg.keep(x.parked, p)
+	c.parked += len(p)
+	c.cfg.Counters.Parked += uint64(len(p))
+	if c.parked <= c.cfg.Limits.Parked {
+		x.lent += int64(len(p))
+		c.takenConn(int64(len(p)))
+	}
+	if !x.is(paused) {
+		c.wake(x)
+	}
+}
+
+// unparked takes n bytes off what is kept for x, and gives their window back to the connection unless that was
+// done when they came.
+func (c *conn) unparked(x *stream, n int) {
+	c.parked -= n
+	k := min(int64(n), x.lent)
+	x.lent -= k
+	c.takenConn(int64(n) - k)
+}
+
+// dropParked forgets what is kept for a stream.
+func (c *conn) dropParked(x *stream) {
+	c.unparked(x, len(x.parked))
+	c.cfg.forget(x.parked)
+	x.parked = nil
+	c.cfg.forget(x.lateText)
+	x.lateText, x.late = nil, nil
+}
+
+// wake has a stream's parked bytes offered in the next call of the transport's.
+func (c *conn) wake(x *stream) {
+	if !x.is(resumed) {
+		x.flags |= resumed
+		c.woken++
+		c.low.Rearm()
+	}
+}
+
+// deliver offers what was parked to the streams that were resumed.
+func (c *conn) deliver() {
+	for i := len(c.streams) - 1; i >= 0 && c.woken > 0; i-- {
+		i = min(i, len(c.streams)-1) // streams end meanwhile
+		if i < 0 {
+			return
+		}
+		if x := c.streams[i]; x.is(resumed) {
+			x.flags &^= resumed
+			c.woken--
+			c.unpark(x)
+		}
+	}
+}
+
+func (c *conn) unpark(x *stream) {
+	if x.upper != nil {
+		c.tunnelRx(x, nil)
+		return
+	}
+	if x.is(paused) {
+		return
+	}
+	if p := x.parked; len(p) > 0 {
+		x.parked = nil
+		c.unparked(x, len(p))
+		c.awaitBody(x)
+		x.h.Body(x, p)
+		c.takenStream(x, int64(len(p)))
+		c.cfg.forget(p)
+	}
+	if x.flags&(over|endParked) == endParked && len(x.parked) == 0 {
+		x.flags &^= endParked
+		c.tellEnd(x, x.late)
+	}
+}
+
+// taken says that n bytes of x's body have left our hands: the windows grow again. x may be nil.
+func (c *conn) taken(x *stream, n int64) {
+	c.takenConn(n)
+	if x != nil {
+		c.takenStream(x, n)
+	}
+}
+
+func (c *conn) takenConn(n int64) {
+	if c.credit += n; n > 0 && c.credit >= int64(c.cfg.Limits.ConnWindow)/2 && c.phase < expectClose {
+		c.sendWindow(0, c.credit)
+		c.recvWin += c.credit
+		c.credit = 0
+	}
+}
+
+func (c *conn) takenStream(x *stream, n int64) {
+	if !x.is(manual | over) {
+		x.credit += n
+		c.grant(x, int64(c.window)/2)
+	}
+}
+
+// grant gives a stream's peer the window that was taken, if it is at least so much and there is more to come.
+func (c *conn) grant(x *stream, least int64) {
+	if x.credit < max(least, 1) || x.inDone() || x.id == 0 || c.phase >= expectClose {
+		return
+	}
+	n := min(x.credit, maxWindow-x.recvWin)
+	x.credit -= n
+	if n > 0 {
+		x.recvWin += n
+		c.sendWindow(x.id, n)
+	}
+}
+
+// peerEnd ends the peer's message.
+func (c *conn) peerEnd(x *stream, trailers []http.Field) {
+	if x.inLeft > 0 {
+		c.refuse(x, errLengthLess)
+		return
+	}
+	x.inDue = 0
+	x.flags &^= owes100
+	x.move(recvEnd)
+	switch {
+	case x.upper != nil:
+		x.flags |= endParked
+		c.tunnelRx(x, nil)
+	case len(x.parked) > 0:
+		x.flags |= endParked
+		c.keepTrailers(x, trailers)
+	default:
+		c.tellEnd(x, trailers)
+	}
+}
+
+// keepTrailers keeps trailers behind body that is kept.
+func (c *conn) keepTrailers(x *stream, t []http.Field) {
+	n := 0
+	for _, f := range t {
+		n += len(f.Name) + len(f.Value)
+	}
+	if n == 0 {
+		return
+	}
+	b := c.cfg.keep(make([]byte, 0, n), nil)
+	if c.cfg.Charge != nil {
+		c.cfg.Charge(n)
+	}
+	for _, f := range t {
+		at := len(b)
+		b = append(append(b, f.Name...), f.Value...)
+		v := at + len(f.Name)
+		x.late = append(x.late, http.Field{Name: b[at:v:v], Value: b[v:len(b):len(b)], ID: f.ID})
+	}
+	x.lateText = b
+}
+
+// tellEnd tells the handler that the peer's message is complete.
+func (c *conn) tellEnd(x *stream, trailers []http.Field) {
+	x.flags |= ended
+	if !x.is(mute) {
+		x.h.End(x, trailers)
+	}
+	c.complete(x)
+}
+
+// complete ends the stream if both messages are complete.
+func (c *conn) complete(x *stream) {
+	if x.flags&(over|ended) != ended {
+		return
+	}
+	if x.sending == ourEnd {
+		c.finish(x, nil)
+	} else if x.is(ceased) {
+		c.giveUp(x, Cancel, nil) // the answer is complete, and wants no more of the request
+	}
+}
+
+// awaitBody has the peer send the next piece of its body in time.
+func (c *conn) awaitBody(x *stream) {
+	if d := c.cfg.deadline(c.cfg.Timeouts.Body); d != 0 {
+		x.inDue = d
+		c.due(d)
+	}
+}
+
+// due notes that a stream has a deadline at d.
+func (c *conn) due(d time.Duration) {
+	if c.streamDue == 0 || d < c.streamDue {
+		c.streamDue = d
+	}
+}

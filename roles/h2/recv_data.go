@@ -1,0 +1,132 @@
+package h2
+
+// startData begins a DATA frame: what there is to judge about it is judged before its first byte is used.
+func (c *conn) startData(f frame, b []byte) int {
+	n, left, pad := headerLen, f.length, uint32(0)
+	if f.has(flagPadded) {
+		if f.length == 0 {
+			c.fail(errFrameLen)
+			return len(b)
+		}
+		if len(b) == headerLen {
+			return 0
+		}
+		pad = uint32(b[headerLen])
+		n++
+		if left--; pad > left {
+			c.fail(errPadding)
+			return len(b)
+		}
+		left -= pad
+	}
+	if bad := c.admitData(f, left); bad != nil {
+		c.fail(bad)
+		return len(b)
+	}
+	if c.phase >= expectClose {
+		return len(b)
+	}
+	c.dataLeft, c.padLeft, c.dataEnd = left, pad, f.has(flagEndStream)
+	c.taken(c.data, int64(f.length-left)) // padding is of no interest to anybody
+	c.phase = expectData
+	if left == 0 {
+		c.dataOver()
+	}
+	return n
+}
+
+// admitData judges a DATA frame, and finds the stream it is for.
+func (c *conn) admitData(f frame, payload uint32) *fault {
+	c.data = nil
+	if f.stream == 0 {
+		return errFrameStream
+	}
+	if c.neverOpened(f.stream) {
+		return errIdle
+	}
+	if c.recvWin -= int64(f.length); c.recvWin < 0 {
+		return errConnWindow
+	}
+	if payload == 0 && !f.has(flagEndStream) {
+		if bad := c.idleFrame(); bad != nil {
+			return bad
+		}
+	}
+	x := c.find(f.stream)
+	switch {
+	case x == nil:
+		return c.onClosed(f.stream)
+	case x.state == closed:
+		return errStreamClosed
+	}
+	x.recvWin -= int64(f.length)
+	var bad *fault
+	switch {
+	case x.inDone():
+		bad = errHalfClosed
+	case x.recvWin < 0:
+		bad = errWindow
+	case !c.server && !x.is(gotHead):
+		bad = errNoHead
+	case x.inLeft >= 0 && int64(payload) > x.inLeft:
+		bad = errLengthMore
+	case x.inLeft > int64(payload) && f.has(flagEndStream):
+		bad = errLengthLess
+	}
+	if bad == nil && x.upper == nil {
+		if x.received += int64(payload); c.cfg.Limits.Body > 0 && x.received > c.cfg.Limits.Body {
+			bad = errBodyBig
+		}
+	}
+	if bad != nil {
+		c.refuse(x, bad)
+		return nil
+	}
+	if x.inLeft >= 0 {
+		x.inLeft -= int64(payload)
+	}
+	if payload > 0 {
+		c.moved()
+	}
+	c.data = x
+	return nil
+}
+
+// takeData uses a piece of a DATA frame's payload.
+func (c *conn) takeData(b []byte) int {
+	n := min(len(b), int(c.dataLeft))
+	c.dataLeft -= uint32(n)
+	if x := c.data; x != nil {
+		c.body(x, b[:n])
+	} else {
+		c.taken(nil, int64(n))
+	}
+	if c.dataLeft == 0 && c.phase == expectData {
+		c.dataOver()
+	}
+	return n
+}
+
+// dataOver ends the payload of a DATA frame.
+func (c *conn) dataOver() {
+	if c.phase >= expectClose {
+		return
+	}
+	c.phase = expectFrame
+	if c.padLeft > 0 {
+		c.phase = expectPadding
+	}
+	x := c.data
+	c.data = nil
+	if x != nil && c.dataEnd {
+		c.peerEnd(x, nil)
+	}
+}
+
+func (c *conn) takePadding(b []byte) int {
+	n := min(len(b), int(c.padLeft))
+	if c.padLeft -= uint32(n); c.padLeft == 0 {
+		c.phase = expectFrame
+	}
+	return n
+}

@@ -1,0 +1,306 @@
+package h2
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+const (
+	// share is how much is made in one Writable before the transport is asked whether there is something else
+	// to do: four records.
+	share = 64 << 10
+	// leastRoom is the least that a body is offered when more is left of it, and of the windows: a frame that
+	// fills what is left of a record, unless that is not worth its header.
+	leastRoom = 4096
+)
+
+// Writable is roles.Upper's: what is owed, and then each stream in its turn.
+func (c *conn) Writable(now time.Duration) {
+	c.cfg.now = now
+	if c.woken > 0 {
+		c.deliver()
+	}
+	if c.phase >= expectClose || !c.flushOwed() {
+		c.settleWrite()
+		return
+	}
+	c.full, c.made = false, 0
+	for c.made < share && !c.full {
+		x := c.ready.pop()
+		if x == nil {
+			break
+		}
+		x.flags &^= queued
+		c.serve(x)
+		if x.flags&(over|wants|starved|hold) == wants {
+			c.enqueue(x)
+		}
+		if c.phase >= expectClose {
+			break
+		}
+	}
+	c.settleWrite()
+}
+
+func (c *conn) settleWrite() {
+	c.settle()
+	if c.phase < expectClose && (c.ready.head != nil || len(c.owed) > 0) {
+		c.low.WantWrite()
+	}
+}
+
+// serve asks one stream for output.
+func (c *conn) serve(x *stream) {
+	if x.is(owes100) && x.sending == nothing && !x.is(paused|wants) {
+		c.send100(x)
+		return
+	}
+	if x.upper != nil {
+		c.tunnelWritable(x)
+		return
+	}
+	if x.is(wants) && !x.is(hold) {
+		x.flags &^= wants
+		x.h.Writable(x)
+		c.roomOut, c.room = false, nil
+	}
+	if x.flags&(over|owes100|paused) == owes100 && x.sending == nothing {
+		c.send100(x)
+	}
+	c.answer(x)
+}
+
+// answer ends an exchange whose messages are both complete, and sees to a request that outlasts its answer.
+func (c *conn) answer(x *stream) {
+	if x.is(over|mute) || x.sending != ourEnd {
+		return
+	}
+	if x.inDone() {
+		c.complete(x)
+		return
+	}
+	if !c.server {
+		c.awaitResponse(x)
+		return
+	}
+	switch {
+	case x.is(owes100), x.inLeft > c.cfg.Limits.Drain:
+		c.giveUp(x, NoError, errUnread)
+	case x.is(paused):
+		x.flags = x.flags&^paused | mute
+		n := len(x.parked)
+		c.dropParked(x)
+		c.takenStream(x, int64(n))
+		c.awaitBody(x)
+		c.drainBody(x, n)
+	}
+}
+
+// space asks the transport for room for a frame with at least min of payload.
+func (c *conn) space(min int) []byte {
+	if c.phase >= expectClose || len(c.owed) > 0 {
+		c.full = true
+		return nil
+	}
+	r := c.low.Room(min + headerLen)
+	if r == nil {
+		c.full = true
+	}
+	return r
+}
+
+// commit sends what was put into room.
+func (c *conn) commit(n int) {
+	c.low.Commit(n)
+	c.made += n
+}
+
+// sendBlock sends a header block, in as many frames as the peer's limit asks for. prefix is a byte in front of
+// it, if it is not 0. False: there is no room now.
+func (c *conn) sendBlock(x *stream, block []byte, prefix byte, end bool) bool {
+	size := len(block)
+	if prefix != 0 {
+		size++
+	}
+	most := int(c.peer.frame)
+	frames := 1 + (size-1)/most
+	r := c.space(size + (frames-1)*headerLen)
+	if r == nil {
+		return false
+	}
+	f := frame{typ: frameHeaders, stream: x.id}
+	if end {
+		f.flags = flagEndStream
+	}
+	n := 0
+	for {
+		k := min(size, most)
+		if size -= k; size == 0 {
+			f.flags |= flagEndHeaders
+		}
+		f.length = uint32(k)
+		f.put(r[n:])
+		n += headerLen
+		if prefix != 0 {
+			r[n] = prefix
+			prefix = 0
+			n, k = n+1, k-1
+		}
+		n += copy(r[n:], block[:k])
+		if block = block[k:]; size == 0 {
+			break
+		}
+		f.typ, f.flags = frameContinuation, 0
+	}
+	c.commit(n)
+	return true
+}
+
+// Room is http.Exchange's.
+func (x *stream) Room() []byte {
+	c := x.c
+	if x.sending != ourHead || x.is(over|hold) {
+		return nil
+	}
+	n := min(x.sendWin, c.sendWin, int64(c.peer.frame))
+	if x.outLeft >= 0 {
+		n = min(n, x.outLeft)
+	}
+	if n <= 0 {
+		if x.outLeft != 0 {
+			c.starve(x)
+		}
+		return nil
+	}
+	r := c.space(int(min(n, leastRoom)))
+	if r == nil {
+		return nil
+	}
+	n = min(n, int64(len(r)-headerLen))
+	c.room, c.roomOut = r[:headerLen+n], true
+	return r[headerLen : headerLen+n]
+}
+
+// starve has a stream wait for a window.
+func (c *conn) starve(x *stream) {
+	x.flags |= starved
+	if x.outDue == 0 && c.server {
+		if x.outDue = c.cfg.deadline(c.cfg.Timeouts.Window); x.outDue != 0 {
+			c.due(x.outDue)
+		}
+	}
+}
+
+// Commit is http.Exchange's.
+func (x *stream) Commit(n int, end bool) {
+	c := x.c
+	r := c.room
+	c.room, c.roomOut = nil, false
+	switch {
+	case x.is(over) || x.sending == ourEnd:
+		return
+	case x.is(hold):
+		c.giveUp(x, Cancel, errCommitHeld)
+		return
+	case x.sending == nothing:
+		c.giveUp(x, InternalError, errCommitHead)
+		return
+	case n < 0 || n > 0 && n > len(r)-headerLen:
+		c.giveUp(x, InternalError, errCommitOver)
+		return
+	}
+	if x.outLeft >= 0 {
+		x.outLeft -= int64(n)
+		if x.outLeft == 0 {
+			end = true
+		} else if end {
+			if n > 0 {
+				c.putData(x, r, n, false)
+			}
+			c.giveUp(x, InternalError, errCommitLess)
+			return
+		}
+	}
+	switch {
+	case n > 0:
+		c.putData(x, r, n, end)
+	case end:
+		var b [headerLen]byte
+		frame{typ: frameData, flags: flagEndStream, stream: x.id}.put(b[:])
+		c.control(b[:])
+	}
+	if end {
+		x.endSent()
+	}
+}
+
+// putData completes the DATA frame whose payload lies in room.
+func (c *conn) putData(x *stream, r []byte, n int, end bool) {
+	f := frame{length: uint32(n), typ: frameData, stream: x.id}
+	if end {
+		f.flags = flagEndStream
+	}
+	f.put(r)
+	x.sendWin -= int64(n)
+	c.sendWin -= int64(n)
+	c.commit(headerLen + n)
+	c.moved()
+}
+
+// endSent notes that END_STREAM is out.
+func (x *stream) endSent() {
+	x.sending = ourEnd
+	x.outDue = 0
+	x.flags &^= wants
+	x.move(sendEnd)
+	if !x.c.server && !x.is(gotHead) {
+		x.c.awaitResponse(x)
+	}
+}
+
+// SendTrailers is http.Exchange's.
+func (x *stream) SendTrailers(t []http.Field) error {
+	c := x.c
+	if x.is(over|hold) || x.sending != ourHead {
+		return http.ErrNoRoom
+	}
+	if len(t) == 0 {
+		x.Commit(0, true)
+		return nil
+	}
+	if x.outLeft > 0 {
+		c.giveUp(x, InternalError, errCommitLess)
+		return nil
+	}
+	var block []byte
+	var err error
+	if c.server {
+		block, err = c.cfg.trailers(t)
+	} else if err = judge(t, http.Other); err == nil {
+		if c.space(roles.MaxRoom-headerLen) == nil { // the block changes the table: it must go out
+			return http.ErrNoRoom
+		}
+		block = c.side.(*Client).memory.trailers(c.cfg, t)
+	}
+	if err != nil {
+		return err
+	}
+	if !c.sendBlock(x, block, 0, true) {
+		return http.ErrNoRoom
+	}
+	x.endSent()
+	return nil
+}
+
+// SendHead is http.Exchange's.
+func (x *stream) SendHead(m *http.Message, end bool) error {
+	if x.is(over) || x.sending != nothing {
+		return errSendTwice
+	}
+	if x.c.server {
+		return x.c.sendResponse(x, m, end)
+	}
+	return x.c.sendRequest(x, m, end)
+}

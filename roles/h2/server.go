@@ -1,0 +1,244 @@
+package h2
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// Acceptor gives a Server handlers for its requests.
+type Acceptor interface {
+	// Accept returns the handler of a request that has come; its Head follows at once. nil refuses the stream,
+	// so that the peer may try it elsewhere (REFUSED_STREAM).
+	Accept(s *Server) http.Handler
+}
+
+// Server is the server's end of a connection. It is a value to embed: call Init, then hand it to the transport
+// as its roles.Upper. It answers as many requests at a time as Limits.Streams allows.
+//
+// A request's Head, Body and End come as it arrives; 100 (Continue) is sent, and the rest of a request whose
+// answer is complete is taken, under the rules of h1.Server. What there costs a connection costs a stream here.
+type Server struct {
+	conn
+	acceptor Acceptor
+}
+
+var _ roles.Upper = (*Server)(nil)
+
+// Init makes s a server on l. s must not be in use.
+func (s *Server) Init(cfg *Config, l roles.Lower, a Acceptor) {
+	s.conn.init(cfg, l, s, true)
+	s.acceptor = a
+}
+
+// Drain ends the connection in order: the peer is told to make no more requests, those it has made are answered,
+// and then the connection closes.
+func (s *Server) Drain() { s.askDrain() }
+
+// Opened is roles.Upper's.
+func (s *Server) Opened(now time.Duration) {
+	if s.phase != expectOpened {
+		return
+	}
+	s.phase = expectPreface
+	s.open(now, "")
+	s.settle()
+}
+
+func (s *Server) settled()   {}
+func (s *Server) wentAway()  {}
+func (s *Server) over(error) {}
+
+// headers takes a request, or a request's trailers.
+func (s *Server) headers(b *block, p []byte) *fault {
+	c := &s.conn
+	if b.stream <= c.lastIn {
+		x := c.find(b.stream)
+		switch {
+		case x == nil || x.state == closed:
+			if broken, _, _ := c.decode(p, requestSection); broken != nil {
+				return broken
+			}
+			return c.onClosed(b.stream)
+		case x.inDone():
+			if broken, _, _ := c.decode(p, requestSection); broken != nil {
+				return broken
+			}
+			c.refuse(x, errHalfClosed)
+			return nil
+		}
+		return c.onTrailers(x, b, p)
+	}
+	broken, malformed, long := c.decode(p, requestSection)
+	if broken != nil {
+		return broken
+	}
+	if b.stream > c.limit {
+		return c.idleFrame() // it crossed our GOAWAY, and its peer knows
+	}
+	c.lastIn = b.stream
+	if b.self {
+		malformed = errSelf
+	}
+	switch {
+	case malformed != nil:
+		return c.streamFault(b.stream, malformed)
+	case c.remote >= c.cfg.Limits.Streams:
+		c.cfg.Counters.Refused++
+		return c.streamFault(b.stream, errTooMany)
+	}
+	m := &c.cfg.msg
+	var h http.Handler = refusal(431)
+	switch {
+	case long:
+		c.cfg.Counters.Refused++
+		m.Length = 0
+	case len(m.Protocol) == 0 && string(m.Method) == "CONNECT":
+		h = refusal(501)
+	default:
+		if h = s.acceptor.Accept(s); h == nil {
+			c.cfg.Counters.Refused++
+			c.sendReset(b.stream, RefusedStream)
+			return nil
+		}
+	}
+	x := c.add(h)
+	x.flags |= counted
+	c.remote++
+	c.number(x, b.stream)
+	s.begin(x, m, b.end)
+	return nil
+}
+
+// begin starts the exchange of a request whose head has come.
+func (s *Server) begin(x *stream, m *http.Message, end bool) {
+	c := &s.conn
+	c.cfg.Counters.Requests++
+	c.moved()
+	x.move(recvHeaders)
+	x.flags |= gotHead
+	if len(m.Method) == 4 && string(m.Method) == "HEAD" {
+		x.flags |= isHead
+	}
+	if len(m.Protocol) > 0 {
+		x.flags |= connecting
+	}
+	if v, ok := m.Get("priority"); ok {
+		x.urgency = urgencyOf(v)
+	}
+	if end {
+		if m.Length > 0 {
+			c.refuse(x, errLengthLess)
+			return
+		}
+		m.Length = 0
+		x.move(recvEnd)
+		x.h.Head(x, m)
+		if !x.is(over) {
+			c.tellEnd(x, nil)
+		}
+		return
+	}
+	x.inLeft = m.Length
+	if c.cfg.Limits.Body > 0 && m.Length > c.cfg.Limits.Body {
+		x.h = refusal(413)
+	}
+	if m.Continue && m.Length != 0 {
+		x.flags |= owes100
+	}
+	c.awaitBody(x)
+	x.h.Head(x, m)
+	if x.flags&(over|owes100|paused) == owes100 {
+		c.enqueue(x)
+		c.low.WantWrite()
+	}
+}
+
+// sendResponse sends a response's head.
+func (c *conn) sendResponse(x *stream, m *http.Message, end bool) error {
+	switch {
+	case m.Status < 100 || m.Status > 999 || m.Status == 101:
+		return errSendStatus
+	case m.Status < 200:
+		end = false
+	}
+	empty := x.is(isHead) || http.Bodyless(m.Status)
+	if end && !empty && m.Length > 0 {
+		return errSendEnd
+	}
+	length := m.Length
+	switch {
+	case m.Status < 200, x.is(connecting) && m.Status/100 == 2:
+		// A stream that becomes another protocol's has no length (RFC 9110 s.8.6).
+		length = -1
+	case m.Status == 204 || m.Status == 304 && length == 0:
+		length = -1
+	case end && !empty:
+		length = 0
+	}
+	block, err := c.cfg.response(m, length)
+	if err != nil {
+		return err
+	}
+	prefix := byte(0)
+	if !c.began {
+		prefix = tableOff
+	}
+	last := m.Status >= 200 && (end || empty || length == 0)
+	if !c.sendBlock(x, block, prefix, last) {
+		return http.ErrNoRoom
+	}
+	c.began = true
+	x.move(sendHeaders)
+	if m.Status < 200 {
+		c.cfg.Counters.Interim++
+		if m.Status == 100 {
+			x.flags &^= owes100
+		}
+		return nil
+	}
+	c.cfg.Counters.Responses++
+	x.sending, x.outLeft = ourHead, length
+	if last {
+		x.endSent()
+	}
+	return nil
+}
+
+// send100 has the peer send its body.
+func (c *conn) send100(x *stream) {
+	m := &c.cfg.msg
+	m.Reset()
+	m.Status = 100
+	if c.sendResponse(x, m, false) != nil {
+		c.enqueue(x)
+		return
+	}
+	x.flags &^= owes100
+}
+
+// refusal answers a request that no handler sees.
+type refusal int
+
+// Head is http.Handler's.
+func (refusal) Head(x http.Exchange, _ *http.Message) { x.WantWrite() }
+
+// Body is http.Handler's.
+func (refusal) Body(http.Exchange, []byte) {}
+
+// End is http.Handler's.
+func (refusal) End(http.Exchange, []http.Field) {}
+
+// Done is http.Handler's.
+func (refusal) Done(http.Exchange, error) {}
+
+// Writable is http.Handler's.
+func (r refusal) Writable(x http.Exchange) {
+	m := &x.(*stream).c.cfg.msg
+	m.Reset()
+	m.Status = int(r)
+	if x.SendHead(m, true) != nil {
+		x.WantWrite()
+	}
+}

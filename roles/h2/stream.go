@@ -1,0 +1,163 @@
+package h2
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// stream is one stream, and the http.Exchange of what travels on it. It belongs to its connection while it is
+// open, and to the Config's pool afterwards.
+type stream struct {
+	c     *conn
+	h     http.Handler
+	upper roles.Upper // what runs over the stream after Upgrade
+	next  *stream     // in the queue of those that want to write
+	cause error       // why it ended, once over is set
+
+	id    uint32
+	place int32 // in conn.streams
+
+	sendWin  int64 // what the peer grants us; settings can make it negative
+	recvWin  int64 // what the peer may still send
+	credit   int64 // taken, and not granted anew yet
+	inLeft   int64 // of the peer's announced body, http.UnknownLength without
+	outLeft  int64 // of ours
+	received int64
+	drained  int64
+	parked   []byte       // body that came while paused, charged
+	lent     int64        // of it, what the connection's window has back already
+	late     []http.Field // trailers behind it
+	lateText []byte       // what they point into, charged
+	inDue    time.Duration
+	outDue   time.Duration
+	interim  uint8
+	urgency  uint8
+	state    state
+	flags    streamFlags
+	sending  sending
+	held     []byte // of a tunnel: output that the windows refused, charged
+}
+
+type streamFlags uint32
+
+const (
+	over       streamFlags = 1 << iota // ended: Done is to come
+	queued                             // in conn.ready
+	wants                              // the handler asked for Writable
+	starved                            // it wants, but there is no window
+	paused                             // the handler asked for no Body
+	resumed                            // on conn.woken
+	gotHead                            // the peer's final head has come
+	endParked                          // the peer's end lies behind parked bytes
+	ended                              // the handler was told End
+	isHead                             // the request's method is HEAD
+	manual                             // the handler grants the window
+	hold                               // client: the body waits for 100 (Continue)
+	owes100                            // server: the peer waits for 100 (Continue)
+	mute                               // server: the rest of the request is of no interest
+	counted                            // in conn.remote, the number of streams the peer has open
+	ceased                             // client: the answer wants no more of the request
+	connecting                         // an extended CONNECT
+	upOpened                           // upper was told Opened
+	upEnded                            // upper was told RxEnd
+	finWanted                          // the tunnel's direction ends when held has gone
+)
+
+// sending is how much of our message is out.
+type sending uint8
+
+const (
+	nothing sending = iota
+	ourHead
+	ourEnd // END_STREAM
+)
+
+var (
+	_ http.Exchange = (*stream)(nil)
+	_ http.Windowed = (*stream)(nil)
+)
+
+func (x *stream) is(f streamFlags) bool { return x.flags&f != 0 }
+
+// inDone says whether the peer's message is complete, whether or not the handler has it all.
+func (x *stream) inDone() bool { return x.state == halfClosedRemote || x.state == closed }
+
+// move takes the stream to its next state. What the table does not have is a bug of ours by the time it gets
+// here: the peer's faults are judged before.
+func (x *stream) move(e event) {
+	s := next[x.state][e]
+	if s == illegal {
+		panic("h2: stream: illegal move: this is a bug in Millrace")
+	}
+	x.state = s
+}
+
+// WantWrite is http.Exchange's.
+func (x *stream) WantWrite() {
+	x.flags |= wants
+	if x.flags&(over|queued|starved|hold) == 0 {
+		x.c.enqueue(x)
+		x.c.low.WantWrite()
+	}
+}
+
+// Pause is http.Exchange's.
+func (x *stream) Pause() {
+	x.flags |= paused
+	x.inDue = 0
+}
+
+// Resume is http.Exchange's.
+func (x *stream) Resume() {
+	if x.flags&(paused|over) != paused {
+		return
+	}
+	x.flags &^= paused
+	c := x.c
+	if len(x.parked) > 0 || x.is(endParked) {
+		c.wake(x)
+	} else if !x.inDone() && (c.server || x.is(gotHead)) {
+		c.awaitBody(x)
+		c.low.Rearm()
+	}
+	if x.is(owes100) {
+		c.enqueue(x)
+		c.low.WantWrite()
+	}
+}
+
+// Credit is http.Exchange's.
+func (x *stream) Credit(n int) {
+	if x.flags&(manual|over) == manual && n > 0 {
+		x.credit += int64(n)
+		x.c.grant(x, 1)
+	}
+}
+
+// ManualCredit is http.Windowed's.
+func (x *stream) ManualCredit() { x.flags |= manual }
+
+// PeerWindow is http.Windowed's.
+func (x *stream) PeerWindow() int64 {
+	if x.is(over) || x.inDone() {
+		return 0
+	}
+	return x.recvWin
+}
+
+// Reset is http.Exchange's.
+func (x *stream) Reset(cause error) {
+	if x.is(over) {
+		return
+	}
+	if cause == nil {
+		cause = errReset
+	}
+	x.c.giveUp(x, Cancel, cause)
+	x.c.low.Rearm()
+}
+
+// SetHandler is http.Exchange's.
+func (x *stream) SetHandler(h http.Handler) { x.h = h }

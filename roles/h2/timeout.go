@@ -1,0 +1,142 @@
+package h2
+
+import (
+	"errors"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+)
+
+// Deadline is roles.Upper's.
+func (c *conn) Deadline() time.Duration {
+	if c.phase >= expectClose || c.phase == expectOpened {
+		if c.ended.head != nil {
+			return max(c.cfg.now, 1)
+		}
+		return 0
+	}
+	if c.ended.head != nil || c.woken > 0 || c.draining == drainAsked {
+		return max(c.cfg.now, 1) // at once: somebody waits to be told
+	}
+	d := time.Duration(0)
+	for _, e := range [...]time.Duration{c.frameDue, c.settingsDue, c.drainDue, c.idleDue, c.streamDue, c.validityDue()} {
+		if e != 0 && (d == 0 || e < d) {
+			d = e
+		}
+	}
+	return d
+}
+
+// validityDue is when a silent peer is asked, or given up.
+func (c *conn) validityDue() time.Duration {
+	switch {
+	case c.pingAfter > 0 && !c.pinged && (c.hangAfter <= 0 || c.pingAfter < c.hangAfter):
+		return c.heard + c.pingAfter
+	case c.hangAfter > 0:
+		return c.heard + c.hangAfter
+	}
+	return 0
+}
+
+// Timeout is roles.Upper's.
+func (c *conn) Timeout(now time.Duration) {
+	c.cfg.now = now
+	if c.phase >= expectClose || c.phase == expectOpened {
+		c.settle()
+		return
+	}
+	if c.woken > 0 {
+		c.deliver()
+	}
+	past := func(d time.Duration) bool { return d != 0 && now >= d }
+	switch {
+	case past(c.frameDue):
+		if c.partial != nil {
+			c.fail(errBlockSlow)
+		} else {
+			c.fail(errFrameSlow)
+		}
+	case past(c.settingsDue):
+		c.fail(errSettingsSlow)
+	case past(c.drainDue):
+		// A peer that does not answer has had its time.
+		c.drainDue = 0
+		c.draining, c.limit = drainLast, c.lastIn
+		c.sendGoAway(c.lastIn, NoError, "")
+	case past(c.idleDue):
+		c.idleDue = 0
+		if len(c.streams) == 0 {
+			c.askDrain()
+		}
+	}
+	c.checkValidity(now)
+	if past(c.streamDue) && c.phase < expectClose {
+		c.checkStreams(now)
+	}
+	c.settle()
+}
+
+func (c *conn) checkValidity(now time.Duration) {
+	if c.phase >= expectClose {
+		return
+	}
+	if c.hangAfter > 0 && now >= c.heard+c.hangAfter {
+		c.cfg.Counters.Timeouts++
+		c.sendGoAway(c.lastIn, NoError, "no sign of life")
+		c.shut(roles.Immediate, errPingSlow)
+		return
+	}
+	if c.pingAfter > 0 && !c.pinged && now >= c.heard+c.pingAfter {
+		c.pinged = true
+		c.sendPing("validity")
+	}
+}
+
+// checkStreams ends the streams whose time is over, and finds the next of them.
+func (c *conn) checkStreams(now time.Duration) {
+	c.streamDue = 0
+	for i := len(c.streams) - 1; i >= 0; i-- {
+		if i >= len(c.streams) {
+			continue
+		}
+		x := c.streams[i]
+		switch {
+		case x.upper != nil && x.inDue != 0 && now >= x.inDue:
+			c.tunnelTimeout(x, now)
+		case x.inDue != 0 && now >= x.inDue:
+			c.overdue(x)
+		case x.outDue != 0 && now >= x.outDue:
+			c.refuse(x, errWindowSlow)
+		}
+		if x.is(over) {
+			continue
+		}
+		if x.inDue != 0 {
+			c.due(x.inDue)
+		}
+		if x.outDue != 0 {
+			c.due(x.outDue)
+		}
+	}
+}
+
+// overdue ends the wait for something to come.
+func (c *conn) overdue(x *stream) {
+	x.inDue = 0
+	switch {
+	case x.is(hold):
+		x.release()
+	case c.server || x.is(gotHead):
+		c.refuse(x, errBodySlow)
+	default:
+		c.refuse(x, errRespSlow)
+	}
+}
+
+// lossOf is what the end of the connection means to a stream.
+func (c *conn) lossOf(x *stream, why error) error {
+	if !c.server && x.id == 0 {
+		return errors.Join(errNotSent, why)
+	}
+	return why
+}
