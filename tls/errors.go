@@ -138,22 +138,29 @@ func (e *end) verifyError(c *stdtls.CertificateVerificationError) *VerifyError {
 
 // explain turns an error of crypto/tls into one of ours.
 func (e *end) explain(op string, err error) error {
-	return &Error{Op: op, Peer: e.name, Err: e.cause(err)}
+	return &Error{Op: op, Peer: e.name, Err: e.cause(op, err)}
 }
 
-func (e *end) cause(err error) error {
+func (e *end) cause(op string, err error) error {
 	var verify *stdtls.CertificateVerificationError
 	var header stdtls.RecordHeaderError
-	var remote *net.OpError
+	var alert *net.OpError
 	switch {
 	case errors.As(err, &verify):
 		return e.verifyError(verify)
-	case errors.As(err, &header):
+	case errors.As(err, &header) && op == "handshake":
 		return fmt.Errorf("%w: its first bytes are %q: %w", ErrNotTLS, header.RecordHeader[:], err)
-	case errors.As(err, &remote) && remote.Op == "remote error":
+	case errors.As(err, &header):
+		return fmt.Errorf("a record begins with %q: %w", header.RecordHeader[:], err)
+	case errors.As(err, &alert):
 		// crypto/tls's alert is an unexported uint8.
-		if v := reflect.ValueOf(remote.Err); v.Kind() == reflect.Uint8 {
+		v := reflect.ValueOf(alert.Err)
+		switch {
+		case v.Kind() != reflect.Uint8:
+		case alert.Op == "remote error":
 			return &AlertError{Alert(v.Uint())}
+		case alert.Op == "local error":
+			return &ProtocolError{Alert(v.Uint()), "what crypto/tls does not take"}
 		}
 	}
 	return err

@@ -42,6 +42,9 @@ func span(b []byte, first bool) int {
 // layer would leave it.
 func (s *Session) readKept(now time.Duration, b []byte) (n int, content []byte) {
 	n = span(b, false)
+	if len(b) >= headerLen && b[1] != 3 {
+		n = headerLen // refused for its version; the length is not worth waiting for
+	}
 	if n == 0 {
 		return 0, nil
 	}
