@@ -467,3 +467,5 @@ func newClient(t testing.TB, sh *Shared, change func(*ClientConfig)) *Client {
 	}
 	return v
 }
+
+func keyOf(c stdtls.Certificate) *ecdsa.PrivateKey { return c.PrivateKey.(*ecdsa.PrivateKey) }
