@@ -27,13 +27,18 @@ func (c *conn) Writable(now time.Duration) {
 		return
 	}
 	c.full, c.made = false, 0
-	for c.made < share && !c.full {
+	vain := 0 // streams in a row that wanted to write, and did not
+	for c.made < share && !c.full && vain <= len(c.streams) {
 		x := c.ready.pop()
 		if x == nil {
 			break
 		}
 		x.flags &^= queued
+		was := c.made
 		c.serve(x)
+		if vain++; c.made > was {
+			vain = 0
+		}
 		if x.flags&(over|wants|starved|hold) == wants {
 			c.enqueue(x)
 		}
