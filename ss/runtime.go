@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/h1"
+	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
@@ -25,6 +26,8 @@ type Config struct {
 	// H1 holds limits and timeouts of HTTP/1.1; nil means h1's defaults. It is not to be shared
 	// between runtimes.
 	H1 *h1.Config
+	// H2 is the same for HTTP/2. Memory that its connections hold goes to the loop's account, whatever it says.
+	H2 *h2.Config
 	// Log takes what an operator should know. Default: nothing is logged. The handler must not block:
 	// see LogRing.
 	Log *slog.Logger
@@ -70,6 +73,7 @@ type Runtime struct {
 	net     *wsi.Net
 	pol     *policy.Policy
 	h1      *h1.Config
+	h2      *h2.Config
 	log     *slog.Logger
 	kinds   map[*policy.Stream]*kind
 	table   handleTable
@@ -108,6 +112,7 @@ func New(c Config) (*Runtime, error) {
 		net:   wsi.New(c.Loop, c.Net),
 		pol:   c.Policy,
 		h1:    c.H1,
+		h2:    c.H2,
 		log:   c.Log,
 		kinds: make(map[*policy.Stream]*kind),
 	}
@@ -120,6 +125,13 @@ func New(c Config) (*Runtime, error) {
 	if r.h1.Date == nil {
 		r.h1.Date = r.date
 	}
+	if r.h2 == nil {
+		r.h2 = h2.NewConfig()
+	}
+	if r.h2.Date == nil {
+		r.h2.Date = r.date
+	}
+	r.h2.Charge, r.h2.Release = r.loop.Account().Charge, r.loop.Account().Release
 	r.warm.init(r)
 	return r, nil
 }

@@ -27,8 +27,8 @@ type security struct {
 type clientKey struct {
 	store   *policy.TrustStore
 	name    string
-	alpn    string
-	cert    int // -1: none
+	proto   policy.Protocol // says what ALPN offers
+	cert    int             // -1: none
 	version string
 	groups  string
 }
@@ -118,17 +118,14 @@ func demands(p *policy.Stream) (version uint16, groups []stdtls.CurveID, err err
 	return version, groups, nil
 }
 
-// alpnOf is the protocol name that streams of a type speak over TLS, "" for none (RFC 7301 s.6).
-func alpnOf(p *policy.Stream) string {
-	if p.Protocol == policy.H1 {
-		return "http/1.1"
-	}
-	return ""
-}
-
-func alpnList(p *policy.Stream) []string {
-	if a := alpnOf(p); a != "" {
-		return []string{a}
+// alpnOf are the protocol names that streams of a type speak over TLS, best first (RFC 7301 s.6). A stream type
+// of h2 makes do with HTTP/1.1, where its streams go one after another.
+func alpnOf(p *policy.Stream) []string {
+	switch p.Protocol {
+	case policy.H1:
+		return []string{"http/1.1"}
+	case policy.H2:
+		return []string{"h2", "http/1.1"}
 	}
 	return nil
 }
@@ -142,7 +139,7 @@ func (r *Runtime) secureServer(p *policy.Stream) (*tls.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server_cert %q, server_key %q: %w", p.ServerCert.Name, p.ServerKey.Name, err)
 	}
-	c := tls.ServerConfig{Certificates: []stdtls.Certificate{cert}, ALPN: alpnList(p)}
+	c := tls.ServerConfig{Certificates: []stdtls.Certificate{cert}, ALPN: alpnOf(p)}
 	if p.TrustStore != nil {
 		// A server has nobody to trust but clients.
 		if c.Clients, err = r.security().store(p.TrustStore); err != nil {
@@ -180,14 +177,14 @@ func (h *Handle) TLS() (s tls.State, ok bool) {
 // secureClient finds what a client stream needs to reach name over TLS.
 func (r *Runtime) secureClient(p *policy.Stream, name string) (*tls.Client, error) {
 	s := r.security()
-	key := clientKey{p.TrustStore, name, alpnOf(p), -1, p.TLSMinVersion, strings.Join(p.TLSGroups, ":")}
+	key := clientKey{p.TrustStore, name, p.Protocol, -1, p.TLSMinVersion, strings.Join(p.TLSGroups, ":")}
 	if p.HasClientCert {
 		key.cert = int(p.ClientCert)
 	}
 	if c := s.clients[key]; c != nil {
 		return c, nil
 	}
-	cfg := tls.ClientConfig{Name: name, ALPN: alpnList(p)}
+	cfg := tls.ClientConfig{Name: name, ALPN: alpnOf(p)}
 	var err error
 	if p.TrustStore != nil {
 		if cfg.Store, err = s.store(p.TrustStore); err != nil {
