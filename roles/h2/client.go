@@ -106,7 +106,7 @@ func (c *Client) over(cause error) {
 const maxInterim = 16
 
 // headers takes a response's head or its trailers.
-func (c *Client) headers(b *block, p []byte) *fault {
+func (c *Client) headers(b block, p []byte) *fault {
 	x := c.find(b.stream)
 	if x == nil || x.inDone() {
 		if broken, _, _ := c.decode(p, responseSection); broken != nil {

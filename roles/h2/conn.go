@@ -27,7 +27,7 @@ const (
 type side interface {
 	// headers reads a header block that has come complete, and gives the section to its stream. The fault is one
 	// of the connection.
-	headers(b *block, p []byte) *fault
+	headers(b block, p []byte) *fault
 	// settled is called when something may have become possible: a stream has ended, settings have come.
 	settled()
 	// wentAway is called when the peer has said GOAWAY.

@@ -184,7 +184,7 @@ func (c *conn) keepTrailers(x *stream, t []http.Field) {
 	if n == 0 {
 		return
 	}
-	b := c.cfg.keep(make([]byte, 0, n), nil)
+	b := make([]byte, 0, n)
 	if c.cfg.Charge != nil {
 		c.cfg.Charge(n)
 	}

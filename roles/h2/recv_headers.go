@@ -39,10 +39,10 @@ func (c *conn) onHeaders(f frame, p []byte) *fault {
 			return errBlockLong
 		}
 		b.b = c.cfg.keep(nil, p)
-		c.partial = &b
+		c.partial = &block{stream: b.stream, end: b.end, self: b.self, b: b.b}
 		return nil
 	}
-	return c.side.headers(&b, p)
+	return c.side.headers(b, p)
 }
 
 func (c *conn) onContinuation(f frame, p []byte) *fault {
@@ -59,7 +59,7 @@ func (c *conn) onContinuation(f frame, p []byte) *fault {
 		return nil
 	}
 	c.partial = nil
-	bad := c.side.headers(b, b.b)
+	bad := c.side.headers(*b, b.b)
 	c.cfg.forget(b.b)
 	return bad
 }
@@ -91,7 +91,7 @@ func (c *conn) decode(p []byte, s section) (broken, malformed *fault, long bool)
 }
 
 // onTrailers gives a trailer section to its stream.
-func (c *conn) onTrailers(x *stream, b *block, p []byte) *fault {
+func (c *conn) onTrailers(x *stream, b block, p []byte) *fault {
 	broken, malformed, long := c.decode(p, trailerSection)
 	switch {
 	case broken != nil:

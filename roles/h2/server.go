@@ -51,7 +51,7 @@ func (s *Server) wentAway()  {}
 func (s *Server) over(error) {}
 
 // headers takes a request, or a request's trailers.
-func (s *Server) headers(b *block, p []byte) *fault {
+func (s *Server) headers(b block, p []byte) *fault {
 	c := &s.conn
 	if b.stream <= c.lastIn {
 		x := c.find(b.stream)
