@@ -124,7 +124,7 @@ var tlsKeys = []row[Stream]{
 		text: "Key exchanges that are taken, best first, with a colon between them. Naming them switches off the smaller offer that follows when a server stays silent."},
 		func(_ *checker, s *Stream, v value) { s.TLSGroups = strings.Split(v.text, ":") }},
 	{key{name: "client_cert", alias: []string{"client cert"}, kind: kindInt, max: 254, side: clientSide, status: acted, def: "none",
-		text: "Index of the system's client certificate to show to the server."},
+		text: "Index of the client certificate to show to the server: of the program's, and beyond those of the system blobs CLIENT_CERT_DER and CLIENT_KEY_DER."},
 		func(_ *checker, s *Stream, v value) { s.ClientCert, s.HasClientCert = uint8(v.num), true }},
 	{key{name: "server_cert", kind: kindName, target: "certs", side: serverSide, status: acted, def: "none",
 		text: "Certificate of the server."},

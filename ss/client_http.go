@@ -192,13 +192,21 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	h.rt.text = a.o.appendPath(h.rt.text[:0])
 	m.Target = h.rt.text
 	m.Authority = a.t.authority
+	var err error
+	if h.rt.text, err = h.rt.addBlobFields(m, h.rt.text, k.blobs); err != nil {
+		return err
+	}
 	k.addFields(m, h)
 	m.Length = k.bodyLength(h)
 	body := m.Length > 0 || m.Length == http.UnknownLength && takesBody(k.method)
 	if !body && m.Length < 0 {
 		m.Length = 0
 	}
-	if err := x.SendHead(m, !body); err != nil {
+	err = x.SendHead(m, !body)
+	if len(k.blobs) > 0 {
+		clear(h.rt.text) // secrets
+	}
+	if err != nil {
 		return err
 	}
 	a.sent, a.sending, a.left = true, body, m.Length

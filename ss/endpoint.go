@@ -111,17 +111,19 @@ func appendAuthority(b []byte, host string, port uint16, tls bool) []byte {
 	return strconv.AppendUint(b, uint64(port), 10)
 }
 
-// target works out where h connects to now. The result of a policy without metadata in it is kept.
+// findTarget works out where h connects to now. The result is kept while it cannot change: a client
+// certificate in blobs can.
 func (o *onward) findTarget() (*target, error) {
 	h := o.h
 	p := h.kind.pol
 	lit, fixed := p.Endpoint.Literal()
-	if fixed && o.target != nil {
+	renewable := p.HasClientCert && int(p.ClientCert) >= len(h.rt.cfg.ClientCerts)
+	if fixed && o.target != nil && !renewable {
 		return o.target, nil
 	}
 	if !fixed {
 		h.rt.text = p.Endpoint.Append(h.rt.text[:0], h.expand)
-		if o.target != nil && bytes.Equal(h.rt.text, o.expanded) {
+		if o.target != nil && !renewable && bytes.Equal(h.rt.text, o.expanded) {
 			return o.target, nil
 		}
 		o.expanded = append(o.expanded[:0], h.rt.text...)
@@ -137,7 +139,7 @@ func (o *onward) findTarget() (*target, error) {
 		if name == "" {
 			name = string(t.authority) // a Unix socket: whoever answers there is the local host
 		}
-		if t.secure, err = h.rt.secureClient(p, name); err != nil {
+		if t.secure, err = h.rt.secureClient(p, name, true); err != nil {
 			return nil, fmt.Errorf("stream type %s: tls to %q: %w", p.Name, name, err)
 		}
 	}

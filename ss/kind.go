@@ -13,7 +13,8 @@ type kind struct {
 	pol    *policy.Stream
 	method []byte
 	fields []field // metadata that travel as header fields
-	length int     // index of the metadata mapped to content-length, or -1
+	blobs  []blobField
+	length int // index of the metadata mapped to content-length, or -1
 	// argument says of each metadata item whether an argument of a request's query may set it.
 	argument []bool
 	// Indexes of the metadata that a server sets from a request, or -1.
@@ -57,6 +58,14 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 		default:
 			k.fields = append(k.fields, f)
 		}
+	}
+	for _, f := range k.blobFields() {
+		if f.id.Framing() {
+			r.log.Warn("a blob is to go into a header field that the protocol writes itself; it is not sent",
+				"stream", p.Name, "key", f.key, "field", string(f.name))
+			continue
+		}
+		k.blobs = append(k.blobs, f)
 	}
 	r.kinds[p] = k
 	return k

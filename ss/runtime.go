@@ -43,8 +43,11 @@ type Config struct {
 	// TLS configures sessions: limits, and the time that is certainly past (Floor). Its clock, steps and
 	// memory are the loop's, whatever it says of them.
 	TLS tls.Config
-	// ClientCerts are the certificates, with keys, that the policy's client_cert counts.
+	// ClientCerts are the certificates, with keys, that the policy's client_cert counts. What it counts
+	// beyond them comes from Blobs.
 	ClientCerts []stdtls.Certificate
+	// Blobs are the device's own values, to which policies refer: see BlobID. nil: there are none.
+	Blobs Blobs
 	// Observe sees every state before its stream does. For tests and monitors; it must not call back.
 	Observe func(h *Handle, s State, n Notice)
 	// PanicOnIllegal makes a move that is not in the table a panic instead of a log line and a count.

@@ -20,6 +20,7 @@ type security struct {
 	timer   loop.Timer // for sessions that go quiet
 	stores  map[*policy.TrustStore]*tls.TrustStore
 	clients map[clientKey]*tls.Client
+	certs   map[int]*blobCert
 	closing bool
 }
 
@@ -27,8 +28,8 @@ type security struct {
 type clientKey struct {
 	store   *policy.TrustStore
 	name    string
-	proto   policy.Protocol // says what ALPN offers
-	cert    int             // -1: none
+	proto   policy.Protocol     // says what ALPN offers
+	cert    *stdtls.Certificate // ours, nil for none
 	version string
 	groups  string
 }
@@ -41,6 +42,7 @@ func (r *Runtime) security() *security {
 		rt:      r,
 		stores:  make(map[*policy.TrustStore]*tls.TrustStore),
 		clients: make(map[clientKey]*tls.Client),
+		certs:   make(map[int]*blobCert),
 	}
 	c := r.cfg.TLS
 	c.Wall = r.loop.System().Wall
@@ -174,25 +176,23 @@ func (h *Handle) TLS() (s tls.State, ok bool) {
 	return s, false
 }
 
-// secureClient finds what a client stream needs to reach name over TLS.
-func (r *Runtime) secureClient(p *policy.Stream, name string) (*tls.Client, error) {
+// secureClient finds what a client stream needs to reach name over TLS. known says whether name is the
+// policy's endpoint, and not where a redirect leads: only there the client shows who it is.
+func (r *Runtime) secureClient(p *policy.Stream, name string, known bool) (*tls.Client, error) {
 	s := r.security()
-	key := clientKey{p.TrustStore, name, p.Protocol, -1, p.TLSMinVersion, strings.Join(p.TLSGroups, ":")}
-	if p.HasClientCert {
-		key.cert = int(p.ClientCert)
+	key := clientKey{p.TrustStore, name, p.Protocol, nil, p.TLSMinVersion, strings.Join(p.TLSGroups, ":")}
+	var err error
+	if p.HasClientCert && known {
+		if key.cert, err = r.clientCert(int(p.ClientCert)); err != nil {
+			return nil, err
+		}
 	}
 	if c := s.clients[key]; c != nil {
 		return c, nil
 	}
-	cfg := tls.ClientConfig{Name: name, ALPN: alpnOf(p)}
-	var err error
+	cfg := tls.ClientConfig{Name: name, ALPN: alpnOf(p), Certificate: key.cert}
 	if p.TrustStore != nil {
 		if cfg.Store, err = s.store(p.TrustStore); err != nil {
-			return nil, err
-		}
-	}
-	if key.cert >= 0 {
-		if cfg.Certificate, err = r.clientCert(key.cert); err != nil {
 			return nil, err
 		}
 	}
@@ -214,13 +214,6 @@ func (r *Runtime) secureClient(p *policy.Stream, name string) (*tls.Client, erro
 // to resume are kept apart.
 const clientsMax = 1024
 
-func (r *Runtime) clientCert(i int) (*stdtls.Certificate, error) {
-	if i >= len(r.cfg.ClientCerts) {
-		return nil, fmt.Errorf("client_cert %d: %w: Config.ClientCerts has %d", i, ErrNoClientCert, len(r.cfg.ClientCerts))
-	}
-	return &r.cfg.ClientCerts[i], nil
-}
-
 // store makes a trust store of the policy's.
 func (s *security) store(p *policy.TrustStore) (*tls.TrustStore, error) {
 	if t := s.stores[p]; t != nil {
@@ -238,9 +231,10 @@ func (s *security) store(p *policy.TrustStore) (*tls.TrustStore, error) {
 	return t, nil
 }
 
-// checkSecure says what is wrong with a TLS client stream type before any attempt.
+// checkSecure says what is wrong with a TLS client stream type before any attempt. A certificate in blobs
+// may yet come.
 func (r *Runtime) checkSecure(p *policy.Stream) error {
-	if p.HasClientCert {
+	if p.HasClientCert && r.cfg.Blobs == nil {
 		if _, err := r.clientCert(int(p.ClientCert)); err != nil {
 			return err
 		}
