@@ -20,7 +20,7 @@ type key struct {
 	unit     string   // of integers
 	values   []string // the only strings allowed, nil for any
 	denied   map[string]string
-	target   string // section whose names a kindName refers to
+	target   string // section whose names a kindName or kindRefs refers to
 	must     bool   // absence is a problem
 	inner    string // table of the objects inside, for kindSection and kindList
 	on       protocols
@@ -41,9 +41,10 @@ const (
 	kindInt
 	kindDelays    // array of milliseconds
 	kindNames     // array of names
+	kindRefs      // a name of something defined elsewhere in the document, or an array of them
 	kindPairs     // array of objects name -> text
 	kindStatusMap // array of objects status -> state
-	kindCerts     // array of objects name -> base64
+	kindCerts     // array of objects name -> base64 or PEM
 	kindStores    // array of {name, stack} or name -> array of names
 	kindSection   // array of objects name -> object
 	kindList      // array of objects

@@ -108,6 +108,10 @@ const (
 	maxOptions = 64
 )
 
+// maxServerCerts bounds the certificates of one listener in a policy. Who serves more names sets them in the
+// program.
+const maxServerCerts = 32
+
 var tlsKeys = []row[Stream]{
 	{key{name: "tls", kind: kindBool, status: acted, def: "false",
 		text: "The connection is encrypted: TLS 1.2 at the least."},
@@ -126,16 +130,12 @@ var tlsKeys = []row[Stream]{
 	{key{name: "client_cert", alias: []string{"client cert"}, kind: kindInt, max: 254, side: clientSide, status: acted, def: "none",
 		text: "Index of the client certificate to show to the server: of the program's, and beyond those of the system blobs CLIENT_CERT_DER and CLIENT_KEY_DER."},
 		func(_ *checker, s *Stream, v value) { s.ClientCert, s.HasClientCert = uint8(v.num), true }},
-	{key{name: "server_cert", kind: kindName, target: "certs", side: serverSide, status: acted, def: "none",
-		text: "Certificate of the server."},
-		func(c *checker, s *Stream, v value) {
-			s.ServerCert = resolve(c, &c.certs, "certificate", "certs", v.text)
-		}},
-	{key{name: "server_key", kind: kindName, target: "certs", side: serverSide, status: acted, def: "none",
-		text: "Private key of the server."},
-		func(c *checker, s *Stream, v value) {
-			s.ServerKey = resolve(c, &c.certs, "certificate", "certs", v.text)
-		}},
+	{key{name: "server_cert", kind: kindRefs, target: "certs", min: 1, max: maxServerCerts, side: serverSide, status: acted, def: "none",
+		text: "Certificate of the server, with the chain behind it if its entry has one. Of several, the name that a client asks for chooses; the first is for the others."},
+		func(c *checker, s *Stream, v value) { s.ServerCerts = c.certRefs(v.json) }},
+	{key{name: "server_key", kind: kindRefs, target: "certs", min: 1, max: maxServerCerts, side: serverSide, status: acted, def: "none",
+		text: "Private key of the server. With several certificates, an array of as many keys in the same order."},
+		func(c *checker, s *Stream, v value) { s.ServerKeys = c.certRefs(v.json) }},
 }
 
 var proxyKeys = []row[Stream]{

@@ -98,6 +98,9 @@ func samples(k *key) (good, bad []string) {
 	case kindName:
 		name := map[string]string{"retry": `"r"`, "certs": `"c"`, "trust_stores": `"t"`, "auth": `"n"`, "metadata": `"m"`, "s": `"a"`}[k.target]
 		return []string{name}, append(bad, `"nope"`, `""`, "1", "[]")
+	case kindRefs:
+		return []string{`"c"`, `["c"]`, `["c","c"]`}, append(bad, `"nope"`, `""`, "1", "[]", "[1]", `["nope"]`, `["c",1]`,
+			"["+strings.Repeat(`"c",`, int(k.max))+`"c"]`)
 	case kindDelays:
 		return []string{"[1]", "[1,2,3]", "[604800000]"}, append(bad, "[]", "[0]", "[604800001]", `["1"]`, "1",
 			"["+strings.Repeat("1,", maxBackoffs)+"1]")
@@ -179,7 +182,7 @@ func TestKeyRows(t *testing.T) {
 			if k.must != (k.def == "required") {
 				t.Errorf("%s %s: must is %v, but its default is %q", s.name, k.name, k.must, k.def)
 			}
-			if k.kind == kindTemplate && k.form == nil || k.kind == kindInt && k.max == 0 || k.kind == kindName && k.target == "" {
+			if k.kind == kindTemplate && k.form == nil || k.kind == kindInt && k.max == 0 || (k.kind == kindName || k.kind == kindRefs) && k.target == "" {
 				t.Errorf("%s %s: its row lacks the form, range or target of its kind", s.name, k.name)
 			}
 		}

@@ -21,7 +21,7 @@ var topKeys = newTable("policy", []row[Policy]{
 		text: "Named schemes for retrying and for checking that idle connections still live."},
 		func(c *checker, _ *Policy, v value) { c.retrySection(v.json) }},
 	{key{name: "certs", kind: kindCerts, status: acted, def: "none",
-		text: "Named certificates and keys: base64 of DER, which is what stands between the first and last line of PEM."},
+		text: "Named certificates and keys: base64 of DER, which is what stands between the first and last line of PEM, or PEM whole. An entry of several certificates is a chain: each is signed by the next."},
 		func(c *checker, _ *Policy, v value) { c.certSection(v.json) }},
 	{key{name: "trust_stores", kind: kindStores, inner: "trust_stores", status: acted, def: "none",
 		text: "Named sets of certificates to trust, as {\"name\": ..., \"stack\": [...]} or {name: [...]}."},

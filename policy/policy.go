@@ -38,10 +38,11 @@ type Policy struct {
 	given  keySet // top-level keys that stand in the document
 }
 
-// Cert is one certificate or private key of the certs section.
+// Cert is one entry of the certs section: a certificate, a chain of them, or a private key. What kind it is
+// shows where it is used.
 type Cert struct {
 	Name string
-	DER  []byte // decoded, not examined further
+	DER  []byte // decoded; certificates of a chain one behind the other
 }
 
 // TrustStore is a named set of trust anchors.

@@ -113,12 +113,14 @@ func (k *key) valueText() string {
 		return fmt.Sprintf("array of %d to %d delays in ms", k.min, k.max)
 	case kindNames:
 		return fmt.Sprintf("array of %d to %d names", k.min, k.max)
+	case kindRefs:
+		return fmt.Sprintf("name defined in `%s`, or array of %d to %d of them", k.target, k.min, k.max)
 	case kindPairs:
 		return fmt.Sprintf("array of {name: text}, at most %d", k.max)
 	case kindStatusMap:
 		return fmt.Sprintf("array of {status: state}, at most %d", k.max)
 	case kindCerts:
-		return "array of {name: base64}"
+		return "array of {name: base64 or PEM}"
 	case kindStores:
 		return "array of trust stores, below"
 	case kindSection:

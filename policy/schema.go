@@ -132,6 +132,8 @@ func (w *schemaWriter) key(k *key, before string) {
 			w.list(k, fmt.Sprintf(`{"type": "integer", "minimum": 1, "maximum": %d}`, maxBackoff.Milliseconds()))
 		case kindNames:
 			w.list(k, `{"type": "string"}`)
+		case kindRefs:
+			w.plain("anyOf", fmt.Sprintf(`[{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": %d, "maxItems": %d}]`, k.min, k.max))
 		case kindPairs, kindCerts:
 			w.list(&key{}, `{"type": "object", "additionalProperties": {"type": "string"}}`)
 		case kindStatusMap:

@@ -1,9 +1,7 @@
 package policy
 
 import (
-	"encoding/base64"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/valyala/fastjson"
@@ -71,34 +69,6 @@ func (c *checker) backoff(r *Retry, v *fastjson.Value) {
 	r.Backoff = delays
 }
 
-// maxCert is the most DER of one certificate. Today's are 1 to 3 KB; with post-quantum signatures 20.
-const maxCert = 32 << 10
-
-func (c *checker) certSection(v *fastjson.Value) {
-	c.members(v, "an array of certificates, each {name: base64}", func(name string, v *fastjson.Value) {
-		c.name(name)
-		cert := &Cert{Name: name}
-		c.certs.define(c, "certificate", name, cert)
-		c.policy.Certs = append(c.policy.Certs, cert)
-		if v.Type() != fastjson.TypeString {
-			c.bad("wants base64 of a certificate, got "+describe(v), "")
-			return
-		}
-		text := v.GetStringBytes()
-		der, err := base64.StdEncoding.AppendDecode(nil, text)
-		switch {
-		case strings.Contains(string(text), "-----"):
-			c.bad("a whole PEM file", "leave out its BEGIN and END lines")
-		case err != nil:
-			c.bad("not base64: "+err.Error(), "give what stands between the BEGIN and END lines of PEM")
-		case len(der) == 0 || len(der) > maxCert:
-			c.bad(fmt.Sprintf("a certificate of %d bytes", len(der)), fmt.Sprintf("1 to %d are possible", maxCert))
-		default:
-			cert.DER = der
-		}
-	})
-}
-
 func (c *checker) storeSection(v *fastjson.Value) {
 	c.list(v, `an array of trust stores, each {"name": ..., "stack": [...]} or {name: [...]}`, func(o *fastjson.Object) {
 		if o.Get("name") == nil && o.Get("stack") == nil {
@@ -120,24 +90,6 @@ func (c *checker) store(name string, stack []*Cert) {
 	s := &TrustStore{name, stack}
 	c.stores.define(c, "trust store", name, s)
 	c.policy.TrustStores = append(c.policy.TrustStores, s)
-}
-
-// stack reads the certificate names of a trust store.
-func (c *checker) stack(v *fastjson.Value) []*Cert {
-	list := c.array(v, "an array of certificate names")
-	if n := len(list); v.Type() == fastjson.TypeArray && (n == 0 || n > maxStack) {
-		c.bad(fmt.Sprintf("a trust store of %d certificates", n), fmt.Sprintf("1 to %d are possible", maxStack))
-		return nil
-	}
-	var stack []*Cert
-	c.elements(list, func(e *fastjson.Value) {
-		if e.Type() != fastjson.TypeString {
-			c.bad("wants the name of a certificate, got "+describe(e), "")
-		} else if cert := resolve(c, &c.certs, "certificate", "certs", string(e.GetStringBytes())); cert != nil {
-			stack = append(stack, cert)
-		}
-	})
-	return stack
 }
 
 func (c *checker) authSection(v *fastjson.Value) {

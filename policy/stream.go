@@ -59,8 +59,8 @@ type Stream struct {
 	TLSGroups     []string    // names of key exchanges, nil when not given
 	ClientCert    uint8       // index of the client certificate, meaningful when HasClientCert
 	HasClientCert bool
-	ServerCert    *Cert
-	ServerKey     *Cert
+	ServerCerts   []*Cert // what a server shows; the first is for clients that ask for no name, or an unknown one
+	ServerKeys    []*Cert // as many, in the same order
 
 	Auth       *Auth
 	AWSRegion  string // name of the metadata that holds the region, "" for none
@@ -214,8 +214,8 @@ func (s *Stream) CheckReady() error {
 		switch {
 		case !s.HasPort && s.Port == 0 && !noPort && !strings.HasPrefix(where, "!"):
 			return lacks("no port", `give "port", or an "endpoint" that begins with "+" for a Unix socket`)
-		case s.TLS && (s.ServerCert == nil || s.ServerKey == nil) && !strings.HasPrefix(where, "!"):
-			return lacks("tls without certificate", `give "server_cert" and "server_key"`)
+		case s.TLS && (s.ServerCerts == nil || s.ServerKeys == nil) && !strings.HasPrefix(where, "!"):
+			return lacks("tls without certificate", `give "server_cert" and "server_key", or certificates when it is created`)
 		}
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 // parseStream parses a stream type called "a" with these members, after a few definitions to refer to.
 func parseStream(t *testing.T, members string) *Stream {
 	t.Helper()
-	p, err := Parse([]byte(`{"retry":[{"r":{}}],"certs":[{"c":"AAAA"}],"s":[{"a":{` + members + `}}]}`))
+	p, err := Parse([]byte(`{"retry":[{"r":{}}],"certs":[{"c":"` + testCert().cert + `","k":"` + testCert().key + `"}],"s":[{"a":{` + members + `}}]}`))
 	if err != nil {
 		t.Fatalf("stream type {%s}: %v", members, err)
 	}
@@ -31,7 +31,7 @@ func TestCheckReady(t *testing.T) {
 		`"server":true,"endpoint":"+@sock"`:                                    "",
 		`"server":true,"endpoint":"!vhost"`:                                    "",
 		`"server":true,"endpoint":"eth0","port":1`:                             "",
-		`"server":true,"port":1,"tls":true,"server_cert":"c","server_key":"c"`: "",
+		`"server":true,"port":1,"tls":true,"server_cert":"c","server_key":"k"`: "",
 		``:                        "no endpoint",
 		`"port":80`:               "no endpoint",
 		`"endpoint":"x"`:          "no port",

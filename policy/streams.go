@@ -59,6 +59,7 @@ func (c *checker) stream(s *Stream, o *fastjson.Object) {
 	s.given = walk(c, streamKeys, o, s)
 	c.expandable(s)
 	c.applicable(s, o)
+	c.credentials(s, o)
 
 	http := &s.HTTP
 	http.Multipart = http.MultipartName != "" || http.MultipartFilename != "" || http.MultipartContentType != ""

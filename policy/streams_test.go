@@ -81,7 +81,7 @@ func TestStreamValues(t *testing.T) {
 		{"attr", web.Attr, Attr{Priority: 6, LowCost: true}},
 		{"server", fmt.Sprint(other.Server, other.HasPort, other.Port, " ", other.WS.Subprotocol), "true true 0 p"},
 		{"options", other.Options, []Option{{"o", "v"}}},
-		{"cert and key", fmt.Sprint(other.ServerCert.DER, other.ServerKey.DER), "[4 5 6] [1 2 3]"},
+		{"cert and key", fmt.Sprint(other.ServerCerts[0].DER, other.ServerKeys[0].DER), "[4 5 6] [1 2 3]"},
 		{"mqtt", fmt.Sprintf("%v %s %v %s", mq.MQTT.QoS, expand(&mq.MQTT.Topic), mq.MQTT.KeepAlive, expand(&mq.MQTT.Will.Message)), "2 t/0 30s gone\n"},
 	} {
 		if got, want := fmt.Sprint(tt.got), fmt.Sprint(tt.want); got != want {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -100,7 +101,7 @@ func (c *checker) unknown(table string, keys func() []*key, name string, v *fast
 func (k *key) fits(v *fastjson.Value) bool {
 	switch v.Type() {
 	case fastjson.TypeString:
-		return k.kind == kindText || k.kind == kindTemplate || k.kind == kindName
+		return k.kind == kindText || k.kind == kindTemplate || k.kind == kindName || k.kind == kindRefs
 	case fastjson.TypeNumber:
 		return k.kind == kindInt
 	case fastjson.TypeTrue, fastjson.TypeFalse:
@@ -140,6 +141,15 @@ func (c *checker) typed(k *key, v *fastjson.Value) (value, bool) {
 		}
 		out.text = string(v.GetStringBytes())
 		return out, c.spelled(k, out.text)
+	case kindRefs:
+		if v.Type() == fastjson.TypeString {
+			break
+		}
+		n := uint64(len(c.array(v, "a name, or an array of names")))
+		if v.Type() == fastjson.TypeArray && (n < k.min || n > k.max) {
+			c.bad(fmt.Sprintf("%d names", n), fmt.Sprintf("%d to %d are possible", k.min, k.max))
+		}
+		return out, n >= k.min && n <= k.max
 	case kindIgnored:
 		c.array(v, "an array")
 	}

@@ -1,6 +1,7 @@
 package ss
 
 import (
+	stdtls "crypto/tls"
 	"time"
 
 	"github.com/millrace/millrace/loop"
@@ -14,6 +15,9 @@ type Info struct {
 	// New makes the program's side of the stream. For a server it is called once for the listener and
 	// again for every connection accepted; Handle.Server tells which.
 	New func(h *Handle) Stream
+	// Certificates are what a TLS server shows, in place of those that the policy names: for programs that
+	// have theirs from files or elsewhere. Handle.SetCertificates puts others in their place.
+	Certificates []stdtls.Certificate
 }
 
 // Handle is one stream. It outlives its connections and is never used for another stream. Its methods

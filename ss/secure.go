@@ -132,16 +132,33 @@ func alpnOf(p *policy.Stream) []string {
 	return nil
 }
 
+// Certificates are what the policy has servers of a stream type show: none, if it names none.
+func Certificates(p *policy.Stream) (list []stdtls.Certificate, err error) {
+	if len(p.ServerCerts) != len(p.ServerKeys) {
+		return nil, fmt.Errorf("ss: certificates of stream type %q: %d in \"server_cert\", %d in \"server_key\"", p.Name, len(p.ServerCerts), len(p.ServerKeys))
+	}
+	for i, cert := range p.ServerCerts {
+		key := p.ServerKeys[i]
+		c, err := tls.ParseCertificate(cert.DER, key.DER)
+		if err != nil {
+			return nil, fmt.Errorf("ss: certificates of stream type %q: server_cert %q, server_key %q: %w", p.Name, cert.Name, key.Name, err)
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
 // secureServer makes what a server stream type needs for TLS.
-func (r *Runtime) secureServer(p *policy.Stream) (*tls.Server, error) {
-	if p.ServerCert == nil || p.ServerKey == nil {
-		return nil, errors.New(`a server with "tls" needs "server_cert" and "server_key"`)
+func (r *Runtime) secureServer(p *policy.Stream, certs []stdtls.Certificate) (_ *tls.Server, err error) {
+	if certs == nil {
+		if certs, err = Certificates(p); err != nil {
+			return nil, err
+		}
 	}
-	cert, err := tls.ParseCertificate(p.ServerCert.DER, p.ServerKey.DER)
-	if err != nil {
-		return nil, fmt.Errorf("server_cert %q, server_key %q: %w", p.ServerCert.Name, p.ServerKey.Name, err)
+	if len(certs) == 0 {
+		return nil, errors.New(`a server with "tls" needs "server_cert" and "server_key", or Info.Certificates`)
 	}
-	c := tls.ServerConfig{Certificates: []stdtls.Certificate{cert}, ALPN: alpnOf(p)}
+	c := tls.ServerConfig{Certificates: certs, ALPN: alpnOf(p)}
 	if p.TrustStore != nil {
 		// A server has nobody to trust but clients.
 		if c.Clients, err = r.security().store(p.TrustStore); err != nil {

@@ -33,7 +33,11 @@ type pki struct {
 	pair          stdtls.Certificate
 }
 
-func newPKI(t *testing.T, names ...string) pki {
+func newPKI(t *testing.T, names ...string) pki { return newChain(t, 0, names...) }
+
+// newChain is newPKI with so many authorities in between, of which the root's allows none below itself. They
+// stand behind the leaf.
+func newChain(t *testing.T, between int, names ...string) pki {
 	t.Helper()
 	must := func(err error) {
 		if err != nil {
@@ -47,6 +51,19 @@ func newPKI(t *testing.T, names ...string) pki {
 		NotAfter: now.Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
 	must(err)
+	issuer, issuerKey, chain := ca, caKey, []byte(nil)
+	for i := range between {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		must(err)
+		c := &x509.Certificate{SerialNumber: big.NewInt(int64(3 + i)), Subject: pkix.Name{CommonName: fmt.Sprintf("CA %d", i+1)}, NotBefore: ca.NotBefore,
+			NotAfter: ca.NotAfter, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, MaxPathLen: -1}
+		if i == 0 {
+			c.MaxPathLen, c.MaxPathLenZero = 0, true
+		}
+		der, err := x509.CreateCertificate(rand.Reader, c, issuer, &k.PublicKey, issuerKey)
+		must(err)
+		issuer, issuerKey, chain = c, k, append(der, chain...)
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
 	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, NotBefore: now.Add(-time.Hour),
@@ -58,12 +75,12 @@ func newPKI(t *testing.T, names ...string) pki {
 			leaf.DNSNames = append(leaf.DNSNames, n)
 		}
 	}
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
+	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, issuer, &key.PublicKey, issuerKey)
 	must(err)
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	must(err)
 	b := base64.StdEncoding.EncodeToString
-	return pki{b(caDER), b(leafDER), b(keyDER), stdtls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: key}}
+	return pki{b(caDER), b(append(leafDER[:len(leafDER):len(leafDER)], chain...)), b(keyDER), stdtls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: key}}
 }
 
 // secureWorld is a server and a client runtime on one loop over real sockets. No connection is kept warm:
@@ -208,6 +225,8 @@ func TestTLSRefusals(t *testing.T) {
 	}{
 		{"unknown root", h1, `"endpoint":"127.0.0.1",` + h1, nil, "trust store of the system"},
 		{"wrong name", h1, `"endpoint":"127.0.0.2","tls_trust_store":"lab",` + h1, nil, "127.0.0.2"},
+		{"chain too long", h1, `"endpoint":"127.0.0.1","tls_trust_store":"lab",` + h1, nil,
+			"certificate \"CN=CA 1\" (number 3 of the peer's chain, serial 3): x509: too many intermediates for path length constraint: judged by trust store lab"},
 		{"no client certificate", `"tls_trust_store":"lab",` + h1, `"endpoint":"127.0.0.1","tls_trust_store":"lab",` + h1, nil, "certificate"},
 		{"a stranger's", `"tls_trust_store":"lab",` + h1, `"endpoint":"127.0.0.1","tls_trust_store":"lab","client_cert":0,` + h1,
 			[]stdtls.Certificate{other.pair}, ""},
@@ -215,6 +234,10 @@ func TestTLSRefusals(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if c.name == "wrong name" {
 				c.server = `"endpoint":"127.0.0.2",` + c.server
+			}
+			p := p
+			if c.name == "chain too long" {
+				p = newChain(t, 2, "127.0.0.1")
 			}
 			l, srv, cli := secureWorld(t, p, c.server, c.client, c.certs...)
 			got := runSecure(t, l, cli, "")

@@ -38,7 +38,7 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 	s := &server{h: h, make: i.New}
 	if p.TLS {
 		var err error
-		if s.secure, err = r.secureServer(p); err != nil {
+		if s.secure, err = r.secureServer(p, i.Certificates); err != nil {
 			return nil, err
 		}
 	}

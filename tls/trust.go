@@ -15,17 +15,19 @@ type TrustStore struct {
 	id   [sha256.Size]byte
 }
 
-// NewTrustStore makes a store of DER certificates. Those that are no authorities may be among them: they
-// are then trusted as they are.
+// NewTrustStore makes a store of DER certificates; an element may be several, one behind the other. Those
+// that are no authorities may be among them: they are then trusted as they are.
 func NewTrustStore(name string, ders [][]byte) (*TrustStore, error) {
 	t := &TrustStore{Name: name, pool: x509.NewCertPool()}
 	h := sha256.New()
 	for i, der := range ders {
-		c, err := x509.ParseCertificate(der)
+		list, err := x509.ParseCertificates(der)
 		if err != nil {
 			return nil, fmt.Errorf("tls: make trust store %s: certificate %d: %w", name, i+1, err)
 		}
-		t.pool.AddCert(c)
+		for _, c := range list {
+			t.pool.AddCert(c)
+		}
 		h.Write(der)
 	}
 	h.Sum(t.id[:0])

@@ -10,6 +10,8 @@ import (
 	"os"
 	"time"
 
+	stdtls "crypto/tls"
+
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/ss"
 )
@@ -26,14 +28,16 @@ a client that does not read stops being read.
 SIGINT and SIGTERM end it in order: no new connections, answers under way are completed for at most
 --grace. A second signal ends it at once. SIGUSR1 shows the live streams.
 
-With "tls": true in the stream type it serves over TLS. SIGHUP then reads the policy file again and takes
-"server_cert" and "server_key" from it for connections to come, those that stand are not touched; when
-something is wrong with them the present ones stay. The rest of the policy is not taken.
+With "tls": true in the stream type it serves over TLS, with the policy's "server_cert" and "server_key", or
+with those of --cert and --key, which may be said several times for several names. SIGHUP then reads the
+policy file again, or those files, and takes the certificates for connections to come; those that stand are
+not touched. When something is wrong the present ones stay. The rest of the policy is not taken.
 
 examples:
   millrace serve --policy policy.json --stream web --reply "hello" --type text/plain
   millrace serve --policy policy.json --stream web --file index.html --type text/html
   millrace serve --policy policy.json --stream tcp_echo --echo -v
+  millrace serve --policy policy.json --stream web --cert cert.pem --key key.pem --reply "hello"
   kill -HUP $(pidof millrace)
 
 A policy for the first two, on a port that the system picks:
@@ -52,6 +56,7 @@ type serveFlags struct {
 	echo, verbose     bool
 	grace             time.Duration
 	hasReply          bool
+	certs, keys       []string // files, pairwise
 }
 
 func runServe(a *app, c *command, args []string) int {
@@ -63,6 +68,11 @@ func runServe(a *app, c *command, args []string) int {
 	f.StringVar(&o.file, "file", "", "answer with the content of this `file`")
 	f.BoolVar(&o.echo, "echo", false, "answer with what came")
 	f.StringVar(&o.mime, "type", "", "media `type` of the answer, for the metadata \"mime\" of the policy")
+	files := func(list *[]string) func(string) error {
+		return func(name string) error { *list = append(*list, name); return nil }
+	}
+	f.Func("cert", "show the certificate in this PEM `file`, its chain behind it", files(&o.certs))
+	f.Func("key", "the certificate's key, a PEM `file`", files(&o.keys))
 	f.DurationVar(&o.grace, "grace", defaultGrace, "how long answers under way may take after a signal")
 	f.BoolVar(&o.verbose, "v", false, "log the states of all streams")
 	if _, status, ok := a.parse(c, f, args, 0); !ok {
@@ -100,6 +110,8 @@ func (o *serveFlags) check() error {
 		return errors.New("--policy and --stream are needed")
 	case ways != 1:
 		return errors.New("say one of --reply, --echo and --file")
+	case len(o.certs) != len(o.keys):
+		return fmt.Errorf("%d times --cert and %d times --key: every certificate needs its key, in the same order", len(o.certs), len(o.keys))
 	}
 	return nil
 }
@@ -123,7 +135,7 @@ func (a *app) serve(p *policy.Policy, sv *service, o *serveFlags) int {
 	}
 	defer h.close()
 	sv.house = h
-	l, err := h.rt.Create(ss.Info{StreamType: o.stream, New: sv.stream})
+	l, err := h.rt.Create(ss.Info{StreamType: o.stream, New: sv.stream, Certificates: sv.certs})
 	if err != nil {
 		if errors.Is(err, ss.ErrNoSuchStreamType) || errors.Is(err, ss.ErrUnsupported) || errors.Is(err, ss.ErrEndpoint) {
 			return a.fail(exitUsage, "serve: %v", err)
@@ -150,6 +162,7 @@ type service struct {
 	house    *house
 	listener *ss.Handle
 	content  content
+	certs    []stdtls.Certificate // in place of the policy's; nil for those
 	echo     bool
 	http     bool
 	mime     string
@@ -159,11 +172,19 @@ type service struct {
 // prepare looks whether the stream type can do what is asked, before anything listens.
 func (sv *service) prepare(p *policy.Policy, o *serveFlags) error {
 	sv.echo, sv.mime = o.echo, o.mime
+	if len(o.certs) > 0 {
+		var err error
+		if sv.certs, err = o.readFiles(); err != nil {
+			return err
+		}
+	}
 	if s := p.Stream(o.stream); s != nil {
 		sv.http = s.Protocol != policy.Raw
 		switch {
 		case !s.Server:
 			return fmt.Errorf("stream type %q is a client's: serve needs one with \"server\": true", o.stream)
+		case len(o.certs) > 0 && !s.TLS:
+			return fmt.Errorf("stream type %q has no \"tls\": true, and --cert means nothing without", o.stream)
 		case o.mime != "" && s.MetadataIndex("mime") < 0:
 			return fmt.Errorf("stream type %q declares no metadata \"mime\" for --type: add {\"mime\": \"content-type:\"}", o.stream)
 		}

@@ -2,45 +2,84 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	stdtls "crypto/tls"
 
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss"
 	"github.com/millrace/millrace/tls"
 )
 
-// reload reads the policy file again and gives the listener the certificate that its stream type names now.
-// It blocks on files, and is called away from the loop. Whatever is wrong, the present certificate stays.
+// reload reads the certificates again, from --cert and --key or else from the policy file, and gives them to
+// the listener. It blocks on files, and is called away from the loop. Whatever is wrong, the present ones stay.
 func (sv *service) reload(o *serveFlags) {
 	failed := func(err error) { sv.house.log.Error("the certificate stays: reload failed", "err", err) }
-	cert, err := readCertificate(o.policy, o.stream)
+	read := o.readFiles
+	if len(o.certs) == 0 {
+		read = o.readNamed
+	}
+	certs, err := read()
 	if err != nil {
 		failed(err)
 		return
 	}
 	sv.house.post(func() {
-		if err := sv.listener.SetCertificates([]stdtls.Certificate{cert}); err != nil {
+		if err := sv.listener.SetCertificates(certs); err != nil {
 			failed(err)
 			return
 		}
-		// A warning is what is shown without -v too: who sent the signal wants to know.
-		sv.house.log.Warn("certificate reloaded", "stream", o.stream, "subject", cert.Leaf.Subject.String(),
-			"serial", fmt.Sprintf("%x", cert.Leaf.SerialNumber), "until", cert.Leaf.NotAfter)
+		for _, c := range certs {
+			// A warning is what is shown without -v too: who sent the signal wants to know.
+			sv.house.log.Warn("certificate reloaded", "stream", o.stream, "subject", c.Leaf.Subject.String(),
+				"serial", fmt.Sprintf("%x", c.Leaf.SerialNumber), "until", c.Leaf.NotAfter)
+		}
 	})
 }
 
-// readCertificate returns what the stream type of the policy in a file shows to its clients.
-func readCertificate(file, stream string) (c stdtls.Certificate, err error) {
-	p, err := readPolicy(file)
+// readNamed returns what the stream type of the policy file shows to its clients.
+func (o *serveFlags) readNamed() ([]stdtls.Certificate, error) {
+	p, err := readPolicy(o.policy)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	s := p.Stream(stream)
-	if s == nil || s.ServerCert == nil || s.ServerKey == nil {
-		return c, fmt.Errorf("the policy in %s has no stream type %q with \"server_cert\" and \"server_key\"", file, stream)
+	s := p.Stream(o.stream)
+	if s == nil || len(s.ServerCerts) == 0 {
+		return nil, fmt.Errorf("the policy in %s has no stream type %q with \"server_cert\" and \"server_key\"", o.policy, o.stream)
 	}
-	c, err = tls.ParseCertificate(s.ServerCert.DER, s.ServerKey.DER)
+	return ss.Certificates(s)
+}
+
+// readFiles returns the certificates of --cert and --key.
+func (o *serveFlags) readFiles() (list []stdtls.Certificate, err error) {
+	for i := range o.certs {
+		chain, err := readFile(o.certs[i])
+		if err != nil {
+			return nil, err
+		}
+		key, err := readFile(o.keys[i])
+		if err != nil {
+			return nil, err
+		}
+		c, err := tls.ParseCertificate(chain, key)
+		if err != nil {
+			return nil, fmt.Errorf("--cert %s, --key %s: %w", o.certs[i], o.keys[i], err)
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+// readFile reads a file of no more than a policy's length.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
 	if err != nil {
-		return c, fmt.Errorf("server_cert %q, server_key %q: %w", s.ServerCert.Name, s.ServerKey.Name, err)
+		return nil, err
 	}
-	return c, nil
+	defer f.Close()
+	b, err := readAtMost(f, policy.MaxDocument+1)
+	if err == nil && len(b) > policy.MaxDocument {
+		err = fmt.Errorf("%s has more than %d bytes", name, policy.MaxDocument)
+	}
+	return b, err
 }
