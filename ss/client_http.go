@@ -6,14 +6,13 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/roles/http"
-	"github.com/millrace/millrace/tls"
 )
 
 // httpClient carries a client stream over HTTP exchanges: one transaction is one CONNECTED to
 // DISCONNECTED, on whatever connection serves it.
 type httpClient struct {
 	o     *onward
-	conn  *httpConn     // nil between transactions
+	conn  *httpConn     // nil between transactions, and while it waits for one that others share
 	x     http.Exchange // nil until the connection stands
 	t     *target       // of this attempt
 	state httpPhase
@@ -22,9 +21,15 @@ type httpClient struct {
 	sending bool // the request has a body that is not complete
 	took    bool // Tx has given bytes: the request cannot be repeated
 	got     bool // the response has brought body
-	fresh   bool // the connection was made for this transaction: if it fails, that is the answer
+	fresh   bool // nobody has used the connection before: if it fails, that is the answer
 	success bool
 	left    int64 // of the announced body, http.UnknownLength without one
+
+	// Where it waits for an exchange: see client_conn.go.
+	route      *route // nil when it does not
+	next, prev *httpClient
+	ticket     uint64 // says who is before whom
+	moves      uint8  // times it was turned away during this attempt
 }
 
 type httpPhase uint8
@@ -37,60 +42,6 @@ const (
 )
 
 var _ http.Handler = (*httpClient)(nil)
-
-func (a *httpClient) begin(t *target) {
-	a.t = t
-	r := a.o.h.rt
-	c := r.warm.take(connKey{t.dial, t.secure})
-	if c != nil {
-		r.Counters.Warm++
-		a.fresh = false
-		a.use(c)
-		return
-	}
-	a.dial()
-}
-
-// dial makes a new connection for the transaction.
-func (a *httpClient) dial() {
-	c := newHTTPConn(a, connKey{a.t.dial, a.t.secure})
-	a.fresh = true
-	a.reset(c)
-	c.dial(a.o.dialOptions())
-}
-
-// use begins the transaction on a connection that stands.
-func (a *httpClient) use(c *httpConn) {
-	a.reset(c)
-	c.lend(a)
-	x, err := c.Do(a)
-	if err != nil {
-		// The connection died between two turns without telling: it is as if it had never been there.
-		c.user = nil
-		c.discard(err)
-		a.dial()
-		return
-	}
-	a.x = x
-	if a.o.h.flags&isPaused != 0 {
-		x.Pause()
-	}
-}
-
-func (a *httpClient) reset(c *httpConn) {
-	a.conn, a.x, a.state = c, nil, httpRequest
-	a.sent, a.sending, a.took, a.got, a.success = false, false, false, false, false
-}
-
-// opened is called when the connection that was dialled stands.
-func (a *httpClient) opened(c *httpConn) { a.use(c) }
-
-// unreachable is called when it could not be made.
-func (a *httpClient) unreachable(cause error) {
-	a.reset(nil)
-	a.state = httpIdle
-	a.o.failed(cause, 0)
-}
 
 func (a *httpClient) requestTx() {
 	if a.x != nil && a.sending {
@@ -106,34 +57,6 @@ func (a *httpClient) flow(paused bool) {
 	default:
 		a.x.Resume()
 	}
-}
-
-func (a *httpClient) drop() {
-	c, x := a.conn, a.x
-	a.reset(nil)
-	a.state = httpIdle
-	if c == nil {
-		return
-	}
-	c.user = nil
-	if x != nil {
-		x.SetHandler(nobody{})
-	}
-	c.discard(nil)
-}
-
-func (a *httpClient) session() *tls.Session {
-	if a.conn == nil {
-		return nil
-	}
-	return a.conn.s
-}
-
-func (a *httpClient) describe() string {
-	if a.conn == nil {
-		return "no connection"
-	}
-	return a.conn.w.Label()
 }
 
 // over says whether the callbacks of an exchange have nothing more to tell: its stream let go of it.
@@ -168,8 +91,8 @@ func (a *httpClient) Writable(x http.Exchange) {
 	if !ok {
 		return
 	}
-	a.took = a.took || n > 0
 	end := f&EOM != 0
+	a.took = a.took || n > 0 || end
 	if a.left > 0 {
 		a.left -= int64(n)
 	}
@@ -192,6 +115,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	h.rt.text = a.o.appendPath(h.rt.text[:0])
 	m.Target = h.rt.text
 	m.Authority = a.t.authority
+	m.Scheme = scheme(a.t.tls)
 	var err error
 	if h.rt.text, err = h.rt.addBlobFields(m, h.rt.text, k.blobs); err != nil {
 		return err
@@ -241,8 +165,19 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 		}
 	}
 	a.state = httpResponse
+	a.conn.answered = true
 	a.o.connected()
 }
+
+// scheme is what a request is told to go by.
+func scheme(tls bool) []byte {
+	if tls {
+		return schemeTLS
+	}
+	return schemeClear
+}
+
+var schemeTLS, schemeClear = []byte("https"), []byte("http")
 
 // refusal says whether a response is no answer at all but a failed attempt, and how long the server
 // asks us to stay away.
@@ -316,16 +251,13 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 	if a.over(x) {
 		return
 	}
-	h, c, state := a.o.h, a.conn, a.state
-	c.user = nil
-	c.park()
-	replay := state == httpRequest && errors.Is(cause, http.ErrNotProcessed) &&
-		!a.took && !a.fresh && replays(h.kind.method) && h.flags&doomed == 0
+	c, state, again := a.conn, a.state, a.repeatable(a.conn, cause)
 	a.reset(nil)
 	a.state = httpIdle
+	c.giveBack()
 	switch {
-	case replay:
-		a.dial()
+	case again:
+		a.again()
 	case state == httpRequest:
 		if cause == nil {
 			cause = ErrAsked // a response that came was for nobody

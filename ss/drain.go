@@ -37,7 +37,7 @@ func (r *Runtime) Drain(done func()) {
 			h.Destroy()
 		}
 	})
-	r.warm.closeAll()
+	r.pool.warm.closeAll()
 	r.loop.Defer(&r.task, r)
 }
 

@@ -9,7 +9,7 @@ import (
 // connection, and what it asks for. It is for people.
 func (r *Runtime) Dump(w io.Writer) {
 	fmt.Fprintf(w, "%d streams, %d connections, %d warm, %d bytes held, account %d bytes (%v)\n",
-		r.table.live, r.net.Open(), r.warm.n, r.net.Held(), r.loop.Account().Used(), r.loop.Account().Level())
+		r.table.live, r.net.Open(), r.pool.warm.n, r.net.Held(), r.loop.Account().Used(), r.loop.Account().Level())
 	r.table.each(func(h *Handle) {
 		fmt.Fprintf(w, "%5d %-20s %-28v %s%s\n", h.slot, h.kind.pol.Name, h.life, h.be.describe(h), h.wishes())
 	})

@@ -21,6 +21,8 @@ var (
 	ErrEndpoint = errors.New("the policy does not give a usable address")
 	// ErrNoClientCert: the policy names a client certificate that the program has not given.
 	ErrNoClientCert = errors.New("there is no such client certificate")
+	// ErrTurnedAway: servers took no request, on one connection after another.
+	ErrTurnedAway = errors.New("the server takes no requests, on any connection")
 	// ErrAsked: the stream itself asked to be disconnected during the attempt.
 	ErrAsked = errors.New("the stream asked to be disconnected")
 	// ErrMisuse: a callback did what it may not do, such as filling more than its buffer.

@@ -122,6 +122,7 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 // unsupported says what of a stream type this release cannot do, and "" if it can do it.
 func unsupported(p *policy.Stream) string {
 	switch {
+	case p.Protocol == policy.H2 && !p.Server:
 	case p.Protocol != policy.H1 && p.Protocol != policy.Raw:
 		return "protocol \"" + p.Protocol.String() + "\" is read but not spoken yet; use \"h1\" or \"raw\""
 	case p.LocalSink:

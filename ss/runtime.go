@@ -36,6 +36,9 @@ type Config struct {
 	KeepWarm time.Duration
 	// WarmMax is how many of them may wait, all endpoints together. Default 64; negative: none.
 	WarmMax int
+	// SharedMax is how many connections streams of protocol h2 make to one endpoint when the server takes no
+	// more exchanges on the first. Streams beyond them wait in order. Default 2.
+	SharedMax int
 	// Backlog of listening sockets; 0 is the system's largest.
 	Backlog int
 	// ReusePort lets several processes or loops listen on one port: see loop.ListenOptions.
@@ -60,6 +63,10 @@ type Counters struct {
 	Created, Destroyed uint64 // handles, accepted ones included
 	Attempts           uint64 // connection attempts of client streams, those on a warm connection included
 	Warm               uint64 // attempts that found a warm connection
+	Shared             uint64 // attempts that joined a connection in use, or followed on it
+	Repeated           uint64 // requests made again without a word to their stream: the server had not acted on them
+	Refused            uint64 // requests that a server refused to take up (REFUSED_STREAM)
+	GoneAway           uint64 // connections on which a server said that it takes no more (GOAWAY)
 	Failed             uint64 // attempts that ended before CONNECTED
 	GivenUp            uint64 // times ALL_RETRIES_FAILED was told
 	Transactions       uint64 // HTTP transactions served
@@ -80,7 +87,7 @@ type Runtime struct {
 	log     *slog.Logger
 	kinds   map[*policy.Stream]*kind
 	table   handleTable
-	warm    warmPool
+	pool    httpPool
 	pending []*Handle // with something to settle at the end of the turn
 	spare   []*Handle
 	task    loop.Task
@@ -109,6 +116,9 @@ func New(c Config) (*Runtime, error) {
 	if c.WarmMax == 0 {
 		c.WarmMax = 64
 	}
+	if c.SharedMax <= 0 {
+		c.SharedMax = 2
+	}
 	r := &Runtime{
 		cfg:   c,
 		loop:  c.Loop,
@@ -135,7 +145,7 @@ func New(c Config) (*Runtime, error) {
 		r.h2.Date = r.date
 	}
 	r.h2.Charge, r.h2.Release = r.loop.Account().Charge, r.loop.Account().Release
-	r.warm.init(r)
+	r.pool.init(r)
 	return r, nil
 }
 
@@ -167,7 +177,7 @@ func (r *Runtime) CancelWait() error {
 func (r *Runtime) Close() {
 	r.closed = true
 	r.table.each(func(h *Handle) { h.Destroy() })
-	r.warm.closeAll()
+	r.pool.warm.closeAll()
 	if r.secure != nil {
 		r.secure.close()
 	}

@@ -95,6 +95,14 @@ func (c *Client) Do(h http.Handler) (http.Exchange, error) {
 // Reusable tells whether an exchange can be started now on an open connection.
 func (c *Client) Reusable() bool { return c.state == expectDo }
 
+// Free is how many exchanges can be started now on an open connection: one, or none.
+func (c *Client) Free() int {
+	if c.Reusable() {
+		return 1
+	}
+	return 0
+}
+
 // Reused tells whether the connection has completed an exchange.
 func (c *Client) Reused() bool { return c.served }
 

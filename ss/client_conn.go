@@ -1,0 +1,145 @@
+package ss
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace/roles/h2"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/tls"
+)
+
+// maxMoves is how often an attempt goes on elsewhere when servers turn it away without having done anything:
+// enough for one that restarts behind a balancer, too few for one that turns everybody away.
+const maxMoves = 4
+
+// begin makes an attempt.
+func (a *httpClient) begin(t *target) {
+	a.moves = 0
+	a.seek(t)
+}
+
+// seek asks for an exchange with t. The answer comes later: use, or unreachable.
+func (a *httpClient) seek(t *target) {
+	p := &a.o.h.rt.pool
+	p.asked++
+	a.t, a.ticket = t, p.asked
+	a.reset(nil)
+	a.ways().ask(a)
+}
+
+// ways is the route to the attempt's target.
+func (a *httpClient) ways() *route {
+	h := a.o.h
+	pol := h.kind.pol
+	return h.rt.pool.route(connKey{
+		target:   a.t.dial,
+		secure:   a.t.secure,
+		protocol: pol.Protocol,
+		tolerant: pol.HTTP.QuirkOverflow,
+	})
+}
+
+// use begins the transaction on a connection that stands. The error says that it does not after all.
+func (a *httpClient) use(c *httpConn) error {
+	a.reset(c)
+	a.fresh = !c.used
+	x, err := c.role.Do(a)
+	if err != nil {
+		a.reset(nil)
+		return err
+	}
+	c.lend(a.o.h.kind)
+	a.x = x
+	if a.o.h.flags&isPaused != 0 {
+		x.Pause()
+	}
+	return nil
+}
+
+func (a *httpClient) reset(c *httpConn) {
+	a.conn, a.x, a.state = c, nil, httpRequest
+	a.sent, a.sending, a.took, a.got, a.success = false, false, false, false, false
+}
+
+// unreachable is called when there will be no exchange.
+func (a *httpClient) unreachable(cause error) {
+	a.reset(nil)
+	a.state = httpIdle
+	a.o.failed(cause, 0)
+}
+
+func (a *httpClient) drop() {
+	c, x, r := a.conn, a.x, a.route
+	a.reset(nil)
+	a.state = httpIdle
+	switch {
+	case r != nil:
+		r.forget(a)
+	case c == nil:
+	case x == nil:
+		c.own = nil
+		c.discard()
+	default:
+		c.abandon(x)
+	}
+}
+
+// repeatable says whether a request that ended with cause is made again without a word to its stream, on
+// another connection. It is if the server has certainly not acted on it and no byte of its body is lost. On
+// h1 the silence of a connection that had been idle is no certainty, so the method must allow it too
+// (RFC 9112 s.9.3.1); a connection that has never answered anybody is no better on the second try.
+func (a *httpClient) repeatable(c *httpConn, cause error) bool {
+	h := a.o.h
+	if a.state != httpRequest || a.took || h.flags&doomed != 0 || !errors.Is(cause, http.ErrNotProcessed) {
+		return false
+	}
+	if c.h2 == nil {
+		return !a.fresh && replays(h.kind.method)
+	}
+	var away *h2.GoAwayError
+	var reset *h2.ResetError
+	switch {
+	case errors.As(cause, &reset):
+		h.rt.Counters.Refused++
+		a.moves++
+	case !errors.As(cause, &away):
+		return c.answered // lost before it was sent
+	case !c.answered:
+		a.moves++
+	}
+	return a.moves <= maxMoves
+}
+
+// again makes the request anew.
+func (a *httpClient) again() {
+	a.o.h.rt.Counters.Repeated++
+	a.state = httpRequest
+	r := a.ways()
+	if r.shared() {
+		r.ask(a)
+	} else {
+		r.dialFor(a) // others that are warm may be as stale
+	}
+}
+
+func (a *httpClient) session() *tls.Session {
+	if a.conn == nil {
+		return nil
+	}
+	return a.conn.s
+}
+
+func (a *httpClient) describe() string {
+	switch {
+	case a.route != nil:
+		n := 0
+		for b := a.prev; b != nil; b = b.prev {
+			n++
+		}
+		return fmt.Sprintf("waits for an exchange with %s, streams before it: %d", a.t.dial, n)
+	case a.conn == nil:
+		return "no connection"
+	}
+	return a.conn.describe()
+}

@@ -1,0 +1,81 @@
+package ss_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/sim"
+)
+
+// sharedDoc has stream types of protocol h2 with one endpoint, and one with another port.
+const sharedDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}},{"once":{"backoff":[700],"conceal":1,"jitterpc":0}}],"s":[
+	{"a":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","http_url":"/${id}","retry":"none","opportunistic":true,"metadata":[{"id":""}]}},
+	{"b":{"endpoint":"http://10.0.0.2","protocol":"h2","http_url":"/b","retry":"none"}},
+	{"again":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","http_url":"/again","retry":"once","opportunistic":true}},
+	{"post":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","http_method":"POST","http_url":"/post","retry":"none","opportunistic":true}},
+	{"h1":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","retry":"none"}},
+	{"other":{"endpoint":"10.0.0.2","port":81,"protocol":"h2","retry":"none"}},
+	{"raw":{"server":true,"port":80,"protocol":"raw"}},
+	{"raw81":{"server":true,"port":81,"protocol":"raw"}}]}`
+
+// slowLink has a round trip of 2 ms.
+var slowLink = sim.Options{Link: sim.Link{Latency: time.Millisecond}}
+
+// begin starts n streams of a type at once, the i-th asking for /i.
+func (w *world) begin(streamType string, n int) (all []*script) {
+	w.t.Helper()
+	for i := range n {
+		s := newScript()
+		all = append(all, s)
+		h := w.create(streamType, s)
+		if h.Policy().MetadataIndex("id") >= 0 {
+			h.SetMetadataString("id", fmt.Sprint(i))
+		}
+		h.Connect()
+	}
+	return all
+}
+
+func (w *world) wantConns(want int) {
+	w.t.Helper()
+	if got := w.srv.rt.Net().Counters.Accepted; got != uint64(want) {
+		w.t.Errorf("connections: got %d, want %d", got, want)
+	}
+}
+
+const aGET = `CREATING CONNECTING CONNECTED rx("hello /%d"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`
+
+// TestShare: streams of one endpoint travel on one connection, also those that come while it is being made, and
+// each sees its own CONNECTING and CONNECTED. When all have done, it is kept for the next.
+func TestShare(t *testing.T) {
+	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	peers := w.frames("raw", nil)
+	w.frames("raw81", nil)
+	all := w.begin("a", 20)
+	w.pass(time.Second)
+	for i, s := range all {
+		w.wantLine("a stream", s, fmt.Sprintf(aGET, i))
+	}
+	w.wantConns(1)
+	w.wantLife("b", w.get("b"), "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
+	w.wantConns(1)
+	w.get("other")
+	w.wantConns(2)
+	n := w.cli.rt.Counters
+	if n.Shared != 19 || n.Warm != 1 || n.Attempts != 22 {
+		t.Errorf("counters: got %d shared, %d warm of %d attempts, want 19, 1 of 22", n.Shared, n.Warm, n.Attempts)
+	}
+	q := (*peers)[0].requests[20]
+	if got := q.method + " " + q.scheme + " " + q.authority + " " + q.path; got != "GET http 10.0.0.2 /b" {
+		t.Errorf("the request: got %s, want GET http 10.0.0.2 /b", got)
+	}
+	w.pass(6 * time.Second)
+	if got := w.cli.rt.Net().Open(); got != 0 {
+		t.Errorf("connections that nobody used for six seconds: got %d, want none", got)
+	}
+	if log := strings.Join((*peers)[0].log, " "); log != "GOAWAY" {
+		t.Errorf("the server's farewell: got %q, want GOAWAY", log)
+	}
+}
