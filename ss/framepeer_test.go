@@ -24,7 +24,8 @@ const (
 type framePeer struct {
 	w        *world
 	h        *ss.Handle
-	limit    int // MAX_CONCURRENT_STREAMS, announced unless negative
+	limit    int // MAX_CONCURRENT_STREAMS, announced and kept unless negative
+	refused  int
 	mute     bool
 	onReq    func(p *framePeer, q *peerRequest) // a request is complete
 	in, out  []byte
@@ -107,8 +108,9 @@ func (p *framePeer) frame(typ, flags byte, id uint32, payload []byte) {
 	p.h.RequestTx()
 }
 
-// settings announces how many streams are taken, if limit is not negative.
+// settings announces how many streams are taken, if limit is not negative. More are refused at once.
 func (p *framePeer) settings(limit int) {
+	p.limit = limit
 	var b []byte
 	if limit >= 0 {
 		b = binary.BigEndian.AppendUint32([]byte{0, 3}, uint32(limit))
@@ -224,6 +226,11 @@ func (p *framePeer) take(typ, flags byte, id uint32, b []byte) {
 			case ":authority":
 				q.authority = f.Value
 			}
+		}
+		if p.limit >= 0 && len(p.open) >= p.limit {
+			p.refused++
+			p.reset(q, codeRefused)
+			return
 		}
 		p.requests = append(p.requests, q)
 		p.open[id] = q

@@ -75,7 +75,7 @@ func slow(code Code, where, reason string) *fault {
 
 var (
 	errPreface      = bad(ProtocolError, "preface", "not the one of HTTP/2")
-	errFirst        = bad(ProtocolError, "preface", "not followed by SETTINGS")
+	errFirst        = bad(ProtocolError, "preface", "not followed by SETTINGS: the peer may not speak HTTP/2")
 	errFrameSize    = bad(FrameSizeError, "frame", "longer than we allow")
 	errFrameLen     = bad(FrameSizeError, "frame", "length does not suit its type")
 	errFrameStream  = bad(ProtocolError, "frame", "type does not suit its stream")

@@ -76,10 +76,10 @@ func (c *conn) take(b []byte) int {
 // admit judges a frame by its header alone.
 func (c *conn) admit(f frame) *fault {
 	switch {
-	case f.length > c.cfg.Limits.Frame:
-		return errFrameSize
 	case c.phase == expectSettings && (f.typ != frameSettings || f.has(flagAck)):
 		return errFirst
+	case f.length > c.cfg.Limits.Frame:
+		return errFrameSize
 	case (c.partial != nil) != (f.typ == frameContinuation) || c.partial != nil && f.stream != c.partial.stream:
 		return errInterleaved
 	}

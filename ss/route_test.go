@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
 )
 
 // sharedDoc has stream types of protocol h2 with one endpoint, and one with another port.
@@ -77,5 +78,96 @@ func TestShare(t *testing.T) {
 	}
 	if log := strings.Join((*peers)[0].log, " "); log != "GOAWAY" {
 		t.Errorf("the server's farewell: got %q, want GOAWAY", log)
+	}
+}
+
+// TestShareFails: those that wait for a connection fail together with it, each for itself, and try again.
+func TestShareFails(t *testing.T) {
+	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	all := w.begin("again", 3)
+	w.pass(500 * time.Millisecond)
+	for _, s := range all {
+		w.wantLife("nobody listens", s, "CREATING CONNECTING UNREACHABLE")
+	}
+	if n := w.cli.rt.Net().Counters.ConnectFailed; n != 1 {
+		t.Errorf("attempts to connect for three streams: got %d, want 1", n)
+	}
+	w.frames("raw", nil)
+	w.pass(time.Second)
+	for _, s := range all {
+		w.wantLife("the second attempt", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
+	}
+	w.wantConns(1)
+}
+
+// TestShareLimit: what the server's stream limit has no place for on one connection goes on a second, and what
+// that has none for waits, in order.
+func TestShareLimit(t *testing.T) {
+	for _, c := range []struct{ max, limit, streams, conns int }{
+		{0, 100, 20, 1}, {0, 2, 9, 2}, {1, 2, 9, 1}, {3, 1, 9, 3}, {3, 8, 9, 2},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			w := newWorld(t, sharedDoc, plan{net: slowLink, client: func(k *ss.Config) { k.SharedMax = c.max }})
+			peers := w.frames("raw", func(p *framePeer) {
+				p.limit = c.limit
+				p.onReq = func(p *framePeer, q *peerRequest) {
+					w.net.At(10*time.Millisecond, func() { p.answer(q, 200, "x") })
+				}
+			})
+			w.get("b") // the limit is known now
+			all := w.begin("a", c.streams)
+			w.run("all to end", func() bool {
+				for _, s := range all {
+					if s.told(ss.Disconnected) == 0 {
+						return false
+					}
+				}
+				return true
+			})
+			for _, s := range all {
+				w.wantLife("a stream", s, oneGET)
+			}
+			w.wantConns(c.conns)
+			first := 0
+			for _, q := range (*peers)[0].requests[1:] {
+				n := 0
+				fmt.Sscanf(q.path, "/%d", &n)
+				if n < first {
+					t.Errorf("order on the first connection: got %s, want it rising", (*peers)[0].paths())
+					break
+				}
+				first = n
+			}
+		})
+	}
+}
+
+// TestShareLimitMoves: a server that takes no stream holds up all of them, and lets them go when it raises its
+// limit.
+func TestShareLimitMoves(t *testing.T) {
+	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	peers := w.frames("raw", func(p *framePeer) { p.limit = 0 })
+	all := w.begin("a", 3)
+	w.pass(20 * time.Second)
+	w.wantConns(2)
+	for _, s := range all {
+		w.wantLife("a stream", s, "CREATING CONNECTING")
+	}
+	(*peers)[1].settings(1)
+	w.pass(time.Second)
+	for i, s := range all {
+		w.wantLine("a stream", s, fmt.Sprintf(aGET, i))
+	}
+	w.wantConns(2)
+}
+
+// TestShareLimitZero: a server that takes no stream at all is given up like one that does not answer.
+func TestShareLimitZero(t *testing.T) {
+	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w.frames("raw", func(p *framePeer) { p.limit = 0 })
+	all := w.begin("a", 3)
+	w.pass(5 * time.Minute)
+	for _, s := range all {
+		w.wantLife("a stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 	}
 }

@@ -1,0 +1,266 @@
+package ss_test
+
+import (
+	stdtls "crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss"
+)
+
+// TestPriorKnowledge: without TLS a stream of protocol h2 speaks HTTP/2 from the first byte. A server that does
+// not is no server for it.
+func TestPriorKnowledge(t *testing.T) {
+	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w.serve("raw", speak("PRI", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", true))
+	s := w.get("a")
+	w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	if got := fmt.Sprint(s.causes); !strings.Contains(got, "may not speak HTTP/2") {
+		t.Errorf("the cause: got %s, want one that says what to think of it", got)
+	}
+}
+
+// TestALPN: over TLS the server decides. Where it speaks HTTP/1.1 alone, the streams of protocol h2 go one after
+// another on one connection, or each on its own if the server closes each.
+func TestALPN(t *testing.T) {
+	p := newPKI(t, "127.0.0.1")
+	for _, c := range []struct {
+		name        string
+		two, closes bool
+		alpn        string
+		conns       int
+	}{
+		{"h2", true, false, "h2", 1},
+		{"http/1.1", false, false, "http/1.1", 1},
+		{"http/1.1, each closed", false, true, "http/1.1", 5},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conns := 0
+			var mu sync.Mutex
+			var protos []string
+			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				defer mu.Unlock()
+				protos = append(protos, r.Proto+" "+r.URL.Path)
+				if c.closes {
+					w.Header().Set("Connection", "close")
+				}
+				io.WriteString(w, "hello")
+			}))
+			s.Config.ConnState = func(_ net.Conn, st http.ConnState) {
+				mu.Lock()
+				defer mu.Unlock()
+				if st == http.StateNew {
+					conns++
+				}
+			}
+			s.EnableHTTP2 = c.two
+			s.TLS = &stdtls.Config{Certificates: []stdtls.Certificate{p.pair}}
+			s.StartTLS()
+			defer s.Close()
+			l, cli := secureClient(t, p, s.Listener.Addr().(*net.TCPAddr).Port, `"protocol":"h2"`)
+			var all []*told
+			for range 5 {
+				s := &told{Builder: new(strings.Builder)}
+				h, err := cli.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return s }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.Connect()
+				all = append(all, s)
+			}
+			serviceUntil(t, l, func() bool {
+				return !slices.ContainsFunc(all, func(s *told) bool { return !s.end })
+			})
+			for i, s := range all {
+				want := "CREATING CONNECTING CONNECTED helloQOS_ACK_REMOTE DISCONNECTED "
+				if s.String() != want || !strings.HasPrefix(s.tls, "TLS 1.3 "+c.alpn+" ") {
+					t.Errorf("stream %d: got %q over %q, want %q over %s; cause %v", i, s, s.tls, want, c.alpn, s.cause)
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if conns != c.conns || len(protos) != 5 {
+				t.Errorf("the server saw %d connections and %q; want %d and five requests", conns, protos, c.conns)
+			}
+		})
+	}
+}
+
+// secureClient is a runtime on real sockets whose stream type "cli" goes to a port over TLS.
+func secureClient(t *testing.T, p pki, port int, keys string) (*loop.Loop, *ss.Runtime) {
+	t.Helper()
+	sys, err := loop.NewSystem()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := loop.New(sys, loop.Config{})
+	t.Cleanup(func() { l.Close() })
+	pol, err := policy.Parse(fmt.Appendf(nil, `{"certs":[{"ca":%q}],"trust_stores":[{"name":"lab","stack":["ca"]}],
+		"retry":[{"once":{"backoff":[1],"conceal":0}}],"s":[{"cli":{"endpoint":"127.0.0.1","port":%d,"tls":true,
+		"tls_trust_store":"lab","retry":"once","opportunistic":true,%s}}]}`, p.ca, port, keys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt, err := ss.New(ss.Config{Loop: l, Policy: pol, PanicOnIllegal: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, rt
+}
+
+// serviceUntil turns a loop until the condition holds.
+func serviceUntil(t *testing.T, l *loop.Loop, until func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !until(); {
+		if err := l.Service(); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatal("it took more than ten seconds")
+		}
+	}
+}
+
+// TestValidity: the retry scheme's svalidping and svalidhup hold for the connection; the strictest of its
+// streams' decides.
+func TestValidity(t *testing.T) {
+	doc := `{"retry":[{"slow":{"svalidping":30,"svalidhup":40}},{"quick":{"svalidping":3,"svalidhup":10}}],"s":[
+		{"slow":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","http_url":"/s","retry":"slow","opportunistic":true}},
+		{"quick":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","http_url":"/q","retry":"quick","opportunistic":true}},
+		{"never":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","http_url":"/n","opportunistic":true}},
+		{"raw":{"server":true,"port":80,"protocol":"raw"}}]}`
+	for _, c := range []struct {
+		types string
+		mute  bool
+		pings int
+		lost  time.Duration // 0: never
+	}{
+		{"never", false, 0, 0},
+		{"never", true, 0, 0},
+		{"slow", false, 1, 0},
+		{"slow", true, 1, 40 * time.Second},
+		{"slow quick", false, 18, 0},
+		{"quick slow never", true, 1, 10 * time.Second},
+	} {
+		t.Run(fmt.Sprintf("%s, mute %v", c.types, c.mute), func(t *testing.T) {
+			w := newWorld(t, doc, plan{})
+			peers := w.frames("raw", func(p *framePeer) {
+				p.onReq = func(p *framePeer, q *peerRequest) { p.head(q, 200, false) }
+			})
+			w.pass(time.Second)
+			var all []*script
+			for _, typ := range strings.Fields(c.types) {
+				all = append(all, w.begin(typ, 1)[0])
+			}
+			w.settle()
+			at := w.net.Now()
+			(*peers)[0].mute = c.mute
+			for _, s := range all {
+				s.h.Pause() // or the role's own patience with a silent body would end first
+			}
+			w.pass(55 * time.Second)
+			n := 0
+			for _, l := range (*peers)[0].log {
+				if l == "PING" {
+					n++
+				}
+			}
+			if n != c.pings {
+				t.Errorf("pings: got %d, want %d", n, c.pings)
+			}
+			for _, s := range all {
+				if c.lost == 0 {
+					w.wantLife("a stream", s, "CREATING CONNECTING CONNECTED")
+					continue
+				}
+				w.wantLife("a stream", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+				if got := s.at[3] - at; got < c.lost-time.Second || got > c.lost+time.Second {
+					t.Errorf("lost after %v, want %v", got, c.lost)
+				}
+			}
+		})
+	}
+}
+
+// TestDumpTellsShared: people see which connection a stream is on, with how many others, and what waits.
+func TestDumpTellsShared(t *testing.T) {
+	w := newWorld(t, sharedDoc, plan{net: slowLink, client: func(c *ss.Config) { c.SharedMax = 1 }})
+	w.frames("raw", func(p *framePeer) {
+		p.limit = 2
+		p.onReq = nil
+	})
+	w.begin("a", 4)
+	w.pass(100 * time.Millisecond)
+	var b strings.Builder
+	w.cli.rt.Dump(&b)
+	for _, want := range []string{"4 streams, 1 connections, 0 warm",
+		"connection of 2 streams, the latest a (10.0.0.2:80, open), h2 connection 1, streams on it: 2",
+		"waits for an exchange with 10.0.0.2:80, streams before it: 0", "streams before it: 1"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("dump: got %q, want %q in it", b.String(), want)
+		}
+	}
+}
+
+// TestSharedEnds: closing and draining a runtime end what is shared and what waits.
+func TestSharedEnds(t *testing.T) {
+	for _, how := range []string{"close", "drain"} {
+		for _, at := range []time.Duration{500 * time.Microsecond, 100 * time.Millisecond} {
+			t.Run(fmt.Sprintf("%s after %v", how, at), func(t *testing.T) {
+				w := newWorld(t, sharedDoc, plan{net: slowLink})
+				w.frames("raw", func(p *framePeer) {
+					p.limit = 2
+					p.onReq = nil
+				})
+				all := w.begin("a", 6)
+				w.pass(at)
+				done := false
+				if how == "close" {
+					w.cli.rt.Close()
+					done = true
+				} else {
+					w.cli.rt.Drain(func() { done = true })
+				}
+				w.pass(10 * time.Second)
+				if n := w.cli.rt.Net().Open(); n != 0 || !done {
+					t.Errorf("connections: got %d, want none; done: got %v, want true", n, done)
+				}
+				for _, s := range all {
+					w.wantLife("a stream", s, "CREATING CONNECTING DESTROYING")
+				}
+			})
+		}
+	}
+}
+
+// TestPauseShared: a stream that pauses stops itself and not those it shares a connection with.
+func TestPauseShared(t *testing.T) {
+	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	peers := w.frames("raw", func(p *framePeer) {
+		p.onReq = func(p *framePeer, q *peerRequest) { p.head(q, 200, false) }
+	})
+	all := w.begin("a", 2)
+	w.pass(100 * time.Millisecond)
+	all[0].h.Pause()
+	p := (*peers)[0]
+	for _, q := range append([]*peerRequest(nil), p.requests...) {
+		p.data(q, "hello", true)
+	}
+	w.pass(100 * time.Millisecond)
+	w.wantLife("the one that paused", all[0], "CREATING CONNECTING CONNECTED")
+	w.wantLife("the other", all[1], oneGET)
+	all[0].h.Resume()
+	w.pass(100 * time.Millisecond)
+	w.wantLife("the one that paused", all[0], oneGET)
+}
