@@ -21,6 +21,12 @@ type scene struct {
 
 func newScene(t *testing.T, doc string) *scene {
 	t.Helper()
+	return newSceneWith(t, doc, func(*ss.Config) {})
+}
+
+// newSceneWith is newScene with a runtime that change has configured.
+func newSceneWith(t *testing.T, doc string, change func(*ss.Config)) *scene {
+	t.Helper()
 	p, err := policy.Parse([]byte(doc))
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +36,9 @@ func newScene(t *testing.T, doc string) *scene {
 		t.Fatal(err)
 	}
 	s := &scene{t: t, loop: loop.New(sys, loop.Config{})}
-	if s.rt, err = ss.New(ss.Config{Loop: s.loop, Policy: p, PanicOnIllegal: true}); err != nil {
+	c := ss.Config{Loop: s.loop, Policy: p, PanicOnIllegal: true}
+	change(&c)
+	if s.rt, err = ss.New(c); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -25,6 +25,7 @@ func TestStreamMistakes(t *testing.T) {
 		`"http_resp_map":[{"530":1530},{"530":1531}]`:                          `http_resp_map[1].530: second mapping of this status, the first stands at 1:31: remove one of them`,
 		`"protocol":"h1get","http_method":"POST"`:                              `protocol: "h1get" means GET, but http_method is "POST": write "h1"`,
 		`"protocol":"h3"`:                                                      `protocol: h3 is not supported: use one of h1, h2, ws, mqtt, raw, h1get`,
+		`"http_method":"CONNECT"`:                                              `http_method: CONNECT asks for a tunnel, not for a response: use another`,
 		`"protocol":"h1post"`:                                                  `protocol: unknown protocol "h1post": want one of h1, h2, ws, mqtt, raw, h1get`,
 		`"protocol":"mqtt","http_method":"GET"`:                                `http_method: http_method means nothing to mqtt streams: it is for h1, h2, ws; remove it, or change the protocol`,
 		`"protocol":"h1","mqtt_qos":1`:                                         `mqtt_qos: mqtt_qos means nothing to h1 streams: it is for mqtt; remove it, or change the protocol`,

@@ -160,7 +160,11 @@ func (c *checker) typed(k *key, v *fastjson.Value) (value, bool) {
 // later, piece by piece.
 func (c *checker) spelled(k *key, text string) bool {
 	if why, no := k.denied[text]; no {
-		c.bad(why, "use one of "+strings.Join(k.values, ", "))
+		fix := "use another"
+		if k.values != nil {
+			fix = "use one of " + strings.Join(k.values, ", ")
+		}
+		c.bad(why, fix)
 		return false
 	}
 	if k.values != nil {

@@ -15,7 +15,7 @@ const maxMoves = 4
 
 // begin makes an attempt.
 func (a *httpClient) begin(t *target) {
-	a.moves = 0
+	a.moves, a.away = 0, nil
 	a.seek(t)
 }
 
@@ -59,7 +59,7 @@ func (a *httpClient) use(c *httpConn) error {
 
 func (a *httpClient) reset(c *httpConn) {
 	a.conn, a.x, a.state = c, nil, httpRequest
-	a.sent, a.sending, a.took, a.got, a.success = false, false, false, false, false
+	a.sent, a.sending, a.took, a.empty, a.got, a.success = false, false, false, false, false, false
 }
 
 // unreachable is called when there will be no exchange.
@@ -95,7 +95,7 @@ func (a *httpClient) repeatable(c *httpConn, cause error) bool {
 		return false
 	}
 	if c.h2 == nil {
-		return !a.fresh && replays(h.kind.method)
+		return !a.fresh && replays(a.method())
 	}
 	var away *h2.GoAwayError
 	var reset *h2.ResetError

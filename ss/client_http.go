@@ -16,10 +16,13 @@ type httpClient struct {
 	x     http.Exchange // nil until the connection stands
 	t     *target       // of this attempt
 	state httpPhase
+	away  *detour // nil on the way that the policy says
+	asked []byte  // the target of the request, for redirects to be relative to
 	// What became of this transaction so far.
 	sent    bool // the request head is out
 	sending bool // the request has a body that is not complete
 	took    bool // Tx has given bytes: the request cannot be repeated
+	empty   bool // Tx has given a body without any byte
 	got     bool // the response has brought body
 	fresh   bool // nobody has used the connection before: if it fails, that is the answer
 	success bool
@@ -37,6 +40,7 @@ type httpPhase uint8
 const (
 	httpIdle     httpPhase = iota
 	httpRequest            // until the response's final head
+	httpAside              // until the end of a redirect
 	httpResponse           // until its end
 	httpDone               // until the exchange's
 )
@@ -51,7 +55,7 @@ func (a *httpClient) requestTx() {
 
 func (a *httpClient) flow(paused bool) {
 	switch {
-	case a.x == nil:
+	case a.x == nil || a.state == httpAside:
 	case paused:
 		a.x.Pause()
 	default:
@@ -92,6 +96,7 @@ func (a *httpClient) Writable(x http.Exchange) {
 		return
 	}
 	end := f&EOM != 0
+	a.empty = end && n == 0 && !a.took
 	a.took = a.took || n > 0 || end
 	if a.left > 0 {
 		a.left -= int64(n)
@@ -111,18 +116,26 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	k := h.kind
 	m := &h.rt.msg
 	m.Reset()
-	m.Method = k.method
-	h.rt.text = a.o.appendPath(h.rt.text[:0])
+	m.Method = a.method()
+	h.rt.text = a.appendTarget(h.rt.text[:0])
 	m.Target = h.rt.text
+	if k.pol.HTTP.AllowRedirects {
+		a.asked = append(a.asked[:0], m.Target...)
+	}
 	m.Authority = a.t.authority
 	m.Scheme = scheme(a.t.tls)
 	var err error
-	if h.rt.text, err = h.rt.addBlobFields(m, h.rt.text, k.blobs); err != nil {
-		return err
+	if a.away == nil || !a.away.foreign {
+		if h.rt.text, err = h.rt.addBlobFields(m, h.rt.text, k.blobs); err != nil {
+			return err
+		}
 	}
-	k.addFields(m, h)
+	k.addFields(m, h, a.away.leaves())
 	m.Length = k.bodyLength(h)
-	body := m.Length > 0 || m.Length == http.UnknownLength && takesBody(k.method)
+	if a.away != nil && a.away.bare {
+		m.Length = 0
+	}
+	body := m.Length > 0 || m.Length == http.UnknownLength && takesBody(m.Method)
 	if !body && m.Length < 0 {
 		m.Length = 0
 	}
@@ -141,6 +154,10 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	h := a.o.h
 	if m.Status < 200 || a.conn == nil || h.flags&doomed != 0 {
+		return
+	}
+	if a.follows(m.Status) {
+		a.redirected(x, m)
 		return
 	}
 	p := h.kind.pol
@@ -208,6 +225,9 @@ const maxRetryAfter = 24 * time.Hour
 // Body is http.Handler's.
 func (a *httpClient) Body(x http.Exchange, b []byte) {
 	if a.conn == nil || a.state != httpResponse {
+		if a.conn != nil && a.state == httpAside {
+			a.aside(len(b))
+		}
 		return
 	}
 	f := Flags(0)
@@ -258,6 +278,10 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 	switch {
 	case again:
 		a.again()
+	case state == httpAside:
+		if a.o.h.flags&doomed == 0 {
+			a.seek(a.t)
+		}
 	case state == httpRequest:
 		if cause == nil {
 			cause = ErrAsked // a response that came was for nobody

@@ -27,6 +27,37 @@ type field struct {
 	index int
 	name  []byte
 	id    http.ID
+	class fieldClass
+}
+
+// fieldClass says in which requests that follow a redirect a field has no place.
+type fieldClass uint8
+
+const (
+	ofOrigin  fieldClass = 1 << iota // it says who we are to one origin, and is no other's business
+	ofContent                        // it describes the body (RFC 9110 s.15.4)
+)
+
+// classOf is the class of the field with this name.
+func classOf(name []byte, id http.ID) (c fieldClass) {
+	switch id {
+	case http.Authorization, http.Cookie, http.WWWAuthenticate:
+		return ofOrigin
+	case http.ContentType, http.ContentEncoding:
+		return ofContent
+	}
+	for _, n := range []string{"proxy-authorization", "cookie2"} {
+		if http.EqualFold(name, n) {
+			return ofOrigin
+		}
+	}
+	for _, n := range []string{"content-language", "content-location", "content-disposition", "content-md5",
+		"digest", "content-digest", "repr-digest", "last-modified"} {
+		if http.EqualFold(name, n) {
+			return ofContent
+		}
+	}
+	return 0
 }
 
 func (r *Runtime) kindOf(p *policy.Stream) *kind {
@@ -48,6 +79,7 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 	for i, m := range p.Metadata {
 		k.argument = append(k.argument, m.Header == "" && i != k.setMethod && i != k.setPath && i != k.setAuth)
 		f := field{index: i, name: []byte(m.Header), id: http.Lookup([]byte(m.Header))}
+		f.class = classOf(f.name, f.id)
 		switch {
 		case len(f.name) == 0:
 		case f.id == http.ContentLength:
@@ -86,10 +118,13 @@ func socketOptions(a policy.Attr) loop.SocketOptions {
 	return o
 }
 
-// addFields appends the header fields that h's metadata map to.
-func (k *kind) addFields(m *http.Message, h *Handle) {
+// addFields appends the header fields that h's metadata map to, but for those of a class in without.
+func (k *kind) addFields(m *http.Message, h *Handle, without fieldClass) {
 	for i := range k.fields {
 		f := &k.fields[i]
+		if f.class&without != 0 {
+			continue
+		}
 		if v, ok := h.value(f.index); ok {
 			m.Fields = append(m.Fields, http.Field{Name: f.name, Value: v, ID: f.id})
 		}

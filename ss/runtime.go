@@ -67,6 +67,7 @@ type Counters struct {
 	Repeated           uint64 // requests made again without a word to their stream: the server had not acted on them
 	Refused            uint64 // requests that a server refused to take up (REFUSED_STREAM)
 	GoneAway           uint64 // connections on which a server said that it takes no more (GOAWAY)
+	Redirects          uint64 // redirects that were followed
 	Failed             uint64 // attempts that ended before CONNECTED
 	GivenUp            uint64 // times ALL_RETRIES_FAILED was told
 	Transactions       uint64 // HTTP transactions served

@@ -206,7 +206,7 @@ func (a *acceptedHTTP) sendHead(x http.Exchange) bool {
 	if m.Status == 0 {
 		m.Status = 404
 	}
-	h.kind.addFields(m, h)
+	h.kind.addFields(m, h, 0)
 	m.Length = h.kind.bodyLength(h)
 	m.Close = h.rt.drain != nil
 	bare := m.Status == 204 || m.Status == 304 || m.Length == 0 || a.flags&txnHead != 0

@@ -1,0 +1,102 @@
+package interop
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/millrace/millrace/ss"
+)
+
+// asked is a request as a server saw it.
+type asked struct{ method, path, auth, cookie, body string }
+
+func (a asked) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s", a.method, a.path, a.auth, a.cookie, a.body))
+}
+
+// TestRedirectsOfNetHTTP: net/http's own redirects, in clear, under TLS and from one to the other. What it
+// makes of our next request says whether the method rules are those of everybody else.
+func TestRedirectsOfNetHTTP(t *testing.T) {
+	var last atomic.Value
+	var clear, secure *httptest.Server
+	mux := http.NewServeMux()
+	mux.HandleFunc("/end/", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		last.Store(asked{r.Method, r.URL.RequestURI(), r.Header.Get("Authorization"), r.Header.Get("X-Device"), string(body)})
+		fmt.Fprint(w, "arrived")
+	})
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		mux.HandleFunc(fmt.Sprintf("/%d/", status), func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			http.Redirect(w, r, "../end/?from="+r.URL.Path, status)
+		})
+	}
+	mux.HandleFunc("/up/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secure.URL+"/302/", 302) })
+	mux.HandleFunc("/down/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, clear.URL+"/end/", 302) })
+	mux.HandleFunc("/ring/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ring/", 302) })
+	clear, secure = httptest.NewServer(mux), httptest.NewUnstartedServer(mux)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of the client that does not trust it
+	secure.StartTLS()
+	defer clear.Close()
+	defer secure.Close()
+	port := func(s *httptest.Server) string { return s.URL[strings.LastIndexByte(s.URL, ':')+1:] }
+	doc := func(more string) string {
+		return strings.NewReplacer("CERT", base64.StdEncoding.EncodeToString(secure.Certificate().Raw)).
+			Replace(`{"retry": [{"none": {"backoff": [10], "conceal": 0, "jitterpc": 0}}], "certs": [{"theirs": "CERT"}],
+				"trust_stores": [{"name": "lab", "stack": ["theirs"]}], "s": [{"c": {"endpoint": "127.0.0.1", "http_url": "${path}", "retry": "none",
+				"opportunistic": true, "allow_redirects": true, "metadata": [{"path": ""}], "http_auth_header": "authorization:", "http_dsn_header": "x-device:", ` + more + `}}]}`)
+	}
+	const trust = `, "tls_trust_store": "lab"`
+	inClear := func(more string) string { return doc(fmt.Sprintf(`"port": %s%s`, port(clear), more)) }
+	underTLS := func(more string) string {
+		return doc(fmt.Sprintf(`"port": %s, "tls": true%s`, port(secure), trust+more))
+	}
+	post := `, "http_method": "POST"`
+	for _, c := range []struct {
+		name, doc, path, send string
+		want                  string // the request that arrived, or part of the cause
+		status                int    // of a StatusError, -1 for another cause
+	}{
+		{"301", inClear(""), "301/", "", "GET /end/?from=/301/ token serial", 0},
+		{"302", inClear(""), "302/", "", "GET /end/?from=/302/ token serial", 0},
+		{"303", inClear(""), "303/", "", "GET /end/?from=/303/ token serial", 0},
+		{"307", inClear(""), "307/", "", "GET /end/?from=/307/ token serial", 0},
+		{"308", inClear(""), "308/", "", "GET /end/?from=/308/ token serial", 0},
+		{"POST, 301", inClear(post), "301/", "body", "GET /end/?from=/301/ token serial", 0},
+		{"POST, 303", inClear(post), "303/", "body", "GET /end/?from=/303/ token serial", 0},
+		{"POST, 307", inClear(post), "307/", "body", "the body once more", 307},
+		{"a ring", inClear(""), "ring/", "", "that is the limit", 302},
+		{"from clear to TLS", inClear(trust), "up/", "", "GET /end/?from=/302/", 0},
+		{"from clear to TLS that is not trusted", inClear(""), "up/", "", "certificate", -1},
+		{"under TLS", underTLS(""), "302/", "", "GET /end/?from=/302/ token serial", 0},
+		{"from TLS to clear", underTLS(""), "down/", "", "from https to http", 302},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var m ss.BlobMemory
+			m.Set(ss.BlobAuth, 0, []byte("token"))
+			m.Set(ss.BlobDeviceSerial, 0, []byte("serial"))
+			last.Store(asked{})
+			s := newSceneWith(t, c.doc, func(cfg *ss.Config) { cfg.Blobs = &m })
+			x := &call{send: c.send}
+			s.play(x, "c", "path", c.path)
+			if c.status == 0 {
+				x.passed(t, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED DESTROYING")
+				same(t, "what arrived", last.Load().(asked).String(), c.want)
+				return
+			}
+			x.passed(t, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED DESTROYING")
+			var e *ss.StatusError
+			if is := errors.As(x.causes[0], &e); is != (c.status > 0) || is && e.Status != c.status || !strings.Contains(x.causes[0].Error(), c.want) {
+				t.Errorf("cause %v, want status %d and %q", x.causes[0], c.status, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,363 @@
+package ss_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// twoServers are raw stream types at ports 80 and 81, which play two origins.
+const twoServers = rawServer + `,{"srv81":{"server":true,"port":81,"protocol":"raw"}}`
+
+// routes answer requests in their place. They write down what they are asked: port, method, target, the
+// fields in which the stories are interested, and the body.
+type routes struct {
+	answer map[string]string // "80 GET /x" to a response; what is not there is a 404
+	fields []string
+	asked  []string
+	conns  int
+}
+
+// play has an accepted raw stream answer as the routes say; a response with "Connection: close" ends the
+// connection.
+func (r *routes) play(port string) func(*script) {
+	return func(s *script) {
+		r.conns++
+		s.noEOM = true
+		s.onRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+			in := strings.NewReader(string(s.got))
+			q, err := http.ReadRequest(bufio.NewReader(in))
+			if err != nil {
+				return ss.OK
+			}
+			body, err := io.ReadAll(q.Body)
+			if err != nil && !r.early(port, q) {
+				return ss.OK // more to come
+			}
+			s.got = s.got[:0]
+			line := port + " " + q.Method + " " + q.RequestURI
+			said := r.answer[line]
+			if said == "" {
+				said = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+			}
+			for _, f := range r.fields {
+				if v := q.Header.Get(f); v != "" {
+					line += " " + f + "=" + v
+				}
+			}
+			r.asked = append(r.asked, strings.TrimSpace(line+" "+string(body)))
+			s.said, s.say = 0, []byte(said)
+			return h.RequestTx()
+		}
+		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			n, f, ret := s.give(h, buf)
+			if s.said == len(s.say) && strings.Contains(string(s.say), "Connection: close") {
+				h.Disconnect()
+			}
+			return n, f, ret
+		}
+	}
+}
+
+// early says whether an answer is given before the body has come.
+func (r *routes) early(port string, q *http.Request) bool {
+	return strings.Contains(r.answer[port+" "+q.Method+" "+q.RequestURI], "X-Early")
+}
+
+func sendsTo(status int, location string) string {
+	return fmt.Sprintf("HTTP/1.1 %d Elsewhere\r\nLocation: %s\r\nContent-Length: 5\r\n\r\naside", status, location)
+}
+
+const okHello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+// redirectStories are what redirects lead to; each asks for /a of port 80 first.
+var redirectStories = []struct {
+	name   string
+	keys   string
+	answer map[string]string
+	body   string // of the request, announced
+	asked  string // all requests, ", " between them
+	conns  int
+	cause  string // part of it, of a failed attempt
+	status int    // of the StatusError
+}{
+	{name: "followed, the connection serves on", answer: map[string]string{"80 GET /a": sendsTo(302, "/b"), "80 GET /b": okHello},
+		asked: "80 GET /a, 80 GET /b", conns: 1},
+	{name: "relative", keys: `"http_url":"/x/y/z?q=1"`, answer: map[string]string{"80 GET /x/y/z?q=1": sendsTo(301, "../b?c=d"), "80 GET /x/b?c=d": okHello},
+		asked: "80 GET /x/y/z?q=1, 80 GET /x/b?c=d", conns: 1},
+	{name: "relative, of a query alone", answer: map[string]string{"80 GET /a": sendsTo(303, "?p=2"), "80 GET /a?p=2": okHello},
+		asked: "80 GET /a, 80 GET /a?p=2", conns: 1},
+	{name: "absolute, same origin spelt otherwise", answer: map[string]string{"80 GET /a": sendsTo(307, "HTTP://10.0.0.2:80/b#frag"), "80 GET /b": okHello},
+		asked: "80 GET /a, 80 GET /b", conns: 1},
+	{name: "without a path", answer: map[string]string{"80 GET /a": sendsTo(307, "//10.0.0.2:81"), "81 GET /": okHello},
+		asked: "80 GET /a, 81 GET /", conns: 2},
+	{name: "what cannot stand in a target is encoded", answer: map[string]string{"80 GET /a": sendsTo(307, "/b c?d \xff"), "80 GET /b%20c?d%20%FF": okHello},
+		asked: "80 GET /a, 80 GET /b%20c?d%20%FF", conns: 1},
+	{name: "four hops", answer: map[string]string{"80 GET /a": sendsTo(301, "b"), "80 GET /b": sendsTo(302, "c"), "80 GET /c": sendsTo(307, "d"),
+		"80 GET /d": sendsTo(308, "e"), "80 GET /e": okHello}, asked: "80 GET /a, 80 GET /b, 80 GET /c, 80 GET /d, 80 GET /e", conns: 1},
+	{name: "a ring", answer: map[string]string{"80 GET /a": sendsTo(302, "/a")},
+		asked: "80 GET /a, 80 GET /a, 80 GET /a, 80 GET /a, 80 GET /a", conns: 1, cause: "after 4 others in a row", status: 302},
+	{name: "to where nobody is", answer: map[string]string{"80 GET /a": sendsTo(302, "http://10.0.0.2:82/")},
+		asked: "80 GET /a", conns: 1, cause: "10.0.0.2:82"},
+	{name: "without Location", answer: map[string]string{"80 GET /a": "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"},
+		asked: "80 GET /a", conns: 1, cause: "no Location", status: 302},
+	{name: "to another scheme", answer: map[string]string{"80 GET /a": sendsTo(302, "ftp://10.0.0.2/")},
+		asked: "80 GET /a", conns: 1, cause: "only http and https", status: 302},
+	{name: "with a password", answer: map[string]string{"80 GET /a": sendsTo(302, "http://u:p@10.0.0.2:81/")},
+		asked: "80 GET /a", conns: 1, cause: "password", status: 302},
+	{name: "to no host", answer: map[string]string{"80 GET /a": sendsTo(302, "http:///b")},
+		asked: "80 GET /a", conns: 1, cause: "no host", status: 302},
+	{name: "to no port", answer: map[string]string{"80 GET /a": sendsTo(302, "http://10.0.0.2:0/b")},
+		asked: "80 GET /a", conns: 1, cause: "no port", status: 302},
+	{name: "to no URL", answer: map[string]string{"80 GET /a": sendsTo(302, "http://[10.0.0.2/b")},
+		asked: "80 GET /a", conns: 1, cause: "no URL", status: 302},
+	{name: "the server closes behind it", answer: map[string]string{
+		"80 GET /a": "HTTP/1.1 302 Found\r\nLocation: /b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "80 GET /b": okHello},
+		asked: "80 GET /a, 80 GET /b", conns: 2},
+	{name: "its body breaks off", answer: map[string]string{
+		"80 GET /a": "HTTP/1.1 302 Found\r\nLocation: /b\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf", "80 GET /b": okHello},
+		asked: "80 GET /a, 80 GET /b", conns: 2},
+	{name: "its body is not worth taking", answer: map[string]string{
+		"80 GET /a": "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 1000000), "80 GET /b": okHello},
+		asked: "80 GET /a, 80 GET /b", conns: 2},
+	{name: "HEAD stays HEAD", keys: `"http_method":"HEAD"`, answer: map[string]string{
+		"80 HEAD /a": "HTTP/1.1 303 See Other\r\nLocation: /b\r\nContent-Length: 9\r\n\r\n", "80 HEAD /b": "HTTP/1.1 200 OK\r\n\r\n"},
+		asked: "80 HEAD /a, 80 HEAD /b", conns: 1},
+	{name: "302 makes GET of POST", keys: `"http_method":"POST"`, body: "body", answer: map[string]string{"80 POST /a": sendsTo(302, "/b"), "80 GET /b": okHello},
+		asked: "80 POST /a Content-Type=text/x body, 80 GET /b", conns: 1},
+	{name: "301 makes GET of POST", keys: `"http_method":"POST"`, body: "body", answer: map[string]string{"80 POST /a": sendsTo(301, "/b"), "80 GET /b": okHello},
+		asked: "80 POST /a Content-Type=text/x body, 80 GET /b", conns: 1},
+	{name: "303 makes GET of PUT", keys: `"http_method":"PUT"`, body: "body", answer: map[string]string{"80 PUT /a": sendsTo(303, "/b"), "80 GET /b": okHello},
+		asked: "80 PUT /a Content-Type=text/x body, 80 GET /b", conns: 1},
+	{name: "301 leaves DELETE alone", keys: `"http_method":"DELETE"`, answer: map[string]string{"80 DELETE /a": sendsTo(301, "/b"), "80 DELETE /b": okHello},
+		asked: "80 DELETE /a, 80 DELETE /b", conns: 1},
+	{name: "307 wants a body that is gone", keys: `"http_method":"POST"`, body: "body", answer: map[string]string{"80 POST /a": sendsTo(307, "/b")},
+		asked: "80 POST /a Content-Type=text/x body", conns: 1, cause: "the body once more", status: 307},
+	{name: "302 wants a PUT's body that is gone", keys: `"http_method":"PUT"`, body: "body", answer: map[string]string{"80 PUT /a": sendsTo(302, "/b")},
+		asked: "80 PUT /a Content-Type=text/x body", conns: 1, cause: "the body once more", status: 302},
+	{name: "an empty body is sent again", keys: `"http_method":"POST"`, answer: map[string]string{"80 POST /a": sendsTo(308, "/b"), "80 POST /b": okHello},
+		asked: "80 POST /a Content-Type=text/x, 80 POST /b", conns: 1},
+	{name: "http_expect takes the redirect for the answer", keys: `"http_expect":302`, answer: map[string]string{
+		"80 GET /a": "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 5\r\n\r\nhello"}, asked: "80 GET /a", conns: 1},
+	{name: "http_fail_redirect goes before", keys: `"http_fail_redirect":true`, answer: map[string]string{"80 GET /a": sendsTo(302, "/b")},
+		asked: "80 GET /a", conns: 1, cause: "captive portal", status: 302},
+}
+
+// TestRedirects plays each story over some networks: to the stream it is one attempt.
+func TestRedirects(t *testing.T) {
+	for _, c := range redirectStories {
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range uint64(6) {
+				net := sim.Options{}
+				if seed > 0 {
+					net = badLink(rand.New(rand.NewPCG(seed, 7)))
+				}
+				keys := c.keys
+				if !strings.Contains(keys, "http_url") {
+					keys += `,"http_url":"/a"`
+				}
+				keys = strings.TrimPrefix(keys+`,"allow_redirects":true,"retry":"none","metadata":[{"mime":"content-type:"}]`, ",")
+				w := newWorld(t, clientDoc(keys, twoServers), plan{seed: seed, net: net})
+				r := &routes{answer: c.answer, fields: []string{"Content-Type"}}
+				w.serve("srv", r.play("80"))
+				w.serve("srv81", r.play("81"))
+				s := newScript()
+				s.quietTx, s.say = true, []byte(c.body)
+				h := w.create("c", s)
+				if strings.Contains(keys, `"P`) {
+					h.SetMetadataString("mime", "text/x")
+				}
+				if c.body != "" {
+					h.RequestTxLen(int64(len(c.body)))
+				} else {
+					h.Connect()
+				}
+				w.run("the end", func() bool { return s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) > 0 })
+				if got := strings.Join(r.asked, ", "); got != c.asked {
+					t.Errorf("seed %d: asked\n  got  %s\n  want %s\n  causes %v", seed, got, c.asked, s.causes)
+				}
+				if r.conns != c.conns {
+					t.Errorf("seed %d: %d connections, want %d", seed, r.conns, c.conns)
+				}
+				got := strings.Replace(s.life(), "CREATING POLL", "CREATING", 1)
+				if c.cause == "" {
+					want := "hello"
+					if strings.Contains(keys, "HEAD") {
+						want = ""
+					}
+					if got != "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED" || string(s.got) != want {
+						t.Errorf("seed %d: told %s, %q; want one transaction that brings %q; causes %v", seed, got, s.got, want, s.causes)
+					}
+					continue
+				}
+				if got != "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED" || len(s.got) != 0 {
+					t.Errorf("seed %d: told %s, %q; want one failed attempt", seed, got, s.got)
+				}
+				var e *ss.StatusError
+				if errors.As(s.causes[0], &e); c.status != 0 && (e == nil || e.Status != c.status) || !strings.Contains(s.causes[0].Error(), c.cause) {
+					t.Errorf("seed %d: cause %v, want one of status %d about %q", seed, s.causes[0], c.status, c.cause)
+				}
+			}
+		})
+	}
+}
+
+// TestRedirectToAnotherOrigin: what says who we are stays with the origin it is for, also when the way
+// leads back.
+func TestRedirectToAnotherOrigin(t *testing.T) {
+	for _, c := range []struct{ to, back, asked string }{
+		{"/b", "", "80 GET /a Authorization=secret X-Dsn=dsn Cookie=c=1 Proxy-Authorization=p X-Plain=plain, 80 GET /b Authorization=secret X-Dsn=dsn Cookie=c=1 Proxy-Authorization=p X-Plain=plain"},
+		{"http://10.0.0.2:81/b", "", "80 GET /a Authorization=secret X-Dsn=dsn Cookie=c=1 Proxy-Authorization=p X-Plain=plain, 81 GET /b X-Plain=plain"},
+		{"http://10.0.0.2:81/b", "http://10.0.0.2/c", "80 GET /a Authorization=secret X-Dsn=dsn Cookie=c=1 Proxy-Authorization=p X-Plain=plain, 81 GET /b X-Plain=plain, 80 GET /c X-Plain=plain"},
+	} {
+		w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true,"http_auth_header":"authorization:","http_dsn_header":"x-dsn:",
+			"metadata":[{"cookie":"cookie:"},{"proxy":"Proxy-Authorization:"},{"plain":"x-plain:"}]`, twoServers), plan{client: func(cfg *ss.Config) {
+			var m ss.BlobMemory
+			m.Set(ss.BlobAuth, 0, []byte("secret"))
+			m.Set(ss.BlobDeviceSerial, 0, []byte("dsn"))
+			cfg.Blobs = &m
+		}})
+		r := &routes{fields: []string{"Authorization", "X-Dsn", "Cookie", "Proxy-Authorization", "X-Plain"}, answer: map[string]string{
+			"80 GET /a": sendsTo(302, c.to), "80 GET /b": okHello, "81 GET /b": okHello, "80 GET /c": okHello}}
+		if c.back != "" {
+			r.answer["81 GET /b"] = sendsTo(302, c.back)
+		}
+		w.serve("srv", r.play("80"))
+		w.serve("srv81", r.play("81"))
+		s := newScript()
+		h := w.create("c", s)
+		for name, v := range map[string]string{"cookie": "c=1", "proxy": "p", "plain": "plain"} {
+			h.SetMetadataString(name, v)
+		}
+		h.Connect()
+		w.pass(time.Second)
+		if got := strings.Join(r.asked, ", "); got != c.asked || s.told(ss.QOSAckRemote) != 1 {
+			t.Errorf("to %s, back %q: asked\n  got  %s\n  want %s\n  causes %v", c.to, c.back, got, c.asked, s.causes)
+		}
+		// The next transaction is the policy's again.
+		r.asked = nil
+		h.Connect()
+		w.pass(time.Second)
+		if got := strings.Join(r.asked, ", "); got != c.asked {
+			t.Errorf("once more to %s: asked\n  got  %s\n  want %s", c.to, got, c.asked)
+		}
+	}
+}
+
+// TestRedirectBeforeBody: a body that was announced and not yet given goes to the new place. The server
+// answers from the head alone, while the stream has nothing to give yet.
+func TestRedirectBeforeBody(t *testing.T) {
+	w := newWorld(t, clientDoc(`"http_url":"/a","http_method":"POST","allow_redirects":true,"retry":"none"`, twoServers), plan{})
+	r := &routes{answer: map[string]string{
+		"80 POST /a": "HTTP/1.1 307 Elsewhere\r\nX-Early: 1\r\nLocation: http://10.0.0.2:81/b\r\nContent-Length: 0\r\n\r\n", "81 POST /b": okHello}}
+	w.serve("srv", r.play("80"))
+	w.serve("srv81", r.play("81"))
+	s := newScript()
+	late := false
+	s.onTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+		if !late {
+			return 0, 0, ss.TxDontSend
+		}
+		return copy(buf, "body"), ss.SOM | ss.EOM, ss.OK
+	}
+	h := w.create("c", s)
+	h.RequestTxLen(4)
+	w.pass(time.Second)
+	late = true
+	h.RequestTx()
+	w.pass(time.Second)
+	if got, want := strings.Join(r.asked, ", "), "80 POST /a, 81 POST /b body"; got != want {
+		t.Errorf("asked %s, want %s; causes %v", got, want, s.causes)
+	}
+	w.wantLine("the stream", s, `CREATING POLL CONNECTING tx("body"|SOM|EOM) CONNECTED rx("hello"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`)
+}
+
+// TestRedirectWhilePaused: Pause keeps payload from the program. The body of a redirect is none, and a
+// stream that is paused in the middle of it goes on to where it leads.
+func TestRedirectWhilePaused(t *testing.T) {
+	w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true`, twoServers), plan{net: sim.Options{Link: sim.Link{Bandwidth: 100_000}}})
+	r := &routes{answer: map[string]string{
+		"80 GET /a": "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 50000\r\n\r\n" + strings.Repeat("x", 50_000), "80 GET /b": okHello}}
+	w.serve("srv", r.play("80"))
+	s := newScript()
+	h := w.create("c", s)
+	h.Connect()
+	w.pass(250 * time.Millisecond)
+	h.Pause()
+	w.pass(5 * time.Second)
+	if len(r.asked) != 2 || len(s.got) != 0 {
+		t.Errorf("paused: asked %q, told %s; want both requests and no payload", r.asked, s.line())
+	}
+	h.Resume()
+	w.pass(time.Second)
+	w.wantLine("the stream", s, `CREATING CONNECTING CONNECTED rx("hello"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`)
+}
+
+// TestRedirectGivenUp: a stream may change its mind at any point on the way.
+func TestRedirectGivenUp(t *testing.T) {
+	for _, destroy := range []bool{false, true} {
+		for at := time.Millisecond; at < 60*time.Millisecond; at += time.Millisecond {
+			w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true,"retry":"none"`, twoServers), plan{net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
+			r := &routes{answer: map[string]string{"80 GET /a": sendsTo(302, "//10.0.0.2:81/b"), "81 GET /b": sendsTo(302, "c"), "81 GET /c": okHello}}
+			w.serve("srv", r.play("80"))
+			w.serve("srv81", r.play("81"))
+			s := newScript()
+			h := w.create("c", s)
+			h.Connect()
+			w.net.At(at, func() {
+				if destroy {
+					h.Destroy()
+				} else {
+					h.Disconnect()
+				}
+			})
+			w.pass(time.Second)
+			if s.told(ss.Connecting) != 1 || s.told(ss.Connected)+s.told(ss.Unreachable) != 1 && !destroy {
+				t.Errorf("after %v: told %s, want one attempt and its end", at, s.life())
+			}
+		}
+	}
+}
+
+// TestRedirectsResolve holds where redirects lead against net/url, for bases and references of all shapes.
+func TestRedirectsResolve(t *testing.T) {
+	for _, base := range []string{"/", "/a", "/a/b/c?d=e", "/a/../b/"} {
+		for _, ref := range []string{"b", "./b", "../b", "/b/./c/../d", "?x", "#f", "b?x#f", "//10.0.0.2:81/b", "http://10.0.0.2/%41?%zz=1", "", "b:c/../d?e"} {
+			from, err := url.Parse("http://10.0.0.2" + base)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to, err := from.Parse(ref)
+			if err != nil || ref == "b:c/../d?e" { // a scheme that is not followed
+				continue
+			}
+			port := "80"
+			if to.Port() != "" {
+				port = to.Port()
+			}
+			w := newWorld(t, clientDoc(fmt.Sprintf(`"http_url":%q,"allow_redirects":true,"retry":"none"`, base), twoServers), plan{})
+			r := &routes{answer: map[string]string{"80 GET " + base: sendsTo(302, ref), port + " GET " + to.RequestURI(): okHello}}
+			if port+" GET "+to.RequestURI() == "80 GET "+base {
+				continue // a ring
+			}
+			w.serve("srv", r.play("80"))
+			w.serve("srv81", r.play("81"))
+			s := newScript()
+			w.create("c", s).Connect()
+			w.pass(time.Second)
+			if s.told(ss.QOSAckRemote) != 1 {
+				t.Errorf("from %s to %q: asked %q, want %s %s; causes %v", base, ref, r.asked, port, to.RequestURI(), s.causes)
+			}
+		}
+	}
+}
