@@ -155,7 +155,11 @@ func (x *stream) Reset(cause error) {
 	if cause == nil {
 		cause = errReset
 	}
-	x.c.giveUp(x, Cancel, cause)
+	code := Cancel
+	if x.c.server && x.sending == ourEnd {
+		code = NoError // so that a client keeps the response that it has (RFC 9113 s.8.1)
+	}
+	x.c.giveUp(x, code, cause)
 	x.c.low.Rearm()
 }
 
