@@ -56,6 +56,17 @@ func TestNoAllocations(t *testing.T) {
 		wantNone(t, "a transaction", server(t, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 			func() ss.Stream { return hello{} }))
 	})
+	for _, c := range []struct {
+		name string
+		deep int
+		post bool
+	}{{"GET", 1, false}, {"GET, sixteen at a time", 16, false}, {"POST", 1, true}} {
+		t.Run("server over h2: "+c.name, func(t *testing.T) {
+			f, _, _, step := newH2Feed(t, c.deep, func() ss.Stream { return timed{} })
+			f.post = c.post
+			wantNone(t, "a read", step)
+		})
+	}
 	client := func(t *testing.T, keys string) func() {
 		sys := newInstant("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n")
 		l, rt := benchRuntime(t, sys, `{"s":[{"cli":{"endpoint":"127.0.0.1","port":80,"protocol":"h1",`+keys+`}}]}`)

@@ -31,8 +31,10 @@ func (r *Runtime) Drain(done func()) {
 		switch b := h.be.(type) {
 		case *server:
 			b.l.Close()
+			b.drainH2()
 		case *acceptedHTTP:
 			b.Server.Drain()
+		case *lane: // with its connection
 		default:
 			h.Destroy()
 		}

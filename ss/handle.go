@@ -122,9 +122,8 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 // unsupported says what of a stream type this release cannot do, and "" if it can do it.
 func unsupported(p *policy.Stream) string {
 	switch {
-	case p.Protocol == policy.H2 && !p.Server:
-	case p.Protocol != policy.H1 && p.Protocol != policy.Raw:
-		return "protocol \"" + p.Protocol.String() + "\" is read but not spoken yet; use \"h1\" or \"raw\""
+	case p.Protocol != policy.H1 && p.Protocol != policy.H2 && p.Protocol != policy.Raw:
+		return "protocol \"" + p.Protocol.String() + "\" is read but not spoken yet; use \"h1\", \"h2\" or \"raw\""
 	case p.LocalSink:
 		return "\"local_sink\" is read but not acted on yet"
 	}

@@ -39,6 +39,10 @@ type Config struct {
 	// SharedMax is how many connections streams of protocol h2 make to one endpoint when the server takes no
 	// more exchanges on the first. Streams beyond them wait in order. Default 2.
 	SharedMax int
+	// IdleLanes is how many streams of an accepted HTTP/2 connection wait for its next requests at any rate. Those
+	// that more requests at a time have needed end when they have had nothing to do for a few seconds.
+	// Default 4; negative: none.
+	IdleLanes int
 	// Backlog of listening sockets; 0 is the system's largest.
 	Backlog int
 	// ReusePort lets several processes or loops listen on one port: see loop.ListenOptions.
@@ -120,6 +124,10 @@ func New(c Config) (*Runtime, error) {
 	if c.SharedMax <= 0 {
 		c.SharedMax = 2
 	}
+	if c.IdleLanes == 0 {
+		c.IdleLanes = 4
+	}
+	c.IdleLanes = max(c.IdleLanes, 0)
 	r := &Runtime{
 		cfg:   c,
 		loop:  c.Loop,

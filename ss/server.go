@@ -17,6 +17,10 @@ type server struct {
 	h    *Handle
 	make func(h *Handle) Stream
 	l    *wsi.Listener
+	// place is that of streams on HTTP/1.1.
+	place place
+	// h2 is the first of the connections that speak HTTP/2.
+	h2 *acceptedH2
 	// secure is nil without tls.
 	secure *tls.Server
 }
@@ -36,6 +40,7 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 		return nil, fmt.Errorf("endpoint %q: attaching to an existing vhost: %w", endpoint, ErrUnsupported)
 	}
 	s := &server{h: h, make: i.New}
+	s.place.server = s
 	if p.TLS {
 		var err error
 		if s.secure, err = r.secureServer(p, i.Certificates); err != nil {
@@ -52,10 +57,11 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 
 // Accept implements wsi.Acceptor.
 func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
-	if s.h.flags&doomed != 0 || s.h.rt.drain != nil {
+	if s.over() {
 		return nil, nil
 	}
-	raw := s.h.kind.pol.Protocol == policy.Raw
+	protocol := s.h.kind.pol.Protocol
+	raw := protocol == policy.Raw
 	switch {
 	case raw && s.secure != nil:
 		a := new(acceptedRawTLS)
@@ -68,8 +74,13 @@ func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
 	case s.secure != nil:
 		a := new(acceptedHTTPS)
 		a.s.InitServer(s.secure, &a.w)
-		a.s.SetUpper(a.init(s, &a.s))
+		a.init(s, &a.s)
+		a.s.SetChooser(a.choose)
 		return &a.w, &a.s
+	case protocol == policy.H2:
+		a := new(sniffedHTTP)
+		a.init(s, &a.w)
+		return &a.w, a
 	}
 	a := new(acceptedHTTP)
 	return &a.w, a.init(s, &a.w)
@@ -87,6 +98,15 @@ type (
 	}
 )
 
+// choose is what a connection over TLS speaks: see tls.Session.SetChooser. A client that names nothing is one of
+// HTTP/1.1 (RFC 9113 s.3.2).
+func (a *acceptedHTTPS) choose(alpn string) roles.Upper {
+	if alpn == "h2" {
+		return a.speakH2()
+	}
+	return &a.acceptedHTTP
+}
+
 func (s *server) connect(*Handle, bool) Ret         { return OK }
 func (s *server) requestTx(*Handle) Ret             { return OK }
 func (s *server) flow(*Handle)                      {}
@@ -97,6 +117,14 @@ func (s *server) describe(*Handle) string           { return "listening on " + s
 func (s *server) release(h *Handle) {
 	s.l.Close()
 	h.ForEachClient(func(c *Handle) { c.Destroy() })
+	s.drainH2()
+}
+
+// drainH2 has the connections that speak HTTP/2 end when they have nothing to answer any more.
+func (s *server) drainH2() {
+	for c := s.h2; c != nil; c = c.next {
+		c.Drain()
+	}
 }
 
 // Addr is where a server stream listens, with the port that the system picked, or our end of an
@@ -146,6 +174,9 @@ type acceptor interface {
 	wsi() *wsi.Wsi
 	parent() *server
 }
+
+// over says that no connection is taken any more.
+func (s *server) over() bool { return s.h.flags&doomed != 0 || s.h.rt.drain != nil }
 
 // greet takes a new accepted stream through its first states. False: it destroyed itself at once.
 func (s *server) greet(h *Handle, be backend) bool {

@@ -14,6 +14,10 @@ func TestSizes(t *testing.T) {
 		size, most uintptr
 	}{
 		{"acceptedHTTP, with its Wsi, h1.Server and Handle", unsafe.Sizeof(acceptedHTTP{}), 384},
+		{"sniffedHTTP", unsafe.Sizeof(sniffedHTTP{}), 384},
+		{"acceptedHTTPS, with its Session", unsafe.Sizeof(acceptedHTTPS{}), 704},
+		{"lane", unsafe.Sizeof(lane{}), laneCost},
+		{"acceptedH2", unsafe.Sizeof(acceptedH2{}), 576},
 		{"acceptedRaw", unsafe.Sizeof(acceptedRaw{}), 352},
 		{"Handle", unsafe.Sizeof(Handle{}), 96},
 		{"onward, of a client stream", unsafe.Sizeof(onward{}), 112},

@@ -1,0 +1,215 @@
+package ss
+
+import (
+	"errors"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/h2"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/tls"
+	"github.com/millrace/millrace/wsi"
+)
+
+// acceptedH2 is one accepted HTTP/2 connection. Its requests are answered by lanes, each an accepted stream
+// that serves one request after another, as one on HTTP/1.1 does; there are as many as there were requests at
+// a time. So a request allocates nothing, and a program need not know which protocol brought it.
+type acceptedH2 struct {
+	h2.Server
+	place place
+	base  *acceptedHTTP // has the connection's Wsi, and its first lane
+	idle  []*lane       // the latest to have been used is the next
+	least int           // fewest idle since the last look
+	look  time.Duration // when lanes that are too many are looked for; 0: there are none
+	// The server's list of such connections.
+	prev, next *acceptedH2
+}
+
+// lane is one of the streams of an HTTP/2 connection, and the backend of that stream.
+type lane struct{ transaction }
+
+var (
+	_ roles.Upper = (*acceptedH2)(nil)
+	_ h2.Acceptor = (*acceptedH2)(nil)
+	_ backend     = (*lane)(nil)
+	_ acceptor    = (*lane)(nil)
+)
+
+const (
+	// laneRest is how long lanes must have had nothing to do before there are too many of them: long enough
+	// that a peer which asks in bursts finds those of its last burst.
+	laneRest = 2 * time.Second
+	// laneCost and h2Cost are what the account is charged for a lane but the first, and for what a connection
+	// needs beyond one of HTTP/1.1: its object, and a decoder whose table is empty.
+	laneCost = 128
+	h2Cost   = 1536
+)
+
+// speakH2 makes a, which has had no request yet, a connection of HTTP/2.
+func (a *acceptedHTTP) speakH2() *acceptedH2 {
+	s := a.parent()
+	c := &acceptedH2{base: a}
+	c.place = place{s, c}
+	c.Server.Init(s.h.rt.h2, a.Lower(), c)
+	a.at = &c.place
+	if a.h.be != nil {
+		a.h.be = &a.lane
+	}
+	s.h.rt.loop.Account().Charge(h2Cost)
+	if c.next = s.h2; c.next != nil {
+		c.next.prev = c
+	}
+	s.h2 = c
+	return c
+}
+
+// Label names the connection's streams in reports.
+func (c *acceptedH2) Label() string { return c.place.server.h.Label() }
+
+// Opened is roles.Upper's. The connection has a stream before its first request, as on HTTP/1.1.
+func (c *acceptedH2) Opened(now time.Duration) {
+	c.Server.Opened(now)
+	a := c.base
+	a.w.Established()
+	if s := c.place.server; a.h.be == nil && (s.over() || !s.greet(&a.h, &a.lane)) {
+		c.Lower().Close(roles.Graceful, nil)
+		return
+	}
+	c.rest(&a.lane)
+}
+
+// Accept is h2.Acceptor's: the lane that answers the next request.
+func (c *acceptedH2) Accept(*h2.Server) http.Handler {
+	for n := len(c.idle) - 1; n >= 0; n-- {
+		l := c.idle[n]
+		c.idle = c.idle[:n]
+		c.least = min(c.least, n)
+		if l.h.flags&doomed == 0 {
+			return &l.transaction
+		}
+	}
+	s := c.place.server
+	account := s.h.rt.loop.Account()
+	if s.h.flags&doomed != 0 || account.Level() >= loop.LevelStopAccepting {
+		return nil
+	}
+	l := &lane{transaction{at: &c.place}}
+	account.Charge(laneCost)
+	if !s.greet(&l.h, l) {
+		return nil
+	}
+	return &l.transaction
+}
+
+// decline answers a request to become another protocol (RFC 8441), which no stream of ours is for, and leaves h to
+// the next request.
+func (c *acceptedH2) decline(x http.Exchange, h *Handle) {
+	x.SetHandler(declined{})
+	x.WantWrite()
+	c.rest(h.be.(*lane))
+}
+
+// declined is the handler of such a request.
+type declined struct{ nobody }
+
+// Writable is http.Handler's.
+func (declined) Writable(x http.Exchange) {
+	if errors.Is(x.SendHead(&http.Message{Status: 501}, true), http.ErrNoRoom) {
+		x.WantWrite()
+	}
+}
+
+// answered is told when a lane's exchange is over.
+func (c *acceptedH2) answered(h *Handle, cause error) {
+	if cause != nil {
+		h.closed(cause)
+		return
+	}
+	c.rest(h.be.(*lane))
+}
+
+// rest has l wait for the next request.
+func (c *acceptedH2) rest(l *lane) {
+	if l.h.flags&doomed != 0 {
+		return
+	}
+	c.idle = append(c.idle, l)
+	if r := l.h.rt; c.look == 0 && len(c.idle) > r.cfg.IdleLanes {
+		c.look, c.least = r.loop.Now()+laneRest, len(c.idle)
+	}
+}
+
+// trim ends the lanes that nobody has needed since the last look, but for those that are kept.
+func (c *acceptedH2) trim(now time.Duration) {
+	keep := c.place.server.h.rt.cfg.IdleLanes
+	for i := range min(c.least, len(c.idle)) - keep {
+		c.idle[i].h.Destroy()
+	}
+	c.look = 0
+	if c.least = len(c.idle); c.least > keep {
+		c.look = now + laneRest
+	}
+}
+
+// Deadline is roles.Upper's.
+func (c *acceptedH2) Deadline() time.Duration {
+	d := c.Server.Deadline()
+	if c.look != 0 && (d == 0 || c.look < d) {
+		d = c.look
+	}
+	return d
+}
+
+// Timeout is roles.Upper's.
+func (c *acceptedH2) Timeout(now time.Duration) {
+	if c.look != 0 && now >= c.look {
+		c.trim(now)
+	}
+	c.Server.Timeout(now)
+}
+
+// Closed is roles.Upper's: all streams end with their connection.
+func (c *acceptedH2) Closed(cause error) {
+	c.Server.Closed(cause) // those that are busy
+	for n := len(c.idle) - 1; n >= 0; n = len(c.idle) - 1 {
+		l := c.idle[n]
+		c.idle = c.idle[:n]
+		l.h.closed(cause)
+	}
+	s := c.place.server
+	s.h.rt.loop.Account().Release(h2Cost)
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		s.h2 = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+}
+
+func (l *lane) wsi() *wsi.Wsi         { return &l.at.h2.base.w }
+func (l *lane) session() *tls.Session { return l.at.h2.base.session() }
+func (l *lane) parent() *server       { return l.at.server }
+
+// release ends the stream alone. The peer cannot take half a response for a whole one: its stream is reset.
+func (l *lane) release(h *Handle) {
+	c, x := l.at.h2, l.x
+	if l != &c.base.lane {
+		h.rt.loop.Account().Release(laneCost)
+	}
+	for i, o := range c.idle {
+		if o == l {
+			c.idle = append(c.idle[:i], c.idle[i+1:]...)
+			break
+		}
+	}
+	c.least = min(c.least, len(c.idle))
+	l.x = nil
+	if x != nil {
+		x.Reset(nil)
+	}
+}
+
+func (l *lane) describe(*Handle) string { return l.wsi().Label() + " over http/2" }

@@ -1,0 +1,428 @@
+package ss_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// TestLanes: one request after another is one stream's, requests at a time are as many streams'.
+func TestLanes(t *testing.T) {
+	const begin, txn = "CREATING CONNECTING CONNECTED", ` SERVER_TXN tx("hello"|SOM|EOM)`
+	w := newWorld(t, webDoc, plan{})
+	w.serve("web", answer(0, "hello"))
+	p := w.peer("h2")
+	w.wantLife("the connection's stream", w.accepted[0], "CREATING CONNECTING")
+	for range 3 {
+		q := p.ask("GET", "/", "")
+		w.settle()
+		q.want("one after another", `200 content-length=5 "hello"`)
+	}
+	w.wantLine("the connection's stream", w.accepted[0], begin+strings.Repeat(txn, 3))
+	all := make([]*call, 5)
+	for i := range all {
+		all[i] = p.ask("GET", "/", "")
+	}
+	w.until(time.Second, all...)
+	for _, q := range all {
+		q.want("five at a time", `200 content-length=5 "hello"`)
+	}
+	if n := w.srv.rt.Counters.Transactions; len(w.accepted) != 5 || n != 8 {
+		t.Errorf("got %d streams and %d transactions, want 5 and 8", len(w.accepted), n)
+	}
+	for _, s := range w.accepted[1:] {
+		w.wantLine("another stream", s, begin+txn)
+	}
+}
+
+// lanes makes a world with a peer whose requests are all held up: n of them, each on a stream of its own.
+func lanes(t *testing.T, n int, change func(*ss.Config)) (w *world, p *peer, calls []*call) {
+	w = newWorld(t, webDoc, plan{server: change})
+	w.serve("web", func(s *script) {
+		s.say = []byte("hello")
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return ss.OK })
+	})
+	p = w.peer("h2")
+	for i := range n {
+		calls = append(calls, p.ask("GET", fmt.Sprintf("/%d", i), ""))
+	}
+	w.settle()
+	if len(w.accepted) != n {
+		t.Fatalf("streams for %d requests at a time: got %d", n, len(w.accepted))
+	}
+	return w, p, calls
+}
+
+// TestLaneEnds: a stream that ends takes its request along, and nothing else.
+func TestLaneEnds(t *testing.T) {
+	const open = "CREATING CONNECTING CONNECTED SERVER_TXN"
+	for _, c := range []struct {
+		name string
+		end  func(h *ss.Handle, q *call)
+		want string // what the client sees of the request
+	}{
+		{"the peer resets it", func(_ *ss.Handle, q *call) { q.x.Reset(nil) }, "broken"},
+		{"the program destroys it", func(h *ss.Handle, _ *call) { h.Destroy() }, "broken"},
+		{"the program disconnects it", func(h *ss.Handle, _ *call) { h.Disconnect() }, "broken"},
+		{"half an answer is out", func(h *ss.Handle, _ *call) {
+			h.RequestTxLen(9) // it says five, and EOM
+		}, `200 content-length=9 "hello" cut`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for i := range 3 {
+				w, p, calls := lanes(t, 3, nil)
+				c.end(w.accepted[i].h, calls[i])
+				w.settle()
+				calls[i].want("the request", c.want)
+				for j, s := range w.accepted {
+					if j == i {
+						if got, want := s.life(), open+" DISCONNECTED DESTROYING"; got != want {
+							t.Errorf("stream %d was told %s, want %s", j, got, want)
+						}
+						continue
+					}
+					s.h.RequestTxLen(5)
+					w.settle()
+					calls[j].want("another request", `200 content-length=5 "hello"`)
+					w.wantLife("another stream", s, open)
+				}
+				q := p.ask("GET", "/", "")
+				w.settle()
+				if n := len(w.accepted); n != 3 {
+					t.Errorf("streams after a request more: got %d, want the three", n)
+				}
+				q.x.Reset(nil)
+				w.settle()
+			}
+		})
+	}
+}
+
+// TestIdleLaneEnds: a program that ends a stream between two requests ends nothing but it, be it the last.
+func TestIdleLaneEnds(t *testing.T) {
+	for _, end := range []func(*ss.Handle){(*ss.Handle).Destroy, (*ss.Handle).Disconnect} {
+		w := newWorld(t, webDoc, plan{})
+		w.serve("web", answer(0, "hello"))
+		p := w.peer("h2")
+		for range 3 {
+			q := p.ask("GET", "/", "")
+			w.settle()
+			q.want("a request", `200 content-length=5 "hello"`)
+			s := w.accepted[len(w.accepted)-1]
+			end(s.h)
+			w.settle()
+			w.wantLife("its stream", s, "CREATING CONNECTING CONNECTED SERVER_TXN DISCONNECTED DESTROYING")
+		}
+		if p.over || len(w.accepted) != 3 {
+			t.Errorf("after three: connection over %v, %d streams; want it to stand, and 3", p.over, len(w.accepted))
+		}
+		// In the same turn as the next request: that one finds another stream.
+		p.ask("GET", "/", "")
+		w.settle()
+		s := w.accepted[3]
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			end(h)
+			h.ServerAck(0)
+			return h.RequestTxLen(5)
+		})
+		a, b := p.ask("GET", "/", ""), p.ask("GET", "/", "")
+		w.settle()
+		a.want("a request whose stream ends at once", "broken")
+		b.want("the one behind it", `200 content-length=5 "hello"`)
+	}
+}
+
+// TestLanesRest: streams that nobody needs end after a while, those that are kept stay, and a connection that is
+// busy with many at a time makes none anew.
+func TestLanesRest(t *testing.T) {
+	for _, keep := range []int{-1, 1, 3} {
+		w, p, calls := lanes(t, 10, func(c *ss.Config) { c.IdleLanes = keep })
+		for _, s := range w.accepted {
+			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTxLen(5) })
+			s.h.RequestTxLen(5)
+		}
+		w.until(time.Second, calls...)
+		for range 40 {
+			calls = calls[:0]
+			for range 10 {
+				calls = append(calls, p.ask("GET", "/", ""))
+			}
+			w.until(time.Second, calls...)
+			w.pass(400 * time.Millisecond)
+		}
+		if n := len(w.accepted); n > 20 {
+			t.Errorf("keep %d: streams made for ten requests at a time, over and over: got %d, want few more than 10", keep, n)
+		}
+		w.pass(10 * time.Second)
+		if got, want := w.srv.rt.Len()-1, max(keep, 0); got != want {
+			t.Errorf("keep %d: streams after a rest: got %d, want %d", keep, got, want)
+		}
+		if keep <= 0 && w.srv.loop.Account().Used() > 2048 {
+			t.Errorf("keep %d: account: got %d bytes, want no stream on it", keep, w.srv.loop.Account().Used())
+		}
+		q := p.ask("GET", "/", "")
+		w.settle()
+		if !q.done && q.status == 0 && len(w.accepted) == 0 {
+			t.Error("a request after the rest: no stream took it")
+		}
+	}
+}
+
+// TestConnectionEnds: all its streams end with it, busy ones and idle ones.
+func TestConnectionEnds(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		end   func(w *world, p *peer)
+		cause bool
+	}{
+		{"the peer closes when it has its answers", func(w *world, p *peer) {
+			w.accepted[0].h.RequestTxLen(5)
+			w.accepted[2].h.RequestTxLen(5)
+			w.settle()
+			p.h2.Lower().Close(roles.Graceful, nil)
+		}, false},
+		{"the peer resets", func(_ *world, p *peer) { p.h2.Lower().Close(roles.Reset, nil) }, true},
+		{"the server stream is destroyed", func(w *world, _ *peer) { w.accepted[0].h.Server().Destroy() }, false},
+		{"the runtime is closed", func(w *world, _ *peer) { w.srv.rt.Close() }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, p, calls := lanes(t, 3, nil)
+			w.accepted[1].h.RequestTxLen(5)
+			w.settle()
+			calls[1].want("the answered request", `200 content-length=5 "hello"`)
+			c.end(w, p)
+			w.pass(10 * time.Second)
+			for i, s := range w.accepted {
+				w.wantLife(fmt.Sprintf("stream %d", i), s, "CREATING CONNECTING CONNECTED SERVER_TXN DISCONNECTED DESTROYING")
+				if got := len(s.causes) > 0; got != c.cause && i != 1 {
+					t.Errorf("stream %d: causes %v, want one: %v", i, s.causes, c.cause)
+				}
+			}
+			if n := w.srv.rt.Net().Open(); n != 0 || !p.over {
+				t.Errorf("connections: got %d, over for the peer %v; want none", n, p.over)
+			}
+		})
+	}
+}
+
+// TestDrainH2: what has begun is answered, and then the connection closes; one without a request goes at once.
+func TestDrainH2(t *testing.T) {
+	w, p, calls := lanes(t, 2, nil)
+	idle := w.peer("h2")
+	bare := w.peer("h2") // none of whose streams is left
+	w.accepted[len(w.accepted)-1].h.Destroy()
+	w.settle()
+	done := false
+	w.srv.rt.Drain(func() { done = true })
+	w.settle()
+	if !idle.over || !bare.over || p.over {
+		t.Errorf("over: idle %v, without a stream %v, busy %v; want true, true, false", idle.over, bare.over, p.over)
+	}
+	if q := p.ask("GET", "/", ""); !q.done || q.cause == nil {
+		t.Error("a request after GOAWAY was taken")
+	}
+	for _, s := range w.accepted[:2] {
+		s.h.RequestTxLen(5)
+	}
+	w.until(time.Second, calls...)
+	for _, q := range calls {
+		q.want("a request under way", `200 content-length=5 "hello"`)
+	}
+	w.pass(6 * time.Second)
+	if !p.over || !done {
+		t.Errorf("connection over %v, drain done %v; want both", p.over, done)
+	}
+}
+
+// TestLaneAsHandle: what a program can ask of an accepted stream.
+func TestLaneAsHandle(t *testing.T) {
+	w, _, calls := lanes(t, 3, nil)
+	srv := w.accepted[0].h.Server()
+	n := 0
+	srv.ForEachClient(func(*ss.Handle) { n++ })
+	if n != 3 {
+		t.Errorf("ForEachClient: got %d, want 3", n)
+	}
+	for i, s := range w.accepted {
+		if a, ok := s.h.Peer(); !ok || a.IP.Addr() != clientIP {
+			t.Errorf("stream %d: Peer: got %v (%v), want %v", i, a, ok, clientIP)
+		}
+		if a, ok := s.h.Addr(); !ok || a.IP.Addr() != serverIP || a.IP.Port() != 80 {
+			t.Errorf("stream %d: Addr: got %v (%v), want %v:80", i, a, ok, serverIP)
+		}
+		if s.h.Server() != srv {
+			t.Errorf("stream %d: Server: got %p, want %p", i, s.h.Server(), srv)
+		}
+		if _, ok := s.h.TLS(); ok {
+			t.Errorf("stream %d: TLS on a connection in clear", i)
+		}
+		s.h.Connect()
+	}
+	var b strings.Builder
+	w.srv.rt.Dump(&b)
+	if n := strings.Count(b.String(), "over http/2"); n != 3 {
+		t.Errorf("dump names %d streams over http/2, want 3:\n%s", n, &b)
+	}
+	for _, s := range w.accepted {
+		s.h.RequestTxLen(5)
+	}
+	w.until(time.Second, calls...)
+}
+
+// TestLaneFlow: a stream that has paused stops its own request, while the others' go on.
+func TestLaneFlow(t *testing.T) {
+	w := newWorld(t, webDoc, plan{net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}})
+	w.serve("web", func(s *script) {
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			if v, _ := h.Metadata("path"); string(v) == "/slow" {
+				h.Pause()
+			}
+			return ss.OK
+		})
+		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+			if f&ss.EOM == 0 {
+				return ss.OK
+			}
+			h.ServerAck(0)
+			return h.RequestTxLen(0)
+		}
+	})
+	p := w.peer("h2")
+	body := strings.Repeat("x", 1<<20)
+	slow := p.ask("POST", "/slow", body)
+	var rest []*call
+	for range 5 {
+		rest = append(rest, p.ask("POST", "/", body))
+	}
+	w.until(10*time.Second, rest...)
+	for _, q := range rest {
+		q.want("a request beside a stopped one", "200 content-length=0")
+	}
+	if slow.sent == len(body) || len(w.accepted[0].got) != 0 {
+		t.Errorf("the stopped request: sent %d of %d bytes, %d of them taken; want it to wait", slow.sent, len(body), len(w.accepted[0].got))
+	}
+	if n := w.srv.loop.Account().Used(); n > 512<<10 {
+		t.Errorf("account: got %d bytes for a stopped stream, want no more than its window", n)
+	}
+	w.accepted[0].h.Resume()
+	w.until(10*time.Second, slow)
+	slow.want("the stopped request, let go", "200 content-length=0")
+	if n := len(w.accepted[0].got); n != len(body) {
+		t.Errorf("the stopped stream got %d bytes, want %d", n, len(body))
+	}
+}
+
+// TestPeerThatNeverReads: a peer with as many requests as it may have, which takes none of the answers, costs a
+// bounded amount, on the account, and gets nothing more.
+func TestPeerThatNeverReads(t *testing.T) {
+	w := newWorld(t, webDoc, plan{})
+	var given int
+	w.serve("web", func(s *script) {
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTx() })
+		s.quietTx = true
+		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			given += len(buf)
+			h.RequestTx()
+			return len(buf), 0, ss.OK
+		}
+	})
+	p := w.peer("h2")
+	var calls []*call
+	ask := func(n int) {
+		for range n {
+			q := &call{deaf: true}
+			q.set("GET", "/", "x-filler: "+strings.Repeat("f", 100))
+			p.send(q)
+			calls = append(calls, q)
+		}
+		w.pass(100 * time.Millisecond)
+	}
+	ask(200)
+	busy := w.srv.rt.Len() - 1
+	if busy != 128 {
+		t.Errorf("streams: got %d, want the 128 that one connection may have", busy)
+	}
+	held, heap, was := w.srv.loop.Account().Used(), heapNow(), given
+	if held < 127*128 {
+		t.Errorf("account: got %d bytes for %d streams, want them charged", held, busy)
+	}
+	for range 100 { // it resets and asks anew, over and over
+		for _, q := range calls[:4] {
+			if q.x != nil {
+				q.x.Reset(nil)
+			}
+		}
+		calls = calls[4:]
+		ask(4)
+		if p.over {
+			break
+		}
+	}
+	if p.over {
+		t.Logf("the connection was given up: %v", p.cause)
+	}
+	if n := w.srv.loop.Account().Used(); n > held+64<<10 {
+		t.Errorf("account: got %d bytes after a hundred rounds, want about %d", n, held)
+	}
+	if n := heapNow(); n > heap+2<<20 {
+		t.Errorf("heap: got %d bytes after a hundred rounds, want about %d", n, heap)
+	}
+	if more := given - was; more > 100*4*128<<10 {
+		t.Errorf("given meanwhile: %d bytes, want no more than windows", more)
+	}
+	w.pass(5 * time.Minute)
+	if n := w.srv.rt.Len() - 1; n > 8 {
+		t.Errorf("streams after five minutes: got %d, want the windows' time to be over", n)
+	}
+}
+
+func heapNow() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// TestLanesRefused: when memory is short no stream is made; those that are there serve on.
+func TestLanesRefused(t *testing.T) {
+	w, p, calls := lanes(t, 2, nil)
+	w.srv.loop.Account().Charge(1 << 40)
+	q := p.ask("GET", "/", "")
+	w.settle()
+	q.want("a request for which there is no stream", "broken")
+	w.accepted[0].h.RequestTxLen(5)
+	w.settle()
+	calls[0].want("the request under way", `200 content-length=5 "hello"`)
+	w.srv.loop.Account().Release(1 << 40)
+	w.settle()
+	q = p.ask("GET", "/", "")
+	w.settle()
+	if len(w.accepted) != 2 || w.accepted[0].told(ss.ServerTxn) != 2 {
+		t.Error("the next request was not the idle stream's")
+	}
+}
+
+// TestExtendedConnect: a request to become another protocol is declined, and its stream answers the next.
+func TestExtendedConnect(t *testing.T) {
+	w := newWorld(t, webDoc, plan{})
+	w.serve("web", answer(0, "hello"))
+	p := w.peer("h2")
+	c := &call{length: -1, hold: true}
+	c.set("CONNECT", "/chat")
+	c.Protocol = []byte("websocket")
+	p.send(c)
+	w.settle()
+	c.want("CONNECT for websocket", "501 content-length=0")
+	q := p.ask("GET", "/", "")
+	w.settle()
+	q.want("a GET behind it", `200 content-length=5 "hello"`)
+	if len(w.accepted) != 1 {
+		t.Errorf("streams: got %d, want 1", len(w.accepted))
+	}
+}

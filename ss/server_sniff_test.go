@@ -1,0 +1,87 @@
+package ss_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/ss"
+)
+
+// TestSniff: what the first bytes on a port of both protocols decide, in however many pieces they come.
+func TestSniff(t *testing.T) {
+	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	const settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	const h2, h1 = "\x00\x00", "HTTP/1.1 "
+	for _, c := range []struct{ name, say, want string }{
+		{"the preface", preface + settings, h2},
+		{"a GET", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", h1 + "200"},
+		{"a POST, which begins alike", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", h1 + "200"},
+		{"a method that begins alike", "PRINT / HTTP/1.1\r\nHost: x\r\n\r\n", h1 + "200"},
+		{"a preface that is none", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", h1},
+		{"an upgrade to h2c is not taken up (RFC 9113 s.3.1)", "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n" +
+			"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n", h1 + "200"},
+		{"a client of TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", h1 + "400"},
+	} {
+		for _, piece := range []int{0, 1, 5, 17} {
+			w := newWorld(t, webDoc, plan{})
+			w.serve("web", answer(0, ""))
+			s := newScript()
+			s.say, s.noEOM, s.piece = []byte(c.say), true, piece
+			s.when(ss.Connected, (*ss.Handle).RequestTx)
+			w.create("wire", s).Connect()
+			w.pass(time.Second)
+			got := string(s.got)
+			if !strings.HasPrefix(got, c.want) || strings.Contains(got, " 101 ") || strings.Count(got, h1) > 1 {
+				t.Errorf("%s, in pieces of %d: got %q, want it to begin with %q", c.name, piece, got, c.want)
+			}
+			if n := strings.Count(w.accepted[0].line(), "CREATING"); len(w.accepted) != 1 || n != 1 {
+				t.Errorf("%s, in pieces of %d: %d streams, told CREATING %d times, want one of each", c.name, piece, len(w.accepted), n)
+			}
+			s.h.Disconnect()
+		}
+	}
+}
+
+// TestSniffOnH1: a port of HTTP/1.1 alone does not take the preface.
+func TestSniffOnH1(t *testing.T) {
+	w := newWorld(t, wireDoc, plan{})
+	w.serve("srv", nil)
+	s := w.say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	w.settle()
+	if got := string(s.got); !strings.HasPrefix(got, "HTTP/1.1 4") && !strings.HasPrefix(got, "HTTP/1.1 505") {
+		t.Errorf("the preface on a port of h1: got %q, want it refused", got)
+	}
+}
+
+// TestSniffEnds: connections that never say what they speak do not stay, and are at their program's mercy like any.
+func TestSniffEnds(t *testing.T) {
+	const life = "CREATING CONNECTING DISCONNECTED DESTROYING"
+	for _, text := range []string{"", "PRI * HT"} {
+		for name, end := range map[string]func(w *world, s *script){
+			"time":                func(w *world, _ *script) { w.pass(31 * time.Second) },
+			"the peer":            func(_ *world, s *script) { s.h.Disconnect() },
+			"the program":         func(w *world, _ *script) { w.accepted[0].h.Destroy() },
+			"a drain":             func(w *world, _ *script) { w.srv.rt.Drain(func() {}) },
+			"the server's stream": func(w *world, _ *script) { w.accepted[0].h.Server().Destroy() },
+		} {
+			w := newWorld(t, webDoc, plan{})
+			w.serve("web", nil)
+			s := w.say(text)
+			w.settle()
+			w.wantLife("a stream that waits", w.accepted[0], "CREATING CONNECTING")
+			end(w, s)
+			w.pass(100 * time.Millisecond)
+			w.wantLife(name+" ends a connection that said "+text, w.accepted[0], life)
+			w.wantLife("its client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+		}
+	}
+	// A program that does not want the connection.
+	for _, st := range []ss.State{ss.Creating, ss.Connecting} {
+		w := newWorld(t, webDoc, plan{})
+		w.serve("web", func(s *script) { s.when(st, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) })
+		s := w.say("PRI * HT")
+		w.settle()
+		w.wantLife("a client that is not wanted", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+	}
+}

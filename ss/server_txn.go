@@ -1,0 +1,274 @@
+package ss
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// transaction answers the requests of one accepted HTTP stream, one after another. It is the handler of their
+// exchanges, and what the stream's backends have in common whatever carries it.
+type transaction struct {
+	h      Handle
+	at     *place
+	x      http.Exchange // the present one's, nil between transactions
+	left   uint32        // of the announced body; uncounted without one
+	status int16         // of the response; 0: not acked
+	flags  txnFlags
+}
+
+// place is where an accepted stream came in.
+type place struct {
+	server *server
+	h2     *acceptedH2 // nil on HTTP/1.1
+}
+
+// uncounted is transaction.left of a body that has no length, or one that 32 bits do not hold. Such a body
+// ends with EOM alone.
+const uncounted = 1<<32 - 1
+
+// txnFlags are about the present transaction.
+type txnFlags uint8
+
+const (
+	txnHeadSent txnFlags = 1 << iota
+	txnHead              // the request is HEAD
+	txnBody              // the request has brought body
+	txnAnswered          // our response is complete
+	txnForm              // the request brings a body, if only an empty one: it announces one, or its method does
+)
+
+var _ http.Handler = (*transaction)(nil)
+
+// txn is what answers the requests of an accepted HTTP stream, nil for other streams.
+func (h *Handle) txn() *transaction {
+	switch b := h.be.(type) {
+	case *acceptedHTTP:
+		return &b.transaction
+	case *lane:
+		return &b.transaction
+	}
+	return nil
+}
+
+// Head is http.Handler's: a transaction begins.
+func (t *transaction) Head(x http.Exchange, m *http.Message) {
+	h := &t.h
+	if h.flags&destroyed != 0 {
+		return
+	}
+	if len(m.Protocol) > 0 {
+		t.at.h2.decline(x, h)
+		return
+	}
+	t.x, t.status, t.flags = x, 0, 0
+	if h.flags&doomed != 0 {
+		return // the end of the turn sees to the exchange
+	}
+	if string(m.Method) == "HEAD" {
+		t.flags |= txnHead
+	}
+	if m.Length != 0 || takesBody(m.Method) {
+		t.flags |= txnForm
+	}
+	if h.life != Connected {
+		h.be.(acceptor).wsi().Established()
+		h.tell(Connected, Notice{})
+		if h.flags&doomed != 0 {
+			return
+		}
+	}
+	h.rt.Counters.Transactions++
+	h.flags &^= txWanted // asked for between transactions: there is nothing yet to answer
+	t.describeRequest(m)
+	if h.flags&isPaused != 0 {
+		x.Pause()
+	}
+	h.tell(ServerTxn, Notice{})
+}
+
+// describeRequest sets the metadata that tell the stream what is asked: method, path, auth, and those
+// named like an argument of the query, undecoded. An argument sets neither those three nor what is to
+// become a field of our response: neither is the client's to choose.
+func (t *transaction) describeRequest(m *http.Message) {
+	h := &t.h
+	k := h.kind
+	if k.setMethod >= 0 {
+		h.setValue(k.setMethod, m.Method)
+	}
+	if k.setPath >= 0 {
+		h.setValue(k.setPath, m.Path)
+	}
+	if k.setAuth >= 0 {
+		if v, ok := m.Find(http.Authorization); ok {
+			h.setValue(k.setAuth, v)
+		}
+	}
+	for q := m.Query; len(q) > 0; {
+		var arg []byte
+		arg, q, _ = bytes.Cut(q, ampersand)
+		name, v, _ := bytes.Cut(arg, equals)
+		for i := range k.pol.Metadata {
+			if k.argument[i] && string(name) == k.pol.Metadata[i].Name {
+				h.setValue(i, v)
+			}
+		}
+	}
+}
+
+var ampersand, equals = []byte("&"), []byte("=")
+
+// Body is http.Handler's.
+func (t *transaction) Body(_ http.Exchange, b []byte) {
+	f := Flags(0)
+	if t.flags&txnBody == 0 {
+		t.flags |= txnBody
+		f = SOM
+	}
+	t.h.rx(b, f)
+}
+
+// End is http.Handler's: the request is complete.
+func (t *transaction) End(http.Exchange, []http.Field) {
+	switch {
+	case t.flags&txnBody != 0:
+		t.h.rx(nil, EOM)
+	case t.flags&txnForm != 0:
+		t.h.rx(nil, SOM|EOM)
+	}
+}
+
+// Writable is http.Handler's: the head of the response, then as much body as the stream asked to give.
+func (t *transaction) Writable(x http.Exchange) {
+	h := &t.h
+	if t.x == nil || t.flags&txnAnswered != 0 || h.flags&(txWanted|doomed) != txWanted {
+		return
+	}
+	if t.flags&txnHeadSent == 0 && !t.sendHead(x) || t.flags&txnAnswered != 0 {
+		return
+	}
+	buf := x.Room()
+	if buf == nil {
+		x.WantWrite()
+		return
+	}
+	n, f, ok := h.tx(buf)
+	if !ok {
+		return
+	}
+	if t.left != uncounted {
+		t.left -= uint32(n)
+	}
+	if f&EOM != 0 || t.left == 0 {
+		t.flags |= txnAnswered
+	}
+	x.Commit(n, f&EOM != 0)
+	if t.flags&txnAnswered == 0 && h.flags&txWanted != 0 {
+		x.WantWrite()
+	}
+}
+
+// sendHead sends the response's head. False: not now, or not at all.
+func (t *transaction) sendHead(x http.Exchange) bool {
+	h := &t.h
+	m := &h.rt.msg
+	m.Reset()
+	m.Status = int(t.status)
+	if m.Status == 0 {
+		m.Status = 404
+	}
+	h.kind.addFields(m, h, 0)
+	m.Length = h.kind.bodyLength(h)
+	m.Close = h.rt.drain != nil
+	bare := m.Status == 204 || m.Status == 304 || m.Length == 0 || t.flags&txnHead != 0
+	if err := x.SendHead(m, bare); err != nil {
+		if errors.Is(err, http.ErrNoRoom) {
+			x.WantWrite()
+			return false
+		}
+		h.misuse("the response cannot be sent: " + err.Error())
+		return false
+	}
+	t.flags |= txnHeadSent
+	t.left = uncounted
+	if m.Length >= 0 && m.Length < uncounted {
+		t.left = uint32(m.Length)
+	}
+	if bare {
+		t.flags |= txnAnswered
+		h.flags &^= txWanted
+	}
+	return true
+}
+
+// Done is http.Handler's: the transaction is over. If it broke, so does its stream: on HTTP/1.1 the end of
+// the connection says so next.
+func (t *transaction) Done(x http.Exchange, cause error) {
+	if t.x == nil {
+		return
+	}
+	h := &t.h
+	t.x, t.flags, t.status = nil, 0, 0
+	h.flags &^= txWanted
+	h.hint = -1
+	h.ordinal = 0
+	h.CancelTimeout()
+	if cause == nil {
+		h.dropMetadata()
+	}
+	if c := t.at.h2; c != nil {
+		c.answered(h, cause)
+	}
+}
+
+// RequestBody says, from SERVER_TXN to the end of the transaction, whether the request of an accepted HTTP
+// stream brings a body, whose end Rx tells with EOM: those that announce one, and every POST, PUT and
+// PATCH, if only an empty one. Without a body Rx is not called.
+func (h *Handle) RequestBody() bool {
+	t := h.txn()
+	return t != nil && t.x != nil && t.flags&txnForm != 0
+}
+
+// ServerAck answers the transaction of an accepted HTTP stream: 0 is 200, other codes are taken as
+// they are. Without it the response is a 404. It must come before the first byte of the response.
+func (h *Handle) ServerAck(code int) {
+	t := h.txn()
+	if t == nil || t.x == nil || t.flags&txnHeadSent != 0 {
+		return
+	}
+	if code == 0 {
+		code = 200
+	}
+	if code < 200 || code > 599 {
+		h.misuse("ServerAck takes 0 or a final HTTP status")
+		return
+	}
+	t.status = int16(code)
+}
+
+func (t *transaction) connect(*Handle, bool) Ret { return OK }
+
+func (t *transaction) requestTx(*Handle) Ret {
+	if t.x != nil && t.flags&txnAnswered == 0 {
+		t.x.WantWrite()
+	}
+	return OK
+}
+
+func (t *transaction) flow(h *Handle) {
+	switch {
+	case t.x == nil:
+	case h.flags&isPaused != 0:
+		t.x.Pause()
+	default:
+		t.x.Resume()
+	}
+}
+
+func (t *transaction) settle(h *Handle, _ time.Duration) {
+	if h.flags&wantDisconnect != 0 {
+		h.end()
+	}
+}
