@@ -193,36 +193,6 @@ func TestPauseHoldsRecords(t *testing.T) {
 	}
 }
 
-func TestALPNChooses(t *testing.T) {
-	sh := newShared(t, nil)
-	v := newServer(t, sh, func(c *ServerConfig) { c.ALPN = []string{"h2", "http/1.1"} })
-	for _, test := range []struct{ offer, want string }{{"http/1.1", "http/1.1"}, {"h2", "h2"}, {"", ""}} {
-		r := newRig(t)
-		r.s.InitServer(v, r.low)
-		var chosen string
-		r.s.SetChooser(func(alpn string) roles.Upper { chosen = alpn + "!"; return r.p })
-		c := &stdtls.Config{RootCAs: lab().pool(), ServerName: "example.test", Time: wallToday}
-		if test.offer != "" {
-			c.NextProtos = []string{test.offer}
-		}
-		r.m.Conn = stdtls.Client(r.m.wire(), c)
-		r.low.Open(r.s)
-		r.handshake()
-		if chosen != test.want+"!" || r.s.State().ALPN != test.want {
-			t.Errorf("offer %q: chosen %q, state %q, want %q", test.offer, chosen, r.s.State().ALPN, test.want)
-		}
-		r.echo(10)
-		r.end()
-	}
-	r := server(t, v, &stdtls.Config{NextProtos: []string{"gopher"}})
-	if err := r.do(r.m.Handshake); err == nil {
-		t.Error("offer of gopher alone: handshake went well, want no_application_protocol")
-	}
-	if r.p.closed != 1 || r.p.opened {
-		t.Errorf("offer of gopher alone: calls %q, want closed alone", r.p.log)
-	}
-}
-
 func TestReplaceHandsOver(t *testing.T) {
 	sh := newShared(t, nil)
 	r := server(t, newServer(t, sh, nil), &stdtls.Config{})
