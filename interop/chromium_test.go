@@ -1,0 +1,80 @@
+package interop
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// chromium has a browser load a URL of a server with c's key, and returns the document as it is then. It is BoringSSL's client.
+func chromium(t *testing.T, c *credential, url string, args ...string) (dom string) {
+	t.Helper()
+	path := need(t, "chromium", "chromium")
+	spki := sha256.Sum256(c.cert.RawSubjectPublicKeyInfo)
+	profile, err := os.MkdirTemp("", "millrace-chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(profile)
+	args = append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
+		"--user-data-dir=" + profile,
+		"--ignore-certificate-errors-spki-list=" + base64.StdEncoding.EncodeToString(spki[:]), "--dump-dom"}, args...)
+	r := finish(t, nil, path, append(args, url)...)
+	if r.status != 0 {
+		t.Fatalf("chromium: status %d\n%s", r.status, r.err)
+	}
+	return r.out
+}
+
+// page loads itself again, one after another with bodies both ways, and as four images at once, which it is
+// none of; then it writes down what came of it. It waits for everything before it counts as loaded, so that
+// the browser need not be told how long to wait. The comment makes it long.
+const page = `<!DOCTYPE html><title>page</title><body><script>
+let errors = 0;
+const got = [];
+for (const [method, body] of [["GET", null], ["GET", null], ["POST", "x".repeat(200000)], ["POST", "x"]]) {
+	const r = new XMLHttpRequest();
+	r.open(method, "/again", false);
+	r.send(body);
+	got.push(r.status + " " + r.responseText.length);
+}
+for (let i = 0; i < 4; i++) {
+	const image = document.createElement("img");
+	image.onerror = () => { errors++; };
+	image.src = "/image" + i;
+	document.body.append(image);
+}
+window.onload = () => { document.body.textContent = got.join(", ") + ", images " + errors; };
+</script><!--%s--></body>
+`
+
+func TestChromiumTLS(t *testing.T) {
+	need(t, "chromium", "chromium")
+	ca := authority(t, "lab")
+	leaf := ca.issue(t, "leaf", ecKey(t), nil)
+	text := fmt.Sprintf(page, strings.Repeat("0123456789abcdef", 16<<10))
+	name := file(t, "page.html", text)
+	for _, c := range []struct{ version, arg string }{
+		{"TLS 1.3", "--ssl-version-min=tls1.3"},
+		{"TLS 1.2", "--ssl-version-max=tls1.2"},
+	} {
+		p, at := serve(t, securely(t, ca, leaf, secureServers), "web", "--file", name, "--type", "text/html", "-v")
+		dom := chromium(t, leaf, "https://"+at+"/", c.arg)
+		want := strings.Repeat(fmt.Sprintf("200 %d, ", len(text)), 4) + "images 4"
+		if !strings.Contains(dom, "<body>"+want+"</body>") {
+			t.Errorf("%s: the document is %.300q, want %q in it\n%s", c.version, dom, want, &p.err)
+		}
+		if log := p.err.String(); !strings.Contains(log, fmt.Sprintf("version=%q", c.version)) || !strings.Contains(log, "alpn=http/1.1") {
+			t.Errorf("%s: the server's log does not say so:\n%s", c.version, log)
+		}
+	}
+	// Without our word for the key the browser does not talk to us.
+	_, at := serve(t, securely(t, ca, leaf, secureServers), "web", "--reply", "secret", "--type", "text/html")
+	if dom := chromium(t, ca, "https://"+at+"/"); strings.Contains(dom, "secret") {
+		t.Errorf("a browser that does not know the authority shows %q", dom)
+	}
+}
