@@ -109,7 +109,7 @@ func TestStreamLookup(t *testing.T) {
 
 // TestWarnings: what is read but not acted on is told, and what has no effect on its side.
 func TestWarnings(t *testing.T) {
-	p, err := Parse([]byte(`{"metrics":[],"s":[{"a":{"endpoint":"x","port":1,"tls":true,"client cert":0,"perf":true,"http_cookies":true,"plugins":[]}},{"b c":{"server":true,"nailed_up":true}}]}`))
+	p, err := Parse([]byte(`{"metrics":[],"s":[{"a":{"endpoint":"x","port":1,"tls":true,"client cert":0,"urgent_rx":true,"http_cookies":true,"plugins":[]}},{"b c":{"server":true,"nailed_up":true}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestWarnings(t *testing.T) {
 	for _, w := range p.NotYetActedOn() {
 		got = append(got, w.Path)
 	}
-	if want := "[metrics s[0].a.perf s[0].a.http_cookies]"; fmt.Sprint(got) != want {
+	if want := "[metrics s[0].a.urgent_rx s[0].a.http_cookies]"; fmt.Sprint(got) != want {
 		t.Errorf("NotYetActedOn: got %v, want %s", got, want)
 	}
 	got = nil

@@ -24,13 +24,14 @@ const (
 // onward fulfils a client stream in this process: it makes the attempts, waits between them, and gives
 // up, as the retry section of the policy says. What is particular to a protocol is its carrier's.
 type onward struct {
-	h        *Handle
-	carrier  carrier
-	timer    loop.Timer // the delay, while phaseWaiting
-	phase    clientPhase
-	tries    int // failures since the last success
-	target   *target
-	expanded []byte // what target was made of, when that has metadata in it
+	h       *Handle
+	carrier carrier
+	timer   loop.Timer // the delay, while phaseWaiting
+	phase   clientPhase
+	credit  int32 // Info.ManualInitialTxCredit
+	tries   int   // failures since the last success
+	target  *target
+	perf    *measured // what is known of the connection being made; nil unless the policy asks for it
 }
 
 // carrier is a protocol's part of a client stream. It reports to onward's attempt, connected, failed
@@ -50,8 +51,8 @@ type carrier interface {
 	describe() string
 }
 
-func newOnward(h *Handle) *onward {
-	o := &onward{h: h}
+func newOnward(h *Handle, i Info) *onward {
+	o := &onward{h: h, credit: max(i.ManualInitialTxCredit, 0)}
 	switch h.kind.pol.Protocol {
 	case policy.Raw:
 		o.carrier = &rawClient{o: o}
@@ -170,6 +171,7 @@ func (o *onward) connected() {
 func (o *onward) failed(cause error, least time.Duration) {
 	h := o.h
 	r := h.rt
+	o.reportPerf()
 	r.Counters.Failed++
 	o.phase = phaseIdle
 	retry := h.kind.pol.Retry
@@ -229,7 +231,12 @@ func (o *onward) lost(cause error, again bool) {
 	}
 }
 
-// dialOptions are what the stream type says of its sockets.
+// dialOptions are what the stream type says of its sockets, for a connection that is made for it now.
 func (o *onward) dialOptions() wsi.DialOptions {
-	return wsi.DialOptions{Socket: o.h.kind.socket}
+	d := wsi.DialOptions{Socket: o.h.kind.socket}
+	if o.h.kind.pol.Perf {
+		o.perf = new(measured)
+		d.Trace = &o.perf.dial
+	}
+	return d
 }

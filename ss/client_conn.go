@@ -15,7 +15,7 @@ const maxMoves = 4
 
 // begin makes an attempt.
 func (a *httpClient) begin(t *target) {
-	a.moves, a.away = 0, nil
+	a.moves, a.away, a.status = 0, nil, 0
 	a.seek(t)
 }
 
@@ -37,6 +37,7 @@ func (a *httpClient) ways() *route {
 		secure:   a.t.secure,
 		protocol: pol.Protocol,
 		tolerant: pol.HTTP.QuirkOverflow,
+		window:   a.o.credit,
 	})
 }
 
@@ -51,6 +52,12 @@ func (a *httpClient) use(c *httpConn) error {
 	}
 	c.lend(a.o.h.kind)
 	a.x = x
+	if a.fresh {
+		a.o.perf.stands(a.o)
+	} else {
+		a.o.perf = nil // that connection is another's to measure
+	}
+	a.manual()
 	if a.o.h.flags&isPaused != 0 {
 		x.Pause()
 	}

@@ -26,6 +26,7 @@ type httpClient struct {
 	got     bool // the response has brought body
 	fresh   bool // nobody has used the connection before: if it fails, that is the answer
 	success bool
+	status  int   // of the response; stays until the next attempt
 	left    int64 // of the announced body, http.UnknownLength without one
 
 	// Where it waits for an exchange: see client_conn.go.
@@ -147,6 +148,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 		return err
 	}
 	a.sent, a.sending, a.left = true, body, m.Length
+	a.o.perf.asked(a.o)
 	return nil
 }
 
@@ -154,6 +156,10 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	h := a.o.h
 	if m.Status < 200 || a.conn == nil || h.flags&doomed != 0 {
+		return
+	}
+	a.status = m.Status
+	if a.o.perf.answered(a.o, m.Status); !a.o.reportPerf() {
 		return
 	}
 	if a.follows(m.Status) {

@@ -82,6 +82,10 @@ func (c *rawConn) Opened(*raw.Conn) {
 		return
 	}
 	c.w.Established()
+	a.o.perf.stands(a.o)
+	if !a.o.reportPerf() {
+		return
+	}
 	a.o.connected()
 	if c.carrier != nil && c.pipe.h.flags&txWanted != 0 {
 		c.pipe.WantWrite()

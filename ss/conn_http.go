@@ -113,6 +113,9 @@ func (c *httpConn) speak(two bool) {
 	if c.route.key.tolerant {
 		c.h2.Tolerate()
 	}
+	if w := c.route.key.window; w > 0 {
+		c.h2.SetWindow(w)
+	}
 	c.role = c.h2
 }
 

@@ -1,7 +1,6 @@
 package ss
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -18,6 +17,7 @@ type target struct {
 	secure    *tls.Client // nil without tls
 	authority []byte      // for Host: host, and port when it is not the scheme's own
 	path      string      // the URL form's path, which goes before http_url; "" for none
+	from      string      // the endpoint it was made of
 }
 
 // parseTarget understands the forms that an endpoint may have: a host; "+path" and "+@name", Unix
@@ -123,10 +123,9 @@ func (o *onward) findTarget() (*target, error) {
 	}
 	if !fixed {
 		h.rt.text = p.Endpoint.Append(h.rt.text[:0], h.expand)
-		if o.target != nil && !renewable && bytes.Equal(h.rt.text, o.expanded) {
+		if o.target != nil && !renewable && string(h.rt.text) == o.target.from {
 			return o.target, nil
 		}
-		o.expanded = append(o.expanded[:0], h.rt.text...)
 		lit = string(h.rt.text)
 	}
 	o.target = nil
@@ -143,6 +142,7 @@ func (o *onward) findTarget() (*target, error) {
 			return nil, fmt.Errorf("stream type %s: tls to %q: %w", p.Name, name, err)
 		}
 	}
+	t.from = lit
 	o.target = &t
 	return o.target, nil
 }

@@ -27,7 +27,8 @@ type framePeer struct {
 	limit    int // MAX_CONCURRENT_STREAMS, announced and kept unless negative
 	refused  int
 	mute     bool
-	onReq    func(p *framePeer, q *peerRequest) // a request is complete
+	onReq    func(p *framePeer, q *peerRequest)  // a request is complete
+	onFrame  func(typ byte, id uint32, b []byte) // nil, or told every frame first
 	in, out  []byte
 	started  bool
 	dec      *hpack.Decoder
@@ -191,6 +192,9 @@ func (p *framePeer) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
 }
 
 func (p *framePeer) take(typ, flags byte, id uint32, b []byte) {
+	if p.onFrame != nil {
+		p.onFrame(typ, id, b)
+	}
 	switch typ {
 	case fSettings:
 		if flags&1 == 0 && !p.mute {

@@ -15,6 +15,10 @@ type Info struct {
 	// New makes the program's side of the stream. For a server it is called once for the listener and
 	// again for every connection accepted; Handle.Server tells which.
 	New func(h *Handle) Stream
+	// ManualInitialTxCredit, unless 0, is how many bytes of body the peer may send at first. What it may
+	// send beyond them is the program's to say: Handle.AddPeerTxCredit. It takes effect where the protocol
+	// grants windows, which is h2.
+	ManualInitialTxCredit int32
 	// Certificates are what a TLS server shows, in place of those that the policy names: for programs that
 	// have theirs from files or elsewhere. Handle.SetCertificates puts others in their place.
 	Certificates []stdtls.Certificate
@@ -108,7 +112,7 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 		}
 		h.be = l
 	} else {
-		h.be = newOnward(h)
+		h.be = newOnward(h, i)
 	}
 	if !h.begin(i.New) {
 		return refuse(ErrDestroyed, "CREATING was answered with LWSSSSRET_DESTROY_ME")
@@ -209,7 +213,8 @@ func (h *Handle) Disconnect() { h.pend(wantDisconnect) }
 // It may be called at any time, also from inside the stream's own callbacks.
 func (h *Handle) Destroy() { h.pend(wantDestroy) }
 
-// Pause stops Rx, and by flow control the peer, until Resume. It outlasts connections.
+// Pause stops Rx, and by flow control the peer, until Resume. It outlasts connections. Reports that the
+// policy's perf asks for are not payload, and come all the same.
 func (h *Handle) Pause() {
 	if h.flags&(isPaused|destroyed) == 0 {
 		h.flags |= isPaused

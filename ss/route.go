@@ -11,7 +11,8 @@ type connKey struct {
 	target   wsi.Target
 	secure   *tls.Client // judged alike and addressed alike, nil without tls
 	protocol policy.Protocol
-	tolerant bool // windows that overflow are borne
+	tolerant bool  // windows that overflow are borne
+	window   int32 // with which exchanges begin, 0 for the usual
 }
 
 // httpPool has the connections of a runtime's HTTP clients.

@@ -33,6 +33,7 @@ func (t Target) String() string {
 type DialOptions struct {
 	Socket   loop.SocketOptions
 	Timeouts *Timeouts // nil, or zero fields: the Net's
+	Trace    *Trace    // nil, or what is to be filled as the dial goes on
 }
 
 // Steps of a dial, as Attempt.Step names them.
@@ -49,6 +50,7 @@ type dial struct {
 	addrs    []loop.Addr // still to be tried
 	failed   []Attempt
 	trying   loop.Addr
+	trace    *Trace
 	stop     func() // ends the resolver's work
 	answered bool   // by the resolver
 }
@@ -57,7 +59,8 @@ type dial struct {
 // when the connection stands, or u.Closed with a *DialError.
 func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
 	w.net, w.upper, w.times = n, u, n.timeouts(o.Timeouts)
-	d := &dial{w: w, target: t, socket: o.Socket}
+	d := &dial{w: w, target: t, socket: o.Socket, trace: o.Trace}
+	d.trace.begin(n)
 	w.dial = d
 	w.phase = phaseResolving
 	if w.times.Connect > 0 {
@@ -70,6 +73,7 @@ func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
 		d.next()
 	case err == nil:
 		d.addrs = []loop.Addr{{IP: netip.AddrPortFrom(a, t.Port)}}
+		d.trace.resolved(n, []netip.Addr{a}, nil)
 		d.next()
 	default:
 		if w.deadline != 0 {
@@ -91,6 +95,7 @@ func (d *dial) resolved(addrs []netip.Addr, err error) {
 	if err == nil && len(addrs) == 0 {
 		err = ErrNoName
 	}
+	d.trace.resolved(w.net, addrs, err)
 	if err != nil {
 		d.failed = append(d.failed, Attempt{Step: stepResolve, Err: err})
 	}
@@ -150,6 +155,7 @@ func (w *Wsi) connected(now time.Duration) bool {
 		return false
 	}
 	n.Counters.Dialled++
+	d.trace.connected(n, d.trying)
 	w.dial = nil
 	w.opened(now)
 	return true
