@@ -166,6 +166,8 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 		a.redirected(x, m)
 		return
 	}
+	h.rt.show(h, m)
+	defer h.rt.show(nil, nil)
 	p := h.kind.pol
 	h.kind.takeFields(m, h)
 	a.success = m.Status >= 200 && m.Status <= 299

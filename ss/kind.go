@@ -2,6 +2,7 @@ package ss
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
@@ -13,19 +14,21 @@ type kind struct {
 	pol    *policy.Stream
 	method []byte
 	fields []field // metadata that travel as header fields
+	asked  []field // metadata that a server sets from header fields of a request
 	blobs  []blobField
 	length int // index of the metadata mapped to content-length, or -1
 	// argument says of each metadata item whether an argument of a request's query may set it.
 	argument []bool
 	// Indexes of the metadata that a server sets from a request, or -1.
-	setMethod, setPath, setAuth int
-	socket                      loop.SocketOptions
+	setMethod, setPath, setAuth, setAuthority int
+	socket                                    loop.SocketOptions
 }
 
 // field is a metadata item that maps to a header field.
 type field struct {
 	index int
-	name  []byte
+	name  []byte // as the policy writes it
+	lower string
 	id    http.ID
 	class fieldClass
 }
@@ -71,15 +74,20 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 		setMethod: p.MetadataIndex("method"),
 		setPath:   p.MetadataIndex("path"),
 		setAuth:   p.MetadataIndex("auth"),
-		socket:    socketOptions(p.Attr),
+
+		setAuthority: p.MetadataIndex("authority"),
+		socket:       socketOptions(p.Attr),
 	}
 	if len(k.method) == 0 {
 		k.method = []byte("GET")
 	}
 	for i, m := range p.Metadata {
-		k.argument = append(k.argument, m.Header == "" && i != k.setMethod && i != k.setPath && i != k.setAuth)
-		f := field{index: i, name: []byte(m.Header), id: http.Lookup([]byte(m.Header))}
+		k.argument = append(k.argument, m.Header == "" && i != k.setMethod && i != k.setPath && i != k.setAuth && i != k.setAuthority)
+		f := field{index: i, name: []byte(m.Header), lower: strings.ToLower(m.Header), id: http.Lookup([]byte(m.Header))}
 		f.class = classOf(f.name, f.id)
+		if len(f.name) > 0 {
+			k.asked = append(k.asked, f)
+		}
 		switch {
 		case len(f.name) == 0:
 		case f.id == http.ContentLength:
@@ -125,25 +133,36 @@ func (k *kind) addFields(m *http.Message, h *Handle, without fieldClass) {
 		if f.class&without != 0 {
 			continue
 		}
-		if v, ok := h.value(f.index); ok {
+		if v, ok := h.toSend(f.index); ok {
 			m.Fields = append(m.Fields, http.Field{Name: f.name, Value: v, ID: f.id})
+		}
+	}
+	if h.meta == nil {
+		return
+	}
+	for i := range h.meta.direct {
+		if d := &h.meta.direct[i]; d.class&without == 0 {
+			m.Fields = append(m.Fields, http.Field{Name: d.name, Value: d.value, ID: d.id})
 		}
 	}
 }
 
-// takeFields sets the metadata for which m has a field.
+// in is the first value that m has for the field.
+func (f *field) in(m *http.Message) (v []byte, ok bool) {
+	switch f.id {
+	case http.Other:
+		return m.Get(f.lower)
+	case http.Host: // HTTP/2 says it elsewhere
+		return m.Authority, len(m.Authority) > 0
+	}
+	return m.Find(f.id)
+}
+
+// takeFields sets the metadata for which m, a response, has a field.
 func (k *kind) takeFields(m *http.Message, h *Handle) {
 	for i := range k.fields {
-		f := &k.fields[i]
-		var v []byte
-		var ok bool
-		if f.id != http.Other {
-			v, ok = m.Find(f.id)
-		} else {
-			v, ok = m.Get(string(f.name))
-		}
-		if ok {
-			h.setValue(f.index, v)
+		if v, ok := k.fields[i].in(m); ok {
+			h.setValue(k.fields[i].index, v)
 		}
 	}
 }
@@ -158,7 +177,7 @@ func (k *kind) bodyLength(h *Handle) int64 {
 		return h.hint
 	}
 	if k.length >= 0 {
-		if v, ok := h.value(k.length); ok {
+		if v, ok := h.toSend(k.length); ok {
 			if n, err := strconv.ParseInt(string(v), 10, 64); err == nil && n >= 0 {
 				return n
 			}

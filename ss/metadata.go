@@ -8,20 +8,27 @@ import (
 // values are the metadata of one handle, by index of the policy's list. They are taken from the
 // runtime when the first is set, so that a stream without any holds none.
 type values struct {
-	v []value
+	v      []value
+	direct []direct
 }
 
 type value struct {
-	b   []byte
-	set bool
+	b      []byte
+	set    bool
+	theirs bool // a client's, in its request: never to be sent back to it
 }
 
 // SetMetadata gives the metadata item name a value, which is copied. The policy of the stream type must
-// declare the name. On an accepted HTTP stream values last for the transaction, elsewhere until set
-// again or replaced by a response's header field.
+// declare the name, unless it says direct_proto_str: then any other name is that of a header field, with or
+// without a colon behind it, and is sent as such. On an accepted HTTP stream values last for the transaction,
+// elsewhere until set again or replaced by a response's header field.
 func (h *Handle) SetMetadata(name string, v []byte) error {
 	i, err := h.metadataIndex(name)
-	if err == nil {
+	switch {
+	case err != nil:
+	case i < 0:
+		return h.setDirect(name, v)
+	default:
 		h.setValue(i, v)
 	}
 	return err
@@ -30,29 +37,41 @@ func (h *Handle) SetMetadata(name string, v []byte) error {
 // SetMetadataString is SetMetadata for a string.
 func (h *Handle) SetMetadataString(name, v string) error {
 	i, err := h.metadataIndex(name)
-	if err == nil {
+	switch {
+	case err != nil:
+	case i < 0:
+		h.rt.text = append(h.rt.text[:0], v...)
+		return h.setDirect(name, h.rt.text)
+	default:
 		s := h.slotFor(i)
-		s.b, s.set = append(s.b[:0], v...), true
+		s.b, s.set, s.theirs = append(s.b[:0], v...), true, false
 	}
 	return err
 }
 
-// Metadata returns the value of a metadata item; ok is false when it has none. The slice is valid until
-// the item is set again, and no longer than the present callback.
+// Metadata returns the value of a metadata item; ok is false when it has none. On an accepted HTTP stream an item
+// that maps to a header field has the request's value until it is set; what the request says is not sent back. If
+// the policy says direct_proto_str, a name that it does not declare is that of a header field: one that was set,
+// or, in SERVER_TXN of an accepted stream and in CONNECTED of a client, the first of that name in the peer's head.
+// The slice is valid until the item is set again, and no longer than the present callback.
 func (h *Handle) Metadata(name string) (v []byte, ok bool) {
 	i := h.kind.pol.MetadataIndex(name)
-	if i < 0 {
-		return nil, false
+	switch {
+	case i >= 0:
+		return h.value(i)
+	case h.kind.pol.DirectProtoStr:
+		return h.directValue(name)
 	}
-	return h.value(i)
+	return nil, false
 }
 
+// metadataIndex is that of an item to be set, -1 for a header field.
 func (h *Handle) metadataIndex(name string) (int, error) {
 	if h.flags&destroyed != 0 {
 		return -1, ErrDestroyed
 	}
 	i := h.kind.pol.MetadataIndex(name)
-	if i < 0 {
+	if i < 0 && !h.kind.pol.DirectProtoStr {
 		return -1, h.noSuchMetadata(name)
 	}
 	return i, nil
@@ -74,6 +93,14 @@ func (h *Handle) value(i int) ([]byte, bool) {
 	return h.meta.v[i].b, true
 }
 
+// toSend is value for what goes to the peer: nothing that came from it in a request.
+func (h *Handle) toSend(i int) ([]byte, bool) {
+	if h.meta == nil || !h.meta.v[i].set || h.meta.v[i].theirs {
+		return nil, false
+	}
+	return h.meta.v[i].b, true
+}
+
 // expand is value in the form that policy.Template asks for.
 func (h *Handle) expand(i int) []byte {
 	v, _ := h.value(i)
@@ -82,7 +109,13 @@ func (h *Handle) expand(i int) []byte {
 
 func (h *Handle) setValue(i int, v []byte) {
 	s := h.slotFor(i)
-	s.b, s.set = append(s.b[:0], v...), true
+	s.b, s.set, s.theirs = append(s.b[:0], v...), true, false
+}
+
+// setTheirs sets what a request says.
+func (h *Handle) setTheirs(i int, v []byte) {
+	s := h.slotFor(i)
+	s.b, s.set, s.theirs = append(s.b[:0], v...), true, true
 }
 
 func (h *Handle) slotFor(i int) *value {
@@ -130,6 +163,13 @@ func (r *Runtime) giveValues(m *values) {
 		v.set = false
 		if cap(v.b) > valueKept {
 			v.b = nil
+		}
+	}
+	m.direct = m.direct[:0]
+	for _, d := range m.direct[:cap(m.direct)] {
+		if cap(d.name)+cap(d.value) > valueKept {
+			m.direct = nil
+			break
 		}
 	}
 	r.free = append(r.free, m)

@@ -98,7 +98,9 @@ type Runtime struct {
 	task    loop.Task
 	at      *Handle // whose callback runs, or ran last
 	msg     http.Message
-	text    []byte // scratch: a target being expanded
+	headOf  *Handle       // whose callbacks are being given a peer's head
+	head    *http.Message // it
+	text    []byte        // scratch: a target being expanded
 	free    []*values
 	dated   time.Duration // when dateBuf was made
 	dateBuf []byte

@@ -215,7 +215,7 @@ func TestRequestMetadata(t *testing.T) {
 		"GET http://x/abs?a&&q=&= HTTP/1.1\r\nHost: x\r\n\r\n")
 	w.settle()
 	want := []string{
-		"method=GET path=/a/b auth=Basic abc q=1",
+		"method=GET path=/a/b auth=Basic abc q=1 extra=theirs",
 		"method=DELETE path=/%41 q=",
 		"method=OPTIONS path=*",
 		"method=GET path=/abs q=",

@@ -73,6 +73,14 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 	if m.Length != 0 || takesBody(m.Method) {
 		t.flags |= txnForm
 	}
+	h.rt.show(h, m)
+	t.begin(m)
+	h.rt.show(nil, nil)
+}
+
+// begin takes the stream to SERVER_TXN.
+func (t *transaction) begin(m *http.Message) {
+	h := &t.h
 	if h.life != Connected {
 		h.be.(acceptor).wsi().Established()
 		h.tell(Connected, Notice{})
@@ -80,30 +88,38 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 			return
 		}
 	}
-	h.rt.Counters.Transactions++
 	h.flags &^= txWanted // asked for between transactions: there is nothing yet to answer
+	h.rt.Counters.Transactions++
 	t.describeRequest(m)
 	if h.flags&isPaused != 0 {
-		x.Pause()
+		t.x.Pause()
 	}
 	h.tell(ServerTxn, Notice{})
 }
 
-// describeRequest sets the metadata that tell the stream what is asked: method, path, auth, and those
-// named like an argument of the query, undecoded. An argument sets neither those three nor what is to
-// become a field of our response: neither is the client's to choose.
+// describeRequest sets the metadata that tell the stream what is asked: those that map to a header field which the
+// request has, method, path, authority, auth, and those named like an argument of the query, undecoded. An
+// argument sets neither those four nor what maps to a field. None of it is sent back.
 func (t *transaction) describeRequest(m *http.Message) {
 	h := &t.h
 	k := h.kind
+	for i := range k.asked {
+		if v, ok := k.asked[i].in(m); ok {
+			h.setTheirs(k.asked[i].index, v)
+		}
+	}
 	if k.setMethod >= 0 {
-		h.setValue(k.setMethod, m.Method)
+		h.setTheirs(k.setMethod, m.Method)
 	}
 	if k.setPath >= 0 {
-		h.setValue(k.setPath, m.Path)
+		h.setTheirs(k.setPath, m.Path)
+	}
+	if k.setAuthority >= 0 {
+		h.setTheirs(k.setAuthority, m.Authority)
 	}
 	if k.setAuth >= 0 {
 		if v, ok := m.Find(http.Authorization); ok {
-			h.setValue(k.setAuth, v)
+			h.setTheirs(k.setAuth, v)
 		}
 	}
 	for q := m.Query; len(q) > 0; {
@@ -112,7 +128,7 @@ func (t *transaction) describeRequest(m *http.Message) {
 		name, v, _ := bytes.Cut(arg, equals)
 		for i := range k.pol.Metadata {
 			if k.argument[i] && string(name) == k.pol.Metadata[i].Name {
-				h.setValue(i, v)
+				h.setTheirs(i, v)
 			}
 		}
 	}
