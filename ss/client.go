@@ -204,6 +204,7 @@ func (o *onward) wait(delay time.Duration) {
 // Expired implements loop.Expirer: the delay is over.
 func (o *onward) Expired(time.Duration) {
 	if o.phase == phaseWaiting {
+		o.h.flags &^= wantDisconnect // asked for in this turn, when there was nothing to disconnect from
 		o.attempt(true)
 	}
 }

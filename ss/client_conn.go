@@ -51,7 +51,7 @@ func (a *httpClient) use(c *httpConn) error {
 		return err
 	}
 	c.lend(a.o.h.kind)
-	a.x = x
+	a.x, a.heard = x, c.w.BytesIn()
 	if a.fresh {
 		a.o.perf.stands(a.o)
 	} else {
@@ -88,7 +88,7 @@ func (a *httpClient) drop() {
 		c.own = nil
 		c.discard()
 	default:
-		c.abandon(x)
+		c.abandon(x, a.heard)
 	}
 }
 

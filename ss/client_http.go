@@ -34,6 +34,7 @@ type httpClient struct {
 	next, prev *httpClient
 	ticket     uint64 // says who is before whom
 	moves      uint8  // times it was turned away during this attempt
+	heard      uint64 // bytes that the connection had brought when the exchange began
 }
 
 type httpPhase uint8
@@ -282,7 +283,7 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 	c, state, again := a.conn, a.state, a.repeatable(a.conn, cause)
 	a.reset(nil)
 	a.state = httpIdle
-	c.giveBack()
+	c.giveBack(cause != nil && c.silentSince(a.heard))
 	switch {
 	case again:
 		a.again()

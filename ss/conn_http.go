@@ -57,6 +57,7 @@ type httpConn struct {
 	users int    // streams with an exchange on it
 	// How long the peer may be silent, as its users' retry schemes have it.
 	ping, hup time.Duration
+	heard     uint64
 	// The route's list, and that of the warm ones.
 	next, prev   *httpConn
 	older, newer *httpConn
@@ -66,6 +67,7 @@ type httpConn struct {
 	warm     bool
 	used     bool // an exchange was started on it
 	answered bool // it has brought a response
+	doubted  bool // it has brought nothing since heard
 }
 
 var _ roles.Upper = (*httpConn)(nil)
@@ -263,15 +265,19 @@ func (c *httpConn) lend(k *kind) {
 	c.prove(k.pol.Retry)
 }
 
-// giveBack notes that a stream has no exchange on the connection any more.
-func (c *httpConn) giveBack() {
+// giveBack notes that a stream has no exchange on the connection any more. in vain says that it ended without a
+// byte from the peer.
+func (c *httpConn) giveBack(inVain bool) {
+	if inVain {
+		c.doubt()
+	}
 	if c.users--; c.users == 0 && c.route.first == nil {
 		c.park()
 	}
 }
 
-// abandon ends one stream's exchange: over h2 that one alone.
-func (c *httpConn) abandon(x http.Exchange) {
+// abandon ends one stream's exchange: over h2 that one alone. heard is how much had come when it began.
+func (c *httpConn) abandon(x http.Exchange, heard uint64) {
 	x.SetHandler(nobody{})
 	if c.h2 == nil {
 		c.users--
@@ -279,8 +285,30 @@ func (c *httpConn) abandon(x http.Exchange) {
 		return
 	}
 	x.Reset(nil)
-	c.giveBack()
+	c.giveBack(c.silentSince(heard))
 }
+
+// silentSince says whether nothing has come since the connection had brought so much.
+func (c *httpConn) silentSince(heard uint64) bool { return c.w.BytesIn() == heard }
+
+// doubt has no stream join the connection until it has given a sign of life, which it is asked for. A peer that
+// has vanished would otherwise take one attempt after another down with it for as long as TCP believes in it.
+func (c *httpConn) doubt() {
+	if c.h2 != nil && c.phase == connUp && c.trusted() {
+		c.doubted, c.heard = true, c.w.BytesIn()
+		c.h2.Ping()
+	}
+}
+
+func (c *httpConn) trusted() bool {
+	if c.doubted && !c.silentSince(c.heard) {
+		c.doubted = false
+	}
+	return !c.doubted
+}
+
+// takes says whether a stream can have an exchange now.
+func (c *httpConn) takes() bool { return c.phase == connUp && c.trusted() && c.role.Free() > 0 }
 
 // prove has a silent peer probed as a retry scheme demands. The strictest of all users' schemes holds.
 func (c *httpConn) prove(r *policy.Retry) {
@@ -328,7 +356,7 @@ func (c *httpConn) park() {
 	switch {
 	case c.phase == connLeaving && c.h2 != nil:
 		// It ends by itself, in order.
-	case c.phase != connUp, c.role.Free() == 0, r.cfg.KeepWarm < 0, r.cfg.WarmMax < 0, r.closed, r.drain != nil:
+	case !c.takes(), r.cfg.KeepWarm < 0, r.cfg.WarmMax < 0, r.closed, r.drain != nil:
 		c.discard()
 	default:
 		c.since = r.loop.Now()

@@ -264,3 +264,64 @@ func TestPauseShared(t *testing.T) {
 	w.pass(100 * time.Millisecond)
 	w.wantLife("the one that paused", all[0], oneGET)
 }
+
+// TestDoubt: a connection that has brought nothing while a stream waited in vain is joined by no other, unless it
+// answers a ping first. A peer that has vanished costs one attempt, not all.
+func TestDoubt(t *testing.T) {
+	for _, alive := range []bool{true, false} {
+		t.Run(fmt.Sprintf("the peer is alive: %v", alive), func(t *testing.T) {
+			w := newWorld(t, sharedDoc, plan{net: slowLink})
+			peers := w.frames("raw", func(p *framePeer) {
+				p.onReq = func(p *framePeer, q *peerRequest) {
+					if q.path == "/b" {
+						p.answer(q, 200, "")
+					}
+				}
+			})
+			w.get("b")
+			all := w.begin("a", 2)
+			w.pass(100 * time.Millisecond)
+			(*peers)[0].mute = !alive
+			all[0].h.Disconnect()
+			w.pass(100 * time.Millisecond)
+			w.wantLife("the one that gave up", all[0], "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			w.wantLife("the next", w.get("b"), oneGET)
+			want := 2
+			if alive {
+				want = 1
+			}
+			w.wantConns(want)
+			w.wantLife("the one that waits", all[1], "CREATING CONNECTING")
+			if got := strings.Join((*peers)[0].log, " "); got != "RST_STREAM(3) PING" {
+				t.Errorf("what the server was told: got %s, want the reset and a ping", got)
+			}
+			all[1].h.Disconnect()
+			w.pass(20 * time.Second)
+			if n := w.cli.rt.Net().Open(); n != 0 {
+				t.Errorf("connections: got %d, want none", n)
+			}
+		})
+	}
+}
+
+// TestDoubtFails: where a doubted connection is all there is, the failure of the next is told.
+func TestDoubtFails(t *testing.T) {
+	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	peers := w.frames("raw", func(p *framePeer) {
+		p.onReq = func(p *framePeer, q *peerRequest) {
+			if q.path == "/b" {
+				p.answer(q, 200, "")
+			}
+		}
+	})
+	w.get("b")
+	all := w.begin("a", 2)
+	w.pass(100 * time.Millisecond)
+	(*peers)[0].mute = true
+	all[0].h.Disconnect()
+	o := w.net.Options()
+	o.Refuse = 1
+	w.net.SetOptions(o)
+	w.settle()
+	w.wantLife("the next", w.get("b"), "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+}

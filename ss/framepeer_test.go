@@ -27,7 +27,8 @@ type framePeer struct {
 	limit    int // MAX_CONCURRENT_STREAMS, announced and kept unless negative
 	refused  int
 	mute     bool
-	onReq    func(p *framePeer, q *peerRequest)  // a request is complete
+	onHead   func(q *peerRequest)                // a request's head has come
+	onReq    func(p *framePeer, q *peerRequest)  // it is complete
 	onFrame  func(typ byte, id uint32, b []byte) // nil, or told every frame first
 	in, out  []byte
 	started  bool
@@ -53,6 +54,14 @@ type peerRequest struct {
 // before it says anything.
 func (w *world) frames(streamType string, each func(p *framePeer)) *[]*framePeer {
 	w.t.Helper()
+	peers, err := w.framesOrError(streamType, each)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return peers
+}
+
+func (w *world) framesOrError(streamType string, each func(p *framePeer)) (*[]*framePeer, error) {
 	peers := new([]*framePeer)
 	_, err := w.srv.rt.Create(ss.Info{StreamType: streamType, New: func(h *ss.Handle) ss.Stream {
 		if h.Server() == nil {
@@ -67,10 +76,7 @@ func (w *world) frames(streamType string, each func(p *framePeer)) *[]*framePeer
 		}
 		return p
 	}})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return peers
+	return peers, err
 }
 
 func newScriptOf(w *world) *script {
@@ -238,7 +244,11 @@ func (p *framePeer) take(typ, flags byte, id uint32, b []byte) {
 		}
 		p.requests = append(p.requests, q)
 		p.open[id] = q
-		if flags&1 != 0 {
+		q.complete = flags&1 != 0
+		if p.onHead != nil {
+			p.onHead(q)
+		}
+		if q.complete {
 			p.complete(q)
 		}
 	case fData:

@@ -260,3 +260,16 @@ func TestConcealForever(t *testing.T) {
 		t.Errorf("gave up %d times, want never", w.cli.rt.Counters.GivenUp)
 	}
 }
+
+// TestDisconnectWithTheDelay: Disconnect in the very turn in which the delay is over does no more than in the one
+// before, when there is nothing to disconnect from: the attempt is made.
+func TestDisconnectWithTheDelay(t *testing.T) {
+	w := newWorld(t, `{"retry":[{"r":{"backoff":[1000],"conceal":3,"jitterpc":0}}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","retry":"r"}}]}`, plan{})
+	s := newScript()
+	w.create("c", s).Connect()
+	w.run("the first failure", func() bool { return s.told(ss.Unreachable) == 1 })
+	at := s.at[len(s.at)-1] + time.Second
+	w.net.At(at-w.net.Now(), s.h.Disconnect)
+	w.pass(1500 * time.Millisecond)
+	w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE")
+}

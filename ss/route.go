@@ -82,10 +82,20 @@ func (r *route) dialFor(a *httpClient) {
 
 // serve gives exchanges to streams that wait, and makes a connection where they are too few.
 func (r *route) serve() {
+	r.hand()
+	if r.first != nil {
+		r.grow()
+	}
+}
+
+// hand gives exchanges to streams that wait.
+func (r *route) hand() {
 	for r.first != nil {
-		c := r.free()
+		c := r.conns
+		for c != nil && !c.takes() {
+			c = c.next
+		}
 		if c == nil {
-			r.grow()
 			return
 		}
 		a := r.first
@@ -97,25 +107,17 @@ func (r *route) serve() {
 	}
 }
 
-// free finds a connection that takes an exchange now.
-func (r *route) free() *httpConn {
-	for c := r.conns; c != nil; c = c.next {
-		if c.phase == connUp && c.role.Free() > 0 {
-			return c
-		}
-	}
-	return nil
-}
-
 // grow makes a connection for the streams that wait, unless one is on its way, or they have to make do with
 // those that there are.
 func (r *route) grow() {
 	n := 0
 	for c := r.conns; c != nil; c = c.next {
-		if c.phase == connConnecting || c.h2 == nil {
+		switch {
+		case c.phase == connConnecting || c.h2 == nil:
 			return
+		case c.trusted():
+			n++
 		}
-		n++
 	}
 	if n >= r.pool.rt.cfg.SharedMax {
 		return
@@ -126,14 +128,26 @@ func (r *route) grow() {
 	c.dial(o.dialOptions())
 }
 
+// hope says whether those that wait can expect to be served without a further connection.
+func (r *route) hope() bool {
+	for c := r.conns; c != nil; c = c.next {
+		if c.phase == connConnecting || c.trusted() {
+			return true
+		}
+	}
+	return false
+}
+
 // closed is told that a connection is gone. left says that it was not to be expected to serve any more; else, if it
 // has been of no use, its end is that of all who waited for it. They go on waiting for another if there is one,
-// without making a further one at once: what just failed would fail again.
+// without a further one being made at once: what just failed would fail again.
 func (r *route) closed(c *httpConn, cause error, left bool) {
 	switch {
 	case c.answered || left:
 		r.serve()
-	case r.conns == nil:
+	case r.hope():
+		r.hand()
+	default:
 		r.failAll(cause)
 	}
 	r.unref()

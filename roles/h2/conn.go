@@ -125,6 +125,13 @@ func (c *conn) SetValidity(ping, hangup time.Duration) {
 	c.low.Rearm()
 }
 
+// Ping asks the peer for a sign of life: whatever is heard next is one.
+func (c *conn) Ping() {
+	if c.phase != expectOpened && c.phase < expectClose {
+		c.sendPing("alive?")
+	}
+}
+
 // open says what we have to say first (RFC 9113 s.3.4).
 func (c *conn) open(now time.Duration, magic string) {
 	c.cfg.now, c.heard = now, now

@@ -104,10 +104,18 @@ func (c *conn) drain() {
 			c.drainDue = c.cfg.deadline(c.cfg.Timeouts.Settings)
 		}
 	}
-	if len(c.streams) == 0 && len(c.owed) == 0 && c.phase < expectClose {
-		if c.draining == drainPinged {
-			c.sendGoAway(c.lastIn, NoError, "")
-		}
-		c.shut(roles.Graceful, nil)
+	if len(c.streams) > 0 || c.phase >= expectClose {
+		return
 	}
+	if len(c.owed) > 0 {
+		// Our last words wait for a peer that takes nothing. It has some time, and no more.
+		if c.drainDue == 0 {
+			c.drainDue = c.cfg.deadline(c.cfg.Timeouts.Settings)
+		}
+		return
+	}
+	if c.draining == drainPinged {
+		c.sendGoAway(c.lastIn, NoError, "")
+	}
+	c.shut(roles.Graceful, nil)
 }

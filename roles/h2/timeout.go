@@ -61,6 +61,10 @@ func (c *conn) Timeout(now time.Duration) {
 	case past(c.drainDue):
 		// A peer that does not answer has had its time.
 		c.drainDue = 0
+		if c.draining == drainLast && len(c.streams) == 0 {
+			c.shut(roles.Immediate, nil)
+			break
+		}
 		c.draining, c.limit = drainLast, c.lastIn
 		c.sendGoAway(c.lastIn, NoError, "")
 	case past(c.idleDue):

@@ -1,0 +1,59 @@
+package h2
+
+import (
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// TestCloseOnDeafPeer: a peer that takes no more output keeps our farewell waiting, but not for ever.
+func TestCloseOnDeafPeer(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		takes time.Duration // when output flows again; 0: never
+		after time.Duration
+		mode  roles.CloseMode
+	}{
+		{"deaf", 0, 10 * time.Second, roles.Immediate},
+		{"slow", 9 * time.Second, 9 * time.Second, roles.Graceful},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPair(NewConfig(), NewConfig(), func(*Server) http.Handler { return nil })
+			p.open()
+			p.cl.Refuse = true
+			began := p.cl.Now
+			p.c.Close()
+			for !p.cl.Closing && p.cl.Now < began+time.Minute {
+				p.cl.Sleep(time.Second)
+				p.cl.Refuse = c.takes == 0 || p.cl.Now < began+c.takes
+				p.cl.Service()
+			}
+			if got := p.cl.Now - began; !p.cl.Closing || got != c.after || p.cl.Mode != c.mode {
+				t.Errorf("closing %v after %v, mode %d; want after %v, mode %d", p.cl.Closing, got, p.cl.Mode, c.after, c.mode)
+			}
+			p.check(t)
+		})
+	}
+}
+
+// TestPing: a ping is answered; one before the connection opens is none.
+func TestPing(t *testing.T) {
+	k := NewConfig()
+	p := newPair(k, NewConfig(), func(*Server) http.Handler { return nil })
+	p.c.Ping()
+	p.open()
+	if k.Counters.Pings != 0 {
+		t.Errorf("pings before the connection opened: got %d, want none", k.Counters.Pings)
+	}
+	heard := p.c.heard
+	p.cl.Sleep(second)
+	p.sl.Sleep(second)
+	p.c.Ping()
+	p.pump()
+	if k.Counters.Pings != 1 || p.c.heard <= heard {
+		t.Errorf("pings: got %d, want 1; last heard at %v, want later than %v", k.Counters.Pings, p.c.heard, heard)
+	}
+	p.check(t)
+}
