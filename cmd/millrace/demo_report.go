@@ -129,6 +129,9 @@ func (s *step) judge(late bool) []string {
 	} else if got && s.secure.Resumed != s.resumed {
 		faults = append(faults, fmt.Sprintf("resumed a session: %v, want %v", s.secure.Resumed, s.resumed))
 	}
+	if s.alpn != "" && s.secure != nil && s.secure.ALPN != s.alpn {
+		faults = append(faults, fmt.Sprintf("the handshake agreed on %q, want %q", s.secure.ALPN, s.alpn))
+	}
 	if s.reused != s.warm {
 		faults = append(faults, fmt.Sprintf("used a warm connection: %v, want %v", s.reused, s.warm))
 	}

@@ -33,6 +33,8 @@ func TestStepJudge(t *testing.T) {
 		{"no TLS", func(s *step) { s.tls = true }, false, "stood on TLS: false, want true"},
 		{"TLS unasked", func(s *step) { s.secure = &tls.State{} }, false, "stood on TLS: true, want false"},
 		{"not resumed", func(s *step) { s.tls, s.resumed, s.secure = true, true, &tls.State{} }, false, "resumed a session: false, want true"},
+		{"another protocol", func(s *step) { s.tls, s.alpn, s.secure = true, "h2", &tls.State{ALPN: "http/1.1"} }, false,
+			`the handshake agreed on "http/1.1", want "h2"`},
 		{"not over", func(s *step) { s.ended = false }, true, "did not end within 8s"},
 		{"not begun", func(s *step) { s.ended, s.trace = false, nil }, false, "was not begun"},
 	} {

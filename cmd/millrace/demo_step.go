@@ -34,6 +34,10 @@ func (d *demo) plan(closed uint16) {
 		{name: "large", shows: "a large answer", kind: "get", on: d.web, path: "/large", receives: large, passes: answered, warm: true},
 		{name: "missing", shows: "an answer that says no: nack, as expected", kind: "get", on: d.web, path: "/missing",
 			passes: refused, warm: true},
+		{name: "get over HTTP/2", shows: "the same answer from the same port", kind: "h2_get", on: d.web, path: "/hello",
+			receives: hello, passes: answered},
+		{name: "post over HTTP/2", shows: "another stream on that connection, echoed as it comes", kind: "h2_post", on: d.web, sends: bulk,
+			receives: bulk, passes: answered, warm: true},
 		{name: "raw echo", shows: "bytes without a protocol, there and back", kind: "tcp", on: d.pipe, sends: bulk,
 			receives: bulk, passes: piped},
 		{name: "closed port", shows: "retried as the policy says, then given up, as expected", kind: "get", on: nobody,
@@ -42,6 +46,8 @@ func (d *demo) plan(closed uint16) {
 			receives: hello, passes: answered, tls: true},
 		{name: "get over it again", shows: "and its connection kept, too", kind: "tls_get", on: d.tlsWeb, path: "/large", receives: large,
 			passes: answered, tls: true, warm: true},
+		{name: "HTTP/2 over TLS", shows: "agreed on in the handshake", kind: "tls_h2_get", on: d.tlsWeb, path: "/large",
+			receives: large, passes: answered, tls: true, alpn: "h2"},
 		{name: "raw over TLS", shows: "bytes in confidence, there and back", kind: "tls_tcp", on: d.tlsPipe, sends: bulk,
 			receives: bulk, passes: piped, tls: true},
 		{name: "raw, resumed", shows: "a new connection by the ticket of the one before", kind: "tls_tcp", on: d.tlsPipe, sends: note,
@@ -61,6 +67,7 @@ type step struct {
 	passes                  []ss.State
 	warm                    bool   // the connection of an earlier stream is to serve it
 	tls, resumed            bool   // it is to stand on TLS, by a ticket
+	alpn                    string // what that is to have agreed on; "": never mind
 	because                 string // is in the cause of every failed attempt
 
 	demo        *demo

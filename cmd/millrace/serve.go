@@ -25,6 +25,9 @@ request, or on "raw" every connection, is answered with TEXT, with what it broug
 content of a file, which is opened once and has to stay as it is. An echo takes no more than it can send:
 a client that does not read stops being read.
 
+With "protocol": "h2" one port serves HTTP/2 and HTTP/1.1: over TLS as the client chooses (ALPN), in clear
+HTTP/2 to clients that begin with it, as curl does with --http2-prior-knowledge.
+
 SIGINT and SIGTERM end it in order: no new connections, answers under way are completed for at most
 --grace. A second signal ends it at once. SIGUSR1 shows the live streams.
 
@@ -41,7 +44,7 @@ examples:
   kill -HUP $(pidof millrace)
 
 A policy for the first two, on a port that the system picks:
-  {"s": [{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1",
+  {"s": [{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h2",
                   "metadata": [{"mime": "content-type:"}]}}]}`,
 	run: runServe,
 }
@@ -145,6 +148,9 @@ func (a *app) serve(p *policy.Policy, sv *service, o *serveFlags) int {
 	sv.listener = l
 	at, _ := l.Addr()
 	over := l.Policy().Protocol.String()
+	if l.Policy().Protocol == policy.H2 {
+		over = "h2 and h1"
+	}
 	if l.Policy().TLS {
 		over += " over tls"
 	}
