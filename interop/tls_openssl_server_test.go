@@ -119,6 +119,10 @@ func TestUntrustedServers(t *testing.T) {
 	between := ca.issue(t, "between", ecKey(t), isCA)
 	alone := between.issue(t, "no intermediate", ecKey(t), nil)
 	alone.pem = file(t, "alone.pem", pemOf(alone.cert))
+	last := ca.issue(t, "one below", ecKey(t), func(x *x509.Certificate) {
+		isCA(x)
+		x.MaxPathLenZero = true
+	}).issue(t, "two below", ecKey(t), isCA)
 	cases := []struct {
 		name string
 		leaf *credential
@@ -146,6 +150,8 @@ func TestUntrustedServers(t *testing.T) {
 		{"for clients only", ca.issue(t, "client", ecKey(t), func(x *x509.Certificate) {
 			x.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 		}), []string{`certificate "CN=client"`, "key usage", "trust store lab"}, is[x509.CertificateInvalidError]},
+		{"chain too long", last.issue(t, "far", ecKey(t), nil), []string{`certificate "CN=one below" (number 3 of the peer's chain, serial `,
+			"too many intermediates for path length constraint", "trust store lab"}, is[x509.CertificateInvalidError]},
 	}
 	var servers strings.Builder
 	ports := make([]string, len(cases))
