@@ -47,6 +47,8 @@ type carrier interface {
 	drop()
 	// session is the connection's TLS, nil without.
 	session() *tls.Session
+	// speaks is the protocol of the connection that carries the stream now; ok is false without one.
+	speaks() (p policy.Protocol, ok bool)
 	// describe says in a few words what connection there is.
 	describe() string
 }

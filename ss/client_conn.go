@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/tls"
@@ -135,6 +136,16 @@ func (a *httpClient) session() *tls.Session {
 		return nil
 	}
 	return a.conn.s
+}
+
+func (a *httpClient) speaks() (policy.Protocol, bool) {
+	switch {
+	case a.x == nil:
+		return 0, false
+	case a.conn.h2 != nil:
+		return policy.H2, true
+	}
+	return policy.H1, true
 }
 
 func (a *httpClient) describe() string {

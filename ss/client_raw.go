@@ -1,6 +1,7 @@
 package ss
 
 import (
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/raw"
 	"github.com/millrace/millrace/tls"
@@ -55,6 +56,8 @@ func (a *rawClient) session() *tls.Session {
 	s, _ := a.c.pipe.Lower.(*tls.Session)
 	return s
 }
+
+func (a *rawClient) speaks() (policy.Protocol, bool) { return policy.Raw, a.c != nil }
 
 func (a *rawClient) describe() string {
 	if a.c == nil {
