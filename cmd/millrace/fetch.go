@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -12,19 +11,24 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/policy"
-	"github.com/millrace/millrace/ss"
 )
 
 var fetchCommand = command{
-	name: "fetch", args: "(--policy FILE --stream NAME | URL) [flags]",
+	name: "fetch", args: "(--policy FILE --stream NAME | URL...) [flags]",
 	brief: "run one client stream: payload to standard output, verdict as exit status",
 	help: `
 Makes one stream of the stream type NAME of the policy, gives it the metadata and payload of the command
 line, and writes the payload that comes back to standard output. With a URL a built-in policy is used
-whose endpoint and path are metadata; it knows further metadata: mime, accept, agent, auth.
+whose endpoint and path are metadata; it knows further metadata: mime, accept, agent, auth. Several URLs are
+written one behind the other in the order given, and share a connection where they name one server; the exit status is the
+first that is not 0.
 
 An https server is judged by the operating system's trust store, or with a URL by the certificates in the
-file of --ca; a policy says "tls_trust_store". -v shows what the handshake settled on.
+file of --ca; a policy says "tls_trust_store". -v shows what the handshake settled on, and the protocol.
+
+With --http2 a URL is fetched over HTTP/2: https if the server agrees to it (ALPN), else over HTTP/1.1; http always,
+by prior knowledge, so that a server without HTTP/2 is unreachable. --http2-prior-knowledge is the same. A policy says
+"protocol": "h2".
 
 An HTTP stream ends with its transaction. A raw one ends when the peer closes, or with --bytes or --send. Retries
 are the policy's business; payload that came before a failure is not taken back.
@@ -35,6 +39,7 @@ examples:
   millrace fetch http://127.0.0.1:8080/
   millrace fetch http://127.0.0.1:8080/upload --data @photo.jpg -m mime=image/jpeg -o answer.json
   millrace fetch https://localhost:8443/ --ca lab/ca.pem -v
+  millrace fetch --http2 http://127.0.0.1:8080/a http://127.0.0.1:8080/b
   millrace fetch --policy policy.json --stream report -m device=17 --data '{"on": true}' -v
   tar c . | millrace fetch --policy policy.json --stream backup --data @-
   millrace fetch --policy policy.json --stream tcp_echo --data hello --bytes 5`,
@@ -61,7 +66,9 @@ func (m *metadata) Set(s string) error {
 type fetchFlags struct {
 	policy, stream string
 	method, ca     string
+	http2          bool
 	metadata       metadata
+	targets        []target
 	data, out      string
 	hasData        bool
 	bytes          int64
@@ -77,6 +84,8 @@ func runFetch(a *app, c *command, args []string) int {
 	f.StringVar(&o.stream, "stream", "", "`name` of the stream type")
 	f.StringVar(&o.method, "X", "", "with a URL: the `method`; default GET, POST with --data")
 	f.StringVar(&o.ca, "ca", "", "with an https URL: trust the certificates in this PEM `file` and no others")
+	f.BoolVar(&o.http2, "http2", false, "with a URL: HTTP/2, by ALPN over https and by prior knowledge over http")
+	f.BoolVar(&o.http2, "http2-prior-knowledge", false, "the same")
 	f.Var(&o.metadata, "m", "set metadata, as in `name=value`; may be repeated")
 	f.StringVar(&o.data, "data", "", "`payload` to send: text, @file, or @- for standard input")
 	f.StringVar(&o.out, "o", "", "write the payload to this `file` instead of standard output")
@@ -84,7 +93,7 @@ func runFetch(a *app, c *command, args []string) int {
 	f.BoolVar(&o.sendOnly, "send", false, "raw: end when the payload is sent")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, retries included; default the policy's timeout_ms")
 	f.BoolVar(&o.verbose, "v", false, "log the states of the stream")
-	rest, status, ok := a.parse(c, f, args, 1)
+	rest, status, ok := a.parse(c, f, args, len(args))
 	if !ok {
 		return status
 	}
@@ -93,13 +102,21 @@ func runFetch(a *app, c *command, args []string) int {
 	if err != nil {
 		return a.fail(exitUsage, "fetch: %v", err)
 	}
-	up, err := openUpload(a.in, &o)
-	if err != nil {
-		return a.fail(exitLocal, "fetch: %v", err)
-	}
-	defer up.close()
-	if s := p.Stream(o.stream); s != nil && s.Protocol != policy.Raw && up.size < 0 && !takesUnknown(s.HTTP.Method) {
-		return a.fail(exitUsage, "fetch: %s cannot take payload of unknown length: put it into a file", s.HTTP.Method)
+	for i := range o.targets {
+		up, err := openUpload(a.in, &o)
+		if err != nil {
+			return a.fail(exitLocal, "fetch: %v", err)
+		}
+		defer up.close()
+		o.targets[i].up = up
+		s := p.Stream(o.stream)
+		switch {
+		case up.size >= 0:
+		case s != nil && s.Protocol != policy.Raw && !takesUnknown(s.HTTP.Method):
+			return a.fail(exitUsage, "fetch: %s cannot take payload of unknown length: put it into a file", s.HTTP.Method)
+		case len(o.targets) > 1:
+			return a.fail(exitUsage, "fetch: what can be read only once cannot be sent to several URLs: put it into a file")
+		}
 	}
 	out := a.out
 	if o.out != "" {
@@ -107,13 +124,13 @@ func runFetch(a *app, c *command, args []string) int {
 		if err != nil {
 			return a.fail(exitLocal, "fetch: %v", err)
 		}
-		status := a.fetch(p, &o, up, file)
+		status := a.fetch(p, &o, file)
 		if err := file.Close(); err != nil && status == exitOK {
 			return a.fail(exitLocal, "fetch: %v", err)
 		}
 		return status
 	}
-	return a.fetch(p, &o, up, out)
+	return a.fetch(p, &o, out)
 }
 
 // takesUnknown says whether a request with this method sends a body although nobody knows its length.
@@ -126,15 +143,18 @@ func (o *fetchFlags) resolve(rest []string) (*policy.Policy, error) {
 	switch {
 	case o.bytes < 0:
 		return nil, errors.New("--bytes is a number of bytes, at least 1")
-	case len(rest) == 1:
-		return o.fromURL(rest[0])
+	case len(rest) > 0:
+		return o.fromURLs(rest)
 	case o.policy == "" || o.stream == "":
 		return nil, errors.New("--policy and --stream are needed, or a URL; see `millrace help fetch`")
 	case o.method != "":
 		return nil, errors.New("-X goes with a URL: in a policy the method is the stream type's \"http_method\"")
 	case o.ca != "":
 		return nil, errors.New("--ca goes with a URL: in a policy the trust store is the stream type's \"tls_trust_store\"")
+	case o.http2:
+		return nil, errors.New("--http2 goes with a URL: in a policy the protocol is the stream type's \"protocol\"")
 	}
+	o.targets = []target{{metadata: o.metadata}}
 	return readPolicy(o.policy)
 }
 
@@ -146,8 +166,8 @@ const (
 	sendGrace = 6 * time.Second
 )
 
-// fetch runs the stream to its end.
-func (a *app) fetch(p *policy.Policy, o *fetchFlags, up *upload, out io.Writer) int {
+// fetch runs the streams to their end.
+func (a *app) fetch(p *policy.Policy, o *fetchFlags, out io.Writer) int {
 	var h *house
 	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace}
 	if o.sendOnly {
@@ -162,33 +182,40 @@ func (a *app) fetch(p *policy.Policy, o *fetchFlags, up *upload, out io.Writer) 
 		return a.fail(exitLocal, "fetch: %v", err)
 	}
 	defer h.close()
-	f := &fetcher{house: h, o: o, up: up, out: newDownload(out, h.post)}
-	up.post = h.post
-	handle, err := h.rt.Create(ss.Info{StreamType: o.stream, New: func(*ss.Handle) ss.Stream { return f }})
-	switch {
-	case f.setup != nil:
-		err = f.setup
-	case err == nil && handle.Policy().Server:
-		err = fmt.Errorf("stream type %q is a server's: `millrace serve` is for those", o.stream)
-	}
-	if err != nil {
-		f.out.finish()
+	q := newFetches(h, o, newDownload(out, h.post))
+	if err := q.begin(); err != nil {
+		q.out.finish()
 		return a.fail(exitUsage, "fetch: %v", err)
 	}
-	handle.Connect()
 	err = h.run(context.Background())
-	if wrong := f.out.finish(); wrong != nil {
+	if wrong := q.out.finish(); wrong != nil {
 		return a.fail(exitLocal, "fetch: write: %v", wrong)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return a.fail(exitLocal, "fetch: %v", err)
-	case f.verdict == verdictNone && h.interrupted:
-		return a.fail(exitLocal, "fetch: interrupted")
+	}
+	status := exitOK
+	for _, f := range q.list {
+		if s := a.report(f); status == exitOK {
+			status = s
+		}
+	}
+	return status
+}
+
+// report says what went wrong with a fetch, and returns the exit status.
+func (a *app) report(f *fetcher) int {
+	at := ""
+	if f.at.url != "" && len(f.o.targets) > 1 {
+		at = f.at.url + ": "
+	}
+	switch {
+	case f.verdict == verdictNone && f.house.interrupted:
+		return a.fail(exitLocal, "fetch: %sinterrupted", at)
 	case f.why != nil:
-		return a.fail(f.verdict.status(), "fetch: %s: %v", f.verdict, f.why)
+		return a.fail(f.verdict.status(), "fetch: %s%s: %v", at, f.verdict, f.why)
 	case f.verdict != verdictDone:
-		return a.fail(f.verdict.status(), "fetch: %s", f.verdict)
+		return a.fail(f.verdict.status(), "fetch: %s%s", at, f.verdict)
 	}
 	return exitOK
 }

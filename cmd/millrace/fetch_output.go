@@ -29,10 +29,19 @@ type download struct {
 }
 
 func newDownload(w io.Writer, post func(func())) *download {
-	d := &download{w: w, post: post, done: make(chan struct{})}
+	d := &download{w: w, post: post, failed: func() {}, done: make(chan struct{})}
 	d.more.L = &d.mu
 	go d.run()
 	return d
+}
+
+// follow has h paused and resumed from now on, with the streams before it at their end. It is true when h is to
+// stay paused until then.
+func (d *download) follow(h *ss.Handle) (full bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.h = h
+	return d.paused
 }
 
 // put takes a copy of b. It is true when the stream is to be paused; download resumes it.

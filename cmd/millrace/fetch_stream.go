@@ -45,14 +45,17 @@ var errOnce = errors.New("the payload came from standard input and cannot be sen
 // fetcher is the stream of one fetch.
 type fetcher struct {
 	house   *house
+	q       *fetches
 	o       *fetchFlags
+	at      *target
+	h       *ss.Handle
 	up      *upload
 	out     *download
 	verdict verdict
 	why     error
 	last    error // why the latest attempt failed
-	setup   error // what was wrong with the command line's metadata
 	got     int64
+	over    bool // DESTROYING was told
 	sent    bool // with --send: the payload is out
 }
 
@@ -94,23 +97,22 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		return f.end(h, verdictTimeout, f.last)
 	case ss.Destroying:
 		f.up.stop()
-		f.house.end()
+		f.q.over(f)
 	}
 	return ss.OK
 }
 
 // prepare sets the metadata of the command line.
 func (f *fetcher) prepare(h *ss.Handle) ss.Ret {
-	f.up.h, f.out.h = h, h
+	f.up.h = h
 	f.up.failed = func(err error) {
 		f.end(h, verdictLocal, err)
 		h.Destroy()
 	}
-	f.out.failed = h.Destroy
 	h.StartTimeout(f.o.timeout) // for all attempts together
-	for _, m := range f.o.metadata {
+	for _, m := range f.at.metadata {
 		if err := h.SetMetadataString(m.name, m.value); err != nil {
-			f.setup = fmt.Errorf("-m %s: %w", m.name, err)
+			f.q.setup = fmt.Errorf("-m %s: %w", m.name, err)
 			return ss.DestroyMe
 		}
 	}

@@ -90,6 +90,9 @@ func extended(doc, top []byte, each map[string]any) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("extend a policy: what is to be added is no object")
 	}
+	if bytes.IndexByte(front, '"') < 0 {
+		return doc, nil // there is nothing in it
+	}
 	return slices.Concat(front, []byte(","), doc[1:]), nil
 }
 

@@ -20,12 +20,36 @@ var urlTypes = map[string]string{
 	"PUT": "__default_put", "DELETE": "__default_delete",
 }
 
-// fromURL fills o for a URL: the built-in policy, the stream type for the method, and the metadata that
-// say where to.
-func (o *fetchFlags) fromURL(url string) (*policy.Policy, error) {
+// fromURLs fills o for URLs: the built-in policy, the stream type for the method, and for each the metadata
+// that say where to.
+func (o *fetchFlags) fromURLs(urls []string) (*policy.Policy, error) {
 	if o.policy != "" || o.stream != "" {
 		return nil, fmt.Errorf("a URL brings its own policy: leave --policy and --stream out")
 	}
+	for _, url := range urls {
+		where, err := o.parseURL(url)
+		if err != nil {
+			return nil, err
+		}
+		where = append(where, metadata{{"accept", "*/*"}, {"agent", "millrace"}}...)
+		o.targets = append(o.targets, target{url: url, metadata: append(where, o.metadata...)})
+	}
+	method := strings.ToUpper(o.method)
+	if method == "" {
+		method = "GET"
+		if o.hasData {
+			method = "POST"
+		}
+	}
+	var ok bool
+	if o.stream, ok = urlTypes[method]; !ok {
+		return nil, fmt.Errorf("method %q is not in the built-in policy (GET, HEAD, POST, PUT, DELETE): write a policy with \"http_method\"", o.method)
+	}
+	return o.urlPolicy()
+}
+
+// parseURL takes a URL apart into the metadata endpoint and path.
+func (o *fetchFlags) parseURL(url string) (metadata, error) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	switch {
 	case !ok:
@@ -53,28 +77,26 @@ func (o *fetchFlags) fromURL(url string) (*policy.Policy, error) {
 	if path[0] == '?' {
 		path = "/" + path
 	}
-	method := strings.ToUpper(o.method)
-	if method == "" {
-		method = "GET"
-		if o.hasData {
-			method = "POST"
+	return metadata{{"endpoint", scheme + "://" + host}, {"path", path}}, nil
+}
+
+// urlPolicy is the built-in policy with what the flags add to it.
+func (o *fetchFlags) urlPolicy() (*policy.Policy, error) {
+	doc := urlPolicy
+	if o.http2 {
+		var err error
+		if doc, err = extended(doc, []byte("{}"), map[string]any{"protocol": "h2"}); err != nil {
+			return nil, err
 		}
 	}
-	if o.stream, ok = urlTypes[method]; !ok {
-		return nil, fmt.Errorf("method %q is not in the built-in policy (GET, HEAD, POST, PUT, DELETE): write a policy with \"http_method\"", o.method)
-	}
-	o.metadata = append(metadata{
-		{"endpoint", scheme + "://" + host}, {"path", path}, {"accept", "*/*"}, {"agent", "millrace"},
-	}, o.metadata...)
 	if o.ca == "" {
-		return policy.Parse(urlPolicy)
+		return policy.Parse(doc)
 	}
 	roots, err := readRoots(o.ca)
 	if err != nil {
 		return nil, fmt.Errorf("--ca: %w", err)
 	}
-	doc, err := trusting(urlPolicy, roots)
-	if err != nil {
+	if doc, err = trusting(doc, roots); err != nil {
 		return nil, err
 	}
 	p, err := policy.Parse(doc)

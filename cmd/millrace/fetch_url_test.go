@@ -56,13 +56,13 @@ func TestFromURL(t *testing.T) {
 		{"http://host", "PUT", true, "__default_put", "http://host", "/"},
 	} {
 		o := &fetchFlags{method: c.method, hasData: c.data, metadata: metadata{{"agent", "mine"}}}
-		p, err := o.fromURL(c.url)
+		p, err := o.fromURLs([]string{c.url})
 		if err != nil {
 			t.Errorf("%s: %v", c.url, err)
 			continue
 		}
 		last := map[string]string{} // a later -m overrides
-		for _, m := range o.metadata {
+		for _, m := range o.targets[0].metadata {
 			last[m.name] = m.value
 			if p.Stream(o.stream).MetadataIndex(m.name) < 0 {
 				t.Errorf("%s: the built-in stream type %s does not declare %q", c.url, o.stream, m.name)

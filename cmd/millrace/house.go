@@ -183,7 +183,7 @@ func logStates(log func() *slog.Logger) func(h *ss.Handle, s ss.State, n ss.Noti
 		if !l.Enabled(context.Background(), slog.LevelInfo) {
 			return
 		}
-		attrs := append(make([]slog.Attr, 0, 5), slog.String("stream", h.StreamType()))
+		attrs := append(make([]slog.Attr, 0, 6), slog.String("stream", h.StreamType()))
 		if s >= ss.UserBase {
 			attrs = append(attrs, slog.Uint64("user_state", uint64(s)))
 		}
@@ -192,6 +192,9 @@ func logStates(log func() *slog.Logger) func(h *ss.Handle, s ss.State, n ss.Noti
 			if p, ok := h.Peer(); ok {
 				attrs = append(attrs, slog.String("peer", p.String()))
 			}
+		}
+		if p, ok := h.Protocol(); ok && s == ss.Connected {
+			attrs = append(attrs, slog.String("protocol", p.String()))
 		}
 		if n.Cause != nil {
 			attrs = append(attrs, slog.String("cause", n.Cause.Error()))
