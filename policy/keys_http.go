@@ -69,7 +69,7 @@ var httpKeys = []row[Stream]{
 		text: "Stream type whose payload travels in the next part; may be defined later."},
 		func(c *checker, s *Stream, v value) { c.ride(s, v.text) }},
 	{key{name: "direct_proto_str", kind: kindBool, on: onHTTP, status: acted, def: "false",
-		text: "Metadata calls may name any header field, with its colon or without: one that is set is sent, one of the peer's can be read in CONNECTED or SERVER_TXN. Alike on h1 and h2."},
+		text: "Metadata calls may name any header field, with its colon or without: one that is set is sent, one of the peer's can be read from CONNECTED to the end of the response, or in SERVER_TXN. Alike on h1 and h2."},
 		boolean(func(s *Stream) *bool { return &s.DirectProtoStr })},
 	{key{name: "aws_region", kind: kindName, target: "metadata", on: onHTTP, side: clientSide, def: "none",
 		text: "Metadata that holds the AWS region to sign for."},

@@ -69,7 +69,11 @@ func TestNoAllocations(t *testing.T) {
 	}
 	client := func(t *testing.T, keys string) func() {
 		sys := newInstant("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n")
-		l, rt := benchRuntime(t, sys, `{"s":[{"cli":{"endpoint":"127.0.0.1","port":80,"protocol":"h1",`+keys+`}}]}`)
+		l, rt := benchRuntime(t, sys, `{"s":[{"cli":{"endpoint":"127.0.0.1","port":80,"protocol":"h1",`+keys+`}}]}`, func(c *ss.Config) {
+			m := new(ss.BlobMemory)
+			m.Set(ss.BlobAuth, 0, []byte("token"))
+			c.Blobs = m
+		})
 		c := new(again)
 		h, err := rt.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return c }})
 		if err != nil {
@@ -77,6 +81,9 @@ func TestNoAllocations(t *testing.T) {
 		}
 		if h.Policy().MetadataIndex("m") >= 0 {
 			h.SetMetadataString("m", "value")
+		}
+		if h.Policy().DirectProtoStr {
+			h.SetMetadataString("x-direct", "value")
 		}
 		h.Connect()
 		return func() {
@@ -90,6 +97,15 @@ func TestNoAllocations(t *testing.T) {
 	})
 	t.Run("client GET with metadata", func(t *testing.T) {
 		wantNone(t, "a transaction", client(t, `"http_url":"/${m}","metadata":[{"m":"x-m:"},{"mime":"content-type:"}]`))
+	})
+	t.Run("client GET with fields by name", func(t *testing.T) {
+		wantNone(t, "a transaction", client(t, `"direct_proto_str":true`))
+	})
+	t.Run("client GET with a token", func(t *testing.T) {
+		wantNone(t, "a transaction", client(t, `"http_auth_header":"authorization:","http_auth_preamble":"bearer ","auth_hexify":true`))
+	})
+	t.Run("client GET that may be redirected", func(t *testing.T) {
+		wantNone(t, "a transaction", client(t, `"allow_redirects":true,"perf":true`))
 	})
 	t.Run("raw message", func(t *testing.T) {
 		sys := newInstant(strings.Repeat("x", 64))

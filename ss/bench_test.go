@@ -96,13 +96,17 @@ func (s *instant) arrive(fd loop.FD) {
 	s.ready = append(s.ready, loop.Event{Token: s.token[fd], Ready: loop.Readable})
 }
 
-func benchRuntime(b testing.TB, sys *instant, doc string) (*loop.Loop, *ss.Runtime) {
+func benchRuntime(b testing.TB, sys *instant, doc string, change ...func(*ss.Config)) (*loop.Loop, *ss.Runtime) {
 	p, err := policy.Parse([]byte(doc))
 	if err != nil {
 		b.Fatal(err)
 	}
 	l := loop.New(sys, loop.Config{})
-	rt, err := ss.New(ss.Config{Loop: l, Policy: p, PanicOnIllegal: true})
+	c := ss.Config{Loop: l, Policy: p, PanicOnIllegal: true}
+	for _, f := range change {
+		f(&c)
+	}
+	rt, err := ss.New(c)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -186,6 +186,7 @@ func (o *onward) failed(cause error, least time.Duration) {
 		h.flags &^= txWanted // what is asked for from here on is for the next attempt
 	}
 	h.tell(Unreachable, Notice{Cause: cause})
+	h.letGo()
 	h.flags &^= wantDisconnect // there is nothing to disconnect from
 	if concealed || h.flags&wantDestroy != 0 {
 		return
@@ -227,6 +228,7 @@ func (o *onward) lost(cause error, again bool) {
 	if again && !p.Opportunistic && h.flags&wantDestroy == 0 {
 		o.wait(p.Retry.Delay(0, h.rt.chance()))
 	}
+	h.letGo()
 	h.tell(Disconnected, Notice{Cause: cause})
 	h.flags &^= wantDisconnect
 	if h.flags&(wantConnect|wantPoll) != 0 {

@@ -167,10 +167,9 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 		a.redirected(x, m)
 		return
 	}
-	h.rt.show(h, m)
-	defer h.rt.show(nil, nil)
 	p := h.kind.pol
 	h.kind.takeFields(m, h)
+	h.hold(m)
 	a.success = m.Status >= 200 && m.Status <= 299
 	if p.HTTP.Expect != 0 {
 		a.success = m.Status == p.HTTP.Expect
@@ -204,6 +203,18 @@ func scheme(tls bool) []byte {
 }
 
 var schemeTLS, schemeClear = []byte("https"), []byte("http")
+
+// HTTPStatus is the status of the response that an HTTP client stream got last: from the states that tell of
+// it until the next attempt begins. 0 without one, and for streams that are no HTTP clients. It is the last
+// on the way that redirects have taken.
+func (h *Handle) HTTPStatus() int {
+	if o, ok := h.be.(*onward); ok {
+		if a, ok := o.carrier.(*httpClient); ok {
+			return a.status
+		}
+	}
+	return 0
+}
 
 // refusal says whether a response is no answer at all but a failed attempt, and how long the server
 // asks us to stay away.

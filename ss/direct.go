@@ -80,8 +80,25 @@ func (m *values) setDirect(name string, id http.ID, v []byte) bool {
 	return true
 }
 
-// directValue is the field called name: what the program has set, else what the peer's head says while a callback
-// is being given it.
+// dropDirect takes the field called name away. The memory of its slot stays for another.
+func (h *Handle) dropDirect(name string) {
+	m := h.meta
+	if m == nil {
+		return
+	}
+	name = fieldName(name)
+	for i := range m.direct {
+		if string(m.direct[i].name) == name {
+			last := len(m.direct) - 1
+			m.direct[i], m.direct[last] = m.direct[last], m.direct[i]
+			m.direct = m.direct[:last]
+			return
+		}
+	}
+}
+
+// directValue is the field called name: what the program has set, else what the peer's head says. A response's can
+// be asked until it is over, a request's while a callback is being given it.
 func (h *Handle) directValue(name string) ([]byte, bool) {
 	name = fieldName(name)
 	if h.meta != nil {
@@ -89,6 +106,9 @@ func (h *Handle) directValue(name string) ([]byte, bool) {
 			if d := &h.meta.direct[i]; string(d.name) == name {
 				return d.value, true
 			}
+		}
+		if v, ok := h.meta.peer.get(name); ok {
+			return v, true
 		}
 	}
 	if r := h.rt; r.headOf == h {

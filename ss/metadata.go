@@ -10,6 +10,7 @@ import (
 type values struct {
 	v      []value
 	direct []direct
+	peer   heldHead
 }
 
 type value struct {
@@ -20,12 +21,14 @@ type value struct {
 
 // SetMetadata gives the metadata item name a value, which is copied. The policy of the stream type must
 // declare the name, unless it says direct_proto_str: then any other name is that of a header field, with or
-// without a colon behind it, and is sent as such. On an accepted HTTP stream values last for the transaction,
+// without a colon behind it, and is sent as such; nil takes it away again. On an accepted HTTP stream values last for the transaction,
 // elsewhere until set again or replaced by a response's header field.
 func (h *Handle) SetMetadata(name string, v []byte) error {
 	i, err := h.metadataIndex(name)
 	switch {
 	case err != nil:
+	case i < 0 && v == nil:
+		h.dropDirect(name)
 	case i < 0:
 		return h.setDirect(name, v)
 	default:
@@ -52,7 +55,8 @@ func (h *Handle) SetMetadataString(name, v string) error {
 // Metadata returns the value of a metadata item; ok is false when it has none. On an accepted HTTP stream an item
 // that maps to a header field has the request's value until it is set; what the request says is not sent back. If
 // the policy says direct_proto_str, a name that it does not declare is that of a header field: one that was set,
-// or, in SERVER_TXN of an accepted stream and in CONNECTED of a client, the first of that name in the peer's head.
+// or the first of that name in the peer's head: on a client from CONNECTED until DISCONNECTED is told, on an
+// accepted stream in SERVER_TXN.
 // The slice is valid until the item is set again, and no longer than the present callback.
 func (h *Handle) Metadata(name string) (v []byte, ok bool) {
 	i := h.kind.pol.MetadataIndex(name)
@@ -128,6 +132,7 @@ func (h *Handle) slotFor(i int) *value {
 // dropMetadata forgets all values.
 func (h *Handle) dropMetadata() {
 	if h.meta != nil {
+		h.letGo()
 		h.rt.giveValues(h.meta)
 		h.meta = nil
 	}
