@@ -58,22 +58,25 @@ func TestChromiumTLS(t *testing.T) {
 	leaf := ca.issue(t, "leaf", ecKey(t), nil)
 	text := fmt.Sprintf(page, strings.Repeat("0123456789abcdef", 16<<10))
 	name := file(t, "page.html", text)
-	for _, c := range []struct{ version, arg string }{
-		{"TLS 1.3", "--ssl-version-min=tls1.3"},
-		{"TLS 1.2", "--ssl-version-max=tls1.2"},
+	doc := securely(t, ca, leaf, secureServers+`,
+		{"two": {SERVER, "protocol": "h2", "metadata": [{"mime": "content-type:"}]}}`)
+	for _, c := range []struct{ stream, version, arg, alpn string }{
+		{"web", "TLS 1.3", "--ssl-version-min=tls1.3", "http/1.1"},
+		{"web", "TLS 1.2", "--ssl-version-max=tls1.2", "http/1.1"},
+		{"two", "TLS 1.3", "--ssl-version-min=tls1.3", "h2"},
 	} {
-		p, at := serve(t, securely(t, ca, leaf, secureServers), "web", "--file", name, "--type", "text/html", "-v")
+		p, at := serve(t, doc, c.stream, "--file", name, "--type", "text/html", "-v")
 		dom := chromium(t, leaf, "https://"+at+"/", c.arg)
 		want := strings.Repeat(fmt.Sprintf("200 %d, ", len(text)), 4) + "images 4"
 		if !strings.Contains(dom, "<body>"+want+"</body>") {
-			t.Errorf("%s: the document is %.300q, want %q in it\n%s", c.version, dom, want, &p.err)
+			t.Errorf("%s over %s: the document is %.300q, want %q in it\n%s", c.alpn, c.version, dom, want, &p.err)
 		}
-		if log := p.err.String(); !strings.Contains(log, fmt.Sprintf("version=%q", c.version)) || !strings.Contains(log, "alpn=http/1.1") {
-			t.Errorf("%s: the server's log does not say so:\n%s", c.version, log)
+		if log := p.err.String(); !strings.Contains(log, fmt.Sprintf("version=%q", c.version)) || !strings.Contains(log, "alpn="+c.alpn) {
+			t.Errorf("the server's log does not say %s over %s:\n%s", c.alpn, c.version, log)
 		}
 	}
 	// Without our word for the key the browser does not talk to us.
-	_, at := serve(t, securely(t, ca, leaf, secureServers), "web", "--reply", "secret", "--type", "text/html")
+	_, at := serve(t, doc, "web", "--reply", "secret", "--type", "text/html")
 	if dom := chromium(t, ca, "https://"+at+"/"); strings.Contains(dom, "secret") {
 		t.Errorf("a browser that does not know the authority shows %q", dom)
 	}
