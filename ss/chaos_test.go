@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,8 +23,11 @@ const chaosDoc = `{"retry":[{"r":{"backoff":[50,200,1000],"conceal":4,"jitterpc"
 	{"push":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true,"retry":"few"}},
 	{"get":{"endpoint":"10.0.0.2","port":81,"protocol":"h1","http_url":"/${id}","retry":"r","opportunistic":true,"timeout_ms":900,"metadata":[{"id":""}]}},
 	{"post":{"endpoint":"http://10.0.0.2:81","protocol":"h1","http_method":"POST","http_url":"${id}","retry":"few","opportunistic":true,"metadata":[{"id":""}]}},
+	{"get2":{"endpoint":"10.0.0.2","port":82,"protocol":"h2","http_url":"/${id}","retry":"r","opportunistic":true,"timeout_ms":900,"metadata":[{"id":""}]}},
+	{"post2":{"endpoint":"http://10.0.0.2:82","protocol":"h2","http_method":"POST","http_url":"${id}","retry":"few","opportunistic":true,"metadata":[{"id":""}]}},
 	{"raw server":{"server":true,"port":80,"protocol":"raw"}},
-	{"h1 server":{"server":true,"port":81,"protocol":"h1","metadata":[{"path":""},{"method":""},{"mime":"content-type:"}]}}]}`
+	{"h1 server":{"server":true,"port":81,"protocol":"h1","metadata":[{"path":""},{"method":""},{"mime":"content-type:"}]}},
+	{"h2 server":{"server":true,"port":82,"protocol":"h2","metadata":[{"path":""},{"method":""},{"mime":"content-type:"}]}}]}`
 
 // chaos is a world in which clients have jobs and everything may go wrong.
 type chaos struct {
@@ -232,7 +236,7 @@ func (j *job) Tx(h *ss.Handle, ordinal uint32, buf []byte) (n int, f ss.Flags, r
 
 // serveAll starts both servers; a failure for want of descriptors is tried again.
 func (c *chaos) serveAll() {
-	for _, typ := range []string{"raw server", "h1 server"} {
+	for _, typ := range []string{"raw server", "h1 server", "h2 server"} {
 		var try func()
 		try = func() {
 			if c.ending {
@@ -305,15 +309,16 @@ func storm(t testing.TB, seed uint64) (digest uint64) {
 	c := &chaos{world: newWorld(t, chaosDoc, p), r: r, gentle: gentle, sizes: map[uint32]int{}, arrived: map[uint32][]byte{}}
 	c.serveAll()
 	for range 2 + r.IntN(5) {
-		j := &job{c: c, kind: []string{"echo", "push", "get", "post"}[r.IntN(4)], left: 1 + r.IntN(3)}
+		typ := []string{"echo", "push", "get", "post", "get2", "get2", "post2", "post2"}[r.IntN(8)]
+		j := &job{c: c, kind: strings.TrimSuffix(typ, "2"), left: 1 + r.IntN(3)}
 		if j.kind == "push" {
 			j.left = 1
 		}
 		c.jobs = append(c.jobs, j)
 		c.net.At(time.Duration(r.IntN(500))*time.Millisecond, func() {
-			_, err := c.cli.rt.Create(ss.Info{StreamType: j.kind, New: func(*ss.Handle) ss.Stream { return j }})
+			_, err := c.cli.rt.Create(ss.Info{StreamType: typ, New: func(*ss.Handle) ss.Stream { return j }})
 			if err != nil {
-				t.Errorf("create %s: %v", j.kind, err)
+				t.Errorf("create %s: %v", typ, err)
 			}
 		})
 	}

@@ -252,6 +252,9 @@ func (p *framePeer) take(typ, flags byte, id uint32, b []byte) {
 			p.complete(q)
 		}
 	case fData:
+		if len(b) > 0 && !p.mute {
+			p.frame(fWindow, 0, 0, binary.BigEndian.AppendUint32(nil, uint32(len(b))))
+		}
 		q := p.open[id]
 		if q == nil {
 			return
