@@ -85,6 +85,7 @@ func (c *Client) Opened(now time.Duration) {
 }
 
 func (c *Client) settled() {
+	c.readmit()
 	if c.Owner != nil && c.draining == notDraining && c.phase < expectClose {
 		c.Owner.Ready(c)
 	}
@@ -189,7 +190,11 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 		x.inLeft = 0
 		x.move(recvEnd)
 		x.h.Head(x, m)
-		if !x.is(over) {
+		switch {
+		case x.is(over):
+		case x.upper != nil:
+			x.flags |= endParked
+		default:
 			c.tellEnd(x, nil)
 		}
 		return
@@ -246,10 +251,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		c.draining = drainLast
 		return errSpent
 	}
-	size := len(m.Method) + len(path) + len(m.Authority) + 256
-	for i := range m.Fields {
-		size += len(m.Fields[i].Name) + len(m.Fields[i].Value) + 8
-	}
+	size := blockBound(len(m.Method)+len(m.Scheme)+len(path)+len(m.Authority)+len(m.Protocol), m.Fields)
 	if size > roles.MaxRoom-headerLen {
 		return errSendSize
 	}
@@ -267,6 +269,8 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	block := c.side.(*Client).memory.request(c.cfg, m, path, length)
 	c.number(x, c.nextOut)
 	c.nextOut += 2
+	x.flags |= counted
+	c.opened++
 	x.move(sendHeaders)
 	if !c.sendBlock(x, block, 0, last) {
 		// Room that was there a moment ago is gone: the transport broke.
@@ -281,6 +285,9 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		x.flags |= connecting
 	}
 	x.sending, x.outLeft = ourHead, m.Length
+	if x.is(manual) {
+		c.grant(x, 1) // what was credited before there was a stream
+	}
 	if last {
 		x.endSent()
 		return nil

@@ -76,7 +76,7 @@ type Timeouts struct {
 	Frame time.Duration
 	// Body is between two pieces of a body while we are ready to take them.
 	Body time.Duration
-	// Window is how long a body may wait for the peer to grant a window.
+	// Window is how long a server's body may wait for the peer to grant a window.
 	Window time.Duration
 	// Idle is how long a connection without a stream is kept.
 	Idle time.Duration
@@ -139,6 +139,7 @@ type Config struct {
 	coder coder
 	last  lastBlock
 	free  []*stream
+	room  []byte // of the frame that is being filled: there is one room at a time
 	spill []byte // where a tunnel's output goes that the windows have no place for
 }
 

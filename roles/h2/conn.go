@@ -46,6 +46,7 @@ type conn struct {
 	streams []*stream // open ones, in no order
 	ids     []uint32  // their numbers, place by place
 	ready   queue     // streams that want to write
+	thirsty queue     // streams that would, had the connection a window
 	ended   queue     // streams that are over, to be told
 	woken   int       // streams that were resumed, to be given what is parked
 	owed    []byte    // control frames that the transport refused, charged
@@ -64,10 +65,12 @@ type conn struct {
 	parked  int   // bytes that streams hold
 
 	lastIn  uint32 // the highest stream of the peer's that we have taken up
+	topIn   uint32 // the highest that it has opened
+	gapIn   uint32 // the one before that: what lies between was never opened
 	nextOut uint32 // the next stream of ours
 	limit   uint32 // streams of the peer's above it are ignored: we said GOAWAY
 	gone    *GoAwayError
-	remote  uint32 // streams that the peer has open
+	opened  uint32 // streams that are open, as the protocol counts them
 	window  int32  // each stream's to begin with
 
 	frames, churn budget
@@ -88,8 +91,8 @@ type conn struct {
 	began    bool // server: a block was sent, with the word about the table
 	full     bool // the transport refused room during this Writable
 	roomOut  bool // a handler holds a Room
-	room     []byte
 	draining drainPhase
+	short    bool // client: streams wait for others to end, since the peer takes fewer than it did
 	pinged   bool // a validity ping is out
 	failedBy error
 }
@@ -109,7 +112,6 @@ func (c *conn) init(cfg *Config, low roles.Lower, s side, server bool) {
 	c.sendWin, c.recvWin = 65535, 65535
 	c.window = cfg.Limits.Window
 	c.dec = hpack.NewDecoder(4096, cfg.heads.emit)
-	c.dec.SetMaxStringLength(cfg.Limits.HeaderList)
 }
 
 // Lower is what the connection stands on.
@@ -225,8 +227,11 @@ func (c *conn) finish(x *stream, cause error) {
 	if x.is(queued) {
 		c.ready.remove(x)
 	}
+	if x.is(inLine) {
+		c.thirsty.remove(x)
+	}
 	if x.is(counted) {
-		c.remote--
+		c.opened--
 	}
 	if c.data == x {
 		c.data = nil
@@ -293,24 +298,31 @@ func (c *conn) shut(mode roles.CloseMode, cause error) {
 }
 
 // RxEnd is roles.Upper's. A peer that ends its direction has nothing more to ask, and cannot grant windows or
-// answer any more.
+// answer any more. What it has completed is still served: a server answers, as far as the windows go, and a
+// client's handler that had paused gets the rest.
 func (c *conn) RxEnd(now time.Duration, unused int) {
 	c.cfg.now = now
+	if c.phase >= expectClose {
+		c.settle()
+		return
+	}
+	cut := unused > 0 || c.partial != nil
+	for i := len(c.streams) - 1; i >= 0; i-- {
+		if x := c.streams[i]; !(c.server && x.inDone() || x.is(endParked)) {
+			c.finish(x, c.lossOf(x, errCut))
+			cut = true
+		}
+	}
 	switch {
-	case c.phase >= expectClose:
-	case c.server && len(c.streams) > 0 && unused == 0 && c.partial == nil && c.phase == expectFrame:
-		// What was asked for is still answered, as far as the windows go.
+	case len(c.streams) > 0:
+		c.phase, c.frameDue = expectFrame, 0
 		if c.draining == notDraining {
 			c.draining = drainLast
 		}
-		for _, x := range c.streams {
-			if !x.inDone() {
-				c.shut(roles.Graceful, errCut)
-				break
-			}
-		}
-	case len(c.streams) > 0 || unused > 0:
+	case cut && (unused > 0 || !c.server):
 		c.shut(roles.Immediate, errCut)
+	case cut:
+		c.shut(roles.Graceful, errCut)
 	default:
 		c.shut(roles.Graceful, nil)
 	}

@@ -107,15 +107,16 @@ func (c *conn) drain() {
 	if len(c.streams) > 0 || c.phase >= expectClose {
 		return
 	}
+	if c.draining == drainPinged {
+		c.draining, c.limit, c.drainDue = drainLast, c.lastIn, 0
+		c.sendGoAway(c.lastIn, NoError, "")
+	}
 	if len(c.owed) > 0 {
 		// Our last words wait for a peer that takes nothing. It has some time, and no more.
 		if c.drainDue == 0 {
 			c.drainDue = c.cfg.deadline(c.cfg.Timeouts.Settings)
 		}
 		return
-	}
-	if c.draining == drainPinged {
-		c.sendGoAway(c.lastIn, NoError, "")
 	}
 	c.shut(roles.Graceful, nil)
 }

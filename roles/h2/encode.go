@@ -181,10 +181,24 @@ func (o *coder) fields(e *hpack.Encoder, fields []http.Field) {
 	}
 }
 
+// blockBound is the most that a block of these fields, and of pseudo fields with so many octets, can take: literals
+// with two lengths of up to three octets and one in front.
+func blockBound(pseudo int, fields []http.Field) int {
+	n := pseudo + 256 // the names, lengths and updates of the table that go before
+	for i := range fields {
+		n += len(fields[i].Name) + len(fields[i].Value) + 8
+	}
+	return n
+}
+
 // secret says whether a field must not be put into any table, so that nobody can guess it by compression: a
 // short credential can be guessed, a long one cannot (RFC 7541 s.7.1.3).
 func secret(f *http.Field) bool {
-	switch f.ID {
+	id := f.ID
+	if id == http.Other {
+		id = http.Lookup(f.Name)
+	}
+	switch id {
 	case http.Authorization, http.Cookie, http.SetCookie:
 		return len(f.Value) < 20
 	}

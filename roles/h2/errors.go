@@ -102,6 +102,7 @@ var (
 	errSettingsWin  = bad(FlowControlError, "settings", "INITIAL_WINDOW_SIZE above 2^31-1")
 	errSettingsSize = bad(ProtocolError, "settings", "MAX_FRAME_SIZE out of range")
 	errSettingsConn = bad(ProtocolError, "settings", "ENABLE_CONNECT_PROTOCOL is not 1, or was taken back")
+	errSettingsPrio = bad(ProtocolError, "settings", "NO_RFC7540_PRIORITIES is neither 0 nor 1")
 	errPingSlow     = slow(NoError, "ping", "not answered in time")
 	errCalm         = bad(EnhanceYourCalm, "connection", "too many frames that move nothing")
 	errCalmResets   = bad(EnhanceYourCalm, "connection", "too many streams reset")

@@ -124,12 +124,12 @@ func (c *conn) idleFrame() *fault {
 // moved forgives frames that moved nothing for one that did.
 func (c *conn) moved() { c.frames.forgive(4) }
 
-// idle says whether a stream was never opened.
+// neverOpened says whether a stream is idle (RFC 9113 s.5.1).
 func (c *conn) neverOpened(id uint32) bool {
 	if c.ours(id) {
 		return id >= c.nextOut
 	}
-	return id > c.lastIn
+	return id > c.topIn
 }
 
 // ours says whether a stream's number is one of those that our side gives.
@@ -147,11 +147,15 @@ func (c *conn) onPriority(f frame, p []byte) *fault {
 	return c.idleFrame()
 }
 
-// streamFault ends a stream, open or not, for a fault of the peer's.
+// streamFault ends a stream, open or not, for a fault of the peer's. A stream that is idle cannot be reset (RFC
+// 9113 s.6.4): there it costs the connection (s.5.4.2).
 func (c *conn) streamFault(id uint32, f *fault) *fault {
 	if x := c.find(id); x != nil {
 		c.refuse(x, f)
 		return nil
+	}
+	if c.neverOpened(id) {
+		return f
 	}
 	c.count(f)
 	c.sendReset(id, f.code)
@@ -197,9 +201,7 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 		if len(p) > 0 {
 			return errSettingsAck
 		}
-		if c.settingsDue != 0 {
-			c.dec.SetAllowedMaxDynamicTableSize(c.cfg.Limits.Table)
-		}
+		c.dec.SetAllowedMaxDynamicTableSize(c.cfg.Limits.Table)
 		c.settingsDue = 0
 		return c.idleFrame()
 	case len(p)%settingLen != 0:
@@ -217,7 +219,10 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 	if delta := int64(c.peer.window) - int64(was.window); delta != 0 {
 		for _, x := range c.streams {
 			if x.sendWin += delta; x.sendWin > maxWindow {
-				return errWindowBig
+				if !c.tolerant {
+					return errWindowBig
+				}
+				x.sendWin = maxWindow
 			}
 			c.unstarve(x)
 		}
@@ -315,9 +320,7 @@ func (c *conn) onWindow(f frame, p []byte) *fault {
 			}
 			c.sendWin = maxWindow
 		}
-		for _, x := range c.streams {
-			c.unstarve(x)
-		}
+		c.quench()
 		return nil
 	}
 	if c.neverOpened(f.stream) {
@@ -340,16 +343,4 @@ func (c *conn) onWindow(f frame, p []byte) *fault {
 	}
 	c.unstarve(x)
 	return nil
-}
-
-// unstarve has a stream that waits for a window asked again, if there is one now.
-func (c *conn) unstarve(x *stream) {
-	if x.is(starved) && x.sendWin > 0 && c.sendWin > 0 {
-		x.flags &^= starved
-		x.outDue = 0
-		if x.is(wants) {
-			c.enqueue(x)
-			c.low.WantWrite()
-		}
-	}
 }

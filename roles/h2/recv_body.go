@@ -16,6 +16,9 @@ func (c *conn) body(x *stream, p []byte) {
 		c.tunnelRx(x, p)
 	case x.is(paused) || len(x.parked) > 0:
 		c.park(x, p)
+		if !x.is(paused) {
+			c.wake(x)
+		}
 	default:
 		if x.answered() {
 			if c.drainBody(x, len(p)); x.is(over) {
@@ -48,9 +51,6 @@ func (c *conn) park(x *stream, p []byte) {
 	if c.parked <= c.cfg.Limits.Parked {
 		x.lent += int64(len(p))
 		c.takenConn(int64(len(p)))
-	}
-	if !x.is(paused) {
-		c.wake(x)
 	}
 }
 
@@ -200,9 +200,7 @@ func (c *conn) keepTrailers(x *stream, t []http.Field) {
 // tellEnd tells the handler that the peer's message is complete.
 func (c *conn) tellEnd(x *stream, trailers []http.Field) {
 	x.flags |= ended
-	if !x.is(mute) {
-		x.h.End(x, trailers)
-	}
+	x.h.End(x, trailers)
 	c.complete(x)
 }
 
@@ -218,9 +216,9 @@ func (c *conn) complete(x *stream) {
 	}
 }
 
-// awaitBody has the peer send the next piece of its body in time.
+// awaitBody has the peer send the next piece of its body in time, unless it is we who stopped it.
 func (c *conn) awaitBody(x *stream) {
-	if d := c.cfg.deadline(c.cfg.Timeouts.Body); d != 0 {
+	if d := c.cfg.deadline(c.cfg.Timeouts.Body); d != 0 && !x.is(paused) {
 		x.inDue = d
 		c.due(d)
 	}

@@ -86,6 +86,7 @@ func (c *conn) admitData(f frame, payload uint32) *fault {
 		x.inLeft -= int64(payload)
 	}
 	if payload > 0 {
+		x.flags &^= owes100 // it does not wait (RFC 9110 s.10.1.1)
 		c.moved()
 	}
 	c.data = x

@@ -1,10 +1,6 @@
 package h2
 
-import (
-	"encoding/binary"
-
-	"golang.org/x/net/http2/hpack"
-)
+import "encoding/binary"
 
 // block is a header block on its way to its stream.
 type block struct {
@@ -34,10 +30,10 @@ func (c *conn) onHeaders(f frame, p []byte) *fault {
 	if c.ours(f.stream) && c.server || !c.ours(f.stream) && !c.server {
 		return errStreamID
 	}
+	if len(p) > c.cfg.Limits.Block {
+		return errBlockLong
+	}
 	if !f.has(flagEndHeaders) {
-		if len(p) > c.cfg.Limits.Block {
-			return errBlockLong
-		}
 		b.b = c.cfg.keep(nil, p)
 		c.partial = &block{stream: b.stream, end: b.end, self: b.self, b: b.b}
 		return nil
@@ -79,9 +75,6 @@ func (c *conn) decode(p []byte, s section) (broken, malformed *fault, long bool)
 	a := &c.cfg.heads
 	a.begin(c.cfg, s)
 	if _, err := c.dec.Write(p); err != nil {
-		if err == hpack.ErrStringLength {
-			return errBlockLong, nil, false
-		}
 		return errCompression, nil, false
 	}
 	if c.dec.Close() != nil {
@@ -114,8 +107,11 @@ func (c *conn) onTrailers(x *stream, b block, p []byte) *fault {
 
 // onClosed judges HEADERS or DATA for a stream that is closed (RFC 9113 s.5.1): what crossed our reset on its
 // way is passed over; what follows the peer's own reset is answered with another; what follows its END_STREAM
-// shows that it has lost count.
+// shows that it has lost count. Streams above the last that our GOAWAY names are of no interest (s.6.8).
 func (c *conn) onClosed(id uint32) *fault {
+	if !c.ours(id) && id > c.limit {
+		return c.idleFrame()
+	}
 	switch c.howReset(id) {
 	case resetByUs:
 		return c.idleFrame()

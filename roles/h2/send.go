@@ -14,6 +14,9 @@ const (
 	// leastRoom is the least that a body is offered when more is left of it, and of the windows: a frame that
 	// fills what is left of a record, unless that is not worth its header.
 	leastRoom = 4096
+	// leastMove is the least DATA frame that forgives others if it was the window that cut it short: a peer that
+	// has a body dribble out by small windows moves nothing (CVE-2019-9511).
+	leastMove = 256
 )
 
 // Writable is roles.Upper's: what is owed, and then each stream in its turn.
@@ -39,7 +42,7 @@ func (c *conn) Writable(now time.Duration) {
 		if vain++; c.made > was {
 			vain = 0
 		}
-		if x.flags&(over|wants|starved|hold) == wants {
+		if x.flags&(over|wants|starved|waits|hold) == wants {
 			c.enqueue(x)
 		}
 		if c.phase >= expectClose {
@@ -50,6 +53,7 @@ func (c *conn) Writable(now time.Duration) {
 }
 
 func (c *conn) settleWrite() {
+	c.quench()
 	c.settle()
 	if c.phase < expectClose && (c.ready.head != nil || len(c.owed) > 0) {
 		c.low.WantWrite()
@@ -62,14 +66,19 @@ func (c *conn) serve(x *stream) {
 		c.send100(x)
 		return
 	}
-	if x.upper != nil {
+	if x.is(tunnelled) {
 		c.tunnelWritable(x)
+		return
+	}
+	if !c.server && x.sending == nothing && c.opened >= c.peer.streams {
+		x.flags |= waits
+		c.short = true
 		return
 	}
 	if x.is(wants) && !x.is(hold) {
 		x.flags &^= wants
 		x.h.Writable(x)
-		c.roomOut, c.room = false, nil
+		c.roomOut, c.cfg.room = false, nil
 	}
 	if x.flags&(over|owes100|paused) == owes100 && x.sending == nothing {
 		c.send100(x)
@@ -82,7 +91,7 @@ func (c *conn) answer(x *stream) {
 	if x.is(over|mute) || x.sending != ourEnd {
 		return
 	}
-	if x.inDone() {
+	if x.inDone() && !x.is(paused) {
 		c.complete(x)
 		return
 	}
@@ -94,13 +103,23 @@ func (c *conn) answer(x *stream) {
 	case x.is(owes100), x.inLeft > c.cfg.Limits.Drain:
 		c.giveUp(x, NoError, errUnread)
 	case x.is(paused):
-		x.flags = x.flags&^paused | mute
-		n := len(x.parked)
-		c.dropParked(x)
-		c.takenStream(x, int64(n))
-		c.awaitBody(x)
-		c.drainBody(x, n)
+		c.silence(x)
 	}
+}
+
+// silence drops what a handler that has answered, and paused, does not want of its request, and takes the rest
+// for it.
+func (c *conn) silence(x *stream) {
+	x.flags = x.flags&^(paused|manual) | mute
+	n := len(x.parked)
+	c.dropParked(x)
+	if x.inDone() {
+		c.tellEnd(x, nil)
+		return
+	}
+	c.takenStream(x, int64(n))
+	c.awaitBody(x)
+	c.drainBody(x, n)
 }
 
 // space asks the transport for room for a frame with at least min of payload.
@@ -184,13 +203,16 @@ func (x *stream) Room() []byte {
 		return nil
 	}
 	n = min(n, int64(len(r)-headerLen))
-	c.room, c.roomOut = r[:headerLen+n], true
+	c.cfg.room, c.roomOut = r[:headerLen+n], true
 	return r[headerLen : headerLen+n]
 }
 
 // starve has a stream wait for a window.
 func (c *conn) starve(x *stream) {
 	x.flags |= starved
+	if x.sendWin > 0 {
+		c.lineUp(x)
+	}
 	if x.outDue == 0 && c.server {
 		if x.outDue = c.cfg.deadline(c.cfg.Timeouts.Window); x.outDue != 0 {
 			c.due(x.outDue)
@@ -201,8 +223,8 @@ func (c *conn) starve(x *stream) {
 // Commit is http.Exchange's.
 func (x *stream) Commit(n int, end bool) {
 	c := x.c
-	r := c.room
-	c.room, c.roomOut = nil, false
+	r := c.cfg.room
+	c.cfg.room, c.roomOut = nil, false
 	switch {
 	case x.is(over) || x.sending == ourEnd:
 		return
@@ -251,7 +273,9 @@ func (c *conn) putData(x *stream, r []byte, n int, end bool) {
 	x.sendWin -= int64(n)
 	c.sendWin -= int64(n)
 	c.commit(headerLen + n)
-	c.moved()
+	if n >= leastMove || x.sendWin > 0 && c.sendWin > 0 {
+		c.moved()
+	}
 }
 
 // endSent notes that END_STREAM is out.
@@ -284,7 +308,11 @@ func (x *stream) SendTrailers(t []http.Field) error {
 	if c.server {
 		block, err = c.cfg.trailers(t)
 	} else if err = judge(t, http.Other); err == nil {
-		if c.space(roles.MaxRoom-headerLen) == nil { // the block changes the table: it must go out
+		size := blockBound(0, t)
+		switch {
+		case size > roles.MaxRoom-headerLen:
+			return errSendSize
+		case c.space(size) == nil: // the block changes the table: it must go out
 			return http.ErrNoRoom
 		}
 		block = c.side.(*Client).memory.trailers(c.cfg, t)

@@ -53,9 +53,11 @@ func (s *Server) over(error) {}
 // headers takes a request, or a request's trailers.
 func (s *Server) headers(b block, p []byte) *fault {
 	c := &s.conn
-	if b.stream <= c.lastIn {
+	if b.stream <= c.topIn {
 		x := c.find(b.stream)
 		switch {
+		case b.stream > c.gapIn && b.stream < c.topIn:
+			return errStreamID
 		case x == nil || x.state == closed:
 			if broken, _, _ := c.decode(p, requestSection); broken != nil {
 				return broken
@@ -74,6 +76,7 @@ func (s *Server) headers(b block, p []byte) *fault {
 	if broken != nil {
 		return broken
 	}
+	c.gapIn, c.topIn = c.topIn, b.stream
 	if b.stream > c.limit {
 		return c.idleFrame() // it crossed our GOAWAY, and its peer knows
 	}
@@ -81,19 +84,25 @@ func (s *Server) headers(b block, p []byte) *fault {
 	if b.self {
 		malformed = errSelf
 	}
+	m := &c.cfg.msg
+	if malformed == nil && !long && b.end && m.Length > 0 {
+		malformed = errLengthLess
+	}
 	switch {
 	case malformed != nil:
 		return c.streamFault(b.stream, malformed)
-	case c.remote >= c.cfg.Limits.Streams:
+	case c.opened >= c.cfg.Limits.Streams:
 		c.cfg.Counters.Refused++
 		return c.streamFault(b.stream, errTooMany)
 	}
-	m := &c.cfg.msg
 	var h http.Handler = refusal(431)
 	switch {
 	case long:
 		c.cfg.Counters.Refused++
-		m.Length = 0
+		m.Length, m.Continue, m.Protocol = http.UnknownLength, false, nil // what is known of it is not the whole
+	case c.cfg.Limits.Body > 0 && m.Length > c.cfg.Limits.Body:
+		c.cfg.Counters.Refused++
+		h = refusal(413)
 	case len(m.Protocol) == 0 && string(m.Method) == "CONNECT":
 		h = refusal(501)
 	default:
@@ -105,7 +114,7 @@ func (s *Server) headers(b block, p []byte) *fault {
 	}
 	x := c.add(h)
 	x.flags |= counted
-	c.remote++
+	c.opened++
 	c.number(x, b.stream)
 	s.begin(x, m, b.end)
 	return nil
@@ -128,10 +137,6 @@ func (s *Server) begin(x *stream, m *http.Message, end bool) {
 		x.urgency = urgencyOf(v)
 	}
 	if end {
-		if m.Length > 0 {
-			c.refuse(x, errLengthLess)
-			return
-		}
 		m.Length = 0
 		x.move(recvEnd)
 		x.h.Head(x, m)
@@ -141,9 +146,6 @@ func (s *Server) begin(x *stream, m *http.Message, end bool) {
 		return
 	}
 	x.inLeft = m.Length
-	if c.cfg.Limits.Body > 0 && m.Length > c.cfg.Limits.Body {
-		x.h = refusal(413)
-	}
 	if m.Continue && m.Length != 0 {
 		x.flags |= owes100
 	}

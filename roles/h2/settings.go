@@ -46,7 +46,7 @@ func (s *settings) apply(p []byte, server bool) *fault {
 				return errSettingsPush
 			}
 		case settingStreams:
-			s.streams = v
+			s.streams = min(v, maxWindow)
 		case settingWindow:
 			if v > maxWindow {
 				return errSettingsWin
@@ -62,6 +62,10 @@ func (s *settings) apply(p []byte, server bool) *fault {
 				return errSettingsConn
 			}
 			s.connect = v == 1
+		case settingNoPriorities:
+			if v > 1 {
+				return errSettingsPrio
+			}
 		}
 	}
 	return nil

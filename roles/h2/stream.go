@@ -37,6 +37,7 @@ type stream struct {
 	state    state
 	flags    streamFlags
 	sending  sending
+	ahead    int64  // of a tunnel: of what is parked, what the stream's window has back already
 	held     []byte // of a tunnel: output that the windows refused, charged
 }
 
@@ -47,6 +48,8 @@ const (
 	queued                             // in conn.ready
 	wants                              // the handler asked for Writable
 	starved                            // it wants, but there is no window
+	inLine                             // in conn.thirsty: it is the connection's window that is missing
+	waits                              // client: the peer takes no more streams than are open
 	paused                             // the handler asked for no Body
 	resumed                            // on conn.woken
 	gotHead                            // the peer's final head has come
@@ -57,10 +60,12 @@ const (
 	hold                               // client: the body waits for 100 (Continue)
 	owes100                            // server: the peer waits for 100 (Continue)
 	mute                               // server: the rest of the request is of no interest
-	counted                            // in conn.remote, the number of streams the peer has open
+	counted                            // in conn.opened
 	ceased                             // client: the answer wants no more of the request
 	connecting                         // an extended CONNECT
+	tunnelled                          // it was given to another protocol
 	upOpened                           // upper was told Opened
+	upWants                            // upper asked for Writable
 	upEnded                            // upper was told RxEnd
 	finWanted                          // the tunnel's direction ends when held has gone
 )
@@ -96,8 +101,11 @@ func (x *stream) move(e event) {
 
 // WantWrite is http.Exchange's.
 func (x *stream) WantWrite() {
+	if x.sending == ourEnd {
+		return // there is nothing left to say
+	}
 	x.flags |= wants
-	if x.flags&(over|queued|starved|hold) == 0 {
+	if x.flags&(over|queued|starved|waits|hold) == 0 {
 		x.c.enqueue(x)
 		x.c.low.WantWrite()
 	}
@@ -106,7 +114,9 @@ func (x *stream) WantWrite() {
 // Pause is http.Exchange's.
 func (x *stream) Pause() {
 	x.flags |= paused
-	x.inDue = 0
+	if x.c.server || x.is(gotHead) {
+		x.inDue = 0 // the peer cannot be late with a body that we do not take
+	}
 }
 
 // Resume is http.Exchange's.

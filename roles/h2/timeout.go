@@ -2,6 +2,7 @@ package h2
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/millrace/millrace/roles"
@@ -141,6 +142,9 @@ func (c *conn) overdue(x *stream) {
 func (c *conn) lossOf(x *stream, why error) error {
 	if !c.server && x.id == 0 {
 		return errors.Join(errNotSent, why)
+	}
+	if c.gone != nil && c.gone.Code != NoError {
+		return fmt.Errorf("%w: %w", c.gone, why) // it said why it was going to
 	}
 	return why
 }

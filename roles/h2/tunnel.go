@@ -18,12 +18,15 @@ var _ roles.Lower = (*tunnel)(nil)
 // a 2xx; a client from inside Head, for the 2xx that came. The exchange's handler is told nothing more.
 func (c *conn) Upgrade(e http.Exchange, u roles.Upper) error {
 	x, ok := e.(*stream)
-	if !ok || x.c != c || x.flags&(over|connecting) != connecting || x.sending != ourHead || !x.is(gotHead) || x.upper != nil {
+	if !ok || x.c != c || x.flags&(over|connecting|tunnelled) != connecting || x.sending != ourHead || !x.is(gotHead) {
 		return errUpgrade
 	}
 	c.cfg.Counters.Upgraded++
 	x.upper = u
-	x.flags = x.flags&^(wants|paused) | manual
+	x.flags = x.flags&^(wants|paused) | manual | tunnelled
+	if x.inDone() {
+		x.flags |= endParked
+	}
 	x.inDue = 0
 	c.wake(x)
 	return nil
@@ -33,68 +36,89 @@ func (c *conn) Upgrade(e http.Exchange, u roles.Upper) error {
 // it away.
 func (c *conn) Stream(e http.Exchange) roles.Lower { return (*tunnel)(e.(*stream)) }
 
-// tunnelRx offers p, behind what was left, to what runs over the stream.
+// listens says whether what runs over the stream takes bytes now.
+func (x *stream) listens() bool {
+	return x.upper != nil && x.flags&(over|paused|upOpened) == upOpened
+}
+
+// tunnelRx offers p, behind what was left, to what runs over the stream, and then the end.
 func (c *conn) tunnelRx(x *stream, p []byte) {
 	now := c.cfg.now
 	if !x.is(upOpened) {
 		x.flags |= upOpened
 		x.upper.Opened(now)
 	}
-	if len(p) > 0 {
-		if len(x.parked) > 0 || x.is(paused) {
-			x.parked = c.cfg.keep(x.parked, p)
-			c.parked += len(p)
-			p = nil
+	if len(p) > 0 && (len(x.parked) > 0 || !x.listens()) {
+		if x.is(over) || x.upper == nil {
+			c.taken(x, int64(len(p)))
+			return
 		}
+		c.park(x, p)
+		p = nil
 	}
 	switch {
-	case x.is(over | paused):
+	case !x.listens():
 	case len(x.parked) > 0:
-		used := x.upper.Rx(now, x.parked)
-		c.tookParked(x, used)
+		c.tookParked(x, x.upper.Rx(now, x.parked))
 	case len(p) > 0:
-		used := x.upper.Rx(now, p)
-		if !x.is(over) && used < len(p) {
-			x.parked = c.cfg.keep(x.parked, p[used:])
-			c.parked += len(p) - used
-		}
-		c.tunnelTook(x, used)
+		c.tookFresh(x, p, x.upper.Rx(now, p))
 	}
-	if x.flags&(over|paused|endParked|upEnded) == endParked {
+	if x.listens() && x.flags&(endParked|upEnded|resumed) == endParked {
 		x.flags |= upEnded
 		x.upper.RxEnd(now, len(x.parked))
 	}
 	c.tunnelDue(x)
 }
 
-func (c *conn) tookParked(x *stream, used int) {
-	if x.is(over) {
+// tookFresh sees to p, of which what runs over the stream has used so much.
+func (c *conn) tookFresh(x *stream, p []byte, used int) {
+	if x.is(over) || x.upper == nil {
+		c.taken(x, int64(len(p)))
 		return
 	}
-	c.parked -= used
+	c.takenConn(int64(used))
+	if used < len(p) {
+		c.park(x, p[used:])
+	}
+	c.tunnelTook(x, used)
+}
+
+// tookParked is the same for what was parked.
+func (c *conn) tookParked(x *stream, used int) {
+	if x.is(over) || x.upper == nil {
+		return // it was dropped
+	}
+	c.unparked(x, used)
 	if used == len(x.parked) {
 		c.cfg.forget(x.parked)
 		x.parked = nil
 	} else {
 		x.parked = x.parked[:copy(x.parked, x.parked[used:])]
-		if used > 0 && !x.is(paused) && x.upper != nil {
-			c.wake(x)
-		}
 	}
 	c.tunnelTook(x, used)
 }
 
+// tunnelTook gives the stream's window back for n bytes that were used. Whoever uses nothing without having paused
+// needs more, as much as it may be, before it can: then the window grows without that.
 func (c *conn) tunnelTook(x *stream, n int) {
-	c.takenConn(int64(n))
-	if !x.is(over) {
-		x.credit += int64(n)
-		c.grant(x, int64(c.window)/2)
+	k := min(int64(n), x.ahead)
+	x.ahead -= k
+	x.credit += int64(n) - k
+	half := int64(c.window) / 2
+	switch {
+	case x.is(paused):
+	case n > 0 && len(x.parked) > 0:
+		c.wake(x)
+	case n == 0 && x.recvWin <= half:
+		x.credit += int64(len(x.parked)) - x.ahead
+		x.ahead = int64(len(x.parked))
 	}
+	c.grant(x, half)
 }
 
 // tunnelDue asks for the deadline of what runs over the stream.
 func (c *conn) tunnelDue(x *stream) {
-	if x.is(over) {
+	if x.upper == nil || x.flags&(over|upOpened) != upOpened {
 		return
 	}
 	if x.inDue = x.upper.Deadline(); x.inDue != 0 {
@@ -109,17 +133,20 @@ func (c *conn) tunnelTimeout(x *stream, now time.Duration) {
 
 // tunnelWritable sends what the windows refused before, and then asks for more.
 func (c *conn) tunnelWritable(x *stream) {
+	x.flags &^= wants
 	if !c.flushHeld(x) {
 		return
 	}
-	if x.is(finWanted) {
+	switch {
+	case x.is(finWanted):
 		c.endTunnel(x)
-		return
-	}
-	if x.is(wants) {
-		x.flags &^= wants
+		if x.is(mute) {
+			c.complete(x)
+		}
+	case x.is(upWants) && x.upper != nil:
+		x.flags &^= upWants
 		x.upper.Writable(c.cfg.now)
-		c.room, c.roomOut = nil, false
+		c.cfg.room, c.roomOut = nil, false
 		c.tunnelDue(x)
 	}
 }
@@ -173,14 +200,14 @@ func (t *tunnel) Room(least int) []byte {
 			return nil
 		}
 		n = min(n, int64(len(r)-headerLen))
-		c.room, c.roomOut = r[:headerLen+n], true
-		return c.room[headerLen:]
+		c.cfg.room, c.roomOut = r[:headerLen+n], true
+		return c.cfg.room[headerLen:]
 	}
 	if c.phase >= expectClose || least > roles.MaxRecord {
 		return nil
 	}
 	c.cfg.spill = slices.Grow(c.cfg.spill[:0], roles.MaxRecord)
-	c.room, c.roomOut = nil, false
+	c.cfg.room, c.roomOut = nil, false
 	return c.cfg.spill[:roles.MaxRecord]
 }
 
@@ -188,8 +215,8 @@ func (t *tunnel) Room(least int) []byte {
 func (t *tunnel) Commit(n int) {
 	x := (*stream)(t)
 	c := x.c
-	r := c.room
-	c.room, c.roomOut = nil, false
+	r := c.cfg.room
+	c.cfg.room, c.roomOut = nil, false
 	if x.is(over) || n == 0 {
 		return
 	}
@@ -202,7 +229,10 @@ func (t *tunnel) Commit(n int) {
 }
 
 // WantWrite is roles.Lower's.
-func (t *tunnel) WantWrite() { (*stream)(t).WantWrite() }
+func (t *tunnel) WantWrite() {
+	t.flags |= upWants
+	(*stream)(t).WantWrite()
+}
 
 // Pause is roles.Lower's.
 func (t *tunnel) Pause() { t.flags |= paused }
@@ -228,32 +258,56 @@ func (t *tunnel) CloseWrite() {
 	}
 }
 
-// Close is roles.Lower's: an orderly end of the stream, or a reset.
+// Close is roles.Lower's. The stream's Closed is told in its turn; what lingers after a graceful end is the
+// connection's business.
 func (t *tunnel) Close(mode roles.CloseMode, cause error) {
 	x := (*stream)(t)
 	c := x.c
-	if x.is(over) {
+	switch {
+	case x.is(over):
 		return
-	}
-	if mode != roles.Graceful {
-		c.giveUp(x, Cancel, cause)
-		c.low.Rearm()
-		return
-	}
-	if x.sending == ourHead && len(x.held) == 0 {
-		c.endTunnel(x)
-	}
-	if x.inDone() && x.sending == ourEnd {
-		c.finish(x, cause)
-	} else {
-		c.giveUp(x, NoError, cause)
+	case mode != roles.Graceful:
+		if x.upper == nil {
+			c.giveUp(x, Cancel, nil)
+		} else {
+			c.giveUp(x, Cancel, cause)
+		}
+	case x.upper != nil:
+		c.linger(x, cause)
 	}
 	c.low.Rearm()
+}
+
+// linger ends a stream whose owner has closed it: what it has committed is sent, and what still comes is dropped, as
+// long as it is not too much and does not take too long.
+func (c *conn) linger(x *stream, cause error) {
+	y := c.cfg.take() // brings the news to the owner
+	y.upper, y.cause, y.flags = x.upper, cause, over
+	c.ended.push(y)
+	x.upper, x.h = nil, refusal(0)
+	x.flags = x.flags&^(paused|manual|upWants) | finWanted | mute
+	n := len(x.parked)
+	c.dropParked(x)
+	x.inDue = 0
+	if x.inDone() {
+		x.flags |= ended
+	} else {
+		c.takenStream(x, int64(n))
+		c.awaitBody(x)
+	}
+	if x.sending == ourEnd {
+		c.complete(x)
+		return
+	}
+	x.WantWrite()
 }
 
 // Replace is roles.Lower's.
 func (t *tunnel) Replace(u roles.Upper) {
 	x := (*stream)(t)
+	if x.is(over) || x.upper == nil {
+		return
+	}
 	x.upper = u
 	x.flags &^= upOpened
 	x.c.wake(x)

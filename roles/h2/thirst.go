@@ -1,0 +1,68 @@
+package h2
+
+// lineUp has a stream wait for the connection's window. Who waits longest is served first: by their places in
+// conn.streams a few of them would take all that a small window gives, each time anew.
+func (c *conn) lineUp(x *stream) {
+	if x.is(inLine) {
+		return
+	}
+	if x.is(queued) {
+		x.flags &^= queued
+		c.ready.remove(x)
+	}
+	x.flags |= inLine
+	c.thirsty.push(x)
+}
+
+// unstarve has a stream that waits for its window asked again, if it has one now.
+func (c *conn) unstarve(x *stream) {
+	switch {
+	case !x.is(starved) || x.sendWin <= 0:
+	case c.sendWin <= 0:
+		c.lineUp(x)
+	default:
+		c.relieve(x)
+	}
+}
+
+// relieve has a stream that waited for a window asked again.
+func (c *conn) relieve(x *stream) {
+	if x.is(inLine) {
+		c.thirsty.remove(x) // does nothing if it was popped
+	}
+	x.flags &^= starved | inLine
+	x.outDue = 0
+	if x.is(wants) {
+		c.enqueue(x)
+		c.low.WantWrite()
+	}
+}
+
+// quench has as many streams asked again as the connection's window is good for. Those that do not use their
+// part of it make way for more of them in the next round.
+func (c *conn) quench() {
+	for n := c.sendWin; n > 0; {
+		x := c.thirsty.pop()
+		if x == nil {
+			return
+		}
+		n -= max(1, min(x.sendWin, int64(c.peer.frame)))
+		c.relieve(x)
+	}
+}
+
+// readmit has the streams of a client asked again that waited for the peer to take more of them.
+func (c *conn) readmit() {
+	if !c.short || c.opened >= c.peer.streams {
+		return
+	}
+	c.short = false
+	for _, x := range c.streams {
+		if x.is(waits) {
+			x.flags &^= waits
+			if x.is(wants) {
+				x.WantWrite()
+			}
+		}
+	}
+}
