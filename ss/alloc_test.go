@@ -1,6 +1,7 @@
 package ss_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,19 @@ func TestNoAllocations(t *testing.T) {
 	t.Run("client GET that may be redirected", func(t *testing.T) {
 		wantNone(t, "a transaction", client(t, `"allow_redirects":true,"perf":true`))
 	})
+	for _, n := range []int{1, 16} {
+		t.Run(fmt.Sprintf("client GET over h2, %d streams", n), func(t *testing.T) {
+			l, rt, all := benchClient2(t, n, `"http_url":"/${m}","metadata":[{"m":"x-m:"},{"mime":"content-type:"}]`)
+			wantNone(t, "a transaction of each", func() {
+				for was := all[n-1].n; all[n-1].n == was; {
+					turn(t, l)
+				}
+			})
+			if got := rt.Net().Counters.Dialled; got != 1 {
+				t.Errorf("connections: got %d, want 1", got)
+			}
+		})
+	}
 	t.Run("raw message", func(t *testing.T) {
 		sys := newInstant(strings.Repeat("x", 64))
 		l, rt := benchRuntime(t, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}}]}`)

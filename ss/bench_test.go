@@ -1,7 +1,9 @@
 package ss_test
 
 import (
+	"bytes"
 	"net/netip"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +28,7 @@ type instant struct {
 	dialled bool
 	left    map[loop.FD]int
 	written int
+	reply   func(feed, p []byte) []byte // what comes for p, appended to feed; nil: always feed
 }
 
 func newInstant(feed string) *instant {
@@ -84,7 +87,10 @@ func (s *instant) Read(fd loop.FD, p []byte) (int, syscall.Errno) {
 }
 func (s *instant) Write(fd loop.FD, p []byte) (int, syscall.Errno) {
 	s.written++
-	if s.dialled {
+	if s.reply != nil {
+		s.feed = s.reply(s.feed[:0], p)
+	}
+	if s.dialled && len(s.feed) > 0 {
 		s.arrive(fd)
 	}
 	return len(p), 0
@@ -165,6 +171,70 @@ func (c *again) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 func (c *again) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
 func (c *again) Tx(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) {
 	return 0, 0, ss.TxDontSend
+}
+
+// reply2 answers the frames of an HTTP/2 client: each request without a body gets 200 and one line.
+func reply2(feed, p []byte) []byte {
+	const magic = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	if bytes.HasPrefix(p, []byte(magic)) {
+		p = p[len(magic):]
+		feed = append(feed, 0, 0, 0, fSettings, 0, 0, 0, 0, 0)
+		feed = append(feed, 0, 0, 0, fSettings, 1, 0, 0, 0, 0)
+	}
+	for len(p) >= 9 {
+		n := 9 + int(p[0])<<16 + int(p[1])<<8 + int(p[2])
+		if p[3] == fHeaders {
+			feed = append(feed, 0, 0, 1, fHeaders, 4)
+			feed = append(append(feed, p[5:9]...), 0x88) // :status 200
+			feed = append(feed, 0, 0, 6, fData, 1)
+			feed = append(append(feed, p[5:9]...), "hello\n"...)
+		}
+		p = p[n:]
+	}
+	return feed
+}
+
+// benchClient2 makes n streams of protocol h2 that ask again and again over one connection.
+func benchClient2(b testing.TB, n int, keys string) (l *loop.Loop, rt *ss.Runtime, all []*again) {
+	sys := newInstant("")
+	sys.reply = reply2
+	l, rt = benchRuntime(b, sys, `{"s":[{"cli":{"endpoint":"127.0.0.1","port":80,"protocol":"h2",`+keys+`}}]}`)
+	for range n {
+		c := new(again)
+		all = append(all, c)
+		h, err := rt.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return c }})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if h.Policy().MetadataIndex("m") >= 0 {
+			h.SetMetadataString("m", "value")
+		}
+		h.Connect()
+	}
+	for range 32 {
+		turn(b, l)
+	}
+	if all[n-1].n == 0 {
+		b.Fatal("no transaction came about")
+	}
+	return l, rt, all
+}
+
+// BenchmarkClientGET2 is one transaction of a client stream on a warm connection of HTTP/2, alone and with 63
+// others.
+func BenchmarkClientGET2(b *testing.B) {
+	for _, n := range []int{1, 64} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			l, _, all := benchClient2(b, n, `"http_url":"/x"`)
+			b.ReportAllocs()
+			for b.Loop() {
+				for was := all[0].n; all[0].n == was; {
+					turn(b, l)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/request")
+		})
+	}
 }
 
 // BenchmarkClientGET is one transaction of a client stream on a warm connection.
