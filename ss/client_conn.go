@@ -59,6 +59,11 @@ func (a *httpClient) use(c *httpConn) error {
 		a.o.perf = nil // that connection is another's to measure
 	}
 	a.manual()
+	if a.o.h.kind.pol.HTTP.LongPoll {
+		if u, ok := x.(http.Unhurried); ok {
+			u.Unhurried()
+		}
+	}
 	if a.o.h.flags&isPaused != 0 {
 		x.Pause()
 	}

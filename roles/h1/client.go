@@ -200,8 +200,14 @@ func (c *Client) RxEnd(now time.Duration, unused int) {
 
 // Deadline is roles.Upper's.
 func (c *Client) Deadline() time.Duration {
-	if c.x != nil && c.x.paused || c.state >= expectEnd {
+	if c.state >= expectEnd {
 		return 0
+	}
+	if x := c.x; x != nil {
+		waiting := c.state == expectStatus && !x.hold || c.state == expectContent
+		if x.paused || x.patient && waiting {
+			return 0
+		}
 	}
 	return c.due
 }

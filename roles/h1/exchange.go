@@ -29,6 +29,7 @@ type exchange struct {
 	mute    bool         // server: the rest of the body is of no interest
 	upgrade bool         // client: the request asks for another protocol
 	began   bool         // client: a byte of the response has come
+	patient bool         // client: the response and its body have no deadline
 	interim uint8        // client: informational heads so far
 	drained int64        // server: body taken after the response was complete
 }
@@ -40,7 +41,10 @@ type side interface {
 	abandon(x *exchange, cause error)
 }
 
-var _ http.Exchange = (*exchange)(nil)
+var (
+	_ http.Exchange  = (*exchange)(nil)
+	_ http.Unhurried = (*exchange)(nil)
+)
 
 // SendHead is http.Exchange's.
 func (x *exchange) SendHead(m *http.Message, end bool) error { return x.side.sendHead(x, m, end) }
@@ -148,3 +152,6 @@ var (
 	errHeadUp     = misuse("send head: 101 is sent by Upgrade")
 	errUpgrade    = misuse("upgrade: not the present exchange, or its request or response has begun a body")
 )
+
+// Unhurried is http.Unhurried's.
+func (x *exchange) Unhurried() { x.patient = true }

@@ -216,7 +216,7 @@ func (x *stream) release() {
 
 // awaitResponse has the response to a request that is complete come in time.
 func (c *conn) awaitResponse(x *stream) {
-	if d := c.cfg.deadline(c.cfg.Timeouts.Response); d != 0 && !x.is(gotHead) {
+	if d := c.cfg.deadline(c.cfg.Timeouts.Response); d != 0 && !x.is(gotHead|patient) {
 		x.inDue = d
 		c.due(d)
 	}

@@ -218,7 +218,7 @@ func (c *conn) complete(x *stream) {
 
 // awaitBody has the peer send the next piece of its body in time, unless it is we who stopped it.
 func (c *conn) awaitBody(x *stream) {
-	if d := c.cfg.deadline(c.cfg.Timeouts.Body); d != 0 && !x.is(paused) {
+	if d := c.cfg.deadline(c.cfg.Timeouts.Body); d != 0 && !x.is(paused|patient) {
 		x.inDue = d
 		c.due(d)
 	}

@@ -67,6 +67,7 @@ const (
 	upOpened                           // upper was told Opened
 	upWants                            // upper asked for Writable
 	upEnded                            // upper was told RxEnd
+	patient                            // client: the response and its body have no deadline
 	finWanted                          // the tunnel's direction ends when held has gone
 )
 
@@ -80,8 +81,9 @@ const (
 )
 
 var (
-	_ http.Exchange = (*stream)(nil)
-	_ http.Windowed = (*stream)(nil)
+	_ http.Exchange  = (*stream)(nil)
+	_ http.Windowed  = (*stream)(nil)
+	_ http.Unhurried = (*stream)(nil)
 )
 
 func (x *stream) is(f streamFlags) bool { return x.flags&f != 0 }
@@ -156,6 +158,9 @@ func (x *stream) PeerWindow() int64 {
 	}
 	return x.recvWin
 }
+
+// Unhurried is http.Unhurried's.
+func (x *stream) Unhurried() { x.flags |= patient }
 
 // Reset is http.Exchange's.
 func (x *stream) Reset(cause error) {

@@ -50,6 +50,12 @@ type Windowed interface {
 	PeerWindow() int64
 }
 
+// Unhurried is what a client's Exchange is besides, of either protocol.
+type Unhurried interface {
+	// Unhurried lets the server take all the time it wants for its response, and between the pieces of the body.
+	Unhurried()
+}
+
 // MinRoom is the least that Exchange.Room offers, where nothing but the transport bounds it.
 const MinRoom = 16<<10 - 64
 
