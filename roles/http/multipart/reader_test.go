@@ -1,0 +1,216 @@
+package multipart
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/rolestest"
+)
+
+// recorder writes down what a Reader finds: part{name=value|...}"content"end, with adjacent pieces joined.
+type recorder struct {
+	b    strings.Builder
+	body []byte
+}
+
+func (r *recorder) Part(fields []http.Field) {
+	r.b.WriteString("part{")
+	for i, f := range fields {
+		if i > 0 {
+			r.b.WriteByte('|')
+		}
+		fmt.Fprintf(&r.b, "%s=%s", f.Name, f.Value)
+	}
+	r.b.WriteByte('}')
+	r.body = r.body[:0]
+}
+
+func (r *recorder) Body(b []byte) {
+	if len(b) == 0 {
+		r.b.WriteString("EMPTY")
+	}
+	r.body = append(r.body, b...)
+}
+
+func (r *recorder) EndPart(last bool) {
+	fmt.Fprintf(&r.b, "%q", r.body)
+	if last {
+		r.b.WriteString("last")
+	}
+	r.b.WriteByte(' ')
+}
+
+// read takes a body apart, fed by feed, and says what came of it.
+func read(r *Reader, contentType string, l Limits, feed func(func([]byte))) string {
+	rec := new(recorder)
+	err := r.Begin([]byte(contentType), l, rec)
+	if err == nil {
+		feed(func(b []byte) { r.Rx(b) })
+		err = r.End()
+	}
+	s := strings.TrimSpace(rec.b.String())
+	if err != nil {
+		s = strings.TrimSpace(s + " ! " + err.Error())
+	}
+	return s
+}
+
+const mixed = "multipart/mixed; boundary=B"
+
+var bodies = []struct{ name, body, want string }{
+	{"two parts", "--B\r\nA: 1\r\n\r\none\r\n--B\r\nA: 2\r\nb:  3 \r\n\r\ntwo\r\n--B--\r\n", `part{A=1}"one" part{A=2|b=3}"two"last`},
+	{"preamble and epilogue", "skip --B\r\n me\r\n--B\r\n\r\nx\r\n--B--\r\nand\r\n--B\r\n\r\nthis", `part{}"x"last`},
+	{"a preamble that is an empty line", "\r\n--B\r\n\r\nx\r\n--B--", `part{}"x"last`},
+	{"no line break at the very end", "--B\r\n\r\nx\r\n--B--", `part{}"x"last`},
+	{"empty content", "--B\r\nA: 1\r\n\r\n\r\n--B--", `part{A=1}""last`},
+	{"no content at all: the empty line is the delimiter's", "--B\r\nA: 1\r\n\r\n--B--", `part{A=1}""last`},
+	{"neither header nor content", "--B\r\n\r\n--B--", `part{}""last`},
+	{"no parts", "--B--\r\n", ``},
+	{"padding behind the delimiter", "--B \t \r\n\r\nx\r\n--B\t\r\n\r\ny\r\n--B--  \r\n", `part{}"x" part{}"y"last`},
+	{"content with line breaks", "--B\r\n\r\n\r\na\r\n\r\nb\r\n\r\n--B--", `part{}"\r\na\r\n\r\nb\r\n"last`},
+	{"CRs that begin nothing", "--B\r\n\r\n\r\r\n\r\r\r\n-\r\n--\r\n--A\r\r\n--B--", `part{}"\r\r\n\r\r\r\n-\r\n--\r\n--A\r"last`},
+	{"a longer line is content", "--B\r\n\r\n--Bx\r\n--B-\r\n--B\r\r\n--B \tx\r\n--B--", `part{}"--Bx\r\n--B-\r\n--B\r\r\n--B \tx"last`},
+	{"line feeds alone end no line", "--B\r\n\r\na\n--B\nb\r\n--B--", `part{}"a\n--B\nb"last`},
+	{"endless padding is content", "--B\r\n\r\nx\r\n--B" + strings.Repeat(" ", 64) + "\r\n--B--",
+		`part{}"x\r\n--B` + strings.Repeat(" ", 64) + `"last`},
+	{"folded field", "--B\r\nA: 1\r\n  2\r\n\t3\r\nB: 4\r\n\r\nx\r\n--B--", "part{A=1    2  \t3|B=4}\"x\"last"},
+	{"UTF-8 in a field", "--B\r\nContent-Disposition: form-data; name=\"\xc3\xa4\"\r\n\r\n\r\n--B--", "part{Content-Disposition=form-data; name=\"\xc3\xa4\"}\"\"last"},
+	{"cut in the preamble", "--", `! multipart: body: ends before its last delimiter (400)`},
+	{"cut in a delimiter", "--B\r\n\r\nx\r\n--B", `part{} ! multipart: body: ends before its last delimiter (400)`},
+	{"cut in a header", "--B\r\nA: 1\r\n", `! multipart: body: ends before its last delimiter (400)`},
+	{"empty", "", `! multipart: body: ends before its last delimiter (400)`},
+	{"field without colon", "--B\r\nA 1\r\n\r\nx\r\n--B--", `! multipart: part header: has a line without a colon (400)`},
+	{"delimiter instead of the empty line", "--B\r\nA: 1\r\n--B--\r\n\r\n", `! multipart: part header: has a line without a colon (400)`},
+	{"field without name", "--B\r\n: 1\r\n\r\nx\r\n--B--", `! multipart: part header: has a field whose name is no token (400)`},
+	{"fold without field", "--B\r\n A: 1\r\n\r\nx\r\n--B--", `! multipart: part header: has a field whose name is no token (400)`},
+	{"NUL in a field", "--B\r\nA: \x00\r\n\r\nx\r\n--B--", `! multipart: part header: has a control byte in a value (400)`},
+	{"bare LF in a field", "--B\r\nA: 1\nB: 2\r\n\r\nx\r\n--B--", `! multipart: part header: has a control byte in a value (400)`},
+	{"header as large as may be", "--B\r\nA: " + strings.Repeat("x", 57) + "\r\n\r\ny\r\n--B--", `part{A=` + strings.Repeat("x", 57) + `}"y"last`},
+	{"header too large", "--B\r\nA: " + strings.Repeat("x", 58) + "\r\n\r\ny\r\n--B--", `! multipart: part header: is larger than is taken (431)`},
+	{"header without end", "--B\r\nA: " + strings.Repeat("x", 200), `! multipart: part header: is larger than is taken (431)`},
+	{"too many fields", "--B\r\nA: 1\r\nA: 2\r\nA: 3\r\nA: 4\r\n\r\ny\r\n--B--", `! multipart: part header: is larger than is taken (431)`},
+	{"too many parts", "--B" + strings.Repeat("\r\n\r\n--B", 5) + "--", `part{}"" part{}"" part{}"" part{}"" ! multipart: body: has more parts than are taken (413)`},
+	{"as many parts as may be", "--B" + strings.Repeat("\r\n\r\n--B", 4) + "--", `part{}"" part{}"" part{}"" part{}""last`},
+}
+
+var tight = Limits{Parts: 4, Head: 64, Fields: 3}
+
+func TestReader(t *testing.T) {
+	var r Reader // one for all: Begin must leave nothing of the last body
+	for _, c := range bodies {
+		rolestest.Splits(t, []byte(c.body), 20, func(how string, feed func(func([]byte))) {
+			if got := read(&r, mixed, tight, feed); got != c.want {
+				t.Errorf("%s, %s: %q\n got  %s\n want %s", c.name, how, c.body, got, c.want)
+			}
+		})
+		for i := range c.body {
+			got := read(&r, mixed, tight, func(f func([]byte)) { f([]byte(c.body[:i])); f([]byte(c.body[i:])) })
+			if got != c.want {
+				t.Errorf("%s, cut at %d: %q\n got  %s\n want %s", c.name, i, c.body, got, c.want)
+			}
+		}
+	}
+}
+
+// Limits that nobody set are the documented ones.
+func TestReaderDefaults(t *testing.T) {
+	for _, c := range []struct {
+		what, body string
+		status     int // 0: taken
+	}{
+		{"1000 parts", "--B" + strings.Repeat("\r\n\r\n--B", 1000) + "--", 0},
+		{"1001 parts", "--B" + strings.Repeat("\r\n\r\n--B", 1001) + "--", 413},
+		{"32 fields", "--B\r\n" + strings.Repeat("A: 1\r\n", 32) + "\r\n\r\n--B--", 0},
+		{"33 fields", "--B\r\n" + strings.Repeat("A: 1\r\n", 33) + "\r\n\r\n--B--", 431},
+		{"8 KiB of header", "--B\r\nA: " + strings.Repeat("x", 8<<10-7) + "\r\n\r\n\r\n--B--", 0},
+		{"a byte more", "--B\r\nA: " + strings.Repeat("x", 8<<10-6) + "\r\n\r\n\r\n--B--", 431},
+	} {
+		var r Reader
+		if err := r.Begin([]byte(mixed), Limits{}, new(recorder)); err != nil {
+			t.Fatal(err)
+		}
+		r.Rx([]byte(c.body))
+		err := r.End()
+		var p *http.ProtocolError
+		if errors.As(err, &p); c.status == 0 && err != nil || c.status != 0 && (p == nil || p.Status != c.status) {
+			t.Errorf("%s: got %v, want status %d", c.what, err, c.status)
+		}
+	}
+}
+
+// A reader that has served once needs no more memory, in whatever pieces a body comes.
+func TestReaderAllocatesNothing(t *testing.T) {
+	body := []byte("--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n" + strings.Repeat("content\r\n--", 500) + "\r\n--B\r\nA: 1\r\n 2\r\n\r\nx\r\n--B--")
+	var r Reader
+	var h sink
+	ct := []byte(mixed)
+	for _, size := range []int{len(body), 7} {
+		round := func() {
+			if err := r.Begin(ct, Limits{}, &h); err != nil {
+				t.Fatal(err)
+			}
+			for b := body; len(b) > 0; b = b[min(size, len(b)):] {
+				r.Rx(b[:min(size, len(b))])
+			}
+			if err := r.End(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		round()
+		if n := testing.AllocsPerRun(100, round); n != 0 {
+			t.Errorf("pieces of %d bytes: %v allocations per body, want none", size, n)
+		}
+	}
+	if h.parts == 0 || h.bytes == 0 {
+		t.Error("the body was not read")
+	}
+}
+
+// sink counts.
+type sink struct{ parts, bytes int }
+
+func (s *sink) Part([]http.Field) { s.parts++ }
+func (s *sink) Body(b []byte)     { s.bytes += len(b) }
+func (s *sink) EndPart(bool)      {}
+
+func FuzzReader(f *testing.F) {
+	for _, c := range bodies {
+		f.Add([]byte(c.body), uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
+		var r Reader
+		whole := read(&r, mixed, tight, func(g func([]byte)) { g(b) })
+		if cap(r.head) > 1<<10 {
+			t.Fatalf("%d bytes are held for a header of at most %d", cap(r.head), tight.Head)
+		}
+		for how, feed := range map[string]func(func([]byte)){
+			"byte by byte": func(g func([]byte)) {
+				for i := range b {
+					g(b[i : i+1])
+				}
+			},
+			"pieces": func(g func([]byte)) { rolestest.Pieces(seed, b, g) },
+		} {
+			if got := read(&r, mixed, tight, feed); got != whole {
+				t.Fatalf("%s: %q\n got  %s\n want %s", how, b, got, whole)
+			}
+		}
+	})
+}
+
+func BenchmarkReader(b *testing.B) {
+	body := []byte("--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n" + strings.Repeat("0123456789abcde\r", 4096) + "\r\n--B--")
+	var r Reader
+	var h sink
+	ct := []byte(mixed)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Begin(ct, Limits{}, &h)
+		r.Rx(body)
+		r.End()
+	}
+}
