@@ -97,6 +97,41 @@ func TestALPN(t *testing.T) {
 	}
 }
 
+// TestPollOnH1: a stream that polls a server of HTTP/1.1 does not hold up those behind it.
+func TestPollOnH1(t *testing.T) {
+	p := newPKI(t, "127.0.0.1")
+	release := make(chan struct{})
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/poll" {
+			<-release
+		}
+		io.WriteString(w, r.URL.Path)
+	}))
+	s.TLS = &stdtls.Config{Certificates: []stdtls.Certificate{p.pair}}
+	s.StartTLS()
+	defer s.Close()
+	l, cli := secureClient(t, p, s.Listener.Addr().(*net.TCPAddr).Port,
+		`"protocol":"h2","http_url":"/poll","long_poll":true}},{"other":{"endpoint":"127.0.0.1","port":`+
+			fmt.Sprint(s.Listener.Addr().(*net.TCPAddr).Port)+`,"tls":true,"tls_trust_store":"lab","opportunistic":true,"protocol":"h2"`)
+	make := func(typ string) *told {
+		c := &told{Builder: new(strings.Builder)}
+		h, err := cli.Create(ss.Info{StreamType: typ, New: func(*ss.Handle) ss.Stream { return c }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Connect()
+		return c
+	}
+	polls := make("cli")
+	a, b := make("other"), make("other")
+	serviceUntil(t, l, func() bool { return a.end && b.end })
+	close(release)
+	serviceUntil(t, l, func() bool { return polls.end })
+	if got := cli.Net().Counters.Dialled; got != 2 {
+		t.Errorf("connections: got %d, want 2: the poll's, and one for the others", got)
+	}
+}
+
 // secureClient is a runtime on real sockets whose stream type "cli" goes to a port over TLS.
 func secureClient(t *testing.T, p pki, port int, keys string) (*loop.Loop, *ss.Runtime) {
 	t.Helper()

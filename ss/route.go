@@ -43,7 +43,7 @@ func (p *httpPool) route(key connKey) *route {
 // that are free for it, latest first. Streams of protocol h2 share: conns are all that take exchanges or may
 // come to, oldest first. One is made for the first stream, and the others wait for it; a further one is made
 // when the peer's limit leaves no room, up to Config.SharedMax. Where the server speaks HTTP/1.1, the streams
-// go one after another on one connection.
+// go one after another on one connection, and those that poll have one each.
 type route struct {
 	pool  *httpPool
 	key   connKey
@@ -113,7 +113,10 @@ func (r *route) grow() {
 	n := 0
 	for c := r.conns; c != nil; c = c.next {
 		switch {
-		case c.phase == connConnecting || c.h2 == nil:
+		case c.phase == connConnecting:
+			return
+		case c.h2 == nil && c.last.pol.HTTP.LongPoll: // its user may keep it for ever
+		case c.h2 == nil:
 			return
 		case c.trusted():
 			n++

@@ -171,3 +171,20 @@ func TestShareLimitZero(t *testing.T) {
 		w.wantLife("a stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 	}
 }
+
+// TestShareNot: streams that grant their peers different windows do not share, since a connection announces one;
+// nor do streams of h1 and h2.
+func TestShareNot(t *testing.T) {
+	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w.frames("raw", func(p *framePeer) { p.onReq = nil })
+	for _, credit := range []int32{0, 1000, 2000, 1000, 0} {
+		s := newScriptOf(w)
+		h, err := w.cli.rt.Create(ss.Info{StreamType: "b", ManualInitialTxCredit: credit, New: func(h *ss.Handle) ss.Stream { s.h = h; return s }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Connect()
+	}
+	w.pass(100 * time.Millisecond)
+	w.wantConns(3)
+}
