@@ -1,0 +1,135 @@
+package interop
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/ss"
+)
+
+// crowd is as many streams as one has members, which end with their first transaction.
+type crowd struct {
+	scene *scene
+	left  int
+	bad   []string
+}
+
+// member is one of a crowd.
+type member struct {
+	c      *crowd
+	path   string
+	want   string
+	got    strings.Builder
+	states []ss.State
+}
+
+// State implements ss.Stream.
+func (m *member) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
+	m.states = append(m.states, s)
+	switch s {
+	case ss.Disconnected, ss.AllRetriesFailed:
+		if told := names(m.states); told != "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED" || m.got.String() != m.want {
+			m.c.bad = append(m.c.bad, fmt.Sprintf("%s: %d bytes, %s, cause %v", m.path, m.got.Len(), told, n.Cause))
+		}
+		return ss.DestroyMe
+	case ss.Destroying:
+		if m.c.left--; m.c.left == 0 {
+			m.c.scene.rt.Drain(m.c.scene.loop.Stop)
+		}
+	}
+	return ss.OK
+}
+
+// Rx implements ss.Stream.
+func (m *member) Rx(_ *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+	m.got.Write(b)
+	return ss.OK
+}
+
+// Tx implements ss.Stream.
+func (m *member) Tx(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
+
+// gather has n streams of a type fetch a path at once, and returns what went otherwise than wished.
+func (s *scene) gather(n int, streamType, path, want string) []string {
+	s.t.Helper()
+	c := &crowd{scene: s, left: n}
+	for range n {
+		m := &member{c: c, path: path, want: want}
+		h, err := s.rt.Create(ss.Info{StreamType: streamType, New: func(*ss.Handle) ss.Stream { return m }})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if err := h.SetMetadataString("path", path); err != nil {
+			s.t.Fatal(err)
+		}
+		h.Connect()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.loop.Run(ctx); err != nil {
+		s.t.Fatal(err)
+	}
+	if c.left > 0 {
+		var dump strings.Builder
+		s.rt.Dump(&dump)
+		s.t.Fatalf("%d streams did not end within %v\n%s", c.left, patience, &dump)
+	}
+	return c.bad
+}
+
+// Streams that share a connection to nginx all get their answer: nginx refuses those above its limit, and sends the
+// client away from every connection after ten requests.
+func TestSharedWithNginx(t *testing.T) {
+	const text = "hello from nginx\n"
+	big := strings.Repeat("0123456789abcdef", 1<<14)
+	root := authority(t, "root")
+	server := root.issue(t, "127.0.0.1", ecKey(t), nil)
+	for _, c := range []struct {
+		name, listen, conf string
+		secure             bool
+		path, want         string
+		n, least, most     int // streams, and connections
+	}{
+		{"clear", "http2", "keepalive_requests 10000;", false, "/hello", text, 100, 1, 1},
+		{"clear, large", "http2", "keepalive_requests 10000;", false, "/big", big, 30, 1, 1},
+		{"clear, limited", "http2", "keepalive_requests 10000; http2_max_concurrent_streams 4;", false, "/hello", text, 60, 1, 2},
+		{"clear, sent away", "http2", "keepalive_requests 10;", false, "/hello", text, 95, 10, 12},
+		{"clear, large, limited and sent away", "http2", "keepalive_requests 10; http2_max_concurrent_streams 4;", false, "/big", big, 40, 4, 8},
+		{"TLS", "ssl http2", "keepalive_requests 10000;", true, "/hello", text, 100, 1, 1},
+		{"TLS, HTTP/1.1", "ssl", "", true, "/hello", text, 20, 1, 1},
+		{"TLS, HTTP/1.1, each closed", "ssl", "keepalive_requests 1;", true, "/hello", text, 6, 6, 6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			port := freePort(t)
+			if c.secure {
+				c.conf += "ssl_certificate " + server.pem + "; ssl_certificate_key " + server.pkey + ";"
+			}
+			n := startNginx(t, "", "listen 127.0.0.1:"+port+" "+c.listen+"; "+c.conf, "hello", text, "big", big)
+			where := `"endpoint":"127.0.0.1","opportunistic":true,"retry":"once"`
+			if c.secure {
+				where = "CLIENT"
+			}
+			s := newScene(t, securely(t, root, server, `{"get":{`+where+`,"port":`+port+`,"protocol":"h2","http_url":"${path}","metadata":[{"path":""}]}}`))
+			for _, bad := range s.gather(c.n, "get", c.path, c.want) {
+				t.Error(bad)
+			}
+			if k := s.rt.Counters; k.Failed != 0 || k.Attempts != uint64(c.n) {
+				t.Errorf("attempts: %d, of them failed: %d; want %d and none", k.Attempts, k.Failed, c.n)
+			}
+			if got := int(s.rt.Net().Counters.Dialled); got < c.least || got > c.most {
+				t.Errorf("connections: got %d, want %d to %d", got, c.least, c.most)
+			}
+			n.down()
+			b, err := os.ReadFile(n.dir + "/access.log")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Count(string(b), " "+c.path+" 200\n"); got != c.n {
+				t.Errorf("answers that nginx gave: got %d, want %d", got, c.n)
+			}
+		})
+	}
+}
