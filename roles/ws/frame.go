@@ -1,0 +1,112 @@
+package ws
+
+import "encoding/binary"
+
+// Opcodes of RFC 6455 s.5.2.
+const (
+	opContinuation = 0x0
+	opText         = 0x1
+	opBinary       = 0x2
+	opClose        = 0x8
+	opPing         = 0x9
+	opPong         = 0xa
+)
+
+// The bits of a frame's first two octets.
+const (
+	bitFin  = 0x80
+	bitRSV1 = 0x40 // permessage-deflate: the message is compressed (RFC 7692 s.6)
+	bitsRSV = 0x70
+	bitMask = 0x80
+)
+
+// maxControl is the longest payload of a control frame, and the longest length that fits into a frame's
+// second octet (RFC 6455 s.5.5).
+const maxControl = 125
+
+// maxHeader is the longest frame header: two octets, a length of 64 bits, a key.
+const maxHeader = 2 + 8 + 4
+
+// header is a frame's, without its length on the wire.
+type header struct {
+	bits   byte // the first octet
+	masked bool
+	key    uint32 // as mask wants it
+	length uint64
+}
+
+func (h *header) op() byte      { return h.bits & 0x0f }
+func (h *header) fin() bool     { return h.bits&bitFin != 0 }
+func (h *header) control() bool { return h.bits&0x08 != 0 }
+
+// parse reads the header in front of b and returns its length, 0 if b has not all of it. A fault shows
+// as soon as the octets do that have it. masked says what the peer must do, rsv1 whether it may
+// compress.
+func (h *header) parse(b []byte, masked, rsv1 bool) (n int, f *fault) {
+	h.bits = b[0]
+	switch {
+	case h.bits&bitsRSV&^bitRSV1 != 0, h.bits&bitRSV1 != 0 && (!rsv1 || h.control()):
+		return 0, errReserved
+	case h.op() > opPong, h.op() > opBinary && h.op() < opClose:
+		return 0, errOpcode
+	case h.control() && !h.fin():
+		return 0, errControlFin
+	}
+	if len(b) < 2 {
+		return 0, nil
+	}
+	h.masked = b[1]&bitMask != 0
+	h.length = uint64(b[1] &^ bitMask)
+	n = 2
+	switch {
+	case h.masked && !masked:
+		return 0, errMasked
+	case !h.masked && masked:
+		return 0, errUnmasked
+	case h.length > maxControl && h.control():
+		return 0, errControlLong
+	case h.length == 126:
+		if len(b) < 4 {
+			return 0, nil
+		}
+		h.length = uint64(binary.BigEndian.Uint16(b[2:]))
+		if n = 4; h.length <= maxControl {
+			return 0, errLonger
+		}
+	case h.length == 127:
+		if len(b) > 2 && b[2]&0x80 != 0 {
+			return 0, errLength63
+		}
+		if len(b) < 10 {
+			return 0, nil
+		}
+		h.length = binary.BigEndian.Uint64(b[2:])
+		if n = 10; h.length <= 0xffff {
+			return 0, errLonger
+		}
+	}
+	if !masked {
+		return n, nil
+	}
+	if len(b) < n+4 {
+		return 0, nil
+	}
+	h.key = binary.LittleEndian.Uint32(b[n:])
+	return n + 4, nil
+}
+
+// putHeader writes the header of a payload of n octets, at most 65,535, in front of b, without a key,
+// and returns its length: 2 or 4.
+func putHeader(b []byte, bits byte, masked bool, n int) int {
+	var m byte
+	if masked {
+		m = bitMask
+	}
+	b[0] = bits
+	if n <= maxControl {
+		b[1] = m | byte(n)
+		return 2
+	}
+	b[1], b[2], b[3] = m|126, byte(n>>8), byte(n)
+	return 4
+}
