@@ -1,0 +1,377 @@
+package ws
+
+import "encoding/binary"
+
+// inflater undoes DEFLATE (RFC 1951). It is fed, where the libraries read: they take "nothing there for
+// now" for the end, and so would need a coroutine or all of a message's input at once. It stops between any
+// two symbols, holds no input beyond the bits of one, and a stream that goes on behind its last block, as
+// RFC 7692 s.7.2.3.4 lets messages do, is nothing special to it.
+type inflater struct {
+	buf  [window + chunk]byte
+	from int // what lies before was passed on
+	to   int // where the next octet goes; what lies before is history
+	most int // how far back the peer may refer
+
+	bits uint64
+	n    uint  // how many of bits are valid
+	skip uint8 // bits of the next octet that were used before it was given back
+
+	step  step
+	final bool // the present block, or the one before, is the last of its stream
+	left  int  // octets of a stored block
+
+	nlit, ndist, nlens int // of a dynamic block's head: how many lengths
+	have               int // and how many have come
+	lens               [288 + 32]uint8
+	lit, dist          []entry
+	litTable           [litSize]entry
+	distTable          [distSize]entry
+	lensTable          [lensSize]entry
+}
+
+const (
+	window = 32 << 10 // the farthest that DEFLATE refers back
+	chunk  = 16 << 10 // what is passed on at a time
+	// match is the longest that one symbol can bring.
+	match = 258
+)
+
+// step is what an inflater expects next.
+type step uint8
+
+const (
+	stepBlock step = iota // a block's head
+	stepStored
+	stepStoredData
+	stepDynamic // a dynamic block's head, in three steps
+	stepLens
+	stepCodes
+	stepSymbols
+)
+
+// progress is why feed stops.
+type progress uint8
+
+const (
+	starved progress = iota // it needs more input
+	full                    // its output must be taken before it can go on; some input is left for certain
+	corrupt                 // this is no DEFLATE
+)
+
+// reset makes z begin a stream behind hist, with references as far back as 1<<bits.
+func (z *inflater) reset(hist []byte, bits uint8) {
+	z.bits, z.n, z.skip = 0, 0, 0
+	z.step, z.final = stepBlock, false
+	z.to = copy(z.buf[:], hist)
+	z.from, z.most = z.to, 1<<bits
+}
+
+// output is what has come out since the last call. Valid until feed is called again.
+func (z *inflater) output() []byte {
+	b := z.buf[z.from:z.to]
+	z.from = z.to
+	return b
+}
+
+// history is what the stream may refer to from here on.
+func (z *inflater) history() []byte { return z.buf[max(0, z.to-z.most):z.to] }
+
+// between tells whether all blocks are complete, and nothing has been said of a next one.
+func (z *inflater) between() bool { return z.step == stepBlock && z.n == 0 }
+
+// done tells whether a stream has ended that its sender called the last.
+func (z *inflater) done() bool { return z.final && z.between() }
+
+// feed takes input, and returns how much it used. All output must have been taken.
+func (z *inflater) feed(in []byte) (used int, p progress) {
+	if z.to > window {
+		z.to = copy(z.buf[:], z.buf[z.to-window:z.to])
+	}
+	z.from = z.to
+	if z.skip > 0 && len(in) > 0 {
+		z.bits, z.n = uint64(in[0])>>z.skip, 8-uint(z.skip)
+		z.skip = 0
+		used = 1
+	}
+	for again := true; again; {
+		switch z.step {
+		case stepSymbols:
+			used, p, again = z.symbols(in, used)
+		case stepStoredData:
+			used, p, again = z.stored(in, used)
+		default:
+			used, p, again = z.head(in, used)
+		}
+	}
+	if p == full {
+		// The bits that are left came in this call: those from before it are long used up, since a whole
+		// chunk has come out. Their octets are given back, and be it one that is used but for nothing, so
+		// that the caller has something to come back with.
+		k := max(1, (z.n+7)/8)
+		used -= int(k)
+		z.skip = uint8(8*k - z.n)
+		z.bits, z.n = 0, 0
+	}
+	return used, p
+}
+
+// need has at least n bits ready, n at most 56, if the input has them.
+func (z *inflater) need(n uint, in []byte, i int) (int, bool) {
+	for z.n < n {
+		if i == len(in) {
+			return i, false
+		}
+		z.bits |= uint64(in[i]) << z.n
+		z.n += 8
+		i++
+	}
+	return i, true
+}
+
+// take uses n bits.
+func (z *inflater) take(n uint) uint {
+	v := uint(z.bits & (1<<n - 1))
+	z.bits >>= n
+	z.n -= n
+	return v
+}
+
+// head takes the next part of a block's head (RFC 1951 s.3.2.3).
+func (z *inflater) head(in []byte, i int) (_ int, p progress, again bool) {
+	ok := false
+	switch z.step {
+	case stepBlock:
+		if i, ok = z.need(3, in, i); !ok {
+			return i, starved, false
+		}
+		z.final = z.take(1) == 1
+		switch z.take(2) {
+		case 0:
+			z.take(z.n & 7)
+			z.step = stepStored
+		case 1:
+			z.lit, z.dist = fixedLit, fixedDist
+			z.step = stepSymbols
+		case 2:
+			z.step = stepDynamic
+		default:
+			return i, corrupt, false
+		}
+	case stepStored:
+		if i, ok = z.need(32, in, i); !ok {
+			return i, starved, false
+		}
+		z.left = int(z.take(16))
+		if int(z.take(16)) != z.left^0xffff {
+			return i, corrupt, false
+		}
+		z.step = stepStoredData
+	case stepDynamic:
+		if i, ok = z.need(14, in, i); !ok {
+			return i, starved, false
+		}
+		z.nlit, z.ndist, z.nlens = 257+int(z.take(5)), 1+int(z.take(5)), 4+int(z.take(4))
+		if z.nlit > 286 || z.ndist > 30 {
+			return i, corrupt, false
+		}
+		clear(z.lens[:19])
+		z.have, z.step = 0, stepLens
+	case stepLens:
+		for ; z.have < z.nlens; z.have++ {
+			if i, ok = z.need(3, in, i); !ok {
+				return i, starved, false
+			}
+			z.lens[lensOrder[z.have]] = uint8(z.take(3))
+		}
+		if [19]uint8(z.lens[:19]) == [19]uint8{} || !buildTable(z.lensTable[:], lensRoot, z.lens[:19], lensEntry) {
+			return i, corrupt, false
+		}
+		z.have, z.step = 0, stepCodes
+	case stepCodes:
+		return z.codes(in, i)
+	}
+	return i, starved, true
+}
+
+// lensOrder is in which order the lengths of the codes for lengths come.
+var lensOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
+
+// codes takes the lengths of a dynamic block's codes (RFC 1951 s.3.2.7).
+func (z *inflater) codes(in []byte, i int) (_ int, p progress, again bool) {
+	for z.have < z.nlit+z.ndist {
+		// A code has at most seven bits and seven more behind it. What is not there counts as zero, which
+		// does not matter to a code that is there in full.
+		i, _ = z.need(14, in, i)
+		e := z.lensTable[z.bits&(1<<lensRoot-1)]
+		n := e.length()
+		if n == 0 {
+			if z.n == 0 {
+				return i, starved, false
+			}
+			return i, corrupt, false
+		}
+		s := e.value()
+		if s < 16 {
+			if n > z.n {
+				return i, starved, false
+			}
+			z.take(n)
+			z.lens[z.have] = uint8(s)
+			z.have++
+			continue
+		}
+		r := [3]struct{ extra, base uint }{{2, 3}, {3, 3}, {7, 11}}[s-16]
+		if n+r.extra > z.n {
+			return i, starved, false
+		}
+		z.take(n)
+		times := int(r.base + z.take(r.extra))
+		var fill uint8
+		if s == 16 {
+			if z.have == 0 {
+				return i, corrupt, false
+			}
+			fill = z.lens[z.have-1]
+		}
+		if z.have+times > z.nlit+z.ndist {
+			return i, corrupt, false
+		}
+		for range times {
+			z.lens[z.have] = fill
+			z.have++
+		}
+	}
+	// A block that cannot end is none.
+	if z.lens[256] == 0 ||
+		!buildTable(z.litTable[:], litRoot, z.lens[:z.nlit], litEntry) ||
+		!buildTable(z.distTable[:], distRoot, z.lens[z.nlit:z.nlit+z.ndist], distEntry) {
+		return i, corrupt, false
+	}
+	z.lit, z.dist = z.litTable[:], z.distTable[:]
+	z.step = stepSymbols
+	return i, starved, true
+}
+
+// endBlock makes ready for the next block. Behind the last one of a stream the next stream begins, on the
+// border of an octet.
+func (z *inflater) endBlock() {
+	z.step = stepBlock
+	if z.final {
+		z.take(z.n & 7)
+	}
+}
+
+// stored copies the octets of a stored block.
+func (z *inflater) stored(in []byte, i int) (_ int, p progress, again bool) {
+	for z.n > 0 && z.left > 0 && z.to < len(z.buf) {
+		z.buf[z.to] = byte(z.take(8))
+		z.to++
+		z.left--
+	}
+	n := copy(z.buf[z.to:], in[i:min(len(in), i+z.left)])
+	z.to += n
+	z.left -= n
+	i += n
+	switch {
+	case z.left == 0:
+		z.endBlock()
+		return i, starved, true
+	case z.to == len(z.buf):
+		return i, full, false
+	}
+	return i, starved, false
+}
+
+// symbols takes literals and references (RFC 1951 s.3.2.5) until the block ends. It is the hot loop: what
+// it needs stands in locals.
+func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
+	const roots = 1<<litRoot - 1
+	lit, dist := z.lit[:litSize], z.dist[:distSize]
+	bits, n, to := z.bits, z.n, z.to
+	for {
+		if to > len(z.buf)-match {
+			p = full
+			break
+		}
+		// A reference has at most 15+5+15+13 = 48 bits. As long as there is input for all of it nothing
+		// else is asked; at its end the bits are counted.
+		if len(in)-i >= 8 {
+			bits |= binary.LittleEndian.Uint64(in[i:]) << n
+			i += int(63-n) >> 3
+			n |= 56
+		} else {
+			for n < 56 && i < len(in) {
+				bits |= uint64(in[i]) << n
+				n += 8
+				i++
+			}
+		}
+		e := lit[bits&roots]
+		if e&entryPart != 0 {
+			e = lit[uint64(e.value())+bits>>litRoot&(1<<e.extra()-1)]
+		}
+		used := e.length()
+		if used > n || used == 0 && n == 0 {
+			break
+		}
+		if e&entryLiteral != 0 {
+			z.buf[to] = byte(e >> 8)
+			to++
+			bits >>= used
+			n -= used
+			// Literals come in rows, and the bits last for more than one.
+			for n >= 15 {
+				e = lit[bits&roots]
+				if e&entryLiteral == 0 || to > len(z.buf)-match {
+					break
+				}
+				z.buf[to] = byte(e >> 8)
+				to++
+				bits >>= e.length()
+				n -= e.length()
+			}
+			continue
+		}
+		if e&entryEnd != 0 {
+			z.bits, z.n, z.to = bits>>used, n-used, to
+			z.mask()
+			z.endBlock()
+			return i, starved, true
+		}
+		if used == 0 {
+			return i, corrupt, false
+		}
+		length := int(e.value()) + int(bits>>used&(1<<e.extra()-1))
+		used += e.extra()
+		d := dist[bits>>used&(1<<distRoot-1)]
+		if d&entryPart != 0 {
+			d = dist[uint64(d.value())+bits>>(used+distRoot)&(1<<d.extra()-1)]
+		}
+		if d.length() == 0 {
+			if used >= n {
+				break
+			}
+			return i, corrupt, false
+		}
+		used += d.length()
+		back := int(d.value()) + int(bits>>used&(1<<d.extra()-1))
+		if used += d.extra(); used > n {
+			break
+		}
+		if back > to || back > z.most {
+			return i, corrupt, false
+		}
+		bits >>= used
+		n -= used
+		end := to + length
+		for from := to - back; to < end; {
+			to += copy(z.buf[to:end], z.buf[from:to])
+		}
+	}
+	z.bits, z.n, z.to = bits, n, to
+	z.mask()
+	return i, p, false
+}
+
+// mask clears bits that are not valid: a fast read leaves some of octets that were not used.
+func (z *inflater) mask() { z.bits &= 1<<z.n - 1 }

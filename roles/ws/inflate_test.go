@@ -1,0 +1,288 @@
+package ws
+
+import (
+	"bytes"
+	"compress/flate"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	kflate "github.com/klauspost/compress/flate"
+
+	"github.com/millrace/millrace/roles/rolestest"
+)
+
+// inflateAll feeds b to a new inflater as feed cuts it, and returns what comes out; ok is false if it is
+// corrupt, and whole tells whether it ended between two blocks.
+func inflateAll(b []byte, hist string, feed func(func([]byte))) (out []byte, ok, whole bool) {
+	z := new(inflater)
+	z.reset([]byte(hist), 15)
+	ok = true
+	var left []byte // what was given back
+	feed(func(p []byte) {
+		p = append(left, p...)
+		for ok {
+			n, st := z.feed(p)
+			out = append(out, z.output()...)
+			p = p[n:]
+			if st == full && len(p) == 0 {
+				panic("full, and no input left")
+			}
+			if ok = st != corrupt; st != full {
+				break
+			}
+		}
+		left = bytes.Clone(p)
+	})
+	return out, ok, z.between()
+}
+
+// library is what compress/flate makes of b: nil where a stream ends, io.ErrUnexpectedEOF where one goes on.
+func library(b []byte) (out []byte, err error) {
+	return io.ReadAll(flate.NewReader(bytes.NewReader(b)))
+}
+
+// prose is text that compresses as text does.
+func prose(n int) string {
+	r := rand.New(rand.NewPCG(7, 7))
+	words := strings.Fields("the a of stream wheel water mill race sluice turns under over when while stone grain flour runs and never stops again 12 345 {\"id\": \"name\",")
+	var b strings.Builder
+	for b.Len() < n {
+		b.WriteString(words[r.IntN(len(words))])
+		b.WriteByte(' ')
+	}
+	return b.String()[:n]
+}
+
+func noise(n int) string {
+	r := rand.New(rand.NewPCG(8, 8))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return string(b)
+}
+
+func TestInflate(t *testing.T) {
+	for _, r := range []struct{ name, s string }{
+		{"nothing", ""},
+		{"an octet", "a"},
+		{"a word", "Hello"},
+		{"one octet often", strings.Repeat("x", 200000)},
+		{"two octets often", strings.Repeat("xy", 50000)},
+		{"prose", prose(100000)},
+		{"noise", noise(100000)},
+		{"noise and its repetition a window later", noise(32768) + noise(32768)},
+		{"prose in noise", noise(20000) + prose(20000) + noise(20000)},
+	} {
+		for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
+			var b bytes.Buffer
+			w, _ := flate.NewWriter(&b, level)
+			for rest := r.s; len(rest) > 0; {
+				n := min(len(rest), 30000)
+				io.WriteString(w, rest[:n])
+				w.Flush()
+				rest = rest[n:]
+			}
+			w.Close()
+			splits := 2
+			if b.Len() > 50000 {
+				splits = 0
+			}
+			rolestest.Splits(t, b.Bytes(), splits, func(how string, feed func(func([]byte))) {
+				out, ok, whole := inflateAll(nil, "", func(f func([]byte)) {})
+				if len(out) != 0 || !ok || !whole {
+					t.Fatal("no input is not nothing")
+				}
+				if out, ok, whole = inflateAll(b.Bytes(), "", feed); string(out) != r.s || !ok || !whole {
+					t.Errorf("%s, level %d, %s: %d octets, want %d; ok %v, whole %v", r.name, level, how, len(out), len(r.s), ok, whole)
+				}
+			})
+		}
+	}
+}
+
+// TestInflateCorrupt: what is wrong with a stream is seen, and seen at once.
+func TestInflateCorrupt(t *testing.T) {
+	for _, r := range []struct {
+		name string
+		b    string
+	}{
+		{"block type 3", "\x07"},
+		{"stored length and its complement differ", "\x00\x05\x00\x00\x00"},
+		{"287 lengths of literals", "\xf5\x00\x00"},
+		{"31 lengths of distances", "\x05\x1e\x00"},
+		{"reference before the beginning", "\x03\x02\x00"},
+		{"lengths' code oversubscribed", "\x04\x00\xfe\xff\xff\xff\xff"},
+		{"lengths' code incomplete", "\x04\x00\x12\x00\x00\x00\x00\x00\x00"},
+		{"repeats the length before the first", "\x04\x20\x40\x00\x00\x00\x00\x00\x40\x02"},
+		{"fixed code that stands for nothing", "\x1b\x03"},
+	} {
+		out, ok, _ := inflateAll(nil, "", func(f func([]byte)) {
+			for i := range len(r.b) {
+				f([]byte(r.b[i : i+1]))
+			}
+		})
+		_, err := library([]byte(r.b))
+		if ok || err == nil || err == io.ErrUnexpectedEOF {
+			t.Errorf("%s: ok %v with %q out, compress/flate says %v; want it refused", r.name, ok, out, err)
+		}
+	}
+}
+
+// TestInflateWindow: nothing is referred to that lies outside of the window agreed upon.
+func TestInflateWindow(t *testing.T) {
+	s := noise(300) + noise(300)
+	b := []byte(deflated(s, ""))
+	for bits, want := range map[uint8]progress{8: corrupt, 9: starved, 15: starved} {
+		z := new(inflater)
+		z.reset(nil, bits)
+		if _, st := z.feed(b); st != want {
+			t.Errorf("distance 300 in a window of %d bits: %v, want %v", bits, st, want)
+		}
+	}
+}
+
+func TestInflateHistory(t *testing.T) {
+	hist := prose(40000)
+	b := []byte(deflated(hist[20000:30000], hist))
+	out, ok, _ := inflateAll(b, hist[len(hist)-window:], func(f func([]byte)) { f(b) })
+	if string(out) != hist[20000:30000] || !ok {
+		t.Errorf("%d octets out, ok %v", len(out), ok)
+	}
+	z := new(inflater)
+	z.reset([]byte(hist[:window]), 10)
+	if h := z.history(); string(h) != hist[window-1024:window] {
+		t.Errorf("history has %d octets, want the last 1024", len(h))
+	}
+}
+
+// FuzzInflate compares with compress/flate, in any cut.
+func FuzzInflate(f *testing.F) {
+	for _, s := range []string{"", "Hello", prose(300), noise(50), strings.Repeat("x", 1000)} {
+		f.Add([]byte(deflated(s, "")), uint64(1))
+		f.Add([]byte(deflated(s, "")+string(tail)), uint64(2))
+	}
+	f.Add([]byte("\xf3\x48\xcd\xc9\xc9\x07\x00"), uint64(3))
+	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
+		whole, okWhole, _ := inflateAll(b, "", func(f func([]byte)) { f(b) })
+		cut, okCut, _ := inflateAll(b, "", func(f func([]byte)) { rolestest.Pieces(seed, b, f) })
+		if okWhole != okCut || okWhole && !bytes.Equal(whole, cut) {
+			t.Fatalf("whole: %d octets, ok %v; in pieces: %d, %v", len(whole), okWhole, len(cut), okCut)
+		}
+		// Behind the last block of a stream compress/flate stops and we go on. In front of it, it takes
+		// blocks that cannot end, and we do not.
+		want, err := library(b)
+		if err == nil && !bytes.HasPrefix(whole, want) {
+			t.Fatalf("%d octets, ok %v; compress/flate: %d", len(whole), okWhole, len(want))
+		}
+		if okWhole && err != nil && err != io.ErrUnexpectedEOF {
+			// A code without any symbol is refused when it is met, of which one bit of it may be part.
+			_, okWhole, _ = inflateAll(nil, "", func(f func([]byte)) { f(append(b, 0)) })
+		}
+		if okWhole && (err != nil && err != io.ErrUnexpectedEOF || !bytes.HasPrefix(whole, want)) {
+			t.Fatalf("%d octets are good; compress/flate: %d, %v", len(whole), len(want), err)
+		}
+	})
+}
+
+// pulled is the way that was not taken: a library's reader in a coroutine that is parked when input is
+// wanting, or output to be taken.
+type pulled struct {
+	in    []byte
+	out   []byte
+	yield func(int) bool
+	r     io.ReadCloser
+}
+
+func (p *pulled) Read(b []byte) (int, error) {
+	for len(p.in) == 0 {
+		if !p.yield(-1) {
+			return 0, io.EOF
+		}
+	}
+	n := copy(b, p.in)
+	p.in = p.in[n:]
+	return n, nil
+}
+
+func (p *pulled) ReadByte() (byte, error) {
+	for len(p.in) == 0 {
+		if !p.yield(-1) {
+			return 0, io.EOF
+		}
+	}
+	c := p.in[0]
+	p.in = p.in[1:]
+	return c, nil
+}
+
+func (p *pulled) run(yield func(int) bool) {
+	p.yield = yield
+	p.r = kflate.NewReader(p)
+	for {
+		n, err := p.r.Read(p.out)
+		if err != nil || !yield(n) {
+			return
+		}
+	}
+}
+
+// BenchmarkInflate weighs the inflater against a library's in a coroutine, with the message in pieces as
+// they come from the network.
+func BenchmarkInflate(b *testing.B) {
+	for _, n := range []int{64, 1024, 16 << 10, 256 << 10} {
+		msg := []byte(deflated(prose(n), "") + string(tail))
+		b.Run(fmt.Sprintf("%d/fed", n), func(b *testing.B) {
+			z := new(inflater)
+			b.SetBytes(int64(n))
+			b.ReportAllocs()
+			for b.Loop() {
+				z.reset(nil, 15)
+				total := 0
+				for rest := msg; len(rest) > 0; {
+					k, st := z.feed(rest[:min(len(rest), 1400)])
+					total += len(z.output())
+					if st == corrupt {
+						b.Fatal("corrupt")
+					}
+					rest = rest[k:]
+				}
+				if total != n {
+					b.Fatal(total)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("%d/coroutine", n), func(b *testing.B) {
+			p := &pulled{out: make([]byte, chunk)}
+			next, stop := iter.Pull(p.run)
+			defer stop()
+			next()
+			b.SetBytes(int64(n))
+			b.ReportAllocs()
+			for b.Loop() {
+				total := 0
+				for rest := msg; len(rest) > 0; {
+					k := min(len(rest), 1400)
+					p.in, rest = rest[:k], rest[k:]
+					for {
+						k, ok := next()
+						if !ok {
+							b.Fatal("over")
+						}
+						if k < 0 {
+							break
+						}
+						total += k
+					}
+				}
+				if total != n {
+					b.Fatal(total)
+				}
+			}
+		})
+	}
+}
