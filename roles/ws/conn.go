@@ -1,0 +1,324 @@
+package ws
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles"
+)
+
+// Flags say where in a message a piece stands, and what the message is.
+type Flags uint8
+
+// The flags. A message in one piece is both First and Last; Binary stands on each of its pieces, or on
+// none, and then it is text.
+const (
+	First Flags = 1 << iota
+	Last
+	Binary
+)
+
+// Handler is told what happens on a Conn. Slices are views, valid during the call.
+type Handler interface {
+	// Opened says that messages can flow, both ways.
+	Opened(c *Conn)
+	// Rx is the next piece of the peer's message, as it arrived; it is empty only where an empty piece
+	// has something to say: that the message begins or ends. Pieces of text may end inside a character.
+	// If the handler has asked for Writable, that comes before the next piece, if the transport takes
+	// anything at all.
+	Rx(c *Conn, b []byte, f Flags)
+	// Writable answers WantWrite: Room has something to give.
+	Writable(c *Conn)
+	// Pong is the payload of a Pong, to a Ping of ours or unasked. Any octet proves as well that the peer
+	// is there, and is not told.
+	Pong(c *Conn, b []byte)
+	// Closing is the peer's Close frame: NoCode if it has none. Nothing comes after it. It is answered with
+	// the same code when the call is over, unless the handler answers it itself, or our own has been sent.
+	Closing(c *Conn, code Code, reason []byte)
+	// Closed is the last call. cause is nil after a closing handshake; else it wraps ErrAbnormal, or is
+	// an http.ProtocolError whose Status is the close code that the peer was told, or what the transport
+	// met.
+	Closed(c *Conn, cause error)
+}
+
+// state is what a Conn expects next.
+type state uint8
+
+const (
+	expectOpen    state = iota // Opened
+	expectFrame                // a frame
+	expectPayload              // more of a data frame's payload
+	expectEnd                  // the end of the peer's direction; what comes in is dropped
+	expectNothing              // the connection is over
+)
+
+// What a Conn has to remember besides.
+const (
+	isClient    uint32 = 1 << iota
+	wants              // the handler asked for Writable
+	paused             // the handler asked for no Rx
+	blocked            // input waits because its answer has no room
+	stopped            // the Lower is paused, for whatever reason
+	rxFin              // the present frame ends its message
+	rxBegun            // a message is under way, inwards
+	rxFirst            // and nothing of it has been passed on
+	rxBinary           // it is binary
+	rxPacked           // it is compressed
+	txBegun            // a message is under way, outwards
+	txPacked           // it is compressed
+	owesProbe          // a Ping waits for room
+	closeQueued        // our Close frame waits for room: see queued
+	closeSent          // our Close frame is sent
+	closeGot           // the peer's has come
+	ended              // the peer has ended its direction
+)
+
+// Conn is one end of a connection. It is a value to embed: call Init, then hand it to the transport as its
+// roles.Upper.
+//
+// Send calls (Room, Commit, Ping, Close) and Pause and Resume may be made at any time from the loop's
+// goroutine, also from inside a Handler's methods; none calls the Handler back before it returns.
+type Conn struct {
+	cfg    *Config
+	low    roles.Lower
+	h      Handler
+	packer *packer   // permessage-deflate, where it was agreed upon
+	valid  *Validity // the Config's, unless set
+	queued *farewell
+	heard  time.Duration // when the peer was last heard
+	due    time.Duration // of the closing handshake; before that, when a Ping was last sent
+	left   uint64        // octets of the present frame's payload that have not come
+	size   uint64        // octets of the present message
+	key    uint32        // turned to the next octet of payload
+	frames uint32        // of the present message
+	second uint32        // when control frames were last counted
+	flags  uint32
+	count  uint16 // and how many they were
+	state  state
+	text   text
+}
+
+// farewell is a Close frame that waits for room, and why.
+type farewell struct {
+	code   Code
+	reason string
+	cause  error // of a connection that fails
+}
+
+var _ roles.Upper = (*Conn)(nil)
+
+// Init makes c an end of a connection on l that tells h. agreed is what the handshake came to. c must not
+// be in use. A client's Config must have Rand.
+func (c *Conn) Init(cfg *Config, l roles.Lower, client bool, agreed Agreed, h Handler) {
+	if client && cfg.Rand == nil {
+		panic("ws: init: a client masks with Config.Rand, which is nil")
+	}
+	*c = Conn{cfg: cfg, low: l, h: h, valid: &cfg.Timeouts.Validity}
+	if client {
+		c.flags = isClient
+	}
+	if agreed.Deflate {
+		c.packer = newPacker(client, agreed.Params)
+	}
+}
+
+// SetHandler puts another Handler in place of the present one. It is told of what comes next.
+func (c *Conn) SetHandler(h Handler) { c.h = h }
+
+// SetValidity gives c checks of its own instead of the Config's. v is kept.
+func (c *Conn) SetValidity(v *Validity) {
+	c.valid = v
+	c.low.Rearm()
+}
+
+// Lower is what c stands on.
+func (c *Conn) Lower() roles.Lower { return c.low }
+
+// Compressed tells whether messages may be compressed: permessage-deflate was agreed upon.
+func (c *Conn) Compressed() bool { return c.packer != nil }
+
+// Label names the connection in reports: by what its Handler is called, if it says.
+func (c *Conn) Label() string {
+	if l, ok := c.h.(interface{ Label() string }); ok {
+		return l.Label()
+	}
+	return "ws connection"
+}
+
+func (c *Conn) is(f uint32) bool { return c.flags&f != 0 }
+
+// Pause stops Rx, and thereby the peer. Resume undoes it.
+func (c *Conn) Pause() {
+	c.flags |= paused
+	c.stop()
+}
+
+// Resume undoes Pause. The checks of validity begin anew, since nobody listened meanwhile.
+func (c *Conn) Resume() {
+	if !c.is(paused) {
+		return
+	}
+	c.flags &^= paused
+	c.heard = c.cfg.now
+	c.start()
+}
+
+// stop and start pause and resume the Lower, once each.
+func (c *Conn) stop() {
+	if !c.is(stopped) && c.state < expectEnd {
+		c.flags |= stopped
+		c.low.Pause()
+	}
+}
+
+func (c *Conn) start() {
+	if c.is(stopped) && (!c.is(paused|blocked) || c.state >= expectEnd) {
+		c.flags &^= stopped
+		c.low.Resume()
+	}
+}
+
+// Opened is roles.Upper's.
+func (c *Conn) Opened(now time.Duration) {
+	c.cfg.now, c.heard = now, now
+	if c.state != expectOpen {
+		return
+	}
+	c.cfg.Counters.Opened++
+	c.state = expectFrame
+	c.h.Opened(c)
+}
+
+// Writable is roles.Upper's.
+func (c *Conn) Writable(now time.Duration) {
+	c.cfg.now = now
+	if c.is(closeQueued) {
+		c.sendQueued()
+	}
+	if c.is(owesProbe) {
+		c.probe()
+	}
+	if c.is(blocked) {
+		c.flags &^= blocked
+		c.start()
+	}
+	if c.is(wants) && !c.is(closeQueued|closeSent) {
+		c.flags &^= wants
+		c.h.Writable(c)
+	}
+}
+
+// RxEnd is roles.Upper's.
+func (c *Conn) RxEnd(now time.Duration, _ int) {
+	c.cfg.now = now
+	c.flags |= ended
+	switch {
+	case c.state == expectNothing:
+	case c.is(closeGot) && c.is(closeQueued):
+		// Our Close frame is still owed, and can still be read.
+	case c.is(closeGot):
+		c.shut(nil)
+	case c.is(closeQueued) && c.queued.cause != nil:
+		c.shut(c.queued.cause)
+	default:
+		c.cfg.Counters.Abnormal++
+		c.shut(errEnded)
+	}
+}
+
+// Deadline is roles.Upper's.
+func (c *Conn) Deadline() time.Duration {
+	switch {
+	case c.state == expectNothing || c.state == expectOpen:
+		return 0
+	case c.is(closeQueued | closeSent):
+		return c.due
+	case c.is(paused):
+		return 0
+	}
+	var d time.Duration
+	if c.valid.Hangup > 0 {
+		d = c.heard + c.valid.Hangup
+	}
+	if c.valid.Ping > 0 {
+		if p := max(c.heard, c.due) + c.valid.Ping; d == 0 || p < d {
+			d = p
+		}
+	}
+	return d
+}
+
+// Timeout is roles.Upper's.
+func (c *Conn) Timeout(now time.Duration) {
+	c.cfg.now = now
+	d := c.Deadline()
+	switch {
+	case d == 0 || now < d:
+	case c.is(closeQueued):
+		c.cfg.Counters.Timeouts++
+		cause := c.queued.cause
+		if cause == nil {
+			cause = errStuck
+		}
+		c.drop(cause)
+	case c.is(closeSent) && c.is(closeGot):
+		// A client has waited for the server to end the connection: both Close frames went their way.
+		c.shut(nil)
+	case c.is(closeSent):
+		c.cfg.Counters.Timeouts++
+		c.drop(errNoBack)
+	case c.valid.Hangup > 0 && now >= c.heard+c.valid.Hangup:
+		c.cfg.Counters.Silent++
+		c.drop(errSilent)
+	default:
+		c.due = now
+		c.probe()
+	}
+}
+
+// Closed is roles.Upper's.
+func (c *Conn) Closed(cause error) {
+	if cause == nil && c.flags&(closeSent|closeGot) != closeSent|closeGot {
+		cause = errGone
+	}
+	c.state = expectNothing
+	c.forget()
+	if c.cfg.roomOf == c {
+		c.cfg.room, c.cfg.roomOf = nil, nil
+	}
+	c.h.Closed(c, cause)
+}
+
+// fail ends the connection because of the peer: it is told the fault's code, and nothing more is read.
+// It returns n, what Rx shall take for used.
+func (c *Conn) fail(f *fault, n int) int {
+	c.cfg.count(f)
+	c.state = expectEnd
+	c.forget()
+	if c.is(closeSent) {
+		c.shut(f)
+		return n
+	}
+	c.queued = &farewell{code: Code(f.Status), cause: f}
+	c.flags |= closeQueued
+	c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+	c.sendQueued()
+	return n
+}
+
+// forget gives back what compression holds. No message follows.
+func (c *Conn) forget() {
+	if c.packer != nil {
+		c.packer.close(c.cfg)
+	}
+}
+
+// shut ends the connection in order, behind what was sent; drop ends one whose peer does not answer.
+func (c *Conn) shut(cause error) {
+	c.state = expectNothing
+	c.low.Close(roles.Graceful, cause)
+}
+
+func (c *Conn) drop(cause error) {
+	c.state = expectNothing
+	c.low.Close(roles.Immediate, cause)
+}

@@ -1,0 +1,207 @@
+package ws
+
+import (
+	"encoding/binary"
+	"time"
+	"unicode/utf8"
+)
+
+// rxControl takes the control frame in front of b whose header has n octets, if all of it is there, and
+// returns its length, or 0. One that has no room for its answer waits, and so does all behind it: who
+// pings without reading the answers stops itself.
+func (c *Conn) rxControl(h *header, n int, b []byte) int {
+	end := n + int(h.length)
+	if len(b) < end {
+		return 0
+	}
+	if h.op() == opPing && !c.is(closeQueued|closeSent) && c.low.Room(end+4) == nil {
+		c.flags |= blocked
+		c.stop()
+		c.low.WantWrite()
+		return 0
+	}
+	if !c.mayControl() {
+		return c.fail(errControlOften, len(b))
+	}
+	p := b[n:end]
+	if h.masked {
+		mask(p, h.key)
+	}
+	switch h.op() {
+	case opPing:
+		c.cfg.Counters.Pings++
+		c.control(opPong, p)
+	case opPong:
+		c.h.Pong(c, p)
+	case opClose:
+		if f := c.rxClose(p); f != nil {
+			return c.fail(f, len(b))
+		}
+	}
+	return end
+}
+
+// mayControl counts a control frame, and tells whether so many may come.
+func (c *Conn) mayControl() bool {
+	most := c.cfg.Limits.Control
+	if most == 0 {
+		return true
+	}
+	if s := uint32(c.cfg.now / time.Second); s != c.second {
+		c.second, c.count = s, 0
+	}
+	if c.count == most {
+		return false
+	}
+	c.count++
+	return true
+}
+
+// rxClose is the peer's Close frame.
+func (c *Conn) rxClose(p []byte) *fault {
+	code, reason := NoCode, []byte(nil)
+	switch len(p) {
+	case 0:
+	case 1:
+		return errCloseShort
+	default:
+		code, reason = Code(binary.BigEndian.Uint16(p)), p[2:]
+		if !code.OnWire() {
+			return errCloseCode
+		}
+		if !utf8.Valid(reason) {
+			return errCloseText
+		}
+	}
+	c.flags |= closeGot
+	c.state = expectEnd
+	if c.is(closeSent) {
+		if !c.is(isClient) {
+			c.shut(nil)
+		}
+		c.h.Closing(c, code, reason)
+		return nil
+	}
+	c.h.Closing(c, code, reason)
+	if c.state == expectEnd && !c.is(closeQueued|closeSent) {
+		c.farewell(&farewell{code: code})
+	}
+	return nil
+}
+
+// Ping sends a Ping with this payload, of at most 125 octets. The error is ErrNoRoom, ErrClosing or wraps
+// ErrMisuse.
+func (c *Conn) Ping(payload []byte) error {
+	switch {
+	case len(payload) > maxControl:
+		return errPingLong
+	case !c.sends():
+		return ErrClosing
+	case !c.control(opPing, payload):
+		return ErrNoRoom
+	}
+	return nil
+}
+
+// probe sends a Ping because the peer is silent, now or when there is room.
+func (c *Conn) probe() {
+	c.flags &^= owesProbe
+	if !c.sends() {
+		return
+	}
+	if !c.control(opPing, nil) {
+		c.flags |= owesProbe
+		c.low.WantWrite()
+		return
+	}
+	c.cfg.Counters.Probes++
+}
+
+// Close begins the closing handshake: what was committed goes out first, then a Close frame with code,
+// or without one for NoCode, and reason, UTF-8 of at most 123 octets. A message under way is cut off.
+// Rx goes on until the peer's Close frame, which a handler that stays paused does not get to see; Closed
+// follows. Only the first Close counts. Errors wrap
+// ErrMisuse, and then nothing was done.
+func (c *Conn) Close(code Code, reason string) error {
+	switch {
+	case code != NoCode && !code.OnWire() || code == NoCode && reason != "":
+		return errCloseOwn
+	case len(reason) > maxControl-2 || !utf8.ValidString(reason):
+		return errCloseLong
+	case c.state == expectNothing || c.is(closeQueued|closeSent):
+		return nil
+	case c.state == expectOpen:
+		c.shut(nil)
+		return nil
+	}
+	c.farewell(&farewell{code: code, reason: reason})
+	c.low.Rearm()
+	return nil
+}
+
+func (c *Conn) farewell(w *farewell) {
+	c.queued = w
+	c.flags |= closeQueued
+	c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+	c.sendQueued()
+}
+
+// sendQueued sends our Close frame when there is room for it, and goes where the connection goes then.
+func (c *Conn) sendQueued() {
+	w := c.queued
+	var p [maxControl]byte
+	n := 0
+	if w.code != NoCode {
+		binary.BigEndian.PutUint16(p[:], uint16(w.code))
+		n = 2 + copy(p[2:], w.reason)
+	}
+	if !c.control(opClose, p[:n]) {
+		c.low.WantWrite()
+		return
+	}
+	c.queued = nil
+	c.flags = c.flags&^(closeQueued|wants|owesProbe|blocked) | closeSent
+	c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+	switch {
+	case w.cause != nil:
+		c.shut(w.cause)
+	case c.is(closeGot) && (!c.is(isClient) || c.is(ended)):
+		// A client leaves it to the server to end the connection (RFC 6455 s.7.1.1).
+		c.shut(nil)
+	default:
+		c.start()
+	}
+}
+
+// sends tells whether a frame may be sent.
+func (c *Conn) sends() bool {
+	return !c.is(closeQueued|closeSent) && c.state != expectOpen && c.state != expectNothing
+}
+
+// control sends a control frame, if there is room, which it tells. It may stand between the frames of a
+// message. Behind our Close frame it does nothing.
+func (c *Conn) control(op byte, p []byte) bool {
+	if c.is(closeSent) || c.state == expectNothing || op != opClose && c.is(closeQueued) {
+		return true
+	}
+	n := 2 + len(p)
+	if c.is(isClient) {
+		n += 4
+	}
+	r := c.low.Room(n)
+	if r == nil {
+		return false
+	}
+	r = r[:n]
+	h := putHeader(r, bitFin|op, c.is(isClient), len(p))
+	if c.is(isClient) {
+		k := c.cfg.key()
+		binary.LittleEndian.PutUint32(r[h:], k)
+		copy(r[h+4:], p)
+		mask(r[h+4:], k)
+	} else {
+		copy(r[h:], p)
+	}
+	c.low.Commit(n)
+	return true
+}

@@ -1,0 +1,337 @@
+package ws
+
+import (
+	"errors"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// Deflate is what we want of permessage-deflate (RFC 7692), and what it may cost.
+type Deflate struct {
+	// On: clients offer it and servers take it. Off unless set.
+	On bool
+	// KeepTx keeps up to 8 KiB per connection of what was sent, so that a message may refer to those
+	// before it. Off, each message stands alone, and nothing is kept between them.
+	KeepTx bool
+	// KeepRx lets the peer refer to its earlier messages. It costs a connection up to the window that was
+	// agreed upon, 32 KiB at the most. Off, the peer is told not to.
+	KeepRx bool
+	// TxBits and RxBits are the logarithms of the largest windows, 8 to 15, for what we send and what we
+	// are sent. A peer that cannot be held to RxBits gets no compression.
+	TxBits, RxBits uint8
+	// Min is the least message that is worth compressing, in octets, if it is sent in one piece.
+	Min int
+	// Ratio is how many octets one that was received may become, on the average of a message. The first
+	// Free octets of each are not counted. 0 means no limit. 1009.
+	Ratio, Free uint64
+	// Inflaters is how many compressed messages may be under way at a time, in all connections; each
+	// costs some 55 KB. 0 means no limit. 1013.
+	Inflaters int
+}
+
+// DefaultDeflate is off, and keeps nothing between messages if it is switched on.
+func DefaultDeflate() Deflate {
+	return Deflate{
+		TxBits:    15,
+		RxBits:    15,
+		Min:       64,      // below it the result is seldom shorter
+		Ratio:     256,     // text and JSON stay below 50; DEFLATE itself ends at 1,032
+		Free:      1 << 20, // a blank picture is no bomb
+		Inflaters: 1000,
+	}
+}
+
+// Params are what two ends agreed upon (RFC 7692 s.7.1).
+type Params struct {
+	ServerFresh, ClientFresh bool  // each message of this side stands alone: no context takeover
+	ServerBits, ClientBits   uint8 // the logarithm of this side's window, 8 to 15
+}
+
+// packer is a connection's permessage-deflate, both ways.
+type packer struct {
+	txFresh, rxFresh bool
+	txBits, rxBits   uint8
+	sent             []byte // what we may refer to, if messages do not stand alone
+	got              []byte // what the peer may refer to; not up to date while z is
+	z                *inflater
+	in               uint64 // octets that z has had of the present message
+}
+
+func newPacker(client bool, a Params) *packer {
+	if client {
+		return &packer{txFresh: a.ClientFresh, txBits: a.ClientBits, rxFresh: a.ServerFresh, rxBits: a.ServerBits}
+	}
+	return &packer{txFresh: a.ServerFresh, txBits: a.ServerBits, rxFresh: a.ClientFresh, rxBits: a.ClientBits}
+}
+
+// close gives back all memory.
+func (p *packer) close(g *Config) {
+	if p.z != nil {
+		g.pool.give(g, p.z)
+		p.z = nil
+	}
+	g.release(cap(p.sent) + cap(p.got))
+	p.sent, p.got = nil, nil
+}
+
+// keep has *kept end with b, and hold most octets at the most. It grows as there is something to keep.
+func (g *Config) keep(kept *[]byte, b []byte, most int) {
+	k := *kept
+	if len(b) >= most {
+		k, b = k[:0], b[len(b)-most:]
+	} else if over := len(k) + len(b) - most; over > 0 {
+		k = k[:copy(k, k[over:])]
+	}
+	if n := len(k) + len(b); n > cap(k) {
+		size := 512
+		for size < n {
+			size *= 2
+		}
+		bigger := make([]byte, len(k), min(size, most))
+		copy(bigger, k)
+		g.charge(cap(bigger) - cap(k))
+		k = bigger
+	}
+	*kept = append(k, b...)
+}
+
+// pool has the inflaters that no message needs.
+type pool struct {
+	free []*inflater
+	out  int // how many are in use
+}
+
+// maxIdle bounds the pool: one is enough for messages that come in one piece.
+const maxIdle = 4
+
+// inflaterSize is what an inflater is charged with: its window, what has not been passed on, its tables.
+const inflaterSize = window + chunk + 4*(litSize+distSize+lensSize) + 512
+
+func (p *pool) take(g *Config) *inflater {
+	if most := g.Deflate.Inflaters; most > 0 && p.out >= most {
+		return nil
+	}
+	p.out++
+	g.charge(inflaterSize)
+	if n := len(p.free); n > 0 {
+		z := p.free[n-1]
+		p.free = p.free[:n-1]
+		return z
+	}
+	return new(inflater)
+}
+
+func (p *pool) give(g *Config, z *inflater) {
+	p.out--
+	g.release(inflaterSize)
+	if len(p.free) < maxIdle {
+		p.free = append(p.free, z)
+	}
+}
+
+// tail is what a sender leaves out at the end of each message (RFC 7692 s.7.2.1).
+var tail = []byte{0x00, 0x00, 0xff, 0xff}
+
+// inflate takes a piece of a compressed message, which is unmasked, passes on what comes out, and returns
+// how much it used: less than len(b) if the handler wants no more for now, or the message is at fault.
+func (c *Conn) inflate(b []byte) (used int) {
+	p := c.packer
+	if p.z == nil {
+		if p.z = c.cfg.pool.take(c.cfg); p.z == nil {
+			c.fail(errInflaters, 0)
+			return 0
+		}
+		p.z.reset(p.got, p.rxBits)
+		p.in = 0
+	}
+	z := p.z
+	for {
+		n, st := z.feed(b[used:])
+		used += n
+		c.left -= uint64(n)
+		p.in += uint64(n)
+		if st == corrupt {
+			c.fail(errDeflate, 0)
+			return used
+		}
+		if st == starved {
+			break
+		}
+		if !c.inflated(z.output(), false) || c.is(stopped|wants) {
+			return used
+		}
+	}
+	if c.left > 0 {
+		c.inflated(z.output(), false)
+		return used
+	}
+	c.state = expectFrame
+	if !c.is(rxFin) {
+		c.inflated(z.output(), false)
+		return used
+	}
+	// The tail brings nothing but the end of a block, unless the message is at fault.
+	for t := tail; !z.done() && len(t) > 0; {
+		n, st := z.feed(t)
+		t = t[n:]
+		if st == corrupt {
+			c.fail(errDeflate, 0)
+			return used
+		}
+		if st == starved {
+			break
+		}
+		if !c.inflated(z.output(), false) {
+			return used
+		}
+	}
+	if !z.between() {
+		c.fail(errDeflateCut, 0)
+		return used
+	}
+	last := z.output()
+	p.z = nil
+	if !p.rxFresh {
+		c.cfg.keep(&p.got, z.history(), 1<<p.rxBits)
+	}
+	// Nothing writes to z before the handler has returned: what it is given stays valid.
+	c.cfg.pool.give(c.cfg, z)
+	c.inflated(last, true)
+	return used
+}
+
+// inflated passes on what came out of z, if it is not too much. It tells whether the message goes on.
+func (c *Conn) inflated(b []byte, last bool) bool {
+	d, n := &c.cfg.Deflate, uint64(len(b))
+	c.cfg.Counters.Inflated += n
+	c.size += n
+	switch {
+	case c.cfg.Limits.Message > 0 && c.size > c.cfg.Limits.Message:
+		c.fail(errMessageBig, 0)
+	case d.Ratio > 0 && c.size > d.Free && (c.size-d.Free)/d.Ratio > c.packer.in:
+		c.fail(errDeflateRatio, 0)
+	case n > 0 || last:
+		c.pass(b, last)
+	}
+	return c.state < expectEnd
+}
+
+const (
+	// maxSent is as far back as the stateless writer looks.
+	maxSent = 8 << 10
+	// maxPlain is the most that is compressed at a time: with maxSent it stays within the 32,767 octets
+	// that the writer takes as one block.
+	maxPlain = 16 << 10
+	// storedFront is a stored block's head with its lengths, and emptyPacked an empty one's first octet,
+	// which ends a message once the tail is gone.
+	storedFront = 5
+	emptyPacked = 1
+)
+
+// plainRoom is Room for messages that may be compressed: what is written there is compressed by Commit.
+func (c *Conn) plainRoom(least int) []byte {
+	g := c.cfg
+	front := c.front()
+	r := c.low.Room(front + least + storedFront + emptyPacked)
+	if r == nil {
+		return nil
+	}
+	if g.plain == nil {
+		g.plain = make([]byte, maxSent+maxPlain)
+	}
+	r = r[:min(len(r), front+maxFrame)]
+	g.room, g.roomOf, g.given = r, c, min(maxPlain, len(r)-front-storedFront-emptyPacked)
+	return g.plain[maxSent : maxSent+g.given : maxSent+g.given]
+}
+
+// deflate puts the first n octets of what plainRoom gave into r, compressed if that is of use, and returns
+// how many there are then, and bits with what the frame's header has to say of it.
+func (c *Conn) deflate(r []byte, n int, f Flags, bits byte) (int, byte) {
+	g, p := c.cfg, c.packer
+	if n > 0 && f&(First|Last) == First|Last && n < g.Deflate.Min {
+		return copy(r, g.plain[maxSent:maxSent+n]), bits
+	}
+	if f&First != 0 && n > 0 || f&(First|Last) == First {
+		c.flags |= txPacked
+		bits |= bitRSV1
+	}
+	if !c.is(txPacked) {
+		return copy(r[:n], g.plain[maxSent:]), bits
+	}
+	last := f&Last != 0
+	if n == 0 {
+		if last {
+			r[0] = 0
+			return emptyPacked, bits
+		}
+		return 0, bits
+	}
+	out := c.pack(r, n, last)
+	if f&(First|Last) == First|Last && out >= n {
+		c.flags &^= txPacked
+		return copy(r, g.plain[maxSent:maxSent+n]), bits &^ bitRSV1
+	}
+	g.Counters.Deflated += uint64(n)
+	if !p.txFresh {
+		g.keep(&p.sent, g.plain[maxSent:maxSent+n], c.maxSent())
+	}
+	return out, bits
+}
+
+// maxSent is how much of what was sent is worth keeping: it shares the window with what is compressed.
+func (c *Conn) maxSent() int { return min(maxSent, 1<<c.packer.txBits/2) }
+
+// pack compresses n octets into r, which has room for a stored block of them, and returns how many they are
+// then, in blocks that end on the border of an octet.
+func (c *Conn) pack(r []byte, n int, last bool) int {
+	g, p := c.cfg, c.packer
+	begin := maxSent - copy(g.plain[maxSent-len(p.sent):], p.sent)
+	s := &g.sink
+	s.b, s.n = r, 0
+	for from, end := maxSent, maxSent+n; from < end; {
+		// The writer refers to whatever it is given: that, and no more, must lie within the window.
+		begin = max(begin, from-c.maxSent())
+		to := min(end, begin+1<<p.txBits)
+		if to == begin+1<<15 {
+			to--
+		}
+		if flate.StatelessDeflate(s, g.plain[from:to], false, g.plain[begin:from]) != nil {
+			s.n = 0
+			break
+		}
+		from = to
+	}
+	out := s.n
+	s.b = nil
+	if out > 0 {
+		if last {
+			out -= len(tail)
+		}
+		return out
+	}
+	// It does not fit, and so is not worth it.
+	out = storedFront + copy(r[storedFront:], g.plain[maxSent:maxSent+n])
+	r[0], r[1], r[2], r[3], r[4] = 0, byte(n), byte(n>>8), ^byte(n), ^byte(n>>8)
+	if last {
+		r[out] = 0
+		out += emptyPacked
+	}
+	return out
+}
+
+// sink is the writer's io.Writer: what does not fit is an error.
+type sink struct {
+	b []byte
+	n int
+}
+
+var errSink = errors.New("ws: deflate: no room")
+
+func (s *sink) Write(p []byte) (int, error) {
+	n := copy(s.b[s.n:], p)
+	s.n += n
+	if n < len(p) {
+		return n, errSink
+	}
+	return n, nil
+}

@@ -1,0 +1,126 @@
+package ws
+
+import (
+	"encoding/base64"
+	"strings"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// Offer is a client's part of a handshake. It is a value: make one, call Ask before the request is sent
+// and Check when the response has come.
+type Offer struct {
+	protocols []string
+	extended  bool
+	deflate   bool
+	asked     terms
+	key       [keyLen]byte
+}
+
+// Ask makes m ask for WebSocket: by Upgrade, or, if extended is set, by an extended CONNECT, for a server
+// that said it takes them (RFC 8441 s.3). protocols are the subprotocols offered, most wanted first; they
+// are kept. Method, Upgrade, Protocol and fields of m are set; target, authority and all other fields are
+// the caller's. What Ask adds to m stays valid.
+func (o *Offer) Ask(g *Config, m *http.Message, protocols []string, extended bool) {
+	*o = Offer{protocols: protocols, extended: extended, deflate: g.Deflate.On}
+	m.Length = 0
+	if extended {
+		m.Method, m.Protocol, m.Upgrade = []byte("CONNECT"), websocket, nil
+	} else {
+		m.Method, m.Protocol, m.Upgrade = []byte("GET"), nil, websocket
+		var raw [16]byte
+		g.Rand(raw[:])
+		base64.StdEncoding.Encode(o.key[:], raw[:])
+		add(m, nameKey, http.SecWebSocketKey, append([]byte(nil), o.key[:]...))
+	}
+	add(m, nameVersion, http.SecWebSocketVersion, version13)
+	if len(protocols) > 0 {
+		add(m, nameProtocol, http.SecWebSocketProtocol, []byte(strings.Join(protocols, ", ")))
+	}
+	if o.deflate {
+		o.asked = g.Deflate.offer()
+		add(m, nameExtensions, http.SecWebSocketExtensions, appendTerms(nil, &o.asked))
+	}
+}
+
+func add(m *http.Message, name []byte, id http.ID, value []byte) {
+	m.Fields = append(m.Fields, http.Field{Name: name, Value: value, ID: id})
+}
+
+// Check judges the final response. The error is an http.ProtocolError: it wraps ErrRefused if the server
+// chose not to switch, and blames it otherwise; the connection is then of no use (RFC 6455 s.4.1). A
+// server that selects none of the subprotocols is accepted. m is not kept.
+func (o *Offer) Check(m *http.Message) (Agreed, error) {
+	var a Agreed
+	if o.extended {
+		if m.Status < 200 || m.Status > 299 {
+			return a, errStatus
+		}
+	} else {
+		if m.Status != 101 {
+			return a, errStatus
+		}
+		if !http.EqualFold(m.Upgrade, "websocket") {
+			return a, errSwitch
+		}
+		var want [acceptLen]byte
+		acceptFor(&want, o.key[:])
+		if v, once := only(m, http.SecWebSocketAccept); !once || string(v) != string(want[:]) {
+			return a, errAccept
+		}
+	}
+	if f := o.protocol(&a, m); f != nil {
+		return Agreed{}, f
+	}
+	if f := o.extensions(&a, m); f != nil {
+		return Agreed{}, f
+	}
+	return a, nil
+}
+
+func (o *Offer) protocol(a *Agreed, m *http.Message) *fault {
+	v, once := only(m, http.SecWebSocketProtocol)
+	if v == nil && !once {
+		return nil
+	}
+	for _, p := range o.protocols {
+		if once && string(v) == p {
+			a.Protocol = p
+			return nil
+		}
+	}
+	return errNotOffered
+}
+
+func (o *Offer) extensions(a *Agreed, m *http.Message) *fault {
+	for i := range m.Fields {
+		if m.Fields[i].ID != http.SecWebSocketExtensions {
+			continue
+		}
+		var e extension
+		for rest := m.Fields[i].Value; ; {
+			var ok, bad bool
+			if rest, ok, bad = nextExtension(rest, &e); bad {
+				return errExtensions
+			}
+			if !ok {
+				break
+			}
+			switch {
+			case !o.deflate || !http.EqualFold(e.name, deflateName):
+				return errUnasked
+			case a.Deflate:
+				return errTwice
+			}
+			reply, ok := deflateTerms(&e, false)
+			if ok {
+				a.Params, ok = o.asked.accept(reply)
+			}
+			if !ok {
+				return errParams
+			}
+			a.Deflate = true
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package ws
+
+import (
+	"math/bits"
+	"time"
+)
+
+// piece is the most that is unmasked, checked and passed on at a time, so that whoever reads it next
+// finds it in the first-level cache.
+const piece = 16 << 10
+
+// Rx is roles.Upper's.
+func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
+	c.cfg.now, c.heard = now, now
+	for used < len(b) {
+		n := 0
+		switch c.state {
+		case expectFrame:
+			n = c.rxFrame(b[used:])
+		case expectPayload:
+			n = c.rxPayload(b[used:])
+		case expectEnd, expectNothing:
+			n = len(b) - used
+		}
+		used += n
+		// What the handler wants to say about a message goes out before the next is looked at: it may be
+		// one that fails the connection.
+		if n == 0 || c.is(stopped|wants) {
+			break
+		}
+	}
+	return used
+}
+
+// rxFrame takes a control frame, or the header of a data frame, that is complete, and returns its length,
+// or 0.
+func (c *Conn) rxFrame(b []byte) int {
+	var h header
+	n, f := h.parse(b, !c.is(isClient), c.packer != nil)
+	if f == nil {
+		f = c.judge(&h)
+	}
+	switch {
+	case f != nil:
+		return c.fail(f, len(b))
+	case n == 0:
+		return 0
+	case h.control():
+		return c.rxControl(&h, n, b)
+	}
+	c.rxBegin(&h)
+	if c.left == 0 {
+		c.rxEmpty()
+	}
+	return n
+}
+
+// judge looks at what is known of a header as far as it has come, which is its first octet at least.
+func (c *Conn) judge(h *header) *fault {
+	l := &c.cfg.Limits
+	switch {
+	case h.control():
+		return nil
+	case h.op() == opContinuation && !c.is(rxBegun):
+		return errContinuation
+	case h.op() == opContinuation && h.bits&bitRSV1 != 0:
+		return errCompressed
+	case h.op() != opContinuation && c.is(rxBegun):
+		return errInterleaved
+	case l.Frame > 0 && h.length > l.Frame:
+		return errFrameBig
+	}
+	var size uint64
+	var frames uint32
+	packed := h.bits&bitRSV1 != 0
+	if h.op() == opContinuation {
+		size, frames, packed = c.size, c.frames, c.is(rxPacked)
+	}
+	switch {
+	case l.Fragments > 0 && frames >= l.Fragments:
+		return errFragments
+	case l.Message > 0 && !packed && (size > l.Message || h.length > l.Message-size):
+		return errMessageBig
+	}
+	return nil
+}
+
+// rxBegin makes h the present frame.
+func (c *Conn) rxBegin(h *header) {
+	if h.op() != opContinuation {
+		c.cfg.Counters.RxMessages++
+		c.size, c.frames, c.text = 0, 0, textFirst
+		c.flags &^= rxBinary | rxPacked
+		c.flags |= rxBegun | rxFirst
+		if h.op() == opBinary {
+			c.flags |= rxBinary
+		}
+		if h.bits&bitRSV1 != 0 {
+			c.flags |= rxPacked
+		}
+	}
+	c.flags &^= rxFin
+	if h.fin() {
+		c.flags |= rxFin
+	}
+	c.frames++
+	c.left, c.key = h.length, h.key
+	c.state = expectPayload
+}
+
+// rxEmpty is a data frame without payload.
+func (c *Conn) rxEmpty() {
+	c.state = expectFrame
+	switch {
+	case c.is(rxPacked):
+		if c.is(rxFin) {
+			c.inflate(nil)
+		}
+	case c.is(rxFirst | rxFin):
+		c.pass(nil, c.is(rxFin))
+	}
+}
+
+// rxPayload takes a piece of the present frame's payload, and returns how much.
+func (c *Conn) rxPayload(b []byte) int {
+	n := int(min(uint64(len(b)), c.left, piece))
+	b = b[:n]
+	key := c.key
+	if !c.is(isClient) {
+		c.key = mask(b, key)
+	}
+	if c.is(rxPacked) {
+		used := c.inflate(b)
+		if used < n && c.state == expectPayload {
+			if !c.is(isClient) {
+				// The rest is offered again, and is to look as it came.
+				c.key = bits.RotateLeft32(key, -8*(used&3))
+				mask(b[used:], c.key)
+			}
+			return used
+		}
+		return n
+	}
+	c.left -= uint64(n)
+	c.size += uint64(n)
+	if c.left == 0 {
+		c.state = expectFrame
+	}
+	c.pass(b, c.left == 0 && c.is(rxFin))
+	return n
+}
+
+// pass checks a piece of a message and hands it to the handler.
+func (c *Conn) pass(b []byte, last bool) {
+	var f Flags
+	if c.is(rxBinary) {
+		f = Binary
+	} else if c.text.check(b) < len(b) || last && !c.text.whole() {
+		c.fail(errNotUTF8, 0)
+		return
+	}
+	if c.is(rxFirst) {
+		f |= First
+		c.flags &^= rxFirst
+	}
+	if last {
+		f |= Last
+		c.flags &^= rxBegun
+	}
+	c.h.Rx(c, b, f)
+}

@@ -1,0 +1,149 @@
+package ws
+
+import (
+	"encoding/binary"
+
+	"github.com/millrace/millrace/roles"
+)
+
+// MaxMin is the most that Room can be asked for.
+const MaxMin = roles.MaxRoom - 64
+
+// What is reserved in front of a payload: a header of the longer kind and a key. Room is bounded so that
+// a length of 16 bits always does; a payload that needs none moves down by two octets.
+const (
+	frontServer = 4
+	frontClient = 4 + 4
+	maxFrame    = 0xffff
+)
+
+func (c *Conn) front() int {
+	if c.is(isClient) {
+		return frontClient
+	}
+	return frontServer
+}
+
+// WantWrite asks for one Writable.
+func (c *Conn) WantWrite() {
+	if c.sends() || c.state == expectOpen {
+		c.flags |= wants
+		c.low.WantWrite()
+	}
+}
+
+// Room returns space for a piece of a message, at least min octets (at most MaxMin may be asked for), or
+// nil when nothing can be taken now: then WantWrite, and wait for Writable. Valid until the next call
+// on any Conn or its transport.
+func (c *Conn) Room(min int) []byte {
+	g := c.cfg
+	g.room, g.roomOf = nil, nil
+	if !c.sends() {
+		return nil
+	}
+	if c.packer != nil {
+		return c.plainRoom(min)
+	}
+	front := c.front()
+	r := c.low.Room(front + min)
+	if r == nil {
+		return nil
+	}
+	if len(r) > front+maxFrame {
+		r = r[:front+maxFrame]
+	}
+	g.room, g.roomOf, g.given = r, c, len(r)-front
+	return r[front:len(r):len(r)]
+}
+
+// Commit sends the first n octets of Room as the next piece of a message: First begins it, as Binary or
+// text, and Last ends it. n may be 0, and then needs no Room before. Text is the caller's to get right:
+// it is not checked. The error wraps ErrMisuse, and nothing was sent; or it is ErrNoRoom or ErrClosing,
+// if there was no Room.
+func (c *Conn) Commit(n int, f Flags) error {
+	g := c.cfg
+	r := g.room
+	if g.roomOf != c {
+		r = nil
+	}
+	g.room, g.roomOf = nil, nil
+	switch {
+	case !c.sends():
+		return ErrClosing
+	case f&First != 0 && c.is(txBegun):
+		return errCommitFirst
+	case f&First == 0 && !c.is(txBegun):
+		return errCommitNone
+	}
+	front := c.front()
+	if r == nil && n == 0 {
+		if r = c.low.Room(front + emptyPacked); r == nil {
+			return ErrNoRoom
+		}
+	} else if n < 0 || r == nil || n > g.given {
+		return errCommitOver
+	}
+	bits := byte(opContinuation)
+	if f&First != 0 {
+		g.Counters.TxMessages++
+		bits = opText
+		if f&Binary != 0 {
+			bits = opBinary
+		}
+	}
+	if f&Last != 0 {
+		bits |= bitFin
+	}
+	if c.packer != nil {
+		n, bits = c.deflate(r[front:], n, f, bits)
+	}
+	c.flags |= txBegun
+	if f&Last != 0 {
+		c.flags &^= txBegun | txPacked
+	}
+	c.frame(r, n, bits)
+	return nil
+}
+
+// frame sends the first n octets behind the front of r.
+func (c *Conn) frame(r []byte, n int, bits byte) {
+	front := c.front()
+	client := c.is(isClient)
+	h := putHeader(r, bits, client, n)
+	if client {
+		k := c.cfg.key()
+		binary.LittleEndian.PutUint32(r[h:], k)
+		h += 4
+		mask(r[front:front+n], k)
+	}
+	if h < front {
+		copy(r[h:], r[front:front+n])
+	}
+	c.low.Commit(h + n)
+}
+
+// Send sends a message that is at hand, or as much of it as there is room for, and returns how much that
+// was: f says what b is the beginning or the end of, and what is left of it goes on without First. It is
+// for use by those who hold their messages already; to make them in place, use Room and Commit. An empty
+// message is sent by Commit.
+func (c *Conn) Send(b []byte, f Flags) (n int, err error) {
+	for n < len(b) {
+		r := c.Room(min(len(b)-n, MaxMin))
+		if r == nil {
+			return n, nil
+		}
+		k := copy(r, b[n:])
+		g := f
+		if n > 0 {
+			g &^= First
+		}
+		if n+k < len(b) {
+			g &^= Last
+		}
+		if err = c.Commit(k, g); err != nil {
+			return n, err
+		}
+		n += k
+	}
+	return n, nil
+}
