@@ -1,0 +1,295 @@
+package ws
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// header bytes that no builder of the tests would write.
+func TestFrameHeaders(t *testing.T) {
+	for _, r := range []struct {
+		name   string
+		client bool
+		in     string
+		want   string
+	}{
+		{"server: not masked", false, "\x81\x05", "a client's is not masked"},
+		{"server: ping not masked", false, "\x89\x00", "a client's is not masked"},
+		{"client: masked", true, "\x81\x85", "a server's is masked"},
+		{"client: close masked", true, "\x88\x80", "a server's is masked"},
+		{"16 bits for 125", true, "\x82\x7e\x00\x7d", "least octets"},
+		{"16 bits for 0", true, "\x82\x7e\x00\x00", "least octets"},
+		{"64 bits for 65535", true, "\x82\x7f\x00\x00\x00\x00\x00\x00\xff\xff", "least octets"},
+		{"64 bits for 5", false, "\x82\xff\x00\x00\x00\x00\x00\x00\x00\x05", "least octets"},
+		{"highest bit of 64", true, "\x82\x7f\x80", "highest bit"},
+		{"longer than any frame may be", true, "\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", "limit"},
+		{"control with 16 bits", true, "\x89\x7e", "more than 125"},
+		{"control with 64 bits", false, "\x89\xff", "more than 125"},
+		{"RSV in the first octet alone", true, "\xf1", "reserved bit"},
+		{"opcode in the first octet alone", false, "\x03", "opcode"},
+		{"fragmented ping in the first octet alone", false, "\x09", "fragmented"},
+		{"continuation in the first octet alone", false, "\x80", "continuation of nothing"},
+	} {
+		for n := 1; n <= len(r.in); n++ {
+			h := &recorder{}
+			_, l := open(newConfig(), r.client, Agreed{}, h)
+			for i := range n {
+				l.Feed([]byte{r.in[i]})
+			}
+			if n < len(r.in) {
+				if l.Closing || len(l.Unused()) != n {
+					t.Errorf("%s: after %d octets closing %v, %d held; want it to wait", r.name, n, l.Closing, len(l.Unused()))
+				}
+				continue
+			}
+			wantClosed(t, l, roles.Graceful, r.want)
+			if !strings.Contains(errText(h.cause), r.want) {
+				t.Errorf("%s: closed with %v, want %s", r.name, h.cause, r.want)
+			}
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	for _, r := range []struct {
+		name   string
+		limits Limits
+		in     []part
+		want   string
+		code   Code
+	}{
+		{"a frame at the limit", Limits{Frame: 5}, []part{text1("12345")}, "", 0},
+		{"a frame over it", Limits{Frame: 5}, []part{text1("123456")}, "frame: longer", TooBig},
+		{"a message at the limit", Limits{Message: 5}, []part{textA("123"), fin("45")}, "", 0},
+		{"a message over it", Limits{Message: 5}, []part{textA("123"), fin("456")}, "message: longer", TooBig},
+		{"a second message counts anew", Limits{Message: 5}, []part{text1("12345"), text1("12345")}, "", 0},
+		{"fragments at the limit", Limits{Fragments: 2}, []part{textA(""), fin("")}, "", 0},
+		{"fragments over it", Limits{Fragments: 2}, []part{textA(""), more(""), fin("")}, "fragments", Policy},
+		{"control frames at the limit", Limits{Control: 2}, []part{pingF(""), pongF("")}, "", 0},
+		{"control frames over it", Limits{Control: 2}, []part{pingF(""), pongF(""), pingF("")}, "too many in a second", Policy},
+	} {
+		g := newConfig()
+		g.Limits = r.limits
+		h := &recorder{}
+		_, l := open(g, false, Agreed{}, h)
+		l.Feed(bytesOf(false, r.in))
+		if r.code == 0 {
+			if l.Closing {
+				t.Errorf("%s: closed: %v", r.name, l.Cause)
+			}
+			continue
+		}
+		if codeOf(h.cause) != r.code || !strings.Contains(errText(h.cause), r.want) {
+			t.Errorf("%s: closed with %v, want %s and %v", r.name, h.cause, r.want, r.code)
+		}
+		if g.Counters.Over != 1 {
+			t.Errorf("%s: counted %d, want 1", r.name, g.Counters.Over)
+		}
+	}
+	t.Run("control frames of the next second", func(t *testing.T) {
+		g := newConfig()
+		g.Limits.Control = 1
+		_, l := open(g, false, Agreed{}, &recorder{})
+		for range 5 {
+			l.Feed(frame(true, bitFin|opPing, ""))
+			l.Sleep(time.Second)
+		}
+		if l.Closing {
+			t.Errorf("closed: %v", l.Cause)
+		}
+	})
+}
+
+func TestFaultsAreCounted(t *testing.T) {
+	g := newConfig()
+	for _, p := range []part{{0xf1, ""}, {bitFin | opText, "\xff"}, {bitFin | opClose, closeBody(1000, "\xff")}, {bitFin | 3, ""}} {
+		_, l := open(g, false, Agreed{}, &recorder{})
+		l.Feed(frame(true, p.bits, p.payload))
+	}
+	if c := g.Counters; c.Malformed != 2 || c.BadText != 2 || c.Opened != 4 {
+		t.Errorf("counters are %+v, want 2 malformed, 2 of bad text, 4 opened", c)
+	}
+}
+
+func TestValidity(t *testing.T) {
+	check := func(name string, f func(t *testing.T)) { t.Run(name, f) }
+	check("a silent peer is pinged, then hung up on", func(t *testing.T) {
+		h := &recorder{}
+		g := newConfig()
+		_, l := open(g, false, Agreed{}, h)
+		l.Sleep(39 * time.Second)
+		wantSent(t, l, false)
+		l.Sleep(time.Second)
+		wantSent(t, l, false, "ping []")
+		l.Sleep(9 * time.Second)
+		if l.Closing {
+			t.Fatal("closed before its time")
+		}
+		l.Sleep(time.Second)
+		wantClosed(t, l, roles.Immediate, "nothing came in time")
+		if !errors.Is(h.cause, http.ErrTimeout) || g.Counters.Silent != 1 || g.Counters.Probes != 1 {
+			t.Errorf("cause %v, counters %+v", h.cause, g.Counters)
+		}
+	})
+	check("a peer that answers is kept", func(t *testing.T) {
+		h := &recorder{}
+		_, l := dial(h)
+		for range 5 {
+			l.Sleep(40 * time.Second)
+			wantSent(t, l, true, "ping []")
+			l.Feed(frame(false, bitFin|opPong, ""))
+		}
+		wantCalls(t, h, "pong ", "pong ", "pong ", "pong ", "pong ")
+	})
+	check("any octet is an answer", func(t *testing.T) {
+		_, l := serve(&recorder{})
+		m := frame(true, bitFin|opText, "slow")
+		for i := range m {
+			l.Sleep(30 * time.Second)
+			l.Feed(m[i : i+1])
+		}
+		wantSent(t, l, false)
+	})
+	check("a stream's own", func(t *testing.T) {
+		c, l := serve(&recorder{})
+		c.SetValidity(&Validity{Hangup: 3 * time.Second})
+		l.Sleep(3 * time.Second)
+		wantSent(t, l, false)
+		wantClosed(t, l, roles.Immediate, "nothing came in time")
+	})
+	check("pings only, again and again", func(t *testing.T) {
+		c, l := serve(&recorder{})
+		c.SetValidity(&Validity{Ping: 10 * time.Second})
+		l.Sleep(35 * time.Second)
+		wantSent(t, l, false, "ping []", "ping []", "ping []")
+	})
+	check("off", func(t *testing.T) {
+		c, l := serve(&recorder{})
+		c.SetValidity(&Validity{})
+		if d := c.Deadline(); d != 0 {
+			t.Errorf("deadline %v, want none", d)
+		}
+		l.Sleep(time.Hour)
+	})
+	check("nobody is silent to one who does not listen", func(t *testing.T) {
+		c, l := serve(&recorder{})
+		c.Pause()
+		l.Sleep(time.Hour)
+		c.Resume()
+		if l.Closing || c.Deadline() == 0 {
+			t.Errorf("closing %v, deadline %v", l.Closing, c.Deadline())
+		}
+	})
+	check("a probe without room goes out when there is some", func(t *testing.T) {
+		_, l := serve(&recorder{})
+		l.Refuse = true
+		l.Sleep(40 * time.Second)
+		wantSent(t, l, false)
+		l.Refuse = false
+		l.Service()
+		wantSent(t, l, false, "ping []")
+	})
+}
+
+func TestPauseStopsMessages(t *testing.T) {
+	sides(func(side string, client bool) {
+		h := &recorder{}
+		h.onRx = func(c *Conn, _ []byte, _ Flags) { c.Pause() }
+		c, l := open(newConfig(), client, Agreed{}, h)
+		l.Feed(bytesOf(client, []part{text1("one"), text1("two"), pingF("")}))
+		wantCalls(t, h, "text [one]")
+		if !l.Paused {
+			t.Errorf("%s: the transport still offers bytes", side)
+		}
+		c.Resume()
+		l.Service()
+		wantCalls(t, h, "text [two]")
+		c.Resume()
+		l.Service()
+		wantSent(t, l, client, "pong []")
+		if l.Pauses != 2 || l.Resumes != 2 {
+			t.Errorf("%s: %d pauses, %d resumes; want 2 and 2", side, l.Pauses, l.Resumes)
+		}
+	})
+}
+
+// TestAnswersGoOutFirst: what a message is answered with leaves before a fault behind it ends all.
+func TestAnswersGoOutFirst(t *testing.T) {
+	h := (&recorder{}).echo()
+	_, l := serve(h)
+	l.Feed(bytesOf(false, []part{text1("one"), text1("two"), {bitFin | 3, ""}}))
+	wantSent(t, l, false, "text [one]", "text [two]", "close 1002")
+}
+
+// TestPingsWithoutRoom: who pings and does not read the answers stops itself, and nothing is collected.
+func TestPingsWithoutRoom(t *testing.T) {
+	h := &recorder{}
+	_, l := serve(h)
+	l.Refuse = true
+	l.Feed(bytesOf(false, []part{pingF("1"), pingF("2"), text1("later")}))
+	if !l.Paused || len(l.Unused()) == 0 {
+		t.Errorf("paused %v, %d octets held; want the pings to wait", l.Paused, len(l.Unused()))
+	}
+	wantCalls(t, h)
+	l.Refuse = false
+	l.Service()
+	wantSent(t, l, false, "pong [1]", "pong [2]")
+	wantCalls(t, h, "text [later]")
+	if l.Paused {
+		t.Error("the transport is still paused")
+	}
+}
+
+func TestLostConnections(t *testing.T) {
+	for _, r := range []struct {
+		name string
+		f    func(c *Conn, end, broken func())
+		want string
+	}{
+		{"in order, without a Close frame", func(_ *Conn, end, _ func()) { end() }, "no closing handshake"},
+		{"in order, while our Close frame waits for its answer", func(c *Conn, end, _ func()) { c.Close(Normal, ""); end() }, "no closing handshake"},
+		{"broken", func(_ *Conn, _, broken func()) { broken() }, "lost"},
+	} {
+		sides(func(side string, client bool) {
+			h := &recorder{}
+			c, l := open(newConfig(), client, Agreed{}, h)
+			r.f(c, l.End, func() { l.Break(errors.New("lost")) })
+			if h.closed != 1 || !strings.Contains(errText(h.cause), r.want) {
+				t.Errorf("%s, %s: closed %d times with %v, want %s", r.name, side, h.closed, h.cause, r.want)
+			}
+			if c.Room(1) != nil || c.Commit(0, First|Last) != ErrClosing || c.Ping(nil) != ErrClosing || c.Close(Normal, "") != nil {
+				t.Errorf("%s, %s: something can still be sent", r.name, side)
+			}
+		})
+	}
+}
+
+func TestNeverOpened(t *testing.T) {
+	h := &recorder{}
+	c := new(Conn)
+	c.Init(newConfig(), nil, false, Agreed{}, h)
+	c.Closed(errors.New("no route"))
+	wantCalls(t, h, "closed: no route")
+}
+
+func TestClientNeedsChance(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a client without Config.Rand is made")
+		}
+	}()
+	new(Conn).Init(NewConfig(), nil, true, Agreed{}, &recorder{})
+}
+
+// TestIdleSize holds the state of an idle connection to its budget.
+func TestIdleSize(t *testing.T) {
+	if n := unsafe.Sizeof(Conn{}); n > 128 {
+		t.Errorf("a Conn has %d bytes, want at most 128", n)
+	}
+}

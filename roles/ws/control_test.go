@@ -1,0 +1,186 @@
+package ws
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+func TestCloseByUs(t *testing.T) {
+	sides(func(side string, client bool) {
+		t.Run(side, func(t *testing.T) {
+			h := &recorder{}
+			g := newConfig()
+			c, l := open(g, client, Agreed{}, h)
+			if err := c.Close(GoingAway, "bye"); err != nil {
+				t.Fatal(err)
+			}
+			wantSent(t, l, client, "close 1001 bye")
+			// What the peer sent before it saw that is still news.
+			l.Feed(bytesOf(client, []part{text1("late"), closeF(closeBody(1001, ""))}))
+			if client {
+				if l.Closing {
+					t.Error("a client ends the connection, want it left to the server")
+				}
+				l.End()
+			}
+			wantClosed(t, l, roles.Graceful, "")
+			wantCalls(t, h, "text [late]", "closing 1001 going away ", "closed")
+			wantSent(t, l, client)
+		})
+	})
+}
+
+func TestCloseIsNotAnswered(t *testing.T) {
+	h := &recorder{}
+	g := newConfig()
+	c, l := open(g, false, Agreed{}, h)
+	c.Close(Normal, "")
+	l.Sleep(4999 * time.Millisecond)
+	if l.Closing {
+		t.Fatal("closed before its time")
+	}
+	l.Sleep(time.Millisecond)
+	wantClosed(t, l, roles.Immediate, "not answered in time")
+	if !errors.Is(h.cause, http.ErrTimeout) || g.Counters.Timeouts != 1 {
+		t.Errorf("cause %v, %d timeouts counted", h.cause, g.Counters.Timeouts)
+	}
+}
+
+func TestServerDoesNotEndTheConnection(t *testing.T) {
+	h := &recorder{}
+	_, l := dial(h)
+	l.Feed(frame(false, bitFin|opClose, closeBody(1000, "")))
+	wantSent(t, l, true, "close 1000")
+	l.Sleep(5 * time.Second)
+	wantClosed(t, l, roles.Graceful, "")
+	wantCalls(t, h, "closing 1000 normal closure ", "closed")
+}
+
+func TestCloseWithoutRoom(t *testing.T) {
+	t.Run("ours", func(t *testing.T) {
+		h := &recorder{}
+		c, l := serve(h)
+		l.Refuse = true
+		c.Close(Normal, "later")
+		if c.Room(1) != nil || c.Ping(nil) != ErrClosing {
+			t.Error("something can overtake the Close frame")
+		}
+		l.Refuse = false
+		l.Service()
+		wantSent(t, l, false, "close 1000 later")
+	})
+	t.Run("the answer", func(t *testing.T) {
+		h := &recorder{}
+		_, l := serve(h)
+		l.Refuse = true
+		l.Feed(frame(true, bitFin|opClose, closeBody(4000, "")))
+		l.End()
+		l.Refuse = false
+		l.Service()
+		wantSent(t, l, false, "close 4000")
+		wantClosed(t, l, roles.Graceful, "")
+	})
+	t.Run("a client's answer, behind the end", func(t *testing.T) {
+		_, l := dial(&recorder{})
+		l.Refuse = true
+		l.Feed(frame(false, bitFin|opClose, closeBody(4000, "")))
+		l.End()
+		l.Refuse = false
+		l.Service()
+		wantSent(t, l, true, "close 4000")
+		wantClosed(t, l, roles.Graceful, "")
+	})
+	t.Run("a fault's", func(t *testing.T) {
+		h := &recorder{}
+		_, l := serve(h)
+		l.Refuse = true
+		l.Feed([]byte("\xff what follows is dropped"))
+		l.Feed(frame(true, bitFin|opText, "and so is this"))
+		if len(l.Unused()) > 0 {
+			t.Errorf("%d octets held, want none", len(l.Unused()))
+		}
+		l.Refuse = false
+		l.Service()
+		wantSent(t, l, false, "close 1002")
+		wantClosed(t, l, roles.Graceful, "reserved bit")
+	})
+	t.Run("never", func(t *testing.T) {
+		for _, r := range []struct {
+			f    func(c *Conn, feed func([]byte))
+			want string
+		}{
+			{func(c *Conn, _ func([]byte)) { c.Close(Normal, "") }, "could not be sent"},
+			{func(_ *Conn, feed func([]byte)) { feed([]byte("\xff")) }, "reserved bit"},
+		} {
+			h := &recorder{}
+			c, l := serve(h)
+			l.Refuse = true
+			r.f(c, l.Feed)
+			l.Sleep(5 * time.Second)
+			wantClosed(t, l, roles.Immediate, r.want)
+		}
+	})
+}
+
+func TestHandlerAnswersClose(t *testing.T) {
+	h := &recorder{}
+	h.onClose = func(c *Conn, _ Code) { c.Close(Restart, "come back") }
+	_, l := serve(h)
+	l.Feed(frame(true, bitFin|opClose, closeBody(1001, "")))
+	wantSent(t, l, false, "close 1012 come back")
+	wantClosed(t, l, roles.Graceful, "")
+}
+
+func TestOwnMisuse(t *testing.T) {
+	c, l := serve(&recorder{})
+	for _, r := range []struct {
+		name string
+		err  error
+	}{
+		{"ping of 126", c.Ping(make([]byte, 126))},
+		{"close with 1005 and a reason", c.Close(NoCode, "x")},
+		{"close with 1006", c.Close(Abnormal, "")},
+		{"close with 999", c.Close(999, "")},
+		{"close with a long reason", c.Close(Normal, strings.Repeat("x", 124))},
+		{"close with a reason that is no text", c.Close(Normal, "\xff")},
+	} {
+		if !errors.Is(r.err, ErrMisuse) {
+			t.Errorf("%s: %v, want ErrMisuse", r.name, r.err)
+		}
+	}
+	wantSent(t, l, false)
+	if err := c.Close(NoCode, ""); err != nil {
+		t.Error(err)
+	}
+	wantSent(t, l, false, "close")
+}
+
+func TestPingOfOurs(t *testing.T) {
+	sides(func(side string, client bool) {
+		h := &recorder{}
+		c, l := open(newConfig(), client, Agreed{}, h)
+		if err := c.Ping([]byte("are you there")); err != nil {
+			t.Fatal(err)
+		}
+		wantSent(t, l, client, "ping [are you there]")
+		l.Feed(frame(!client, bitFin|opPong, "are you there"))
+		wantCalls(t, h, "pong are you there")
+		l.Refuse = true
+		if err := c.Ping(nil); err != ErrNoRoom {
+			t.Errorf("%s: %v, want ErrNoRoom", side, err)
+		}
+	})
+}
+
+func TestCodes(t *testing.T) {
+	for c, want := range map[Code]string{Normal: "1000 normal closure", 1016: "1016", 4321: "4321", TLSFailed: "1015 TLS handshake failed"} {
+		if got := c.String(); got != want {
+			t.Errorf("%d prints %q, want %q", uint16(c), got, want)
+		}
+	}
+}
