@@ -42,7 +42,12 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 	mux.HandleFunc("/up/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secure.URL+"/302/", 302) })
 	mux.HandleFunc("/down/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, clear.URL+"/end/", 302) })
 	mux.HandleFunc("/ring/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ring/", 302) })
-	clear, secure = httptest.NewServer(mux), httptest.NewUnstartedServer(mux)
+	clear, secure = httptest.NewUnstartedServer(mux), httptest.NewUnstartedServer(mux)
+	clear.Config.Protocols = new(http.Protocols)
+	clear.Config.Protocols.SetHTTP1(true)
+	clear.Config.Protocols.SetUnencryptedHTTP2(true)
+	clear.Start()
+	secure.EnableHTTP2 = true
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of the client that does not trust it
 	secure.StartTLS()
 	defer clear.Close()
@@ -52,7 +57,7 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 		return strings.NewReplacer("CERT", base64.StdEncoding.EncodeToString(secure.Certificate().Raw)).
 			Replace(`{"retry": [{"none": {"backoff": [10], "conceal": 0, "jitterpc": 0}}], "certs": [{"theirs": "CERT"}],
 				"trust_stores": [{"name": "lab", "stack": ["theirs"]}], "s": [{"c": {"endpoint": "127.0.0.1", "http_url": "${path}", "retry": "none",
-				"opportunistic": true, "allow_redirects": true, "metadata": [{"path": ""}], "http_auth_header": "authorization:", "http_dsn_header": "x-device:", ` + more + `}}]}`)
+				"opportunistic": true, "protocol": "PROTO", "allow_redirects": true, "metadata": [{"path": ""}], "http_auth_header": "authorization:", "http_dsn_header": "x-device:", ` + more + `}}]}`)
 	}
 	const trust = `, "tls_trust_store": "lab"`
 	inClear := func(more string) string { return doc(fmt.Sprintf(`"port": %s%s`, port(clear), more)) }
@@ -79,12 +84,12 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 		{"under TLS", underTLS(""), "302/", "", "GET /end/?from=/302/ token serial", 0},
 		{"from TLS to clear", underTLS(""), "down/", "", "from https to http", 302},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		each(t, c.name, func(t *testing.T, proto string) {
 			var m ss.BlobMemory
 			m.Set(ss.BlobAuth, 0, []byte("token"))
 			m.Set(ss.BlobDeviceSerial, 0, []byte("serial"))
 			last.Store(asked{})
-			s := newSceneWith(t, c.doc, func(cfg *ss.Config) { cfg.Blobs = &m })
+			s := newSceneWith(t, strings.ReplaceAll(c.doc, "PROTO", proto), func(cfg *ss.Config) { cfg.Blobs = &m })
 			x := &call{send: c.send}
 			s.play(x, "c", "path", c.path)
 			if c.status == 0 {
@@ -98,5 +103,12 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 				t.Errorf("cause %v, want status %d and %q", x.causes[0], c.status, c.want)
 			}
 		})
+	}
+}
+
+// each runs a test over HTTP/1.1 and over HTTP/2.
+func each(t *testing.T, name string, f func(t *testing.T, proto string)) {
+	for _, proto := range []string{"h1", "h2"} {
+		t.Run(name+" over "+proto, func(t *testing.T) { f(t, proto) })
 	}
 }

@@ -60,12 +60,17 @@ type call struct {
 	sent   int
 	// over is asked after each transaction, and after all retries have failed; nil destroys the stream.
 	over func(h *ss.Handle) ss.Ret
+	// made, unless nil, is called before the stream connects.
+	made func(h *ss.Handle)
+	perf []string // reports of connections
 	// told, unless nil, is called for every state.
 	told func(s ss.State)
+	h    *ss.Handle
 }
 
 // State implements ss.Stream.
 func (c *call) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
+	c.h = h
 	c.states = append(c.states, s)
 	c.at = append(c.at, c.scene.loop.System().Now())
 	if n.Cause != nil {
@@ -94,7 +99,11 @@ func (c *call) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 }
 
 // Rx implements ss.Stream.
-func (c *call) Rx(_ *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+func (c *call) Rx(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if f&ss.PerfJSON != 0 {
+		c.perf = append(c.perf, string(b))
+		return ss.OK
+	}
 	c.body.Write(b)
 	return ss.OK
 }
@@ -115,8 +124,15 @@ func (c *call) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.R
 // play creates c's stream, connects it, and turns the loop until it is destroyed.
 func (s *scene) play(c *call, streamType string, metadata ...string) {
 	s.t.Helper()
+	s.playStream(c, c, streamType, ss.Info{}, metadata...)
+}
+
+// playStream is play for a stream around c.
+func (s *scene) playStream(st ss.Stream, c *call, streamType string, i ss.Info, metadata ...string) {
+	s.t.Helper()
 	c.scene = s
-	h, err := s.rt.Create(ss.Info{StreamType: streamType, New: func(*ss.Handle) ss.Stream { return c }})
+	i.StreamType, i.New = streamType, func(*ss.Handle) ss.Stream { return st }
+	h, err := s.rt.Create(i)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -124,6 +140,9 @@ func (s *scene) play(c *call, streamType string, metadata ...string) {
 		if err := h.SetMetadataString(metadata[i], metadata[i+1]); err != nil {
 			s.t.Fatal(err)
 		}
+	}
+	if c.made != nil {
+		c.made(h)
 	}
 	h.Connect()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
