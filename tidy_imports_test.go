@@ -21,6 +21,7 @@ var mayImport = []struct {
 	{"policy", nil, "a policy can be checked without anything that could run it"},
 	{"roles", nil, "the two interfaces stand below every protocol"},
 	{"roles/http", []string{"roles"}, "what protocols share depends on none of them"},
+	{"roles/http/cookie", nil, "a jar knows cookies, and nothing of what carries them"},
 	{"roles/rolestest", []string{"roles", "roles/http"}, "a test transport knows no protocol"},
 	{"roles/http/*", []string{"roles", "roles/http"}, "what HTTP messages carry depends on no protocol that carries them"},
 	{"roles/*", []string{"roles", "roles/http"}, "a role is tested by handing it bytes"},

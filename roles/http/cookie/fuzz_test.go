@@ -1,0 +1,61 @@
+package cookie
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// FuzzSet sets any field value, and holds the jar to its bounds: what it sends is a legal field value, what it saves
+// it reads again and saves alike.
+func FuzzSet(f *testing.F) {
+	for _, s := range []string{"a=1", "a=1; Max-Age=60; Path=/x; Domain=h.example; Secure; HttpOnly", "__Host-a=1; Secure; Path=/",
+		"a=b; Expires=Sun, 06-Nov-2027 08:49:37 GMT", "=;=;=", "a=\t; Path=/\t"} {
+		f.Add("h.example", "/x/y", s, true)
+	}
+	f.Fuzz(func(t *testing.T, host, path, field string, secure bool) {
+		j := Jar{Suffixes: suffixes{}, Limits: Limits{PerHost: 2, Total: 3}}
+		for _, c := range []byte(host) {
+			if c != '-' && c != '.' && c != ':' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+				return // nothing that was connected to
+			}
+		}
+		if host == "" || host[0] == '.' || strings.Contains(host, "..") {
+			return
+		}
+		o := Origin{Host: host, Path: []byte(path), Secure: secure}
+		j.Set(Origin{Host: host, Path: []byte("/"), Secure: true}, []byte("first=1; Secure; Max-Age=100"), epoch)
+		err := j.Set(o, []byte(field), epoch)
+		got := string(j.Append(nil, o, epoch))
+		if control(got) {
+			t.Errorf("%q is sent, of which octets are illegal", got)
+		}
+		if err != nil && j.Len() > 1 {
+			t.Errorf("refused (%v) and kept", err)
+		}
+		text := j.Save(nil, epoch)
+		var k Jar
+		k.Load(text, epoch)
+		if again := k.Save(nil, epoch); string(again) != string(text) && k.Counters.BadLines == 0 {
+			t.Errorf("saved\n%q\nand, read again,\n%q", text, again)
+		}
+	})
+}
+
+// FuzzLoad reads any file.
+func FuzzLoad(f *testing.F) {
+	f.Add([]byte(fileHead + "#HttpOnly_a.example\tFALSE\t/p\tTRUE\t1795781400\ta\t1\n.b.example\tTRUE\t/\tFALSE\t0\tb\tx y\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		j := Jar{Limits: Limits{PerHost: 3, Total: 5}}
+		j.Load(text, epoch)
+		if j.Len() > 5 {
+			t.Errorf("%d cookies, want at most 5", j.Len())
+		}
+		saved := j.Save(nil, epoch)
+		var k Jar
+		k.Load(saved, epoch.Add(time.Millisecond))
+		if again := k.Save(nil, epoch); string(again) != string(saved) {
+			t.Errorf("saved\n%q\nand, read again,\n%q", saved, again)
+		}
+	})
+}

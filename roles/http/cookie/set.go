@@ -1,0 +1,194 @@
+package cookie
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+// What Set refuses a cookie for.
+var (
+	ErrSyntax = errors.New("cookie: set: no name=value, or a control octet in it")
+	ErrSize   = errors.New("cookie: set: longer than Limits.Size")
+	ErrDomain = errors.New("cookie: set: the Domain is not the host's, or a public suffix")
+	ErrSecure = errors.New("cookie: set: Secure or its prefix, from an origin that is not, or a prefix that its attributes break")
+)
+
+// attributeMax is the longest attribute value that is looked at (RFC 6265bis s.5.6).
+const attributeMax = 1024
+
+// Set takes a Set-Cookie field value that came from o (RFC 6265 s.5.2, s.5.3). The error says why it was refused;
+// nobody else is concerned. A cookie that has expired removes the one it replaces.
+func (j *Jar) Set(o Origin, field []byte, now time.Time) error {
+	e, err := j.judge(o, string(field), now)
+	if err != nil {
+		j.Counters.Refused++
+		return err
+	}
+	j.Counters.Set++
+	if e.over(now) {
+		if old := j.find(e.name, e.domain, e.path); old != nil {
+			j.remove(old)
+		}
+		return nil
+	}
+	j.put(e, now)
+	return nil
+}
+
+// attributes are what follows the name and value.
+type attributes struct {
+	domain    string
+	path      string
+	expires   time.Time
+	hasDomain bool
+	hasMaxAge bool
+	secure    bool
+	httpOnly  bool
+}
+
+func (j *Jar) judge(o Origin, s string, now time.Time) (*entry, error) {
+	pair, rest, _ := strings.Cut(s, ";")
+	name, value, ok := strings.Cut(pair, "=")
+	name, value = trim(name), trim(value)
+	l := j.limits()
+	switch {
+	case !ok || name == "" || control(s):
+		return nil, ErrSyntax
+	case len(name)+len(value) > l.Size:
+		return nil, ErrSize
+	}
+	a := parseAttributes(rest, now, l.Life)
+	host := lower(o.Host)
+	e := &entry{name: name, value: value, domain: host, hostOnly: true, path: a.path, expires: a.expires,
+		secure: a.secure, httpOnly: a.httpOnly}
+	if a.hasDomain && a.domain != "" {
+		if err := j.widen(e, host, a.domain); err != nil {
+			return nil, err
+		}
+	}
+	if e.path == "" {
+		e.path = defaultPath(o.Path)
+	}
+	switch {
+	case e.secure && !o.Secure,
+		hasPrefix(name, "__secure-") && !e.secure,
+		hasPrefix(name, "__host-") && (!e.secure || a.hasDomain || a.path != "/"),
+		!o.Secure && j.shadows(e):
+		return nil, ErrSecure
+	}
+	return e, nil
+}
+
+// widen makes e a cookie of a domain, where its host may do that.
+func (j *Jar) widen(e *entry, host, domain string) error {
+	if !domainMatch(host, domain) {
+		return ErrDomain
+	}
+	if j.Suffixes == nil {
+		return nil // it is kept for the host that set it
+	}
+	if s := j.Suffixes.PublicSuffix(domain); s == domain {
+		if host == domain {
+			return nil
+		}
+		return ErrDomain
+	}
+	e.domain, e.hostOnly = domain, isAddress(host)
+	return nil
+}
+
+// shadows says whether e, which comes over no TLS, would stand in the way of a Secure cookie (RFC 6265bis s.5.7).
+func (j *Jar) shadows(e *entry) bool {
+	for d := e.domain; d != ""; d = parent(d) {
+		for _, f := range j.domains[d] {
+			if f.secure && f.name == e.name && (d == e.domain || !f.hostOnly) && pathMatch([]byte(e.path), f.path) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hasPrefix ignores case: RFC 6265bis s.4.1.3 has servers that do not care for it in mind.
+func hasPrefix(name, prefix string) bool {
+	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
+}
+
+func parseAttributes(s string, now time.Time, life time.Duration) (a attributes) {
+	for s != "" {
+		var part string
+		part, s, _ = strings.Cut(s, ";")
+		name, value, _ := strings.Cut(part, "=")
+		name, value = trim(name), trim(value)
+		if len(value) > attributeMax {
+			continue
+		}
+		switch strings.ToLower(name) {
+		case "expires":
+			if t, ok := parseDate(value); ok && !a.hasMaxAge {
+				a.expires = soonest(t, now, life)
+			}
+		case "max-age":
+			if t, ok := parseMaxAge(value, now, life); ok {
+				a.expires, a.hasMaxAge = t, true
+			}
+		case "domain":
+			a.domain, a.hasDomain = lower(strings.TrimPrefix(value, ".")), true
+		case "path":
+			if a.path = ""; strings.HasPrefix(value, "/") {
+				a.path = value
+			}
+		case "secure":
+			a.secure = true
+		case "httponly":
+			a.httpOnly = true
+		}
+	}
+	return a
+}
+
+// parseMaxAge reads a number of seconds (RFC 6265 s.5.2.2). None or fewer mean the past.
+func parseMaxAge(s string, now time.Time, life time.Duration) (time.Time, bool) {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" {
+		return time.Time{}, false
+	}
+	n := int64(0)
+	for i := range len(digits) {
+		c := digits[i]
+		if c < '0' || c > '9' {
+			return time.Time{}, false
+		}
+		if n < 1<<40 {
+			n = n*10 + int64(c-'0')
+		}
+	}
+	if digits != s || n == 0 {
+		return time.Unix(0, 1), true
+	}
+	if n > int64(life/time.Second) {
+		return now.Add(life), true
+	}
+	return now.Add(time.Duration(n) * time.Second), true
+}
+
+// soonest bounds a date by life.
+func soonest(t, now time.Time, life time.Duration) time.Time {
+	if last := now.Add(life); t.After(last) {
+		return last
+	}
+	return t
+}
+
+// control says whether s has octets that no cookie may have (RFC 6265bis s.5.6).
+func control(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+func trim(s string) string { return strings.Trim(s, " \t") }
