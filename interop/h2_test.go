@@ -1,0 +1,58 @@
+package interop
+
+import (
+	"strings"
+	"testing"
+)
+
+// h2Servers are servers of both protocols on one port.
+const h2Servers = `
+	{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h2", "metadata": [{"mime": "content-type:"}]}},
+	{"web_tls": {SERVER, "protocol": "h2", "metadata": [{"mime": "content-type:"}]}}`
+
+// wire names what HTTP/2 runs over.
+func wire(secure bool) string {
+	if secure {
+		return "TLS"
+	}
+	return "clear"
+}
+
+// streamOf is the stream type of a kind, over TLS or not.
+func streamOf(kind string, secure bool) string {
+	if secure {
+		return kind + "_tls"
+	}
+	return kind
+}
+
+// h2Server is `millrace serve` for both protocols on one port.
+type h2Server struct {
+	*process
+	at  string
+	url string
+	ca  *credential // who signed its certificate
+}
+
+// serveH2 starts one.
+func serveH2(t *testing.T, secure bool, args ...string) (*h2Server, string) {
+	t.Helper()
+	ca := authority(t, "lab")
+	s := &h2Server{ca: ca}
+	s.process, s.at = serve(t, securely(t, ca, ca.issue(t, "leaf", ecKey(t), nil), h2Servers), streamOf("web", secure), args...)
+	s.url = "http://" + s.at
+	if secure {
+		s.url = "https://" + s.at
+	}
+	return s, s.at
+}
+
+// h2Clients is a policy of client streams of HTTP/2 for a port, which know ca.
+func h2Clients(t *testing.T, ca *credential, port string) string {
+	t.Helper()
+	return securely(t, ca, ca, strings.NewReplacer("PORT", port, "CLEAR", `"endpoint": "127.0.0.1", "opportunistic": true, "retry": "once"`).Replace(`
+		{"get":      {CLEAR,  "port": PORT, "protocol": "h2", "http_url": "${path}", "metadata": [{"path": ""}]}},
+		{"get_tls":  {CLIENT, "port": PORT, "protocol": "h2", "http_url": "${path}", "metadata": [{"path": ""}]}},
+		{"post":     {CLEAR,  "port": PORT, "protocol": "h2", "http_method": "POST", "http_url": "${path}", "metadata": [{"path": ""}]}},
+		{"post_tls": {CLIENT, "port": PORT, "protocol": "h2", "http_method": "POST", "http_url": "${path}", "metadata": [{"path": ""}]}}`))
+}
