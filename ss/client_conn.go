@@ -156,11 +156,14 @@ func (a *httpClient) speaks() (policy.Protocol, bool) {
 func (a *httpClient) describe() string {
 	switch {
 	case a.route != nil:
-		n := 0
+		n, more := 0, ""
 		for b := a.prev; b != nil; b = b.prev {
-			n++
+			if n++; n == 100 {
+				more = " or more" // a dump of a long queue must not take the square of it
+				break
+			}
 		}
-		return fmt.Sprintf("waits for an exchange with %s, streams before it: %d", a.t.dial, n)
+		return fmt.Sprintf("waits for an exchange with %s, streams before it: %d%s", a.t.dial, n, more)
 	case a.conn == nil:
 		return "no connection"
 	}

@@ -235,13 +235,13 @@ func TestDumpTellsShared(t *testing.T) {
 		p.limit = 2
 		p.onReq = nil
 	})
-	w.begin("a", 4)
+	w.begin("a", 150)
 	w.pass(100 * time.Millisecond)
 	var b strings.Builder
 	w.cli.rt.Dump(&b)
-	for _, want := range []string{"4 streams, 1 connections, 0 warm",
+	for _, want := range []string{"150 streams, 1 connections, 0 warm",
 		"connection of 2 streams, the latest a (10.0.0.2:80, open), h2 connection 1, streams on it: 2",
-		"waits for an exchange with 10.0.0.2:80, streams before it: 0", "streams before it: 1"} {
+		"waits for an exchange with 10.0.0.2:80, streams before it: 0", "streams before it: 1", "streams before it: 99\n", "streams before it: 100 or more\n"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("dump: got %q, want %q in it", b.String(), want)
 		}
