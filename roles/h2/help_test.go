@@ -23,6 +23,7 @@ type recorder struct {
 	onHead func(x http.Exchange, m *http.Message)
 	onBody func(x http.Exchange, b []byte)
 	onEnd  func(x http.Exchange)
+	stuck  bool // nothing is sent behind the head
 	quiet  bool // body is not logged, but counted
 	got    int
 	left   string
@@ -93,7 +94,7 @@ func (r *recorder) Writable(x http.Exchange) {
 		}
 		r.sent, r.left = true, r.body
 	}
-	if r.end {
+	if r.end || r.stuck {
 		return
 	}
 	room := x.Room()
