@@ -132,7 +132,7 @@ func (r *reader) text(t testing.TB, b []byte) string {
 		}
 		switch f.typ {
 		case frameData:
-			fmt.Fprintf(&s, "data %d %q%s\n", f.stream, shortened(p), end)
+			fmt.Fprintf(&s, "data %d %d %q%s\n", f.stream, len(p), p[:min(len(p), 40)], end)
 		case frameHeaders, frameContinuation:
 			if f.typ == frameHeaders {
 				fmt.Fprintf(&s, "headers %d%s", f.stream, end)
@@ -172,13 +172,6 @@ func (r *reader) text(t testing.TB, b []byte) string {
 		t.Fatal("a header block is not complete")
 	}
 	return s.String()
-}
-
-func shortened(p []byte) string {
-	if len(p) > 40 {
-		return fmt.Sprintf("%s... (%d)", p[:8], len(p))
-	}
-	return string(p)
 }
 
 // served is a Server under a test, with what its handlers were told.

@@ -35,6 +35,15 @@ func (q *queue) pop() *stream {
 	return x
 }
 
+// first puts x, which is in the queue, in front of it.
+func (q *queue) first(x *stream) {
+	q.remove(x)
+	if x.next = q.head; q.head == nil {
+		q.tail = x
+	}
+	q.head = x
+}
+
 func (q *queue) remove(x *stream) {
 	var before *stream
 	for y := q.head; y != x; y = y.next {

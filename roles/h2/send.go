@@ -44,6 +44,9 @@ func (c *conn) Writable(now time.Duration) {
 		}
 		if x.flags&(over|wants|starved|waits|hold) == wants {
 			c.enqueue(x)
+			if c.full && c.made == was {
+				c.ready.first(x) // its turn is still to come
+			}
 		}
 		if c.phase >= expectClose {
 			break

@@ -1,0 +1,383 @@
+package h2
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// sum adds up the DATA that out, a text, has for a stream.
+func sum(out string, id int) (all int) {
+	for line := range strings.Lines(out) {
+		var k, n int
+		if c, _ := fmt.Sscanf(line, "data %d %d", &k, &n); c == 2 && k == id {
+			all += n
+		}
+	}
+	return all
+}
+
+// TestSendingWithinWindows walks a response along both windows: each step says what the client sends and how much
+// body comes of it (RFC 9113 s.6.9).
+func TestSendingWithinWindows(t *testing.T) {
+	v := serve(NewConfig())
+	v.setup = func(_ int, r *recorder) { r.body = strings.Repeat("x", 70000) }
+	v.feed(t, preface+setting(settingWindow, 10)+setack)
+	got := 0
+	for i, c := range []struct {
+		in   string
+		want int
+	}{
+		{getReq(1), 10},
+		{win(1, 1), 1},
+		{setting(settingWindow, 15), 5},
+		{setting(settingWindow, 5), 0}, // the window is -10
+		{win(1, 9), 0},                 // -1
+		{win(1, 1), 0},                 // 0
+		{win(1, 1), 1},                 // 1
+		{setting(settingWindow, 0), 0}, // -5
+		{setting(settingWindow, 6), 1}, // 1
+		{win(0, 5), 0},                 // the connection has enough
+		{win(1, 65521), 65521},         // 65539 are out, the connection has 1 left
+		{win(1, 100), 1},               // which goes
+		{win(1, 100), 0},               // 199 left here, none there
+		{win(0, 1), 1},                 // and so on
+		{win(0, 100), 100},             // 98 left here
+		{win(0, 1<<20), 98},            // the stream's ends first
+		{setting(settingWindow, 7), 1}, // more for all
+		{win(1, 1<<20), 4260},          // to the end
+		{win(1, 1) + win(1, 1<<30), 0}, // of a stream that is closed
+		{fr(framePing, 0, 0, "12345678"), 0},
+	} {
+		n := sum(v.feed(t, c.in), 1)
+		if got += n; n != c.want {
+			t.Fatalf("step %d: %d octets of body, want %d", i, n, c.want)
+		}
+	}
+	if got != 70000 {
+		t.Errorf("%d octets in all, want 70000", got)
+	}
+	v.over(t)
+}
+
+// TestReceivingWithinWindows has a peer use its windows to the last octet, and then one more.
+func TestReceivingWithinWindows(t *testing.T) {
+	small := func() *Config {
+		cfg := NewConfig()
+		cfg.Limits.Window, cfg.Limits.ConnWindow = 100, 1000
+		return cfg
+	}
+	paused := func(_ int, r *recorder) {
+		r.head.Status = 0
+		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+	}
+	t.Run("stream", func(t *testing.T) {
+		v := ready(t, small())
+		v.setup = paused
+		in := postReq(1) + data(1, 0, strings.Repeat("x", 90)) + data(1, flagPadded, "\x05abcd\x00\x00\x00\x00\x00")
+		if got := verdict(v.feed(t, in)); got != "" {
+			t.Errorf("the whole window was answered with %s", got)
+		}
+		if got := verdict(v.feed(t, data(1, 0, "x"))); got != "reset 1 FLOW_CONTROL_ERROR" {
+			t.Errorf("one more was answered with %q", got)
+		}
+		v.over(t)
+	})
+	t.Run("connection", func(t *testing.T) {
+		cfg := small()
+		cfg.Limits.Parked, cfg.Limits.Window = 0, 1<<20
+		v := ready(t, cfg)
+		v.setup = paused
+		v.feed(t, postReq(1))
+		for range 65535 / 5 {
+			if got := v.feed(t, data(1, 0, "abcde")); got != "" {
+				t.Fatalf("within the window: %s", got)
+			}
+		}
+		if got := verdict(v.feed(t, data(1, 0, "x"))); got != "goaway 1 FLOW_CONTROL_ERROR" {
+			t.Errorf("one more was answered with %q", got)
+		}
+		v.over(t)
+	})
+	t.Run("grows again", func(t *testing.T) {
+		v := ready(t, small())
+		v.setup = func(_ int, r *recorder) { r.head.Status = 0; r.quiet = true }
+		v.feed(t, postReq(1))
+		granted, sent := 100, 0
+		for range 1000 {
+			out := v.feed(t, data(1, 0, strings.Repeat("x", granted)))
+			sent, granted = sent+granted, 0
+			for line := range strings.Lines(out) {
+				var id, n int
+				if fmt.Sscanf(line, "window %d %d", &id, &n); id == 1 {
+					granted += n
+				}
+			}
+			if granted == 0 {
+				t.Fatalf("behind %d octets no window came: %s", sent, out)
+			}
+		}
+		v.over(t)
+	})
+}
+
+// TestPausedStreamsStopNobody has paused handlers fill all that is parked for them while others go on.
+func TestPausedStreamsStopNobody(t *testing.T) {
+	cfg := NewConfig()
+	cfg.Limits.ConnWindow = 65535
+	v := ready(t, cfg)
+	v.setup = func(n int, r *recorder) {
+		r.head.Status, r.quiet = 0, true
+		if n <= 3 {
+			r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+		}
+	}
+	win := 65535
+	send := func(id uint32, n int) {
+		for n > 0 {
+			k := min(n, 16384)
+			if win < k {
+				t.Fatalf("stream %d has a window of %d left", id, win)
+			}
+			win -= k
+			for line := range strings.Lines(v.feed(t, data(id, 0, strings.Repeat("x", k)))) {
+				var id, n int
+				if c, _ := fmt.Sscanf(line, "window %d %d", &id, &n); c == 2 && id == 0 {
+					win += n
+				}
+			}
+			n -= k
+		}
+	}
+	for id := uint32(1); id <= 7; id += 2 {
+		v.feed(t, postReq(id))
+	}
+	for id := uint32(1); id <= 5; id += 2 {
+		send(id, 256<<10)
+	}
+	send(7, 100000)
+	if v.made[3].got != 100000 {
+		t.Errorf("the fourth has %d octets, want 100000", v.made[3].got)
+	}
+	if v.kept < 3*256<<10 {
+		t.Errorf("the account says %d for three full windows", v.kept)
+	}
+	for _, r := range v.made[:3] {
+		r.x.Resume()
+	}
+	v.l.Sleep(0)
+	for i, r := range v.made[:3] {
+		if r.got != 256<<10 {
+			t.Errorf("paused stream %d got %d octets when it was resumed", i, r.got)
+		}
+	}
+	if win += sum0(v.out(t)); win < 65535/2 {
+		t.Errorf("the connection's window is %d when all is taken", win)
+	}
+	v.over(t)
+}
+
+// sum0 adds up the windows that out grants to the connection.
+func sum0(out string) (all int) {
+	for line := range strings.Lines(out) {
+		var id, n int
+		if c, _ := fmt.Sscanf(line, "window %d %d", &id, &n); c == 2 && id == 0 {
+			all += n
+		}
+	}
+	return all
+}
+
+// TestManualCredit has the window follow Credit alone, before the request is sent and behind it.
+func TestManualCredit(t *testing.T) {
+	cfg := NewConfig()
+	v := dial(t, cfg)
+	v.c.SetWindow(0)
+	r := &recorder{name: "1:", log: &v.log, head: get("/"), end: true}
+	v.made = append(v.made, r)
+	x, err := v.c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.(http.Windowed).ManualCredit()
+	x.Credit(7)
+	v.l.Service()
+	if got, want := v.out(t), "window 1 7\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("sent\n%s, want the credit behind the request", got)
+	}
+	v.feed(t, hdrs(1, 0, ":status", "200"))
+	if got := v.feed(t, data(1, 0, "1234567")); got != "" {
+		t.Errorf("what was granted was answered with %s", got)
+	}
+	if n := x.(http.Windowed).PeerWindow(); n != 0 {
+		t.Errorf("the window is %d, want 0", n)
+	}
+	x.Credit(3)
+	if got := v.out(t); got != "window 1 3\n" {
+		t.Errorf("a credit of 3: %s", got)
+	}
+	if got := verdict(v.feed(t, data(1, 0, "1234"))); got != "reset 1 FLOW_CONTROL_ERROR" {
+		t.Errorf("more than was granted: %q", got)
+	}
+	v.over(t)
+}
+
+// TestTolerance has a peer raise windows above 2^31-1, which costs nothing where it is tolerated.
+func TestTolerance(t *testing.T) {
+	for _, in := range []string{win(0, maxWindow), win(1, maxWindow), win(1, maxWindow-65535) + setting(settingWindow, 70000)} {
+		for _, tolerant := range []bool{false, true} {
+			v := dial(t, NewConfig())
+			if tolerant {
+				v.c.Tolerate()
+			}
+			v.ask(t, post("/", http.UnknownLength), "abc", func(r *recorder) { r.stuck = true })
+			v.out(t)
+			if got := verdict(v.feed(t, in)); (got == "") != tolerant || !tolerant && !strings.Contains(got, "FLOW_CONTROL_ERROR") {
+				t.Errorf("tolerant %t: %q", tolerant, got)
+			}
+			v.over(t)
+		}
+	}
+}
+
+// TestEveryLength transfers 1 MiB and a few octets more or less than multiples of the windows, both ways.
+func TestEveryLength(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: moves gigabytes")
+	}
+	body := strings.Repeat("0123456789abcdef", (5<<20)/16)
+	for _, window := range []int32{65535, 100000, 256 << 10} {
+		for k := range 4 {
+			for d := -2; d <= 2; d++ {
+				n := 1<<20 + k*int(window) + d
+				for _, up := range []bool{false, true} {
+					cc, sc := NewConfig(), NewConfig()
+					cc.Limits.Window, sc.Limits.Window = window, window
+					cc.Limits.ConnWindow, sc.Limits.ConnWindow = 65535+int32(k), 65535
+					s := &recorder{name: "s", quiet: true, head: http.Message{Status: 200, Length: http.UnknownLength}}
+					c := &recorder{name: "c", quiet: true, head: post("/", int64(n)), body: body[:n]}
+					if !up {
+						c.head, c.body, c.end = get("/"), "", true
+						s.body = body[:n]
+						if d%2 == 0 {
+							s.head.Length = int64(n)
+						}
+					}
+					p := newPair(cc, sc, func(*Server) http.Handler { return s })
+					p.open()
+					if _, err := p.c.Do(c); err != nil {
+						t.Fatal(err)
+					}
+					p.pump()
+					if got := s.got + c.got; got != n || !c.done || !s.done || c.cause != nil || s.cause != nil {
+						t.Fatalf("window %d, length %d, upwards %t: %d octets came, client %v %v, server %v %v", window, n, up, got, c.done, c.cause, s.done, s.cause)
+					}
+					p.check(t)
+				}
+			}
+		}
+	}
+}
+
+// TestFairness has 100 responses share one connection, whose peer grants a little at a time: behind the first round
+// none has less than half its share at any moment, whichever window it is that is short.
+func TestFairness(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		first uint32 // each stream's window
+		grant func(i int) string
+	}{
+		{"the connection's window, 16 KiB at a time", 1 << 30, func(int) string { return win(0, 16384) }},
+		{"the connection's window, by crumbs", 1 << 30, func(int) string { return win(0, 700) }},
+		{"no window at all", 1 << 30, func(i int) string { return win(0, 1<<20) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			const streams = 100
+			v := serve(NewConfig())
+			v.l.Allow = 200 << 10 // the transport takes so much between two reads
+			v.setup = func(_ int, r *recorder) { r.body = strings.Repeat("x", 4<<20) }
+			v.feed(t, preface+setting(settingWindow, c.first)+setack)
+			var got [streams]int
+			all := 0
+			note := func(out string) {
+				for line := range strings.Lines(out) {
+					var id, n int
+					if c, _ := fmt.Sscanf(line, "data %d %d", &id, &n); c == 2 {
+						got[id/2] += n
+						all += n
+					}
+				}
+			}
+			for i := range uint32(streams) {
+				v.feed(t, getReq(2*i+1)) // the first window goes to who comes first
+			}
+			for i := range 3000 {
+				note(v.feed(t, c.grant(i)))
+				if all < 2*streams*16384 {
+					continue
+				}
+				for s, n := range got {
+					if n < all/streams/2 {
+						t.Fatalf("step %d: of %d octets stream %d has %d of %v", i, all, 2*s+1, n, got)
+					}
+				}
+				if all > 40<<20 {
+					break
+				}
+			}
+			if all < 1<<20 {
+				t.Errorf("only %d octets came", all)
+			}
+			v.over(t)
+		})
+	}
+}
+
+// TestUrgency has the more urgent of two answers leave first, as its request or a PRIORITY_UPDATE asks for.
+func TestUrgency(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		v := serve(NewConfig())
+		v.setup = func(_ int, r *recorder) { r.body = strings.Repeat("x", 100000) }
+		v.feed(t, preface+setting(settingWindow, 1<<20)+setack)
+		v.l.Refuse = true
+		if late {
+			v.feed(t, getReq(1)+getReq(3)+getReq(5)+fr(framePriorityUpdate, 0, 0, u32(5)+"u=0"))
+		} else {
+			v.feed(t, getReq(1)+getReq(3)+hdrs(5, endS, with(ask, "priority", "i, u=0")...))
+		}
+		v.l.Refuse = false
+		out := v.feed(t, win(0, 10))
+		if n := sum(out, 5); n < 65000 || sum(out, 1)+sum(out, 3) > 700 {
+			t.Errorf("late %t: the urgent one got %d of the window, the others %d and %d", late, n, sum(out, 1), sum(out, 3))
+		}
+		v.over(t)
+	}
+}
+
+// TestLoweredLimit has a server take fewer streams than a client has begun: those that are not sent yet wait.
+func TestLoweredLimit(t *testing.T) {
+	v := dial(t, NewConfig(), setting(settingStreams, 5), setack)
+	v.l.Refuse = true
+	for range 5 {
+		v.ask(t, get("/"), "")
+	}
+	if _, err := v.c.Do(&recorder{}); !errors.Is(err, ErrBusy) {
+		t.Errorf("a sixth: %v, want %v", err, ErrBusy)
+	}
+	v.feed(t, setting(settingStreams, 2))
+	v.l.Refuse = false
+	v.l.Service()
+	if out := v.out(t); strings.Count(out, "headers") != 2 {
+		t.Errorf("with a limit of 2 it sent\n%s", out)
+	}
+	if out := v.feed(t, hdrs(1, endS, ":status", "200")); out != "headers 5 end :method=GET :scheme=https :authority=a.example :path=/\n" {
+		t.Errorf("when one is over it sent\n%s", out)
+	}
+	if out := v.feed(t, setting(settingStreams, 4)); strings.Count(out, "headers") != 2 {
+		t.Errorf("with a limit of 4 it sent\n%s", out)
+	}
+	v.over(t)
+}
