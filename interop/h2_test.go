@@ -29,22 +29,22 @@ func streamOf(kind string, secure bool) string {
 // h2Server is `millrace serve` for both protocols on one port.
 type h2Server struct {
 	*process
-	at  string
-	url string
-	ca  *credential // who signed its certificate
+	secure  bool
+	at, url string
+	ca      *credential // who signed its certificate
 }
 
 // serveH2 starts one.
-func serveH2(t *testing.T, secure bool, args ...string) (*h2Server, string) {
+func serveH2(t *testing.T, secure bool, args ...string) *h2Server {
 	t.Helper()
 	ca := authority(t, "lab")
-	s := &h2Server{ca: ca}
+	s := &h2Server{secure: secure, ca: ca}
 	s.process, s.at = serve(t, securely(t, ca, ca.issue(t, "leaf", ecKey(t), nil), h2Servers), streamOf("web", secure), args...)
 	s.url = "http://" + s.at
 	if secure {
 		s.url = "https://" + s.at
 	}
-	return s, s.at
+	return s
 }
 
 // h2Clients is a policy of client streams of HTTP/2 for a port, which know ca.

@@ -30,8 +30,7 @@ func TestH2specServer(t *testing.T) {
 	const want = 146
 	for _, secure := range []bool{false, true} {
 		t.Run(wire(secure), func(t *testing.T) {
-			_, at := serveH2(t, secure, "--reply", "hello to whoever asks\n")
-			host, port := split(t, at)
+			host, port := split(t, serveH2(t, secure, "--reply", "hello to whoever asks\n").at)
 			c := &config.Config{Host: host, Port: port, Path: "/", Timeout: h2specTimeout, MaxHeaderLen: 4000, Strict: true, TLS: secure, Insecure: true}
 			if n := h2specGroups(t, c, generic.Spec(), http2.Spec(), hpack.Spec()); n != want {
 				t.Errorf("h2spec had %d cases, want %d", n, want)
