@@ -126,6 +126,9 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	}
 	m.Authority = a.t.authority
 	m.Scheme = scheme(a.t.tls)
+	if len(k.blobs) > 0 {
+		defer func() { clear(h.rt.text) }() // secrets
+	}
 	var err error
 	if a.away == nil || !a.away.foreign {
 		if h.rt.text, err = h.rt.addBlobFields(m, h.rt.text, k.blobs); err != nil {
@@ -141,11 +144,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	if !body && m.Length < 0 {
 		m.Length = 0
 	}
-	err = x.SendHead(m, !body)
-	if len(k.blobs) > 0 {
-		clear(h.rt.text) // secrets
-	}
-	if err != nil {
+	if err = x.SendHead(m, !body); err != nil {
 		return err
 	}
 	a.sent, a.sending, a.left = true, body, m.Length

@@ -77,6 +77,7 @@ func (a *httpClient) redirected(x http.Exchange, m *http.Message) {
 		return
 	}
 	a.o.h.rt.Counters.Redirects++
+	a.conn.answered = true
 	if a.sending {
 		// The peer does not want the rest of the body, and would have to be given it before it took
 		// another request.

@@ -361,3 +361,38 @@ func TestRedirectsResolve(t *testing.T) {
 		}
 	}
 }
+
+// TestRedirectsInBadWeather: connections that are refused, reset and fall silent at any point of the way cost attempts and
+// nothing else; what is measured and held on the way is gone at the end.
+func TestRedirectsInBadWeather(t *testing.T) {
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		net := badLink(r)
+		worse(r, &net)
+		net.MaxDescriptors = 0 // connections that fell silent use them up at the server, for ever
+		w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true,"perf":true,"direct_proto_str":true,"retry":"never","opportunistic":true`, twoServers), plan{seed: seed, net: net})
+		w.patience = time.Hour
+		way := &routes{answer: map[string]string{"80 GET /a": sendsTo(302, "//10.0.0.2:81/b"), "81 GET /b": sendsTo(307, "c"),
+			"81 GET /c": sendsTo(301, "http://10.0.0.2/d"), "80 GET /d": okHello}}
+		w.serve("srv", way.play("80"))
+		w.serve("srv81", way.play("81"))
+		s := newScript()
+		var reported []string
+		s.w = w
+		reports(s, &reported)
+		h := w.create("c", s)
+		s.when(ss.Disconnected, func(h *ss.Handle) ss.Ret { return h.Connect() })
+		s.when(ss.Connecting, func(h *ss.Handle) ss.Ret { h.StartTimeout(time.Minute); return ss.OK })
+		s.when(ss.Timeout, func(*ss.Handle) ss.Ret { return ss.DisconnectMe }) // silence is no fault of a server's
+		h.Connect()
+		w.run("three answers", func() bool { return s.told(ss.QOSAckRemote) >= 3 })
+		if n := w.cli.rt.Counters.Redirects; n < 9 || len(reported) == 0 {
+			t.Errorf("seed %d: %d redirects followed, %d reports; want nine redirects at the least and a report", seed, n, len(reported))
+		}
+		for _, q := range way.asked {
+			if !strings.Contains("80 GET /a 81 GET /b 81 GET /c 80 GET /d", q) {
+				t.Errorf("seed %d: asked %q, which no redirect says", seed, q)
+			}
+		}
+	}
+}
