@@ -261,9 +261,10 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	}
 	last := !connect && (end || m.Length == 0)
 	length := m.Length
-	if last && !expectsBody(m.Method) {
-		length = -1
-	} else if last {
+	switch {
+	case connect, last && !expectsBody(m.Method):
+		length = http.UnknownLength // what a tunnel carries is no content (RFC 9110 s.9.3.6)
+	case last:
 		length = 0
 	}
 	block := c.side.(*Client).memory.request(c.cfg, m, path, length)
@@ -285,6 +286,9 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		x.flags |= connecting
 	}
 	x.sending, x.outLeft = ourHead, m.Length
+	if connect {
+		x.outLeft = http.UnknownLength
+	}
 	if x.is(manual) {
 		c.grant(x, 1) // what was credited before there was a stream
 	}

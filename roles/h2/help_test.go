@@ -175,7 +175,7 @@ func (p *pair) pump() {
 	}
 }
 
-func (p *pair) check(t *testing.T) {
+func (p *pair) check(t testing.TB) {
 	t.Helper()
 	if p.cl.Misuse != "" || p.sl.Misuse != "" {
 		t.Errorf("misuse of the transport: client %q, server %q", p.cl.Misuse, p.sl.Misuse)

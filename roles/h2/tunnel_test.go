@@ -1,0 +1,452 @@
+package h2
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// pipe is a protocol over a stream: it sends what it has, and keeps what comes.
+type pipe struct {
+	low   roles.Lower
+	room  int    // asked of Room
+	out   []byte // to be sent
+	echo  bool   // what comes is sent back
+	fin   bool   // our direction ends when out has gone
+	least int    // nothing is used below it
+	in    []byte
+	log   []string
+	due   time.Duration
+	on    func(call string)
+}
+
+func (p *pipe) say(call string) {
+	p.log = append(p.log, call)
+	if p.on != nil {
+		p.on(call)
+	}
+}
+
+func (p *pipe) Opened(time.Duration) {
+	if len(p.out) > 0 || p.fin {
+		p.low.WantWrite()
+	}
+	p.say("opened")
+}
+
+func (p *pipe) Rx(_ time.Duration, b []byte) int {
+	if len(b) < p.least {
+		return 0
+	}
+	p.in = append(p.in, b...)
+	if p.echo {
+		p.out = append(p.out, b...)
+		p.low.WantWrite()
+	}
+	if p.on != nil {
+		p.on("rx")
+	}
+	return len(b)
+}
+
+func (p *pipe) RxEnd(_ time.Duration, unused int) { p.say(fmt.Sprint("end ", unused)) }
+
+func (p *pipe) Writable(time.Duration) {
+	if p.on != nil {
+		p.on("writable")
+	}
+	for len(p.out) > 0 {
+		r := p.low.Room(max(p.room, 1))
+		if r == nil {
+			p.low.WantWrite()
+			return
+		}
+		if len(r) < p.room {
+			panic("less room than was asked for")
+		}
+		n := copy(r[:max(p.room, 1)], p.out)
+		p.low.Commit(n)
+		p.out = p.out[n:]
+	}
+	if p.fin {
+		p.fin = false
+		p.low.CloseWrite()
+	}
+}
+
+func (p *pipe) Deadline() time.Duration { return p.due }
+func (p *pipe) Timeout(time.Duration)   { p.due = 0; p.say("timeout") }
+func (p *pipe) Closed(cause error)      { p.say(fmt.Sprint("closed ", cause)) }
+
+// calls are the pipe's, apart from Rx and Writable.
+func (p *pipe) calls() string { return strings.Join(p.log, ", ") }
+
+// closed is how often Closed was called.
+func (p *pipe) closed() (n int) {
+	for _, c := range p.log {
+		if strings.HasPrefix(c, "closed ") {
+			n++
+		}
+	}
+	return n
+}
+
+// tunnelPair has a client's pipe and a server's joined by a stream.
+type tunnelPair struct {
+	*pair
+	near, far *pipe
+	c, s      *recorder
+	kept      [2]int
+}
+
+func newTunnel(t testing.TB, cc, sc *Config, near, far *pipe) *tunnelPair {
+	t.Helper()
+	p := &tunnelPair{near: near, far: far}
+	for i, k := range []*Config{cc, sc} {
+		k.Charge = func(n int) { p.kept[i] += n }
+		k.Release = func(n int) { p.kept[i] -= n }
+	}
+	p.s = &recorder{name: "s"}
+	p.pair = newPair(cc, sc, func(*Server) http.Handler { return upgrader{p.s, &p.pair.s, far} })
+	p.open()
+	m := get("/chat")
+	m.Method, m.Protocol = []byte("CONNECT"), []byte("websocket")
+	p.c = &recorder{name: "c", head: m, stuck: true}
+	p.c.onHead = func(x http.Exchange, m *http.Message) {
+		near.low = p.pair.c.Stream(x)
+		if err := p.pair.c.Upgrade(x, near); err != nil {
+			t.Errorf("client: %v", err)
+		}
+	}
+	if _, err := p.pair.c.Do(p.c); err != nil {
+		t.Fatal(err)
+	}
+	p.pump()
+	return p
+}
+
+// upgrader answers a CONNECT, and gives its stream away.
+type upgrader struct {
+	*recorder
+	s *Server
+	u *pipe
+}
+
+func (h upgrader) Head(x http.Exchange, _ *http.Message) { x.WantWrite() }
+
+func (h upgrader) Writable(x http.Exchange) {
+	if err := x.SendHead(&http.Message{Status: 200, Length: http.UnknownLength}, false); err != nil {
+		x.WantWrite()
+		return
+	}
+	h.u.low = h.s.Stream(x)
+	if err := h.s.Upgrade(x, h.u); err != nil {
+		panic(err)
+	}
+}
+
+// end ends both connections, and checks what must hold then.
+func (p *tunnelPair) end(t testing.TB) {
+	t.Helper()
+	p.cl.Break(nil)
+	p.sl.Break(nil)
+	for _, u := range []*pipe{p.near, p.far} {
+		if u.closed() != 1 || !strings.HasPrefix(u.log[len(u.log)-1], "closed ") {
+			t.Errorf("Closed is not the last call, or not one: %s", u.calls())
+		}
+	}
+	if p.c.done || p.s.done {
+		t.Error("a handler was told Done of a stream that it had given away")
+	}
+	if p.kept != [2]int{} {
+		t.Errorf("bytes left on the accounts: %v", p.kept)
+	}
+	p.check(t)
+}
+
+func windows(stream, conn int32) *Config {
+	k := NewConfig()
+	k.Limits.Window, k.Limits.ConnWindow = stream, conn
+	return k
+}
+
+func text(n int) []byte { return []byte(strings.Repeat("0123456789abcdef", n/16+1)[:n]) }
+
+// TestTunnelCarriesBothWays sends more than the windows hold, in rooms that are larger than they are, and back.
+func TestTunnelCarriesBothWays(t *testing.T) {
+	for _, window := range []int32{1, 100, 5000, 65535, 1 << 20} {
+		for _, room := range []int{1, 3000, roles.MaxRoom} {
+			n := min(200000, int(window)*2000)
+			near := &pipe{room: room, out: text(n), fin: true}
+			far := &pipe{room: room, echo: true}
+			far.on = func(call string) {
+				if strings.HasPrefix(call, "end") {
+					far.fin = true
+					far.low.WantWrite()
+				}
+			}
+			p := newTunnel(t, windows(window, 65535), windows(window, 65535), near, far)
+			if got := len(near.in); got != n || string(near.in) != string(text(n)) {
+				t.Errorf("window %d, room %d: %d of %d octets came back", window, room, got, n)
+			}
+			if near.calls() != "opened, end 0" || far.calls() != "opened, end 0" {
+				t.Errorf("window %d, room %d: calls %q and %q", window, room, near.calls(), far.calls())
+			}
+			near.low.Close(roles.Graceful, nil)
+			far.low.Close(roles.Graceful, nil)
+			p.pump()
+			if p.pair.c.Active() != 0 || p.pair.s.Active() != 0 || near.calls() != "opened, end 0, closed <nil>" {
+				t.Errorf("window %d, room %d: streams are left: %d and %d; calls %q", window, room, p.pair.c.Active(), p.pair.s.Active(), near.calls())
+			}
+			if p.sl.Closing || p.cl.Closing {
+				t.Error("the connection closed with it")
+			}
+			p.end(t)
+		}
+	}
+}
+
+// TestTunnelNeedsMoreThanItsWindow has an Upper that uses nothing until there is more than the window holds.
+func TestTunnelNeedsMoreThanItsWindow(t *testing.T) {
+	far := &pipe{least: 10000}
+	p := newTunnel(t, NewConfig(), windows(100, 65535), &pipe{out: text(10000)}, far)
+	if len(far.in) != 10000 {
+		t.Errorf("%d octets were used, want 10000", len(far.in))
+	}
+	p.end(t)
+}
+
+// TestTunnelPause stops a peer at the window, loses nothing, and lets the end wait behind what is parked.
+func TestTunnelPause(t *testing.T) {
+	far := &pipe{}
+	far.on = func(call string) {
+		if call == "opened" {
+			far.low.Pause()
+		}
+	}
+	near := &pipe{out: text(5000), fin: true}
+	p := newTunnel(t, NewConfig(), windows(1000, 65535), near, far)
+	if len(far.in) != 0 || p.kept[1] < 1000 || p.kept[1] > 4000 || far.calls() != "opened" {
+		t.Errorf("paused: %d octets came, %d are charged, calls %q", len(far.in), p.kept[1], far.calls())
+	}
+	far.low.Resume()
+	if len(far.in) != 0 {
+		t.Error("Resume called Rx")
+	}
+	p.pump()
+	if string(far.in) != string(text(5000)) || far.calls() != "opened, end 0" || p.kept[1] != 0 {
+		t.Errorf("resumed: %d octets came, %d are charged, calls %q", len(far.in), p.kept[1], far.calls())
+	}
+	p.end(t)
+}
+
+// TestTunnelCloses closes one end in every way: what its owner is told, and what the other end sees.
+func TestTunnelCloses(t *testing.T) {
+	why := errors.New("had enough")
+	for _, c := range []struct {
+		mode      roles.CloseMode
+		cause     error
+		out       int // octets that are committed, more than the window
+		near, far string
+		in        int
+	}{
+		{roles.Graceful, nil, 0, "opened, closed <nil>", "opened, end 0", 0},
+		{roles.Graceful, why, 5000, "opened, closed had enough", "opened, end 0", 5000},
+		{roles.Immediate, why, 5000, "opened, closed had enough", "opened, closed h2: stream: reset by the peer: CANCEL", 0},
+		{roles.Reset, why, 0, "opened, closed had enough", "opened, closed h2: stream: reset by the peer: CANCEL", 0},
+	} {
+		for _, side := range []string{"client", "server"} {
+			near, far := &pipe{}, &pipe{}
+			p := newTunnel(t, windows(1000, 65535), windows(1000, 65535), near, far)
+			if side == "server" {
+				near, far = far, near
+			}
+			if c.out > 0 {
+				near.low.Commit(copy(near.low.Room(c.out), text(c.out)))
+			}
+			near.low.Close(c.mode, c.cause)
+			if near.calls() != "opened" {
+				t.Errorf("Close called back: %s", near.calls())
+			}
+			near.low.Close(roles.Graceful, nil) // counts for nothing
+			p.pump()
+			if near.calls() != c.near || far.calls() != c.far || len(far.in) != c.in {
+				t.Errorf("%s, mode %d: calls %q and %q, %d octets", side, c.mode, near.calls(), far.calls(), len(far.in))
+			}
+			if c.mode == roles.Graceful {
+				far.low.Close(roles.Graceful, nil)
+				p.pump()
+			}
+			if p.pair.c.Active() != 0 || p.pair.s.Active() != 0 {
+				t.Errorf("%s, mode %d: streams are left: %d and %d", side, c.mode, p.pair.c.Active(), p.pair.s.Active())
+			}
+			p.end(t)
+		}
+	}
+}
+
+// TestTunnelLingers bounds what a peer may send behind a graceful end, by bytes and by time.
+func TestTunnelLingers(t *testing.T) {
+	k := NewConfig()
+	k.Limits.Drain = 10000
+	near, far := &pipe{}, &pipe{}
+	p := newTunnel(t, NewConfig(), k, near, far)
+	far.low.Close(roles.Graceful, nil)
+	p.pump()
+	near.out = text(9000)
+	near.low.WantWrite()
+	p.pump()
+	if p.pair.s.Active() != 1 || near.calls() != "opened, end 0" {
+		t.Errorf("within the limit: %d streams, %s", p.pair.s.Active(), near.calls())
+	}
+	near.out = text(2000)
+	near.low.WantWrite()
+	p.pump()
+	if p.pair.s.Active() != 0 || p.kept[1] != 0 {
+		t.Errorf("beyond the limit %d streams are open, %d octets are charged", p.pair.s.Active(), p.kept[1])
+	}
+	p.end(t)
+
+	near, far = &pipe{}, &pipe{}
+	p = newTunnel(t, NewConfig(), NewConfig(), near, far)
+	far.low.Close(roles.Graceful, nil)
+	p.pump()
+	p.sl.Sleep(DefaultTimeouts().Body)
+	if p.pair.s.Active() != 0 {
+		t.Error("a peer that does not end its direction keeps the stream")
+	}
+	p.end(t)
+}
+
+// TestTunnelReplace puts another protocol in the place of the first, with the octets that it left.
+func TestTunnelReplace(t *testing.T) {
+	first, second := &pipe{least: 4}, &pipe{}
+	first.on = func(call string) {
+		if call == "rx" {
+			second.low = first.low
+			first.low.Replace(second)
+		}
+	}
+	near := &pipe{out: []byte("abcdefgh"), fin: true, room: 4}
+	p := newTunnel(t, NewConfig(), NewConfig(), near, first)
+	if string(first.in) != "abcd" && string(first.in) != "abcdefgh" || string(first.in)+string(second.in) != "abcdefgh" {
+		t.Errorf("got %q and %q", first.in, second.in)
+	}
+	if first.calls() != "opened" || second.calls() != "opened, end 0" {
+		t.Errorf("calls %q and %q", first.calls(), second.calls())
+	}
+	p.far = second
+	p.end(t)
+}
+
+// TestTunnelClosesInsideOfCalls has an Upper close its stream from inside of each of its calls.
+func TestTunnelClosesInsideOfCalls(t *testing.T) {
+	for _, mode := range []roles.CloseMode{roles.Graceful, roles.Immediate, roles.Reset} {
+		for _, where := range []string{"opened", "rx", "writable", "end 0", "timeout"} {
+			far := &pipe{out: text(10)}
+			far.on = func(call string) {
+				if call == where {
+					far.low.Close(mode, nil)
+				}
+			}
+			near := &pipe{out: text(5000), fin: true}
+			k := windows(1000, 65535)
+			p := newTunnel(t, NewConfig(), k, near, far)
+			if where == "timeout" {
+				far.due = p.sl.Now + second
+				far.low.Rearm()
+				p.sl.Sleep(2 * second)
+			}
+			p.pump()
+			if n := far.closed(); n != 1 {
+				t.Errorf("mode %d in %s: Closed came %d times: %s", mode, where, n, far.calls())
+			}
+			// The connection's window has come back, whatever was in it.
+			if out := p.pair.c.sendWin + p.pair.s.credit; out < 65535 {
+				t.Errorf("mode %d in %s: %d octets of the connection's window are lost", mode, where, 65535-out)
+			}
+			p.end(t)
+		}
+	}
+}
+
+// TestTunnelDeadline has the deadline of what runs over a stream told, also one that moves between calls.
+func TestTunnelDeadline(t *testing.T) {
+	far := &pipe{}
+	p := newTunnel(t, NewConfig(), NewConfig(), &pipe{}, far)
+	far.due = p.sl.Now + 3*second
+	far.low.Rearm()
+	p.sl.Sleep(2 * second)
+	if far.calls() != "opened" {
+		t.Errorf("too early: %s", far.calls())
+	}
+	p.sl.Sleep(second)
+	if far.calls() != "opened, timeout" {
+		t.Errorf("calls %q, want the timeout", far.calls())
+	}
+	p.end(t)
+}
+
+// TestTunnelEndsWithItsHead is a 2xx that ends the stream: there is a tunnel, but nothing will come of it.
+func TestTunnelEndsWithItsHead(t *testing.T) {
+	v := dial(t, NewConfig(), setting(settingConnect, 1), setack)
+	u := &pipe{}
+	m := get("/")
+	m.Method, m.Protocol = []byte("CONNECT"), []byte("websocket")
+	r := v.ask(t, m, "", func(r *recorder) {
+		r.stuck = true
+		r.onHead = func(x http.Exchange, _ *http.Message) {
+			u.low = v.c.Stream(x)
+			if err := v.c.Upgrade(x, u); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	v.feed(t, hdrs(1, endS, ":status", "200"))
+	v.l.Sleep(0)
+	if u.calls() != "opened, end 0" || strings.Contains(v.log.String(), "end") {
+		t.Errorf("calls %q, handler %q", u.calls(), v.log.String())
+	}
+	u.low.Close(roles.Graceful, nil)
+	v.l.Sleep(0)
+	v.l.Service()
+	if got := v.out(t); !strings.HasSuffix(got, "data 1 0 \"\" end\n") {
+		t.Errorf("sent\n%s", got)
+	}
+	if u.calls() != "opened, end 0, closed <nil>" || v.c.Active() != 0 {
+		t.Errorf("calls %q, %d streams", u.calls(), v.c.Active())
+	}
+	r.done = true // it was given away
+	v.over(t)
+}
+
+// TestUpgradeAtItsTime refuses to give a stream away that is not one of an extended CONNECT, or not yet.
+func TestUpgradeAtItsTime(t *testing.T) {
+	v := dial(t, NewConfig())
+	m := get("/")
+	m.Method, m.Protocol = []byte("CONNECT"), []byte("websocket")
+	v.ask(t, m, "")
+	if got := v.log.String(); !strings.Contains(got, errSendConnect.Error()) {
+		t.Errorf("a server that takes none: %q", got)
+	}
+	r := v.ask(t, get("/"), "", func(r *recorder) {
+		r.onHead = func(x http.Exchange, _ *http.Message) {
+			if err := v.c.Upgrade(x, &pipe{}); err != errUpgrade {
+				t.Errorf("of a GET: %v", err)
+			}
+		}
+	})
+	if err := v.c.Upgrade(r.x, &pipe{}); err != errUpgrade {
+		t.Errorf("without a head: %v", err)
+	}
+	v.feed(t, hdrs(1, endS, ":status", "200"))
+	if !r.done {
+		t.Error("the response was not told")
+	}
+	v.over(t)
+}
