@@ -337,6 +337,35 @@ func TestClientPause(t *testing.T) {
 	wantCalls(t, h, "body def", "end", "done")
 }
 
+// TestClientUnhurried: who has time waits for the response, and for each piece of its body; but a head that has
+// begun is to be completed.
+func TestClientUnhurried(t *testing.T) {
+	cfg := NewConfig()
+	cfg.Timeouts.Response = 20 * time.Second
+	k, l := dial(cfg)
+	if k.Free() != 1 {
+		t.Errorf("free on an idle connection: got %d, want 1", k.Free())
+	}
+	h := start(t, k, l, method("GET"), "")
+	if k.Free() != 0 {
+		t.Errorf("free during an exchange: got %d, want 0", k.Free())
+	}
+	k.x.Unhurried()
+	for _, piece := range []string{"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "abc", "def"} {
+		l.Sleep(time.Hour)
+		if l.Closing {
+			t.Fatalf("closed while it waited: %v", l.Cause)
+		}
+		l.Feed([]byte(piece))
+	}
+	wantCalls(t, h, "head 200 OK HTTP/1.1 length=6", "body abcdef", "end", "done")
+	h = start(t, k, l, method("GET"), "")
+	k.x.Unhurried()
+	l.Feed([]byte("HTTP/1.1 200"))
+	l.Sleep(10 * time.Second)
+	wantClosed(t, l, roles.Immediate, "head: not complete")
+}
+
 func TestClientReset(t *testing.T) {
 	k, l := dial(NewConfig())
 	h := start(t, k, l, method("GET"), "")
