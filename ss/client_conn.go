@@ -84,6 +84,7 @@ func (a *httpClient) unreachable(cause error) {
 
 func (a *httpClient) drop() {
 	c, x, r := a.conn, a.x, a.route
+	inVain := x != nil && a.inVain()
 	a.reset(nil)
 	a.state = httpIdle
 	switch {
@@ -94,9 +95,12 @@ func (a *httpClient) drop() {
 		c.own = nil
 		c.discard()
 	default:
-		c.abandon(x, a.heard)
+		c.abandon(x, inVain)
 	}
 }
+
+// inVain says whether the request was sent and not one byte has come since, of whatever.
+func (a *httpClient) inVain() bool { return a.sent && a.conn.silentSince(a.heard) }
 
 // repeatable says whether a request that ended with cause is made again without a word to its stream, on
 // another connection. It is if the server has certainly not acted on it and no byte of its body is lost. On

@@ -291,9 +291,10 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 		return
 	}
 	c, state, again := a.conn, a.state, a.repeatable(a.conn, cause)
+	inVain := cause != nil && a.inVain()
 	a.reset(nil)
 	a.state = httpIdle
-	c.giveBack(cause != nil && c.silentSince(a.heard))
+	c.giveBack(inVain)
 	switch {
 	case again:
 		a.again()

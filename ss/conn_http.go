@@ -265,8 +265,8 @@ func (c *httpConn) lend(k *kind) {
 	c.prove(k.pol.Retry)
 }
 
-// giveBack notes that a stream has no exchange on the connection any more. in vain says that it ended without a
-// byte from the peer.
+// giveBack notes that a stream has no exchange on the connection any more. inVain says that the peer has been silent
+// about it, and about all else.
 func (c *httpConn) giveBack(inVain bool) {
 	if inVain {
 		c.doubt()
@@ -276,8 +276,8 @@ func (c *httpConn) giveBack(inVain bool) {
 	}
 }
 
-// abandon ends one stream's exchange: over h2 that one alone. heard is how much had come when it began.
-func (c *httpConn) abandon(x http.Exchange, heard uint64) {
+// abandon ends one stream's exchange: over h2 that one alone. inVain is giveBack's.
+func (c *httpConn) abandon(x http.Exchange, inVain bool) {
 	x.SetHandler(nobody{})
 	if c.h2 == nil {
 		c.users--
@@ -285,7 +285,7 @@ func (c *httpConn) abandon(x http.Exchange, heard uint64) {
 		return
 	}
 	x.Reset(nil)
-	c.giveBack(c.silentSince(heard))
+	c.giveBack(inVain)
 }
 
 // silentSince says whether nothing has come since the connection had brought so much.
@@ -356,7 +356,7 @@ func (c *httpConn) park() {
 	switch {
 	case c.phase == connLeaving && c.h2 != nil:
 		// It ends by itself, in order.
-	case !c.takes(), r.cfg.KeepWarm < 0, r.cfg.WarmMax < 0, r.closed, r.drain != nil:
+	case c.phase != connUp, c.role.Free() == 0, r.cfg.KeepWarm < 0, r.cfg.WarmMax < 0, r.closed, r.drain != nil:
 		c.discard()
 	default:
 		c.since = r.loop.Now()

@@ -339,6 +339,35 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
+// TestDoubtUnused: a connection whose only user gave up before anything could come back is kept, and serves again
+// once it has answered.
+func TestDoubtUnused(t *testing.T) {
+	for _, alive := range []bool{true, false} {
+		t.Run(fmt.Sprintf("the peer is alive: %v", alive), func(t *testing.T) {
+			w := newWorld(t, sharedDoc, plan{net: slowLink})
+			peers := w.frames("raw", func(p *framePeer) {
+				p.onReq = func(p *framePeer, q *peerRequest) {
+					if q.path == "/b" {
+						p.answer(q, 200, "")
+					}
+				}
+			})
+			w.get("b")
+			(*peers)[0].mute = !alive
+			all := w.begin("a", 1)
+			w.pass(500 * time.Microsecond)
+			all[0].h.Disconnect()
+			w.pass(100 * time.Millisecond)
+			w.wantLife("the next", w.get("b"), oneGET)
+			want := 2
+			if alive {
+				want = 1
+			}
+			w.wantConns(want)
+		})
+	}
+}
+
 // TestDoubtFails: where a doubted connection is all there is, the failure of the next is told.
 func TestDoubtFails(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{net: slowLink})
