@@ -129,9 +129,6 @@ func (p *pool) give(g *Config, z *inflater) {
 	}
 }
 
-// tail is what a sender leaves out at the end of each message (RFC 7692 s.7.2.1).
-var tail = []byte{0x00, 0x00, 0xff, 0xff}
-
 // inflate takes a piece of a compressed message, which is unmasked, passes on what comes out, and returns
 // how much it used: less than len(b) if the handler wants no more for now, or the message is at fault.
 func (c *Conn) inflate(b []byte) (used int) {
@@ -170,22 +167,7 @@ func (c *Conn) inflate(b []byte) (used int) {
 		c.inflated(z.output(), false)
 		return used
 	}
-	// The tail brings nothing but the end of a block, unless the message is at fault.
-	for t := tail; !z.done() && len(t) > 0; {
-		n, st := z.feed(t)
-		t = t[n:]
-		if st == corrupt {
-			c.fail(errDeflate, 0)
-			return used
-		}
-		if st == starved {
-			break
-		}
-		if !c.inflated(z.output(), false) {
-			return used
-		}
-	}
-	if !z.between() {
+	if !z.end() {
 		c.fail(errDeflateCut, 0)
 		return used
 	}
@@ -248,26 +230,26 @@ func (c *Conn) plainRoom(least int) []byte {
 // how many there are then, and bits with what the frame's header has to say of it.
 func (c *Conn) deflate(r []byte, n int, f Flags, bits byte) (int, byte) {
 	g, p := c.cfg, c.packer
-	if n > 0 && f&(First|Last) == First|Last && n < g.Deflate.Min {
+	last := f&Last != 0
+	switch {
+	case f&First == 0:
+	case last && n == 0:
+		return 0, bits
+	case last && n < g.Deflate.Min:
 		return copy(r, g.plain[maxSent:maxSent+n]), bits
-	}
-	if f&First != 0 && n > 0 || f&(First|Last) == First {
+	default:
 		c.flags |= txPacked
 		bits |= bitRSV1
 	}
-	if !c.is(txPacked) {
-		return copy(r[:n], g.plain[maxSent:]), bits
-	}
-	last := f&Last != 0
-	if n == 0 {
-		if last {
-			r[0] = 0
-			return emptyPacked, bits
-		}
+	switch {
+	case n == 0 && last:
+		r[0] = 0
+		return emptyPacked, bits
+	case n == 0:
 		return 0, bits
 	}
 	out := c.pack(r, n, last)
-	if f&(First|Last) == First|Last && out >= n {
+	if f&First != 0 && last && out >= n {
 		c.flags &^= txPacked
 		return copy(r, g.plain[maxSent:maxSent+n]), bits &^ bitRSV1
 	}

@@ -10,6 +10,7 @@ type inflater struct {
 	buf  [window + chunk]byte
 	from int // what lies before was passed on
 	to   int // where the next octet goes; what lies before is history
+	stop int // where output must be taken
 	most int // how far back the peer may refer
 
 	bits uint64
@@ -79,15 +80,32 @@ func (z *inflater) history() []byte { return z.buf[max(0, z.to-z.most):z.to] }
 // between tells whether all blocks are complete, and nothing has been said of a next one.
 func (z *inflater) between() bool { return z.step == stepBlock && z.n == 0 }
 
-// done tells whether a stream has ended that its sender called the last.
-func (z *inflater) done() bool { return z.final && z.between() }
+// tail is what a sender leaves out at the end of each message: the lengths of an empty stored block (RFC
+// 7692 s.7.2.1).
+var tail = []byte{0x00, 0x00, 0xff, 0xff}
 
-// feed takes input, and returns how much it used. All output must have been taken.
-func (z *inflater) feed(in []byte) (used int, p progress) {
-	if z.to > window {
-		z.to = copy(z.buf[:], z.buf[z.to-window:z.to])
+// end tells whether a message may end here: in front of the tail, or behind a stream's last block. Output
+// that has not been taken stays.
+func (z *inflater) end() bool {
+	if z.final && z.between() {
+		return true
 	}
-	z.from = z.to
+	if z.step != stepStored {
+		return false
+	}
+	n, p := z.feed(tail)
+	return n == len(tail) && p == starved && z.between()
+}
+
+// feed takes input, and returns how much it used. All output must have been taken, unless it is for end.
+func (z *inflater) feed(in []byte) (used int, p progress) {
+	if z.from == z.to {
+		if z.to > window {
+			z.to = copy(z.buf[:], z.buf[z.to-window:z.to])
+			z.from = z.to
+		}
+		z.stop = z.to + chunk
+	}
 	if z.skip > 0 && len(in) > 0 {
 		z.bits, z.n = uint64(in[0])>>z.skip, 8-uint(z.skip)
 		z.skip = 0
@@ -263,12 +281,12 @@ func (z *inflater) endBlock() {
 
 // stored copies the octets of a stored block.
 func (z *inflater) stored(in []byte, i int) (_ int, p progress, again bool) {
-	for z.n > 0 && z.left > 0 && z.to < len(z.buf) {
+	for z.n > 0 && z.left > 0 && z.to < z.stop {
 		z.buf[z.to] = byte(z.take(8))
 		z.to++
 		z.left--
 	}
-	n := copy(z.buf[z.to:], in[i:min(len(in), i+z.left)])
+	n := copy(z.buf[z.to:z.stop], in[i:min(len(in), i+z.left)])
 	z.to += n
 	z.left -= n
 	i += n
@@ -276,7 +294,7 @@ func (z *inflater) stored(in []byte, i int) (_ int, p progress, again bool) {
 	case z.left == 0:
 		z.endBlock()
 		return i, starved, true
-	case z.to == len(z.buf):
+	case z.to == z.stop:
 		return i, full, false
 	}
 	return i, starved, false
@@ -289,7 +307,7 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 	lit, dist := z.lit[:litSize], z.dist[:distSize]
 	bits, n, to := z.bits, z.n, z.to
 	for {
-		if to > len(z.buf)-match {
+		if to > z.stop-match {
 			p = full
 			break
 		}
@@ -322,7 +340,7 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 			// Literals come in rows, and the bits last for more than one.
 			for n >= 15 {
 				e = lit[bits&roots]
-				if e&entryLiteral == 0 || to > len(z.buf)-match {
+				if e&entryLiteral == 0 || to > z.stop-match {
 					break
 				}
 				z.buf[to] = byte(e >> 8)
