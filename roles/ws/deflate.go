@@ -147,12 +147,14 @@ func (c *Conn) inflate(b []byte) (used int) {
 		used += n
 		c.left -= uint64(n)
 		p.in += uint64(n)
-		if st == corrupt {
-			c.fail(errDeflate, 0)
-			return used
-		}
 		if st == starved {
 			break
+		}
+		if st == corrupt {
+			if c.inflated(z.output(), false) {
+				c.fail(errDeflate, 0)
+			}
+			return used
 		}
 		if !c.inflated(z.output(), false) || c.is(stopped|wants) {
 			return used
@@ -168,7 +170,9 @@ func (c *Conn) inflate(b []byte) (used int) {
 		return used
 	}
 	if !z.end() {
-		c.fail(errDeflateCut, 0)
+		if c.inflated(z.output(), false) {
+			c.fail(errDeflateCut, 0)
+		}
 		return used
 	}
 	last := z.output()
@@ -182,18 +186,24 @@ func (c *Conn) inflate(b []byte) (used int) {
 	return used
 }
 
-// inflated passes on what came out of z, if it is not too much. It tells whether the message goes on.
+// inflated passes on what came out of z, as far as it is not too much. It tells whether the message goes
+// on.
 func (c *Conn) inflated(b []byte, last bool) bool {
-	d, n := &c.cfg.Deflate, uint64(len(b))
-	c.cfg.Counters.Inflated += n
-	c.size += n
-	switch {
-	case c.cfg.Limits.Message > 0 && c.size > c.cfg.Limits.Message:
-		c.fail(errMessageBig, 0)
-	case d.Ratio > 0 && c.size > d.Free && (c.size-d.Free)/d.Ratio > c.packer.in:
-		c.fail(errDeflateRatio, 0)
-	case n > 0 || last:
+	d, most := &c.cfg.Deflate, c.cfg.Limits.Message
+	c.cfg.Counters.Inflated += uint64(len(b))
+	var f *fault
+	if n := uint64(len(b)); most > 0 && n > most-c.size {
+		f, b, last = errMessageBig, b[:most-c.size], false
+	}
+	c.size += uint64(len(b))
+	if d.Ratio > 0 && c.size > d.Free && (c.size-d.Free)/d.Ratio > c.packer.in {
+		f, b = errDeflateRatio, nil
+	}
+	if len(b) > 0 || last {
 		c.pass(b, last)
+	}
+	if f != nil && c.state < expectEnd {
+		c.fail(f, 0)
 	}
 	return c.state < expectEnd
 }

@@ -80,8 +80,9 @@ func sent(t testing.TB, masked, fresh bool, b []byte) (msgs []string, wire int) 
 	packed := false
 	for len(b) > 0 {
 		var h header
-		n, f := h.parse(b, masked, true)
-		if f != nil || uint64(len(b)-n) < h.length {
+		h.first(b[0], true)
+		n, f := h.rest(b, masked)
+		if f != nil || n == 0 || uint64(len(b)-n) < h.length {
 			t.Fatalf("no frame: %v", f)
 		}
 		p := bytes.Clone(b[n : n+int(h.length)])

@@ -39,19 +39,23 @@ func (h *header) op() byte      { return h.bits & 0x0f }
 func (h *header) fin() bool     { return h.bits&bitFin != 0 }
 func (h *header) control() bool { return h.bits&0x08 != 0 }
 
-// parse reads the header in front of b and returns its length, 0 if b has not all of it. A fault shows
-// as soon as the octets do that have it. masked says what the peer must do, rsv1 whether it may
-// compress.
-func (h *header) parse(b []byte, masked, rsv1 bool) (n int, f *fault) {
-	h.bits = b[0]
+// first reads the first octet. rsv1 says whether the peer may compress.
+func (h *header) first(b byte, rsv1 bool) *fault {
+	h.bits = b
 	switch {
-	case h.bits&bitsRSV&^bitRSV1 != 0, h.bits&bitRSV1 != 0 && (!rsv1 || h.control()):
-		return 0, errReserved
+	case b&bitsRSV&^bitRSV1 != 0, b&bitRSV1 != 0 && (!rsv1 || h.control()):
+		return errReserved
 	case h.op() > opPong, h.op() > opBinary && h.op() < opClose:
-		return 0, errOpcode
+		return errOpcode
 	case h.control() && !h.fin():
-		return 0, errControlFin
+		return errControlFin
 	}
+	return nil
+}
+
+// rest reads what follows the first octet in b, and returns how long the header is, 0 if b has not all of
+// it. A fault shows as soon as the octets do that have it. masked says what the peer must do.
+func (h *header) rest(b []byte, masked bool) (n int, f *fault) {
 	if len(b) < 2 {
 		return 0, nil
 	}

@@ -357,7 +357,8 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 			return i, starved, true
 		}
 		if used == 0 {
-			return i, corrupt, false
+			p = corrupt
+			break
 		}
 		length := int(e.value()) + int(bits>>used&(1<<e.extra()-1))
 		used += e.extra()
@@ -366,10 +367,10 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 			d = dist[uint64(d.value())+bits>>(used+distRoot)&(1<<d.extra()-1)]
 		}
 		if d.length() == 0 {
-			if used >= n {
-				break
+			if used < n {
+				p = corrupt
 			}
-			return i, corrupt, false
+			break
 		}
 		used += d.length()
 		back := int(d.value()) + int(bits>>used&(1<<d.extra()-1))
@@ -377,7 +378,8 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 			break
 		}
 		if back > to || back > z.most {
-			return i, corrupt, false
+			p = corrupt
+			break
 		}
 		bits >>= used
 		n -= used

@@ -36,9 +36,16 @@ func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 // or 0.
 func (c *Conn) rxFrame(b []byte) int {
 	var h header
-	n, f := h.parse(b, !c.is(isClient), c.packer != nil)
-	if f == nil {
+	n := 0
+	f := h.first(b[0], c.packer != nil)
+	if f == nil && !h.control() {
 		f = c.judge(&h)
+	}
+	if f == nil {
+		n, f = h.rest(b, !c.is(isClient))
+	}
+	if f == nil && n > 0 && !h.control() {
+		f = c.measure(&h)
 	}
 	switch {
 	case f != nil:
@@ -55,31 +62,35 @@ func (c *Conn) rxFrame(b []byte) int {
 	return n
 }
 
-// judge looks at what is known of a header as far as it has come, which is its first octet at least.
+// judge says whether a data frame may come here, by its first octet.
 func (c *Conn) judge(h *header) *fault {
-	l := &c.cfg.Limits
+	most := c.cfg.Limits.Fragments
 	switch {
-	case h.control():
-		return nil
-	case h.op() == opContinuation && !c.is(rxBegun):
-		return errContinuation
-	case h.op() == opContinuation && h.bits&bitRSV1 != 0:
-		return errCompressed
 	case h.op() != opContinuation && c.is(rxBegun):
 		return errInterleaved
-	case l.Frame > 0 && h.length > l.Frame:
-		return errFrameBig
+	case h.op() != opContinuation:
+		return nil
+	case !c.is(rxBegun):
+		return errContinuation
+	case h.bits&bitRSV1 != 0:
+		return errCompressed
+	case most > 0 && c.frames >= most:
+		return errFragments
 	}
-	var size uint64
-	var frames uint32
-	packed := h.bits&bitRSV1 != 0
+	return nil
+}
+
+// measure says whether a data frame is too long. What it inflates to is measured as it does.
+func (c *Conn) measure(h *header) *fault {
+	l := &c.cfg.Limits
+	size, packed := uint64(0), h.bits&bitRSV1 != 0
 	if h.op() == opContinuation {
-		size, frames, packed = c.size, c.frames, c.is(rxPacked)
+		size, packed = c.size, c.is(rxPacked)
 	}
 	switch {
-	case l.Fragments > 0 && frames >= l.Fragments:
-		return errFragments
-	case l.Message > 0 && !packed && (size > l.Message || h.length > l.Message-size):
+	case l.Frame > 0 && h.length > l.Frame:
+		return errFrameBig
+	case l.Message > 0 && !packed && h.length > l.Message-size:
 		return errMessageBig
 	}
 	return nil
@@ -150,14 +161,28 @@ func (c *Conn) rxPayload(b []byte) int {
 	return n
 }
 
-// pass checks a piece of a message and hands it to the handler.
+// pass checks a piece of a message and hands it to the handler, as far as it is good: what a handler has
+// got when a message fails does not depend on how it was cut.
 func (c *Conn) pass(b []byte, last bool) {
+	if c.is(rxBinary) {
+		c.give(b, last)
+		return
+	}
+	good := c.text.check(b)
+	if good == len(b) && (!last || c.text.whole()) {
+		c.give(b, last)
+		return
+	}
+	if good > 0 {
+		c.give(b[:good], false)
+	}
+	c.fail(errNotUTF8, 0)
+}
+
+func (c *Conn) give(b []byte, last bool) {
 	var f Flags
 	if c.is(rxBinary) {
 		f = Binary
-	} else if c.text.check(b) < len(b) || last && !c.text.whole() {
-		c.fail(errNotUTF8, 0)
-		return
 	}
 	if c.is(rxFirst) {
 		f |= First
