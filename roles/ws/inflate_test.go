@@ -286,3 +286,11 @@ func BenchmarkInflate(b *testing.B) {
 		})
 	}
 }
+
+func newWriter(w io.Writer, level int) *kflate.Writer {
+	f, err := kflate.NewWriter(w, level)
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
