@@ -62,8 +62,10 @@ var httpKeys = []row[Stream]{
 	{key{name: "http_www_form_urlencoded", kind: kindBool, on: onHTTP, side: clientSide, def: "false",
 		text: "The body is x-www-form-urlencoded."},
 		boolean(func(s *Stream) *bool { return &s.HTTP.FormURLEncoded })},
-	{key{name: "http_cookies", kind: kindBool, on: onWeb, side: clientSide, def: "false",
-		text: "Keep the peer's cookies and send them back."},
+	{key{name: "http_cookies", kind: kindBool, on: onWeb, side: clientSide, def: "false", status: acted,
+		text: "Keep the cookies that the peer sets, and send them back: RFC 6265, each to the host that set it. The streams of a runtime " +
+			"share a jar; the program may give it one, with a public suffix list, and a file. One Cookie field on h1 and h2. A value that " +
+			"metadata give the field takes its place."},
 		boolean(func(s *Stream) *bool { return &s.HTTP.Cookies })},
 	{key{name: "rideshare", kind: kindName, target: "s", on: onHTTP, side: clientSide, def: "none",
 		text: "Stream type whose payload travels in the next part; may be defined later."},

@@ -17,6 +17,10 @@ const maxMoves = 4
 // begin makes an attempt.
 func (a *httpClient) begin(t *target) {
 	a.moves, a.away, a.status = 0, nil, 0
+	if a.o.h.kind.pol.HTTP.Cookies && a.o.h.rt.jar().await(a) {
+		a.t = t
+		return
+	}
 	a.seek(t)
 }
 
@@ -91,6 +95,9 @@ func (a *httpClient) drop() {
 	case r != nil:
 		r.forget(a)
 	case c == nil:
+		if jar := a.o.h.rt.cookies; jar != nil {
+			jar.forget(a)
+		}
 	case x == nil:
 		c.own = nil
 		c.discard()

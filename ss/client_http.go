@@ -17,7 +17,7 @@ type httpClient struct {
 	t     *target       // of this attempt
 	state httpPhase
 	away  *detour // nil on the way that the policy says
-	asked []byte  // the target of the request, for redirects to be relative to
+	asked []byte  // the target of the request, for redirects to be relative to and cookies to belong to
 	// What became of this transaction so far.
 	sent    bool // the request head is out
 	sending bool // the request has a body that is not complete
@@ -121,12 +121,12 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	m.Method = a.method()
 	h.rt.text = a.appendTarget(h.rt.text[:0])
 	m.Target = h.rt.text
-	if k.pol.HTTP.AllowRedirects {
+	if k.pol.HTTP.AllowRedirects || k.pol.HTTP.Cookies {
 		a.asked = append(a.asked[:0], m.Target...)
 	}
 	m.Authority = a.t.authority
 	m.Scheme = scheme(a.t.tls)
-	if len(k.blobs) > 0 {
+	if len(k.blobs) > 0 || k.pol.HTTP.Cookies {
 		defer func() { clear(h.rt.text) }() // secrets
 	}
 	var err error
@@ -136,6 +136,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 		}
 	}
 	k.addFields(m, h, a.away.leaves())
+	h.rt.text = a.addCookies(m, h.rt.text)
 	m.Length = k.bodyLength(h)
 	if a.away != nil && a.away.bare {
 		m.Length = 0
@@ -159,6 +160,7 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 		return
 	}
 	a.status = m.Status
+	a.takeCookies(m)
 	if a.o.perf.answered(a.o, m.Status); !a.o.reportPerf() {
 		return
 	}

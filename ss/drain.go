@@ -40,6 +40,9 @@ func (r *Runtime) Drain(done func()) {
 		}
 	})
 	r.pool.warm.closeAll()
+	if r.cookies != nil {
+		r.cookies.keep()
+	}
 	r.loop.Defer(&r.task, r)
 }
 
@@ -65,7 +68,7 @@ func (r *Runtime) checkDrained() {
 	case r.table.live > servers:
 	case servers > 0:
 		r.table.each(func(h *Handle) { h.Destroy() })
-	case r.net.Open() == 0:
+	case r.net.Open() == 0 && r.cookies.kept():
 		r.loop.Disarm(&d.timer)
 		done := d.done
 		d.done = nil

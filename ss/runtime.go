@@ -57,6 +57,8 @@ type Config struct {
 	Blobs Blobs
 	// Observe sees every state before its stream does. For tests and monitors; it must not call back.
 	Observe func(h *Handle, s State, n Notice)
+	// Cookies is for streams with "http_cookies".
+	Cookies Cookies
 	// PanicOnIllegal makes a move that is not in the table a panic instead of a log line and a count.
 	// Tests set it.
 	PanicOnIllegal bool
@@ -105,6 +107,7 @@ type Runtime struct {
 	dated   time.Duration // when dateBuf was made
 	dateBuf []byte
 	drain   *draining
+	cookies *cookies  // nil before the first stream that asks for them
 	secure  *security // nil before the first TLS stream
 	tickets *tls.TicketKeys
 	closed  bool
@@ -192,6 +195,9 @@ func (r *Runtime) Close() {
 	if r.secure != nil {
 		r.secure.close()
 	}
+	if r.cookies != nil {
+		r.cookies.keep()
+	}
 }
 
 // Label names, in reports, the stream whose callback ran last.
@@ -215,6 +221,9 @@ func (r *Runtime) RunTask(now time.Duration) {
 	if r.cancelWait {
 		r.cancelWait = false
 		r.table.each(func(h *Handle) { h.tell(EventWaitCancel, Notice{}) })
+	}
+	if r.cookies != nil {
+		r.cookies.settle()
 	}
 	r.checkDrained()
 }

@@ -1,0 +1,211 @@
+package ss_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/roles/http/cookie"
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+const cookieDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"s":[
+	{"srv":{"server":true,"port":80,"protocol":"h2","metadata":[{"set":"set-cookie:"},{"to":"location:"},{"got":"cookie:"}]}},
+	{"one":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","http_url":"/a/${p}","http_cookies":true,"opportunistic":true,"retry":"none",
+		"allow_redirects":true,"metadata":[{"p":""},{"own":"cookie:"}]}},
+	{"two":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","http_url":"/a/${p}","http_cookies":true,"opportunistic":true,"retry":"none",
+		"metadata":[{"p":""}]}},
+	{"shy":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","http_url":"/a/x","opportunistic":true,"retry":"none"}}]}`
+
+// cookieWorld is a world whose server notes the Cookie field of each request, and sets what sets says next.
+type cookieWorld struct {
+	*world
+	sets []string // the next response's Set-Cookie, "" for none
+	got  []string
+}
+
+func newCookieWorld(t *testing.T, p plan) *cookieWorld {
+	w := &cookieWorld{world: newWorld(t, cookieDoc, p)}
+	w.serve("srv", func(s *script) {
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			v, _ := h.Metadata("got")
+			w.got = append(w.got, string(v))
+			h.ServerAck(200)
+			if len(w.sets) > 0 {
+				if where, ok := strings.CutPrefix(w.sets[0], "to "); ok {
+					h.ServerAck(302)
+					h.SetMetadataString("to", where)
+				} else if w.sets[0] != "" {
+					h.SetMetadataString("set", w.sets[0])
+				}
+				w.sets = w.sets[1:]
+			}
+			return h.RequestTxLen(0)
+		})
+	})
+	return w
+}
+
+// get makes a request with a stream of its own, and returns the Cookie field that came with it.
+func (w *cookieWorld) get(streamType, path string, meta ...string) string {
+	w.t.Helper()
+	s, n := newScript(), len(w.got)
+	h := w.create(streamType, s)
+	if path != "" {
+		h.SetMetadataString("p", path)
+	}
+	for i := 0; i+1 < len(meta); i += 2 {
+		h.SetMetadataString(meta[i], meta[i+1])
+	}
+	h.Connect()
+	w.run("a response", func() bool { return s.told(ss.Disconnected)+s.told(ss.Unreachable) > 0 })
+	h.Destroy()
+	w.settle()
+	if len(w.got) == n {
+		w.t.Fatalf("no request came: %s %v", s.line(), s.causes)
+	}
+	return w.got[len(w.got)-1]
+}
+
+func (w *cookieWorld) want(what, got, want string) {
+	w.t.Helper()
+	if got != want {
+		w.t.Errorf("%s: got %q, want %q", what, got, want)
+	}
+}
+
+// TestCookies: what a server sets on one protocol comes back on both, where its path says, and only from streams
+// that ask for it.
+func TestCookies(t *testing.T) {
+	w := newCookieWorld(t, plan{})
+	w.sets = []string{"a=1", "b=2; Path=/; Max-Age=60", "", "", "", "c=3; Secure", "d=4; Domain=0.0.2", ""}
+	w.want("the first request", w.get("one", "x"), "")
+	w.want("the second", w.get("two", "x"), "a=1")
+	w.want("the third", w.get("two", "y/z"), "a=1; b=2")
+	w.want("over h1", w.get("one", "y"), "a=1; b=2")
+	w.want("of a stream without http_cookies", w.get("shy", ""), "")
+	w.want("before a cookie that is Secure", w.get("two", "x"), "a=1; b=2")
+	w.want("before a cookie for a domain that is not its server's", w.get("two", "x"), "a=1; b=2")
+	w.want("after both", w.get("two", "x"), "a=1; b=2")
+	w.want("with a value of the program's own", w.get("one", "x", "own", "mine=1"), "mine=1")
+	w.pass(time.Minute)
+	w.want("when one has expired", w.get("one", "x"), "a=1")
+}
+
+// TestCookiesOnRedirects: what a redirect sets is there when it is followed.
+func TestCookiesOnRedirects(t *testing.T) {
+	w := newCookieWorld(t, plan{})
+	w.sets = []string{"a=1; Path=/a/x", "to /b", ""}
+	w.get("one", "x")
+	w.want("where the redirect leads, which is not the cookie's path", w.get("one", "x"), "")
+	w.want("before it", w.got[1], "a=1")
+}
+
+// fakeStore is a CookieStore in memory.
+type fakeStore struct {
+	text           string
+	loads, saves   int
+	loadErr, saved error
+}
+
+func (f *fakeStore) Load() ([]byte, error) { f.loads++; return []byte(f.text), f.loadErr }
+func (f *fakeStore) Save(b []byte) error   { f.saves++; f.text = string(b); return f.saved }
+
+// TestCookieStore: the store is read before the first request, whoever asks, written when something has changed, not
+// too often, and at the end.
+func TestCookieStore(t *testing.T) {
+	for seed := range uint64(30) {
+		f := &fakeStore{text: "10.0.0.2\tFALSE\t/\tFALSE\t32000000000\told\t1\nrubbish\n"}
+		jar := &cookie.Jar{}
+		w := newCookieWorld(t, plan{seed: seed, net: sim.Options{OffloadMax: 50 * time.Millisecond}, client: func(c *ss.Config) {
+			c.Cookies = ss.Cookies{Jar: jar, Store: f, Every: 10 * time.Second}
+		}})
+		w.want("a stream that needs no cookies does not read them", w.get("shy", ""), "")
+		if f.loads != 0 {
+			t.Errorf("read %d times before anybody asked", f.loads)
+		}
+		// Several at once; one of them does not wait for the store.
+		var all []*script
+		for range 3 {
+			s := newScript()
+			w.create("two", s).Connect()
+			all = append(all, s)
+		}
+		all[1].h.Destroy()
+		w.run("two responses", func() bool { return all[0].told(ss.Disconnected)+all[2].told(ss.Disconnected) == 2 })
+		w.want("the first after the store was read", w.got[len(w.got)-1], "old=1")
+		if f.loads != 1 || jar.Counters.BadLines != 1 || f.saves != 0 {
+			t.Errorf("read %d times with %d bad lines, written %d times; want 1, 1, 0", f.loads, jar.Counters.BadLines, f.saves)
+		}
+		w.sets = []string{"n=1; Max-Age=600", "n=2; Max-Age=600", "n=3; Max-Age=600"}
+		w.get("one", "x")
+		w.pass(100 * time.Millisecond)
+		if f.saves != 1 || !strings.Contains(f.text, "\tn\t1\n") {
+			t.Errorf("written %d times, %q; want n=1 at once", f.saves, f.text)
+		}
+		w.get("one", "x")
+		w.pass(time.Second)
+		if f.saves != 1 {
+			t.Errorf("written %d times within Every, want 1", f.saves)
+		}
+		w.pass(10 * time.Second)
+		if f.saves != 2 || !strings.Contains(f.text, "\tn\t2\n") {
+			t.Errorf("written %d times, %q; want n=2 after Every", f.saves, f.text)
+		}
+		w.get("one", "x")
+		if seed%2 == 0 {
+			over := false
+			w.cli.rt.Drain(func() { over = true })
+			w.run("the drain", func() bool { return over })
+		} else {
+			w.cli.rt.Close()
+			w.pass(time.Second)
+		}
+		if f.saves != 3 || !strings.Contains(f.text, "\tn\t3\n") || !strings.Contains(f.text, "\told\t1\n") {
+			t.Errorf("seed %d: written %d times, %q; want all of it at the end", seed, f.saves, f.text)
+		}
+		w.end()
+	}
+}
+
+// TestCookieStoreFails: a store that cannot be read or written costs no request.
+func TestCookieStoreFails(t *testing.T) {
+	f := &fakeStore{loadErr: errors.New("no disk"), saved: errors.New("still none")}
+	w := newCookieWorld(t, plan{client: func(c *ss.Config) { c.Cookies = ss.Cookies{Store: f} }})
+	w.sets = []string{"a=1; Max-Age=9"}
+	w.want("the first request", w.get("one", "x"), "")
+	w.want("the second", w.get("one", "x"), "a=1")
+	if f.saves != 1 {
+		t.Errorf("written %d times, want 1: what has not changed again is not tried again", f.saves)
+	}
+}
+
+// TestCookieFile keeps a text in a real file.
+func TestCookieFile(t *testing.T) {
+	dir := t.TempDir()
+	f := ss.CookieFile(filepath.Join(dir, "jar.txt"))
+	if b, err := f.Load(); err != nil || len(b) != 0 {
+		t.Errorf("a file that is not there: %q, %v", b, err)
+	}
+	for _, text := range []string{"one", "two"} {
+		if err := f.Save([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := f.Load(); err != nil || string(b) != text {
+			t.Errorf("got %q, %v, want %q", b, err, text)
+		}
+	}
+	if st, err := os.Stat(string(f)); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v: want it for its owner alone", st.Mode(), err)
+	}
+	if list, _ := os.ReadDir(dir); len(list) != 1 {
+		t.Errorf("%d files in the folder, want 1", len(list))
+	}
+	if err := ss.CookieFile(filepath.Join(dir, "none", "jar.txt")).Save(nil); err == nil {
+		t.Error("saved into a folder that is not there")
+	}
+}
