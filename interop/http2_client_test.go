@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -129,6 +130,45 @@ func TestSharedWithNginx(t *testing.T) {
 			}
 			if got := strings.Count(string(b), " "+c.path+" 200\n"); got != c.n {
 				t.Errorf("answers that nginx gave: got %d, want %d", got, c.n)
+			}
+		})
+	}
+}
+
+// Streams that share a connection to nghttpd, and what fetch gives and gets over one, with padding and a limit of three.
+func TestSharedWithNghttpd(t *testing.T) {
+	exe := need(t, "nghttpd", "nghttp2-server")
+	const text = "hello from nghttpd\n"
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/hello", []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	root := authority(t, "root")
+	cert := root.issue(t, "127.0.0.1", ecKey(t), nil)
+	for _, secure := range []bool{false, true} {
+		t.Run(fmt.Sprintf("TLS %v", secure), func(t *testing.T) {
+			port := freePort(t)
+			args := []string{"-a", "127.0.0.1", "-d", dir, "-m", "3", "-b", "100", "--echo-upload"}
+			url, where, ca := "http://127.0.0.1:"+port, `"endpoint":"127.0.0.1","opportunistic":true,"retry":"once"`, []string{}
+			if secure {
+				args = append(args, port, cert.pkey, cert.pem)
+				url, where, ca = "https://127.0.0.1:"+port, "CLIENT", []string{"--ca", root.pem}
+			} else {
+				args = append(args, "--no-tls", port)
+			}
+			listening(t, start(t, nil, nil, exe, args...), port)
+			s := newScene(t, securely(t, root, cert, `{"get":{`+where+`,"port":`+port+`,"protocol":"h2","http_url":"${path}","metadata":[{"path":""}]}}`))
+			for _, bad := range s.gather(50, "get", "/hello", text) {
+				t.Error(bad)
+			}
+			if got := s.rt.Net().Counters.Dialled; got > 2 {
+				t.Errorf("connections: got %d, want 2 at most", got)
+			}
+			payload := strings.Repeat("what goes out comes back ", 40000)
+			fetch := append([]string{"fetch", "--http2", "-X", "PUT", "--data", "@" + file(t, "payload", payload), url + "/a", url + "/b"}, ca...)
+			out, err := exec.Command(millrace, fetch...).Output()
+			if err != nil || string(out) != payload+payload {
+				t.Errorf("fetch: %v, %d bytes; want the %d that were sent, twice", err, len(out), len(payload))
 			}
 		})
 	}
