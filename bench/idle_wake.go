@@ -33,7 +33,7 @@ func (l *lab) wakeAll(idlers []idler, settle time.Duration, r *report) error {
 	t := r.table(&table{Name: "wake", Title: fmt.Sprintf("request on each of %d connections that were idle, and once more", wakeSet),
 		Measures: []measure{
 			{Key: keyWokenCPU, Head: "CPU us", Chart: true}, {Key: keyAgainCPU, Head: "CPU us again"}, {Key: keyMoreCPU, Head: "CPU us more"},
-			{Key: keyWake, Head: "of that for waking", Chart: true},
+			{Key: keyWake, Head: "CPU us for waking", Chart: true},
 			{Key: keyWoken, Head: "p50 us"}, {Key: keyAgain, Head: "p50 us again"},
 		}})
 	n := idlers[0].counts
