@@ -46,8 +46,8 @@ type Config struct {
 	MaxHandshakes int
 	// Handshake is how long one may take, with waiting. Default 10 s.
 	Handshake time.Duration
-	// Quiet is after how long without a record a session gives its expanded keys back; it may take half
-	// as long again. Default 5 s, negative: never.
+	// Quiet is after how long without a record a session gives its expanded keys back, at the latest; it may
+	// be a quarter sooner. Default 5 s, negative: never.
 	Quiet time.Duration
 	// Arm asks to have Timeout called at a time on the clock of Now. Default: nobody does, and no session
 	// sleeps.

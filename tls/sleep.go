@@ -104,9 +104,13 @@ func (sh *Shared) giveAwake(a *awake) {
 }
 
 func (sh *Shared) enqueue(a *awake, now time.Duration) {
-	a.due = now + max(sh.cfg.Quiet/2, 1)
+	a.due = now + max(sh.look(), 1)
 	sh.queue.add(a)
 }
+
+// look is how long an awake session waits to be looked at. One that has been quiet for all but a look of
+// Config.Quiet sleeps now, since the next look would be too late.
+func (sh *Shared) look() time.Duration { return sh.cfg.Quiet / 4 }
 
 func (sh *Shared) arm() {
 	if sh.queue.first != nil && sh.cfg.Quiet > 0 && sh.cfg.Arm != nil {
@@ -121,7 +125,7 @@ func (sh *Shared) Timeout(now time.Duration) {
 	sh.armed = false
 	a := sh.queue.first
 	for n := 0; a != nil && a.due <= now && n < quietSteps; n++ {
-		if a.active+sh.cfg.Quiet <= now {
+		if a.active+sh.cfg.Quiet-sh.look() <= now {
 			a.s.aw = nil
 			sh.giveAwake(a)
 			sh.Counters.Slept++
