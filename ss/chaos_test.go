@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/cryptotest"
 	"time"
 
 	"github.com/millrace/millrace/loop"
@@ -291,7 +292,10 @@ func (c *chaos) trouble() {
 }
 
 // storm is one seed's story.
-func storm(t testing.TB, seed uint64) (digest uint64) {
+func storm(t testing.TB, seed uint64) (digest uint64) { return stormOn(t, seed, chaosDoc) }
+
+// stormOn is it with another document.
+func stormOn(t testing.TB, seed uint64, doc string) (digest uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	p := plan{seed: seed, net: badLink(r)}
 	gentle := seed%3 == 0
@@ -305,8 +309,11 @@ func storm(t testing.TB, seed uint64) (digest uint64) {
 		p.loop.Memory = int64(64<<10 + r.IntN(256<<10))
 	}
 	keep := []time.Duration{0, -1, 300 * time.Millisecond}[r.IntN(3)]
-	p.client = func(c *ss.Config) { c.KeepWarm, c.WarmMax = keep, 1+r.IntN(3) }
-	c := &chaos{world: newWorld(t, chaosDoc, p), r: r, gentle: gentle, sizes: map[uint32]int{}, arrived: map[uint32][]byte{}}
+	p.client = func(c *ss.Config) {
+		c.KeepWarm, c.WarmMax = keep, 1+r.IntN(3)
+		c.TLS.Floor = time.Now() // sim's calendar knows nothing of certificates made today
+	}
+	c := &chaos{world: newWorld(t, doc, p), r: r, gentle: gentle, sizes: map[uint32]int{}, arrived: map[uint32][]byte{}}
 	c.serveAll()
 	for range 2 + r.IntN(5) {
 		typ := []string{"echo", "push", "get", "post", "get2", "get2", "post2", "post2"}[r.IntN(8)]
@@ -384,5 +391,30 @@ func TestChaosReplays(t *testing.T) {
 		if digest[0] != digest[1] {
 			t.Errorf("seed %d: digests of two runs: got %x and %x, want the same", seed, digest[0], digest[1])
 		}
+	}
+}
+
+// TestChaosTLS is TestChaos with TLS on the port of HTTP/2, whose server agrees to HTTP/2 for one half of the seeds and has
+// the streams one after another for the other.
+func TestChaosTLS(t *testing.T) {
+	p := newPKI(t, "10.0.0.2")
+	first, n := uint64(0), uint64(150)
+	if testing.Short() {
+		n = 12
+	}
+	if *seedFlag != 0 {
+		first, n = *seedFlag, 1
+	}
+	const server = `"server":true,"port":82,"protocol":`
+	for seed := first; seed < first+n; seed++ {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			cryptotest.SetGlobalRandom(t, seed)
+			doc := strings.NewReplacer(
+				server+`"h2"`, server+[]string{`"h2"`, `"h1"`}[seed%2]+`,"tls":true,"server_cert":"leaf","server_key":"leaf_key"`,
+				`"port":82,`, `"port":82,"tls":true,"tls_trust_store":"lab",`,
+				`"http://10.0.0.2:82",`, `"https://10.0.0.2:82","tls_trust_store":"lab",`).Replace(chaosDoc)
+			stormOn(t, seed, fmt.Sprintf(`{"certs":[{"ca":%q},{"leaf":%q},{"leaf_key":%q}],"trust_stores":[{"name":"lab","stack":["ca"]}],%s`,
+				p.ca, p.leaf, p.key, doc[1:]))
+		})
 	}
 }
