@@ -1,6 +1,8 @@
 package ss_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -47,6 +49,7 @@ type upper struct {
 func (u upper) Opened(now time.Duration) {
 	u.Upper.Opened(now)
 	u.p.up = true
+	u.p.wsi.Established()
 }
 
 func (u upper) Closed(cause error) {
@@ -56,6 +59,14 @@ func (u upper) Closed(cause error) {
 
 // peer connects to port 80 of the server machine.
 func (w *world) peer(proto string) *peer {
+	p := w.dialPeer(proto)
+	w.run("a peer to be connected", func() bool { return p.up || p.over })
+	w.settle()
+	return p
+}
+
+// dialPeer only begins to.
+func (w *world) dialPeer(proto string) *peer {
 	p := &peer{w: w, proto: proto}
 	var u roles.Upper = &p.h1
 	p.h1.Init(h1.NewConfig(), &p.wsi)
@@ -66,8 +77,6 @@ func (w *world) peer(proto string) *peer {
 		u = &p.h2
 	}
 	w.cli.rt.Net().Dial(&p.wsi, wsi.Target{Host: "10.0.0.2", Port: 80}, upper{u, p}, wsi.DialOptions{})
-	w.run("a peer to be connected", func() bool { return p.up || p.over })
-	w.settle()
 	return p
 }
 
@@ -91,6 +100,7 @@ type call struct {
 	// goAhead asks for 100 (Continue); trailer is the name of one.
 	goAhead bool
 	trailer string
+	expect  []byte // the answer's body, as far as it comes; nil: whatever
 
 	x       http.Exchange
 	sent    int
@@ -163,7 +173,10 @@ func (p *peer) next() {
 func (c *call) Writable(x http.Exchange) {
 	if !c.begun {
 		c.Length, c.Continue = c.length, c.goAhead
-		if err := x.SendHead(&c.Message, c.length == 0); err != nil {
+		if err := x.SendHead(&c.Message, c.length == 0); errors.Is(err, http.ErrNoRoom) {
+			x.WantWrite()
+			return
+		} else if err != nil {
 			c.p.w.t.Errorf("%s %s cannot be sent: %v", c.Method, c.Target, err)
 			return
 		}
@@ -182,7 +195,9 @@ func (c *call) Writable(x http.Exchange) {
 	end := c.sent == len(c.body) && !c.hold
 	x.Commit(n, end && c.trailer == "")
 	if end && c.trailer != "" {
-		if err := x.SendTrailers([]http.Field{{Name: []byte(c.trailer), Value: []byte("v")}}); err != nil {
+		if err := x.SendTrailers([]http.Field{{Name: []byte(c.trailer), Value: []byte("v")}}); errors.Is(err, http.ErrNoRoom) {
+			x.WantWrite()
+		} else if err != nil {
 			c.p.w.t.Errorf("trailers: %v", err)
 		}
 	}
@@ -210,10 +225,11 @@ func (c *call) Head(_ http.Exchange, m *http.Message) {
 
 // Body is http.Handler's.
 func (c *call) Body(_ http.Exchange, b []byte) {
-	c.got += len(b)
-	if len(c.text) < 100 {
-		c.text += string(b)
+	if c.expect != nil && !bytes.HasPrefix(c.expect[min(c.got, len(c.expect)):], b) {
+		c.p.w.t.Errorf("%s %s: the answer's body differs from what was sent within %d bytes behind byte %d", c.Method, c.Target, len(b), c.got)
 	}
+	c.got += len(b)
+	c.text += string(b[:min(len(b), 64-len(c.text))])
 }
 
 // End is http.Handler's.
