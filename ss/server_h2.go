@@ -40,10 +40,8 @@ const (
 	// laneRest is how long lanes must have had nothing to do before there are too many of them: long enough
 	// that a peer which asks in bursts finds those of its last burst.
 	laneRest = 2 * time.Second
-	// laneCost and h2Cost are what the account is charged for a lane but the first, and for what a connection
-	// needs beyond one of HTTP/1.1: its object, and a decoder whose table is empty.
+	// laneCost is what the account is charged for each lane but the first: a peer can have many for one descriptor.
 	laneCost = 128
-	h2Cost   = 1536
 )
 
 // speakH2 makes a, which has had no request yet, a connection of HTTP/2.
@@ -56,7 +54,6 @@ func (a *acceptedHTTP) speakH2() *acceptedH2 {
 	if a.h.be != nil {
 		a.h.be = &a.lane
 	}
-	s.h.rt.loop.Account().Charge(h2Cost)
 	if c.next = s.h2; c.next != nil {
 		c.next.prev = c
 	}
@@ -178,7 +175,6 @@ func (c *acceptedH2) Closed(cause error) {
 		l.h.closed(cause)
 	}
 	s := c.place.server
-	s.h.rt.loop.Account().Release(h2Cost)
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {
