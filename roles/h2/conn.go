@@ -93,6 +93,7 @@ type conn struct {
 	roomOut  bool // a handler holds a Room
 	draining drainPhase
 	short    bool // client: streams wait for others to end, since the peer takes fewer than it did
+	acked    bool // our settings are acknowledged
 	pinged   bool // a validity ping is out
 	failedBy error
 }
@@ -109,7 +110,7 @@ const (
 
 func (c *conn) init(cfg *Config, low roles.Lower, s side, server bool) {
 	*c = conn{cfg: cfg, low: low, side: s, server: server, peer: initialSettings(), limit: maxWindow}
-	c.sendWin, c.recvWin = 65535, 65535
+	c.sendWin, c.recvWin = defaultWindow, defaultWindow
 	c.window = cfg.Limits.Window
 	c.dec = hpack.NewDecoder(4096, cfg.heads.emit)
 }
@@ -185,6 +186,10 @@ func (c *conn) add(h http.Handler) *stream {
 	x := c.cfg.take()
 	x.c, x.h = c, h
 	x.sendWin, x.recvWin = int64(c.peer.window), int64(c.window)
+	if c.server && !c.acked {
+		// A client that has not seen our settings yet goes by the protocol's own window (RFC 9113 s.6.9.2).
+		x.recvWin = max(x.recvWin, defaultWindow)
+	}
 	x.inLeft, x.outLeft = http.UnknownLength, http.UnknownLength
 	x.urgency = defaultUrgency
 	x.place = int32(len(c.streams))
@@ -270,7 +275,7 @@ func (c *conn) count(f *fault) {
 	switch {
 	case f.Cause == http.ErrTimeout:
 		n.Timeouts++
-	case f.code != Cancel:
+	case f.code != Cancel && f.code != RefusedStream:
 		n.Malformed++
 	}
 	if f.code == EnhanceYourCalm {

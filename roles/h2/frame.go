@@ -31,6 +31,9 @@ const (
 // headerLen is the length of a frame header.
 const headerLen = 9
 
+// defaultWindow is the window of connections and of streams before anybody says otherwise (RFC 9113 s.6.9.2).
+const defaultWindow = 1<<16 - 1
+
 // maxWindow is the largest window, and the largest stream number.
 const maxWindow = 1<<31 - 1
 

@@ -186,7 +186,10 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 	c.noteReset(f.stream, true)
 	if code == NoError && !c.server && x.inDone() {
 		// The server has answered and wants no more of the request (RFC 9113 s.8.1).
-		c.finish(x, nil)
+		// What is parked of the answer is still to be told.
+		x.state, x.sending = closed, ourEnd
+		x.flags &^= wants | hold
+		c.complete(x)
 		return nil
 	}
 	c.finish(x, &ResetError{code})
@@ -201,8 +204,8 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 		if len(p) > 0 {
 			return errSettingsAck
 		}
-		c.dec.SetAllowedMaxDynamicTableSize(c.cfg.Limits.Table)
 		c.settingsDue = 0
+		c.settingsSeen()
 		return c.idleFrame()
 	case len(p)%settingLen != 0:
 		return errFrameLen
@@ -236,6 +239,20 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 		return nil
 	}
 	return c.idleFrame()
+}
+
+// settingsSeen takes note that the peer goes by our settings from now on.
+func (c *conn) settingsSeen() {
+	if c.acked {
+		return
+	}
+	c.acked = true
+	c.dec.SetAllowedMaxDynamicTableSize(c.cfg.Limits.Table)
+	if less := int64(defaultWindow - c.window); c.server && less > 0 {
+		for _, x := range c.streams {
+			x.recvWin -= less
+		}
+	}
 }
 
 // drainPing is what the PING says by which a drain learns that the peer has seen it.

@@ -30,7 +30,7 @@ type settings struct {
 const assumedStreams = 100
 
 func initialSettings() settings {
-	return settings{streams: assumedStreams, window: 65535, frame: minFrameSize, table: 4096}
+	return settings{streams: assumedStreams, window: defaultWindow, frame: minFrameSize, table: 4096}
 }
 
 // apply takes the payload of a SETTINGS frame.

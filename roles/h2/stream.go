@@ -134,7 +134,7 @@ func (x *stream) Resume() {
 		c.awaitBody(x)
 		c.low.Rearm()
 	}
-	if x.is(owes100) {
+	if x.is(owes100) && x.sending == nothing {
 		c.enqueue(x)
 		c.low.WantWrite()
 	}

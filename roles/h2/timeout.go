@@ -51,24 +51,17 @@ func (c *conn) Timeout(now time.Duration) {
 	}
 	past := func(d time.Duration) bool { return d != 0 && now >= d }
 	switch {
+	case past(c.frameDue) && c.partial != nil:
+		c.fail(errBlockSlow)
 	case past(c.frameDue):
-		if c.partial != nil {
-			c.fail(errBlockSlow)
-		} else {
-			c.fail(errFrameSlow)
-		}
+		c.fail(errFrameSlow)
 	case past(c.settingsDue):
 		c.fail(errSettingsSlow)
-	case past(c.drainDue):
-		// A peer that does not answer has had its time.
-		c.drainDue = 0
-		if c.draining == drainLast && len(c.streams) == 0 {
-			c.shut(roles.Immediate, nil)
-			break
-		}
-		c.draining, c.limit = drainLast, c.lastIn
-		c.sendGoAway(c.lastIn, NoError, "")
-	case past(c.idleDue):
+	}
+	if past(c.drainDue) {
+		c.drainOverdue()
+	}
+	if past(c.idleDue) {
 		c.idleDue = 0
 		if len(c.streams) == 0 {
 			c.askDrain()
@@ -79,6 +72,19 @@ func (c *conn) Timeout(now time.Duration) {
 		c.checkStreams(now)
 	}
 	c.settle()
+}
+
+// drainOverdue goes on without a peer that does not answer: it has had its time.
+func (c *conn) drainOverdue() {
+	c.drainDue = 0
+	switch {
+	case c.phase >= expectClose:
+	case c.draining == drainLast && len(c.streams) == 0:
+		c.shut(roles.Immediate, nil)
+	default:
+		c.draining, c.limit = drainLast, c.lastIn
+		c.sendGoAway(c.lastIn, NoError, "")
+	}
 }
 
 func (c *conn) checkValidity(now time.Duration) {
