@@ -2,7 +2,8 @@ package ws
 
 import "github.com/millrace/millrace/roles/http"
 
-// Answer is a server's part of a handshake. It is a value: make one, call Accept, send Message.
+// Answer is a server's part of a handshake. It is a value: make one, call Accept, send Message. It must not be
+// copied in between.
 type Answer struct {
 	// Message is the response's head: 101, or 200 to an extended CONNECT, or one that refuses. It may be
 	// given further fields before it is sent.

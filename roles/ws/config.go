@@ -84,6 +84,7 @@ type Config struct {
 	Counters        Counters
 
 	now    time.Duration // of the latest call into any connection
+	inside bool          // and it is not over
 	chance [256]byte     // from Rand; what is used is wiped
 	unused int           // of chance, at its end
 	room   []byte        // what the last Room has of its transport
@@ -135,6 +136,10 @@ func (c *Config) count(f *fault) {
 		c.Counters.Over++
 	}
 }
+
+// enter and leave stand around each of the transport's calls. Outside of them now is the past.
+func (c *Config) enter(now time.Duration) { c.now, c.inside = now, true }
+func (c *Config) leave()                  { c.inside = false }
 
 // deadline is d after the present call, or never.
 func (c *Config) deadline(d time.Duration) time.Duration {

@@ -70,6 +70,7 @@ const (
 	closeSent          // our Close frame is sent
 	closeGot           // the peer's has come
 	ended              // the peer has ended its direction
+	timeless           // heard or due were set by somebody who did not know the time
 )
 
 // Conn is one end of a connection. It is a value to embed: call Init, then hand it to the transport as its
@@ -159,7 +160,17 @@ func (c *Conn) Resume() {
 	}
 	c.flags &^= paused
 	c.heard = c.cfg.now
+	c.guess()
 	c.start()
+}
+
+// guess marks what was set just now if it was set outside of the transport's calls, and has Timeout called
+// at once, which knows the time.
+func (c *Conn) guess() {
+	if !c.cfg.inside {
+		c.flags |= timeless
+		c.low.Rearm()
+	}
 }
 
 // stop and start pause and resume the Lower, once each.
@@ -179,18 +190,20 @@ func (c *Conn) start() {
 
 // Opened is roles.Upper's.
 func (c *Conn) Opened(now time.Duration) {
-	c.cfg.now, c.heard = now, now
 	if c.state != expectOpen {
 		return
 	}
+	c.cfg.enter(now)
+	c.heard = now
 	c.cfg.Counters.Opened++
 	c.state = expectFrame
 	c.h.Opened(c)
+	c.cfg.leave()
 }
 
 // Writable is roles.Upper's.
 func (c *Conn) Writable(now time.Duration) {
-	c.cfg.now = now
+	c.cfg.enter(now)
 	if c.is(closeQueued) {
 		c.sendQueued()
 	}
@@ -205,6 +218,7 @@ func (c *Conn) Writable(now time.Duration) {
 		c.flags &^= wants
 		c.h.Writable(c)
 	}
+	c.cfg.leave()
 }
 
 // RxEnd is roles.Upper's.
@@ -230,6 +244,8 @@ func (c *Conn) Deadline() time.Duration {
 	switch {
 	case c.state == expectNothing || c.state == expectOpen:
 		return 0
+	case c.is(timeless):
+		return 1
 	case c.is(closeQueued | closeSent):
 		return c.due
 	case c.is(paused):
@@ -253,6 +269,12 @@ func (c *Conn) Timeout(now time.Duration) {
 	d := c.Deadline()
 	switch {
 	case d == 0 || now < d:
+	case c.is(timeless):
+		c.flags &^= timeless
+		c.heard = now
+		if c.is(closeQueued | closeSent) {
+			c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+		}
 	case c.is(closeQueued):
 		c.cfg.Counters.Timeouts++
 		cause := c.queued.cause

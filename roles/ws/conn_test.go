@@ -182,8 +182,23 @@ func TestValidity(t *testing.T) {
 		c.Pause()
 		l.Sleep(time.Hour)
 		c.Resume()
-		if l.Closing || c.Deadline() == 0 {
-			t.Errorf("closing %v, deadline %v", l.Closing, c.Deadline())
+		l.Sleep(39 * time.Second)
+		wantSent(t, l, false)
+		l.Sleep(time.Second)
+		wantSent(t, l, false, "ping []")
+		if l.Closing {
+			t.Errorf("closed: %v", l.Cause)
+		}
+	})
+	check("nor to one who resumes in a call", func(t *testing.T) {
+		h := &recorder{writable: func(c *Conn) { c.Resume() }}
+		c, l := serve(h)
+		c.Pause()
+		l.Sleep(time.Hour)
+		c.WantWrite()
+		l.Service()
+		if d := c.Deadline(); d != l.Now+40*time.Second {
+			t.Errorf("deadline %v at %v, want it 40 s later", d, l.Now)
 		}
 	})
 	check("a probe without room goes out when there is some", func(t *testing.T) {

@@ -135,7 +135,7 @@ func (c *Conn) Close(code Code, reason string) error {
 		return nil
 	}
 	c.farewell(&farewell{code: code, reason: reason})
-	c.low.Rearm()
+	c.guess()
 	return nil
 }
 

@@ -51,6 +51,21 @@ func TestCloseIsNotAnswered(t *testing.T) {
 	}
 }
 
+// TestCloseAfterQuiet: whoever closes a connection from outside, a timer say, may do so long after its last
+// call, and the peer has its time all the same.
+func TestCloseAfterQuiet(t *testing.T) {
+	c, l := serve(&recorder{})
+	c.SetValidity(&Validity{})
+	l.Sleep(time.Hour)
+	c.Close(Normal, "")
+	l.Sleep(4999 * time.Millisecond)
+	if l.Closing {
+		t.Fatalf("closed before its time: %v", l.Cause)
+	}
+	l.Sleep(time.Millisecond)
+	wantClosed(t, l, roles.Immediate, "not answered in time")
+}
+
 func TestServerDoesNotEndTheConnection(t *testing.T) {
 	h := &recorder{}
 	_, l := dial(h)

@@ -10,8 +10,10 @@ import (
 type Deflate struct {
 	// On: clients offer it and servers take it. Off unless set.
 	On bool
-	// KeepTx keeps up to 8 KiB per connection of what was sent, so that a message may refer to those
-	// before it. Off, each message stands alone, and nothing is kept between them.
+	// KeepTx lets a message refer to those sent before it. It costs a connection up to 8 KiB, which the
+	// stateless writer is shown anew with each message: some 20 us, and an allocation of what it is shown. A
+	// writer kept for each connection spares that and costs 830 KB. Off, each message stands alone, and
+	// nothing is kept between them.
 	KeepTx bool
 	// KeepRx lets the peer refer to its earlier messages. It costs a connection up to the window that was
 	// agreed upon, 32 KiB at the most. Off, the peer is told not to.
@@ -178,6 +180,8 @@ func (c *Conn) inflate(b []byte) (used int) {
 	last := z.output()
 	p.z = nil
 	if !p.rxFresh {
+		// It begins with what was kept before.
+		p.got = p.got[:0]
 		c.cfg.keep(&p.got, z.history(), 1<<p.rxBits)
 	}
 	// Nothing writes to z before the handler has returned: what it is given stays valid.

@@ -191,6 +191,15 @@ func TestDeflateRatio(t *testing.T) {
 	}
 	alone, kept := size(true), size(false)
 	t.Logf("messages of 500 octets become %d alone, %d with context", alone/100, kept/100)
+	for bits := uint8(9); bits < 15; bits++ {
+		a := packed()
+		a.Params.ServerBits = bits
+		c, l := open(newConfig(), false, a, &recorder{})
+		c.Send([]byte(prose(16000)), First|Last)
+		if _, wire := sent(t, false, true, l.Out); wire > 13000 {
+			t.Errorf("16000 octets become %d in a window of %d bits", wire, bits)
+		}
+	}
 	if alone > 100*330 || kept > alone*3/4 {
 		t.Errorf("100 messages of 500 octets become %d alone, %d with context", alone, kept)
 	}
@@ -322,6 +331,28 @@ func TestInflatersAreCounted(t *testing.T) {
 	l.Feed(m[:100])
 	if l.Closing {
 		t.Errorf("cause %v, want the place of the first", l.Cause)
+	}
+}
+
+// TestDeflateContextEnds: a peer may refer to what it sent, and not to what lies before its first octet,
+// however often its history was kept.
+func TestDeflateContextEnds(t *testing.T) {
+	a := Agreed{Deflate: true, Params: Params{ServerBits: 15, ClientBits: 15}}
+	first, hist := noise(400), ""
+	for _, r := range []struct {
+		before string // what the peer claims to have sent before its first message
+		want   error
+	}{{"", nil}, {noise(1000)[400:], errDeflate}} {
+		_, l := open(newConfig(), false, a, &recorder{})
+		hist = r.before
+		for _, s := range []string{first, "and more", "and still more"} {
+			l.Feed(frame(true, rsvBinary, deflated(s, "")))
+			hist += s
+		}
+		l.Feed(frame(true, rsvBinary, deflated(hist[:300], hist)))
+		if l.Cause != r.want {
+			t.Errorf("refers to the octet %d before the first: cause %v, want %v", len(r.before), l.Cause, r.want)
+		}
 	}
 }
 

@@ -146,6 +146,22 @@ func TestInflateWindow(t *testing.T) {
 	}
 }
 
+// TestInflateFullAtTheEnd: when output must be taken there is input to come back with, also when all of it
+// was used.
+func TestInflateFullAtTheEnd(t *testing.T) {
+	s := noise(chunk + 100)
+	b := append([]byte{0, byte(len(s) & 0xff), byte(len(s) >> 8), ^byte(len(s) & 0xff), ^byte(len(s) >> 8)}, s...)
+	z := new(inflater)
+	z.reset(nil, 15)
+	n, st := z.feed(b[:5+chunk])
+	if out := z.output(); st != full || n != 5+chunk-1 || string(out) != s[:chunk] {
+		t.Fatalf("used %d of %d, %v, %d octets out; want one left, full", n, 5+chunk, st, len(out))
+	}
+	if n, st = z.feed(b[n:]); st != starved || n != 101 || string(z.output()) != s[chunk:] {
+		t.Errorf("used %d of the rest, %v; want 101, starved", n, st)
+	}
+}
+
 func TestInflateHistory(t *testing.T) {
 	hist := prose(40000)
 	b := []byte(deflated(hist[20000:30000], hist))

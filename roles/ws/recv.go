@@ -11,7 +11,8 @@ const piece = 16 << 10
 
 // Rx is roles.Upper's.
 func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
-	c.cfg.now, c.heard = now, now
+	c.cfg.enter(now)
+	c.heard = now
 	for used < len(b) {
 		n := 0
 		switch c.state {
@@ -29,6 +30,7 @@ func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 			break
 		}
 	}
+	c.cfg.leave()
 	return used
 }
 
