@@ -1,6 +1,8 @@
 package interop
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -111,4 +113,50 @@ func each(t *testing.T, name string, f func(t *testing.T, proto string)) {
 	for _, proto := range []string{"h1", "h2"} {
 		t.Run(name+" over "+proto, func(t *testing.T) { f(t, proto) })
 	}
+}
+
+// TestRedirectKeepsClientCertificate: who we are is shown to the origin that the policy names, and not to one that a redirect
+// names. The certificate comes from the blobs.
+func TestRedirectKeepsClientCertificate(t *testing.T) {
+	var near, far *httptest.Server
+	var shown [2]atomic.Int32
+	count := func(i int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			shown[i].Store(int32(len(r.TLS.PeerCertificates)))
+			if i == 0 && r.URL.Path == "/away" {
+				http.Redirect(w, r, far.URL+"/", 302)
+			}
+		}
+	}
+	start := func(h http.Handler) *httptest.Server {
+		s := httptest.NewUnstartedServer(h)
+		s.EnableHTTP2 = true
+		s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		return s
+	}
+	near, far = start(count(0)), start(count(1))
+	ours := near.TLS.Certificates[0] // any will do: nobody looks who signed it
+	key, err := x509.MarshalPKCS8PrivateKey(ours.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	each(t, "a certificate", func(t *testing.T, proto string) {
+		var m ss.BlobMemory
+		m.Set(ss.BlobClientCertDER, 0, ours.Certificate[0])
+		m.Set(ss.BlobClientKeyDER, 0, key)
+		s := newSceneWith(t, fmt.Sprintf(`{"certs":[{"theirs":%q}],"trust_stores":[{"name":"lab","stack":["theirs"]}],"s":[{"c":{"endpoint":"127.0.0.1","port":%s,
+			"tls":true,"tls_trust_store":"lab","client_cert":0,"protocol":%q,"http_url":"/away","allow_redirects":true,"opportunistic":true}}]}`,
+			base64.StdEncoding.EncodeToString(near.Certificate().Raw), near.URL[strings.LastIndexByte(near.URL, ':')+1:], proto),
+			func(cfg *ss.Config) { cfg.Blobs = &m })
+		shown[0].Store(-1)
+		shown[1].Store(-1)
+		x := &call{}
+		s.play(x, "c")
+		x.passed(t, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED DESTROYING")
+		if a, b := shown[0].Load(), shown[1].Load(); a != 1 || b != 0 {
+			t.Errorf("certificates shown: %d to the policy's origin, %d to the redirect's; want 1 and 0 (-1: not asked)", a, b)
+		}
+	})
 }

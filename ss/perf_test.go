@@ -163,3 +163,29 @@ func TestPerfAnswered(t *testing.T) {
 		w.wantLife(c.protocol+", answered "+c.answer.String(), s, c.want)
 	}
 }
+
+// TestPerfOfTheConnectionInUse: over h2 a connection is begun for a stream that waits, and another may serve it first. What
+// was measured of the one says nothing about the other.
+func TestPerfOfTheConnectionInUse(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"h2","perf":true`, rawServer), plan{net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
+	peers := w.frames("srv", func(p *framePeer) { p.limit, p.onReq = 1, nil })
+	first, second := newScript(), newScript()
+	first.w, second.w = w, w
+	var one, two []string
+	reports(first, &one)
+	reports(second, &two)
+	w.create("c", first).Connect()
+	w.pass(time.Second)
+	w.create("c", second).Connect()
+	p := (*peers)[0]
+	p.answer(p.requests[0], 200, "hello")
+	w.pass(time.Second)
+	if len(p.requests) != 2 || len(*peers) != 2 {
+		t.Fatalf("%d connections, %d requests on the first; want two, and both requests there", len(*peers), len(p.requests))
+	}
+	p.answer(p.requests[1], 200, "hello")
+	w.pass(time.Second)
+	if len(one) != 1 || len(two) != 0 || second.told(ss.QOSAckRemote) != 1 {
+		t.Errorf("reports: %q of the first stream, %q of the second, which was told %s; want one and none", one, two, second.life())
+	}
+}
