@@ -18,7 +18,8 @@ var commonKeys = []row[Stream]{
 		func(_ *checker, s *Stream, v value) { s.Port, s.HasPort = uint16(v.num), true }},
 	{key{name: "protocol", values: []string{"h1", "h2", "ws", "mqtt", "raw", protocolH1Get}, status: acted, def: "h1",
 		denied: map[string]string{"h3": "h3 is not supported"},
-		text:   "Wire protocol. h1get is an old spelling of h1 with http_method GET."},
+		text: "Wire protocol. h2 is agreed on by ALPN over TLS, where http/1.1 will do, and spoken by prior knowledge in clear; " +
+			"clients of h2 share connections. h1get is an old spelling of h1 with http_method GET."},
 		func(c *checker, s *Stream, v value) { c.protocol(s, v.text) }},
 	{key{name: "server", kind: kindBool, status: acted, def: "false",
 		text: "The stream type listens instead of connecting."},
