@@ -142,6 +142,8 @@ type WSParams struct {
 	Subprotocol     string // asked for by clients; on an h1 or h2 server its presence enables upgrades
 	Binary          bool   // messages are binary, not text
 	PrioritizeReads bool   // drain input before writing
+	Deflate         bool   // messages may be compressed
+	OverH2          bool   // clients: over a stream of an HTTP/2 connection, where the server takes it
 }
 
 // Message is an MQTT message announced when the connection is made.

@@ -26,7 +26,7 @@ const (
 type onward struct {
 	h       *Handle
 	carrier carrier
-	timer   loop.Timer // the delay, while phaseWaiting
+	timer   loop.Timer // the delay, while phaseWaiting; what a handshake may take, while phaseAttempt
 	phase   clientPhase
 	credit  int32 // Info.ManualInitialTxCredit
 	tries   int   // failures since the last success
@@ -104,6 +104,12 @@ func (o *onward) release(h *Handle) {
 }
 
 func (o *onward) settle(h *Handle, now time.Duration) {
+	if h.flags&wantAsk != 0 {
+		h.flags &^= wantAsk
+		if p := h.wsPipe(); p != nil {
+			p.WantWrite()
+		}
+	}
 	if h.flags&wantDisconnect != 0 {
 		h.flags &^= wantDisconnect
 		switch o.phase {
@@ -164,6 +170,7 @@ func (o *onward) attempt(poll bool) {
 
 // connected reports that the protocol stands.
 func (o *onward) connected() {
+	o.h.rt.loop.Disarm(&o.timer)
 	o.tries = 0
 	o.phase = phaseUp
 	o.h.tell(Connected, Notice{})
@@ -174,6 +181,7 @@ func (o *onward) failed(cause error, least time.Duration) {
 	h := o.h
 	r := h.rt
 	o.reportPerf()
+	r.loop.Disarm(&o.timer)
 	r.Counters.Failed++
 	o.phase = phaseIdle
 	retry := h.kind.pol.Retry
@@ -204,11 +212,15 @@ func (o *onward) wait(delay time.Duration) {
 	l.Arm(&o.timer, l.Now()+delay, o)
 }
 
-// Expired implements loop.Expirer: the delay is over.
+// Expired implements loop.Expirer: the delay is over, or the time for a WebSocket's handshake.
 func (o *onward) Expired(time.Duration) {
-	if o.phase == phaseWaiting {
+	switch o.phase {
+	case phaseWaiting:
 		o.h.flags &^= wantDisconnect // asked for in this turn, when there was nothing to disconnect from
 		o.attempt(true)
+	case phaseAttempt:
+		o.carrier.drop()
+		o.failed(errNoSwitch, 0)
 	}
 }
 

@@ -37,10 +37,14 @@ func (a *httpClient) seek(t *target) {
 func (a *httpClient) ways() *route {
 	h := a.o.h
 	pol := h.kind.pol
+	protocol := pol.Protocol
+	if pol.WS.OverH2 {
+		protocol = policy.H2
+	}
 	return h.rt.pool.route(connKey{
 		target:   a.t.dial,
 		secure:   a.t.secure,
-		protocol: pol.Protocol,
+		protocol: protocol,
 		tolerant: pol.HTTP.QuirkOverflow,
 		window:   a.o.credit,
 	})
@@ -68,7 +72,7 @@ func (a *httpClient) use(c *httpConn) error {
 			u.Unhurried()
 		}
 	}
-	if a.o.h.flags&isPaused != 0 {
+	if a.o.h.flags&isPaused != 0 && !a.isWS() {
 		x.Pause()
 	}
 	return nil
@@ -87,6 +91,12 @@ func (a *httpClient) unreachable(cause error) {
 }
 
 func (a *httpClient) drop() {
+	if u := a.ws; u != nil {
+		a.reset(nil)
+		a.state, a.ws = httpIdle, nil
+		u.release()
+		return
+	}
 	c, x, r := a.conn, a.x, a.route
 	inVain := x != nil && a.inVain()
 	a.reset(nil)
@@ -156,6 +166,8 @@ func (a *httpClient) session() *tls.Session {
 
 func (a *httpClient) speaks() (policy.Protocol, bool) {
 	switch {
+	case a.ws != nil:
+		return policy.WS, true
 	case a.x == nil:
 		return 0, false
 	case a.conn.h2 != nil:

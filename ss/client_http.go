@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/ws"
 )
 
 // httpClient carries a client stream over HTTP exchanges: one transaction is one CONNECTED to
@@ -26,8 +27,10 @@ type httpClient struct {
 	got     bool // the response has brought body
 	fresh   bool // nobody has used the connection before: if it fails, that is the answer
 	success bool
-	status  int   // of the response; stays until the next attempt
-	left    int64 // of the announced body, http.UnknownLength without one
+	status  int       // of the response; stays until the next attempt
+	left    int64     // of the announced body, http.UnknownLength without one
+	offer   *ws.Offer // of a request that asks for a WebSocket, until it is answered
+	ws      *clientWS // what the exchange has become
 
 	// Where it waits for an exchange: see client_conn.go.
 	route      *route // nil when it does not
@@ -45,11 +48,16 @@ const (
 	httpAside              // until the end of a redirect
 	httpResponse           // until its end
 	httpDone               // until the exchange's
+	httpSwitched           // until the end of the WebSocket
 )
 
 var _ http.Handler = (*httpClient)(nil)
 
 func (a *httpClient) requestTx() {
+	if a.ws != nil {
+		a.ws.ask()
+		return
+	}
 	if a.x != nil && a.sending {
 		a.x.WantWrite()
 	}
@@ -57,7 +65,9 @@ func (a *httpClient) requestTx() {
 
 func (a *httpClient) flow(paused bool) {
 	switch {
-	case a.x == nil || a.state == httpAside:
+	case a.ws != nil:
+		a.ws.flow(!paused)
+	case a.x == nil || a.state == httpAside || a.isWS():
 	case paused:
 		a.x.Pause()
 	default:
@@ -137,6 +147,14 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	}
 	k.addFields(m, h, a.away.leaves())
 	h.rt.text = a.addCookies(m, h.rt.text)
+	if a.isWS() {
+		a.askWS(m)
+		if err = x.SendHead(m, a.conn.h2 == nil); err == nil {
+			a.sent = true
+			a.o.perf.asked(a.o)
+		}
+		return err
+	}
 	m.Length = k.bodyLength(h)
 	if a.away != nil && a.away.bare {
 		m.Length = 0
@@ -156,7 +174,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 // Head is http.Handler's.
 func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	h := a.o.h
-	if m.Status < 200 || a.conn == nil || h.flags&doomed != 0 {
+	if m.Status < 200 && m.Status != 101 || a.conn == nil || h.flags&doomed != 0 {
 		return
 	}
 	a.status = m.Status
@@ -166,6 +184,10 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	}
 	if a.follows(m.Status) {
 		a.redirected(x, m)
+		return
+	}
+	if a.isWS() {
+		a.answeredWS(x, m)
 		return
 	}
 	p := h.kind.pol
@@ -289,7 +311,7 @@ func (a *httpClient) End(x http.Exchange, _ []http.Field) {
 
 // Done is http.Handler's.
 func (a *httpClient) Done(x http.Exchange, cause error) {
-	if a.over(x) {
+	if a.over(x) || a.state == httpSwitched {
 		return
 	}
 	c, state, again := a.conn, a.state, a.repeatable(a.conn, cause)

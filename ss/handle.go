@@ -50,6 +50,7 @@ const (
 	wantConnect                            // Connect was called
 	wantPoll                               // RequestTx was called without a connection
 	txWanted                               // Tx is owed
+	wantAsk                                // WebSocket: Tx is to be asked for at the end of the turn
 	isPaused                               // no Rx
 	destroyed                              // gone
 )
@@ -126,8 +127,8 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 // unsupported says what of a stream type this release cannot do, and "" if it can do it.
 func unsupported(p *policy.Stream) string {
 	switch {
-	case p.Protocol != policy.H1 && p.Protocol != policy.H2 && p.Protocol != policy.Raw:
-		return "protocol \"" + p.Protocol.String() + "\" is read but not spoken yet; use \"h1\", \"h2\" or \"raw\""
+	case p.Protocol == policy.H3 || p.Protocol == policy.MQTT:
+		return "protocol \"" + p.Protocol.String() + "\" is read but not spoken yet; use \"h1\", \"h2\", \"ws\" or \"raw\""
 	case p.LocalSink:
 		return "\"local_sink\" is read but not acted on yet"
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/ws"
 )
 
 // kind is a stream type made ready for use: what every stream of it would otherwise work out anew.
@@ -22,6 +23,7 @@ type kind struct {
 	// Indexes of the metadata that a server sets from a request, or -1.
 	setMethod, setPath, setAuth, setAuthority int
 	socket                                    loop.SocketOptions
+	validity                                  ws.Validity // of WebSockets
 }
 
 // field is a metadata item that maps to a header field.
@@ -76,6 +78,7 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 		setAuth:   p.MetadataIndex("auth"),
 
 		setAuthority: p.MetadataIndex("authority"),
+		validity:     ws.Validity{Ping: p.Retry.ValidPing, Hangup: p.Retry.ValidHup},
 		socket:       socketOptions(p.Attr),
 	}
 	if len(k.method) == 0 {

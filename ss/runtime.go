@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/roles/h1"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/ws"
 	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
@@ -26,6 +27,9 @@ type Config struct {
 	// H1 holds limits and timeouts of HTTP/1.1; nil means h1's defaults. It is not to be shared
 	// between runtimes.
 	H1 *h1.Config
+	// WS is what WebSocket connections take their limits, timeouts and terms of compression from; nil means the
+	// defaults. Whether messages are compressed the policy says.
+	WS *ws.Config
 	// H2 is the same for HTTP/2. Memory that its connections hold goes to the loop's account, whatever it says.
 	H2 *h2.Config
 	// Log takes what an operator should know. Default: nothing is logged. The handler must not block:
@@ -85,32 +89,33 @@ type Counters struct {
 type Runtime struct {
 	Counters Counters
 
-	cfg     Config
-	loop    *loop.Loop
-	net     *wsi.Net
-	pol     *policy.Policy
-	h1      *h1.Config
-	h2      *h2.Config
-	log     *slog.Logger
-	kinds   map[*policy.Stream]*kind
-	table   handleTable
-	pool    httpPool
-	pending []*Handle // with something to settle at the end of the turn
-	spare   []*Handle
-	task    loop.Task
-	at      *Handle // whose callback runs, or ran last
-	msg     http.Message
-	headOf  *Handle       // whose callbacks are being given a peer's head
-	head    *http.Message // it
-	text    []byte        // scratch: a target being expanded
-	free    []*values
-	dated   time.Duration // when dateBuf was made
-	dateBuf []byte
-	drain   *draining
-	cookies *cookies  // nil before the first stream that asks for them
-	secure  *security // nil before the first TLS stream
-	tickets *tls.TicketKeys
-	closed  bool
+	cfg          Config
+	loop         *loop.Loop
+	net          *wsi.Net
+	pol          *policy.Policy
+	h1           *h1.Config
+	h2           *h2.Config
+	log          *slog.Logger
+	kinds        map[*policy.Stream]*kind
+	table        handleTable
+	pool         httpPool
+	pending      []*Handle // with something to settle at the end of the turn
+	spare        []*Handle
+	task         loop.Task
+	at           *Handle // whose callback runs, or ran last
+	msg          http.Message
+	headOf       *Handle       // whose callbacks are being given a peer's head
+	head         *http.Message // it
+	text         []byte        // scratch: a target being expanded
+	free         []*values
+	dated        time.Duration // when dateBuf was made
+	dateBuf      []byte
+	drain        *draining
+	ws, wsPacked *ws.Config // without and with compression; nil before the first of them
+	cookies      *cookies   // nil before the first stream that asks for them
+	secure       *security  // nil before the first TLS stream
+	tickets      *tls.TicketKeys
+	closed       bool
 
 	cancelWait bool // EVENT_WAIT_CANCELLED is to be told
 }

@@ -126,6 +126,11 @@ func alpnOf(p *policy.Stream) []string {
 	switch p.Protocol {
 	case policy.H1:
 		return []string{"http/1.1"}
+	case policy.WS:
+		if !p.WS.OverH2 {
+			return []string{"http/1.1"}
+		}
+		return []string{"h2", "http/1.1"}
 	case policy.H2:
 		return []string{"h2", "http/1.1"}
 	}

@@ -1,7 +1,6 @@
 package ss
 
 import (
-	"errors"
 	"time"
 
 	"github.com/millrace/millrace/loop"
@@ -97,24 +96,6 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 		return nil
 	}
 	return &l.transaction
-}
-
-// decline answers a request to become another protocol (RFC 8441), which no stream of ours is for, and leaves h to
-// the next request.
-func (c *acceptedH2) decline(x http.Exchange, h *Handle) {
-	x.SetHandler(declined{})
-	x.WantWrite()
-	c.rest(h.be.(*lane))
-}
-
-// declined is the handler of such a request.
-type declined struct{ nobody }
-
-// Writable is http.Handler's.
-func (declined) Writable(x http.Exchange) {
-	if errors.Is(x.SendHead(&http.Message{Status: 501}, true), http.ErrNoRoom) {
-		x.WantWrite()
-	}
 }
 
 // answered is told when a lane's exchange is over.

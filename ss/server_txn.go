@@ -59,8 +59,12 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 	if h.flags&destroyed != 0 {
 		return
 	}
-	if len(m.Protocol) > 0 {
-		t.at.h2.decline(x, h)
+	switch {
+	case h.kind.upgrades(m):
+		t.upgrade(x, m)
+		return
+	case len(m.Protocol) > 0:
+		t.refuse(x, http.Message{Status: 501}) // RFC 8441: a protocol that no stream of ours is for
 		return
 	}
 	t.x, t.status, t.flags = x, 0, 0

@@ -118,6 +118,10 @@ const (
 	RelatedEnd                     // empty: the group is over
 	Rideshare                      // the piece belongs to a stream type that rides along
 	PerfJSON                       // not payload: measurements of the connection, as JSON
+	// Binary and Text say what a WebSocket message is. The reference hides it, so these are ours: Rx has one of
+	// them with every piece, and Tx may set one with SOM to overrule the policy's ws_binary.
+	Binary
+	Text
 )
 
 // Stream is what a program implements. All three are called on the loop's goroutine, never one from

@@ -92,7 +92,7 @@ func (w *world) machine(name string, pol *policy.Policy, lc loop.Config, change 
 var eventsAt = map[ss.State][]ss.State{
 	ss.Poll:         {ss.Creating, ss.Disconnected, ss.Unreachable, ss.AllRetriesFailed},
 	ss.QOSAckRemote: {ss.Connected}, ss.QOSNackRemote: {ss.Connected},
-	ss.ServerTxn: {ss.Connected},
+	ss.ServerTxn: {ss.Connected}, ss.ServerUpgrade: {ss.Connected},
 	ss.Timeout: {ss.Creating, ss.Connecting, ss.Connected, ss.Disconnected, ss.Unreachable,
 		ss.AuthFailed, ss.AllRetriesFailed},
 	ss.EventWaitCancel: {ss.Creating, ss.Connecting, ss.Connected, ss.Disconnected, ss.Unreachable,

@@ -232,6 +232,10 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		return errSendHost
 	case !validScheme(m.Scheme):
 		return errSendScheme
+	case connect && c.phase == expectSettings:
+		// Whether the server takes it, its settings will tell (RFC 8441 s.3).
+		x.flags |= starved
+		return http.ErrNoRoom
 	case connect && !c.peer.connect:
 		return errSendConnect
 	case end && m.Length > 0:

@@ -230,6 +230,11 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 			c.unstarve(x)
 		}
 	}
+	if first {
+		for _, x := range c.streams {
+			c.unstarve(x) // those that wait to learn what the peer takes
+		}
+	}
 	if !c.server && c.peer.table != was.table {
 		c.side.(*Client).memory.resize(c.cfg, c.peer.table)
 	}

@@ -117,17 +117,27 @@ func (c *Conn) probe() {
 	c.cfg.Counters.Probes++
 }
 
+// CheckClose says whether code and reason can be sent in a Close frame: see Conn.Close.
+func CheckClose(code Code, reason string) error {
+	switch {
+	case code != NoCode && !code.OnWire() || code == NoCode && reason != "":
+		return errCloseOwn
+	case len(reason) > maxControl-2 || !utf8.ValidString(reason):
+		return errCloseLong
+	}
+	return nil
+}
+
 // Close begins the closing handshake: what was committed goes out first, then a Close frame with code,
 // or without one for NoCode, and reason, UTF-8 of at most 123 octets. A message under way is cut off.
 // Rx goes on until the peer's Close frame, which a handler that stays paused does not get to see; Closed
 // follows. Only the first Close counts. Errors wrap
 // ErrMisuse, and then nothing was done.
 func (c *Conn) Close(code Code, reason string) error {
+	if err := CheckClose(code, reason); err != nil {
+		return err
+	}
 	switch {
-	case code != NoCode && !code.OnWire() || code == NoCode && reason != "":
-		return errCloseOwn
-	case len(reason) > maxControl-2 || !utf8.ValidString(reason):
-		return errCloseLong
 	case c.state == expectNothing || c.is(closeQueued|closeSent):
 		return nil
 	case c.state == expectOpen:

@@ -1,0 +1,124 @@
+package ss
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles/h1"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/ws"
+)
+
+// clientWS is the WebSocket connection of a client stream: an HTTP/1.1 connection of its own that has switched
+// protocols, or a stream of an HTTP/2 connection that others may share (RFC 8441).
+type clientWS struct {
+	wsPipe
+	carrier *httpClient
+	conn    *httpConn
+}
+
+var _ wsOwner = (*clientWS)(nil)
+
+// isWS says whether the stream's exchanges are to become WebSockets.
+func (a *httpClient) isWS() bool { return a.o.h.kind.pol.Protocol == policy.WS }
+
+// askWS makes a request one for a WebSocket.
+func (a *httpClient) askWS(m *http.Message) {
+	a.offer = new(ws.Offer)
+	k := a.o.h.kind
+	l := a.o.h.rt.loop
+	a.offer.Ask(a.o.h.rt.wsConfig(k.pol), m, k.subprotocols(), a.conn.h2 != nil)
+	l.Arm(&a.o.timer, l.Now()+handshakeTime, a.o)
+}
+
+// handshakeTime is what a server may take to answer a handshake. It has nothing to do for it that takes long, and an
+// attempt that waited for ever would never be repeated.
+const handshakeTime = 10 * time.Second
+
+var errNoSwitch = fmt.Errorf("ss: websocket: no answer to the handshake: %w", http.ErrTimeout)
+
+// answeredWS takes the response's head: the exchange becomes a WebSocket, or the attempt has failed.
+func (a *httpClient) answeredWS(x http.Exchange, m *http.Message) {
+	h := a.o.h
+	agreed, err := a.offer.Check(m)
+	a.offer = nil
+	if err == nil {
+		h.kind.takeFields(m, h)
+		if err = a.switchWS(x, agreed); err == nil {
+			return
+		}
+	}
+	if errors.Is(err, ws.ErrRefused) {
+		least, later := a.refusal(m)
+		if later == nil {
+			later = &StatusError{m.Status, "the server did not switch to websocket"}
+		}
+		a.drop()
+		a.o.failed(later, least)
+		return
+	}
+	a.drop()
+	a.o.failed(err, 0)
+}
+
+// switchWS puts a WebSocket in the place of the exchange.
+func (a *httpClient) switchWS(x http.Exchange, agreed ws.Agreed) (err error) {
+	c := a.conn
+	u := &clientWS{carrier: a, conn: c}
+	low := c.lower()
+	if c.h2 != nil {
+		low = c.h2.Stream(x)
+	}
+	u.start(a.o.h, u, func(cfg *ws.Config, t *wsTalk) { u.Conn.Init(cfg, low, true, agreed, t) })
+	if c.h2 != nil {
+		err = c.h2.Upgrade(x, u)
+	} else {
+		err = c.role.(*h1.Client).Upgrade(x, u)
+	}
+	if err != nil {
+		return err
+	}
+	c.answered = true
+	if c.h2 == nil {
+		c.withdraw()
+		c.phase = connLeaving
+	}
+	a.ws, a.state = u, httpSwitched
+	return nil
+}
+
+// Label names the stream in reports.
+func (u *clientWS) Label() string { return u.conn.Label() }
+
+// wsOpened implements wsOwner.
+func (u *clientWS) wsOpened() {
+	if u.h != nil {
+		u.carrier.o.connected()
+	}
+}
+
+// wsClosed implements wsOwner.
+func (u *clientWS) wsClosed(cause error) {
+	a, c := u.carrier, u.conn
+	if c.h2 != nil {
+		c.giveBack(false)
+	} else {
+		c.users--
+		c.phase = connGone
+		c.route.closed(c, cause, true)
+	}
+	if u.h == nil {
+		return
+	}
+	u.h.flags &^= wantAsk
+	u.h = nil
+	a.reset(nil)
+	a.state, a.ws = httpIdle, nil
+	if a.o.phase == phaseAttempt {
+		a.o.failed(cause, 0)
+		return
+	}
+	a.o.lost(cause, true)
+}

@@ -1,0 +1,208 @@
+package ss
+
+import (
+	"errors"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/ws"
+	"github.com/millrace/millrace/tls"
+	"github.com/millrace/millrace/wsi"
+)
+
+// acceptedWS is the WebSocket connection of an accepted stream, and its backend: what an HTTP/1.1 connection, or a
+// lane of an HTTP/2 one, has become.
+type acceptedWS struct {
+	wsPipe
+	base *acceptedHTTP
+	lane *lane // nil on HTTP/1.1
+}
+
+var (
+	_ roles.Upper = (*acceptedWS)(nil)
+	_ wsOwner     = (*acceptedWS)(nil)
+	_ backend     = (*acceptedWS)(nil)
+	_ acceptor    = (*acceptedWS)(nil)
+)
+
+// upgrade takes a request to become a WebSocket. One that breaks the rules of the handshake is refused without a
+// word to the stream. The stream is told SERVER_UPGRADE, with the request's head to read, and refuses by ServerAck
+// with another status than 200, or by its answer.
+func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
+	h := &t.h
+	u := &upgrading{t: t}
+	if err := u.ans.Accept(h.rt.wsConfig(h.kind.pol), m, h.kind.subprotocols()); err != nil {
+		h.rt.log.Debug("ss: a websocket handshake was refused", "stream", h.StreamType(), "err", err)
+		t.refuse(x, u.ans.Message)
+		return
+	}
+	t.x, t.status, t.flags = x, 0, 0
+	if h.flags&doomed != 0 {
+		return
+	}
+	h.rt.show(h, m)
+	t.announce(m)
+	h.rt.show(nil, nil)
+	switch {
+	case h.flags&doomed != 0:
+	case t.status != 0 && t.status != 200:
+		t.x = nil
+		t.refuse(x, http.Message{Status: int(t.status)})
+	default:
+		x.SetHandler(u)
+		x.WantWrite()
+	}
+}
+
+// announce takes the stream to SERVER_UPGRADE. The reference has no step there from SERVER_TXN: a stream that has
+// answered requests begins a new life as a WebSocket.
+func (t *transaction) announce(m *http.Message) {
+	h := &t.h
+	steps := []State{Connected, ServerUpgrade}
+	switch {
+	case h.life != Connected:
+		h.be.(acceptor).wsi().Established()
+	case h.last == Connected:
+		steps = steps[1:]
+	default:
+		steps = []State{Disconnected, Connecting, Connected, ServerUpgrade}
+	}
+	for _, s := range steps {
+		if s == ServerUpgrade {
+			t.describeRequest(m)
+		}
+		if h.tell(s, Notice{}); h.flags&doomed != 0 {
+			return
+		}
+	}
+}
+
+// refuse answers a request that the stream does not take, and leaves the stream to the next.
+func (t *transaction) refuse(x http.Exchange, m http.Message) {
+	x.SetHandler(&declined{m: m})
+	x.WantWrite()
+	if c := t.at.h2; c != nil {
+		c.rest(t.h.be.(*lane))
+	}
+}
+
+// declined is the handler of a request that was not taken.
+type declined struct {
+	nobody
+	m http.Message
+}
+
+// Writable is http.Handler's.
+func (d *declined) Writable(x http.Exchange) {
+	if errors.Is(x.SendHead(&d.m, true), http.ErrNoRoom) {
+		x.WantWrite()
+	}
+}
+
+// upgrading is the handler of a request that is to become a WebSocket, until it is.
+type upgrading struct {
+	nobody
+	t   *transaction
+	ans ws.Answer
+	s   *acceptedWS
+}
+
+// Writable is http.Handler's.
+func (u *upgrading) Writable(x http.Exchange) {
+	t := u.t
+	h := &t.h
+	if t.x != x || h.flags&doomed != 0 {
+		return
+	}
+	m := u.ans.Message
+	h.kind.addFields(&m, h, 0)
+	switch err := u.become(x, &m); {
+	case errors.Is(err, http.ErrNoRoom):
+		x.WantWrite()
+	case err != nil:
+		h.misuse("the websocket handshake cannot be answered: " + err.Error())
+	default:
+		t.x, t.flags, t.status = nil, 0, 0
+		h.dropMetadata()
+		h.be = u.s
+	}
+}
+
+// become answers with m, and puts the WebSocket in the place of HTTP.
+func (u *upgrading) become(x http.Exchange, m *http.Message) error {
+	t := u.t
+	c := t.at.h2
+	if c == nil {
+		a := t.h.be.(*acceptedHTTP)
+		u.make(a, nil, a.Lower())
+		return a.Server.Upgrade(x, m, u.s)
+	}
+	if err := x.SendHead(m, false); err != nil {
+		return err
+	}
+	u.make(c.base, t.h.be.(*lane), c.Server.Stream(x))
+	return c.Server.Upgrade(x, u.s)
+}
+
+func (u *upgrading) make(a *acceptedHTTP, l *lane, low roles.Lower) {
+	if u.s == nil {
+		s := &acceptedWS{base: a, lane: l}
+		s.start(&u.t.h, s, func(cfg *ws.Config, t *wsTalk) { s.Conn.Init(cfg, low, false, u.ans.Agreed, t) })
+		u.s = s
+	}
+}
+
+// Done is http.Handler's: the exchange broke before it was answered, or is no exchange any more.
+func (u *upgrading) Done(x http.Exchange, cause error) {
+	if u.t.x == x {
+		u.t.Done(x, cause)
+	}
+}
+
+// wsOpened implements wsOwner.
+func (s *acceptedWS) wsOpened() {}
+
+// wsClosed implements wsOwner.
+func (s *acceptedWS) wsClosed(cause error) {
+	if s.h != nil {
+		s.h.closed(cause)
+	}
+}
+
+func (s *acceptedWS) connect(*Handle, bool) Ret { return OK }
+
+func (s *acceptedWS) requestTx(*Handle) Ret {
+	if s.h != nil {
+		s.ask()
+	}
+	return OK
+}
+
+func (s *acceptedWS) flow(h *Handle) { s.wsPipe.flow(h.flags&isPaused == 0) }
+
+func (s *acceptedWS) settle(h *Handle, _ time.Duration) {
+	if h.flags&wantDisconnect != 0 {
+		h.end()
+		return
+	}
+	s.wsPipe.settle(h)
+}
+
+func (s *acceptedWS) release(h *Handle) {
+	if s.lane != nil && s.lane != &s.base.lane {
+		h.rt.loop.Account().Release(laneCost)
+	}
+	s.wsPipe.release()
+}
+
+func (s *acceptedWS) wsi() *wsi.Wsi         { return &s.base.w }
+func (s *acceptedWS) session() *tls.Session { return s.base.session() }
+func (s *acceptedWS) parent() *server       { return s.base.parent() }
+
+func (s *acceptedWS) describe(*Handle) string {
+	if s.lane != nil {
+		return s.base.w.Label() + " over ws, over http/2"
+	}
+	return s.base.w.Label() + " over ws"
+}

@@ -1,0 +1,263 @@
+package ss
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/ws"
+)
+
+// CloseError is the Cause of DISCONNECTED when the peer of a WebSocket stream has ended it by a Close frame, in good
+// order too: its Code says.
+type CloseError struct {
+	Code   ws.Code // ws.NoCode if the frame had none
+	Reason string
+}
+
+// Error implements error.
+func (e *CloseError) Error() string {
+	if e.Reason == "" {
+		return "ws: closed by the peer: " + e.Code.String()
+	}
+	return fmt.Sprintf("ws: closed by the peer: %v: %q", e.Code, e.Reason)
+}
+
+// wsPipe passes messages between a stream and its WebSocket connection, the same way on both sides of it.
+type wsPipe struct {
+	ws.Conn
+	h     *Handle // whose messages they are; nil when it has let go
+	owner wsOwner
+	said  *CloseError // the peer's last word
+	bye   ws.Code     // ours, 0 for the usual one
+	why   string
+}
+
+// wsOwner is told what becomes of a wsPipe.
+type wsOwner interface {
+	// wsOpened says that messages can flow.
+	wsOpened()
+	// wsClosed says that the connection is over.
+	wsClosed(cause error)
+}
+
+// wsTalk is a wsPipe in its part as ws.Handler: the same object under another set of methods.
+type wsTalk wsPipe
+
+var _ ws.Handler = (*wsTalk)(nil)
+
+// start makes p the end of a connection, as h's policy has it.
+func (p *wsPipe) start(h *Handle, o wsOwner, init func(cfg *ws.Config, t *wsTalk)) {
+	p.h, p.owner = h, o
+	init(h.rt.wsConfig(h.kind.pol), (*wsTalk)(p))
+	if r := h.kind.pol.Retry; r.ValidPing != 0 || r.ValidHup != 0 {
+		p.SetValidity(&h.kind.validity)
+	}
+}
+
+// Label names the stream in reports.
+func (t *wsTalk) Label() string {
+	if t.h == nil {
+		return "websocket that is being closed"
+	}
+	return t.h.Label()
+}
+
+// Opened is ws.Handler's.
+func (t *wsTalk) Opened(*ws.Conn) {
+	if t.h != nil && t.h.flags&isPaused != 0 {
+		t.Conn.Pause()
+	}
+	t.owner.wsOpened()
+	if h := t.h; h != nil && h.flags&txWanted != 0 {
+		t.Conn.WantWrite()
+	}
+}
+
+// Rx is ws.Handler's.
+func (t *wsTalk) Rx(_ *ws.Conn, b []byte, f ws.Flags) {
+	h := t.h
+	if h == nil {
+		return
+	}
+	g := Text
+	if f&ws.Binary != 0 {
+		g = Binary
+	}
+	if f&ws.First != 0 {
+		g |= SOM
+	}
+	if f&ws.Last != 0 {
+		g |= EOM
+	}
+	h.rx(b, g)
+}
+
+// leastPiece is the least that Tx is offered of a message.
+const leastPiece = 4096
+
+// Writable is ws.Handler's: the stream gives a piece of a message.
+func (t *wsTalk) Writable(c *ws.Conn) {
+	h := t.h
+	if h == nil || h.flags&(txWanted|doomed) != txWanted {
+		return
+	}
+	buf := c.Room(leastPiece)
+	if buf == nil {
+		c.WantWrite()
+		return
+	}
+	n, f, ok := h.tx(buf)
+	if ok && (n > 0 || f&(SOM|EOM) != 0) {
+		if err := c.Commit(n, h.kind.wsFlags(f)); err != nil {
+			h.misuse("a piece of a message cannot be sent: " + err.Error())
+		}
+	}
+	if h.flags&(txWanted|doomed) == txWanted {
+		c.WantWrite()
+	}
+}
+
+// wsFlags are what f says of a piece that is sent. What kind of message it is the policy says, unless Tx does.
+func (k *kind) wsFlags(f Flags) (g ws.Flags) {
+	if f&SOM != 0 {
+		g |= ws.First
+	}
+	if f&EOM != 0 {
+		g |= ws.Last
+	}
+	if f&Binary != 0 || k.pol.WS.Binary && f&Text == 0 {
+		g |= ws.Binary
+	}
+	return g
+}
+
+// Pong is ws.Handler's.
+func (t *wsTalk) Pong(*ws.Conn, []byte) {}
+
+// Closing is ws.Handler's.
+func (t *wsTalk) Closing(_ *ws.Conn, code ws.Code, reason []byte) {
+	t.said = &CloseError{code, string(reason)}
+}
+
+// Closed is ws.Handler's.
+func (t *wsTalk) Closed(_ *ws.Conn, cause error) {
+	if t.said != nil && (cause == nil || t.bye == 0 && t.h != nil) {
+		cause = t.said
+	}
+	t.owner.wsClosed(cause)
+}
+
+// ask has the stream give a piece of a message. With ws_prioritize_reads that waits until the turn has read what
+// there is.
+func (p *wsPipe) ask() {
+	if p.h.kind.pol.WS.PrioritizeReads {
+		p.h.pend(wantAsk)
+		return
+	}
+	p.WantWrite()
+}
+
+// settle does what ask has put off.
+func (p *wsPipe) settle(h *Handle) {
+	if h.flags&wantAsk != 0 {
+		h.flags &^= wantAsk
+		p.WantWrite()
+	}
+}
+
+// flow stops or lets go what comes in.
+func (p *wsPipe) flow(on bool) {
+	if on {
+		p.Resume()
+	} else {
+		p.Pause()
+	}
+}
+
+// release lets the connection go: it ends with a closing handshake, which nobody waits for.
+func (p *wsPipe) release() {
+	if p.h == nil {
+		return
+	}
+	r := p.h.rt
+	code := p.bye
+	if code == 0 {
+		if code = ws.Normal; r.closed || r.drain != nil {
+			code = ws.GoingAway
+		}
+	}
+	p.h.flags &^= wantAsk
+	p.h = nil
+	p.Resume()
+	p.Close(code, p.why)
+}
+
+// wsPipe is the WebSocket connection of h, nil without one.
+func (h *Handle) wsPipe() *wsPipe {
+	switch b := h.be.(type) {
+	case *onward:
+		if a, ok := b.carrier.(*httpClient); ok && a.ws != nil {
+			return &a.ws.wsPipe
+		}
+	case *acceptedWS:
+		return &b.wsPipe
+	}
+	return nil
+}
+
+// DisconnectWith is Disconnect for WebSocket streams: the peer is told code, which must be one that may be sent, and
+// reason, UTF-8 of at most 123 bytes. On other streams, and without a connection, it is Disconnect.
+func (h *Handle) DisconnectWith(code ws.Code, reason string) error {
+	if p := h.wsPipe(); p != nil {
+		if err := ws.CheckClose(code, reason); err != nil {
+			return err
+		}
+		p.bye, p.why = code, reason
+	}
+	h.Disconnect()
+	return nil
+}
+
+// wsConfig is what WebSocket connections of a stream type share.
+func (r *Runtime) wsConfig(p *policy.Stream) *ws.Config {
+	c := &r.ws
+	if p.WS.Deflate {
+		c = &r.wsPacked
+	}
+	if *c != nil {
+		return *c
+	}
+	*c = ws.NewConfig()
+	if o := r.cfg.WS; o != nil {
+		(*c).Limits, (*c).Timeouts, (*c).Deflate = o.Limits, o.Timeouts, o.Deflate
+	}
+	(*c).Deflate.On = p.WS.Deflate
+	(*c).Rand = r.loop.System().Rand
+	(*c).Charge, (*c).Release = r.loop.Account().Charge, r.loop.Account().Release
+	return *c
+}
+
+// WS tells what WebSocket connections have counted so far, those without and those with compression.
+func (r *Runtime) WS() (plain, packed ws.Counters) {
+	if r.ws != nil {
+		plain = r.ws.Counters
+	}
+	if r.wsPacked != nil {
+		packed = r.wsPacked.Counters
+	}
+	return plain, packed
+}
+
+// subprotocols are what a stream type offers, or serves.
+func (k *kind) subprotocols() []string {
+	if s := k.pol.WS.Subprotocol; s != "" {
+		return []string{s}
+	}
+	return nil
+}
+
+// upgrades says whether a server's stream type takes requests to become a WebSocket.
+func (k *kind) upgrades(m *http.Message) bool {
+	return (k.pol.Protocol == policy.WS || k.pol.WS.Subprotocol != "") && ws.Wanted(m)
+}

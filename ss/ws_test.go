@@ -1,0 +1,490 @@
+package ss_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles/ws"
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// wsDoc has servers that take WebSockets on both protocols, and clients that ask for them on either.
+const wsDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}},{"alive":{"backoff":[700],"conceal":0,"jitterpc":0,"svalidping":3,"svalidhup":9}}],"s":[
+	{"srv":{"server":true,"port":80,"protocol":"h2","ws_subprotocol":"chat","metadata":[{"path":""},{"from":"origin:"},{"extra":"x-extra:"}]}},
+	{"pure":{"server":true,"port":81,"protocol":"ws"}},
+	{"plain":{"server":true,"port":82,"protocol":"h2"}},
+	{"packed":{"server":true,"port":83,"protocol":"ws","ws_deflate":true}},
+	{"one":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","http_url":"talk","ws_subprotocol":"chat","opportunistic":true,"retry":"none",
+		"metadata":[{"origin":"origin:"},{"extra":"x-extra:"}]}},
+	{"two":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","http_url":"talk","ws_subprotocol":"chat","opportunistic":true,"retry":"none","ws_over_h2":true,
+		"metadata":[{"origin":"origin:"},{"extra":"x-extra:"}]}},
+	{"binary":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","ws_binary":true,"opportunistic":true,"retry":"none"}},
+	{"other":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","ws_subprotocol":"other","opportunistic":true,"retry":"none"}},
+	{"nailed":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","nailed_up":true,"retry":"alive"}},
+	{"direct":{"endpoint":"10.0.0.2","port":81,"protocol":"ws","opportunistic":true,"retry":"none"}},
+	{"nobody":{"endpoint":"10.0.0.2","port":82,"protocol":"ws","opportunistic":true,"retry":"none"}},
+	{"nobody2":{"endpoint":"10.0.0.2","port":82,"protocol":"ws","ws_over_h2":true,"opportunistic":true,"retry":"none"}},
+	{"squeeze":{"endpoint":"10.0.0.2","port":83,"protocol":"ws","ws_deflate":true,"opportunistic":true,"retry":"none"}},
+	{"get":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","opportunistic":true,"retry":"none"}},
+	{"wire":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true,"retry":"none"}}]}`
+
+// echoes has an accepted WebSocket send back what comes, piece by piece, as the same kind of message.
+func echoes(s *script) {
+	var queue [][]byte
+	var flags []ss.Flags
+	s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+		queue, flags = append(queue, append([]byte(nil), b...)), append(flags, f)
+		return h.RequestTx()
+	}
+	s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+		if len(queue) == 0 {
+			return 0, 0, ss.TxDontSend
+		}
+		n, f := copy(buf, queue[0]), flags[0]
+		if n < len(queue[0]) {
+			queue[0], flags[0] = queue[0][n:], flags[0]&^ss.SOM
+			f &^= ss.EOM
+		} else {
+			queue, flags = queue[1:], flags[1:]
+		}
+		if len(queue) > 0 {
+			h.RequestTx()
+		}
+		return n, f, ss.OK
+	}
+}
+
+// kind says what sort of message flags stand for.
+func kind(f ss.Flags) string {
+	switch f & (ss.Binary | ss.Text) {
+	case ss.Binary:
+		return "binary"
+	case ss.Text:
+		return "text"
+	}
+	return fmt.Sprintf("neither or both (%#x)", uint32(f))
+}
+
+// TestWebSocket: messages of all lengths there and back, over HTTP/1.1 and over HTTP/2, and what both ends are told.
+func TestWebSocket(t *testing.T) {
+	for _, c := range []struct{ streamType, kind string }{{"one", "text"}, {"two", "text"}, {"binary", "binary"}} {
+		w := newWorld(t, wsDoc, plan{})
+		w.serve("srv", func(s *script) { echoes(s); s.quietTx = true })
+		for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 300_000} {
+			s := newScript()
+			s.say, s.quietTx = []byte(strings.Repeat("0123456789", n/10+1)[:n]), true
+			s.when(ss.Connected, (*ss.Handle).RequestTx)
+			var kinds []string
+			s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+				if kinds = append(kinds, kind(f)); f&ss.EOM != 0 {
+					return ss.DisconnectMe
+				}
+				return ss.OK
+			}
+			h := w.create(c.streamType, s)
+			h.Connect()
+			w.run("the end", func() bool { return s.told(ss.Disconnected) > 0 })
+			if string(s.got) != string(s.say) {
+				t.Errorf("%s: %d bytes came back of %d", c.streamType, len(s.got), n)
+			}
+			if kinds[0] != c.kind || kinds[len(kinds)-1] != c.kind {
+				t.Errorf("%s: %d bytes: messages are %v, want %s", c.streamType, n, kinds, c.kind)
+			}
+			w.wantLife("the client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+			w.pass(time.Second)
+			a := w.accepted[len(w.accepted)-1]
+			life := "CREATING CONNECTING CONNECTED SERVER_UPGRADE DISCONNECTED DESTROYING"
+			w.wantLife("the server's stream", a, life)
+			var closed *ss.CloseError
+			if len(a.causes) != 1 || !errors.As(a.causes[0], &closed) || closed.Code != ws.Normal {
+				t.Errorf("%s: the server's stream was told %v, want a Close frame with %v", c.streamType, a.causes, ws.Normal)
+			}
+			h.Destroy()
+		}
+	}
+}
+
+// TestWebSocketsShare: over HTTP/2 several WebSockets and requests travel on one connection, and one that ends does not
+// disturb the others.
+func TestWebSocketsShare(t *testing.T) {
+	w := newWorld(t, wsDoc, plan{})
+	w.serve("srv", func(s *script) {
+		echoes(s)
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(204); return h.RequestTx() })
+	})
+	var all []*script
+	for i := range 5 {
+		s := newScript()
+		s.say = []byte(fmt.Sprint("hello ", i))
+		s.when(ss.Connected, (*ss.Handle).RequestTx)
+		w.create("two", s).Connect()
+		all = append(all, s)
+	}
+	g := newScript()
+	w.create("get", g).Connect()
+	w.run("all answers", func() bool {
+		for i, s := range all {
+			if string(s.got) != fmt.Sprint("hello ", i) {
+				return false
+			}
+		}
+		return g.told(ss.Disconnected) > 0
+	})
+	if n := w.srv.rt.Net().Counters.Accepted; n != 1 {
+		t.Errorf("%d connections, want one for all", n)
+	}
+	all[0].h.Disconnect()
+	all[1].h.Destroy()
+	w.pass(time.Second)
+	all[2].said, all[2].got = 0, nil
+	all[2].h.RequestTx()
+	w.run("another echo", func() bool { return string(all[2].got) == "hello 2" })
+	if p, ok := all[2].h.Protocol(); !ok || p != policy.WS {
+		t.Errorf("Protocol: %v, %v, want ws", p, ok)
+	}
+}
+
+// TestWebSocketRefusals: how a server refuses, and what its client is told.
+func TestWebSocketRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name, srv, cli string
+		each           func(*script)
+		cause          string
+		life           string // of the server's stream, until the client has gone
+	}{
+		{"by ServerAck", "srv", "one", func(s *script) {
+			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { h.ServerAck(403); return ss.OK })
+		}, "http status 403", "CREATING CONNECTING CONNECTED SERVER_UPGRADE"},
+		{"by ServerAck, over h2", "srv", "two", func(s *script) {
+			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { h.ServerAck(403); return ss.OK })
+		}, "http status 403", "CREATING CONNECTING CONNECTED SERVER_UPGRADE"},
+		{"by DISCONNECT_ME", "srv", "one", func(s *script) {
+			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { return ss.DisconnectMe })
+		}, "", "CREATING CONNECTING CONNECTED SERVER_UPGRADE"},
+		{"by DESTROY_ME, over h2", "srv", "two", func(s *script) {
+			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { return ss.DestroyMe })
+		}, "reset by the peer", "CREATING CONNECTING CONNECTED SERVER_UPGRADE"},
+		{"no subprotocol in common", "srv", "other", nil, "http status 400", "CREATING CONNECTING"},
+		{"a server without WebSockets", "plain", "nobody", answer(200, "hi"), "http status 200", "CREATING CONNECTING CONNECTED SERVER_TXN"},
+		{"a server without WebSockets, over h2", "plain", "nobody2", nil, "http status 501", "CREATING CONNECTING"},
+	} {
+		w := newWorld(t, wsDoc, plan{})
+		w.serve(c.srv, c.each)
+		s := newScript()
+		w.create(c.cli, s).Connect()
+		w.run("the refusal", func() bool { return s.told(ss.AllRetriesFailed) > 0 })
+		w.wantLife(c.name, s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+		if got := fmt.Sprint(s.causes); !strings.Contains(got, c.cause) {
+			t.Errorf("%s: causes %s, want %q", c.name, got, c.cause)
+		}
+		if got := w.accepted[0].life(); !strings.HasPrefix(got, c.life) {
+			t.Errorf("%s: the server's stream was told %s, want %s", c.name, got, c.life)
+		}
+		w.pass(10 * time.Second)
+	}
+}
+
+// TestWebSocketHead: what the handshake says can be read before it is accepted, and what the stream sets is answered.
+func TestWebSocketHead(t *testing.T) {
+	for _, cli := range []string{"one", "two"} {
+		w := newWorld(t, wsDoc, plan{})
+		var got []string
+		w.serve("srv", func(s *script) {
+			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret {
+				for _, name := range []string{"path", "from"} {
+					v, _ := h.Metadata(name)
+					got = append(got, string(v))
+				}
+				h.SetMetadataString("extra", "yes")
+				return ss.OK
+			})
+		})
+		s := newScript()
+		h := w.create(cli, s)
+		h.SetMetadataString("origin", "https://x.example")
+		h.Connect()
+		w.run("CONNECTED", func() bool { return s.told(ss.Connected) > 0 })
+		if fmt.Sprint(got) != "[/talk https://x.example]" {
+			t.Errorf("%s: read %q of the request", cli, got)
+		}
+		if v, _ := h.Metadata("extra"); string(v) != "yes" {
+			t.Errorf("%s: read %q of the response, want yes", cli, v)
+		}
+	}
+}
+
+// TestWebSocketAfterRequests: a connection that has answered requests can still become a WebSocket, and so can the next.
+func TestWebSocketAfterRequests(t *testing.T) {
+	w := newWorld(t, wsDoc, plan{})
+	w.serve("srv", func(s *script) {
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(204); return h.RequestTx() })
+		s.say = []byte("welcome")
+		s.when(ss.ServerUpgrade, (*ss.Handle).RequestTx)
+	})
+	const up = "GET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	for _, first := range []string{"", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", strings.Replace(up, "13", "12", 1)} {
+		s := newScript()
+		s.say, s.noEOM = []byte(first+up), true
+		s.when(ss.Connected, (*ss.Handle).RequestTx)
+		w.create("wire", s).Connect()
+		w.pass(time.Second)
+		if got := string(s.got); !strings.Contains(got, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x07welcome") {
+			t.Errorf("after %.20q: got %q, want the handshake and a message", first, got)
+		}
+		s.h.Destroy()
+		w.pass(time.Second)
+	}
+	w.wantLife("a stream that has answered before", w.accepted[1],
+		"CREATING CONNECTING CONNECTED SERVER_TXN DISCONNECTED CONNECTING CONNECTED SERVER_UPGRADE DISCONNECTED DESTROYING")
+	w.wantLife("a stream whose first handshake was refused", w.accepted[2], "CREATING CONNECTING CONNECTED SERVER_UPGRADE DISCONNECTED DESTROYING")
+}
+
+// TestWebSocketCloses: codes and reasons both ways, and what programs may not send.
+func TestWebSocketCloses(t *testing.T) {
+	for _, cli := range []string{"one", "two"} {
+		w := newWorld(t, wsDoc, plan{})
+		w.serve("srv", nil)
+		s := newScript()
+		h := w.create(cli, s)
+		for _, byServer := range []bool{false, true} {
+			h.Connect()
+			w.run("CONNECTED", func() bool { return h.Life() == ss.Connected })
+			w.settle()
+			a := w.accepted[len(w.accepted)-1]
+			from, to := h, a
+			if byServer {
+				from, to = a.h, s
+			}
+			for _, bad := range []struct {
+				code   ws.Code
+				reason string
+			}{{1006, ""}, {1005, "but why"}, {999, ""}, {4000, strings.Repeat("x", 124)}, {4000, "\xff"}} {
+				if err := from.DisconnectWith(bad.code, bad.reason); err == nil {
+					t.Errorf("%s: closing with %d %q was let pass", cli, bad.code, bad.reason)
+				}
+			}
+			n := to.told(ss.Disconnected)
+			if err := from.DisconnectWith(4001, "enough"); err != nil {
+				t.Error(err)
+			}
+			w.run("the end", func() bool { return to.told(ss.Disconnected) > n })
+			var closed *ss.CloseError
+			if len(to.causes) == 0 || !errors.As(to.causes[len(to.causes)-1], &closed) || closed.Code != 4001 || closed.Reason != "enough" {
+				t.Errorf("%s, by the server: %v: told %v, want code 4001 and its reason", cli, byServer, to.causes)
+			}
+			w.pass(time.Second)
+		}
+		// A runtime that ends says so.
+		h.Connect()
+		w.run("CONNECTED", func() bool { return h.Life() == ss.Connected })
+		over := false
+		w.srv.rt.Drain(func() { over = true })
+		w.run("the drain", func() bool { return over })
+		var closed *ss.CloseError
+		if !errors.As(s.causes[len(s.causes)-1], &closed) || closed.Code != ws.GoingAway {
+			t.Errorf("%s: a drain was told as %v, want %v", cli, s.causes, ws.GoingAway)
+		}
+	}
+}
+
+// TestWebSocketSilence: a connection whose peer has vanished is found out by pings, and made anew when the policy wants it.
+func TestWebSocketSilence(t *testing.T) {
+	w := newWorld(t, wsDoc, plan{})
+	w.serve("srv", nil)
+	s := newScript()
+	w.create("nailed", s)
+	w.run("CONNECTED", func() bool { return s.told(ss.Connected) > 0 })
+	w.pass(30 * time.Second)
+	if n := s.told(ss.Disconnected); n != 0 {
+		t.Errorf("lost %d times although the peer answers pings", n)
+	}
+	if plain, _ := w.cli.rt.WS(); plain.Probes < 5 {
+		t.Errorf("%d pings in 30 s, want one every 3", plain.Probes)
+	}
+	w.net.Partition(w.cli.host, w.srv.host)
+	w.run("the loss", func() bool { return s.told(ss.Disconnected) > 0 })
+	w.net.Heal(w.cli.host, w.srv.host)
+	w.run("another connection", func() bool { return s.told(ss.Connected) == 2 })
+}
+
+// TestWebSocketPauses: a stream that pauses stops its peer, over both protocols, and gets everything after it.
+func TestWebSocketPauses(t *testing.T) {
+	for _, cli := range []string{"one", "two"} {
+		w := newWorld(t, wsDoc, plan{net: sim.Options{SndBuf: 4096, RcvBuf: 4096}})
+		w.serve("srv", func(s *script) {
+			s.quietTx = true
+			s.say = []byte(strings.Repeat("0123456789", 100_000))
+			s.when(ss.ServerUpgrade, (*ss.Handle).RequestTx)
+		})
+		s := newScript()
+		h := w.create(cli, s)
+		h.Pause()
+		h.Connect()
+		w.pass(time.Second)
+		w.wantLife(cli+", paused from the start", s, "CREATING CONNECTING CONNECTED")
+		if len(s.got) != 0 || w.accepted[0].said == len(w.accepted[0].say) {
+			t.Errorf("%s: paused, %d bytes came, %d were sent", cli, len(s.got), w.accepted[0].said)
+		}
+		for len(s.got) < 1_000_000 {
+			h.Resume()
+			had := len(s.got)
+			w.run("more", func() bool { return len(s.got) > had })
+			h.Pause()
+			w.pass(10 * time.Millisecond)
+		}
+		if string(s.got) != string(w.accepted[0].say) {
+			t.Errorf("%s: what came is not what was sent", cli)
+		}
+	}
+}
+
+// TestWebSocketKinds: a stream says of each message what it is, in pieces too, and compressed ones come out whole.
+func TestWebSocketKinds(t *testing.T) {
+	for _, c := range []struct{ srv, cli string }{{"pure", "direct"}, {"packed", "squeeze"}} {
+		w := newWorld(t, wsDoc, plan{})
+		w.serve(c.srv, echoes)
+		s := newScript()
+		type piece struct {
+			b string
+			f ss.Flags
+		}
+		big := strings.Repeat("compress me ", 1000)
+		send := []piece{{"a", ss.SOM | ss.EOM | ss.Binary}, {"b", ss.SOM | ss.EOM}, {"c", ss.SOM | ss.Binary}, {"", 0}, {"d", ss.Text}, {"", ss.EOM},
+			{"", ss.SOM | ss.EOM | ss.Binary}, {big, ss.SOM | ss.EOM | ss.Text}}
+		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			p := send[0]
+			if send = send[1:]; len(send) > 0 {
+				h.RequestTx()
+			}
+			return copy(buf, p.b), p.f, ss.OK
+		}
+		var got []string
+		message := ""
+		s.onRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			if message += string(b); f&ss.EOM != 0 {
+				got = append(got, kind(f)+" "+message)
+				message = ""
+			}
+			return ss.OK
+		}
+		s.when(ss.Connected, (*ss.Handle).RequestTx)
+		w.create(c.cli, s).Connect()
+		w.run("all messages", func() bool { return len(got) == 5 })
+		want := []string{"binary a", "text b", "binary cd", "binary ", "text " + big}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Errorf("%s: message %d: got %.40q, want %.40q", c.cli, i, got[i], want[i])
+			}
+		}
+		if _, packed := w.cli.rt.WS(); (packed.Inflated > 0) != (c.cli == "squeeze") {
+			t.Errorf("%s: %d octets were inflated", c.cli, packed.Inflated)
+		}
+	}
+}
+
+// TestWebSocketMisuse: flags that make no messages cost the stream its connection, and nobody else.
+func TestWebSocketMisuse(t *testing.T) {
+	for name, flags := range map[string][]ss.Flags{"no SOM": {0}, "SOM twice": {ss.SOM, ss.SOM}} {
+		w := newWorld(t, wsDoc, plan{})
+		w.serve("srv", nil)
+		s := newScript()
+		s.onTx = func(h *ss.Handle, n uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			h.RequestTx()
+			return copy(buf, "x"), flags[min(int(n), len(flags)-1)], ss.OK
+		}
+		s.when(ss.Connected, (*ss.Handle).RequestTx)
+		w.create("one", s).Connect()
+		w.run("the end", func() bool { return s.told(ss.Disconnected) > 0 })
+		if w.cli.rt.Counters.Misuse != 1 {
+			t.Errorf("%s: %d counted, want 1", name, w.cli.rt.Counters.Misuse)
+		}
+	}
+}
+
+// TestWebSocketPrioritizesReads: what Rx asks to send leaves after all that had come was read.
+func TestWebSocketPrioritizesReads(t *testing.T) {
+	for _, prioritize := range []bool{false, true} {
+		doc := wsDoc
+		if prioritize {
+			doc = strings.Replace(doc, `"port":81,"protocol":"ws"`, `"port":81,"protocol":"ws","ws_prioritize_reads":true`, 1)
+		}
+		w := newWorld(t, doc, plan{})
+		var order []string
+		w.serve("pure", func(s *script) {
+			s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret { order = append(order, "rx"); return h.RequestTx() }
+			s.onTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+				order = append(order, "tx")
+				return copy(buf, "y"), ss.SOM | ss.EOM, ss.OK
+			}
+		})
+		s := newScript()
+		sent := 0
+		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			if sent++; sent < 3 {
+				h.RequestTx()
+			}
+			return copy(buf, "x"), ss.SOM | ss.EOM, ss.OK
+		}
+		s.when(ss.Connected, (*ss.Handle).RequestTx)
+		w.create("direct", s).Connect()
+		w.pass(time.Second)
+		want := "rx tx rx tx rx tx"
+		if prioritize {
+			want = "rx rx rx tx"
+		}
+		if got := strings.Join(order, " "); got != want {
+			t.Errorf("ws_prioritize_reads %v: %s, want %s", prioritize, got, want)
+		}
+	}
+}
+
+// TestWebSocketWeather: echoes on bad networks, with resets and stalls at every point of opening, traffic and close.
+func TestWebSocketWeather(t *testing.T) {
+	seeds := uint64(1000)
+	if testing.Short() {
+		seeds = 100
+	}
+	for seed := range seeds {
+		cli := []string{"one", "two", "binary"}[seed%3]
+		w := newWorld(t, wsDoc, plan{seed: seed, net: sim.Options{
+			Link:   sim.Link{Latency: 3 * time.Millisecond, Jitter: 5 * time.Millisecond, Reset: 0.2, Die: 0.1, Refuse: 0.1, FaultWithin: 100 * time.Millisecond},
+			SndBuf: 3000, RcvBuf: 2000, ShortRead: 0.2, ShortWrite: 0.2, LateReady: 0.1, ShuffleReady: true,
+		}})
+		w.patience = 200 * time.Second
+		w.serve("srv", func(s *script) { echoes(s); s.quietTx = true })
+		s := newScript()
+		s.quietTx = true
+		s.say = []byte(strings.Repeat("x", int(seed*37%9000)))
+		s.piece = int(seed%7) * 100
+		s.when(ss.Connected, (*ss.Handle).RequestTx)
+		bad := false
+		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			bad = bad || strings.Trim(string(b), "x") != ""
+			if f&ss.EOM != 0 {
+				return ss.DisconnectMe
+			}
+			return ss.OK
+		}
+		h := w.create(cli, s)
+		for try := 0; try < 5; try++ {
+			s.got = nil
+			n := s.told(ss.Disconnected) + s.told(ss.AllRetriesFailed)
+			h.Connect()
+			w.run("an end", func() bool { return s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) > n })
+			if len(s.got) == len(s.say) {
+				break
+			}
+		}
+		if bad || len(s.got) > len(s.say) {
+			t.Fatalf("seed %d: %d bytes came back of %d, spoilt: %v", seed, len(s.got), len(s.say), bad)
+		}
+		h.Destroy()
+		w.end()
+	}
+}
