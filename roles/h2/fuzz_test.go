@@ -1,0 +1,88 @@
+package h2
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/rolestest"
+)
+
+// outcome is what a connection came to: the handlers' calls, and the verdict it sent.
+type outcome struct{ calls, verdict string }
+
+// fuzzed runs a connection on b whole, octet by octet and in pieces, and compares. The transport takes nothing
+// meanwhile, so that what is told does not depend on when an answer leaves.
+func fuzzed(t *testing.T, b []byte, seed uint64, run func(feed func(func([]byte))) outcome) {
+	t.Helper()
+	whole := run(func(f func([]byte)) { f(bytes.Clone(b)) })
+	for how, feed := range map[string]func(func([]byte)){
+		"octet by octet": func(f func([]byte)) {
+			for i := range b {
+				f(b[i : i+1])
+			}
+		},
+		"pieces": func(f func([]byte)) { rolestest.Pieces(seed, b, f) },
+	} {
+		if got := run(feed); got != whole {
+			t.Fatalf("%s:\n%+v\nwhole:\n%+v\nbytes: %q", how, got, whole, b)
+		}
+	}
+}
+
+func FuzzServer(f *testing.F) {
+	for _, c := range serverFaults {
+		f.Add([]byte(c.in), uint64(1))
+	}
+	f.Add([]byte(getReq(1)+postReq(3)+data(3, endS, "abc")+getReq(5)), uint64(2))
+	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
+		fuzzed(t, b, seed, func(feed func(func([]byte))) outcome {
+			v := ready(t, NewConfig())
+			v.setup = func(n int, r *recorder) {
+				r.head.Status = 0
+				if n%3 == 0 {
+					r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+				}
+			}
+			v.l.Refuse = true
+			feed(v.l.Feed)
+			v.l.Refuse = false
+			v.l.Service()
+			out := v.out(t)
+			v.over(t)
+			return outcome{joined(v.log.String()), verdict(out)}
+		})
+	})
+}
+
+func FuzzClient(f *testing.F) {
+	for _, c := range clientFaults {
+		f.Add([]byte(c.in), uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
+		fuzzed(t, b, seed, func(feed func(func([]byte))) outcome {
+			v := dial(t, NewConfig())
+			v.ask(t, post("/", http.UnknownLength), "abc", func(r *recorder) { r.stuck = true })
+			v.ask(t, get("/"), "")
+			v.ask(t, get("/"), "", func(r *recorder) {
+				r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+			})
+			v.out(t)
+			v.l.Refuse = true
+			feed(v.l.Feed)
+			v.l.Refuse = false
+			v.l.Service()
+			out := v.out(t)
+			v.over(t)
+			return outcome{joined(v.log.String()), verdict(out)}
+		})
+	})
+}
+
+// FuzzPair runs a client and a server on a schedule that follows from the seed.
+func FuzzPair(f *testing.F) {
+	for seed := range uint64(20) {
+		f.Add(seed, uint16(50*seed))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, steps uint16) { run(t, seed, int(steps%2000)) })
+}
