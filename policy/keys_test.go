@@ -39,7 +39,7 @@ func around(k *key) string {
 	switch {
 	case k.on == onMQTT:
 		with += `"protocol":"mqtt",`
-	case k.on == onMixed:
+	case k.on == onMixed, k.on == onWS:
 		with += `"protocol":"ws",`
 	}
 	if k.target == "metadata" {
