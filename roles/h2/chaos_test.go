@@ -149,7 +149,7 @@ func (a *actor) Done(_ http.Exchange, cause error) {
 		a.w.failf("%s %d: done without a cause; all came %t, all sent %t", a.who, a.id, a.all, a.ended)
 	}
 	var f *fault
-	if errors.As(cause, &f) && f.code != Cancel {
+	if errors.As(cause, &f) && f.code != Cancel && f.Cause != http.ErrTimeout {
 		a.w.failf("%s %d: %v: size %d, sent %d, got %d, plan %+v", a.who, a.id, cause, a.size, a.sent, a.got, a.w.plans[a.id])
 	}
 	a.done = true
