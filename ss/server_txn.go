@@ -108,8 +108,12 @@ func (t *transaction) describeRequest(m *http.Message) {
 	h := &t.h
 	k := h.kind
 	for i := range k.asked {
-		if v, ok := k.asked[i].in(m); ok {
-			h.setTheirs(k.asked[i].index, v)
+		f := &k.asked[i]
+		if _, ours := h.toSend(f.index); ours {
+			continue // set before SERVER_TXN, for the response: a request must not take it away
+		}
+		if v, ok := f.in(m); ok {
+			h.setTheirs(f.index, v)
 		}
 	}
 	if k.setMethod >= 0 {

@@ -75,6 +75,13 @@ func TestTransactions(t *testing.T) {
 		{name: "what the request says is not said back", each: ack(0, withLength),
 			fields: []string{"x-extra: theirs", "user-agent: probe", "content-type: text/html", "authorization: Basic abc"},
 			want:   `200 content-length=5 "hello"`},
+		{name: "nor does it replace what is to be said", each: func(s *script) {
+			ack(0, withLength)(s)
+			s.when(ss.Connected, func(h *ss.Handle) ss.Ret {
+				h.SetMetadataString("extra", "ours")
+				return ss.OK
+			})
+		}, fields: []string{"x-extra: theirs"}, want: `200 content-length=5 x-extra=ours "hello"`},
 		{name: "length by metadata", each: ack(0, func(_ *script, h *ss.Handle) ss.Ret {
 			h.SetMetadataString("len", "5")
 			return h.RequestTx()
