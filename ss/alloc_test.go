@@ -75,7 +75,7 @@ func TestNoAllocations(t *testing.T) {
 			m.Set(ss.BlobAuth, 0, []byte("token"))
 			c.Blobs = m
 		})
-		c := new(again)
+		c := new(pouring)
 		h, err := rt.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return c }})
 		if err != nil {
 			t.Fatal(err)
@@ -104,6 +104,10 @@ func TestNoAllocations(t *testing.T) {
 	})
 	t.Run("client GET with a token", func(t *testing.T) {
 		wantNone(t, "a transaction", client(t, `"http_auth_header":"authorization:","http_auth_preamble":"bearer ","auth_hexify":true`))
+	})
+	t.Run("client with a multipart body", func(t *testing.T) {
+		step := client(t, `"http_method":"POST","http_multipart_name":"n","http_multipart_filename":"f","rideshare":"cli2"}},{"cli2":{"http_multipart_name":"m"`)
+		wantNone(t, "a transaction", step)
 	})
 	t.Run("client GET that may be redirected", func(t *testing.T) {
 		wantNone(t, "a transaction", client(t, `"allow_redirects":true,"perf":true`))
@@ -147,4 +151,14 @@ func (s timed) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 		h.StartTimeout(time.Minute)
 	}
 	return s.hello.State(h, st, n)
+}
+
+// pouring asks again and again, and gives each part of its body a few bytes.
+type pouring struct{ again }
+
+func (c *pouring) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	if h.Rideshare() == "cli" {
+		h.RequestTx()
+	}
+	return copy(buf, "payload"), ss.SOM | ss.EOM, ss.OK
 }

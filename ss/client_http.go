@@ -31,6 +31,7 @@ type httpClient struct {
 	left    int64     // of the announced body, http.UnknownLength without one
 	offer   *ws.Offer // of a request that asks for a WebSocket, until it is answered
 	ws      *clientWS // what the exchange has become
+	out     *formOut  // nil unless the stream type's bodies are multipart
 
 	// Where it waits for an exchange: see client_conn.go.
 	route      *route // nil when it does not
@@ -98,6 +99,10 @@ func (a *httpClient) Writable(x http.Exchange) {
 	if !a.sending {
 		return
 	}
+	if a.out != nil && a.out.form != nil {
+		a.writeForm(x)
+		return
+	}
 	buf := x.Room()
 	if buf == nil {
 		x.WantWrite()
@@ -159,7 +164,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	if a.away != nil && a.away.bare {
 		m.Length = 0
 	}
-	body := m.Length > 0 || m.Length == http.UnknownLength && takesBody(m.Method)
+	body := a.shapeBody(m)
 	if !body && m.Length < 0 {
 		m.Length = 0
 	}

@@ -17,7 +17,8 @@ type kind struct {
 	fields []field // metadata that travel as header fields
 	asked  []field // metadata that a server sets from header fields of a request
 	blobs  []blobField
-	length int // index of the metadata mapped to content-length, or -1
+	form   *form // nil unless bodies of requests are multipart
+	length int   // index of the metadata mapped to content-length, or -1
 	// argument says of each metadata item whether an argument of a request's query may set it.
 	argument []bool
 	// Indexes of the metadata that a server sets from a request, or -1.
@@ -110,6 +111,7 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 		}
 		k.blobs = append(k.blobs, f)
 	}
+	k.form = r.form(p)
 	r.kinds[p] = k
 	return k
 }
