@@ -11,51 +11,6 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// header bytes that no builder of the tests would write.
-func TestFrameHeaders(t *testing.T) {
-	for _, r := range []struct {
-		name   string
-		client bool
-		in     string
-		want   string
-	}{
-		{"server: not masked", false, "\x81\x05", "a client's is not masked"},
-		{"server: ping not masked", false, "\x89\x00", "a client's is not masked"},
-		{"client: masked", true, "\x81\x85", "a server's is masked"},
-		{"client: close masked", true, "\x88\x80", "a server's is masked"},
-		{"16 bits for 125", true, "\x82\x7e\x00\x7d", "least octets"},
-		{"16 bits for 0", true, "\x82\x7e\x00\x00", "least octets"},
-		{"64 bits for 65535", true, "\x82\x7f\x00\x00\x00\x00\x00\x00\xff\xff", "least octets"},
-		{"64 bits for 5", false, "\x82\xff\x00\x00\x00\x00\x00\x00\x00\x05", "least octets"},
-		{"highest bit of 64", true, "\x82\x7f\x80", "highest bit"},
-		{"longer than any frame may be", true, "\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", "limit"},
-		{"control with 16 bits", true, "\x89\x7e", "more than 125"},
-		{"control with 64 bits", false, "\x89\xff", "more than 125"},
-		{"RSV in the first octet alone", true, "\xf1", "reserved bit"},
-		{"opcode in the first octet alone", false, "\x03", "opcode"},
-		{"fragmented ping in the first octet alone", false, "\x09", "fragmented"},
-		{"continuation in the first octet alone", false, "\x80", "continuation of nothing"},
-	} {
-		for n := 1; n <= len(r.in); n++ {
-			h := &recorder{}
-			_, l := open(newConfig(), r.client, Agreed{}, h)
-			for i := range n {
-				l.Feed([]byte{r.in[i]})
-			}
-			if n < len(r.in) {
-				if l.Closing || len(l.Unused()) != n {
-					t.Errorf("%s: after %d octets closing %v, %d held; want it to wait", r.name, n, l.Closing, len(l.Unused()))
-				}
-				continue
-			}
-			wantClosed(t, l, roles.Graceful, r.want)
-			if !strings.Contains(errText(h.cause), r.want) {
-				t.Errorf("%s: closed with %v, want %s", r.name, h.cause, r.want)
-			}
-		}
-	}
-}
-
 func TestLimits(t *testing.T) {
 	for _, r := range []struct {
 		name   string
@@ -104,17 +59,6 @@ func TestLimits(t *testing.T) {
 			t.Errorf("closed: %v", l.Cause)
 		}
 	})
-}
-
-func TestFaultsAreCounted(t *testing.T) {
-	g := newConfig()
-	for _, p := range []part{{0xf1, ""}, {bitFin | opText, "\xff"}, {bitFin | opClose, closeBody(1000, "\xff")}, {bitFin | 3, ""}} {
-		_, l := open(g, false, Agreed{}, &recorder{})
-		l.Feed(frame(true, p.bits, p.payload))
-	}
-	if c := g.Counters; c.Malformed != 2 || c.BadText != 2 || c.Opened != 4 {
-		t.Errorf("counters are %+v, want 2 malformed, 2 of bad text, 4 opened", c)
-	}
 }
 
 func TestValidity(t *testing.T) {

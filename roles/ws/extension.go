@@ -221,7 +221,6 @@ func (offer *terms) accept(reply terms) (agreed Params, ok bool) {
 	switch {
 	case offer.ServerFresh && !reply.ServerFresh,
 		offer.ServerBits != 0 && agreed.ServerBits > offer.ServerBits,
-		offer.ServerBits != 0 && reply.ServerBits == 0,
 		offer.ClientBits != 0 && reply.ClientBits > offer.ClientBits:
 		return agreed, false
 	}

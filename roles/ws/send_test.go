@@ -1,7 +1,6 @@
 package ws
 
 import (
-	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -115,31 +114,5 @@ func TestCommitMisuse(t *testing.T) {
 	l.Refuse = true
 	if err := c.Commit(0, Last); err != ErrNoRoom {
 		t.Errorf("no room: %v, want ErrNoRoom", err)
-	}
-}
-
-// TestMaskKeys: keys differ, come from Rand, and what was used of it is wiped.
-func TestMaskKeys(t *testing.T) {
-	g := NewConfig()
-	asked := 0
-	g.Rand = func(p []byte) {
-		asked++
-		for i := range p {
-			p[i] = byte(asked*13 + i*5 + 1)
-		}
-	}
-	seen := map[uint32]bool{}
-	for range 65 {
-		k := g.key()
-		if seen[k] {
-			t.Fatalf("key %08x comes twice", k)
-		}
-		seen[k] = true
-	}
-	if asked != 2 {
-		t.Errorf("asked for chance %d times for 65 keys, want 2", asked)
-	}
-	if !bytes.Equal(g.chance[:4], make([]byte, 4)) {
-		t.Error("a key that was used still lies there")
 	}
 }

@@ -1,0 +1,108 @@
+package ws
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// sampleRand gives the octets of the sample key.
+func sampleRand(p []byte) { copy(p, "the sample nonce") }
+
+func TestAsk(t *testing.T) {
+	g := newConfig()
+	g.Rand = sampleRand
+	var o Offer
+	m := &http.Message{Path: []byte("/chat"), Fields: fieldsOf("Origin: http://x")}
+	o.Ask(g, m, []string{"chat", "superchat"}, false)
+	if got, want := textOf(m), "0\nupgrade websocket\nOrigin: http://x\nSec-WebSocket-Key: "+sampleKey+"\nSec-WebSocket-Version: 13\nSec-WebSocket-Protocol: chat, superchat"; got != want || string(m.Method) != "GET" {
+		t.Errorf("%s asks\n%s\nwant\n%s", m.Method, got, want)
+	}
+	m = &http.Message{Path: []byte("/chat")}
+	g.Deflate.On = true
+	o.Ask(g, m, nil, true)
+	if got, want := textOf(m), "0\nSec-WebSocket-Version: 13\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"; got != want || string(m.Method) != "CONNECT" || string(m.Protocol) != "websocket" {
+		t.Errorf("%s for %s asks\n%s\nwant\n%s", m.Method, m.Protocol, got, want)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	const accept = "Sec-WebSocket-Accept: " + sampleAccept
+	for _, r := range []struct {
+		name   string
+		status int
+		up     string
+		fields string
+		want   string // what the error says
+		chosen string
+	}{
+		{"the least", 101, "websocket", accept, "", ""},
+		{"in any case", 101, "WebSocket", strings.ToLower(accept[:20]) + accept[20:], "", ""},
+		{"a subprotocol of ours", 101, "websocket", accept + "\nSec-WebSocket-Protocol: superchat", "", "superchat"},
+
+		{"200", 200, "", "", "status does not switch", ""},
+		{"401", 401, "", "", "status does not switch", ""},
+		{"no upgrade", 101, "", accept, "something else", ""},
+		{"upgrade to something else", 101, "h2c", accept, "something else", ""},
+		{"no accept", 101, "websocket", "", "accept does not answer", ""},
+		{"another accept", 101, "websocket", "Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "accept does not answer", ""},
+		{"two accepts", 101, "websocket", accept + "\n" + accept, "accept does not answer", ""},
+		{"a subprotocol of its own", 101, "websocket", accept + "\nSec-WebSocket-Protocol: x", "subprotocol was not offered", ""},
+		{"two subprotocols", 101, "websocket", accept + "\nSec-WebSocket-Protocol: chat\nSec-WebSocket-Protocol: chat", "subprotocol was not offered", ""},
+		{"an empty subprotocol", 101, "websocket", accept + "\nSec-WebSocket-Protocol: ", "subprotocol was not offered", ""},
+		{"an extension of its own", 101, "websocket", accept + "\nSec-WebSocket-Extensions: foo", "extension was not offered", ""},
+		{"permessage-deflate unasked", 101, "websocket", accept + "\nSec-WebSocket-Extensions: permessage-deflate", "extension was not offered", ""},
+		{"extensions that are none", 101, "websocket", accept + "\nSec-WebSocket-Extensions: ;", "no list of extensions", ""},
+	} {
+		g := newConfig()
+		g.Rand = sampleRand
+		var o Offer
+		o.Ask(g, &http.Message{}, []string{"chat", "superchat"}, false)
+		m := &http.Message{Status: r.status, Fields: fieldsOf(r.fields)}
+		if r.up != "" {
+			m.Upgrade = []byte(r.up)
+		}
+		a, err := o.Check(m)
+		if (err == nil) != (r.want == "") || !strings.Contains(errText(err), r.want) || a.Protocol != r.chosen {
+			t.Errorf("%s: %q, %v; want %q, %q", r.name, a.Protocol, err, r.chosen, r.want)
+		}
+		if refused := r.status != 101; errors.Is(err, ErrRefused) != refused {
+			t.Errorf("%s: %v wraps ErrRefused: %v, want %v", r.name, err, !refused, refused)
+		}
+	}
+}
+
+func TestCheckExtended(t *testing.T) {
+	for status, want := range map[int]string{200: "", 204: "", 101: "does not switch", 404: "does not switch"} {
+		var o Offer
+		o.Ask(newConfig(), &http.Message{}, nil, true)
+		if _, err := o.Check(&http.Message{Status: status}); !strings.Contains(errText(err), want) || (err == nil) != (want == "") {
+			t.Errorf("%d: %v, want %q", status, err, want)
+		}
+	}
+}
+
+func FuzzCheck(f *testing.F) {
+	f.Add(101, "websocket", sampleAccept, "chat", "permessage-deflate; server_no_context_takeover; server_max_window_bits=10")
+	f.Add(101, "websocket", sampleAccept, "", "permessage-deflate; client_max_window_bits=\"8\"")
+	f.Fuzz(func(t *testing.T, status int, up, accept, protocol, extensions string) {
+		g := newConfig()
+		g.Rand, g.Deflate.On = sampleRand, true
+		g.Deflate.KeepRx = len(up)&1 == 0
+		var o Offer
+		o.Ask(g, &http.Message{}, []string{"chat"}, false)
+		m := &http.Message{Status: status, Upgrade: []byte(up)}
+		for name, v := range map[string]string{"sec-websocket-accept": accept, "sec-websocket-protocol": protocol, "sec-websocket-extensions": extensions} {
+			m.Add([]byte(name), []byte(v))
+		}
+		a, err := o.Check(m)
+		if err == nil && (status != 101 || accept != sampleAccept || protocol != a.Protocol) || err != nil && a != (Agreed{}) {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		if p := a.Params; a.Deflate && (p.ServerBits < 8 || p.ServerBits > 15 || p.ClientBits < 8 || p.ClientBits > 15) {
+			t.Fatalf("%+v", p)
+		}
+	})
+}
