@@ -89,7 +89,7 @@ func TestInflate(t *testing.T) {
 			}
 			w.Close()
 			splits := 2
-			if b.Len() > 50000 {
+			if b.Len() > 50000 || testing.Short() {
 				splits = 0
 			}
 			rolestest.Splits(t, b.Bytes(), splits, func(how string, feed func(func([]byte))) {
