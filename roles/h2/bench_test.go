@@ -20,16 +20,16 @@ type wire struct {
 	n    int
 }
 
-func (w *wire) Room(int) []byte              { return w.out }
-func (w *wire) Commit(n int)                 { w.n += n }
-func (w *wire) WantWrite()                   { w.want = true }
-func (w *wire) Pause()                       {}
-func (w *wire) Resume()                      {}
-func (w *wire) Credit(int)                   {}
-func (w *wire) CloseWrite()                  {}
-func (w *wire) Close(roles.CloseMode, error) { panic("closed") }
-func (w *wire) Replace(roles.Upper)          {}
-func (w *wire) Rearm()                       {}
+func (w *wire) Room(int) []byte                    { return w.out }
+func (w *wire) Commit(n int)                       { w.n += n }
+func (w *wire) WantWrite()                         { w.want = true }
+func (w *wire) Pause()                             {}
+func (w *wire) Resume()                            {}
+func (w *wire) Credit(int)                         {}
+func (w *wire) CloseWrite()                        {}
+func (w *wire) Close(_ roles.CloseMode, err error) { panic(err) }
+func (w *wire) Replace(roles.Upper)                {}
+func (w *wire) Rearm()                             {}
 
 func (w *wire) feed(b []byte) {
 	for len(b) > 0 || w.want {
