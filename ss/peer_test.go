@@ -80,15 +80,6 @@ func (w *world) dialPeer(proto string) *peer {
 	return p
 }
 
-// close ends the connection in order.
-func (p *peer) close() {
-	p.h1.Close()
-	if p.proto == "h2" {
-		p.h2.Close()
-	}
-	p.w.settle()
-}
-
 // call is one request of a peer's and what became of it.
 type call struct {
 	http.Message

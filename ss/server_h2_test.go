@@ -402,7 +402,7 @@ func TestLanesRefused(t *testing.T) {
 	calls[0].want("the request under way", `200 content-length=5 "hello"`)
 	w.srv.loop.Account().Release(1 << 40)
 	w.settle()
-	q = p.ask("GET", "/", "")
+	p.ask("GET", "/", "")
 	w.settle()
 	if len(w.accepted) != 2 || w.accepted[0].told(ss.ServerTxn) != 2 {
 		t.Error("the next request was not the idle stream's")

@@ -359,7 +359,7 @@ func TestClientUnhurried(t *testing.T) {
 		l.Feed([]byte(piece))
 	}
 	wantCalls(t, h, "head 200 OK HTTP/1.1 length=6", "body abcdef", "end", "done")
-	h = start(t, k, l, method("GET"), "")
+	start(t, k, l, method("GET"), "")
 	k.x.Unhurried()
 	l.Feed([]byte("HTTP/1.1 200"))
 	l.Sleep(10 * time.Second)

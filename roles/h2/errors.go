@@ -129,7 +129,6 @@ var (
 	errRespSlow   = slow(Cancel, "response", "nothing came in time")
 	errWindowSlow = slow(Cancel, "body", "the peer granted no window in time")
 	errTrailers   = bad(ProtocolError, "trailers", "without END_STREAM, or with a pseudo field")
-	errHeadTwice  = bad(ProtocolError, "headers", "a second head")
 	errNoHead     = bad(ProtocolError, "data", "in front of the head")
 	errInterim    = bad(ProtocolError, "headers", "too many informational ones, or one that ends the stream")
 	errTooMany    = bad(RefusedStream, "headers", "more streams than we allow")

@@ -100,8 +100,7 @@ var (
 
 // reader makes text of our frames.
 type reader struct {
-	dec  *hpack.Decoder
-	skip int // octets of the preface
+	dec *hpack.Decoder
 }
 
 // text is one line for each whole frame in b: what it says, not how long it is. It fails the test for anything

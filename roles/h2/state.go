@@ -68,6 +68,3 @@ var next = func() (t [numStates][numEvents]state) {
 	}
 	return t
 }()
-
-// can says whether the stream may see e now.
-func (s state) can(e event) bool { return next[s][e] != illegal }
