@@ -24,7 +24,7 @@ func TestNewNeeds(t *testing.T) {
 
 // TestCreateErrors: each says which stream, why, and what to do.
 func TestCreateErrors(t *testing.T) {
-	doc := `{"s":[{"plain":{"endpoint":"x","port":1}},{"ws":{"endpoint":"x","port":1,"protocol":"ws"}},
+	doc := `{"s":[{"plain":{"endpoint":"x","port":1}},
 		{"mqtt":{"endpoint":"x","port":1,"protocol":"mqtt"}},{"tls":{"endpoint":"x","port":443,"tls":true,"client_cert":0}},
 		{"sink":{"endpoint":"x","port":1,"local_sink":true}}]}`
 	w := newWorld(t, doc, plan{})
@@ -36,7 +36,6 @@ func TestCreateErrors(t *testing.T) {
 		{"plane", ss.ErrNoSuchStreamType, `"plain"`},
 		{"nothing like it", ss.ErrNoSuchStreamType, `"s"`},
 		{"", ss.ErrNoSuchStreamType, ""},
-		{"ws", ss.ErrUnsupported, `"ws"`},
 		{"mqtt", ss.ErrUnsupported, `"mqtt"`},
 		{"tls", ss.ErrNoClientCert, "client_cert 0"},
 		{"sink", ss.ErrUnsupported, "local_sink"},
