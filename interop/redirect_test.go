@@ -41,9 +41,9 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 			http.Redirect(w, r, "../end/?from="+r.URL.Path, status)
 		})
 	}
-	mux.HandleFunc("/up/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secure.URL+"/302/", 302) })
-	mux.HandleFunc("/down/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, clear.URL+"/end/", 302) })
-	mux.HandleFunc("/ring/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ring/", 302) })
+	mux.HandleFunc("/up/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secure.URL+"/http.StatusFound/", 302) })
+	mux.HandleFunc("/down/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, clear.URL+"/end/", http.StatusFound) })
+	mux.HandleFunc("/ring/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ring/", http.StatusFound) })
 	clear, secure = httptest.NewUnstartedServer(mux), httptest.NewUnstartedServer(mux)
 	clear.Config.Protocols = new(http.Protocols)
 	clear.Config.Protocols.SetHTTP1(true)
@@ -124,7 +124,7 @@ func TestRedirectKeepsClientCertificate(t *testing.T) {
 		return func(w http.ResponseWriter, r *http.Request) {
 			shown[i].Store(int32(len(r.TLS.PeerCertificates)))
 			if i == 0 && r.URL.Path == "/away" {
-				http.Redirect(w, r, far.URL+"/", 302)
+				http.Redirect(w, r, far.URL+"/", http.StatusFound)
 			}
 		}
 	}
