@@ -255,8 +255,11 @@ func (c *conn) giveUp(x *stream, code Code, cause error) {
 	if x.is(over) {
 		return
 	}
-	if x.id != 0 && x.state != closed {
-		c.sendReset(x.id, code)
+	if x.state != closed {
+		if x.id != 0 {
+			c.sendReset(x.id, code)
+		}
+		x.move(sendReset)
 	}
 	c.finish(x, cause)
 }

@@ -73,7 +73,7 @@ func judge(fields []http.Field, own http.ID) error {
 		switch {
 		case !http.ValidValue(f.Value):
 			return errSendValue
-		case id.Framing() || id != http.Other && id == own:
+		case id.Framing() || id != http.Other && id == own, id == http.TE && string(f.Value) != "trailers":
 			return errSendFraming
 		}
 	}

@@ -184,10 +184,14 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 	}
 	code := Code(binary.BigEndian.Uint32(p))
 	c.noteReset(f.stream, true)
-	if code == NoError && !c.server && x.inDone() {
+	done := x.inDone()
+	if x.state != closed {
+		x.move(recvReset)
+	}
+	if code == NoError && !c.server && done {
 		// The server has answered and wants no more of the request (RFC 9113 s.8.1).
 		// What is parked of the answer is still to be told.
-		x.state, x.sending = closed, ourEnd
+		x.sending = ourEnd
 		x.flags &^= wants | hold
 		c.complete(x)
 		return nil
