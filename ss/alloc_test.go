@@ -24,7 +24,7 @@ func wantNone(t *testing.T, what string, step func()) {
 func TestNoAllocations(t *testing.T) {
 	server := func(t *testing.T, request string, st func() ss.Stream) (step func()) {
 		sys := newInstant(request)
-		l, rt := benchRuntime(t, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h1","timeout_ms":1000,
+		l, rt := benchRuntime(t, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h1","timeout_ms":1000,"http_multipart_ss_in":true,
 			"metadata":[{"mime":"content-type:"},{"path":""},{"method":""},{"q":""}]}}]}`)
 		if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return st() }}); err != nil {
 			t.Fatal(err)
@@ -56,6 +56,11 @@ func TestNoAllocations(t *testing.T) {
 	t.Run("server POST", func(t *testing.T) {
 		wantNone(t, "a transaction", server(t, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 			func() ss.Stream { return hello{} }))
+	})
+	t.Run("server POST, multipart", func(t *testing.T) {
+		const body = "--B\r\nContent-Type: a/b\r\n\r\none\r\n--B\r\n\r\ntwo\r\n--B--\r\n"
+		wantNone(t, "a transaction", server(t, fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/mixed; boundary=\"B\"\r\n"+
+			"Content-Length: %d\r\n\r\n%s", len(body), body), func() ss.Stream { return hello{} }))
 	})
 	for _, c := range []struct {
 		name string

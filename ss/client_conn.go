@@ -79,6 +79,8 @@ func (a *httpClient) use(c *httpConn) error {
 }
 
 func (a *httpClient) reset(c *httpConn) {
+	a.parts.release()
+	a.parts = nil
 	a.conn, a.x, a.state = c, nil, httpRequest
 	a.sent, a.sending, a.took, a.empty, a.got, a.success = false, false, false, false, false, false
 }

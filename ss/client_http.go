@@ -32,6 +32,7 @@ type httpClient struct {
 	offer   *ws.Offer // of a request that asks for a WebSocket, until it is answered
 	ws      *clientWS // what the exchange has become
 	out     *formOut  // nil unless the stream type's bodies are multipart
+	parts   *partsIn  // takes the response apart, nil if it is whole
 
 	// Where it waits for an exchange: see client_conn.go.
 	route      *route // nil when it does not
@@ -208,6 +209,12 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 			a.o.failed(err, least)
 			return
 		}
+	}
+	var err error
+	if a.parts, err = h.split(x, m, a); err != nil {
+		a.drop()
+		a.o.failed(err, 0)
+		return
 	}
 	for _, e := range p.HTTP.RespMap {
 		if e.Status == m.Status {

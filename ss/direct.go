@@ -97,10 +97,13 @@ func (h *Handle) dropDirect(name string) {
 	}
 }
 
-// directValue is the field called name: what the program has set, else what the peer's head says. A response's can
+// directValue is the field called name: what the part says that begins, what the program has set, else what the peer's head says. A response's can
 // be asked until it is over, a request's while a callback is being given it.
 func (h *Handle) directValue(name string) ([]byte, bool) {
 	name = fieldName(name)
+	if v, ok, found := h.rt.partValue(h, name); found {
+		return v, ok
+	}
 	if h.meta != nil {
 		for i := range h.meta.direct {
 			if d := &h.meta.direct[i]; string(d.name) == name {

@@ -215,7 +215,8 @@ func (h *Handle) Disconnect() { h.pend(wantDisconnect) }
 func (h *Handle) Destroy() { h.pend(wantDestroy) }
 
 // Pause stops Rx, and by flow control the peer, until Resume. It outlasts connections. Reports that the
-// policy's perf asks for are not payload, and come all the same.
+// policy's perf asks for are not payload, and come all the same; so do the messages that had come already with a
+// piece of a multipart body, 64 KiB at the most.
 func (h *Handle) Pause() {
 	if h.flags&(isPaused|destroyed) == 0 {
 		h.flags |= isPaused

@@ -12,13 +12,14 @@ import (
 
 // kind is a stream type made ready for use: what every stream of it would otherwise work out anew.
 type kind struct {
-	pol    *policy.Stream
-	method []byte
-	fields []field // metadata that travel as header fields
-	asked  []field // metadata that a server sets from header fields of a request
-	blobs  []blobField
-	form   *form // nil unless bodies of requests are multipart
-	length int   // index of the metadata mapped to content-length, or -1
+	pol     *policy.Stream
+	method  []byte
+	fields  []field // metadata that travel as header fields
+	asked   []field // metadata that a server sets from header fields of a request
+	blobs   []blobField
+	ofParts []field // those of asked that tell of a part of a multipart body
+	form    *form   // nil unless bodies of requests are multipart
+	length  int     // index of the metadata mapped to content-length, or -1
 	// argument says of each metadata item whether an argument of a request's query may set it.
 	argument []bool
 	// Indexes of the metadata that a server sets from a request, or -1.
@@ -110,6 +111,11 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 			continue
 		}
 		k.blobs = append(k.blobs, f)
+	}
+	for _, f := range k.asked {
+		if isOfPart(f.lower, f.id) {
+			k.ofParts = append(k.ofParts, f)
+		}
 	}
 	k.form = r.form(p)
 	r.kinds[p] = k

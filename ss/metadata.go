@@ -16,7 +16,7 @@ type values struct {
 type value struct {
 	b      []byte
 	set    bool
-	theirs bool // a client's, in its request: never to be sent back to it
+	theirs bool // the peer's, in its request or a part of its body: never to be sent back to it
 }
 
 // SetMetadata gives the metadata item name a value, which is copied. The policy of the stream type must

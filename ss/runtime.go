@@ -82,6 +82,7 @@ type Counters struct {
 	GivenUp            uint64 // times ALL_RETRIES_FAILED was told
 	Transactions       uint64 // HTTP transactions served
 	Illegal            uint64 // moves that the table does not have: bugs
+	Malformed          uint64 // multipart bodies of peers that broke the rules, or the limits
 	Misuse             uint64 // callbacks that did what they may not do
 }
 
@@ -106,6 +107,8 @@ type Runtime struct {
 	msg          http.Message
 	headOf       *Handle       // whose callbacks are being given a peer's head
 	head         *http.Message // it
+	parts        []*partsIn    // that wait for the next multipart body
+	part         *partsIn      // of which a part begins
 	text         []byte        // scratch: a target being expanded
 	free         []*values
 	dated        time.Duration // when dateBuf was made

@@ -77,6 +77,11 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 	if m.Length != 0 || takesBody(m.Method) {
 		t.flags |= txnForm
 	}
+	if _, err := h.split(x, m, t); err != nil {
+		t.x = nil
+		t.refuse(x, http.Message{Status: 400})
+		return
+	}
 	h.rt.show(h, m)
 	t.begin(m)
 	h.rt.show(nil, nil)

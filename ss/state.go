@@ -111,11 +111,11 @@ type Flags uint32
 
 // The payload flags, with the reference's values.
 const (
-	SOM          Flags = 1 << iota // the first byte of a message is in this piece
+	SOM          Flags = 1 << iota // a message begins with this piece, which for a part of a multipart body is empty
 	EOM                            // the last byte of a message is in this piece, which may be empty
 	FlagPoll                       // not payload: a poll for something to receive
-	RelatedStart                   // empty: a group of related messages begins
-	RelatedEnd                     // empty: the group is over
+	RelatedStart                   // empty: a group of related messages begins, the parts of a multipart body
+	RelatedEnd                     // empty: the group is over; goes with the EOM of the last, if there was any
 	Rideshare                      // the piece belongs to a stream type that rides along
 	PerfJSON                       // not payload: measurements of the connection, as JSON
 	// Binary and Text say what a WebSocket message is. The reference hides it, so these are ours: Rx has one of

@@ -2,6 +2,7 @@ package multipart
 
 import (
 	"bytes"
+	"unsafe"
 
 	"github.com/millrace/millrace/roles/http"
 )
@@ -10,8 +11,8 @@ import (
 type Handler interface {
 	// Part begins a part. fields are its header fields, in their order.
 	Part(fields []http.Field)
-	// Body is the next piece of the part's content, never empty.
-	Body(b []byte)
+	// Content is the next piece of the part's content, never empty.
+	Content(b []byte)
 	// EndPart ends the part. last says that no other follows.
 	EndPart(last bool)
 }
@@ -109,8 +110,18 @@ func (r *Reader) End() error {
 	return r.err
 }
 
-// Closed says whether the last delimiter has been found.
-func (r *Reader) Closed() bool { return r.state == epilogue }
+// Size is about how many bytes of memory r holds beside itself: a header that comes in pieces, at the most.
+func (r *Reader) Size() int { return cap(r.delim) + cap(r.head) + cap(r.fields)*fieldSize }
+
+const fieldSize = int(unsafe.Sizeof(http.Field{}))
+
+// Trim lets go of memory for headers if it is more than most bytes. Begin must follow.
+func (r *Reader) Trim(most int) {
+	if cap(r.head) > most {
+		r.head = nil
+	}
+	clear(r.fields[:cap(r.fields)])
+}
 
 func (r *Reader) fail(err error) { r.err, r.state = err, abandoned }
 
@@ -194,7 +205,7 @@ func (r *Reader) forget() { r.match, r.earlier, r.absent, r.tails = 0, false, 0,
 // give passes content on.
 func (r *Reader) give(b []byte) {
 	if r.state == content && len(b) > 0 {
-		r.handler.Body(b)
+		r.handler.Content(b)
 	}
 }
 

@@ -28,7 +28,7 @@ func (r *recorder) Part(fields []http.Field) {
 	r.body = r.body[:0]
 }
 
-func (r *recorder) Body(b []byte) {
+func (r *recorder) Content(b []byte) {
 	if len(b) == 0 {
 		r.b.WriteString("EMPTY")
 	}
@@ -173,8 +173,26 @@ func TestReaderAllocatesNothing(t *testing.T) {
 type sink struct{ parts, bytes int }
 
 func (s *sink) Part([]http.Field) { s.parts++ }
-func (s *sink) Body(b []byte)     { s.bytes += len(b) }
+func (s *sink) Content(b []byte)  { s.bytes += len(b) }
 func (s *sink) EndPart(bool)      {}
+
+// What a reader holds follows the header that came in pieces, and Trim gives it back.
+func TestReaderSize(t *testing.T) {
+	var r Reader
+	for range 2 {
+		if err := r.Begin([]byte(mixed), Limits{}, new(sink)); err != nil {
+			t.Fatal(err)
+		}
+		small := r.Size()
+		r.Rx([]byte("--B\r\nA: " + strings.Repeat("x", 4000)))
+		if n := r.Size(); n < 4000 || n > 8000 {
+			t.Errorf("half a header of 4000 bytes: Size is %d", n)
+		}
+		if r.Trim(1000); r.Size() > 1000 || small > 1000 {
+			t.Errorf("Size is %d at first, %d behind Trim(1000)", small, r.Size())
+		}
+	}
+}
 
 func FuzzReader(f *testing.F) {
 	for _, c := range bodies {

@@ -1,0 +1,235 @@
+package ss
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/http/multipart"
+)
+
+// partsIn stands between an exchange and its stream while the peer's body is multipart, and makes a message of
+// each part: Rx with SOM when its fields are known, its content, Rx with EOM. RELATED_START is in front of the first,
+// RELATED_END goes with the last EOM.
+type partsIn struct {
+	reader  multipart.Reader
+	h       *Handle
+	next    partsTaker
+	fields  http.Message // of the part that begins
+	charged int
+	began   bool // RELATED_START is told
+	ended   bool // RELATED_END is
+	err     error
+	answer  int // status to be sent because of err, 0 for none
+}
+
+// partsTaker is the handler of a stream's exchanges.
+type partsTaker interface {
+	http.Handler
+	// unparted takes a body that broke the rules, which ends the transaction. status, unless 0, is that of the answer
+	// which is to be given to it.
+	unparted(x http.Exchange, err error) (status int)
+}
+
+const (
+	// partsKept is how many of them wait for the next body, and partsHead the largest header whose memory waits along.
+	partsKept = 16
+	partsHead = 2 << 10
+)
+
+// split has the body that follows m taken apart, if it is multipart and the policy wants that. The error says that it
+// is, and cannot be.
+func (h *Handle) split(x http.Exchange, m *http.Message, next partsTaker) (*partsIn, error) {
+	if !h.kind.pol.HTTP.MultipartIn || m.Length == 0 {
+		return nil, nil
+	}
+	ct, ok := m.Find(http.ContentType)
+	if !ok || !multipart.IsMultipart(ct) {
+		return nil, nil
+	}
+	r := h.rt
+	var p *partsIn
+	if n := len(r.parts); n > 0 {
+		p, r.parts = r.parts[n-1], r.parts[:n-1]
+	} else {
+		p = new(partsIn)
+	}
+	p.h, p.next = h, next
+	if err := p.reader.Begin(ct, multipart.Limits{}, p); err != nil {
+		r.Counters.Malformed++
+		p.release()
+		return nil, err
+	}
+	p.account()
+	x.SetHandler(p)
+	return p, nil
+}
+
+// account charges what the reader holds.
+func (p *partsIn) account() {
+	a, n := p.h.rt.loop.Account(), p.reader.Size()
+	if n > p.charged {
+		a.Charge(n - p.charged)
+	} else {
+		a.Release(p.charged - n)
+	}
+	p.charged = n
+}
+
+// release gives p to the next who needs one. Nothing may call it any more but release.
+func (p *partsIn) release() {
+	if p == nil || p.h == nil {
+		return
+	}
+	r := p.h.rt
+	r.loop.Account().Release(p.charged)
+	p.reader.Trim(partsHead)
+	*p = partsIn{reader: p.reader}
+	if len(r.parts) < partsKept {
+		r.parts = append(r.parts, p)
+	}
+}
+
+// Head is http.Handler's.
+func (p *partsIn) Head(x http.Exchange, m *http.Message) { p.next.Head(x, m) }
+
+// Writable is http.Handler's.
+func (p *partsIn) Writable(x http.Exchange) {
+	switch {
+	case p.err == nil:
+		p.next.Writable(x)
+	case p.answer != 0:
+		if errors.Is(x.SendHead(&http.Message{Status: p.answer, Close: true}, true), http.ErrNoRoom) {
+			x.WantWrite()
+			return
+		}
+		p.answer = 0
+	}
+}
+
+// Done is http.Handler's.
+func (p *partsIn) Done(x http.Exchange, cause error) {
+	h, next := p.h, p.next
+	if p.err != nil {
+		cause = p.err
+	}
+	broken := p.err != nil
+	p.release()
+	next.Done(x, cause)
+	if broken && h.accepted() {
+		h.closed(cause) // on HTTP/1.1 the connection goes on for a while, to be read to its end
+	}
+}
+
+// Body of an exchange is http.Handler's; that of a part is Content.
+func (p *partsIn) Body(x http.Exchange, b []byte) {
+	if p.err != nil {
+		return
+	}
+	if !p.began {
+		p.began = true
+		p.h.rx(nil, RelatedStart)
+	}
+	if err := p.reader.Rx(b); err != nil {
+		p.fail(x, err)
+		return
+	}
+	p.account()
+}
+
+// End is http.Handler's.
+func (p *partsIn) End(x http.Exchange, trailers []http.Field) {
+	switch {
+	case p.err != nil:
+		return
+	case !p.began: // it has no body after all
+	default:
+		if err := p.reader.End(); err != nil {
+			p.fail(x, err)
+			return
+		}
+		if !p.ended {
+			p.h.rx(nil, RelatedEnd) // there was no part
+		}
+		if p.h.accepted() {
+			return // its program has heard what there is to hear
+		}
+	}
+	p.next.End(x, trailers)
+}
+
+func (p *partsIn) fail(x http.Exchange, err error) {
+	p.h.rt.Counters.Malformed++
+	p.err = err
+	if p.answer = p.next.unparted(x, err); p.answer != 0 {
+		x.WantWrite()
+	}
+}
+
+// Part is multipart.Handler's. The metadata that map to content- fields tell of the part from here on.
+func (p *partsIn) Part(fields []http.Field) {
+	h := p.h
+	p.fields.Fields = fields
+	for _, f := range h.kind.ofParts {
+		if v, ok := f.in(&p.fields); ok {
+			h.setTheirs(f.index, v)
+		} else if h.meta != nil {
+			h.meta.v[f.index].set = false
+		}
+	}
+	h.rt.part = p
+	h.rx(nil, SOM)
+	h.rt.part = nil
+	p.fields.Fields = nil
+}
+
+// Content is multipart.Handler's.
+func (p *partsIn) Content(b []byte) { p.h.rx(b, 0) }
+
+// EndPart is multipart.Handler's.
+func (p *partsIn) EndPart(last bool) {
+	f := EOM
+	if last {
+		f |= RelatedEnd
+		p.ended = true
+	}
+	p.h.rx(nil, f)
+}
+
+// isOfPart says whether a field in the head of a part has a meaning (RFC 2046 s.5.1).
+func isOfPart(lower string, id http.ID) bool {
+	return strings.HasPrefix(lower, "content-") && id != http.ContentLength
+}
+
+// partValue is the field called name, in lower case, of the part that begins. found is false when it is not a part's
+// affair.
+func (r *Runtime) partValue(h *Handle, name string) (v []byte, ok, found bool) {
+	if r.part == nil || r.part.h != h {
+		return nil, false, false
+	}
+	v, ok = r.part.fields.Get(name)
+	return v, ok, ok || isOfPart(name, http.Other)
+}
+
+// unparted is partsTaker's: the stream loses its connection.
+func (a *httpClient) unparted(_ http.Exchange, err error) int {
+	if a.o.h.flags&doomed == 0 {
+		a.drop()
+		a.o.lost(err, true)
+	}
+	return 0
+}
+
+// unparted is partsTaker's: the answer says what is wrong with the request, if none has begun, and the stream ends.
+func (t *transaction) unparted(x http.Exchange, err error) int {
+	if t.x == nil || t.flags&txnHeadSent != 0 {
+		x.Reset(err)
+		return 0
+	}
+	t.flags |= txnHeadSent | txnAnswered
+	x.Resume() // what is left of the body is for nobody
+	if e := (*http.ProtocolError)(nil); errors.As(err, &e) && e.Status != 0 {
+		return e.Status
+	}
+	return 400
+}

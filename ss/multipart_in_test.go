@@ -1,0 +1,275 @@
+package ss_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"mime/multipart"
+	"net/textproto"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+const partsDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"s":[
+	{"srv":{"server":true,"port":80,"protocol":"h2","http_multipart_ss_in":true,"direct_proto_str":true,
+		"metadata":[{"mime":"content-type:"},{"what":"content-disposition:"},{"x":"x-x:"},{"len":"content-length:"}]}},
+	{"plain":{"server":true,"port":80,"protocol":"h2","metadata":[{"mime":"content-type:"}]}},
+	{"h1":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","opportunistic":true,"retry":"none","http_multipart_ss_in":true,
+		"metadata":[{"mime":"content-type:"},{"what":"content-disposition:"},{"x":"x-x:"}]}},
+	{"h2":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","opportunistic":true,"retry":"none","http_multipart_ss_in":true,
+		"metadata":[{"mime":"content-type:"},{"what":"content-disposition:"},{"x":"x-x:"}]}}]}`
+
+// story writes down messages as they come: [ and ] for a group, (metadata "content") for a part.
+func story(s *script, names ...string) *strings.Builder {
+	var b strings.Builder
+	var body []byte
+	s.onRx = func(h *ss.Handle, p []byte, f ss.Flags) ss.Ret {
+		if f&ss.RelatedStart != 0 {
+			b.WriteByte('[')
+			if len(p) > 0 || f != ss.RelatedStart {
+				b.WriteString("BAD START")
+			}
+			return ss.OK
+		}
+		if f&ss.SOM != 0 {
+			b.WriteByte('(')
+			for _, name := range names {
+				if v, ok := h.Metadata(name); ok {
+					fmt.Fprintf(&b, "%s=%s ", name, v)
+				}
+			}
+			body = body[:0]
+		}
+		body = append(body, p...)
+		if f&ss.EOM != 0 {
+			fmt.Fprintf(&b, "%q)", body)
+		}
+		if f&ss.RelatedEnd != 0 {
+			b.WriteByte(']')
+		}
+		return ss.OK
+	}
+	return &b
+}
+
+// partsStories are bodies with Content-Type multipart/mixed; boundary=B, and what streams are told of them.
+var partsStories = []struct {
+	name, body string
+	direct     string // what a program that asks by name is told; "" for the same
+	want       string
+	fault      string // a word of the error
+	status     string // of a server's answer
+}{
+	{name: "two parts", body: "--B\r\nContent-Type: a/b\r\n\r\none\r\n--B\r\nContent-Disposition: d\r\nX-Part: 1\r\n\r\ntwo\r\n--B--\r\n",
+		want: `[(mime=a/b "one")(what=d "two")]`, direct: `[(mime=a/b x=v len=N "one")(what=d x=v len=N Content-Disposition:=d x-part=1 "two")]`},
+	{name: "an empty part", body: "--B\r\n\r\n\r\n--B--", want: `[("")]`, direct: `[(x=v len=N "")]`},
+	{name: "no part", body: "--B--\r\n", want: `[]`},
+	{name: "a part's field in place of the message's, but for that of others", body: "--B\r\nX-X: w\r\nContent-Length: 1\r\n\r\none\r\n--B--\r\n",
+		want: `[("one")]`, direct: `[(x=v len=N x-x:=w "one")]`},
+	{name: "cut short", body: "--B\r\n\r\nabc", want: `[(`, direct: `[(x=v len=N `, fault: "ends before", status: "400 content-length=0"},
+	{name: "not multipart", body: "hello", want: `[`, fault: "ends before", status: "400 content-length=0"},
+	{name: "a bad header", body: "--B\r\nno colon\r\n\r\n\r\n--B--", want: `[`, fault: "colon", status: "400 content-length=0"},
+	{name: "a large header", body: "--B\r\nA: " + strings.Repeat("x", 9000) + "\r\n\r\n\r\n--B--", want: `[`, fault: "larger", status: "431 content-length=0"},
+}
+
+// TestPartsOfRequests: what a server stream is told of a multipart request, and what the client is answered.
+func TestPartsOfRequests(t *testing.T) {
+	overEach(t, func(t *testing.T, proto string) {
+		for _, c := range partsStories {
+			w := newWorld(t, partsDoc, plan{})
+			var got *strings.Builder
+			w.serve("srv", func(s *script) {
+				got = story(s, "mime", "what", "x", "len", "Content-Disposition:", "x-x:", "x-part")
+				inner := s.onRx
+				s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+					inner(h, b, f)
+					if f&ss.RelatedEnd != 0 {
+						h.ServerAck(0)
+						return h.RequestTxLen(0)
+					}
+					return ss.OK
+				}
+			})
+			p := w.peer(proto)
+			q := p.ask("POST", "/", c.body, "Content-Type: multipart/mixed; boundary=B", "X-X: v")
+			w.until(5*time.Second, q)
+			if c.status == "" {
+				c.status = "200 content-length=0"
+			}
+			q.want(c.name, c.status)
+			want := c.want
+			if c.direct != "" {
+				want = c.direct
+			}
+			want = strings.ReplaceAll(want, "len=N", fmt.Sprint("len=", len(c.body)))
+			if got.String() != want {
+				t.Errorf("%s: the server was told\n  got  %s\n  want %s", c.name, got, want)
+			}
+			first, bad := w.accepted[0], uint64(0)
+			if c.fault != "" {
+				bad = 1
+				w.settle()
+				if !first.dead || len(first.causes) == 0 || !strings.Contains(first.causes[0].Error(), c.fault) {
+					t.Errorf("%s: the stream was told %s, %v; want its end, for %q", c.name, first.life(), first.causes, c.fault)
+				}
+			}
+			if n := w.srv.rt.Counters.Malformed; n != bad {
+				t.Errorf("%s: %d bodies counted as malformed, want %d", c.name, n, bad)
+			}
+		}
+	})
+}
+
+// TestPartsOfResponses: what a client stream is told of a multipart response.
+func TestPartsOfResponses(t *testing.T) {
+	for _, proto := range protocols {
+		for _, c := range partsStories {
+			w := newWorld(t, partsDoc, plan{})
+			w.serve("plain", func(s *script) {
+				s.say = []byte(c.body)
+				s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+					h.ServerAck(0)
+					h.SetMetadataString("mime", "multipart/mixed; boundary=B")
+					return h.RequestTxLen(int64(len(c.body)))
+				})
+			})
+			s := newScript()
+			got := story(s, "mime", "what", "x")
+			w.create(proto, s).Connect()
+			w.pass(time.Second)
+			if got.String() != c.want {
+				t.Errorf("%s, %s: the client was told\n  got  %s\n  want %s", proto, c.name, got, c.want)
+			}
+			if c.fault == "" {
+				w.wantLife(proto+", "+c.name, s, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
+				continue
+			}
+			w.wantLife(proto+", "+c.name, s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+			var e *http.ProtocolError
+			if len(s.causes) == 0 || !errors.As(s.causes[0], &e) || !strings.Contains(e.Reason, c.fault) {
+				t.Errorf("%s, %s: causes %v, want one with %q", proto, c.name, s.causes, c.fault)
+			}
+			if n := w.cli.rt.Counters.Malformed; n != 1 {
+				t.Errorf("%s, %s: %d bodies counted as malformed, want 1", proto, c.name, n)
+			}
+		}
+	}
+}
+
+// TestPartsAreNone: bodies that are not to be taken apart.
+func TestPartsAreNone(t *testing.T) {
+	overEach(t, func(t *testing.T, proto string) {
+		for _, c := range []struct{ name, method, mime, body, status, want string }{
+			{"another type", "POST", "text/plain", "--B--", "200 content-length=0", `("--B--")`},
+			{"no type", "POST", "", "--B--", "200 content-length=0", `("--B--")`},
+			{"no body", "POST", "multipart/mixed; boundary=B", "", "200 content-length=0", `("")`},
+			{"no boundary", "POST", "multipart/mixed", "--B--", "400 content-length=0", ""},
+			{"a boundary that is none", "PUT", `multipart/mixed; boundary="a` + "\t" + `b"`, "--B--", "400 content-length=0", ""},
+			{"one in quotes", "PUT", `multipart/mixed; boundary="B"`, "--B--", "200 content-length=0", "[]"},
+		} {
+			w := newWorld(t, partsDoc, plan{})
+			got := new(strings.Builder)
+			w.serve("srv", func(s *script) {
+				got = story(s)
+				inner := s.onRx
+				s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+					inner(h, b, f)
+					if f&(ss.EOM|ss.RelatedEnd) != 0 {
+						h.ServerAck(0)
+						return h.RequestTxLen(0)
+					}
+					return ss.OK
+				}
+			})
+			p := w.peer(proto)
+			var fields []string
+			if c.mime != "" {
+				fields = append(fields, "Content-Type: "+c.mime)
+			}
+			q := p.ask(c.method, "/", c.body, fields...)
+			w.until(5*time.Second, q)
+			q.want(c.name, c.status)
+			if got.String() != c.want {
+				t.Errorf("%s: the server was told %s, want %s", c.name, got, c.want)
+			}
+		}
+	})
+}
+
+// TestPartsBulk: bodies of the standard library's arrive part by part over any network, both ways, while streams
+// pause and some end in the middle; whatever happens, nothing is held at the end.
+func TestPartsBulk(t *testing.T) {
+	for _, proto := range protocols {
+		for seed := range uint64(150) {
+			partsBulk(t, proto, seed)
+			if t.Failed() {
+				t.Fatalf("%s, seed %d", proto, seed)
+			}
+		}
+	}
+}
+
+func partsBulk(t *testing.T, proto string, seed uint64) {
+	chance := rand.New(rand.NewPCG(seed, 9))
+	var body bytes.Buffer
+	var want strings.Builder
+	mw := multipart.NewWriter(&body)
+	want.WriteByte('[')
+	n := 1 + chance.IntN(6)
+	for range n {
+		content := bytes.Repeat([]byte("\r\n-"), chance.IntN(4))
+		if chance.IntN(3) == 0 {
+			content = bytes.Repeat([]byte{'\r', '\n', '-', 0}, chance.IntN(60000))
+		}
+		p, err := mw.CreatePart(textproto.MIMEHeader{"Content-Type": {fmt.Sprint("t/", len(content))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Write(content)
+		fmt.Fprintf(&want, "(mime=t/%d %q)", len(content), content)
+	}
+	mw.Close()
+	want.WriteByte(']')
+	w := newWorld(t, partsDoc, plan{seed: seed, net: sim.Options{ReadMax: 1 + chance.IntN(70000), ShortRead: 0.3, ShortWrite: 0.3}})
+	w.serve("plain", func(s *script) {
+		s.say, s.piece, s.quietTx = body.Bytes(), 1+chance.IntN(30000), true
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			h.ServerAck(0)
+			h.SetMetadataString("mime", mw.FormDataContentType())
+			return h.RequestTx()
+		})
+	})
+	s := newScript()
+	got := story(s, "mime")
+	inner, leaves := s.onRx, chance.IntN(4) == 0
+	left := false
+	s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+		inner(h, b, f)
+		switch chance.IntN(30) {
+		case 0:
+			h.Pause()
+			w.net.At(time.Duration(chance.IntN(50))*time.Millisecond, h.Resume)
+		case 1:
+			if leaves {
+				left = true
+				return []ss.Ret{ss.DisconnectMe, ss.DestroyMe}[chance.IntN(2)]
+			}
+		}
+		return ss.OK
+	}
+	w.create(proto, s).Connect()
+	w.run("the transaction", func() bool { return s.told(ss.Disconnected)+s.told(ss.Unreachable) > 0 })
+	switch {
+	case left:
+	case s.told(ss.QOSAckRemote) != 1:
+		t.Errorf("the stream was told %s, %v", s.life(), s.causes)
+	case got.String() != want.String():
+		t.Errorf("%d parts in %d bytes: told %d bytes otherwise than sent", n, body.Len(), got.Len())
+	}
+}
