@@ -41,7 +41,9 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 			http.Redirect(w, r, "../end/?from="+r.URL.Path, status)
 		})
 	}
-	mux.HandleFunc("/up/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secure.URL+"/302/", http.StatusFound) })
+	mux.HandleFunc("/up/", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, secure.URL+"/302/", http.StatusFound)
+	})
 	mux.HandleFunc("/down/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, clear.URL+"/end/", http.StatusFound) })
 	mux.HandleFunc("/ring/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ring/", http.StatusFound) })
 	clear, secure = httptest.NewUnstartedServer(mux), httptest.NewUnstartedServer(mux)
