@@ -82,14 +82,18 @@ func newCertificate(now time.Time) (cert, key []byte, err error) {
 	return cert, key, err
 }
 
-// loadTLS is what a server on crypto/tls is configured with: its certificate, HTTP/1.1 and nothing else,
+// loadTLS is what a server on crypto/tls is configured with: its certificate, the protocol and nothing else,
 // so that versions, suites, groups and tickets are the library's.
-func loadTLS(dir string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, certFile), filepath.Join(dir, keyFile))
+func loadTLS(e *peerEnv) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(e.cert, certFile), filepath.Join(e.cert, keyFile))
 	if err != nil {
 		return nil, fmt.Errorf("bench: load certificate: %w", err)
 	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}, nil
+	protocol := "http/1.1"
+	if e.kind == kindH2 {
+		protocol = "h2"
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{protocol}}, nil
 }
 
 // loadBase64 reads one of the files as policies want it: DER in base64.

@@ -15,7 +15,7 @@ func TestCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer remove()
-	conf, err := loadTLS(c.dir)
+	conf, err := loadTLS(&peerEnv{cert: c.dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestCredentials(t *testing.T) {
 	if _, err := os.Stat(c.dir); !os.IsNotExist(err) {
 		t.Errorf("after remove: got %v, want the directory gone", err)
 	}
-	if _, err := loadTLS(c.dir); err == nil {
+	if _, err := loadTLS(&peerEnv{cert: c.dir}); err == nil {
 		t.Error("loaded a certificate that is gone")
 	}
 }

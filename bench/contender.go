@@ -12,9 +12,11 @@ import (
 // contender is a server that takes part in a suite.
 type contender struct {
 	name string
-	peer string // its name in peers, or empty for nginx
-	ours bool
-	spin time.Duration
+	peer string // its name in peers
+	// program, unless nil, starts a server that is a program of its own. Then peer is empty.
+	program func(l *lab, kind string) (*process, error)
+	ours    bool
+	spin    time.Duration
 	// quiet is millrace's alone; see peerEnv.
 	quiet time.Duration
 }
@@ -29,6 +31,7 @@ const (
 	nameNetHTTP      = "net/http"
 	nameFastHTTP     = "fasthttp"
 	nameNginx        = "nginx"
+	nameNghttpd      = "nghttpd"
 	nameGoNet        = "Go net"
 )
 
@@ -37,7 +40,7 @@ var httpContenders = []contender{
 	{name: nameLimit, peer: "limit"},
 	{name: nameMillrace, peer: "millrace", ours: true},
 	{name: nameFastHTTP, peer: "fasthttp"},
-	{name: nameNginx},
+	{name: nameNginx, program: (*lab).startNginx},
 	{name: nameNetHTTP, peer: "nethttp"},
 }
 
@@ -52,7 +55,15 @@ var rawContenders = []contender{
 var tlsContenders = []contender{
 	{name: nameMillrace, peer: "millrace", ours: true},
 	{name: nameFastHTTP, peer: "fasthttp"},
-	{name: nameNginx},
+	{name: nameNginx, program: (*lab).startNginx},
+	{name: nameNetHTTP, peer: "nethttp"},
+}
+
+// h2Contenders are the servers of the suite that speaks HTTP/2 over TLS.
+var h2Contenders = []contender{
+	{name: nameMillrace, peer: "millrace", ours: true},
+	{name: nameNghttpd, program: (*lab).startNghttpd},
+	{name: nameNginx, program: (*lab).startNginx},
 	{name: nameNetHTTP, peer: "nethttp"},
 }
 
@@ -70,8 +81,8 @@ func (l *lab) start(c contender, kind string) (*process, error) {
 		roots = l.creds.pool
 		args = append(args, "-cert", l.creds.dir)
 	}
-	if c.peer == "" {
-		p, err = l.startNginx(kind)
+	if c.program != nil {
+		p, err = c.program(l, kind)
 	} else {
 		if c.spin > 0 {
 			args = append(args, "-spin", c.spin.String())
@@ -91,7 +102,12 @@ func (l *lab) start(c contender, kind string) (*process, error) {
 		return nil, err
 	}
 	p.tls = secure(kind)
-	if kind == kindH1 || kind == kindTLS {
+	switch kind {
+	case kindH2:
+		if err := gen.ProbeH2(p.addr, roots); err != nil {
+			return nil, fmt.Errorf("bench: %s: %w: %s", c.name, err, p.errs.String())
+		}
+	case kindH1, kindTLS:
 		a, err := gen.Probe(p.addr, roots)
 		if err != nil {
 			return nil, fmt.Errorf("bench: %s: %w: %s", c.name, err, p.errs.String())

@@ -6,6 +6,7 @@
 // reason. It is a module of its own, so that the peers never reach importers of Millrace. Linux only.
 //
 //	go -C bench run . -suite h1            small GETs: 64 connections, 16 deep, ping-pong
+//	go -C bench run . -suite h2            small GETs over HTTP/2 and TLS: h2load, 8 connections of 32 streams
 //	go -C bench run . -suite raw           bytes through an echo
 //	go -C bench run . -suite idle          memory of connections that do nothing
 //	go -C bench run . -suite idle -tls     the same over TLS 1.3, and what waking one costs

@@ -25,7 +25,7 @@ func runNetHTTP(e *peerEnv) error {
 		io.WriteString(w, gen.Body)
 	})}
 	switch e.kind {
-	case kindH1, kindTLS:
+	case kindH1, kindTLS, kindH2:
 	case kindBulk:
 		srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/octet-stream")
@@ -40,12 +40,12 @@ func runNetHTTP(e *peerEnv) error {
 		return err
 	}
 	if secure(e.kind) {
-		if srv.TLSConfig, err = loadTLS(e.cert); err != nil {
+		if srv.TLSConfig, err = loadTLS(e); err != nil {
 			return err
 		}
-		// What HTTP/2 would cost is another question, and no client here offers it.
 		srv.Protocols = new(http.Protocols)
-		srv.Protocols.SetHTTP1(true)
+		srv.Protocols.SetHTTP1(e.kind != kindH2)
+		srv.Protocols.SetHTTP2(e.kind == kindH2)
 	}
 	e.report(ln.Addr().String())
 	if secure(e.kind) {
@@ -88,7 +88,7 @@ func runFastHTTP(e *peerEnv) error {
 		srv.Handler = func(ctx *fasthttp.RequestCtx) { ctx.SetBodyStream(&bulk{}, gen.BulkSize) }
 	}
 	if secure(e.kind) {
-		c, err := loadTLS(e.cert)
+		c, err := loadTLS(e)
 		if err != nil {
 			return err
 		}

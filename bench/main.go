@@ -56,7 +56,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	var spin, storm bool
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(out)
-	fs.StringVar(&o.suite, "suite", "", "what to measure: h1, raw, idle or tls")
+	fs.StringVar(&o.suite, "suite", "", "what to measure: h1, h2, raw, idle or tls")
 	fs.BoolVar(&spin, "spin", false, "measure ping-pong with millrace spinning before it sleeps")
 	fs.BoolVar(&storm, "storm", false, "measure an established client while 10,000 others connect")
 	fs.BoolVar(&o.tls, "tls", false, "with -suite idle: over TLS 1.3")
@@ -82,7 +82,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		o.suite = "storm"
 	}
 	if suites[o.suite] == nil || spin != (o.suite == "spin") || storm != (o.suite == "storm") {
-		return o, fmt.Errorf("bench: -suite %q: want h1 (also with -spin or -storm), raw, idle or tls", o.suite)
+		return o, fmt.Errorf("bench: -suite %q: want h1 (also with -spin or -storm), h2, raw, idle or tls", o.suite)
 	}
 	if o.tls && o.suite != "idle" {
 		return o, fmt.Errorf("bench: -tls goes with -suite idle, not with %q", o.suite)
@@ -117,6 +117,7 @@ func (o options) title() string {
 // that the lab stops.
 var suites = map[string]func(*lab, *report) error{
 	"h1":    h1Suite,
+	"h2":    h2Suite,
 	"raw":   rawSuite,
 	"idle":  idleSuite,
 	"spin":  spinSuite,

@@ -22,6 +22,8 @@ const (
 ]}`
 	millraceSecure = `{"certs": [{"leaf": %q}, {"leaf_key": %q}], "s": [
 	{"tls": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "metadata": [{"mime": "content-type:"}],
+		"tls": true, "server_cert": "leaf", "server_key": "leaf_key"}},
+	{"h2": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h2", "metadata": [{"mime": "content-type:"}],
 		"tls": true, "server_cert": "leaf", "server_key": "leaf_key"}}
 ]}`
 )
@@ -68,8 +70,8 @@ func runMillrace(e *peerEnv) error {
 	switch e.kind {
 	case kindRaw:
 		info = ss.Info{StreamType: "raw", New: func(*ss.Handle) ss.Stream { return new(echo) }}
-	case kindTLS:
-		info.StreamType = "tls"
+	case kindTLS, kindH2:
+		info.StreamType = e.kind
 	case kindBulk:
 		info = ss.Info{StreamType: "tls", New: func(*ss.Handle) ss.Stream { return new(haul) }}
 	}

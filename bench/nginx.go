@@ -3,17 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/millrace/millrace/bench/internal/gen"
-	"github.com/millrace/millrace/bench/internal/sys"
 )
 
 // nginxConf is nginx as an operator would set it for one core, less what costs and is not the
@@ -50,26 +46,19 @@ http {
 }
 `
 
-// nginxTLS continues the line that says where nginx listens. Certificate and key apart, versions, suites,
+// nginxTLS continues the line that says where nginx listens, the protocol being " http2" or nothing. Certificate and key apart, versions, suites,
 // groups and tickets are those it comes with; 1.22 has to be told of TLS 1.3.
-const nginxTLS = ` ssl;
+const nginxTLS = ` ssl%[2]s;
 		ssl_certificate %[1]s/` + certFile + `;
 		ssl_certificate_key %[1]s/` + keyFile + `;
 		ssl_protocols TLSv1.2 TLSv1.3`
 
-// startNginx starts nginx on a port that the kernel has just picked for a listener of ours, since its
-// configuration cannot say "any port". Nobody else is given that port in the instant between: the
-// kernel hands ports out at random from 28,000.
+// startNginx starts nginx.
 func (l *lab) startNginx(kind string) (*process, error) {
-	exe, err := findNginx()
-	if err != nil {
-		return nil, absent{"not installed"}
-	}
-	ln, addr, err := sys.Listen()
+	exe, addr, err := l.outside("nginx")
 	if err != nil {
 		return nil, err
 	}
-	unix.Close(ln)
 	dir, err := os.MkdirTemp("", "bench-nginx-")
 	if err != nil {
 		return nil, fmt.Errorf("bench: start nginx: %w", err)
@@ -81,7 +70,11 @@ func (l *lab) startNginx(kind string) (*process, error) {
 	if err == nil {
 		over := ""
 		if secure(kind) {
-			over = fmt.Sprintf(nginxTLS, l.creds.dir)
+			protocol := ""
+			if kind == kindH2 {
+				protocol = " http2"
+			}
+			over = fmt.Sprintf(nginxTLS, l.creds.dir, protocol)
 		}
 		err = os.WriteFile(conf, fmt.Appendf(nil, nginxConf, limit.Max, dir, addr, over), 0o644)
 	}
@@ -108,44 +101,4 @@ func writeBulk(name string) error {
 		return err
 	}
 	return os.WriteFile(name, body, 0o644)
-}
-
-// listening waits until the server takes connections, for a server that does not say so itself.
-func (p *process) listening() error {
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		c, err := net.DialTimeout("tcp", p.addr.String(), answerTimeout)
-		if err == nil {
-			return c.Close()
-		}
-		select {
-		case <-p.dead:
-			return p.failed("listening")
-		default:
-		}
-		if time.Since(begin) > answerTimeout {
-			return fmt.Errorf("bench: %s: does not listen: %w", p.name, err)
-		}
-	}
-}
-
-// findNginx looks in PATH and where Debian puts it, which is not in everybody's PATH.
-func findNginx() (string, error) {
-	if exe, err := exec.LookPath("nginx"); err == nil {
-		return exe, nil
-	}
-	return exec.LookPath("/usr/sbin/nginx")
-}
-
-// nginxVersion asks the program, or returns "" where there is none.
-func nginxVersion() string {
-	exe, err := findNginx()
-	if err != nil {
-		return ""
-	}
-	out, err := exec.Command(exe, "-v").CombinedOutput()
-	if err != nil {
-		return ""
-	}
-	_, version, _ := strings.Cut(strings.TrimSpace(string(out)), "nginx/")
-	return version
 }

@@ -20,10 +20,11 @@ const (
 
 	kindTLS  = "tls"  // gen.Body to every GET, over TLS
 	kindBulk = "bulk" // gen.Bulk to every GET, over TLS
+	kindH2   = "h2"   // gen.Body to every GET, over HTTP/2 and TLS
 )
 
 // secure says whether a kind of service is over TLS.
-func secure(kind string) bool { return kind == kindTLS || kind == kindBulk }
+func secure(kind string) bool { return kind == kindTLS || kind == kindBulk || kind == kindH2 }
 
 // peerEnv is what a peer is told and what it can tell.
 type peerEnv struct {
@@ -64,7 +65,7 @@ func peerMain(args []string) int {
 	}
 	serve := peers[fs.Arg(0)]
 	if fs.NArg() != 2 || serve == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|raw|tls|bulk")
+		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|raw|tls|bulk|h2")
 		return 2
 	}
 	env.kind = fs.Arg(1)

@@ -91,8 +91,10 @@ func newReport(o options, cores []int) *report {
 	if load, err := procfs.Busy(loadWatch); err == nil {
 		r.Machine.Load = math.Round(load*100) / 100
 	}
-	if v := nginxVersion(); v != "" {
-		r.Machine.Versions[nameNginx] = v
+	for name, flag := range map[string]string{nameNginx: "-v", nameNghttpd: "--version"} {
+		if v := programVersion(name, flag); v != "" {
+			r.Machine.Versions[name] = v
+		}
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {

@@ -87,19 +87,25 @@ func checkAnswer(r *bufio.Reader) (server string, err error) {
 	if err != nil {
 		return "", err
 	}
-	switch {
-	case resp.StatusCode != http.StatusOK:
-		return "", fmt.Errorf("status %d, want 200", resp.StatusCode)
-	case string(body) != Body:
-		return "", fmt.Errorf("body %q, want %q", body, Body)
-	case resp.ContentLength != int64(len(Body)):
-		return "", errors.New("no Content-Length")
-	case resp.Header.Get("Content-Type") == "":
-		return "", errors.New("no Content-Type")
-	case resp.Header.Get("Date") == "":
-		return "", errors.New("no Date")
-	case resp.Close:
+	if resp.Close {
 		return "", errors.New("it closes the connection")
 	}
-	return resp.Header.Get("Server"), nil
+	return resp.Header.Get("Server"), checkFields(resp, string(body))
+}
+
+// checkFields wants of a response what all servers are to send.
+func checkFields(resp *http.Response, body string) error {
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("status %d, want 200", resp.StatusCode)
+	case body != Body:
+		return fmt.Errorf("body %q, want %q", body, Body)
+	case resp.ContentLength != int64(len(Body)):
+		return errors.New("no Content-Length")
+	case resp.Header.Get("Content-Type") == "":
+		return errors.New("no Content-Type")
+	case resp.Header.Get("Date") == "":
+		return errors.New("no Date")
+	}
+	return nil
 }

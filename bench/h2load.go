@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// h2load is the generator of the suite that speaks HTTP/2: nghttp2's, a program of its own on the generator's core.
+type h2load struct {
+	conns, streams int // connections, and requests under way on each
+	seconds        int
+}
+
+// h2loaded is what one run of it did.
+type h2loaded struct {
+	done    uint64
+	rate    float64 // requests a second
+	bytes   uint64  // received, frame headers included and TLS not
+	cipher  string
+	elapsed time.Duration // connects and handshakes included
+	cpu     time.Duration // of the generator
+}
+
+// run loads a server. Any answer but 2xx is an error.
+func (g h2load) run(l *lab, p *process) (h2loaded, error) {
+	exe, err := findProgram("h2load")
+	if err != nil {
+		return h2loaded{}, errors.New("bench: h2load is not installed, and it is the generator: apt-get install nghttp2-client")
+	}
+	begin := time.Now()
+	c, err := l.spawn("h2load", l.clientCore, exec.Command(exe, "-c", strconv.Itoa(g.conns), "-m", strconv.Itoa(g.streams),
+		"-D", strconv.Itoa(g.seconds), "https://"+p.addr.String()+"/"), nil)
+	if err != nil {
+		return h2loaded{}, err
+	}
+	late := time.AfterFunc(time.Duration(g.seconds)*time.Second+answerTimeout, func() { l.stop(c) })
+	defer late.Stop()
+	var said strings.Builder
+	for line := range c.lines {
+		said.WriteString(line + "\n")
+	}
+	<-c.dead
+	elapsed := time.Since(begin)
+	if !c.cmd.ProcessState.Success() {
+		return h2loaded{}, fmt.Errorf("bench: h2load: %v: %s%s", c.cmd.ProcessState, said.String(), c.errs.String())
+	}
+	r, err := parseH2load(said.String())
+	r.elapsed, r.cpu = elapsed, c.cmd.ProcessState.UserTime()+c.cmd.ProcessState.SystemTime()
+	return r, err
+}
+
+// h2loadSays are the lines of its report that count.
+var h2loadSays = regexp.MustCompile(`(?s)Cipher: (\S+)\n.*Application protocol: (\S+)\n.*, ([0-9.]+) req/s, .*` +
+	`requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed.*traffic: \S+ \((\d+)\) total`)
+
+func parseH2load(out string) (r h2loaded, err error) {
+	m := h2loadSays.FindStringSubmatch(out)
+	if m == nil {
+		return r, fmt.Errorf("bench: h2load: no figures in %q", out)
+	}
+	r.cipher = m[1]
+	r.rate, err = strconv.ParseFloat(m[3], 64)
+	if err != nil {
+		return r, fmt.Errorf("bench: h2load: %w", err)
+	}
+	var n [4]uint64
+	for i, s := range m[4:] {
+		if n[i], err = strconv.ParseUint(s, 10, 64); err != nil {
+			return r, fmt.Errorf("bench: h2load: %w", err)
+		}
+	}
+	r.done, r.bytes = n[0], n[3]
+	if m[2] != "h2" || r.done == 0 || n[1] != r.done || n[2] != 0 {
+		return r, fmt.Errorf("bench: h2load: %s, %d answers, %d of them good, %d failed: %s", m[2], r.done, n[1], n[2], out)
+	}
+	return r, nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import "fmt"
+
+// The load of the h2 suite.
+const (
+	h2Conns   = 8
+	h2Streams = 32
+)
+
+// keyBytes is the size of an answer, header and body, with the headers of its frames.
+const keyBytes = "bytes_per_response"
+
+// h2Seconds is how long one measurement lasts: h2load knows no less than a second. The server's CPU is that of the
+// whole run of h2load, its eight handshakes included: under a hundredth of it.
+func (l *lab) h2Seconds() int {
+	if l.quick {
+		return 1
+	}
+	return 2
+}
+
+// h2Suite loads every server with small GETs over HTTP/2 and TLS 1.3, many at a time on each connection.
+func h2Suite(l *lab, r *report) error {
+	seats, err := l.startAll(h2Contenders, kindH2, r)
+	if err != nil {
+		return err
+	}
+	t := r.table(&table{Name: "streams", Title: fmt.Sprintf("small GET over HTTP/2 and TLS 1.3, %d connections of %d streams", h2Conns, h2Streams),
+		Measures: []measure{
+			{Key: keyCPU, Head: "CPU us/request", Chart: true}, {Key: keyRate, Head: "requests/s", Chart: true},
+			{Key: keyBytes, Head: "bytes/response"}, {Key: keyIdle, Head: "generator idle %"},
+		},
+		Ratios: []ratio{
+			{keyCPU, nameNghttpd, "CPU / nghttpd"}, {keyCPU, nameNginx, "CPU / nginx"}, {keyCPU, nameNetHTTP, "CPU / net/http"},
+			{keyRate, nameNetHTTP, "rate / net/http"},
+		}})
+	agreed := map[string]string{}
+	for round := range l.rounds {
+		l.say("h2: round %d of %d", round+1, l.rounds)
+		for _, s := range rotate(seats, round) {
+			cipher, err := l.load(t, round, s)
+			if err != nil {
+				return err
+			}
+			agreed[s.name] = cipher
+		}
+	}
+	for _, s := range seats {
+		if ours := agreed[nameMillrace]; agreed[s.name] != ours {
+			r.note("%s used %s, %s %s", s.name, agreed[s.name], nameMillrace, ours)
+		}
+	}
+	r.note("where the generator is hardly idle it set the rate: compare CPU")
+	r.goals = []goal{
+		{Table: "streams", Server: nameMillrace, Key: keyCPU, To: nameNetHTTP, AtMost: 0.12},
+		{Table: "streams", Server: nameMillrace, Key: keyCPU, To: nameNginx, AtMost: 1},
+	}
+	return nil
+}
+
+// load makes one measurement of HTTP/2, adds it to t, and returns the cipher suite.
+func (l *lab) load(t *table, round int, s seat) (cipher string, err error) {
+	before, err := s.proc.cpu()
+	if err != nil {
+		return "", err
+	}
+	m, err := h2load{conns: h2Conns, streams: h2Streams, seconds: l.h2Seconds()}.run(l, s.proc)
+	if err != nil {
+		return "", fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())
+	}
+	after, err := s.proc.cpu()
+	if err != nil {
+		return "", err
+	}
+	t.add(round, s.name, map[string]float64{
+		keyCPU:   micros(after-before) / float64(m.done),
+		keyRate:  m.rate,
+		keyBytes: float64(m.bytes) / float64(m.done),
+		keyIdle:  100 * max(0, 1-m.cpu.Seconds()/m.elapsed.Seconds()),
+	})
+	return m.cipher, nil
+}
