@@ -92,11 +92,20 @@ func (j *Jar) parseLine(s string, now time.Time) *entry {
 	}
 	expires, err := strconv.ParseInt(f[4], 10, 64)
 	domain := lower(strings.TrimPrefix(f[0], "."))
-	if err != nil || domain == "" || !strings.HasPrefix(f[2], "/") || f[5] == "" || len(f[5])+len(f[6]) > l.Size ||
+	if err != nil || domain == "" || !strings.HasPrefix(f[2], "/") || len(f[2]) > attributeMax || f[5] == "" || len(f[5])+len(f[6]) > l.Size ||
 		f[5] != trim(f[5]) || f[6] != trim(f[6]) || strings.ContainsAny(f[5], "=;") || strings.Contains(f[6], ";") {
 		return nil
 	}
-	e := &entry{name: f[5], value: f[6], domain: domain, path: f[2], hostOnly: f[1] != "TRUE", secure: f[3] == "TRUE"}
+	wide, secure := f[1] == "TRUE", f[3] == "TRUE"
+	if !wide && f[1] != "FALSE" || !secure && f[3] != "FALSE" {
+		return nil
+	}
+	e := &entry{name: f[5], value: f[6], domain: domain, path: f[2], secure: secure}
+	// A file is not believed more than a server: who wrote it may have known another list, or none.
+	e.hostOnly = !wide || j.Suffixes == nil || isAddress(domain)
+	if !e.hostOnly && j.Suffixes.PublicSuffix(domain) == domain || !e.keepsPromise() {
+		return nil
+	}
 	if expires > 0 {
 		e.expires = soonest(time.Unix(min(expires, 1<<40), 0), now, l.Life)
 	}

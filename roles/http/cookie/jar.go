@@ -15,10 +15,13 @@ type Suffixes interface {
 // Limits bound a jar.
 type Limits struct {
 	// PerHost is how many cookies one domain may have, Total how many there are in all. Beyond them those that
-	// have expired go first, then those that were not used for the longest time.
+	// have expired go first, then those that are not Secure, so that nobody on the network can flood the others out
+	// (RFC 6265bis s.5.7), and among equals the one that was not used for the longest time.
 	PerHost, Total int
 	// Size is the longest cookie, name and value, in bytes. A longer one is refused.
 	Size int
+	// Field is the longest Cookie field, in bytes. Cookies that do not fit are left out, rather than that the request fails.
+	Field int
 	// Life is the longest time until a cookie expires.
 	Life time.Duration
 }
@@ -29,6 +32,7 @@ func DefaultLimits() Limits {
 		PerHost: 50,
 		Total:   500,
 		Size:    4096,
+		Field:   8 << 10,              // of which servers take no more in a whole head
 		Life:    400 * 24 * time.Hour, // RFC 6265bis s.5.5
 	}
 }
@@ -91,6 +95,9 @@ func (j *Jar) limits() Limits {
 	if l.Size <= 0 {
 		l.Size = d.Size
 	}
+	if l.Field <= 0 {
+		l.Field = d.Field
+	}
 	if l.Life <= 0 {
 		l.Life = d.Life
 	}
@@ -123,8 +130,12 @@ func (j *Jar) Append(b []byte, o Origin, now time.Time) []byte {
 		}
 	}
 	sortEntries(j.match)
-	for i, e := range j.match {
-		if i > 0 {
+	begin, most := len(b), j.limits().Field
+	for _, e := range j.match {
+		if len(b)-begin+len("; =")+len(e.name)+len(e.value) > most {
+			continue
+		}
+		if len(b) > begin {
 			b = append(b, "; "...)
 		}
 		b = append(append(append(b, e.name...), '='), e.value...)
@@ -192,7 +203,7 @@ func (j *Jar) evict(list []*entry, now time.Time) {
 	var worst *entry
 	look := func(list []*entry) {
 		for _, e := range list {
-			if worst == nil || e.over(now) && !worst.over(now) || e.over(now) == worst.over(now) && e.used < worst.used {
+			if worst == nil || e.missedLess(worst, now) {
 				worst = e
 			}
 		}
@@ -208,6 +219,17 @@ func (j *Jar) evict(list []*entry, now time.Time) {
 		j.Counters.Evicted++
 	}
 	j.remove(worst)
+}
+
+// missedLess says whether e goes before f.
+func (e *entry) missedLess(f *entry, now time.Time) bool {
+	switch {
+	case e.over(now) != f.over(now):
+		return e.over(now)
+	case e.secure != f.secure:
+		return f.secure
+	}
+	return e.used < f.used
 }
 
 func (j *Jar) remove(e *entry) {

@@ -92,6 +92,12 @@ func TestStories(t *testing.T) {
 			"https://h/ < a=1; Secure", "http://h/ = ", "https://h/ = a=1", "http://h/ < b=1; secure ! secure",
 			"http://h/ < a=2 ! secure", "http://h/ < a=2; Path=/x ! secure", "https://h/ < a=2", "http://h/ = a=2",
 		}},
+		{"nothing from the clear comes in front of a Secure one, of no domain that it shares", true, []string{
+			"https://b.a.example/ < k=1; Secure; Path=/x", "http://c.a.example/ < k=2; Domain=a.example; Path=/x ! secure",
+			"http://z.b.a.example/ < k=2; Path=/x/y ! secure", "http://b.a.example/ < k=; Path=/x; Max-Age=0 ! secure",
+			"http://c.a.example/ < k=2; Path=/x", "http://b.a.example/ < k=2; Path=/", "http://b.a.example/ < m=2; Path=/x",
+			"https://b.a.example/x = k=1; m=2; k=2",
+		}},
 		{"prefixes", true, []string{
 			"https://h/ < __Secure-a=1; Secure", "https://h/ < __Secure-b=1 ! secure", "https://h/ < __secure-b=1 ! secure",
 			"https://h/ < __Host-a=1; Secure; Path=/", "https://h/ < __Host-b=1; Secure ! secure", "https://h/ < __Host-b=1; Path=/ ! secure",
@@ -108,7 +114,7 @@ func TestStories(t *testing.T) {
 		}},
 		{"syntax", false, []string{
 			"http://h/ <  a = 1 ; Path = / ", "http://h/ < b=\"q; x\"", "http://h/ < c=x=y=z", "http://h/ < d=", "http://h/ = a=1; b=\"q; c=x=y=z; d=",
-			"http://h/ < nothing ! syntax", "http://h/ < =1 ! syntax", "http://h/ < ;Path=/ ! syntax", "http://h/ < e=1\x01 ! syntax", "http://h/ < e=1; Path=/\x7f ! syntax",
+			"http://h/ < nothing ! syntax", "http://h/ < =1 ! syntax", "http://h/ < ;Path=/ ! syntax", "http://h/ < e=1\x01 ! syntax", "http://h/ < e=1\t1 ! syntax", "http://h/ < e=1; Path=/\t ! syntax", "http://h/ < e=1; Path=/\x7f ! syntax",
 			"http://h/ < big=" + strings.Repeat("x", 4094) + " ! size", "http://h/ < f=1; Domain=" + strings.Repeat("x", 1025), "http://h/ < g=1; SameSite=None; Unheard; =",
 		}},
 	} {
@@ -172,6 +178,72 @@ func TestBounds(t *testing.T) {
 	must("http://h0/", "")
 	if c := j.Counters; c.Evicted == 0 || c.Expired != 1 {
 		t.Errorf("counters %+v: want one expired, some evicted", c)
+	}
+}
+
+// TestSecureStays: a flood from the clear takes no Secure cookie's place while there are others.
+func TestSecureStays(t *testing.T) {
+	j := Jar{Limits: Limits{PerHost: 3, Total: 4}}
+	visit(t, &j, "https://h/ < a=1; Secure", epoch)
+	visit(t, &j, "https://g/ < b=1; Secure", epoch)
+	for i := range 10 {
+		visit(t, &j, fmt.Sprintf("http://h/ < k%d=1", i), epoch)
+		visit(t, &j, fmt.Sprintf("http://h%d/ < k=1", i), epoch)
+	}
+	for step, want := range map[string]string{"https://h/": "a=1", "https://g/": "b=1", "http://h9/": "k=1"} {
+		if got, _ := visit(t, &j, step, epoch); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %q, want %q in front", step, got, want)
+		}
+	}
+}
+
+// TestFieldBound: what does not fit stays away, and what is shorter does not.
+func TestFieldBound(t *testing.T) {
+	j := Jar{Limits: Limits{Field: 16}}
+	for _, step := range []string{"http://h/ < a=1", "http://h/x/ < b=123456789012345", "http://h/x/ < c=1"} {
+		visit(t, &j, step, epoch)
+	}
+	if got, _ := visit(t, &j, "http://h/x/y", epoch); got != "c=1; a=1" {
+		t.Errorf("got %q, want the two that fit", got)
+	}
+	j = Jar{}
+	for i := range 5 {
+		visit(t, &j, fmt.Sprintf("http://h/ < k%d=%s", i, strings.Repeat("x", 4000)), epoch)
+	}
+	if got, _ := visit(t, &j, "http://h/", epoch); len(got) > 8<<10 || !strings.HasPrefix(got, "k0=") {
+		t.Errorf("a field of %d bytes is sent, want at most 8 KiB", len(got))
+	}
+}
+
+// TestFileIsNotBelieved more than a server is.
+func TestFileIsNotBelieved(t *testing.T) {
+	for _, c := range []struct {
+		line  string
+		known bool // public suffixes are
+		bad   uint64
+		ask   string
+		want  string
+	}{
+		{".a.example\tTRUE\t/\tFALSE\t0\tk\tv", true, 0, "http://x.a.example/", "k=v"},
+		{".a.example\tTRUE\t/\tFALSE\t0\tk\tv", false, 0, "http://x.a.example/", ""},
+		{".a.example\tTRUE\t/\tFALSE\t0\tk\tv", false, 0, "http://a.example/", "k=v"},
+		{".co.uk\tTRUE\t/\tFALSE\t0\tk\tv", true, 1, "http://x.co.uk/", ""},
+		{"10.0.0.1\tTRUE\t/\tFALSE\t0\tk\tv", true, 0, "http://9.10.0.0.1/", ""},
+		{"h\tFALSE\t/\tFALSE\t0\t__Secure-k\tv", false, 1, "https://h/", ""},
+		{"h\tFALSE\t/x\tTRUE\t0\t__Host-k\tv", false, 1, "https://h/x", ""},
+		{"h\tFALSE\t/\tTRUE\t0\t__Host-k\tv", false, 0, "https://h/", "__Host-k=v"},
+		{"h\tmaybe\t/\tFALSE\t0\tk\tv", false, 1, "http://h/", ""},
+		{"h\tFALSE\t/\tmaybe\t0\tk\tv", false, 1, "http://h/", ""},
+		{"h\tFALSE\t/" + strings.Repeat("x", 1024) + "\tFALSE\t0\tk\tv", false, 1, "http://h/", ""},
+	} {
+		var j Jar
+		if c.known {
+			j.Suffixes = suffixes{}
+		}
+		j.Load([]byte(c.line), epoch)
+		if got, _ := visit(t, &j, c.ask, epoch); got != c.want || j.Counters.BadLines != c.bad {
+			t.Errorf("%.60q: %s is sent %q, %d bad lines; want %q, %d", c.line, c.ask, got, j.Counters.BadLines, c.want, c.bad)
+		}
 	}
 }
 

@@ -71,13 +71,27 @@ func (j *Jar) judge(o Origin, s string, now time.Time) (*entry, error) {
 		e.path = defaultPath(o.Path)
 	}
 	switch {
-	case e.secure && !o.Secure,
-		hasPrefix(name, "__secure-") && !e.secure,
-		hasPrefix(name, "__host-") && (!e.secure || a.hasDomain || a.path != "/"),
+	case len(e.path) > attributeMax:
+		return nil, ErrSize
+	case control(e.path): // the request's, which no request can have
+		return nil, ErrSyntax
+	case e.secure && !o.Secure, !e.keepsPromise(),
+		hasPrefix(name, "__host-") && (a.hasDomain || a.path != "/"),
 		!o.Secure && j.shadows(e):
 		return nil, ErrSecure
 	}
 	return e, nil
+}
+
+// keepsPromise says whether e is what its name says (RFC 6265bis s.4.1.3).
+func (e *entry) keepsPromise() bool {
+	switch {
+	case hasPrefix(e.name, "__secure-"):
+		return e.secure
+	case hasPrefix(e.name, "__host-"):
+		return e.secure && e.hostOnly && e.path == "/"
+	}
+	return true
 }
 
 // widen makes e a cookie of a domain, where its host may do that.
@@ -98,11 +112,15 @@ func (j *Jar) widen(e *entry, host, domain string) error {
 	return nil
 }
 
-// shadows says whether e, which comes over no TLS, would stand in the way of a Secure cookie (RFC 6265bis s.5.7).
+// shadows says whether e, which comes over no TLS, would stand in the way of a Secure cookie, of whichever host that
+// either reaches (RFC 6265bis s.5.7).
 func (j *Jar) shadows(e *entry) bool {
-	for d := e.domain; d != ""; d = parent(d) {
-		for _, f := range j.domains[d] {
-			if f.secure && f.name == e.name && (d == e.domain || !f.hostOnly) && pathMatch([]byte(e.path), f.path) {
+	for d, list := range j.domains {
+		if !domainMatch(e.domain, d) && !domainMatch(d, e.domain) {
+			continue
+		}
+		for _, f := range list {
+			if f.secure && f.name == e.name && pathMatch([]byte(e.path), f.path) {
 				return true
 			}
 		}
@@ -181,10 +199,11 @@ func soonest(t, now time.Time, life time.Duration) time.Time {
 	return t
 }
 
-// control says whether s has octets that no cookie may have (RFC 6265bis s.5.6).
+// control says whether s has octets that no cookie may have (RFC 6265bis s.5.6). A tab it might have, but files are
+// cut at tabs.
 func control(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; c < 0x20 && c != '\t' || c == 0x7f {
+		if c := s[i]; c < 0x20 || c == 0x7f {
 			return true
 		}
 	}
