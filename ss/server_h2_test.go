@@ -393,14 +393,14 @@ func heapNow() int64 {
 // TestLanesRefused: when memory is short no stream is made; those that are there serve on.
 func TestLanesRefused(t *testing.T) {
 	w, p, calls := lanes(t, 2, nil)
-	w.srv.loop.Account().Charge(1 << 40)
+	w.srv.loop.Account().Charge(1 << 30)
 	q := p.ask("GET", "/", "")
 	w.settle()
 	q.want("a request for which there is no stream", "broken")
 	w.accepted[0].h.RequestTxLen(5)
 	w.settle()
 	calls[0].want("the request under way", `200 content-length=5 "hello"`)
-	w.srv.loop.Account().Release(1 << 40)
+	w.srv.loop.Account().Release(1 << 30)
 	w.settle()
 	p.ask("GET", "/", "")
 	w.settle()
