@@ -138,7 +138,7 @@ func TestHelp(t *testing.T) {
 
 func TestUsageErrors(t *testing.T) {
 	good := write(t, "policy.json", `{"s":[{"web":{"server":true,"port":0}},{"get":{"endpoint":"127.0.0.1","port":1}},
-		{"raw":{"server":true,"port":0,"protocol":"raw"}},{"later":{"server":true,"port":0,"protocol":"ws"}}]}`)
+		{"raw":{"server":true,"port":0,"protocol":"raw"}},{"later":{"server":true,"port":0,"protocol":"mqtt","mqtt_topic":"t"}}]}`)
 	bad := write(t, "bad.json", `{"s":[{"web":{"sever":true}}]}`)
 	for _, c := range []struct {
 		args []string
