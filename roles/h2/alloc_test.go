@@ -22,8 +22,7 @@ const warmSettings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\x00\x00\x00\x04\
 // asking is a handler that makes one request and counts what comes.
 type asking struct {
 	m    http.Message
-	body []byte // sent as often as times says
-	left int
+	left int // of the body, still to be sent
 	x    http.Exchange
 	got  int
 	done int
