@@ -19,7 +19,7 @@ func TestEveryH2Server(t *testing.T) {
 				t.Fatal(err)
 			}
 			tab := new(table)
-			if _, err := l.load(tab, 0, seat{c, p}); err != nil {
+			if err := l.load(tab, 0, seat{c, p}); err != nil {
 				t.Fatal(err)
 			}
 			v := tab.Samples[0].Values
