@@ -65,9 +65,9 @@ func TestFlippedBits(t *testing.T) {
 				by := bystander(t, sh)
 				before := runtime.NumGoroutine()
 				broken, unharmed := 0, 0
-				for at, all := 0, 1; at < all; at += step {
+				for at, all := -1, 0; at < all; at += step { // the first spoils nothing, and tells how much there is
 					r := inRole(t, role, sh, &stdtls.Config{MaxVersion: v.v})
-					w := &flipWire{mateWire: r.m.wire().(*mateWire), at: at, bit: 1 << (at % 8)}
+					w := &flipWire{mateWire: r.m.wire().(*mateWire), at: at, bit: 1 << (uint(at) % 8)}
 					c := &stdtls.Config{MaxVersion: v.v, RootCAs: lab().pool(), ServerName: "example.test", Time: wallToday,
 						Certificates: []stdtls.Certificate{example()}}
 					if role == "server" {
@@ -92,6 +92,10 @@ func TestFlippedBits(t *testing.T) {
 						t.Fatalf("byte %d: what went up was not sent: %.40x", at, r.p.got)
 					}
 					switch {
+					case at < 0:
+						if r.p.closed != 0 {
+							t.Errorf("closed although nothing was spoilt: %v", r.p.cause)
+						}
 					case r.p.closed == 0:
 						unharmed++
 					case r.p.cause == nil:
