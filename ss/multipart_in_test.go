@@ -273,3 +273,85 @@ func partsBulk(t *testing.T, proto string, seed uint64) {
 		t.Errorf("%d parts in %d bytes: told %d bytes otherwise than sent", n, body.Len(), got.Len())
 	}
 }
+
+// TestPartsOfRequestsBulk: several uploads at a time, some of them broken, towards streams of which some pause, some answer
+// early and some end in the middle. Those that nobody disturbed are told everything; nothing is held at the end.
+func TestPartsOfRequestsBulk(t *testing.T) {
+	overEach(t, func(t *testing.T, proto string) {
+		seen := make(map[int]int)
+		for seed := range uint64(150) {
+			requestBulk(t, proto, seed, seen)
+			if t.Failed() {
+				t.Fatalf("seed %d", seed)
+			}
+		}
+		for _, status := range []int{0, 200, 400, 403} {
+			if seen[status] < 5 {
+				t.Errorf("answers by status: %v; want some with %d", seen, status)
+			}
+		}
+	})
+}
+
+func requestBulk(t *testing.T, proto string, seed uint64, seen map[int]int) {
+	chance := rand.New(rand.NewPCG(seed, 11))
+	w := newWorld(t, partsDoc, plan{seed: seed, net: sim.Options{ReadMax: 1 + chance.IntN(70000), ShortRead: 0.3, ShortWrite: 0.3}})
+	told := make(map[string]bool)
+	w.serve("srv", func(s *script) {
+		got := story(s, "mime")
+		inner := s.onRx
+		s.when(ss.ServerTxn, func(*ss.Handle) ss.Ret { got.Reset(); return ss.OK })
+		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			inner(h, b, f)
+			if f&ss.RelatedEnd != 0 {
+				told[got.String()] = true
+				h.ServerAck(0)
+				return h.RequestTxLen(0)
+			}
+			switch chance.IntN(60) {
+			case 0:
+				h.Pause()
+				w.net.At(time.Duration(chance.IntN(50))*time.Millisecond, h.Resume)
+			case 1:
+				return []ss.Ret{ss.DisconnectMe, ss.DestroyMe}[chance.IntN(2)]
+			case 2:
+				h.ServerAck(403)
+				return h.RequestTxLen(0)
+			}
+			return ss.OK
+		}
+	})
+	p := w.peer(proto)
+	var calls []*call
+	wants := make(map[*call]string)
+	for range 1 + chance.IntN(4) {
+		var body strings.Builder
+		want := "["
+		for range chance.IntN(4) {
+			content := strings.Repeat("\r\n-", chance.IntN(3)*chance.IntN(10000))
+			fmt.Fprintf(&body, "\r\n--B\r\nContent-Type: t/%d\r\n\r\n%s", len(content), content)
+			want += fmt.Sprintf("(mime=t/%d %q)", len(content), content)
+		}
+		body.WriteString("\r\n--B--\r\n")
+		text := body.String()
+		if chance.IntN(4) == 0 { // a broken one
+			text = text[:chance.IntN(len(text)-8)+1]
+			want = ""
+		}
+		c := p.ask("POST", "/", text, "Content-Type: multipart/x; boundary=B")
+		wants[c] = want + "]"
+		calls = append(calls, c)
+	}
+	w.until(time.Minute, calls...)
+	for i, c := range calls {
+		seen[c.status]++
+		switch {
+		case !c.done:
+			t.Errorf("call %d of %d is not over: %s\n%s", i, len(calls), c.seen(), w.dump())
+		case c.status == 200 && wants[c] == "]":
+			t.Errorf("call %d: %d broken bytes were taken for a whole body", i, len(c.body))
+		case c.status == 200 && !told[wants[c]]:
+			t.Errorf("call %d: the stream was not told all of %d bytes", i, len(c.body))
+		}
+	}
+}
