@@ -25,6 +25,9 @@ request, or on "raw" every connection, is answered with TEXT, with what it broug
 content of a file, which is opened once and has to stay as it is. An echo takes no more than it can send:
 a client that does not read stops being read.
 
+Stream types of "ws", and those of "h1" and "h2" with a "ws_subprotocol", take WebSockets on the same port. An echo
+sends their messages back as they come, text as text and binary as binary; --reply and --file refuse them.
+
 With "protocol": "h2" one port serves HTTP/2 and HTTP/1.1: over TLS as the client chooses (ALPN), in clear
 HTTP/2 to clients that begin with it, as curl does with --http2-prior-knowledge.
 

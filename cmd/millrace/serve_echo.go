@@ -28,6 +28,8 @@ func (e *echo) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 		if !h.RequestBody() {
 			return h.RequestTxLen(0)
 		}
+	case ss.ServerUpgrade:
+		h.ChangeHandlers(&wsEcho{sv: e.sv})
 	case ss.Disconnected, ss.Destroying:
 		e.release()
 	}

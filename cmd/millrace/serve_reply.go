@@ -30,6 +30,8 @@ func (r *reply) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 		if !h.RequestBody() {
 			return r.answer(h)
 		}
+	case ss.ServerUpgrade:
+		h.ServerAck(501) // a WebSocket has no request to answer
 	case ss.Destroying:
 		r.gone = true
 		if !r.reading {

@@ -1,0 +1,82 @@
+package main
+
+import "github.com/millrace/millrace/ss"
+
+// piecesHigh is how many pieces of messages an echo holds before it stops reading: empty messages have no
+// bytes by which they could be bounded.
+const piecesHigh = 1024
+
+// wsEcho sends the messages of a WebSocket back while they come: text as text, binary as binary.
+type wsEcho struct {
+	sv     *service
+	buf    []byte  // nil while there is nothing to send
+	sent   int     // bytes of buf that are out
+	pieces []piece // what buf's bytes from sent on belong to
+}
+
+// piece is a part of a message.
+type piece struct {
+	n int
+	f ss.Flags
+}
+
+func (e *wsEcho) State(_ *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+	if s == ss.Disconnected || s == ss.Destroying {
+		e.release()
+		e.pieces = nil
+	}
+	return ss.OK
+}
+
+func (e *wsEcho) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if e.buf == nil {
+		e.buf = e.sv.take()
+	}
+	if e.sent > 0 && len(e.buf)+len(b) > cap(e.buf) {
+		e.buf, e.sent = e.buf[:copy(e.buf, e.buf[e.sent:])], 0
+	}
+	e.buf = append(e.buf, b...)
+	if last := len(e.pieces) - 1; last >= 0 && e.pieces[last].f&ss.EOM == 0 {
+		e.pieces[last].n += len(b)
+		e.pieces[last].f |= f & ss.EOM
+	} else {
+		e.pieces = append(e.pieces, piece{len(b), f})
+	}
+	if len(e.buf)-e.sent >= echoHigh || len(e.pieces) >= piecesHigh {
+		h.Pause()
+	}
+	return h.RequestTx()
+}
+
+func (e *wsEcho) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.Ret) {
+	if len(e.pieces) == 0 {
+		return 0, 0, ss.TxDontSend
+	}
+	p := &e.pieces[0]
+	n = copy(buf, e.buf[e.sent:e.sent+p.n])
+	e.sent += n
+	f = p.f &^ ss.EOM
+	p.f &^= ss.SOM
+	if p.n -= n; p.n == 0 && p.f&ss.EOM != 0 {
+		f |= ss.EOM
+		e.pieces = e.pieces[:copy(e.pieces, e.pieces[1:])]
+	}
+	if len(e.buf)-e.sent < echoLow && len(e.pieces) < piecesHigh/2 {
+		h.Resume()
+	}
+	// What is left may be the beginning of a message of which all is out that has come.
+	if len(e.pieces) > 0 && (e.pieces[0].n > 0 || e.pieces[0].f&(ss.SOM|ss.EOM) != 0) {
+		h.RequestTx()
+	} else {
+		e.release()
+	}
+	return n, f, ss.OK
+}
+
+// release gives the buffer back.
+func (e *wsEcho) release() {
+	if e.buf != nil {
+		e.sv.give(e.buf)
+		e.buf, e.sent = nil, 0
+	}
+}
