@@ -16,9 +16,9 @@ import (
 var demoCommand = command{
 	name: "demo", brief: "run server and client streams in one process, and show what they did",
 	help: `
-Needs nothing: a built-in policy, a web server that speaks HTTP/2 and HTTP/1.1 and a raw server on ports that
-the system picks, both in clear and over TLS with certificates made for this run, and client streams that use
-them over real loopback sockets, one after the other. Each line shows a stream, what it
+Needs nothing: a built-in policy, a web server that speaks HTTP/2 and HTTP/1.1, one for WebSockets and a raw server on
+ports that the system picks, all in clear and over TLS with certificates made for this run, and client streams that
+use them over real loopback sockets, one after the other. Each line shows a stream, what it
 sent and received, how long it took, and the states that it passed. A stream is ok when states and payload
 are exactly those that belong to it: one finds its port closed, one does not trust its server, and both are
 to say so.
@@ -46,7 +46,7 @@ type demo struct {
 	house *house
 	steps []*step
 	// The servers, as they are reported: in clear and over TLS.
-	web, pipe, tlsWeb, tlsPipe *demoServer
+	web, pipe, talk, tlsWeb, tlsPipe, tlsTalk *demoServer
 
 	traces map[*ss.Handle]*trace
 	order  []*trace // the traces as they began

@@ -9,7 +9,6 @@ import (
 
 	stdtls "crypto/tls"
 
-	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -69,7 +68,7 @@ func (d *demo) lines() []line {
 		l.faults = s.judge(d.late)
 		lines = append(lines, l)
 	}
-	for _, s := range []*demoServer{d.web, d.pipe, d.tlsWeb, d.tlsPipe} {
+	for _, s := range []*demoServer{d.web, d.pipe, d.talk, d.tlsWeb, d.tlsPipe, d.tlsTalk} {
 		saw, faults := s.judge(d, d.dueTo(s))
 		shows := fmt.Sprintf("%s: %s", s.shows, plural(fmt.Sprint(saw.connections), "connection"))
 		if saw.requests > 0 {
@@ -94,7 +93,7 @@ func (d *demo) dueTo(to *demoServer) (w visits) {
 		if !s.reused {
 			w.connections++
 		}
-		if s.trace.of.Policy().Protocol != policy.Raw {
+		if transactional(s.trace.of.Policy()) {
 			w.requests++
 		}
 	}

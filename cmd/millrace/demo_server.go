@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/ss"
 )
@@ -29,16 +30,19 @@ func (d *demo) serve() error {
 	bytes := &service{house: d.house, echo: true}
 	web := func() *demoServer { return &demoServer{shows: "answers by path", hello: hello, large: large} }
 	d.web, d.tlsWeb = web(), web()
-	d.pipe, d.tlsPipe = &demoServer{shows: "sends back what comes"}, &demoServer{shows: "sends back what comes"}
+	back := func() *demoServer { return &demoServer{shows: "sends back what comes"} }
+	d.pipe, d.tlsPipe, d.talk, d.tlsTalk = back(), back(), back(), back()
 	page := func(*ss.Handle) ss.Stream {
 		return &demoWeb{hello: reply{sv: hello}, large: reply{sv: large}, echo: echo{sv: echoes}}
 	}
 	pipe := func(*ss.Handle) ss.Stream { return &echo{sv: bytes} }
+	talk := func(*ss.Handle) ss.Stream { return &echo{sv: echoes} }
 	for _, s := range []struct {
 		*demoServer
 		name   string
 		accept func(*ss.Handle) ss.Stream
-	}{{d.web, "web", page}, {d.pipe, "pipe", pipe}, {d.tlsWeb, "tls_web", page}, {d.tlsPipe, "tls_pipe", pipe}} {
+	}{{d.web, "web", page}, {d.pipe, "pipe", pipe}, {d.tlsWeb, "tls_web", page}, {d.tlsPipe, "tls_pipe", pipe},
+		{d.talk, "talk", talk}, {d.tlsTalk, "tls_talk", talk}} {
 		s.demoServer.name = s.name
 		if err := s.open(d, s.accept); err != nil {
 			return err
@@ -129,6 +133,9 @@ func (s *demoServer) judge(d *demo, due visits) (saw visits, faults []string) {
 		}
 		saw.requests += n
 		want := []ss.State{ss.Creating, ss.Connecting, ss.Connected}
+		if slices.Contains(t.states, ss.ServerUpgrade) {
+			want = append(want, ss.ServerUpgrade)
+		}
 		for range n {
 			want = append(want, ss.ServerTxn)
 		}

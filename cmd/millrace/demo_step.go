@@ -40,6 +40,10 @@ func (d *demo) plan(closed uint16) {
 			receives: bulk, passes: answered, warm: true},
 		{name: "raw echo", shows: "bytes without a protocol, there and back", kind: "tcp", on: d.pipe, sends: bulk,
 			receives: bulk, passes: piped},
+		{name: "WebSocket", shows: "one large message, echoed while it comes", kind: "ws", on: d.talk, sends: bulk,
+			receives: bulk, passes: piped},
+		{name: "ws over HTTP/2", shows: "on a stream of a connection that others may share", kind: "ws_h2", on: d.talk, sends: bulk,
+			receives: bulk, passes: piped},
 		{name: "closed port", shows: "retried as the policy says, then given up, as expected", kind: "get", on: nobody,
 			path: "/", passes: failed, because: "connection refused"},
 		{name: "get over TLS", shows: "the same answer from a server that proves who it is", kind: "tls_get", on: d.tlsWeb, path: "/hello",
@@ -48,6 +52,8 @@ func (d *demo) plan(closed uint16) {
 			passes: answered, tls: true, warm: true},
 		{name: "HTTP/2 over TLS", shows: "agreed on in the handshake", kind: "tls_h2_get", on: d.tlsWeb, path: "/large",
 			receives: large, passes: answered, tls: true, alpn: "h2"},
+		{name: "wss over HTTP/2", shows: "over HTTP/2, over TLS", kind: "wss_h2", on: d.tlsTalk, sends: bulk,
+			receives: bulk, passes: piped, tls: true, alpn: "h2"},
 		{name: "raw over TLS", shows: "bytes in confidence, there and back", kind: "tls_tcp", on: d.tlsPipe, sends: bulk,
 			receives: bulk, passes: piped, tls: true},
 		{name: "raw, resumed", shows: "a new connection by the ticket of the one before", kind: "tls_tcp", on: d.tlsPipe, sends: note,
@@ -127,11 +133,14 @@ func (s *step) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 // Rx compares what comes with what should.
 func (s *step) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
 	s.compare(b)
-	if h.Policy().Protocol == policy.Raw && s.got >= len(s.receives) {
+	if !transactional(h.Policy()) && s.got >= len(s.receives) {
 		return ss.DestroyMe
 	}
 	return ss.OK
 }
+
+// transactional says whether a transaction ends a stream's connection, or the stream does.
+func transactional(p *policy.Stream) bool { return p.Protocol != policy.Raw && p.Protocol != policy.WS }
 
 func (s *step) compare(b []byte) {
 	if left := s.receives[min(s.got, len(s.receives)):]; !bytes.HasPrefix(left, b) {

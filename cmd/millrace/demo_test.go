@@ -12,7 +12,7 @@ func TestDemo(t *testing.T) {
 	r.expect(t, exitOK, "ALL_RETRIES_FAILED", "h1, warm", "h2, warm", "raw server", "2 connections, 8 requests",
 		"h1, TLS 1.3, warm", "h2, TLS 1.3", "raw, TLS 1.3, resumed", "h2 server, TLS", "2 connections, 3 requests")
 	lines := strings.Split(strings.TrimSpace(r.out), "\n")
-	if got, want := lines[len(lines)-1], "demo: 20 streams ok, 0 failed"; got != want {
+	if got, want := lines[len(lines)-1], "demo: 25 streams ok, 0 failed"; got != want {
 		t.Errorf("the last line is %q, want %q", got, want)
 	}
 	if took := time.Since(began); took > 10*time.Second {
