@@ -49,7 +49,7 @@ func TestBuiltInPolicies(t *testing.T) {
 		name  string
 		doc   []byte
 		types int
-	}{{"demo.json", demo, 13}, {"url.json", urlPolicy, 5}} {
+	}{{"demo.json", demo, 18}, {"url.json", urlPolicy, 5}} {
 		r := run("policy", "check", write(t, c.name, string(c.doc)))
 		if want := fmt.Sprintf(": ok, %d stream types\n", c.types); r.status != exitOK || !strings.HasSuffix(r.out, want) {
 			t.Errorf("%s: status %d and %q, want 0 and nothing but ok", c.name, r.status, r.out)
