@@ -30,7 +30,8 @@ With --http2 a URL is fetched over HTTP/2: https if the server agrees to it (ALP
 by prior knowledge, so that a server without HTTP/2 is unreachable. --http2-prior-knowledge is the same. A policy says
 "protocol": "h2".
 
-An HTTP stream ends with its transaction. A raw one ends when the peer closes, or with --bytes or --send. Retries
+An HTTP stream ends with its transaction. A raw one, or a WebSocket, to which --data is one message, ends when the
+peer closes, or with --bytes or --send. Retries
 are the policy's business; payload that came before a failure is not taken back.
 
 --data gives payload: TEXT, @FILE, or @- for standard input, which cannot be repeated on a retry.
@@ -89,8 +90,8 @@ func runFetch(a *app, c *command, args []string) int {
 	f.Var(&o.metadata, "m", "set metadata, as in `name=value`; may be repeated")
 	f.StringVar(&o.data, "data", "", "`payload` to send: text, @file, or @- for standard input")
 	f.StringVar(&o.out, "o", "", "write the payload to this `file` instead of standard output")
-	f.Int64Var(&o.bytes, "bytes", 0, "raw: end after this many bytes of payload")
-	f.BoolVar(&o.sendOnly, "send", false, "raw: end when the payload is sent")
+	f.Int64Var(&o.bytes, "bytes", 0, "raw and ws: end after this many bytes of payload")
+	f.BoolVar(&o.sendOnly, "send", false, "raw and ws: end when the payload is sent")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, retries included; default the policy's timeout_ms")
 	f.BoolVar(&o.verbose, "v", false, "log the states of the stream")
 	rest, status, ok := a.parse(c, f, args, len(args))
@@ -112,7 +113,7 @@ func runFetch(a *app, c *command, args []string) int {
 		s := p.Stream(o.stream)
 		switch {
 		case up.size >= 0:
-		case s != nil && s.Protocol != policy.Raw && !takesUnknown(s.HTTP.Method):
+		case s != nil && transactional(s) && !takesUnknown(s.HTTP.Method):
 			return a.fail(exitUsage, "fetch: %s cannot take payload of unknown length: put it into a file", s.HTTP.Method)
 		case len(o.targets) > 1:
 			return a.fail(exitUsage, "fetch: what can be read only once cannot be sent to several URLs: put it into a file")

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles/ws"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -61,7 +61,7 @@ type fetcher struct {
 
 // State ends the fetch when the stream has come to an end, and prepares each attempt.
 func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
-	raw := h.Policy().Protocol == policy.Raw
+	raw := !transactional(h.Policy())
 	switch s {
 	case ss.Creating:
 		return f.prepare(h)
@@ -85,7 +85,7 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		switch {
 		case f.verdict != verdictNone:
 			return f.end(h, f.verdict, f.why)
-		case raw && n.Cause == nil && (f.o.bytes == 0 || f.got >= f.o.bytes) && (!f.o.hasData || f.up.complete()):
+		case raw && orderly(n.Cause) && (f.o.bytes == 0 || f.got >= f.o.bytes) && (!f.o.hasData || f.up.complete()):
 			return f.end(h, verdictDone, nil)
 		}
 		return f.end(h, verdictCut, n.Cause)
@@ -100,6 +100,15 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		f.q.over(f)
 	}
 	return ss.OK
+}
+
+// orderly says whether a connection ended as it should: a WebSocket's peer may say that it has done.
+func orderly(cause error) bool {
+	var bye *ss.CloseError
+	if errors.As(cause, &bye) {
+		return bye.Code == ws.Normal || bye.Code == ws.GoingAway || bye.Code == ws.NoCode
+	}
+	return cause == nil
 }
 
 // prepare sets the metadata of the command line.
@@ -143,7 +152,7 @@ func (f *fetcher) end(h *ss.Handle, v verdict, why error) ss.Ret {
 
 // Rx passes payload on to the output.
 func (f *fetcher) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
-	if want := f.o.bytes; want > 0 && h.Policy().Protocol == policy.Raw {
+	if want := f.o.bytes; want > 0 && !transactional(h.Policy()) {
 		b = b[:min(int64(len(b)), want-f.got)]
 		if f.got+int64(len(b)) == want {
 			f.verdict = verdictDone
@@ -165,7 +174,7 @@ func (f *fetcher) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret)
 		return 0, 0, f.end(h, verdictDone, nil)
 	}
 	n, flags, r := f.up.fill(buf)
-	if flags&ss.EOM != 0 && f.o.sendOnly && h.Policy().Protocol == policy.Raw {
+	if flags&ss.EOM != 0 && f.o.sendOnly && !transactional(h.Policy()) {
 		f.sent = true
 		h.RequestTx() // what this call gives is committed by the next
 	}

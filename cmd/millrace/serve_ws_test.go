@@ -138,6 +138,21 @@ func TestServeEchoesWebSockets(t *testing.T) {
 	}
 }
 
+// TestFetchWebSocket: a message there and back by the tools alone, and what a peer that says goodbye means.
+func TestFetchWebSocket(t *testing.T) {
+	s := serve(t, "--policy", write(t, "p.json", wsServePolicy), "--stream", "pure", "--echo")
+	_, port, err := net.SplitHostPort(s.at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := write(t, "c.json", fmt.Sprintf(`{"s":[{"c":{"endpoint":"127.0.0.1","port":%s,"protocol":"ws","opportunistic":true}}]}`, port))
+	r := run("fetch", "--policy", doc, "--stream", "c", "--data", "hello", "--bytes", "5")
+	if r.status != exitOK || r.out != "hello" {
+		t.Errorf("status %d, %q, %s; want hello", r.status, r.out, r.err)
+	}
+	run("fetch", "--policy", doc, "--stream", "c", "--data", "hello", "--send").expect(t, exitOK)
+}
+
 // TestServeReplyRefusesWebSockets: what is to answer requests does not take them.
 func TestServeReplyRefusesWebSockets(t *testing.T) {
 	s := serve(t, "--policy", write(t, "p.json", wsServePolicy), "--stream", "pure", "--reply", "x")
