@@ -2,6 +2,7 @@ package h2
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -58,11 +59,25 @@ func (r *recorder) Head(x http.Exchange, m *http.Message) {
 func (r *recorder) Body(x http.Exchange, b []byte) {
 	r.got += len(b)
 	if !r.quiet {
-		r.say("body %q", b)
+		r.say("body %s", quoted(b))
 	}
 	if r.onBody != nil {
 		r.onBody(x, b)
 	}
+}
+
+// quoted quotes octets one by one, so that the quotes of pieces add up to that of the whole.
+func quoted(b []byte) string {
+	q := []byte{'"'}
+	for _, c := range b {
+		if c < 0x80 {
+			one := strconv.Quote(string(rune(c)))
+			q = append(q, one[1:len(one)-1]...)
+		} else {
+			q = fmt.Appendf(q, `\x%02x`, c)
+		}
+	}
+	return string(append(q, '"'))
 }
 
 func (r *recorder) End(x http.Exchange, t []http.Field) {
