@@ -50,12 +50,26 @@ func TestPanic(t *testing.T) {
 		}
 		stories = append(stories, story{"UNREACHABLE", proto, false, true}, story{"ALL_RETRIES_FAILED", proto, false, true})
 	}
+	for _, proto := range []string{"ws", "ws over h2"} {
+		for _, where := range []string{"POLL", "CONNECTING", "CONNECTED", "rx", "tx", "DISCONNECTED", "DESTROYING", "TIMEOUT", "EVENT_WAIT_CANCELLED"} {
+			stories = append(stories, story{where, proto, false, false})
+		}
+		for _, where := range []string{"CREATING", "CONNECTING", "CONNECTED", "SERVER_UPGRADE", "rx", "tx", "DISCONNECTED", "DESTROYING"} {
+			stories = append(stories, story{where, proto, true, false})
+		}
+	}
 	stories = append(stories, story{"QOS_ACK_REMOTE", "h1", false, false}, story{"SERVER_TXN", "h1", true, false})
 	for _, c := range stories {
 		t.Run(fmt.Sprintf("%s %s server=%v", c.proto, c.where, c.server), func(t *testing.T) {
-			srv := map[string]string{"raw": rawServer, "h1": h1Server}[c.proto]
-			keys := map[string]string{"raw": "", "h1": `"http_method":"POST",`}[c.proto]
-			w := newWorld(t, clientDoc(keys+`"opportunistic":true,"retry":"none","protocol":"`+c.proto+`"`, srv), plan{})
+			const wsServer = `,{"srv":{"server":true,"port":80,"protocol":"h2","ws_subprotocol":"chat"}}`
+			srv := map[string]string{"raw": rawServer, "h1": h1Server, "ws": wsServer, "ws over h2": wsServer}[c.proto]
+			keys := map[string]string{
+				"raw":        `"protocol":"raw"`,
+				"h1":         `"protocol":"h1","http_method":"POST"`,
+				"ws":         `"protocol":"ws"`,
+				"ws over h2": `"protocol":"ws","ws_over_h2":true`,
+			}[c.proto]
+			w := newWorld(t, clientDoc(keys+`,"opportunistic":true,"retry":"none"`, srv), plan{})
 			name, on := "stream c", w.cli
 			if c.server {
 				name, on = "stream srv", w.srv

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/roles/ws"
 	"github.com/millrace/millrace/sim"
 	"github.com/millrace/millrace/ss"
 )
@@ -13,9 +14,20 @@ import (
 const reentryDoc = `{"retry":[{"r":{"backoff":[300],"conceal":1,"jitterpc":0}}],"s":[
 	{"raw":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"r","metadata":[{"m":""}]}},
 	{"h1":{"endpoint":"10.0.0.2","port":81,"protocol":"h1","http_method":"POST","retry":"r","metadata":[{"m":"x-m:"}]}},
+	{"ws":{"endpoint":"10.0.0.2","port":83,"protocol":"ws","retry":"r","metadata":[{"m":"x-m:"}]}},
+	{"ws over h2":{"endpoint":"10.0.0.2","port":84,"protocol":"ws","ws_over_h2":true,"retry":"r","metadata":[{"m":"x-m:"}]}},
+	{"wire":{"endpoint":"10.0.0.2","port":85,"protocol":"raw","retry":"r","metadata":[{"m":""}]}},
 	{"nobody":{"endpoint":"10.0.0.2","port":82,"protocol":"h1","retry":"r","metadata":[{"m":""}]}},
 	{"raw server":{"server":true,"port":80,"protocol":"raw","metadata":[{"m":""}]}},
-	{"h1 server":{"server":true,"port":81,"protocol":"h1","metadata":[{"m":"x-m:"}]}}]}`
+	{"h1 server":{"server":true,"port":81,"protocol":"h1","metadata":[{"m":"x-m:"}]}},
+	{"ws server":{"server":true,"port":83,"protocol":"ws","metadata":[{"m":"x-m:"}]}},
+	{"ws over h2 server":{"server":true,"port":84,"protocol":"h2","ws_subprotocol":"chat","metadata":[{"m":"x-m:"}]}},
+	{"wire server":{"server":true,"port":85,"protocol":"h2","ws_subprotocol":"chat","metadata":[{"m":"x-m:"}]}}]}`
+
+// wireSays is what a client of streams "wire" says: a request, one to become a WebSocket, and a text.
+const wireSays = "GET / HTTP/1.1\r\nHost: h\r\n\r\n" +
+	"GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x84\x00\x00\x00\x00ping"
 
 // trap is what one callback does, the first time that it is called.
 type trap struct {
@@ -38,6 +50,8 @@ type actor struct {
 	c      *cast
 	role   string
 	raw    bool
+	says   string // by each Tx
+	first  bool   // when the connection stands
 	client bool
 	again  int
 	dead   bool
@@ -58,11 +72,13 @@ func (a *actor) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	r := a.spring(h, short(s))
 	switch s {
 	case ss.Connected:
-		if a.client && a.raw {
+		if a.client && a.first {
 			h.RequestTx()
 		}
 	case ss.ServerTxn:
-		h.ServerAck(0)
+		if h.ServerAck(0); !h.RequestBody() {
+			h.RequestTx()
+		}
 	case ss.Disconnected:
 		if a.again++; a.client && a.again == 1 {
 			h.RequestTx()
@@ -86,7 +102,7 @@ func (a *actor) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 	if r := a.spring(h, "tx"); r != ss.OK {
 		return 0, 0, r
 	}
-	return copy(buf, "ping"), ss.SOM | ss.EOM, ss.OK
+	return copy(buf, a.says), ss.SOM | ss.EOM, ss.OK
 }
 
 func newCast(t testing.TB, proto string, tr *trap) *cast {
@@ -99,15 +115,22 @@ func newCast(t testing.TB, proto string, tr *trap) *cast {
 
 // start creates a stream in a role; then is run when the server stands.
 func (c *cast) start(role, streamType string, then func()) {
-	raw := streamType[:2] == "ra"
+	like := actor{c: c, role: role, says: "ping", raw: streamType[:2] == "ra", first: streamType[:1] != "h"}
+	if streamType == "wire" {
+		like.says, like.raw = wireSays, true
+	}
 	h, err := c.cli.rt.Create(ss.Info{StreamType: streamType, New: func(h *ss.Handle) ss.Stream {
 		if h.Server() == nil {
 			c.handles[role] = h
-			return &actor{c: c, role: role, raw: raw, client: !h.Policy().Server}
+			a := like
+			a.client = !h.Policy().Server
+			return &a
 		}
 		c.handles["accepted"] = h
 		c.accepted[h] = true
-		return &actor{c: c, role: "accepted", raw: raw}
+		a := like
+		a.role = "accepted"
+		return &a
 	}})
 	if err == nil {
 		h.StartTimeout(200 * time.Millisecond)
@@ -172,6 +195,8 @@ var deeds = []struct {
 	{"CancelTimeout", func(_ *cast, h *ss.Handle) { h.StartTimeout(time.Hour); h.CancelTimeout() }},
 	{"SetMetadata", func(_ *cast, h *ss.Handle) { h.SetMetadataString("m", "value") }},
 	{"ServerAck", func(_ *cast, h *ss.Handle) { h.ServerAck(204) }},
+	{"ServerAck of a refusal", func(_ *cast, h *ss.Handle) { h.ServerAck(403) }},
+	{"ServerAck and Disconnect", func(_ *cast, h *ss.Handle) { h.ServerAck(200); h.RequestTx(); h.Disconnect() }},
 	{"ServerAck of nonsense", func(_ *cast, h *ss.Handle) { h.ServerAck(7) }},
 	{"Destroy and everything else", func(_ *cast, h *ss.Handle) {
 		h.Destroy()
@@ -200,6 +225,15 @@ var deeds = []struct {
 	}},
 	{"Close the runtime", func(c *cast, _ *ss.Handle) { c.cli.rt.Close() }},
 	{"Drain the runtime", func(c *cast, _ *ss.Handle) { c.cli.rt.Drain(func() {}) }},
+	{"DisconnectWith", func(_ *cast, h *ss.Handle) { h.DisconnectWith(4000, "enough") }},
+	{"DisconnectWith nonsense", func(_ *cast, h *ss.Handle) { h.DisconnectWith(1006, "\xff") }},
+	{"DisconnectWith, RequestTx and Resume", func(_ *cast, h *ss.Handle) {
+		h.Pause()
+		h.DisconnectWith(ws.NoCode, "")
+		h.RequestTx()
+		h.Resume()
+		h.DisconnectWith(4001, "again")
+	}},
 	{"CancelWait", func(c *cast, _ *ss.Handle) { c.cli.rt.CancelWait() }},
 }
 
@@ -213,6 +247,11 @@ var kinds = []struct {
 	{"raw", "listener", []string{"CREATING", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DESTROYING"}},
 	{"h1", "first", []string{"CREATING", "POLL", "CONNECTING", "tx", "CONNECTED", "rx", "QOS_ACK_REMOTE", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
 	{"h1", "accepted", []string{"CREATING", "CONNECTING", "CONNECTED", "SERVER_TXN", "rx", "tx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
+	{"ws", "first", []string{"CREATING", "POLL", "CONNECTING", "CONNECTED", "tx", "rx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
+	{"ws", "accepted", []string{"CREATING", "CONNECTING", "CONNECTED", "SERVER_UPGRADE", "rx", "tx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
+	{"ws over h2", "first", []string{"CREATING", "POLL", "CONNECTING", "CONNECTED", "tx", "rx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
+	{"ws over h2", "accepted", []string{"CREATING", "CONNECTING", "CONNECTED", "SERVER_UPGRADE", "rx", "tx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
+	{"wire", "accepted", []string{"CREATING", "CONNECTING", "CONNECTED", "SERVER_TXN", "SERVER_UPGRADE", "rx", "tx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
 	{"h1", "nobody", []string{"UNREACHABLE", "ALL_RETRIES_FAILED", "POLL", "TIMEOUT"}},
 }
 

@@ -160,6 +160,9 @@ func (u *upgrading) Done(x http.Exchange, cause error) {
 	}
 }
 
+// Label names the stream in reports.
+func (s *acceptedWS) Label() string { return s.base.Label() }
+
 // wsOpened implements wsOwner.
 func (s *acceptedWS) wsOpened() {}
 

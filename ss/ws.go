@@ -35,6 +35,8 @@ type wsPipe struct {
 
 // wsOwner is told what becomes of a wsPipe.
 type wsOwner interface {
+	// Label names the stream, or what it was, in reports.
+	Label() string
 	// wsOpened says that messages can flow.
 	wsOpened()
 	// wsClosed says that the connection is over.
@@ -55,10 +57,10 @@ func (p *wsPipe) start(h *Handle, o wsOwner, init func(cfg *ws.Config, t *wsTalk
 	}
 }
 
-// Label names the stream in reports.
+// Label names the stream in reports: a connection that its stream has let go is still known by where it came from.
 func (t *wsTalk) Label() string {
 	if t.h == nil {
-		return "websocket that is being closed"
+		return t.owner.Label()
 	}
 	return t.h.Label()
 }
