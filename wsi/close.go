@@ -22,7 +22,8 @@ func (w *Wsi) Close(mode roles.CloseMode, cause error) {
 		return
 	}
 	w.flags |= closing
-	w.mode, w.cause = mode, cause
+	w.mode = mode
+	w.blame(cause)
 	w.queueClose()
 }
 
@@ -67,7 +68,7 @@ func (w *Wsi) finish(now time.Duration) {
 			w.net.Counters.ConnectFailed++
 		}
 		w.net.ending = w
-		u.Closed(w.cause)
+		u.Closed(w.blamed())
 		w.net.ending = nil
 	}
 	if w.mode != roles.Graceful || w.phase < phaseOpening || w.flags&outBroken != 0 {
@@ -85,9 +86,9 @@ func (w *Wsi) finish(now time.Duration) {
 
 // linger gives the peer time from now.
 func (w *Wsi) linger(now time.Duration) {
-	w.deadline = 0
+	w.clock = 0
 	if w.times.Linger > 0 {
-		w.deadline = now + w.times.Linger
+		w.clock = now + w.times.Linger
 	}
 	w.rearm()
 }
@@ -102,7 +103,7 @@ func (w *Wsi) lingered(now time.Duration) bool {
 			w.kick()
 		}
 	}
-	return w.phase != phaseClosed && w.deadline != 0 && w.deadline <= now
+	return w.phase != phaseClosed && w.clock != 0 && w.clock <= now
 }
 
 // drain sends what is left, ends our direction, and reads until the peer ends its own; then the

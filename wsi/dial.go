@@ -65,7 +65,7 @@ func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
 	w.phase = phaseResolving
 	if w.times.Connect > 0 {
 		// The loop's time is that of its last turn, which may be long ago for who calls between turns.
-		w.deadline = n.sys.Now() + w.times.Connect
+		w.clock = n.sys.Now() + w.times.Connect
 	}
 	switch a, err := netip.ParseAddr(t.Host); {
 	case t.Path != "":
@@ -76,8 +76,8 @@ func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
 		d.trace.resolved(n, []netip.Addr{a}, nil)
 		d.next()
 	default:
-		if w.deadline != 0 {
-			n.loop.Arm(&w.timer, w.deadline, w)
+		if w.clock != 0 {
+			n.loop.Arm(&w.timer, w.clock, w)
 		}
 		if stop := n.resolver.Resolve(t.Host, d.resolved); !d.answered {
 			d.stop = stop
@@ -126,8 +126,8 @@ func (d *dial) next() {
 		n.loop.Newcomer(&w.src, true)
 		n.open++
 		w.phase = phaseConnecting
-		if now := n.sys.Now(); w.deadline != 0 {
-			share := (w.deadline - now) / time.Duration(len(d.addrs)+1)
+		if now := n.sys.Now(); w.clock != 0 {
+			share := (w.clock - now) / time.Duration(len(d.addrs)+1)
 			n.loop.Arm(&w.timer, now+share, w)
 		}
 		return
@@ -163,11 +163,10 @@ func (w *Wsi) connected(now time.Duration) bool {
 
 // opened begins the life of a connection that stands. The Upper hears of it when it is served.
 func (w *Wsi) opened(now time.Duration) {
-	w.phase, w.deadline = phaseOpening, 0
+	w.phase, w.clock = phaseOpening, 0
 	if w.times.Establish > 0 {
-		w.deadline = now + w.times.Establish
+		w.clock = now + w.times.Establish
 	}
-	w.active = now
 	w.flags |= wrReady | unopened
 }
 

@@ -110,7 +110,7 @@ func (w *Wsi) read(in []byte) []byte {
 func (w *Wsi) broken(op string, e syscall.Errno) {
 	w.net.Counters.Resets++
 	w.flags |= ended
-	cause := w.cause
+	cause := w.blamed()
 	if cause == nil {
 		cause = &Error{Op: op, Wsi: w.Label(), Err: e}
 	}

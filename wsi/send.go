@@ -98,7 +98,7 @@ func (w *Wsi) write(p []byte) int {
 			w.flags |= torn
 		}
 		if w.cause == nil {
-			w.cause = &Error{Op: "write", Wsi: w.Label(), Err: e}
+			w.blame(&Error{Op: "write", Wsi: w.Label(), Err: e})
 		}
 		n.loop.Kick(&w.src)
 		return 0

@@ -52,8 +52,8 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 	}
 	w.flags &^= serving
 	w.net.out.owner = nil
-	if w.bytesIn+w.bytesOut != before {
-		w.active = now
+	if w.phase == phaseOpen && w.bytesIn+w.bytesOut != before {
+		w.clock = now
 	}
 	if w.flags&closing == 0 {
 		w.rearm()
@@ -133,7 +133,7 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 	w.park(in)
 	if w.flags&(outBroken|closing) == outBroken && w.lost(again) {
 		n.Counters.Resets++
-		w.Close(roles.Immediate, w.cause)
+		w.Close(roles.Immediate, w.blamed())
 	}
 	return again
 }

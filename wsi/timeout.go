@@ -6,12 +6,20 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
+// deadline is when the present phase is over, whatever moves; 0 for never.
+func (w *Wsi) deadline() time.Duration {
+	if w.phase == phaseOpen {
+		return 0
+	}
+	return w.clock
+}
+
 // idleDeadline is when Timeouts.Idle runs out, 0 for never.
 func (w *Wsi) idleDeadline() time.Duration {
 	if w.phase != phaseOpen || w.times.Idle <= 0 {
 		return 0
 	}
-	return w.active + w.times.Idle
+	return w.clock + w.times.Idle
 }
 
 // rearm sets the one timer to the least of the deadlines. Before the connection stands the timer is the
@@ -20,7 +28,7 @@ func (w *Wsi) rearm() {
 	if w.phase < phaseOpening || w.phase == phaseClosed {
 		return
 	}
-	at := w.deadline
+	at := w.deadline()
 	if d := w.idleDeadline(); d != 0 && (at == 0 || d < at) {
 		at = d
 	}
@@ -53,7 +61,7 @@ func (w *Wsi) Expired(now time.Duration) {
 	case phaseResolving, phaseConnecting:
 		switch {
 		case w.flags&closing != 0:
-		case w.deadline != 0 && w.deadline <= now:
+		case w.clock != 0 && w.clock <= now:
 			w.net.Counters.TimedOut++
 			w.dialTimedOut()
 		default: // one address has used its share
@@ -64,7 +72,7 @@ func (w *Wsi) Expired(now time.Duration) {
 		if w.flags&closing != 0 {
 			return
 		}
-		if w.deadline != 0 && w.deadline <= now {
+		if d := w.deadline(); d != 0 && d <= now {
 			w.timedOut("establish", roles.Immediate)
 			return
 		}

@@ -59,14 +59,32 @@ type Wsi struct {
 	in       *buffer       // input that upper left
 	out      *buffer       // output that the socket refused
 	dial     *dial         // nil once connected, and for accepted connections
-	deadline time.Duration // of the present phase, 0 for none
-	active   time.Duration // when a byte last moved
+	clock    time.Duration // phaseOpen: when a byte last moved; else the deadline of the phase, 0 for none
 	bytesIn  uint64
 	bytesOut uint64
-	cause    error
+	cause    *reason // of its end; nil as long as nothing is wrong
 	flags    flags
 	phase    phase
 	mode     roles.CloseMode
+}
+
+// reason is why a connection ends, out of the way of those that do not.
+type reason struct{ err error }
+
+// blame makes err, unless it is nil, the cause of the connection's end, in place of an earlier one.
+func (w *Wsi) blame(err error) {
+	w.cause = nil
+	if err != nil {
+		w.cause = &reason{err}
+	}
+}
+
+// blamed is the cause of the connection's end, nil without one.
+func (w *Wsi) blamed() error {
+	if w.cause == nil {
+		return nil
+	}
+	return w.cause.err
 }
 
 // Net is what the connection shares with others.
@@ -137,8 +155,7 @@ func (w *Wsi) IsClosed() bool { return w.phase == phaseClosed }
 func (w *Wsi) Established() {
 	if w.phase == phaseOpening {
 		w.net.loop.Newcomer(&w.src, false)
-		w.phase, w.deadline = phaseOpen, 0
-		w.active = w.net.loop.Now()
+		w.phase, w.clock = phaseOpen, w.net.loop.Now()
 		if w.flags&serving == 0 {
 			w.rearm()
 		}
