@@ -145,7 +145,7 @@ func (o *onward) attempt(poll bool) {
 	h := o.h
 	r := h.rt
 	r.loop.Disarm(&o.timer)
-	if poll && h.last != Poll {
+	if poll && State(h.last) != Poll {
 		h.tell(Poll, Notice{})
 		if h.flags&doomed != 0 {
 			o.phase = phaseIdle

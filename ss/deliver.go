@@ -8,7 +8,7 @@ func (h *Handle) tell(s State, n Notice) {
 	if h.flags&destroyed != 0 || h.flags&wantDestroy != 0 && s != Disconnected && s != Destroying && s != Creating {
 		return
 	}
-	if s == ServerTxn && h.last == Timeout {
+	if s == ServerTxn && State(h.last) == Timeout {
 		// The reference has no step from TIMEOUT to SERVER_TXN; by way of CONNECTED it has.
 		h.tell(Connected, Notice{})
 		if h.flags&doomed != 0 {
@@ -16,7 +16,7 @@ func (h *Handle) tell(s State, n Notice) {
 		}
 	}
 	if !h.legal(s) {
-		err := &IllegalMove{Stream: h.Label(), From: h.life, To: s}
+		err := &IllegalMove{Stream: h.Label(), From: h.Life(), To: s}
 		r.Counters.Illegal++
 		if r.cfg.PanicOnIllegal {
 			panic(err)
@@ -25,10 +25,10 @@ func (h *Handle) tell(s State, n Notice) {
 		return
 	}
 	if s < UserBase && isMove.has(s) {
-		h.life = s
+		h.life = known(s)
 	}
 	if !passes(s) {
-		h.last = s
+		h.last = known(s)
 	}
 	if r.cfg.Observe != nil {
 		r.cfg.Observe(h, s, n)
@@ -50,10 +50,10 @@ func (h *Handle) legal(s State) bool {
 		if !lifeMoves[h.life].has(s) {
 			return false
 		}
-	case !eventAt[s].has(h.life):
+	case !eventAt[s].has(h.Life()):
 		return false
 	}
-	return LegalInReference(h.last, s)
+	return LegalInReference(State(h.last), s)
 }
 
 // answer notes what a callback's answer asks for.

@@ -11,7 +11,7 @@ func (r *Runtime) Dump(w io.Writer) {
 	fmt.Fprintf(w, "%d streams, %d connections, %d warm, %d bytes held, account %d bytes (%v)\n",
 		r.table.live, r.net.Open(), r.pool.warm.n, r.net.Held(), r.loop.Account().Used(), r.loop.Account().Level())
 	r.table.each(func(h *Handle) {
-		fmt.Fprintf(w, "%5d %-20s %-28v %s%s\n", h.slot, h.kind.pol.Name, h.life, h.be.describe(h), h.wishes())
+		fmt.Fprintf(w, "%5d %-20s %-28v %s%s\n", h.slot, h.kind.pol.Name, h.Life(), h.be.describe(h), h.wishes())
 	})
 }
 

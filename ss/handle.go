@@ -37,8 +37,8 @@ type Handle struct {
 	slot    int32 // in the runtime's table
 	ordinal uint32
 	flags   handleFlags
-	life    State // the last move
-	last    State // the last state that the reference's table knows of
+	life    known // the last move
+	last    known // the last state that the reference's table knows of
 }
 
 type handleFlags uint32
@@ -177,7 +177,7 @@ func (h *Handle) Policy() *policy.Stream { return h.kind.pol }
 func (h *Handle) Runtime() *Runtime { return h.rt }
 
 // Life is the last move of the stream's life: one of the states that Transitions lists.
-func (h *Handle) Life() State { return h.life }
+func (h *Handle) Life() State { return State(h.life) }
 
 // Connect begins a connection, unless there is one or one is under way: CONNECTING follows. All the
 // retries that the policy conceals are available again. On servers and accepted streams it does
@@ -274,7 +274,7 @@ func (h *Handle) endWith(cause error) {
 	h.be.release(h)
 	h.CancelTimeout()
 	h.flags |= wantDestroy
-	if h.life == Connected || h.life == Connecting && h.accepted() {
+	if h.Life() == Connected || h.Life() == Connecting && h.accepted() {
 		h.tell(Disconnected, Notice{Cause: cause})
 	}
 	h.tell(Destroying, Notice{})

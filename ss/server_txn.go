@@ -90,7 +90,7 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 // begin takes the stream to SERVER_TXN.
 func (t *transaction) begin(m *http.Message) {
 	h := &t.h
-	if h.life != Connected {
+	if h.Life() != Connected {
 		h.be.(acceptor).wsi().Established()
 		h.tell(Connected, Notice{})
 		if h.flags&doomed != 0 {

@@ -61,9 +61,9 @@ func (t *transaction) announce(m *http.Message) {
 	h := &t.h
 	steps := []State{Connected, ServerUpgrade}
 	switch {
-	case h.life != Connected:
+	case h.Life() != Connected:
 		h.be.(acceptor).wsi().Established()
-	case h.last == Connected:
+	case State(h.last) == Connected:
 		steps = steps[1:]
 	default:
 		steps = []State{Disconnected, Connecting, Connected, ServerUpgrade}

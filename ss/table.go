@@ -50,6 +50,9 @@ var events = map[State][]State{
 // maxState is one more than the largest State below UserBase.
 const maxState = SinkPart + 1
 
+// known is a State below maxState. A handle has two of them, and there are many handles.
+type known uint8
+
 // stateSet is a set of States below maxState, by number.
 type stateSet uint32
 
