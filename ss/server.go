@@ -72,39 +72,34 @@ func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
 		a := new(acceptedRaw)
 		return &a.w, a.init(s, &a.w)
 	case s.secure != nil:
-		a := new(acceptedHTTPS)
+		a, u := new(acceptedTLS), new(acceptedHTTP)
 		a.s.InitServer(s.secure, &a.w)
-		a.init(s, &a.s)
-		a.s.SetChooser(a.choose)
+		u.init(s, &a.h, &a.s)
+		a.s.SetChooser(u.choose)
 		return &a.w, &a.s
 	case protocol == policy.H2:
-		a := new(sniffedHTTP)
-		a.init(s, &a.w)
-		return &a.w, a
+		a, u := new(accepted), new(sniffedHTTP)
+		u.init(s, &a.h, &a.w)
+		return &a.w, u
 	}
-	a := new(acceptedHTTP)
-	return &a.w, a.init(s, &a.w)
+	a, u := new(accepted), new(acceptedHTTP)
+	u.init(s, &a.h, &a.w)
+	return &a.w, u
 }
-
-// acceptedHTTPS and acceptedRawTLS are accepted streams with the session that lies under them.
-type (
-	acceptedHTTPS struct {
-		acceptedHTTP
-		s tls.Session
-	}
-	acceptedRawTLS struct {
-		acceptedRaw
-		s tls.Session
-	}
-)
 
 // choose is what a connection over TLS speaks: see tls.Session.SetChooser. A client that names nothing is one of
 // HTTP/1.1 (RFC 9113 s.3.2).
-func (a *acceptedHTTPS) choose(alpn string) roles.Upper {
+func (a *acceptedHTTP) choose(alpn string) roles.Upper {
 	if alpn == "h2" {
 		return a.speakH2()
 	}
-	return &a.acceptedHTTP
+	return a
+}
+
+// acceptedRawTLS is an accepted raw stream with the session that lies under it.
+type acceptedRawTLS struct {
+	acceptedRaw
+	s tls.Session
 }
 
 func (s *server) connect(*Handle, bool) Ret         { return OK }

@@ -17,7 +17,7 @@ import (
 type acceptedH2 struct {
 	h2.Server
 	place place
-	base  *acceptedHTTP // has the connection's Wsi, and its first lane
+	first lane          // of the stream that the connection began with
 	idle  []*lane       // the latest to have been used is the next
 	least int           // fewest idle since the last look
 	look  time.Duration // when lanes that are too many are looked for; 0: there are none
@@ -27,6 +27,12 @@ type acceptedH2 struct {
 
 // lane is one of the streams of an HTTP/2 connection, and the backend of that stream.
 type lane struct{ transaction }
+
+// addedLane is a lane that is not the first of its connection.
+type addedLane struct {
+	lane
+	h Handle
+}
 
 var (
 	_ roles.Upper = (*acceptedH2)(nil)
@@ -46,12 +52,12 @@ const (
 // speakH2 makes a, which has had no request yet, a connection of HTTP/2.
 func (a *acceptedHTTP) speakH2() *acceptedH2 {
 	s := a.parent()
-	c := &acceptedH2{base: a}
+	c := new(acceptedH2)
 	c.place = place{s, c}
+	c.first.h, c.first.at = a.h, &c.place
 	c.Server.Init(s.h.rt.h2, a.Lower(), c)
-	a.at = &c.place
 	if a.h.be != nil {
-		a.h.be = &a.lane
+		a.h.be = &c.first
 	}
 	if c.next = s.h2; c.next != nil {
 		c.next.prev = c
@@ -66,13 +72,13 @@ func (c *acceptedH2) Label() string { return c.place.server.h.Label() }
 // Opened is roles.Upper's. The connection has a stream before its first request, as on HTTP/1.1.
 func (c *acceptedH2) Opened(now time.Duration) {
 	c.Server.Opened(now)
-	a := c.base
-	a.w.Established()
-	if s := c.place.server; a.h.be == nil && (s.over() || !s.greet(&a.h, &a.lane)) {
+	c.wsi().Established()
+	l := &c.first
+	if s := c.place.server; l.h.be == nil && (s.over() || !s.greet(l.h, l)) {
 		c.Lower().Close(roles.Graceful, nil)
 		return
 	}
-	c.rest(&a.lane)
+	c.rest(l)
 }
 
 // Accept is h2.Acceptor's: the lane that answers the next request.
@@ -90,9 +96,10 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 	if s.h.flags&doomed != 0 || account.Level() >= loop.LevelStopAccepting {
 		return nil
 	}
-	l := &lane{transaction{at: &c.place}}
+	l := new(addedLane)
+	l.lane.h, l.at = &l.h, &c.place
 	account.Charge(laneCost)
-	if !s.greet(&l.h, l) {
+	if !s.greet(&l.h, &l.lane) {
 		return nil
 	}
 	return &l.transaction
@@ -166,14 +173,16 @@ func (c *acceptedH2) Closed(cause error) {
 	}
 }
 
-func (l *lane) wsi() *wsi.Wsi         { return &l.at.h2.base.w }
-func (l *lane) session() *tls.Session { return l.at.h2.base.session() }
+func (c *acceptedH2) wsi() *wsi.Wsi { return wsiUnder(c.Lower()) }
+
+func (l *lane) wsi() *wsi.Wsi         { return l.at.h2.wsi() }
+func (l *lane) session() *tls.Session { return sessionIn(l.at.h2.Lower()) }
 func (l *lane) parent() *server       { return l.at.server }
 
 // release ends the stream alone. The peer cannot take half a response for a whole one: its stream is reset.
 func (l *lane) release(h *Handle) {
 	c, x := l.at.h2, l.x
-	if l != &c.base.lane {
+	if l != &c.first {
 		h.rt.loop.Account().Release(laneCost)
 	}
 	for i, o := range c.idle {

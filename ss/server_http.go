@@ -9,13 +9,25 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// acceptedHTTP is one accepted HTTP/1.1 connection, its stream, the backend of that stream and the
-// handler of its exchanges: one object, since a hundred thousand of them wait at a time. If the connection
-// turns out to speak HTTP/2 the stream is the first of its lanes.
+// accepted is what an accepted connection keeps for life, whatever it comes to speak: its end of the socket, and its
+// stream. A hundred thousand of them wait at a time. What it speaks is an object of its own, so that one which becomes
+// a WebSocket does not drag HTTP along.
+type accepted struct {
+	w wsi.Wsi
+	h Handle
+}
+
+// acceptedTLS is an accepted connection with the session that lies under what it speaks.
+type acceptedTLS struct {
+	accepted
+	s tls.Session
+}
+
+// acceptedHTTP is HTTP/1.1 on an accepted connection, the backend of its stream and the handler of its exchanges. If
+// the connection turns out to speak HTTP/2, the stream becomes the first of its lanes; a WebSocket takes its place.
 type acceptedHTTP struct {
 	h1.Server
 	lane
-	w wsi.Wsi
 }
 
 var (
@@ -24,19 +36,28 @@ var (
 	_ acceptor    = (*acceptedHTTP)(nil)
 )
 
-// init makes a the stream of a connection that stands on low.
-func (a *acceptedHTTP) init(s *server, low roles.Lower) roles.Upper {
-	a.at = &s.place
+// init makes a what the connection speaks that stands on low and has the stream h.
+func (a *acceptedHTTP) init(s *server, h *Handle, low roles.Lower) {
+	a.h, a.at = h, &s.place
 	a.Server.Init(s.h.rt.h1, low, &a.transaction)
-	return a
 }
 
-func (a *acceptedHTTP) session() *tls.Session {
-	s, _ := a.Lower().(*tls.Session)
+func (a *acceptedHTTP) wsi() *wsi.Wsi         { return wsiUnder(a.Lower()) }
+func (a *acceptedHTTP) session() *tls.Session { return sessionIn(a.Lower()) }
+
+// sessionIn is the TLS of a protocol that stands on low, nil without.
+func sessionIn(low roles.Lower) *tls.Session {
+	s, _ := low.(*tls.Session)
 	return s
 }
 
-func (a *acceptedHTTP) wsi() *wsi.Wsi { return &a.w }
+// wsiUnder is the transport under a protocol that stands on low.
+func wsiUnder(low roles.Lower) *wsi.Wsi {
+	if s := sessionIn(low); s != nil {
+		low = s.Lower()
+	}
+	return low.(*wsi.Wsi)
+}
 
 // Label names the stream in reports.
 func (a *acceptedHTTP) Label() string { return a.parent().h.Label() }
@@ -44,7 +65,7 @@ func (a *acceptedHTTP) Label() string { return a.parent().h.Label() }
 // Opened is roles.Upper's.
 func (a *acceptedHTTP) Opened(now time.Duration) {
 	a.Server.Opened(now)
-	if s := a.parent(); a.h.be == nil && (s.over() || !s.greet(&a.h, a)) {
+	if s := a.parent(); a.h.be == nil && (s.over() || !s.greet(a.h, a)) {
 		a.Lower().Close(roles.Graceful, nil)
 	}
 }
@@ -66,4 +87,4 @@ func (a *acceptedHTTP) release(*Handle) {
 	a.Lower().Close(mode, nil)
 }
 
-func (a *acceptedHTTP) describe(*Handle) string { return a.w.Label() }
+func (a *acceptedHTTP) describe(*Handle) string { return a.wsi().Label() }

@@ -11,7 +11,7 @@ import (
 // transaction answers the requests of one accepted HTTP stream, one after another. It is the handler of their
 // exchanges, and what the stream's backends have in common whatever carries it.
 type transaction struct {
-	h      Handle
+	h      *Handle
 	at     *place
 	x      http.Exchange // the present one's, nil between transactions
 	left   uint32        // of the announced body; uncounted without one
@@ -55,7 +55,7 @@ func (h *Handle) txn() *transaction {
 
 // Head is http.Handler's: a transaction begins.
 func (t *transaction) Head(x http.Exchange, m *http.Message) {
-	h := &t.h
+	h := t.h
 	if h.flags&destroyed != 0 {
 		return
 	}
@@ -89,7 +89,7 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 
 // begin takes the stream to SERVER_TXN.
 func (t *transaction) begin(m *http.Message) {
-	h := &t.h
+	h := t.h
 	if h.Life() != Connected {
 		h.be.(acceptor).wsi().Established()
 		h.tell(Connected, Notice{})
@@ -110,7 +110,7 @@ func (t *transaction) begin(m *http.Message) {
 // request has, method, path, authority, auth, and those named like an argument of the query, undecoded. An
 // argument sets neither those four nor what maps to a field. None of it is sent back.
 func (t *transaction) describeRequest(m *http.Message) {
-	h := &t.h
+	h := t.h
 	k := h.kind
 	for i := range k.asked {
 		f := &k.asked[i]
@@ -171,7 +171,7 @@ func (t *transaction) End(http.Exchange, []http.Field) {
 
 // Writable is http.Handler's: the head of the response, then as much body as the stream asked to give.
 func (t *transaction) Writable(x http.Exchange) {
-	h := &t.h
+	h := t.h
 	if t.x == nil || t.flags&txnAnswered != 0 || h.flags&(txWanted|doomed) != txWanted {
 		return
 	}
@@ -201,7 +201,7 @@ func (t *transaction) Writable(x http.Exchange) {
 
 // sendHead sends the response's head. False: not now, or not at all.
 func (t *transaction) sendHead(x http.Exchange) bool {
-	h := &t.h
+	h := t.h
 	m := &h.rt.msg
 	m.Reset()
 	m.Status = int(t.status)
@@ -238,7 +238,7 @@ func (t *transaction) Done(x http.Exchange, cause error) {
 	if t.x == nil {
 		return
 	}
-	h := &t.h
+	h := t.h
 	t.x, t.flags, t.status = nil, 0, 0
 	h.flags &^= txWanted
 	h.hint = -1

@@ -15,8 +15,7 @@ import (
 // lane of an HTTP/2 one, has become.
 type acceptedWS struct {
 	wsPipe
-	base *acceptedHTTP
-	lane *lane // nil on HTTP/1.1
+	at *place
 }
 
 var (
@@ -30,7 +29,7 @@ var (
 // word to the stream. The stream is told SERVER_UPGRADE, with the request's head to read, and refuses by ServerAck
 // with another status than 200, or by its answer.
 func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
-	h := &t.h
+	h := t.h
 	u := &upgrading{t: t}
 	if err := u.ans.Accept(h.rt.wsConfig(h.kind.pol), m, h.kind.subprotocols()); err != nil {
 		h.rt.log.Debug("ss: a websocket handshake was refused", "stream", h.StreamType(), "err", err)
@@ -58,7 +57,7 @@ func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 // announce takes the stream to SERVER_UPGRADE. The reference has no step there from SERVER_TXN: a stream that has
 // answered requests begins a new life as a WebSocket.
 func (t *transaction) announce(m *http.Message) {
-	h := &t.h
+	h := t.h
 	steps := []State{Connected, ServerUpgrade}
 	switch {
 	case h.Life() != Connected:
@@ -111,7 +110,7 @@ type upgrading struct {
 // Writable is http.Handler's.
 func (u *upgrading) Writable(x http.Exchange) {
 	t := u.t
-	h := &t.h
+	h := t.h
 	if t.x != x || h.flags&doomed != 0 {
 		return
 	}
@@ -135,20 +134,20 @@ func (u *upgrading) become(x http.Exchange, m *http.Message) error {
 	c := t.at.h2
 	if c == nil {
 		a := t.h.be.(*acceptedHTTP)
-		u.make(a, nil, a.Lower())
+		u.make(a.Lower())
 		return a.Server.Upgrade(x, m, u.s)
 	}
 	if err := x.SendHead(m, false); err != nil {
 		return err
 	}
-	u.make(c.base, t.h.be.(*lane), c.Server.Stream(x))
+	u.make(c.Server.Stream(x))
 	return c.Server.Upgrade(x, u.s)
 }
 
-func (u *upgrading) make(a *acceptedHTTP, l *lane, low roles.Lower) {
+func (u *upgrading) make(low roles.Lower) {
 	if u.s == nil {
-		s := &acceptedWS{base: a, lane: l}
-		s.start(&u.t.h, s, func(cfg *ws.Config, t *wsTalk) { s.Conn.Init(cfg, low, false, u.ans.Agreed, t) })
+		s := &acceptedWS{at: u.t.at}
+		s.start(u.t.h, s, func(cfg *ws.Config, t *wsTalk) { s.Conn.Init(cfg, low, false, u.ans.Agreed, t) })
 		u.s = s
 	}
 }
@@ -161,7 +160,7 @@ func (u *upgrading) Done(x http.Exchange, cause error) {
 }
 
 // Label names the stream in reports.
-func (s *acceptedWS) Label() string { return s.base.Label() }
+func (s *acceptedWS) Label() string { return s.parent().h.Label() }
 
 // wsOpened implements wsOwner.
 func (s *acceptedWS) wsOpened() {}
@@ -193,19 +192,27 @@ func (s *acceptedWS) settle(h *Handle, _ time.Duration) {
 }
 
 func (s *acceptedWS) release(h *Handle) {
-	if s.lane != nil && s.lane != &s.base.lane {
+	if c := s.at.h2; c != nil && h != c.first.h {
 		h.rt.loop.Account().Release(laneCost)
 	}
 	s.wsPipe.release()
 }
 
-func (s *acceptedWS) wsi() *wsi.Wsi         { return &s.base.w }
-func (s *acceptedWS) session() *tls.Session { return s.base.session() }
-func (s *acceptedWS) parent() *server       { return s.base.parent() }
+// under is what the connection's own protocol stands on.
+func (s *acceptedWS) under() roles.Lower {
+	if c := s.at.h2; c != nil {
+		return c.Lower()
+	}
+	return s.Lower()
+}
+
+func (s *acceptedWS) wsi() *wsi.Wsi         { return wsiUnder(s.under()) }
+func (s *acceptedWS) session() *tls.Session { return sessionIn(s.under()) }
+func (s *acceptedWS) parent() *server       { return s.at.server }
 
 func (s *acceptedWS) describe(*Handle) string {
-	if s.lane != nil {
-		return s.base.w.Label() + " over ws, over http/2"
+	if s.at.h2 != nil {
+		return s.wsi().Label() + " over ws, over http/2"
 	}
-	return s.base.w.Label() + " over ws"
+	return s.wsi().Label() + " over ws"
 }

@@ -13,13 +13,15 @@ func TestSizes(t *testing.T) {
 		what       string
 		size, most uintptr
 	}{
-		{"acceptedHTTP, with its Wsi, h1.Server and Handle", unsafe.Sizeof(acceptedHTTP{}), 384},
-		{"sniffedHTTP", unsafe.Sizeof(sniffedHTTP{}), 384},
-		{"acceptedHTTPS, with its Session", unsafe.Sizeof(acceptedHTTPS{}), 704},
-		{"lane", unsafe.Sizeof(lane{}), laneCost},
-		{"acceptedH2", unsafe.Sizeof(acceptedH2{}), 576},
-		{"acceptedRaw", unsafe.Sizeof(acceptedRaw{}), 352},
-		{"Handle", unsafe.Sizeof(Handle{}), 96},
+		{"accepted, with its Wsi and Handle", unsafe.Sizeof(accepted{}), 256},
+		{"acceptedTLS, with its Session too", unsafe.Sizeof(acceptedTLS{}), 576},
+		{"acceptedHTTP", unsafe.Sizeof(acceptedHTTP{}), 112},
+		{"sniffedHTTP", unsafe.Sizeof(sniffedHTTP{}), 112},
+		{"acceptedWS", unsafe.Sizeof(acceptedWS{}), 160},
+		{"addedLane", unsafe.Sizeof(addedLane{}), laneCost},
+		{"acceptedH2", unsafe.Sizeof(acceptedH2{}), 640},
+		{"acceptedRaw", unsafe.Sizeof(acceptedRaw{}), 320},
+		{"Handle", unsafe.Sizeof(Handle{}), 88},
 		{"onward, of a client stream", unsafe.Sizeof(onward{}), 112},
 		{"httpConn, of a client's connection", unsafe.Sizeof(httpConn{}), 384},
 	} {

@@ -26,11 +26,24 @@ func (e *CloseError) Error() string {
 // wsPipe passes messages between a stream and its WebSocket connection, the same way on both sides of it.
 type wsPipe struct {
 	ws.Conn
-	h     *Handle // whose messages they are; nil when it has let go
-	owner wsOwner
-	said  *CloseError // the peer's last word
-	bye   ws.Code     // ours, 0 for the usual one
-	why   string
+	h      *Handle // whose messages they are; nil when it has let go
+	owner  wsOwner
+	parted *parting // nil until somebody takes leave
+}
+
+// parting is what the ends of a WebSocket have said of why they end it.
+type parting struct {
+	said *CloseError // the peer
+	bye  ws.Code     // we, 0 for the usual code
+	why  string
+}
+
+// parting is p's, made if there is none.
+func (p *wsPipe) parting() *parting {
+	if p.parted == nil {
+		p.parted = new(parting)
+	}
+	return p.parted
 }
 
 // wsOwner is told what becomes of a wsPipe.
@@ -139,13 +152,13 @@ func (t *wsTalk) Pong(*ws.Conn, []byte) {}
 
 // Closing is ws.Handler's.
 func (t *wsTalk) Closing(_ *ws.Conn, code ws.Code, reason []byte) {
-	t.said = &CloseError{code, string(reason)}
+	(*wsPipe)(t).parting().said = &CloseError{code, string(reason)}
 }
 
 // Closed is ws.Handler's.
 func (t *wsTalk) Closed(_ *ws.Conn, cause error) {
-	if t.said != nil && (cause == nil || t.bye == 0 && t.h != nil) {
-		cause = t.said
+	if p := t.parted; p != nil && p.said != nil && (cause == nil || p.bye == 0 && t.h != nil) {
+		cause = p.said
 	}
 	t.owner.wsClosed(cause)
 }
@@ -183,7 +196,11 @@ func (p *wsPipe) release() {
 		return
 	}
 	r := p.h.rt
-	code := p.bye
+	var code ws.Code
+	var why string
+	if p.parted != nil {
+		code, why = p.parted.bye, p.parted.why
+	}
 	if code == 0 {
 		if code = ws.Normal; r.closed || r.drain != nil {
 			code = ws.GoingAway
@@ -192,7 +209,7 @@ func (p *wsPipe) release() {
 	p.h.flags &^= wantAsk
 	p.h = nil
 	p.Resume()
-	p.Close(code, p.why)
+	p.Close(code, why)
 }
 
 // wsPipe is the WebSocket connection of h, nil without one.
@@ -215,7 +232,8 @@ func (h *Handle) DisconnectWith(code ws.Code, reason string) error {
 		if err := ws.CheckClose(code, reason); err != nil {
 			return err
 		}
-		p.bye, p.why = code, reason
+		w := p.parting()
+		w.bye, w.why = code, reason
 	}
 	h.Disconnect()
 	return nil

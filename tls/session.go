@@ -75,6 +75,9 @@ func (s *Session) InitServer(v *Server, low roles.Lower) { s.init(&v.end, low) }
 // InitClient makes s the client's side of a connection on low. s must not be in use.
 func (s *Session) InitClient(v *Client, low roles.Lower) { s.init(&v.end, low) }
 
+// Lower is what s stands on.
+func (s *Session) Lower() roles.Lower { return s.low }
+
 func (s *Session) init(e *end, low roles.Lower) {
 	*s = Session{low: low, end: e}
 	s.hs = &handshake{s: s}
