@@ -33,11 +33,11 @@ type pki struct {
 	pair          stdtls.Certificate
 }
 
-func newPKI(t *testing.T, names ...string) pki { return newChain(t, 0, names...) }
+func newPKI(t testing.TB, names ...string) pki { return newChain(t, 0, names...) }
 
 // newChain is newPKI with so many authorities in between, of which the root's allows none below itself. They
 // stand behind the leaf.
-func newChain(t *testing.T, between int, names ...string) pki {
+func newChain(t testing.TB, between int, names ...string) pki {
 	t.Helper()
 	must := func(err error) {
 		if err != nil {
