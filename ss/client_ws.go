@@ -19,7 +19,10 @@ type clientWS struct {
 	conn    *httpConn
 }
 
-var _ wsOwner = (*clientWS)(nil)
+// clientTalk is a clientWS in its part as ws.Handler: the same object under another set of methods.
+type clientTalk clientWS
+
+var _ ws.Handler = (*clientTalk)(nil)
 
 // isWS says whether the stream's exchanges are to become WebSockets.
 func (a *httpClient) isWS() bool { return a.o.h.kind.pol.Protocol == policy.WS }
@@ -71,7 +74,7 @@ func (a *httpClient) switchWS(x http.Exchange, agreed ws.Agreed) (err error) {
 	if c.h2 != nil {
 		low = c.h2.Stream(x)
 	}
-	u.start(a.o.h, u, func(cfg *ws.Config, t *wsTalk) { u.Conn.Init(cfg, low, true, agreed, t) })
+	u.start(a.o.h, low, true, agreed, (*clientTalk)(u))
 	if c.h2 != nil {
 		err = c.h2.Upgrade(x, u)
 	} else {
@@ -89,18 +92,33 @@ func (a *httpClient) switchWS(x http.Exchange, agreed ws.Agreed) (err error) {
 	return nil
 }
 
-// Label names the stream in reports.
-func (u *clientWS) Label() string { return u.conn.Label() }
-
-// wsOpened implements wsOwner.
-func (u *clientWS) wsOpened() {
-	if u.h != nil {
-		u.carrier.o.connected()
+// Label names the stream in reports: a connection that its stream has let go is still known by where it leads.
+func (t *clientTalk) Label() string {
+	if t.h == nil {
+		return t.conn.Label()
 	}
+	return t.h.Label()
 }
 
-// wsClosed implements wsOwner.
-func (u *clientWS) wsClosed(cause error) {
+// Opened is ws.Handler's.
+func (t *clientTalk) Opened(*ws.Conn) {
+	if t.h != nil {
+		t.carrier.o.connected()
+	}
+	t.opened()
+}
+
+// Rx, Writable, Pong and Closing are ws.Handler's.
+func (t *clientTalk) Rx(_ *ws.Conn, b []byte, f ws.Flags)             { t.rx(b, f) }
+func (t *clientTalk) Writable(*ws.Conn)                               { t.writable() }
+func (t *clientTalk) Pong(*ws.Conn, []byte)                           {}
+func (t *clientTalk) Closing(_ *ws.Conn, code ws.Code, reason []byte) { t.closing(code, reason) }
+
+// Closed is ws.Handler's.
+func (t *clientTalk) Closed(_ *ws.Conn, cause error) { (*clientWS)(t).ended(t.why(cause)) }
+
+// ended gives the connection back, and has the stream's life go on without it.
+func (u *clientWS) ended(cause error) {
 	a, c := u.carrier, u.conn
 	if c.h2 != nil {
 		c.giveBack(false)

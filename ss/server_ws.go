@@ -20,7 +20,6 @@ type acceptedWS struct {
 
 var (
 	_ roles.Upper = (*acceptedWS)(nil)
-	_ wsOwner     = (*acceptedWS)(nil)
 	_ backend     = (*acceptedWS)(nil)
 	_ acceptor    = (*acceptedWS)(nil)
 )
@@ -147,7 +146,7 @@ func (u *upgrading) become(x http.Exchange, m *http.Message) error {
 func (u *upgrading) make(low roles.Lower) {
 	if u.s == nil {
 		s := &acceptedWS{at: u.t.at}
-		s.start(u.t.h, s, func(cfg *ws.Config, t *wsTalk) { s.Conn.Init(cfg, low, false, u.ans.Agreed, t) })
+		s.start(u.t.h, low, false, u.ans.Agreed, (*acceptedTalk)(s))
 		u.s = s
 	}
 }
@@ -159,16 +158,30 @@ func (u *upgrading) Done(x http.Exchange, cause error) {
 	}
 }
 
-// Label names the stream in reports.
-func (s *acceptedWS) Label() string { return s.parent().h.Label() }
+// acceptedTalk is an acceptedWS in its part as ws.Handler: the same object under another set of methods.
+type acceptedTalk acceptedWS
 
-// wsOpened implements wsOwner.
-func (s *acceptedWS) wsOpened() {}
+var _ ws.Handler = (*acceptedTalk)(nil)
 
-// wsClosed implements wsOwner.
-func (s *acceptedWS) wsClosed(cause error) {
-	if s.h != nil {
-		s.h.closed(cause)
+// Label names the stream in reports: a connection that its stream has let go is still known by where it came in.
+func (t *acceptedTalk) Label() string {
+	if t.h == nil {
+		return t.at.server.h.Label()
+	}
+	return t.h.Label()
+}
+
+// Opened, Rx, Writable, Pong and Closing are ws.Handler's.
+func (t *acceptedTalk) Opened(*ws.Conn)                                 { t.opened() }
+func (t *acceptedTalk) Rx(_ *ws.Conn, b []byte, f ws.Flags)             { t.rx(b, f) }
+func (t *acceptedTalk) Writable(*ws.Conn)                               { t.writable() }
+func (t *acceptedTalk) Pong(*ws.Conn, []byte)                           {}
+func (t *acceptedTalk) Closing(_ *ws.Conn, code ws.Code, reason []byte) { t.closing(code, reason) }
+
+// Closed is ws.Handler's.
+func (t *acceptedTalk) Closed(_ *ws.Conn, cause error) {
+	if t.h != nil {
+		t.h.closed(t.why(cause))
 	}
 }
 

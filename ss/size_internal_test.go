@@ -17,7 +17,7 @@ func TestSizes(t *testing.T) {
 		{"acceptedTLS, with its Session too", unsafe.Sizeof(acceptedTLS{}), 576},
 		{"acceptedHTTP", unsafe.Sizeof(acceptedHTTP{}), 112},
 		{"sniffedHTTP", unsafe.Sizeof(sniffedHTTP{}), 112},
-		{"acceptedWS", unsafe.Sizeof(acceptedWS{}), 160},
+		{"acceptedWS", unsafe.Sizeof(acceptedWS{}), 144},
 		{"addedLane", unsafe.Sizeof(addedLane{}), laneCost},
 		{"acceptedH2", unsafe.Sizeof(acceptedH2{}), 640},
 		{"acceptedRaw", unsafe.Sizeof(acceptedRaw{}), 320},

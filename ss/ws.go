@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/ws"
 )
@@ -26,8 +27,7 @@ func (e *CloseError) Error() string {
 // wsPipe passes messages between a stream and its WebSocket connection, the same way on both sides of it.
 type wsPipe struct {
 	ws.Conn
-	h      *Handle // whose messages they are; nil when it has let go
-	owner  wsOwner
+	h      *Handle  // whose messages they are; nil when it has let go
 	parted *parting // nil until somebody takes leave
 }
 
@@ -46,52 +46,32 @@ func (p *wsPipe) parting() *parting {
 	return p.parted
 }
 
-// wsOwner is told what becomes of a wsPipe.
-type wsOwner interface {
-	// Label names the stream, or what it was, in reports.
-	Label() string
-	// wsOpened says that messages can flow.
-	wsOpened()
-	// wsClosed says that the connection is over.
-	wsClosed(cause error)
-}
-
-// wsTalk is a wsPipe in its part as ws.Handler: the same object under another set of methods.
-type wsTalk wsPipe
-
-var _ ws.Handler = (*wsTalk)(nil)
-
-// start makes p the end of a connection, as h's policy has it.
-func (p *wsPipe) start(h *Handle, o wsOwner, init func(cfg *ws.Config, t *wsTalk)) {
-	p.h, p.owner = h, o
-	init(h.rt.wsConfig(h.kind.pol), (*wsTalk)(p))
+// start makes p the end of a connection on low for h, as its policy has it, that tells t.
+func (p *wsPipe) start(h *Handle, low roles.Lower, client bool, agreed ws.Agreed, t ws.Handler) {
+	p.h = h
+	p.Init(h.rt.wsConfig(h.kind.pol), low, client, agreed, t)
 	if r := h.kind.pol.Retry; r.ValidPing != 0 || r.ValidHup != 0 {
 		p.SetValidity(&h.kind.validity)
 	}
 }
 
-// Label names the stream in reports: a connection that its stream has let go is still known by where it came from.
-func (t *wsTalk) Label() string {
-	if t.h == nil {
-		return t.owner.Label()
+// opened has messages flow as the stream wants them to. It may have let go.
+func (p *wsPipe) opened() {
+	h := p.h
+	if h == nil {
+		return
 	}
-	return t.h.Label()
-}
-
-// Opened is ws.Handler's.
-func (t *wsTalk) Opened(*ws.Conn) {
-	if t.h != nil && t.h.flags&isPaused != 0 {
-		t.Conn.Pause()
+	if h.flags&isPaused != 0 {
+		p.Pause()
 	}
-	t.owner.wsOpened()
-	if h := t.h; h != nil && h.flags&txWanted != 0 {
-		t.Conn.WantWrite()
+	if h.flags&txWanted != 0 {
+		p.WantWrite()
 	}
 }
 
-// Rx is ws.Handler's.
-func (t *wsTalk) Rx(_ *ws.Conn, b []byte, f ws.Flags) {
-	h := t.h
+// rx gives the stream a piece of a message.
+func (p *wsPipe) rx(b []byte, f ws.Flags) {
+	h := p.h
 	if h == nil {
 		return
 	}
@@ -111,9 +91,9 @@ func (t *wsTalk) Rx(_ *ws.Conn, b []byte, f ws.Flags) {
 // leastPiece is the least that Tx is offered of a message.
 const leastPiece = 4096
 
-// Writable is ws.Handler's: the stream gives a piece of a message.
-func (t *wsTalk) Writable(c *ws.Conn) {
-	h := t.h
+// writable has the stream give a piece of a message.
+func (p *wsPipe) writable() {
+	h, c := p.h, &p.Conn
 	if h == nil || h.flags&(txWanted|doomed) != txWanted {
 		return
 	}
@@ -147,20 +127,18 @@ func (k *kind) wsFlags(f Flags) (g ws.Flags) {
 	return g
 }
 
-// Pong is ws.Handler's.
-func (t *wsTalk) Pong(*ws.Conn, []byte) {}
-
-// Closing is ws.Handler's.
-func (t *wsTalk) Closing(_ *ws.Conn, code ws.Code, reason []byte) {
-	(*wsPipe)(t).parting().said = &CloseError{code, string(reason)}
+// closing takes the peer's last word.
+func (p *wsPipe) closing(code ws.Code, reason []byte) {
+	p.parting().said = &CloseError{code, string(reason)}
 }
 
-// Closed is ws.Handler's.
-func (t *wsTalk) Closed(_ *ws.Conn, cause error) {
-	if p := t.parted; p != nil && p.said != nil && (cause == nil || p.bye == 0 && t.h != nil) {
-		cause = p.said
+// why is what the stream is told of an end for which the connection gives cause: what the peer has said, unless
+// something else was the matter before.
+func (p *wsPipe) why(cause error) error {
+	if w := p.parted; w != nil && w.said != nil && (cause == nil || w.bye == 0 && p.h != nil) {
+		return w.said
 	}
-	t.owner.wsClosed(cause)
+	return cause
 }
 
 // ask has the stream give a piece of a message. With ws_prioritize_reads that waits until the turn has read what
