@@ -35,6 +35,7 @@ type world struct {
 	t        testing.TB
 	net      *sim.Network
 	cli, srv *machine
+	third    *sim.Host // of peers without a reactor; nil while there are none
 	lives    map[*ss.Handle]*life
 	accepted []*script // streams that servers made, in order
 	failed   bool
