@@ -33,6 +33,9 @@ const (
 	nameNginx        = "nginx"
 	nameNghttpd      = "nghttpd"
 	nameGoNet        = "Go net"
+	nameGWS          = "gws"
+	nameGorilla      = "gorilla/websocket"
+	nameCoder        = "coder/websocket"
 )
 
 // httpContenders are the servers of every suite that speaks HTTP.
@@ -67,7 +70,16 @@ var h2Contenders = []contender{
 	{name: nameNetHTTP, peer: "nethttp"},
 }
 
-// start brings a contender up and, where it speaks HTTP, checks its answers. An absent error says that
+// wsContenders are the servers of the suite that speaks WebSocket.
+var wsContenders = []contender{
+	{name: nameLimit, peer: "limit"},
+	{name: nameMillrace, peer: "millrace", ours: true},
+	{name: nameGWS, peer: "gws"},
+	{name: nameGorilla, peer: "gorilla"},
+	{name: nameCoder, peer: "coder"},
+}
+
+// start brings a contender up and, where it speaks HTTP or WebSocket, checks its answers. An absent error says that
 // it cannot take part.
 func (l *lab) start(c contender, kind string) (*process, error) {
 	var p *process
@@ -105,6 +117,10 @@ func (l *lab) start(c contender, kind string) (*process, error) {
 	switch kind {
 	case kindH2:
 		if err := gen.ProbeH2(p.addr, roots); err != nil {
+			return nil, fmt.Errorf("bench: %s: %w: %s", c.name, err, p.errs.String())
+		}
+	case kindWS:
+		if err := gen.ProbeWS(p.addr, roots); err != nil {
 			return nil, fmt.Errorf("bench: %s: %w: %s", c.name, err, p.errs.String())
 		}
 	case kindH1, kindTLS:

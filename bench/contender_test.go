@@ -72,6 +72,31 @@ func TestEveryEcho(t *testing.T) {
 	}
 }
 
+// Every WebSocket server comes up, answers as the probe wants, and echoes both messages of the suite.
+func TestEveryWebSocketServer(t *testing.T) {
+	for _, c := range wsContenders {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t)
+			p, err := l.start(c, kindWS)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tab := new(report).table(&table{})
+			for _, shape := range wsShapes {
+				if err := l.echo(tab, 0, seat{c, p}, 4, shape.size); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if v := tab.values(c.name, keyMessages); len(v) != 2 || v[0] < 10 || v[1] < 10 {
+				t.Errorf("got messages/s %v, want some of both sizes", v)
+			}
+			if cpu := tab.values(c.name, keyCPUMessage); cpu[0] <= 0 || cpu[1] <= 0 {
+				t.Errorf("got CPU per message %v", cpu)
+			}
+		})
+	}
+}
+
 func TestRotate(t *testing.T) {
 	seats := []seat{{contender: contender{name: "a"}}, {contender: contender{name: "b"}}, {contender: contender{name: "c"}}}
 	for round, want := range []string{"abc", "bca", "cab", "abc"} {

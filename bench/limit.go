@@ -14,7 +14,8 @@ import (
 )
 
 // limit is the least that a server in Go can cost: an epoll loop on one locked thread that answers
-// without parsing. It knows how long a request is and nothing else about HTTP. One read and one write
+// without parsing. It knows how long a request is and nothing else about HTTP; of WebSocket, what an echo
+// cannot do without (see listen). One read and one write
 // per readiness, all answers to one read in one write, one look at epoll per turn; it sleeps only
 // when a look found nothing. It counts its own system calls, to prove that.
 type limit struct {
@@ -34,8 +35,9 @@ type limit struct {
 // limitConn is what the limit keeps of a connection.
 type limitConn struct {
 	part int    // h1: bytes of a request that has not come in full
-	rest []byte // raw: what the socket refused; its memory is kept for the next time
+	rest []byte // raw: what the socket refused; its memory is kept for the next time. ws: a frame's beginning
 	off  int    // raw: how much of rest has gone since
+	open bool   // ws: it has shaken hands
 }
 
 // limitCount counts events and system calls.
@@ -59,7 +61,7 @@ func runLimit(e *peerEnv) error {
 		one := limitHead + date(time.Now()) + "\r\n\r\n" + gen.Body
 		l.size = len(one)
 		l.answers = bytes.Repeat([]byte(one), limitH1Buffer/len(gen.Request)+1)
-	case kindRaw:
+	case kindRaw, kindWS:
 		l.buf = make([]byte, limitRawBuffer)
 	default:
 		return fmt.Errorf("bench: limit: unknown kind %q", e.kind)
@@ -122,6 +124,8 @@ func (l *limit) turn() error {
 			err = l.tell()
 		case l.kind == kindH1:
 			err = l.answer(fd)
+		case l.kind == kindWS:
+			err = l.listen(fd)
 		default:
 			l.echo(fd, evs[i].Events)
 		}

@@ -40,6 +40,41 @@ func TestLimitCallsPerRequest(t *testing.T) {
 	}
 }
 
+// The same of WebSocket messages, of both sizes.
+func TestLimitCallsPerMessage(t *testing.T) {
+	l := newLab(t)
+	c := contender{name: nameLimit, peer: "limit"}
+	p, err := l.start(c, kindWS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := seat{c, p}
+	for _, shape := range wsShapes {
+		before, err := s.limitCalls()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := gen.Echo(gen.Chat{Addr: p.addr, Conns: 8, Size: shape.size},
+			gen.Window{Span: 300 * time.Millisecond, CPU: p.cpu}); err != nil {
+			t.Fatal(err)
+		}
+		after, err := s.limitCalls()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := callCount{}
+		n.add(before, after)
+		if n["requests"] < 100 || n["writes"] > n["requests"]+8 || n["looks"] != n["turns"] {
+			t.Errorf("%s: got %v, want a write per message, one per handshake, and a look per turn", shape.name, map[string]uint64(n))
+		}
+		// Beyond one per message: what finds a connection empty when it is new, its handshake, its end, and a
+		// message in two pieces, which is rare.
+		if extra := n["reads"] - n["requests"]; extra > 3*8+n["requests"]/50 {
+			t.Errorf("%s: got %d reads for %d messages on 8 connections", shape.name, n["reads"], n["requests"])
+		}
+	}
+}
+
 // Dates of one length, in every prepared answer.
 func TestLimitRedates(t *testing.T) {
 	one := limitHead + date(time.Unix(0, 0)) + "\r\n\r\n" + gen.Body

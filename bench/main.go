@@ -56,7 +56,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	var spin, storm bool
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(out)
-	fs.StringVar(&o.suite, "suite", "", "what to measure: h1, h2, raw, idle or tls")
+	fs.StringVar(&o.suite, "suite", "", "what to measure: h1, h2, raw, idle, tls or ws")
 	fs.BoolVar(&spin, "spin", false, "measure ping-pong with millrace spinning before it sleeps")
 	fs.BoolVar(&storm, "storm", false, "measure an established client while 10,000 others connect")
 	fs.BoolVar(&o.tls, "tls", false, "with -suite idle: over TLS 1.3")
@@ -82,7 +82,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		o.suite = "storm"
 	}
 	if suites[o.suite] == nil || spin != (o.suite == "spin") || storm != (o.suite == "storm") {
-		return o, fmt.Errorf("bench: -suite %q: want h1 (also with -spin or -storm), h2, raw, idle or tls", o.suite)
+		return o, fmt.Errorf("bench: -suite %q: want h1 (also with -spin or -storm), h2, raw, idle, tls or ws", o.suite)
 	}
 	if o.tls && o.suite != "idle" {
 		return o, fmt.Errorf("bench: -tls goes with -suite idle, not with %q", o.suite)
@@ -123,6 +123,7 @@ var suites = map[string]func(*lab, *report) error{
 	"spin":  spinSuite,
 	"storm": stormSuite,
 	"tls":   tlsSuite,
+	"ws":    wsSuite,
 }
 
 func benchMain(args []string, stdout, stderr io.Writer) int {

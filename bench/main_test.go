@@ -39,6 +39,7 @@ func TestParseOptions(t *testing.T) {
 		{args: "-suite idle -tls", want: options{suite: "idle", rounds: 9, tls: true, figures: defaultFigures}},
 		{args: "-suite h2", want: options{suite: "h2", rounds: 9, figures: defaultFigures}},
 		{args: "-suite tls", want: options{suite: "tls", rounds: 9, figures: defaultFigures}},
+		{args: "-suite ws", want: options{suite: "ws", rounds: 9, figures: defaultFigures}},
 		{args: "-spin", want: options{suite: "spin", rounds: 9, figures: defaultFigures}},
 		{args: "-suite h1 -storm", want: options{suite: "storm", rounds: 9, figures: defaultFigures}},
 		{args: "", wantErr: "want h1"},

@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/h1"
+	"github.com/millrace/millrace/roles/ws"
 	"github.com/millrace/millrace/ss"
 	"github.com/millrace/millrace/tls"
 )
@@ -18,7 +19,8 @@ import (
 const (
 	millracePolicy = `{"s": [
 	{"h1":  {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "metadata": [{"mime": "content-type:"}]}},
-	{"raw": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "raw"}}
+	{"raw": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "raw"}},
+	{"ws":  {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "ws"}}
 ]}`
 	millraceSecure = `{"certs": [{"leaf": %q}, {"leaf_key": %q}], "s": [
 	{"tls": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "metadata": [{"mime": "content-type:"}],
@@ -62,7 +64,9 @@ func runMillrace(e *peerEnv) error {
 	l := loop.New(sys, loop.Config{Spin: e.spin})
 	hour := h1.NewConfig()
 	hour.Timeouts.Idle = time.Hour // as nginx is told; the others keep idle connections for ever
-	rt, err := ss.New(ss.Config{Loop: l, Policy: p, H1: hour, TLS: tls.Config{Quiet: e.quiet}})
+	silent := ws.NewConfig()
+	silent.Timeouts.Validity = ws.Validity{} // nobody else pings unasked
+	rt, err := ss.New(ss.Config{Loop: l, Policy: p, H1: hour, WS: silent, TLS: tls.Config{Quiet: e.quiet}})
 	if err != nil {
 		return err
 	}
@@ -70,6 +74,8 @@ func runMillrace(e *peerEnv) error {
 	switch e.kind {
 	case kindRaw:
 		info = ss.Info{StreamType: "raw", New: func(*ss.Handle) ss.Stream { return new(echo) }}
+	case kindWS:
+		info = ss.Info{StreamType: "ws", New: newChorus().join}
 	case kindTLS, kindH2:
 		info.StreamType = e.kind
 	case kindBulk:

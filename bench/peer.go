@@ -21,6 +21,8 @@ const (
 	kindTLS  = "tls"  // gen.Body to every GET, over TLS
 	kindBulk = "bulk" // gen.Bulk to every GET, over TLS
 	kindH2   = "h2"   // gen.Body to every GET, over HTTP/2 and TLS
+
+	kindWS = "ws" // every message back
 )
 
 // secure says whether a kind of service is over TLS.
@@ -46,6 +48,9 @@ var peers = map[string]func(*peerEnv) error{
 	"nethttp":  runNetHTTP,
 	"fasthttp": runFastHTTP,
 	"gonet":    runGoNet,
+	"gws":      runGWS,
+	"gorilla":  runGorilla,
+	"coder":    runCoder,
 	"millrace": func(e *peerEnv) error { return runMillrace(e) },
 }
 
@@ -65,7 +70,7 @@ func peerMain(args []string) int {
 	}
 	serve := peers[fs.Arg(0)]
 	if fs.NArg() != 2 || serve == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|raw|tls|bulk|h2")
+		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|raw|tls|bulk|h2|ws")
 		return 2
 	}
 	env.kind = fs.Arg(1)

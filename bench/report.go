@@ -76,6 +76,14 @@ type goal struct {
 	AtMost, AtLeast        float64 // zero is no bound
 }
 
+// libraries are the servers that are built into this binary, by module.
+var libraries = map[string]string{
+	"github.com/valyala/fasthttp":  nameFastHTTP,
+	"github.com/lxzan/gws":         nameGWS,
+	"github.com/gorilla/websocket": nameGorilla,
+	"github.com/coder/websocket":   nameCoder,
+}
+
 // loadWatch is how long the machine is watched before a run.
 const loadWatch = time.Second
 
@@ -98,7 +106,7 @@ func newReport(o options, cores []int) *report {
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {
-			if name := d.Path[strings.LastIndexByte(d.Path, '/')+1:]; name == nameFastHTTP {
+			if name := libraries[d.Path]; name != "" {
 				r.Machine.Versions[name] = d.Version
 			}
 		}

@@ -59,7 +59,8 @@ type conn struct {
 	sent int64 // bytes sent, in Stream
 	at   int64 // when the current request left, in nanoseconds since the base of the run
 
-	tls *channel // nil without TLS
+	tls  *channel // nil without TLS
+	talk *talk    // in Echo
 
 	stage stage // in Storm
 }
@@ -90,6 +91,27 @@ func open(addr netip.AddrPort, n int, events uint32, tls bool) (*crowd, error) {
 
 // dial adds one connection to the crowd.
 func (c *crowd) dial(addr netip.AddrPort, events uint32, tls bool) (*conn, error) {
+	k, err := c.connect(addr, tls)
+	if err != nil {
+		return nil, err
+	}
+	return k, c.poll.Add(k.fd, events)
+}
+
+// dialWS adds one that is a WebSocket.
+func (c *crowd) dialWS(addr netip.AddrPort, events uint32, tls bool) (*conn, error) {
+	k, err := c.connect(addr, tls)
+	if err == nil {
+		err = k.upgrade()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return k, c.poll.Add(k.fd, events)
+}
+
+// connect adds one that the poller does not know yet.
+func (c *crowd) connect(addr netip.AddrPort, tls bool) (*conn, error) {
 	fd, err := dial(addr, len(c.all))
 	if err != nil {
 		return nil, err
@@ -100,7 +122,7 @@ func (c *crowd) dial(addr netip.AddrPort, events uint32, tls bool) (*conn, error
 			return nil, err
 		}
 	}
-	return k, c.poll.Add(fd, events)
+	return k, nil
 }
 
 func (c *crowd) add(fd int) *conn {

@@ -1,0 +1,161 @@
+package gen
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace/millrace/bench/internal/stat"
+	"github.com/millrace/millrace/bench/internal/sys"
+)
+
+// Chat is Conns WebSocket connections that each send a binary message of Size octets and wait for it to come back
+// before they send the next.
+type Chat struct {
+	Addr  netip.AddrPort
+	Conns int
+	Size  int
+}
+
+// script is how many different messages a Chat has: an echo of an earlier one is found out.
+const script = 8
+
+// Echo measures an echo of WebSocket messages. Of every echo the length is checked, and the content: of long
+// messages one stretch in each KiB, at another place every time. It may come in any number of frames. The caller
+// has locked its thread.
+func Echo(l Chat, w Window) (Result, error) {
+	c, err := open(l.Addr, 0, 0, false)
+	if err != nil {
+		return Result{}, err
+	}
+	defer c.close()
+	p := newChatter(l.Size)
+	for i := range l.Conns {
+		k, err := c.dialWS(l.Addr, unix.EPOLLIN, false)
+		if err != nil {
+			return Result{}, err
+		}
+		k.talk = &talk{line: i}
+		if err := p.say(k); err != nil {
+			return Result{}, err
+		}
+	}
+	r, err := run(c, w, p)
+	if err != nil {
+		return Result{}, fmt.Errorf("gen: %d WebSockets, %d octets: %v: %w", l.Conns, l.Size, l.Addr, err)
+	}
+	r.Latency = p.hist
+	return r, nil
+}
+
+// talk is how far one connection's echo has come.
+type talk struct {
+	hearing
+	line int // which message of the script is under way, and where its echo is looked at
+	got  int // octets of it
+	done bool
+}
+
+// chatter sends, times and checks messages.
+type chatter struct {
+	lines []utterance
+	buf   []byte
+	base  time.Time
+	hist  *stat.Histogram
+
+	k    *conn // whose echo is being taken apart
+	each func(piece []byte, last bool) error
+}
+
+// manyFrames is room for the headers of an echo in frames.
+const manyFrames = 1024
+
+func newChatter(size int) *chatter {
+	p := &chatter{buf: make([]byte, size+manyFrames), base: time.Now(), hist: new(stat.Histogram)}
+	for i := range script {
+		p.lines = append(p.lines, utter(size, uint32(i)))
+	}
+	p.each = p.check
+	return p
+}
+
+// say sends a connection's next message.
+func (p *chatter) say(k *conn) error {
+	t := k.talk
+	t.line++
+	t.got, t.done = 0, false
+	k.at = int64(time.Since(p.base))
+	frame := p.lines[t.line%script].frame
+	n, errno := sys.Write(k.fd, frame)
+	if errno != 0 {
+		return fmt.Errorf("send message: %w", errno)
+	}
+	if n != len(frame) {
+		return fmt.Errorf("send message: the socket took %d of %d octets", n, len(frame))
+	}
+	return nil
+}
+
+// serve reads what came and returns 1 when the echo is complete, and has sent the next message.
+func (p *chatter) serve(k *conn, _ uint32) (done int, err error) {
+	n, errno := sys.Read(k.fd, p.buf)
+	if errno == unix.EAGAIN {
+		return 0, nil
+	}
+	if errno != 0 {
+		return 0, fmt.Errorf("read echo: %w", errno)
+	}
+	if n == 0 {
+		return 0, fmt.Errorf("read echo: the server closed the connection")
+	}
+	p.k = k
+	if err := k.talk.hear(p.buf[:n], p.each); err != nil {
+		return 0, fmt.Errorf("read echo: %w", err)
+	}
+	if !k.talk.done {
+		return 0, nil
+	}
+	p.hist.Add(time.Since(p.base) - time.Duration(k.at))
+	return 1, p.say(k)
+}
+
+// Of each KiB of a long piece a look is compared.
+const (
+	lookEvery = 1 << 10
+	look      = 64
+)
+
+// check compares a piece of an echo.
+func (p *chatter) check(b []byte, last bool) error {
+	t := p.k.talk
+	want := p.lines[t.line%script].payload
+	if t.done {
+		return fmt.Errorf("wrong echo: %d octets behind its end: %.100q", len(b), b)
+	}
+	if len(b) > len(want)-t.got {
+		return fmt.Errorf("wrong echo: %d octets and more, want %d", t.got+len(b), len(want))
+	}
+	want = want[t.got:]
+	if t.got += len(b); last {
+		t.done = true
+		if len(b) != len(want) {
+			return fmt.Errorf("wrong echo: %d octets, want %d", t.got, t.got-len(b)+len(want))
+		}
+	}
+	at, size := 0, len(b)
+	if len(b) > lookEvery {
+		at, size = t.line*look%lookEvery, look
+	}
+	for ; at < len(b); at += lookEvery {
+		end := min(at+size, len(b))
+		if !bytes.Equal(b[at:end], want[at:end]) {
+			return fmt.Errorf("wrong echo: octets from %d on are not those that were sent", t.got-len(b)+at)
+		}
+	}
+	return nil
+}
+
+func (p *chatter) restart() { p.hist.Reset() }

@@ -1,0 +1,88 @@
+package main
+
+import "github.com/millrace/millrace/ss"
+
+// chorus is what the WebSockets of a server share: the memory of echoes that are over.
+type chorus struct{ free []*refrain }
+
+func newChorus() *chorus { return new(chorus) }
+
+// join makes an accepted stream.
+func (c *chorus) join(*ss.Handle) ss.Stream { return &wsEcho{all: c} }
+
+// refrain is what has come of a connection's messages and has not gone back.
+type refrain struct {
+	buf    []byte
+	off    int
+	pieces []piece // that make up buf from off on
+}
+
+// piece is a part of a message.
+type piece struct {
+	n int
+	f ss.Flags
+}
+
+// wsEcho sends messages back as they come, piece by piece. What it holds is its own only until that is out, as an
+// idle connection should have nothing.
+type wsEcho struct {
+	all  *chorus
+	held *refrain // nil when nothing is
+}
+
+func (e *wsEcho) State(_ *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+	if s == ss.Disconnected && e.held != nil {
+		e.drop()
+	}
+	return ss.OK
+}
+
+func (e *wsEcho) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	r := e.held
+	if r == nil {
+		if n := len(e.all.free); n > 0 {
+			r, e.all.free = e.all.free[n-1], e.all.free[:n-1]
+		} else {
+			r = new(refrain)
+		}
+		e.held = r
+	}
+	r.buf = append(r.buf, b...)
+	r.pieces = append(r.pieces, piece{len(b), f})
+	if len(r.buf) >= echoHigh {
+		h.Pause()
+	}
+	return h.RequestTx()
+}
+
+func (e *wsEcho) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	r := e.held
+	if r == nil {
+		return 0, 0, ss.TxDontSend
+	}
+	p := &r.pieces[0]
+	n := copy(buf, r.buf[r.off:r.off+p.n])
+	r.off += n
+	if n < p.n { // the rest of the piece is the next
+		f := p.f &^ ss.EOM
+		p.n -= n
+		p.f &^= ss.SOM
+		h.RequestTx()
+		return n, f, ss.OK
+	}
+	f := p.f
+	if r.pieces = r.pieces[:copy(r.pieces, r.pieces[1:])]; len(r.pieces) > 0 {
+		h.RequestTx()
+		return n, f, ss.OK
+	}
+	e.drop()
+	h.Resume()
+	return n, f, ss.OK
+}
+
+// drop gives back what is held.
+func (e *wsEcho) drop() {
+	r := e.held
+	r.buf, r.off, r.pieces = r.buf[:0], 0, r.pieces[:0]
+	e.all.free, e.held = append(e.all.free, r), nil
+}

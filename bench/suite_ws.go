@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/bench/internal/gen"
+)
+
+// wsConns is how many WebSockets have a message under way: enough that a server always finds one ready.
+const wsConns = 64
+
+// wsShapes are the messages of the ws suite: small ones, which cost what a message costs, and large ones, which cost
+// what their octets cost.
+var wsShapes = []struct {
+	name, title string
+	size        int
+}{
+	{"small", "echo of 64 B messages, 64 connections", 64},
+	{"large", "echo of 16 KiB messages, 64 connections", 16 << 10},
+}
+
+// The keys of messages.
+const (
+	keyMessages   = "messages_per_s"
+	keyCPUMessage = "cpu_us_per_message"
+)
+
+var (
+	wsMeasures = []measure{
+		{Key: keyMessages, Head: "messages/s", Chart: true}, {Key: keyCPUMessage, Head: "CPU us/message", Chart: true},
+		{Key: keyP50, Head: "p50 us"}, {Key: keyP99, Head: "p99 us"}, {Key: keyIdle, Head: "generator idle %"},
+	}
+	wsRatios = []ratio{
+		{keyCPUMessage, nameLimit, "CPU / limit"}, {keyCPUMessage, nameGWS, "CPU / gws"}, {keyMessages, nameLimit, "rate / limit"},
+		{keyMessages, nameGWS, "rate / gws"},
+	}
+)
+
+// wsSuite sends WebSocket messages through echo servers.
+func wsSuite(l *lab, r *report) error {
+	seats, err := l.startAll(wsContenders, kindWS, r)
+	if err != nil {
+		return err
+	}
+	for _, shape := range wsShapes {
+		t := r.table(&table{Name: shape.name, Title: shape.title, Measures: wsMeasures, Ratios: wsRatios})
+		proof := callCount{}
+		for round := range l.rounds {
+			l.say("ws: %s: round %d of %d", shape.name, round+1, l.rounds)
+			for _, s := range rotate(seats, round) {
+				before, err := s.limitCalls()
+				if err != nil {
+					return err
+				}
+				if err := l.echo(t, round, s, wsConns, shape.size); err != nil {
+					return err
+				}
+				after, err := s.limitCalls()
+				if err != nil {
+					return err
+				}
+				proof.add(before, after)
+			}
+		}
+		if proof["requests"] > 0 {
+			r.note("limit's system calls, %s messages: %s", shape.name, proof)
+		}
+	}
+	r.goals = []goal{
+		{Table: "small", Server: nameMillrace, Key: keyCPUMessage, To: nameLimit, AtMost: 1.08},
+		{Table: "large", Server: nameMillrace, Key: keyCPUMessage, To: nameGWS, AtMost: 0.80},
+	}
+	return nil
+}
+
+// echo makes one measurement of messages and adds it to t.
+func (l *lab) echo(t *table, round int, s seat, conns, size int) error {
+	m, err := gen.Echo(gen.Chat{Addr: s.proc.addr, Conns: conns, Size: size}, l.window(s.proc))
+	if err != nil {
+		return fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())
+	}
+	t.add(round, s.name, map[string]float64{
+		keyMessages:   float64(m.Done) / m.Elapsed.Seconds(),
+		keyCPUMessage: micros(m.CPU) / float64(m.Done),
+		keyP50:        micros(m.Latency.Quantile(0.50)),
+		keyP99:        micros(m.Latency.Quantile(0.99)),
+		keyIdle:       100 * m.Idle,
+	})
+	return nil
+}
