@@ -151,6 +151,7 @@ func (p *wsPeer) wait(d time.Duration) {
 func (p *wsPeer) pump() {
 	p.flush()
 	p.receive()
+	p.flush() // what was answered
 }
 
 func (p *wsPeer) flush() {
