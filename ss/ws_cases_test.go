@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/roles/ws"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -149,13 +150,12 @@ func wsCases() (list []wsCase) {
 
 // mirror sends back what comes, piece by piece, and stops its peer when it holds 64 KiB.
 type mirror struct {
-	t      testing.TB
+	h      *ss.Handle
 	pieces []mirrored
 	held   int
 	most   int // the most that it has held
 	life   []string
-	cause  error
-	up, no bool
+	over   bool // it was told DISCONNECTED
 }
 
 type mirrored struct {
@@ -163,12 +163,10 @@ type mirrored struct {
 	f ss.Flags
 }
 
-func (m *mirror) State(_ *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
+func (m *mirror) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+	m.h = h
 	m.life = append(m.life, short(s))
-	m.up = m.up || s == ss.Connected
-	if s == ss.Disconnected {
-		m.no, m.cause = true, n.Cause
-	}
+	m.over = m.over || s == ss.Disconnected
 	return ss.OK
 }
 
@@ -217,7 +215,7 @@ var wsEnds = []string{"server", "client"}
 func wsMeet(t testing.TB, end string, pl plan) (*wsPeer, *mirror) {
 	t.Helper()
 	w := newWorld(t, wsCasesDoc, pl)
-	m := &mirror{t: t}
+	m := new(mirror)
 	if end == "client" {
 		p := w.wsAwait(func() { w.wsStream("cli", m) }, nil)
 		return p, m
@@ -286,7 +284,7 @@ func (p *wsPeer) conclude(what string, m *mirror, end wsEnd, code int) {
 		p.close()
 	}
 	p.w.settle()
-	if !m.no {
+	if !m.over {
 		t.Errorf("%s: the stream was not told: %v", what, m.life)
 	}
 	p.wantGood(what)
@@ -338,5 +336,40 @@ func TestWebSocketCases(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestWebSocketLeavers: peers that never come to the end of a closing handshake are waited for, and not for ever.
+func TestWebSocketLeavers(t *testing.T) {
+	wait := ws.DefaultTimeouts().Close
+	for _, c := range []struct {
+		what, end string
+		asked     bool // by the peer, which then does not end the connection; or by us, and the peer does not answer
+	}{
+		{"a server that does not end the connection", "client", true},
+		{"a server that does not answer", "client", false},
+		{"a client that does not answer", "server", false},
+	} {
+		p, m := wsMeet(t, c.end, plan{})
+		p.wait(time.Second)
+		if c.asked {
+			p.send(p.appendFrame(nil, wsFin|wsClose, "\x03\xe8"), 0)
+		} else {
+			m.h.Disconnect()
+		}
+		p.within(atOnce, c.what+": Close frame", func() bool { return p.code >= 0 })
+		if p.wait(wait - time.Second); p.end != "" || p.code != 1000 {
+			t.Errorf("%s: not waited for: %s", c.what, p.heard())
+		}
+		if p.wait(2 * time.Second); p.end == "" {
+			t.Errorf("%s: still waited for after %v", c.what, wait+time.Second)
+		}
+		p.close()
+		p.w.settle()
+		if !m.over {
+			t.Errorf("%s: the stream was not told: %v", c.what, m.life)
+		}
+		p.wantGood(c.what)
+		p.w.end()
 	}
 }
