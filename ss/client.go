@@ -104,11 +104,11 @@ func (o *onward) release(h *Handle) {
 }
 
 func (o *onward) settle(h *Handle, now time.Duration) {
-	if h.flags&wantAsk != 0 {
-		h.flags &^= wantAsk
+	if h.flags&(wantAsk|wantFinish) != 0 {
 		if p := h.wsPipe(); p != nil {
-			p.WantWrite()
+			p.settle(h)
 		}
+		h.flags &^= wantAsk | wantFinish
 	}
 	if h.flags&wantDisconnect != 0 {
 		h.flags &^= wantDisconnect

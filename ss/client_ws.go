@@ -130,7 +130,7 @@ func (u *clientWS) ended(cause error) {
 	if u.h == nil {
 		return
 	}
-	u.h.flags &^= wantAsk
+	u.h.flags &^= wantAsk | wantFinish
 	u.h = nil
 	a.reset(nil)
 	a.state, a.ws = httpIdle, nil

@@ -52,6 +52,7 @@ const (
 	txWanted                               // Tx is owed
 	wantAsk                                // WebSocket: Tx is to be asked for at the end of the turn
 	isPaused                               // no Rx
+	wantFinish                             // WebSocket: nothing more is to be sent
 	destroyed                              // gone
 )
 

@@ -234,6 +234,13 @@ var deeds = []struct {
 		h.Resume()
 		h.DisconnectWith(4001, "again")
 	}},
+	{"Finish", func(_ *cast, h *ss.Handle) { h.Finish(4000, "enough") }},
+	{"Finish nonsense", func(_ *cast, h *ss.Handle) { h.Finish(1006, "\xff") }},
+	{"Finish, RequestTx and DisconnectWith", func(_ *cast, h *ss.Handle) {
+		h.Finish(ws.Normal, "")
+		h.RequestTx()
+		h.DisconnectWith(4001, "again")
+	}},
 	{"CancelWait", func(c *cast, _ *ss.Handle) { c.cli.rt.CancelWait() }},
 }
 

@@ -94,7 +94,7 @@ const leastPiece = 4096
 // writable has the stream give a piece of a message.
 func (p *wsPipe) writable() {
 	h, c := p.h, &p.Conn
-	if h == nil || h.flags&(txWanted|doomed) != txWanted {
+	if h == nil || h.flags&(txWanted|wantFinish|doomed) != txWanted {
 		return
 	}
 	buf := c.Room(leastPiece)
@@ -157,6 +157,11 @@ func (p *wsPipe) settle(h *Handle) {
 		h.flags &^= wantAsk
 		p.WantWrite()
 	}
+	if h.flags&(wantFinish|wantDisconnect) == wantFinish {
+		h.flags &^= wantFinish
+		w := p.parting()
+		p.Conn.Finish(w.bye, w.why)
+	}
 }
 
 // flow stops or lets go what comes in.
@@ -184,7 +189,7 @@ func (p *wsPipe) release() {
 			code = ws.GoingAway
 		}
 	}
-	p.h.flags &^= wantAsk
+	p.h.flags &^= wantAsk | wantFinish
 	p.h = nil
 	p.Resume()
 	p.Close(code, why)
@@ -214,6 +219,26 @@ func (h *Handle) DisconnectWith(code ws.Code, reason string) error {
 		w.bye, w.why = code, reason
 	}
 	h.Disconnect()
+	return nil
+}
+
+// Finish ends what a WebSocket stream has to say, and leaves it to the peer to end the rest: what Tx has given goes out,
+// then a Close frame with code, which must be one that may be sent, and reason, UTF-8 of at most 123 bytes. Tx is not
+// asked any more. Messages come until the peer has answered with its own Close frame, the CloseError of DISCONNECTED.
+// A peer that is silent for too long before (Config.WS, Timeouts.Finish) is given up. On other streams, and without a
+// connection, it is Disconnect.
+func (h *Handle) Finish(code ws.Code, reason string) error {
+	p := h.wsPipe()
+	if p == nil {
+		h.Disconnect()
+		return nil
+	}
+	if err := ws.CheckClose(code, reason); err != nil {
+		return err
+	}
+	w := p.parting()
+	w.bye, w.why = code, reason
+	h.pend(wantFinish)
 	return nil
 }
 

@@ -41,6 +41,8 @@ type Timeouts struct {
 	// Close is how long a Close frame may wait for its answer, for room, or, at a client, for the server
 	// to end the connection behind it (RFC 6455 s.7.1.1).
 	Close time.Duration
+	// Finish is the same for the Close frame of Conn.Finish, until it is answered: how long the peer may be silent.
+	Finish time.Duration
 	// Validity is that of connections without one of their own.
 	Validity Validity
 }
@@ -49,6 +51,7 @@ type Timeouts struct {
 func DefaultTimeouts() Timeouts {
 	return Timeouts{
 		Close:    5 * time.Second,
+		Finish:   time.Minute, // what we sent last may still be under way on a slow line, and be worked on then
 		Validity: Validity{Ping: 40 * time.Second, Hangup: 50 * time.Second},
 	}
 }

@@ -71,6 +71,7 @@ const (
 	closeGot           // the peer's has come
 	ended              // the peer has ended its direction
 	timeless           // heard or due were set by somebody who did not know the time
+	patient            // our Close frame is Finish's: who still speaks has time
 )
 
 // Conn is one end of a connection. It is a value to embed: call Init, then hand it to the transport as its
@@ -246,6 +247,10 @@ func (c *Conn) Deadline() time.Duration {
 		return 0
 	case c.is(timeless):
 		return 1
+	case c.is(patient) && (c.is(paused) || c.cfg.Timeouts.Finish <= 0):
+		return 0
+	case c.is(patient):
+		return max(c.due, c.heard+c.cfg.Timeouts.Finish)
 	case c.is(closeQueued | closeSent):
 		return c.due
 	case c.is(paused):
@@ -273,7 +278,7 @@ func (c *Conn) Timeout(now time.Duration) {
 		c.flags &^= timeless
 		c.heard = now
 		if c.is(closeQueued | closeSent) {
-			c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+			c.due = c.cfg.deadline(c.patience())
 		}
 	case c.is(closeQueued):
 		c.cfg.Counters.Timeouts++
@@ -321,7 +326,7 @@ func (c *Conn) fail(f *fault, n int) int {
 		return n
 	}
 	c.queued = &farewell{code: Code(f.Status), cause: f}
-	c.flags |= closeQueued
+	c.flags = c.flags&^patient | closeQueued
 	c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
 	c.sendQueued()
 	return n

@@ -75,6 +75,11 @@ func (c *Conn) rxClose(p []byte) *fault {
 	}
 	c.flags |= closeGot
 	c.state = expectEnd
+	if c.is(patient) {
+		// A client still waits for the server to end the connection.
+		c.flags &^= patient
+		c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+	}
 	if c.is(closeSent) {
 		if !c.is(isClient) {
 			c.shut(nil)
@@ -131,11 +136,24 @@ func CheckClose(code Code, reason string) error {
 // Close begins the closing handshake: what was committed goes out first, then a Close frame with code,
 // or without one for NoCode, and reason, UTF-8 of at most 123 octets. A message under way is cut off.
 // Rx goes on until the peer's Close frame, which a handler that stays paused does not get to see; Closed
-// follows. Only the first Close counts. Errors wrap
-// ErrMisuse, and then nothing was done.
-func (c *Conn) Close(code Code, reason string) error {
+// follows. Only the first Close or Finish counts, but that a Close takes from an earlier Finish its patience. Errors
+// wrap ErrMisuse, and then nothing was done.
+func (c *Conn) Close(code Code, reason string) error { return c.leave(code, reason, 0) }
+
+// Finish is Close for who has said everything and still wants to hear: the peer may go on to send, and has
+// Timeouts.Finish for its Close frame, counted anew from whatever comes, and not while the handler is paused.
+func (c *Conn) Finish(code Code, reason string) error { return c.leave(code, reason, patient) }
+
+// leave sends our Close frame. how is patient, or 0.
+func (c *Conn) leave(code Code, reason string, how uint32) error {
 	if err := CheckClose(code, reason); err != nil {
 		return err
+	}
+	if c.is(patient) && how == 0 {
+		c.flags &^= patient
+		c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+		c.guess()
+		return nil
 	}
 	switch {
 	case c.state == expectNothing || c.is(closeQueued|closeSent):
@@ -144,15 +162,24 @@ func (c *Conn) Close(code Code, reason string) error {
 		c.shut(nil)
 		return nil
 	}
+	c.flags |= how
 	c.farewell(&farewell{code: code, reason: reason})
 	c.guess()
 	return nil
 }
 
+// patience is how long our Close frame may wait, to be sent and to be answered.
+func (c *Conn) patience() time.Duration {
+	if c.is(patient) {
+		return c.cfg.Timeouts.Finish
+	}
+	return c.cfg.Timeouts.Close
+}
+
 func (c *Conn) farewell(w *farewell) {
 	c.queued = w
 	c.flags |= closeQueued
-	c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+	c.due = c.cfg.deadline(c.patience())
 	c.sendQueued()
 }
 
@@ -171,7 +198,7 @@ func (c *Conn) sendQueued() {
 	}
 	c.queued = nil
 	c.flags = c.flags&^(closeQueued|wants|owesProbe|blocked) | closeSent
-	c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+	c.due = c.cfg.deadline(c.patience())
 	switch {
 	case w.cause != nil:
 		c.shut(w.cause)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/rolestest"
 )
 
 func TestCloseByUs(t *testing.T) {
@@ -189,5 +190,99 @@ func TestPingOfOurs(t *testing.T) {
 		if err := c.Ping(nil); err != ErrNoRoom {
 			t.Errorf("%s: %v, want ErrNoRoom", side, err)
 		}
+	})
+}
+
+// TestFinish: who has said everything goes on to hear, for as long as the peer has something to say.
+func TestFinish(t *testing.T) {
+	sides(func(side string, client bool) {
+		begin := func(t *testing.T) (*recorder, *Config, *Conn, *rolestest.Lower) {
+			h := &recorder{}
+			g := newConfig()
+			c, l := open(g, client, Agreed{}, h)
+			c.SetValidity(&Validity{})
+			l.Sleep(time.Hour) // nobody has told c the time since
+			if err := c.Finish(Normal, "done"); err != nil {
+				t.Fatal(err)
+			}
+			wantSent(t, l, client, "close 1000 done")
+			return h, g, c, l
+		}
+		t.Run(side+", answered late", func(t *testing.T) {
+			h, _, _, l := begin(t)
+			for range 3 {
+				l.Sleep(59 * time.Second)
+				l.Feed(bytesOf(client, []part{text1("more")}))
+			}
+			l.Sleep(59 * time.Second)
+			l.Feed(bytesOf(client, []part{closeF(closeBody(1000, ""))}))
+			if client {
+				l.Sleep(5 * time.Second) // the server's time to end the connection
+			}
+			wantClosed(t, l, roles.Graceful, "")
+			wantCalls(t, h, "text [more]", "text [more]", "text [more]", "closing 1000 normal closure ", "closed")
+		})
+		t.Run(side+", not answered", func(t *testing.T) {
+			h, g, _, l := begin(t)
+			l.Sleep(time.Minute - time.Millisecond)
+			if l.Closing {
+				t.Fatalf("closed before its time: %v", l.Cause)
+			}
+			l.Sleep(time.Millisecond)
+			wantClosed(t, l, roles.Immediate, "not answered in time")
+			if !errors.Is(h.cause, http.ErrTimeout) || g.Counters.Timeouts != 1 {
+				t.Errorf("cause %v, %d timeouts counted", h.cause, g.Counters.Timeouts)
+			}
+		})
+		t.Run(side+", paused", func(t *testing.T) {
+			_, _, c, l := begin(t)
+			c.Pause()
+			l.Sleep(time.Hour)
+			if l.Closing {
+				t.Fatalf("closed while nobody listens: %v", l.Cause)
+			}
+			c.Resume()
+			l.Sleep(time.Minute - time.Millisecond)
+			if l.Closing {
+				t.Fatalf("closed before its time: %v", l.Cause)
+			}
+			l.Sleep(time.Millisecond)
+			wantClosed(t, l, roles.Immediate, "not answered in time")
+		})
+		t.Run(side+", then closed", func(t *testing.T) {
+			_, _, c, l := begin(t)
+			l.Sleep(30 * time.Second)
+			if err := c.Close(GoingAway, "now"); err != nil {
+				t.Fatal(err)
+			}
+			wantSent(t, l, client)
+			for range 4 {
+				l.Sleep(time.Second)
+				l.Feed(bytesOf(client, []part{text1("still here")}))
+			}
+			l.Sleep(time.Second)
+			wantClosed(t, l, roles.Immediate, "not answered in time")
+		})
+		t.Run(side+", the peer breaks the rules", func(t *testing.T) {
+			_, _, _, l := begin(t)
+			l.Feed([]byte("\xff"))
+			wantClosed(t, l, roles.Graceful, "reserved bit")
+		})
+		t.Run(side+", without room", func(t *testing.T) {
+			h := &recorder{}
+			c, l := open(newConfig(), client, Agreed{}, h)
+			l.Refuse = true
+			c.Finish(Normal, "")
+			l.Sleep(30 * time.Second)
+			l.Refuse = false
+			l.Service()
+			wantSent(t, l, client, "close 1000")
+			l.Sleep(59 * time.Second)
+			if l.Closing {
+				t.Fatalf("closed before its time: %v", l.Cause)
+			}
+			l.Sleep(time.Second)
+			wantClosed(t, l, roles.Immediate, "not answered in time")
+		})
 	})
 }
