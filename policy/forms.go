@@ -23,6 +23,9 @@ var tlsGroups = []string{"X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1
 // lengths between a proxy and its clients and stand in every log line.
 const maxName = 128
 
+// maxTokens is the longest list of tokens: servers hear no more subprotocols.
+const maxTokens = 64
+
 var (
 	textForm = &form{
 		name: "text", fix: "remove it", check: checkText,
@@ -42,6 +45,25 @@ var (
 	tokenForm = &form{ // RFC 9110 s.5.6.2
 		name: "token", fix: "a token is letters, digits and !#$%&'*+-.^_`|~", pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
 		check: checkToken,
+	}
+	tokensForm = &form{ // RFC 9110 s.5.6.1
+		name: "tokens", fix: `write them as in "chat" or "chat, superchat": letters, digits and !#$%&'*+-.^_|~`,
+		pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+(, *[!#$%&'*+.^_`|~0-9A-Za-z-]+){0,63}$",
+		check: func(text string) string {
+			n := 0
+			for token := range strings.SplitSeq(text, ",") {
+				if n++; n > 1 {
+					token = strings.TrimLeft(token, " ")
+				}
+				if wrong := checkToken(token); wrong != "" {
+					return wrong
+				}
+			}
+			if n > maxTokens {
+				return fmt.Sprintf("%d tokens, and %d at the most can be of use", n, maxTokens)
+			}
+			return ""
+		},
 	}
 	headerForm = &form{ // RFC 9110 s.5.1
 		name: "header field name", fix: `a field name is letters, digits and !#$%&'*+-.^_|~, as in "x-token:"`,

@@ -30,7 +30,7 @@ func TestCheckSocks(t *testing.T) {
 
 // TestNoInjection: nothing that becomes part of a request line or a header field can end it.
 func TestNoInjection(t *testing.T) {
-	for _, f := range []*form{textForm, nameForm, tokenForm, headerForm, urlForm, endpointForm, socksForm} {
+	for _, f := range []*form{textForm, nameForm, tokenForm, tokensForm, headerForm, urlForm, endpointForm, socksForm} {
 		for _, text := range []string{"a\r\nb:1", "a\nb:1", "a\rb:1", "a\x00b:1"} {
 			if f.check(text) == "" {
 				t.Errorf("%s: takes %q, want it refused", f.name, text)

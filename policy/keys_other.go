@@ -5,9 +5,10 @@ import "time"
 // The keys of a stream type for ws and mqtt.
 
 var wsKeys = []row[Stream]{
-	{key{name: "ws_subprotocol", form: tokenForm, on: onMixed, def: "none", status: acted,
-		text: "Client: subprotocol to ask for; a server that selects none is accepted. Server: subprotocol to accept; its presence lets h1 and " +
-			"h2 servers upgrade to ws. A client that asks for others only is refused, one that asks for none is accepted without one."},
+	{key{name: "ws_subprotocol", form: tokensForm, on: onMixed, def: "none", status: acted,
+		text: "Client: subprotocols to ask for, most wanted first; a server that selects none is accepted. Server: subprotocols to accept, of which " +
+			"the client's first counts; their presence lets h1 and h2 servers upgrade to ws. A client that asks for others only is refused, one " +
+			"that asks for none is accepted without one."},
 		text(func(s *Stream) *string { return &s.WS.Subprotocol })},
 	{key{name: "ws_binary", kind: kindBool, on: onMixed, def: "false", status: acted,
 		text: "Messages are binary, not text, unless Tx says so of one."},

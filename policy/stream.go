@@ -139,7 +139,7 @@ type RespMap struct {
 
 // WSParams is what WebSocket streams have in addition.
 type WSParams struct {
-	Subprotocol     string // asked for by clients; on an h1 or h2 server its presence enables upgrades
+	Subprotocol     string // asked for by clients, names with commas between; on an h1 or h2 server its presence enables upgrades
 	Binary          bool   // messages are binary, not text
 	PrioritizeReads bool   // drain input before writing
 	Deflate         bool   // messages may be compressed

@@ -32,7 +32,7 @@ func (a *httpClient) askWS(m *http.Message) {
 	a.offer = new(ws.Offer)
 	k := a.o.h.kind
 	l := a.o.h.rt.loop
-	a.offer.Ask(a.o.h.rt.wsConfig(k.pol), m, k.subprotocols(), a.conn.h2 != nil)
+	a.offer.Ask(a.o.h.rt.wsConfig(k.pol), m, k.subprotocols, a.conn.h2 != nil)
 	l.Arm(&a.o.timer, l.Now()+handshakeTime, a.o)
 }
 
@@ -49,6 +49,7 @@ func (a *httpClient) answeredWS(x http.Exchange, m *http.Message) {
 	a.offer = nil
 	if err == nil {
 		h.kind.takeFields(m, h)
+		h.agree(agreed.Protocol)
 		if err = a.switchWS(x, agreed); err == nil {
 			return
 		}

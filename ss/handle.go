@@ -39,6 +39,7 @@ type Handle struct {
 	flags   handleFlags
 	life    known // the last move
 	last    known // the last state that the reference's table knows of
+	spoken  uint8 // WebSocket: which of kind.subprotocols was agreed upon, counted from 1
 }
 
 type handleFlags uint32
@@ -51,8 +52,8 @@ const (
 	wantPoll                               // RequestTx was called without a connection
 	txWanted                               // Tx is owed
 	wantAsk                                // WebSocket: Tx is to be asked for at the end of the turn
-	isPaused                               // no Rx
 	wantFinish                             // WebSocket: nothing more is to be sent
+	isPaused                               // no Rx
 	destroyed                              // gone
 )
 

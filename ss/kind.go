@@ -26,6 +26,7 @@ type kind struct {
 	setMethod, setPath, setAuth, setAuthority int
 	socket                                    loop.SocketOptions
 	validity                                  ws.Validity // of WebSockets
+	subprotocols                              []string    // asked for by clients, served by servers
 }
 
 // field is a metadata item that maps to a header field.
@@ -82,6 +83,11 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 		setAuthority: p.MetadataIndex("authority"),
 		validity:     ws.Validity{Ping: p.Retry.ValidPing, Hangup: p.Retry.ValidHup},
 		socket:       socketOptions(p.Attr),
+	}
+	for _, name := range strings.Split(p.WS.Subprotocol, ",") {
+		if name = strings.TrimLeft(name, " "); name != "" {
+			k.subprotocols = append(k.subprotocols, name)
+		}
 	}
 	if len(k.method) == 0 {
 		k.method = []byte("GET")

@@ -30,11 +30,12 @@ var (
 func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 	h := t.h
 	u := &upgrading{t: t}
-	if err := u.ans.Accept(h.rt.wsConfig(h.kind.pol), m, h.kind.subprotocols()); err != nil {
+	if err := u.ans.Accept(h.rt.wsConfig(h.kind.pol), m, h.kind.subprotocols); err != nil {
 		h.rt.log.Debug("ss: a websocket handshake was refused", "stream", h.StreamType(), "err", err)
 		t.refuse(x, u.ans.Message)
 		return
 	}
+	h.agree(u.ans.Agreed.Protocol)
 	t.x, t.status, t.flags = x, 0, 0
 	if h.flags&doomed != 0 {
 		return

@@ -2,6 +2,7 @@ package ss
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
@@ -272,12 +273,18 @@ func (r *Runtime) WS() (plain, packed ws.Counters) {
 	return plain, packed
 }
 
-// subprotocols are what a stream type offers, or serves.
-func (k *kind) subprotocols() []string {
-	if s := k.pol.WS.Subprotocol; s != "" {
-		return []string{s}
+// Subprotocol is which of those that the policy names in ws_subprotocol the latest handshake of a WebSocket has
+// settled on, "" if none. It can be asked for from SERVER_UPGRADE on, and at a client from CONNECTED on.
+func (h *Handle) Subprotocol() string {
+	if h.spoken == 0 {
+		return ""
 	}
-	return nil
+	return h.kind.subprotocols[h.spoken-1]
+}
+
+// agree notes the subprotocol of a handshake.
+func (h *Handle) agree(name string) {
+	h.spoken = uint8(slices.Index(h.kind.subprotocols, name) + 1)
 }
 
 // upgrades says whether a server's stream type takes requests to become a WebSocket.
