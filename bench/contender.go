@@ -79,6 +79,17 @@ var wsContenders = []contender{
 	{name: nameCoder, peer: "coder"},
 }
 
+// wsIdleContenders are those whose idle WebSockets are weighed, wssIdleContenders those over TLS.
+var (
+	wsIdleContenders = []contender{
+		{name: nameLimit, peer: "limit"},
+		{name: nameMillrace, peer: "millrace", ours: true},
+		{name: nameGWS, peer: "gws"},
+		{name: nameGorilla, peer: "gorilla"},
+	}
+	wssIdleContenders = wsIdleContenders[1:]
+)
+
 // start brings a contender up and, where it speaks HTTP or WebSocket, checks its answers. An absent error says that
 // it cannot take part.
 func (l *lab) start(c contender, kind string) (*process, error) {
@@ -113,13 +124,13 @@ func (l *lab) start(c contender, kind string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.tls = secure(kind)
+	p.tls, p.ws = secure(kind), kind == kindWS || kind == kindWSS
 	switch kind {
 	case kindH2:
 		if err := gen.ProbeH2(p.addr, roots); err != nil {
 			return nil, fmt.Errorf("bench: %s: %w: %s", c.name, err, p.errs.String())
 		}
-	case kindWS:
+	case kindWS, kindWSS:
 		if err := gen.ProbeWS(p.addr, roots); err != nil {
 			return nil, fmt.Errorf("bench: %s: %w: %s", c.name, err, p.errs.String())
 		}

@@ -17,7 +17,8 @@ import (
 // wakeSet is how many idle connections are woken for one median.
 const wakeSet = 200
 
-// crowdMain is `bench crowd [-tls] ADDR N SIZE`: it opens N connections, makes one request on each, says
+// crowdMain is `bench crowd [-tls] [-ws] ADDR N SIZE`: it opens N connections, makes one request on each, which with
+// -ws is a message to an echo, says
 // "held N" and holds them until SIGTERM. At SIGUSR1 it makes a request on each of wakeSet connections
 // that were never asked again, and says "woke P50" in nanoseconds; at SIGUSR2 it does so once more on
 // the same, and says "again P50". It is a process of its own because each has its own limit of
@@ -25,11 +26,12 @@ const wakeSet = 200
 func crowdMain(args []string) int {
 	fs := flag.NewFlagSet("bench crowd", flag.ContinueOnError)
 	tls := fs.Bool("tls", false, "connect over TLS")
+	ws := fs.Bool("ws", false, "connect as WebSockets")
 	if fs.Parse(args) != nil {
 		return 2
 	}
 	if fs.NArg() != 3 {
-		fmt.Fprintln(os.Stderr, "usage: bench crowd [-tls] ADDR N SIZE")
+		fmt.Fprintln(os.Stderr, "usage: bench crowd [-tls] [-ws] ADDR N SIZE")
 		return 2
 	}
 	addr, err := netip.ParseAddrPort(fs.Arg(0))
@@ -41,7 +43,7 @@ func crowdMain(args []string) int {
 	}
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2)
-	held, err := gen.Hold(addr, n, size, *tls)
+	held, err := gen.Hold(gen.Stay{Addr: addr, Conns: n, Size: size, TLS: *tls, WS: *ws})
 	if err == nil {
 		fmt.Println("held", n)
 		err = obeyHeld(held, asked)

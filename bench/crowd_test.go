@@ -7,11 +7,31 @@ import (
 )
 
 // A crowd over TLS wakes one set of its connections after another, until none is left.
-func TestCrowdWakes(t *testing.T) {
-	for _, c := range tlsContenders {
+func TestCrowdWakes(t *testing.T)          { crowdWakes(t, tlsContenders, kindTLS) }
+func TestWebSocketCrowdWakes(t *testing.T) { crowdWakes(t, wssIdleContenders, kindWSS) }
+
+// One WebSocket over TLS that is active.
+func TestActiveWebSocketOverTLS(t *testing.T) {
+	for _, c := range wssIdleContenders {
+		l := newLab(t)
+		p, err := l.start(c, kindWSS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tab := new(report).table(&table{})
+		if err := idlingWS.ask(l, tab, 0, seat{c, p}); err != nil {
+			t.Error(err)
+		} else if v := tab.values(c.name, keyCPUMessage); v[0] <= 0 {
+			t.Errorf("%s: got CPU per message %v", c.name, v)
+		}
+	}
+}
+
+func crowdWakes(t *testing.T, who []contender, kind string) {
+	for _, c := range who {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t)
-			p, err := l.start(c, kindTLS)
+			p, err := l.start(c, kind)
 			if a, ok := isAbsent(err); ok {
 				t.Skip(a.why)
 			}

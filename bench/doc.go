@@ -10,6 +10,7 @@
 //	go -C bench run . -suite raw           bytes through an echo
 //	go -C bench run . -suite idle          memory of connections that do nothing
 //	go -C bench run . -suite idle -tls     the same over TLS 1.3, and what waking one costs
+//	go -C bench run . -suite idle -ws      the same of WebSockets after one message; also with -tls
 //	go -C bench run . -suite tls           handshakes, requests and downloads over TLS 1.3
 //	go -C bench run . -suite ws            WebSocket messages through an echo: 64 connections
 //	go -C bench run . -spin                ping-pong with the loop's spin option on

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 
 	coder "github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
@@ -18,12 +20,19 @@ import (
 // runGWS serves with gws's own server, which reads the handshake itself: quicker than net/http. One message
 // of a connection is handled after the other (ParallelEnabled is off), so none costs a goroutine.
 func runGWS(e *peerEnv) error {
-	if e.kind != kindWS {
+	if e.kind != kindWS && e.kind != kindWSS {
 		return fmt.Errorf("bench: gws: unknown kind %q", e.kind)
 	}
 	ln, err := listen()
 	if err != nil {
 		return err
+	}
+	if secure(e.kind) {
+		c, err := loadTLS(e)
+		if err != nil {
+			return err
+		}
+		ln = tls.NewListener(ln, c)
 	}
 	srv := gws.NewServer(new(gwsEcho), &gws.ServerOption{Logger: silent{}})
 	e.report(ln.Addr().String())
@@ -48,17 +57,26 @@ func serveHTTP(e *peerEnv, h http.HandlerFunc) error {
 	if err != nil {
 		return err
 	}
+	srv := &http.Server{Handler: h}
+	if secure(e.kind) {
+		if srv.TLSConfig, err = loadTLS(e); err != nil {
+			return err
+		}
+		e.report(ln.Addr().String())
+		return srv.ServeTLS(ln, "", "")
+	}
 	e.report(ln.Addr().String())
-	return (&http.Server{Handler: h}).Serve(ln)
+	return srv.Serve(ln)
 }
 
 // runGorilla serves with gorilla/websocket. It reads into a buffer that is kept instead of ReadMessage, which
-// would make one for each message, and uses WriteMessage, whose path for whole messages does not allocate.
+// would make one for each message, and uses WriteMessage, whose path for whole messages does not allocate. Its
+// write buffers come from a pool, as it recommends for many connections that are mostly idle.
 func runGorilla(e *peerEnv) error {
-	if e.kind != kindWS {
+	if e.kind != kindWS && e.kind != kindWSS {
 		return fmt.Errorf("bench: gorilla/websocket: unknown kind %q", e.kind)
 	}
-	var up gorilla.Upgrader
+	up := gorilla.Upgrader{WriteBufferPool: new(sync.Pool)}
 	return serveHTTP(e, func(w http.ResponseWriter, r *http.Request) {
 		c, err := up.Upgrade(w, r, nil)
 		if err != nil {

@@ -16,11 +16,11 @@ const (
 	keyWake     = "cpu_woken_less_never_asleep_us"
 )
 
-// neverAsleep and plainH1 are what a sleeping session is held against: the same server whose sessions keep
+// neverAsleep and plain are what a sleeping session is held against: the same server whose sessions keep
 // their expanded keys, and one without TLS. All three have the same crowd.
 var (
 	neverAsleep = contender{name: nameAwake, peer: "millrace", ours: true, quiet: -1}
-	plainH1     = contender{name: namePlain, peer: "millrace", ours: true}
+	plain       = contender{name: namePlain, peer: "millrace", ours: true}
 )
 
 // wakeAll measures a request on connections that have been idle since the beginning, and once more on the
@@ -30,7 +30,7 @@ var (
 // the kernel and in the server, has left the caches. What sleeping adds is the first request's cost less
 // that of the server whose sessions never sleep.
 func (l *lab) wakeAll(idlers []idler, settle time.Duration, r *report) error {
-	t := r.table(&table{Name: "wake", Title: fmt.Sprintf("request on each of %d connections that were idle, and once more", wakeSet),
+	t := r.table(&table{Name: "wake", Title: fmt.Sprintf("%s on each of %d connections that were idle, and once more", l.idling().unit, wakeSet),
 		Measures: []measure{
 			{Key: keyWokenCPU, Head: "CPU us", Chart: true}, {Key: keyAgainCPU, Head: "CPU us again"}, {Key: keyMoreCPU, Head: "CPU us more"},
 			{Key: keyWake, Head: "CPU us for waking", Chart: true},
@@ -66,7 +66,7 @@ func (l *lab) wakeless(n counts, settle time.Duration) ([]idler, error) {
 	for _, c := range []struct {
 		contender
 		kind string
-	}{{neverAsleep, kindTLS}, {plainH1, kindH1}} {
+	}{{neverAsleep, l.idling().kindTLS}, {plain, l.idling().kind}} {
 		l.say("idle: %s: %d connections", c.name, n.many)
 		id := idler{contender: c.contender, counts: n}
 		var err error

@@ -41,6 +41,7 @@ type process struct {
 	addr  netip.AddrPort // of a server, once it is up
 	size  int            // of its answer to one request, in suites that speak HTTP
 	tls   bool           // it is spoken to over TLS
+	ws    bool           // it is spoken to by WebSocket
 	lines chan string    // its standard output; closed at its end
 	errs  tail           // the end of its standard error
 	dead  chan struct{}  // closed when it has been waited for

@@ -39,6 +39,7 @@ type options struct {
 	quick   bool
 	json    bool
 	tls     bool // the idle suite over TLS
+	ws      bool // the idle suite with WebSockets
 	figures string
 }
 
@@ -60,6 +61,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	fs.BoolVar(&spin, "spin", false, "measure ping-pong with millrace spinning before it sleeps")
 	fs.BoolVar(&storm, "storm", false, "measure an established client while 10,000 others connect")
 	fs.BoolVar(&o.tls, "tls", false, "with -suite idle: over TLS 1.3")
+	fs.BoolVar(&o.ws, "ws", false, "with -suite idle: WebSockets")
 	fs.IntVar(&o.rounds, "rounds", 0, fmt.Sprintf("rounds per measurement (default %d, with -quick %d)", fullRounds, quickRounds))
 	fs.BoolVar(&o.quick, "quick", false, "short rounds and waits, for development; the figures are not to be published")
 	fs.BoolVar(&o.json, "json", false, "print JSON instead of tables")
@@ -87,6 +89,9 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	if o.tls && o.suite != "idle" {
 		return o, fmt.Errorf("bench: -tls goes with -suite idle, not with %q", o.suite)
 	}
+	if o.ws && o.suite != "idle" {
+		return o, fmt.Errorf("bench: -ws goes with -suite idle, not with %q", o.suite)
+	}
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("bench: unexpected argument %q", fs.Arg(0))
 	}
@@ -107,10 +112,14 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 
 // title names the run in its heading and its chart's file.
 func (o options) title() string {
-	if o.tls {
-		return o.suite + "-tls"
+	s := o.suite
+	if o.ws {
+		s += "-ws"
 	}
-	return o.suite
+	if o.tls {
+		s += "-tls"
+	}
+	return s
 }
 
 // suites are the runs by name. Each fills a report from servers that it starts through the lab and

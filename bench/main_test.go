@@ -37,6 +37,7 @@ func TestParseOptions(t *testing.T) {
 		{args: "-suite raw -quick -json", want: options{suite: "raw", rounds: 3, quick: true, json: true}},
 		{args: "-suite idle -quick -figures /x -rounds 1", want: options{suite: "idle", rounds: 1, quick: true, figures: "/x"}},
 		{args: "-suite idle -tls", want: options{suite: "idle", rounds: 9, tls: true, figures: defaultFigures}},
+		{args: "-suite idle -ws -tls", want: options{suite: "idle", rounds: 9, tls: true, ws: true, figures: defaultFigures}},
 		{args: "-suite h2", want: options{suite: "h2", rounds: 9, figures: defaultFigures}},
 		{args: "-suite tls", want: options{suite: "tls", rounds: 9, figures: defaultFigures}},
 		{args: "-suite ws", want: options{suite: "ws", rounds: 9, figures: defaultFigures}},
@@ -47,6 +48,7 @@ func TestParseOptions(t *testing.T) {
 		{args: "-suite spin", wantErr: "want h1"},
 		{args: "-suite raw -spin", wantErr: "want h1"},
 		{args: "-suite tls -tls", wantErr: "-tls goes with -suite idle"},
+		{args: "-suite ws -ws", wantErr: "-ws goes with -suite idle"},
 		{args: "-spin -storm", wantErr: "two runs"},
 		{args: "-suite h1 more", wantErr: `unexpected argument "more"`},
 		{args: "-suite h1 -rounds -1", wantErr: "positive"},
@@ -63,12 +65,13 @@ func TestParseOptions(t *testing.T) {
 	}
 }
 
-// The two idle runs must not overwrite each other's chart.
+// The idle runs must not overwrite each other's chart.
 func TestTitle(t *testing.T) {
 	for _, tc := range []struct {
 		o    options
 		want string
-	}{{options{suite: "idle"}, "idle"}, {options{suite: "idle", tls: true}, "idle-tls"}} {
+	}{{options{suite: "idle"}, "idle"}, {options{suite: "idle", tls: true}, "idle-tls"},
+		{options{suite: "idle", ws: true}, "idle-ws"}, {options{suite: "idle", ws: true, tls: true}, "idle-ws-tls"}} {
 		if got := tc.o.title(); got != tc.want {
 			t.Errorf("%+v: got %q, want %q", tc.o, got, tc.want)
 		}

@@ -26,7 +26,8 @@ const (
 	{"tls": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "metadata": [{"mime": "content-type:"}],
 		"tls": true, "server_cert": "leaf", "server_key": "leaf_key"}},
 	{"h2": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h2", "metadata": [{"mime": "content-type:"}],
-		"tls": true, "server_cert": "leaf", "server_key": "leaf_key"}}
+		"tls": true, "server_cert": "leaf", "server_key": "leaf_key"}},
+	{"wss": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "ws", "tls": true, "server_cert": "leaf", "server_key": "leaf_key"}}
 ]}`
 )
 
@@ -74,8 +75,8 @@ func runMillrace(e *peerEnv) error {
 	switch e.kind {
 	case kindRaw:
 		info = ss.Info{StreamType: "raw", New: func(*ss.Handle) ss.Stream { return new(echo) }}
-	case kindWS:
-		info = ss.Info{StreamType: "ws", New: newChorus().join}
+	case kindWS, kindWSS:
+		info = ss.Info{StreamType: e.kind, New: newChorus().join}
 	case kindTLS, kindH2:
 		info.StreamType = e.kind
 	case kindBulk:

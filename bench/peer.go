@@ -22,11 +22,14 @@ const (
 	kindBulk = "bulk" // gen.Bulk to every GET, over TLS
 	kindH2   = "h2"   // gen.Body to every GET, over HTTP/2 and TLS
 
-	kindWS = "ws" // every message back
+	kindWS  = "ws"  // every message of a WebSocket back
+	kindWSS = "wss" // the same over TLS
 )
 
 // secure says whether a kind of service is over TLS.
-func secure(kind string) bool { return kind == kindTLS || kind == kindBulk || kind == kindH2 }
+func secure(kind string) bool {
+	return kind == kindTLS || kind == kindBulk || kind == kindH2 || kind == kindWSS
+}
 
 // peerEnv is what a peer is told and what it can tell.
 type peerEnv struct {
@@ -70,7 +73,7 @@ func peerMain(args []string) int {
 	}
 	serve := peers[fs.Arg(0)]
 	if fs.NArg() != 2 || serve == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|raw|tls|bulk|h2|ws")
+		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|raw|tls|bulk|h2|ws|wss")
 		return 2
 	}
 	env.kind = fs.Arg(1)

@@ -47,22 +47,61 @@ type idler struct {
 	counts           counts
 }
 
+// idling is what the connections of an idle suite speak.
+type idling struct {
+	who, whoTLS   []contender
+	kind, kindTLS string
+	ask           func(l *lab, t *table, round int, s seat) error // what the active client does
+	cpu           measure                                         // what ask measures of processor time
+	unit          string                                          // of asking
+}
+
+var (
+	idlingHTTP = idling{who: httpContenders, kind: kindH1, whoTLS: tlsContenders, kindTLS: kindTLS,
+		ask: func(l *lab, t *table, round int, s seat) error { return l.request(t, round, s, 1, 1) },
+		cpu: measure{Key: keyCPU, Head: "CPU us/request"}, unit: "request"}
+	idlingWS = idling{who: wsIdleContenders, kind: kindWS, whoTLS: wssIdleContenders, kindTLS: kindWSS,
+		ask: func(l *lab, t *table, round int, s seat) error { return l.echo(t, round, s, 1, wsShapes[0].size) },
+		cpu: measure{Key: keyCPUMessage, Head: "CPU us/message"}, unit: "message"}
+)
+
+// idling is what the options ask for.
+func (o options) idling() *idling {
+	if o.ws {
+		return &idlingWS
+	}
+	return &idlingHTTP
+}
+
+// over names it in titles.
+func (o options) over() string {
+	s := ""
+	if o.ws {
+		s = "WebSocket, "
+	}
+	if o.tls {
+		s += "over TLS 1.3, "
+	}
+	return s
+}
+
 // idleSuite measures what connections cost that do nothing after one request, and what they cost an
 // active one. All servers settle at the same time.
 func idleSuite(l *lab, r *report) error {
 	settle := time.Minute
-	who, kind, n, over := httpContenders, kindH1, idleCounts, ""
+	what, over := l.idling(), l.over()
+	who, kind, n := what.who, what.kind, idleCounts
 	if l.quick {
 		settle = 2 * time.Second
 	}
 	if l.tls {
-		who, kind, over = tlsContenders, kindTLS, "over TLS 1.3, "
+		who, kind = what.whoTLS, what.kindTLS
 		if l.quick {
 			n, settle = idleTLSQuickly, quickSettleTLS
 		}
 	}
 	memory := r.table(&table{Name: "memory",
-		Title: fmt.Sprintf("%sidle after one request, slope between %d and %d connections, %v after the last connect", over, n.few, n.many, settle),
+		Title: fmt.Sprintf("%sidle after one %s, slope between %d and %d connections, %v after the last connect", over, what.unit, n.few, n.many, settle),
 		Measures: []measure{
 			{Key: keySettled, Head: "RSS B/connection", Chart: true}, {Key: keyFreed, Head: "after FreeOSMemory", Chart: true},
 			{Key: keyPeak, Head: "at the peak"}, {Key: keyEmpty, Head: "RSS MB empty"}, {Key: keyRSS, Head: fmt.Sprintf("RSS MB at %d", n.many)},
@@ -78,7 +117,7 @@ func idleSuite(l *lab, r *report) error {
 	}
 	active := r.table(&table{Name: "active",
 		Title:    fmt.Sprintf("%sone active client, alone and among %d idle connections", over, n.many),
-		Measures: []measure{{Key: keyP50, Head: "p50 us", Chart: true}, {Key: keyP99, Head: "p99 us"}, {Key: keyCPU, Head: "CPU us/request"}}})
+		Measures: []measure{{Key: keyP50, Head: "p50 us", Chart: true}, {Key: keyP99, Head: "p99 us"}, what.cpu}})
 	for round := range l.rounds {
 		l.say("idle: active client: round %d of %d", round+1, l.rounds)
 		for i := range idlers {
@@ -86,7 +125,7 @@ func idleSuite(l *lab, r *report) error {
 			pair := []seat{{id.contender, id.alone}, {id.contender, id.many}}
 			pair[1].name += among
 			for _, s := range rotate(pair, round) {
-				if err := l.request(active, round, s, 1, 1); err != nil {
+				if err := what.ask(l, active, round, s); err != nil {
 					return err
 				}
 			}
@@ -168,7 +207,7 @@ func (l *lab) crowd(server *process, n int) (*process, error) {
 	if server.tls {
 		patience = tlsCrowdTimeout
 	}
-	p, err := l.self("crowd for "+server.name, l.clientCore, "crowd", "-tls="+strconv.FormatBool(server.tls),
+	p, err := l.self("crowd for "+server.name, l.clientCore, "crowd", "-tls="+strconv.FormatBool(server.tls), "-ws="+strconv.FormatBool(server.ws),
 		server.addr.String(), strconv.Itoa(n), strconv.Itoa(server.size))
 	if err != nil {
 		return nil, err

@@ -2,6 +2,8 @@ package main
 
 import (
 	"testing"
+
+	"github.com/millrace/millrace/bench/internal/procfs"
 )
 
 func TestCrowd(t *testing.T) {
@@ -21,6 +23,27 @@ func TestCrowd(t *testing.T) {
 	if err != nil || after.Goroutines-before.Goroutines < 190 {
 		t.Errorf("got %d goroutines before and %d after, %v; want one more for each of 200, less those of the probe",
 			before.Goroutines, after.Goroutines, err)
+	}
+}
+
+// A crowd of WebSockets in clear.
+func TestWebSocketCrowd(t *testing.T) {
+	for _, c := range wsIdleContenders {
+		l := newLab(t)
+		p, err := l.start(c, kindWS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := procfs.Descriptors(p.cmd.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.crowd(p, 200); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := procfs.Descriptors(p.cmd.Process.Pid); err != nil || after-before < 195 {
+			t.Errorf("%s: got %d descriptors before and %d after, %v; want 200 more, less those of the probe", c.name, before, after, err)
+		}
 	}
 }
 

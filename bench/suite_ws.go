@@ -75,7 +75,7 @@ func wsSuite(l *lab, r *report) error {
 
 // echo makes one measurement of messages and adds it to t.
 func (l *lab) echo(t *table, round int, s seat, conns, size int) error {
-	m, err := gen.Echo(gen.Chat{Addr: s.proc.addr, Conns: conns, Size: size}, l.window(s.proc))
+	m, err := gen.Echo(gen.Chat{Addr: s.proc.addr, Conns: conns, Size: size, TLS: s.proc.tls}, l.window(s.proc))
 	if err != nil {
 		return fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())
 	}

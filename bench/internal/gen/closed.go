@@ -50,19 +50,13 @@ func Closed(l Load, w Window) (Result, error) {
 		return Result{}, err
 	}
 	defer c.close()
-	p := pinger{
-		request: []byte(strings.Repeat(Request, l.Depth)),
-		total:   l.Size * l.Depth,
-		buf:     make([]byte, l.Size*l.Depth+1),
-		base:    time.Now(),
-		hist:    new(stat.Histogram),
-	}
+	p := httpPinger(l.Depth, l.Size)
 	for _, k := range c.all {
 		if err := p.ask(k); err != nil {
 			return Result{}, err
 		}
 	}
-	r, err := run(c, w, &p)
+	r, err := run(c, w, p)
 	if err != nil {
 		return Result{}, fmt.Errorf("gen: %d connections, %d deep: %v: %w", l.Conns, l.Depth, l.Addr, err)
 	}
@@ -74,12 +68,23 @@ func Closed(l Load, w Window) (Result, error) {
 // pinger asks, and times and checks the answers.
 type pinger struct {
 	request []byte // a whole batch
+	head    []byte // how an answer begins
+	tail    []byte // how it ends
 	total   int    // of a whole batch of answers
 	buf     []byte // one byte more than total, so that a full read shows an answer that is too long
 	base    time.Time
 	hist    *stat.Histogram
 	in      inflow // over TLS
 	sealed  []byte // over TLS: one batch as a record
+}
+
+// httpPinger makes requests of HTTP, depth at a time, to which answers have size bytes each.
+func httpPinger(depth, size int) *pinger {
+	return newPinger([]byte(strings.Repeat(Request, depth)), answerHead, []byte(Body), size*depth)
+}
+
+func newPinger(request, head, tail []byte, total int) *pinger {
+	return &pinger{request: request, head: head, tail: tail, total: total, buf: make([]byte, total+1), base: time.Now(), hist: new(stat.Histogram)}
 }
 
 // ask sends one batch.
@@ -132,15 +137,14 @@ func (p *pinger) read(k *conn) (full bool, err error) {
 // take checks one piece of an answer.
 func (p *pinger) take(k *conn, got []byte) (full bool, err error) {
 	n := len(got)
-	if k.got == 0 && !bytes.HasPrefix(got, answerHead[:min(n, len(answerHead))]) {
+	if k.got == 0 && !bytes.HasPrefix(got, p.head[:min(n, len(p.head))]) {
 		return false, fmt.Errorf("wrong answer: %.200q", got)
 	}
 	k.got += n
 	if k.got < p.total {
 		return false, nil
 	}
-	tail := Body[max(len(Body)-n, 0):]
-	if k.got > p.total || !bytes.HasSuffix(got, []byte(tail)) {
+	if k.got > p.total || !bytes.HasSuffix(got, p.tail[max(len(p.tail)-n, 0):]) {
 		return false, fmt.Errorf("wrong answer: %d bytes, want %d, ending in %q", k.got, p.total, got[max(n-40, 0):])
 	}
 	return true, nil

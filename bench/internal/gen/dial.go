@@ -70,6 +70,7 @@ type crowd struct {
 	poll *sys.Poller
 	by   []*conn // indexed by descriptor
 	all  []*conn
+	in   inflow // of the handshakes of WebSockets over TLS
 }
 
 // open dials n connections, shakes hands on them if they are to be secret, and registers them for the
@@ -102,7 +103,7 @@ func (c *crowd) dial(addr netip.AddrPort, events uint32, tls bool) (*conn, error
 func (c *crowd) dialWS(addr netip.AddrPort, events uint32, tls bool) (*conn, error) {
 	k, err := c.connect(addr, tls)
 	if err == nil {
-		err = k.upgrade()
+		err = k.upgrade(&c.in)
 	}
 	if err != nil {
 		return nil, err

@@ -198,7 +198,7 @@ func TestStreamNoticesDamage(t *testing.T) {
 
 func TestHold(t *testing.T) {
 	addr := raw(t, hello100)
-	held, err := Hold(addr, 200, len(answer100), false)
+	held, err := Hold(Stay{Addr: addr, Conns: 200, Size: len(answer100)})
 	if err != nil {
 		t.Fatal(err)
 	}

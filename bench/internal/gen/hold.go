@@ -6,37 +6,48 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/millrace/millrace/bench/internal/stat"
 )
 
 // atOnce bounds the connections of Hold that wait for their answer at the same time. Idle clients
 // come one after another; Storm is the test in which they do not.
 const atOnce = 64
 
+// Stay is Conns connections that are to make one request and then do nothing. Size is the length of its answer, as
+// Probe found it.
+type Stay struct {
+	Addr  netip.AddrPort
+	Conns int
+	Size  int
+	TLS   bool // over TLS 1.3
+	WS    bool // WebSockets, whose request is a message that comes back. Size does not matter
+}
+
 // Held are connections that have made one request and then do nothing, until some of them Wake.
 type Held struct {
 	crowd *crowd
-	ping  pinger
+	Stay
+	ping  *pinger
 	woken []*conn // by the last Wake
 	next  int     // the first that has not been woken
 }
 
-// Hold opens n connections, over TLS 1.3 if so asked, lets each make one request, and returns when all
-// have their answer. The connections then do nothing.
-func Hold(addr netip.AddrPort, n, size int, tls bool) (*Held, error) {
-	c, err := open(addr, 0, 0, false)
+// Hold opens the connections, lets each make its request, and returns when all have their answer. The connections
+// then do nothing.
+func Hold(s Stay) (*Held, error) {
+	c, err := open(s.Addr, 0, 0, false)
 	if err != nil {
 		return nil, err
 	}
-	h := &Held{crowd: c, ping: pinger{request: []byte(Request), total: size, buf: make([]byte, size+1),
-		base: time.Now(), hist: new(stat.Histogram)}}
-	for len(c.all) < n && err == nil {
-		err = h.more(addr, min(atOnce, n-len(c.all)), tls)
+	h := &Held{Stay: s, crowd: c, ping: httpPinger(1, s.Size)}
+	if s.WS {
+		h.ping = wsPinger()
+	}
+	for len(c.all) < s.Conns && err == nil {
+		err = h.more(min(atOnce, s.Conns-len(c.all)))
 	}
 	if err != nil {
 		c.close()
-		return nil, fmt.Errorf("gen: hold %d connections to %v: number %d: %w", n, addr, len(c.all), err)
+		return nil, fmt.Errorf("gen: hold %d connections to %v: number %d: %w", s.Conns, s.Addr, len(c.all), err)
 	}
 	return h, nil
 }
@@ -45,10 +56,14 @@ func Hold(addr netip.AddrPort, n, size int, tls bool) (*Held, error) {
 func (h *Held) Release() { h.crowd.close() }
 
 // more opens n connections, asks once on each, and waits for the answers.
-func (h *Held) more(addr netip.AddrPort, n int, tls bool) error {
+func (h *Held) more(n int) error {
 	c := h.crowd
+	dial := c.dial
+	if h.WS {
+		dial = c.dialWS
+	}
 	for range n {
-		k, err := c.dial(addr, unix.EPOLLIN, tls)
+		k, err := dial(h.Addr, unix.EPOLLIN, h.TLS)
 		if err != nil {
 			return err
 		}

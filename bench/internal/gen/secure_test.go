@@ -52,14 +52,14 @@ func TestClosedOverTLS(t *testing.T) {
 // A server that does not speak TLS 1.3 with the suite that all are compared in is refused.
 func TestSecureRefuses(t *testing.T) {
 	addr, _ := serveTLS(t, hello, &tls.Config{MaxVersion: tls.VersionTLS12})
-	if h, err := Hold(addr, 1, 100, true); err == nil {
+	if h, err := Hold(Stay{Addr: addr, Conns: 1, Size: 100, TLS: true}); err == nil {
 		h.Release()
 		t.Error("TLS 1.2: connected")
 	} else if !strings.Contains(err.Error(), "handshake") {
 		t.Errorf("TLS 1.2: got %v, want an error about the handshake", err)
 	}
 	plain := serve(t, hello)
-	if h, err := Hold(plain, 1, 100, true); err == nil {
+	if h, err := Hold(Stay{Addr: plain, Conns: 1, Size: 100, TLS: true}); err == nil {
 		h.Release()
 		t.Error("no TLS: connected")
 	}
@@ -71,7 +71,7 @@ func TestHoldOverTLSAndWake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := Hold(addr, 50, a.Size, true)
+	h, err := Hold(Stay{Addr: addr, Conns: 50, Size: a.Size, TLS: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,8 +43,7 @@ func Storm(g Gale) (Storminess, error) {
 		return Storminess{}, err
 	}
 	defer c.close()
-	s := storm{crowd: c, pin: pinger{request: []byte(Request), total: g.Size,
-		buf: make([]byte, g.Size+1), base: time.Now(), hist: new(stat.Histogram)}}
+	s := storm{crowd: c, pin: httpPinger(1, g.Size)}
 	s.steady = c.all[0]
 	if err := s.pin.ask(s.steady); err != nil {
 		return Storminess{}, err
@@ -71,7 +70,7 @@ func Storm(g Gale) (Storminess, error) {
 
 type storm struct {
 	*crowd
-	pin      pinger
+	pin      *pinger
 	steady   *conn
 	progress time.Time // when the storm last got somewhere
 	settled  int       // clients that are answered or lost

@@ -150,10 +150,10 @@ func (h *hearing) header(b []byte) (used int, err error) {
 }
 
 // upgrade makes a connection a WebSocket. It blocks.
-func (k *conn) upgrade() error {
+func (k *conn) upgrade(in *inflow) error {
 	rw := io.ReadWriter(&clearWire{wire{fd: k.fd}})
 	if k.tls != nil {
-		rw = &secureWire{k: k}
+		rw = &secureWire{k: k, in: in}
 	}
 	if err := upgrade(rw); err != nil {
 		return fmt.Errorf("gen: upgrade to a WebSocket: %w", err)
@@ -201,7 +201,8 @@ func (w *clearWire) Read(b []byte) (int, error) { return w.some(b) }
 // secureWire is a connection's record layer, blocking.
 type secureWire struct {
 	k   *conn
-	got []byte
+	in  *inflow
+	got []byte // what records carried and nobody has read
 }
 
 func (w *secureWire) Write(b []byte) (int, error) {
@@ -216,7 +217,7 @@ func (w *secureWire) Read(b []byte) (int, error) {
 		if err := await(w.k.fd, unix.POLLIN); err != nil {
 			return 0, err
 		}
-		if _, err := new(inflow).read(w.k, w); err != nil {
+		if _, err := w.in.read(w.k, w); err != nil {
 			return 0, err
 		}
 	}

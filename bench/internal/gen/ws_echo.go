@@ -18,6 +18,7 @@ type Chat struct {
 	Addr  netip.AddrPort
 	Conns int
 	Size  int
+	TLS   bool // over TLS 1.3; then Size is at most what a record carries with the frame's header
 }
 
 // script is how many different messages a Chat has: an echo of an earlier one is found out.
@@ -34,7 +35,7 @@ func Echo(l Chat, w Window) (Result, error) {
 	defer c.close()
 	p := newChatter(l.Size)
 	for i := range l.Conns {
-		k, err := c.dialWS(l.Addr, unix.EPOLLIN, false)
+		k, err := c.dialWS(l.Addr, unix.EPOLLIN, l.TLS)
 		if err != nil {
 			return Result{}, err
 		}
@@ -49,6 +50,13 @@ func Echo(l Chat, w Window) (Result, error) {
 	}
 	r.Latency = p.hist
 	return r, nil
+}
+
+// wsPinger makes short messages to an echo that sends each back in one frame.
+func wsPinger() *pinger {
+	const size = 64
+	u := utter(size, 0)
+	return newPinger(u.frame, []byte{wsFin | wsBinary, size}, u.payload, 2+size)
 }
 
 // talk is how far one connection's echo has come.
@@ -68,6 +76,9 @@ type chatter struct {
 
 	k    *conn // whose echo is being taken apart
 	each func(piece []byte, last bool) error
+
+	in     inflow // over TLS
+	sealed []byte // over TLS: a frame as a record
 }
 
 // manyFrames is room for the headers of an echo in frames.
@@ -89,6 +100,10 @@ func (p *chatter) say(k *conn) error {
 	t.got, t.done = 0, false
 	k.at = int64(time.Since(p.base))
 	frame := p.lines[t.line%script].frame
+	if k.tls != nil {
+		p.sealed = k.tls.seal(p.sealed[:0], frame)
+		frame = p.sealed
+	}
 	n, errno := sys.Write(k.fd, frame)
 	if errno != 0 {
 		return fmt.Errorf("send message: %w", errno)
@@ -101,25 +116,39 @@ func (p *chatter) say(k *conn) error {
 
 // serve reads what came and returns 1 when the echo is complete, and has sent the next message.
 func (p *chatter) serve(k *conn, _ uint32) (done int, err error) {
-	n, errno := sys.Read(k.fd, p.buf)
-	if errno == unix.EAGAIN {
-		return 0, nil
-	}
-	if errno != 0 {
-		return 0, fmt.Errorf("read echo: %w", errno)
-	}
-	if n == 0 {
-		return 0, fmt.Errorf("read echo: the server closed the connection")
-	}
-	p.k = k
-	if err := k.talk.hear(p.buf[:n], p.each); err != nil {
-		return 0, fmt.Errorf("read echo: %w", err)
-	}
-	if !k.talk.done {
-		return 0, nil
+	full, err := p.read(k)
+	if err != nil || !full {
+		return 0, err
 	}
 	p.hist.Add(time.Since(p.base) - time.Duration(k.at))
 	return 1, p.say(k)
+}
+
+// read takes in one piece of an echo and says whether it is complete.
+func (p *chatter) read(k *conn) (full bool, err error) {
+	if k.tls != nil {
+		return p.in.read(k, p)
+	}
+	n, errno := sys.Read(k.fd, p.buf)
+	if errno == unix.EAGAIN {
+		return false, nil
+	}
+	if errno != 0 {
+		return false, fmt.Errorf("read echo: %w", errno)
+	}
+	if n == 0 {
+		return false, fmt.Errorf("read echo: the server closed the connection")
+	}
+	return p.take(k, p.buf[:n])
+}
+
+// take implements taker.
+func (p *chatter) take(k *conn, b []byte) (full bool, err error) {
+	p.k = k
+	if err := k.talk.hear(b, p.each); err != nil {
+		return false, fmt.Errorf("read echo: %w", err)
+	}
+	return k.talk.done, nil
 }
 
 // Of each KiB of a long piece a look is compared.
