@@ -16,6 +16,7 @@ type wire struct {
 	out  []byte
 	want bool
 	n    int
+	now  time.Duration
 }
 
 func (w *wire) Room(int) []byte                  { return w.out }
@@ -30,12 +31,13 @@ func (w *wire) Replace(roles.Upper)              {}
 func (w *wire) Rearm()                           {}
 
 func (w *wire) feed(b []byte) {
+	w.now += time.Millisecond
 	for len(b) > 0 || w.want {
-		n := w.up.Rx(time.Second, b)
+		n := w.up.Rx(w.now, b)
 		b = b[n:]
 		if w.want {
 			w.want = false
-			w.up.Writable(time.Second)
+			w.up.Writable(w.now)
 		}
 		if n == 0 && len(b) > 0 {
 			panic("stuck")

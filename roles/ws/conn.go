@@ -57,6 +57,7 @@ const (
 	wants              // the handler asked for Writable
 	paused             // the handler asked for no Rx
 	blocked            // input waits because its answer has no room
+	resting            // input waits because it has brought enough for one turn
 	stopped            // the Lower is paused, for whatever reason
 	rxFin              // the present frame ends its message
 	rxBegun            // a message is under way, inwards
@@ -183,7 +184,7 @@ func (c *Conn) stop() {
 }
 
 func (c *Conn) start() {
-	if c.is(stopped) && (!c.is(paused|blocked) || c.state >= expectEnd) {
+	if c.is(stopped) && (!c.is(paused|blocked|resting) || c.state >= expectEnd) {
 		c.flags &^= stopped
 		c.low.Resume()
 	}
@@ -245,7 +246,7 @@ func (c *Conn) Deadline() time.Duration {
 	switch {
 	case c.state == expectNothing || c.state == expectOpen:
 		return 0
-	case c.is(timeless):
+	case c.is(timeless | resting):
 		return 1
 	case c.is(patient) && (c.is(paused) || c.cfg.Timeouts.Finish <= 0):
 		return 0
@@ -280,6 +281,10 @@ func (c *Conn) Timeout(now time.Duration) {
 		if c.is(closeQueued | closeSent) {
 			c.due = c.cfg.deadline(c.patience())
 		}
+	case c.is(resting):
+		c.flags &^= resting
+		c.packer.made = 0
+		c.start()
 	case c.is(closeQueued):
 		c.cfg.Counters.Timeouts++
 		cause := c.queued.cause

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"errors"
+	"time"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -57,7 +58,14 @@ type packer struct {
 	got              []byte // what the peer may refer to; not up to date while z is
 	z                *inflater
 	in               uint64 // octets that z has had of the present message
+	made             int    // octets that have come out in the turn of the loop that began
+	at               time.Duration
 }
+
+// share is how much may come out of one connection's input in one call of the loop's: as much as the loop by default
+// reads of one that sends it as it is. The rest waits as it came, a thousandth of what it stands for at the worst, for
+// the others to have their turns.
+const share = 256 << 10
 
 func newPacker(client bool, a Params) *packer {
 	if client {
@@ -200,7 +208,12 @@ func (c *Conn) inflated(b []byte, last bool) bool {
 		f, b, last = errMessageBig, b[:most-c.size], false
 	}
 	c.size += uint64(len(b))
-	if d.Ratio > 0 && c.size > d.Free && (c.size-d.Free)/d.Ratio > c.packer.in {
+	p := c.packer
+	if p.at != c.cfg.now {
+		p.at, p.made = c.cfg.now, 0
+	}
+	p.made += len(b)
+	if d.Ratio > 0 && c.size > d.Free && (c.size-d.Free)/d.Ratio > p.in {
 		f, b = errDeflateRatio, nil
 	}
 	if len(b) > 0 || last {
@@ -208,6 +221,10 @@ func (c *Conn) inflated(b []byte, last bool) bool {
 	}
 	if f != nil && c.state < expectEnd {
 		c.fail(f, 0)
+	}
+	if p.made >= share && c.state < expectEnd {
+		c.flags |= resting
+		c.stop()
 	}
 	return c.state < expectEnd
 }

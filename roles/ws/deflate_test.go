@@ -295,7 +295,7 @@ func TestDeflateLimits(t *testing.T) {
 		got := 0
 		h := &counting{&got}
 		_, l := open(g, false, packed(), h)
-		l.Feed(bytesOf(false, r.in))
+		feeder(l)(bytesOf(false, r.in))
 		if l.Cause != r.want {
 			t.Errorf("%s: cause %v after %d octets, want %v", r.name, l.Cause, got, r.want)
 		}
@@ -383,6 +383,7 @@ func TestPauseInsideCompressed(t *testing.T) {
 					t.Fatalf("%s: %d octets in one go, paused %v", side, got.Len()-n, l.Paused)
 				}
 				n = got.Len()
+				l.Sleep(0)
 				c.Resume()
 				l.Service()
 				if got.Len() == n && ends == 0 {
@@ -426,7 +427,7 @@ func FuzzDeflate(f *testing.F) {
 		}
 		h := &recorder{}
 		_, peer := open(newConfig(), !client, a, h)
-		rolestest.Pieces(seed, l.Out, peer.Feed)
+		rolestest.Pieces(seed, l.Out, feeder(peer))
 		if got := strings.Join(h.lines, ""); got != want || peer.Closing {
 			t.Fatalf("cause %v: %d octets, want %d", peer.Cause, len(got), len(want))
 		}

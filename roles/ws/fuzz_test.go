@@ -21,7 +21,7 @@ func fuzzed(t *testing.T, client bool, b []byte, seed uint64) {
 		g := acc.config()
 		h := &recorder{}
 		_, l := open(g, client, a, h)
-		feed(l.Feed)
+		feed(feeder(l))
 		if l.Misuse != "" {
 			t.Fatalf("%s: %s\nbytes: %q", how, l.Misuse, b)
 		}

@@ -148,6 +148,14 @@ func open(g *Config, client bool, a Agreed, h Handler) (*Conn, *rolestest.Lower)
 	return c, l
 }
 
+// feeder feeds l as a loop does whose turns follow each other at once: what is left for later ones comes too.
+func feeder(l *rolestest.Lower) func(b []byte) {
+	return func(b []byte) {
+		l.Feed(b)
+		l.Sleep(0)
+	}
+}
+
 func serve(h Handler) (*Conn, *rolestest.Lower) { return open(newConfig(), false, Agreed{}, h) }
 func dial(h Handler) (*Conn, *rolestest.Lower)  { return open(newConfig(), true, Agreed{}, h) }
 

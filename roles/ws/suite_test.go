@@ -133,10 +133,11 @@ func talk(t *testing.T, gc, gs *Config, a Agreed, client *asker, server Handler,
 			if chop > 0 {
 				n = min(n, chop)
 			}
-			to.Feed(rest[:n])
+			feeder(to)(rest[:n])
 			rest = rest[n:]
 		}
 		from.Service()
+		from.Sleep(0)
 		return len(out) > 0
 	}
 	for moved := true; moved; {
