@@ -18,6 +18,7 @@ func TestSizes(t *testing.T) {
 		{"acceptedHTTP", unsafe.Sizeof(acceptedHTTP{}), 112},
 		{"sniffedHTTP", unsafe.Sizeof(sniffedHTTP{}), 112},
 		{"acceptedWS", unsafe.Sizeof(acceptedWS{}), 144},
+		{"clientWS", unsafe.Sizeof(clientWS{}), 160},
 		{"addedLane", unsafe.Sizeof(addedLane{}), laneCost},
 		{"acceptedH2", unsafe.Sizeof(acceptedH2{}), 640},
 		{"acceptedRaw", unsafe.Sizeof(acceptedRaw{}), 320},

@@ -39,7 +39,6 @@ type wsPeer struct {
 	code    int // of the Close frame that has come: -1 for none, 0 for one without a code
 	reason  string
 	end     string // how the other end has ended its direction: "FIN" or an error; empty: it has not
-	endAt   time.Duration
 	wrong   []string // what the other end may not do
 	keys    uint32
 }
@@ -178,10 +177,10 @@ func (p *wsPeer) receive() {
 		case e == syscall.EAGAIN:
 			return
 		case e != 0:
-			p.end, p.endAt = e.Error(), p.w.net.Now()
+			p.end = e.Error()
 			return
 		case n == 0:
-			p.end, p.endAt = "FIN", p.w.net.Now()
+			p.end = "FIN"
 			if len(p.in) > 0 {
 				p.err("ended inside of a frame: %q", p.in[:min(len(p.in), 20)])
 			}
