@@ -1,6 +1,6 @@
 // Package interop answers whether Millrace works with programs that others wrote: curl, nginx, net/http, nghttp2's
-// tools, h2spec, Chromium, openssl, gnutls-cli, netcat, socat, wrk and ab, and the WebSockets of gorilla, coder and
-// gws.
+// tools, h2spec, Chromium, openssl, gnutls-cli, netcat, socat, wrk and ab, and the WebSockets of gorilla, coder, gws,
+// node and Python.
 //
 // It holds tests only, in a module of its own. They build the millrace binary, start it and its peers on loopback
 // ports that the system picks, look at what each side saw, and stop every process by its id. Some use the ss

@@ -1,0 +1,236 @@
+package interop
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+// wsProgram is a program with both ends of WebSocket connections, as a wsPeer. It prints
+//
+//	{"ports": {"": 1, "tls": 2}}            where its servers listen: for all, over TLS, and with "fresh" and "keep" if compression has others
+//	{"n": 7, "over": true, "seen": {...}}   answers, in any order, to lines of its input, which are
+//	{"n": 7, "play": {...}}                 hold a conversation
+//	{"n": 7, "saw": "client 5"}             what did the server see?
+//
+// and ends with its input.
+type wsProgram struct {
+	t     *testing.T
+	in    *os.File
+	dir   string
+	ports map[string]int
+	mu    sync.Mutex
+	n     int
+	open  map[int]chan wsAnswer
+	files map[string]string // of what is said
+}
+
+// wsAnswer is what the program prints.
+type wsAnswer struct {
+	N     int            `json:"n"`
+	Over  bool           `json:"over"`
+	Seen  wsSeen         `json:"seen"`
+	Ports map[string]int `json:"ports"`
+}
+
+// newWSProgram starts one.
+func newWSProgram(t *testing.T, path string, args ...string) *wsProgram {
+	t.Helper()
+	r, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &wsProgram{t: t, in: in, dir: t.TempDir(), open: map[int]chan wsAnswer{}, files: map[string]string{}}
+	run := start(t, r, w, path, args...)
+	r.Close()
+	w.Close()
+	t.Cleanup(func() {
+		in.Close()
+		if status := run.wait(); status != 0 {
+			t.Errorf("%s: status %d\n%s", path, status, &run.err)
+		}
+		out.Close()
+	})
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	first := make(chan wsAnswer, 1)
+	go func() {
+		for n := 0; lines.Scan(); n++ {
+			var a wsAnswer
+			if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
+				a.Seen.Error = fmt.Sprintf("%s printed %.200q: %v", path, lines.Text(), err)
+			}
+			if n == 0 {
+				first <- a
+				continue
+			}
+			p.mu.Lock()
+			c := p.open[a.N]
+			delete(p.open, a.N)
+			p.mu.Unlock()
+			if c != nil {
+				c <- a
+			}
+		}
+	}()
+	select {
+	case a := <-first:
+		if p.ports = a.Ports; p.ports == nil {
+			t.Fatalf("%s printed no ports: %+v", path, a)
+		}
+	case <-run.over:
+		t.Fatalf("%s ended at once: %v\n%s", path, run.status, &run.err)
+	case <-time.After(patience):
+		t.Fatalf("%s printed no ports within %v\n%s", path, patience, &run.err)
+	}
+	return p
+}
+
+// ask writes a line, and returns the answer.
+func (p *wsProgram) ask(what string, about any) wsAnswer {
+	c := make(chan wsAnswer, 1)
+	p.mu.Lock()
+	p.n++
+	n := p.n
+	p.open[n] = c
+	line, err := json.Marshal(map[string]any{"n": n, what: about})
+	if err == nil {
+		_, err = p.in.Write(append(line, '\n'))
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return wsAnswer{Seen: wsSeen{Error: err.Error()}}
+	}
+	select {
+	case a := <-c:
+		return a
+	case <-time.After(patience):
+		return wsAnswer{Seen: wsSeen{Error: fmt.Sprintf("the program did not answer %s within %v", line, patience)}}
+	}
+}
+
+// at implements wsPeer.
+func (p *wsProgram) at(c *wsConversation) string {
+	port := p.ports[c.deflate]
+	if port == 0 {
+		port = p.ports[""]
+	}
+	if c.secure {
+		port = p.ports["tls"]
+	}
+	return "127.0.0.1:" + strconv.Itoa(port)
+}
+
+// saw implements wsPeer.
+func (p *wsProgram) saw(id string) (wsSeen, bool) {
+	a := p.ask("saw", id)
+	return a.Seen, a.Over
+}
+
+// play implements wsPeer.
+func (p *wsProgram) play(url string, c *wsConversation) wsSeen {
+	type saying struct {
+		Kind string `json:"kind"`
+		File string `json:"file"`
+		Cuts []int  `json:"cuts"`
+	}
+	say := make([]saying, len(c.say))
+	for i, s := range c.say {
+		name, err := p.file(s.data)
+		if err != nil {
+			return wsSeen{Error: err.Error()}
+		}
+		say[i] = saying{s.kind, name, s.cuts}
+	}
+	code := c.code
+	if code == 0 {
+		code = 1000
+	}
+	return p.ask("play", map[string]any{"url": url, "say": say, "deflate": c.deflate, "offered": c.offered, "origin": c.origin, "said": c.said,
+		"byServer": c.byServer, "code": code, "reason": c.reason}).Seen
+}
+
+// file returns the name of a file with data.
+func (p *wsProgram) file(data string) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	name := p.files[data]
+	if name == "" {
+		name = filepath.Join(p.dir, strconv.Itoa(len(p.files)))
+		if err := os.WriteFile(name, []byte(data), 0o644); err != nil {
+			return "", err
+		}
+		p.files[data] = name
+	}
+	return name, nil
+}
+
+// lacking ends the test for want of something that a Debian package has: as skipped, or in CI as failed.
+func lacking(t *testing.T, what, pkg string) {
+	t.Helper()
+	msg := what + ": apt-get install " + pkg
+	if os.Getenv("CI") == "true" {
+		t.Fatal(msg)
+	}
+	t.Skip(msg)
+}
+
+// nodePackages is where Debian has node's packages.
+const nodePackages = "/usr/share/nodejs"
+
+// newWSNode starts the npm package ws.
+func newWSNode(t *testing.T, keys *wsTLS) *wsProgram {
+	t.Helper()
+	node := need(t, "node", "nodejs")
+	pkg := filepath.Join(nodePackages, "ws")
+	if _, err := os.Stat(pkg); err != nil {
+		lacking(t, "node's package ws is not installed", "node-ws")
+	}
+	return newWSProgram(t, node, "testdata/ws.mjs", pkg, keys.leaf.pem, keys.leaf.pkey, keys.ca.pem)
+}
+
+// newWSPython starts Python's package websockets: the system's, since another Python does not know Debian's packages.
+func newWSPython(t *testing.T, keys *wsTLS) *wsProgram {
+	t.Helper()
+	const python = "/usr/bin/python3"
+	if err := exec.Command(python, "-c", "import websockets").Run(); err != nil {
+		lacking(t, python+" has no websockets", "python3-websockets")
+	}
+	return newWSProgram(t, python, "testdata/websockets.py", keys.leaf.pem, keys.leaf.pkey, keys.ca.pem)
+}
+
+func TestWebSocketNode(t *testing.T) {
+	keys := newWSTLS(t)
+	converse(t, keys, newWSNode(t, keys), map[string]string{
+		"client: subprotocol not served": "where it offers one it drops a server that selects none",
+	})
+}
+
+func TestWebSocketNodePacked(t *testing.T) {
+	keys := newWSTLS(t)
+	packs(t, keys, newWSNode(t, keys), "fresh", "keep")
+}
+
+func TestWebSocketPython(t *testing.T) {
+	keys := newWSTLS(t)
+	converse(t, keys, newWSPython(t, keys), map[string]string{
+		"client: client closes with 1005": "it always sends a code",
+		"server: server closes with 1005": "it always sends a code",
+	})
+}
+
+func TestWebSocketPythonPacked(t *testing.T) {
+	keys := newWSTLS(t)
+	packs(t, keys, newWSPython(t, keys), "fresh", "keep")
+}
