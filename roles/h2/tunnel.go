@@ -48,6 +48,11 @@ func (c *conn) tunnelRx(x *stream, p []byte) {
 		x.flags |= upOpened
 		x.upper.Opened(now)
 	}
+	if len(p)+len(x.parked) > 0 && x.listens() && x.flags&(upWants|starved) == upWants {
+		// What it has to say about what it has heard goes out first, as over any other transport: what comes next may
+		// be at fault.
+		c.tunnelWritable(x)
+	}
 	if len(p) > 0 && (len(x.parked) > 0 || !x.listens()) {
 		if x.is(over) || x.upper == nil {
 			c.taken(x, int64(len(p)))

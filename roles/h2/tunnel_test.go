@@ -19,6 +19,7 @@ type pipe struct {
 	echo  bool   // what comes is sent back
 	fin   bool   // our direction ends when out has gone
 	least int    // nothing is used below it
+	bite  int    // the most that is used at a time, 0 for all
 	in    []byte
 	log   []string
 	due   time.Duration
@@ -42,6 +43,9 @@ func (p *pipe) Opened(time.Duration) {
 func (p *pipe) Rx(_ time.Duration, b []byte) int {
 	if len(b) < p.least {
 		return 0
+	}
+	if p.bite > 0 {
+		b = b[:min(len(b), p.bite)]
 	}
 	p.in = append(p.in, b...)
 	if p.echo {
@@ -147,6 +151,29 @@ func (h upgrader) Writable(x http.Exchange) {
 	h.u.low = h.s.Stream(x)
 	if err := h.s.Upgrade(x, h.u); err != nil {
 		panic(err)
+	}
+}
+
+// TestTunnelAnswersBeforeItReads: what runs over a stream and has something to say to what it was given says it before it
+// is given more, whether that stands in the same frame or in the next.
+func TestTunnelAnswersBeforeItReads(t *testing.T) {
+	for _, c := range []struct{ room, bite int }{{1, 0}, {3, 1}} {
+		near, far := &pipe{}, &pipe{bite: c.bite}
+		p := newTunnel(t, NewConfig(), NewConfig(), near, far)
+		order := ""
+		far.on = func(call string) {
+			if order += call + " "; call == "rx" {
+				far.out = append(far.out, '.')
+				far.low.WantWrite()
+			}
+		}
+		near.room, near.out = c.room, []byte("abc")
+		near.low.WantWrite()
+		p.pump()
+		if order != "rx writable rx writable rx writable " || string(far.in) != "abc" || string(near.in) != "..." {
+			t.Errorf("%+v: %s; heard %q, was answered %q", c, order, far.in, near.in)
+		}
+		p.end(t)
 	}
 }
 
