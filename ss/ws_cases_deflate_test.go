@@ -106,7 +106,7 @@ func TestWebSocketCompression(t *testing.T) {
 		{8192, 256}, {16384, 256}, {32768, 256}, {65536, 256}, {131072, 256}, {131072, 1024}, {131072, 4096}, {131072, 32768},
 	}
 	data := map[string]string{"text": wsData("text"), "binary": wsData("binary")}
-	for _, end := range wsEnds {
+	for _, end := range wsEnds[:2] {
 		terms := map[string][]wsTerm{"server": wsOffers, "client": wsAnswers}[end]
 		for i, term := range terms {
 			for j, r := range sizes {

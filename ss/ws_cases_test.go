@@ -204,21 +204,28 @@ func (m *mirror) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss
 // wsCasesDoc has what the cases are run against.
 const wsCasesDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"s":[
 	{"srv":{"server":true,"port":80,"protocol":"ws"}},
+	{"srv2":{"server":true,"port":82,"protocol":"h2","ws_subprotocol":"x"}},
 	{"packed srv":{"server":true,"port":81,"protocol":"ws","ws_deflate":true}},
 	{"cli":{"endpoint":"10.0.0.3","port":80,"protocol":"ws","http_url":"echo","opportunistic":true,"retry":"none"}},
+	{"cli2":{"endpoint":"10.0.0.3","port":80,"protocol":"ws","http_url":"echo","ws_over_h2":true,"opportunistic":true,"retry":"none"}},
 	{"packed cli":{"endpoint":"10.0.0.3","port":80,"protocol":"ws","http_url":"echo","ws_deflate":true,"opportunistic":true,"retry":"none"}}]}`
 
-// wsEnds are the two ends that the cases are run against.
-var wsEnds = []string{"server", "client"}
+// wsEnds are the ends that the cases are run against.
+var wsEnds = []string{"server", "client", "server over h2", "client over h2"}
 
 // wsMeet connects a peer to an echoing stream: of a server, or of a client.
 func wsMeet(t testing.TB, end string, pl plan) (*wsPeer, *mirror) {
 	t.Helper()
 	w := newWorld(t, wsCasesDoc, pl)
 	m := new(mirror)
-	if end == "client" {
-		p := w.wsAwait(func() { w.wsStream("cli", m) }, nil)
-		return p, m
+	switch end {
+	case "client":
+		return w.wsAwait(func() { w.wsStream("cli", m) }, nil), m
+	case "client over h2":
+		return w.wsAwait2(func() { w.wsStream("cli2", m) }), m
+	case "server over h2":
+		w.wsServe("srv2", m)
+		return w.wsDial2(82), m
 	}
 	w.wsServe("srv", m)
 	return w.wsDial(80, ""), m

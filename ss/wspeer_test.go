@@ -25,7 +25,8 @@ type wsPeer struct {
 	w      *world
 	host   *sim.Host
 	fd     loop.FD
-	server bool // it is the server's end
+	server bool      // it is the server's end
+	two    *wsOverH2 // nil on HTTP/1.1
 	terms  string
 	packed *wsPacked // permessage-deflate, if it was agreed upon
 	onMsg  func(kind, msg string)
@@ -38,7 +39,7 @@ type wsPeer struct {
 	msg     []byte
 	code    int // of the Close frame that has come: -1 for none, 0 for one without a code
 	reason  string
-	end     string // how the other end has ended its direction: "FIN" or an error; empty: it has not
+	end     string   // how the other end has ended its direction: "FIN" or an error; empty: it has not
 	wrong   []string // what the other end may not do
 	keys    uint32
 }
@@ -75,20 +76,7 @@ func (w *world) wsDial(port uint16, fields string) *wsPeer {
 func (w *world) wsAwait(create func(), answer func(offer string) string) *wsPeer {
 	w.t.Helper()
 	p := &wsPeer{w: w, host: w.wsHost(), server: true, code: -1}
-	l, _, err := p.host.Listen(loop.Addr{IP: netip.AddrPortFrom(peerIP, 80)}, loop.ListenOptions{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	create()
-	accepted := func() bool {
-		var e syscall.Errno
-		p.fd, e = p.host.Accept(l)
-		return e == 0
-	}
-	if err := w.turn(accepted, time.Second); err != nil {
-		w.t.Fatalf("waiting for a connection: %v", err)
-	}
-	p.host.Close(l)
+	p.accept(create)
 	p.until("a handshake", func() bool { return p.head != "" || p.end != "" })
 	sum := sha1.Sum([]byte(p.field("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	fields := ""
@@ -102,6 +90,25 @@ func (w *world) wsAwait(create func(), answer func(offer string) string) *wsPeer
 		base64.StdEncoding.EncodeToString(sum[:])+"\r\n"+fields+"\r\n"...)
 	p.flush()
 	return p
+}
+
+// accept takes the connection that create has somebody dial.
+func (p *wsPeer) accept(create func()) {
+	p.w.t.Helper()
+	l, _, err := p.host.Listen(loop.Addr{IP: netip.AddrPortFrom(peerIP, 80)}, loop.ListenOptions{})
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	create()
+	accepted := func() bool {
+		var e syscall.Errno
+		p.fd, e = p.host.Accept(l)
+		return e == 0
+	}
+	if err := p.w.turn(accepted, time.Second); err != nil {
+		p.w.t.Fatalf("waiting for a connection: %v", err)
+	}
+	p.host.Close(l)
 }
 
 // wsHost is the machine of wsPeers.
@@ -154,25 +161,35 @@ func (p *wsPeer) pump() {
 }
 
 func (p *wsPeer) flush() {
-	for len(p.out) > 0 && p.end == "" {
-		n, e := p.host.Write(p.fd, p.out)
+	out := &p.out
+	if p.two != nil {
+		p.two.wrap()
+		out = &p.two.out
+	}
+	for len(*out) > 0 && p.end == "" {
+		n, e := p.host.Write(p.fd, *out)
 		if e == syscall.EAGAIN {
 			return
 		}
 		if e != 0 {
-			p.out = nil // what there is to hear says why
+			*out = nil // what there is to hear says why
 			return
 		}
-		p.out = p.out[n:]
+		*out = (*out)[n:]
 	}
 }
 
 func (p *wsPeer) receive() {
+	in := &p.in
+	if p.two != nil {
+		in = &p.two.in
+	}
 	for p.end == "" {
-		if cap(p.in)-len(p.in) < 4096 {
-			p.in = append(make([]byte, 0, 2*cap(p.in)+64<<10), p.in...)
+		if b := *in; cap(b)-len(b) < 4096 {
+			*in = append(make([]byte, 0, 2*cap(b)+64<<10), b...)
 		}
-		n, e := p.host.Read(p.fd, p.in[len(p.in):cap(p.in)])
+		b := *in
+		n, e := p.host.Read(p.fd, b[len(b):cap(b)])
 		switch {
 		case e == syscall.EAGAIN:
 			return
@@ -180,13 +197,15 @@ func (p *wsPeer) receive() {
 			p.end = e.Error()
 			return
 		case n == 0:
-			p.end = "FIN"
-			if len(p.in) > 0 {
-				p.err("ended inside of a frame: %q", p.in[:min(len(p.in), 20)])
+			p.ended("FIN")
+			if p.two != nil {
+				p.end = "FIN of the connection"
 			}
 			return
 		}
-		p.in = p.in[:len(p.in)+n]
+		if *in = b[:len(b)+n]; p.two != nil {
+			p.two.unwrap()
+		}
 		used := 0
 		for {
 			k := p.take(p.in[used:])
@@ -196,6 +215,18 @@ func (p *wsPeer) receive() {
 			used += k
 		}
 		p.in = p.in[:copy(p.in, p.in[used:])]
+		if p.two != nil && p.two.ended {
+			p.ended("FIN")
+			return
+		}
+	}
+}
+
+// ended is the end of the other end's direction, in order.
+func (p *wsPeer) ended(how string) {
+	p.end = how
+	if len(p.in) > 0 {
+		p.err("ended inside of a frame: %q", p.in[:min(len(p.in), 20)])
 	}
 }
 
@@ -363,7 +394,12 @@ func (p *wsPeer) send(b []byte, chop int) {
 }
 
 // close ends the peer's side of the connection.
-func (p *wsPeer) close() { p.host.Close(p.fd) }
+func (p *wsPeer) close() {
+	if p.two != nil {
+		p.two.close()
+	}
+	p.host.Close(p.fd)
+}
 
 // heard is what the other end has said, for reports.
 func (p *wsPeer) heard() string {
