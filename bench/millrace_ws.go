@@ -23,8 +23,8 @@ type piece struct {
 	f ss.Flags
 }
 
-// wsEcho sends messages back as they come, piece by piece. What it holds is its own only until that is out, as an
-// idle connection should have nothing.
+// wsEcho sends messages back as they come, piece by piece. It holds what the socket does not take at once, and that is
+// its own only until it is out, as an idle connection should have nothing.
 type wsEcho struct {
 	all  *chorus
 	held *refrain // nil when nothing is
@@ -40,6 +40,13 @@ func (e *wsEcho) State(_ *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 func (e *wsEcho) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	r := e.held
 	if r == nil {
+		n, all := h.Send(b, f)
+		if all {
+			return ss.OK
+		}
+		if n > 0 {
+			b, f = b[n:], f&^ss.SOM
+		}
 		if n := len(e.all.free); n > 0 {
 			r, e.all.free = e.all.free[n-1], e.all.free[:n-1]
 		} else {

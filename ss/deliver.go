@@ -97,7 +97,9 @@ func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
 		return 0, 0, false
 	}
 	h.rt.at = h
+	h.rt.filling = true
 	n, f, r := h.stream.Tx(h, h.ordinal, buf)
+	h.rt.filling = false
 	h.ordinal++
 	if r != OK {
 		h.answer(r)

@@ -104,6 +104,7 @@ type Runtime struct {
 	spare        []*Handle
 	task         loop.Task
 	at           *Handle // whose callback runs, or ran last
+	filling      bool    // a Tx is running: the output is its own
 	msg          http.Message
 	headOf       *Handle       // whose callbacks are being given a peer's head
 	head         *http.Message // it

@@ -1,0 +1,222 @@
+package ss_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// sendDoc has a server and a client of each protocol that Send works on.
+const sendDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"s":[
+	{"ws_srv":{"server":true,"port":80,"protocol":"h2","ws_subprotocol":"x"}},
+	{"packed_srv":{"server":true,"port":81,"protocol":"ws","ws_deflate":true}},
+	{"raw_srv":{"server":true,"port":82,"protocol":"raw"}},
+	{"h1_srv":{"server":true,"port":83,"protocol":"h1"}},
+	{"ws":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","opportunistic":true,"retry":"none"}},
+	{"ws2":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","ws_over_h2":true,"opportunistic":true,"retry":"none"}},
+	{"packed":{"endpoint":"10.0.0.2","port":81,"protocol":"ws","ws_deflate":true,"opportunistic":true,"retry":"none"}},
+	{"raw":{"endpoint":"10.0.0.2","port":82,"protocol":"raw","opportunistic":true,"retry":"none"}},
+	{"h1":{"endpoint":"10.0.0.2","port":83,"protocol":"h1","http_method":"POST","opportunistic":true,"retry":"none"}}]}`
+
+// reflection is an echo that sends what it can at once, and has Tx give the rest.
+type reflection struct {
+	sent int // bytes that went at once
+	rest [][]byte
+	flag []ss.Flags // of each of rest
+}
+
+// play has s be r.
+func (r *reflection) play(s *script) {
+	s.quietTx = true
+	s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+		if len(r.rest) == 0 {
+			n, all := h.Send(b, f)
+			if r.sent += n; all {
+				return ss.OK
+			}
+			if b = b[n:]; n > 0 {
+				f &^= ss.SOM
+			}
+		}
+		r.rest, r.flag = append(r.rest, bytes.Clone(b)), append(r.flag, f)
+		return h.RequestTx()
+	}
+	s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, _ ss.Ret) {
+		if n, all := h.Send([]byte("in the middle of a Tx"), ss.SOM|ss.EOM); n != 0 || all {
+			s.w.t.Errorf("Send from Tx took %d bytes, all %v", n, all)
+		}
+		if len(r.rest) == 0 {
+			return 0, 0, ss.TxDontSend
+		}
+		n, f = copy(buf, r.rest[0]), r.flag[0]
+		if n < len(r.rest[0]) {
+			r.rest[0], r.flag[0] = r.rest[0][n:], f&^ss.SOM
+			f &^= ss.EOM
+		} else {
+			r.rest, r.flag = r.rest[1:], r.flag[1:]
+		}
+		h.RequestTx()
+		return n, f, ss.OK
+	}
+}
+
+// TestSend: what goes at once and what waits make up the messages that came, on networks good and bad.
+func TestSend(t *testing.T) {
+	seeds := uint64(200)
+	if testing.Short() {
+		seeds = 40
+	}
+	for _, name := range []string{"ws", "ws2", "packed", "raw"} {
+		atOnce, later := 0, 0
+		for seed := range seeds {
+			p := plan{seed: seed, net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}}
+			if seed%2 == 1 {
+				p.net = sim.Options{Link: sim.Link{Latency: 3 * time.Millisecond, Jitter: 5 * time.Millisecond}, SndBuf: 3000, RcvBuf: 2000,
+					ShortRead: 0.2, ShortWrite: 0.2, LateReady: 0.1, ShuffleReady: true}
+			}
+			w := newWorld(t, sendDoc, p)
+			r := new(reflection)
+			w.serve(strings.Trim(name, "2")+"_srv", r.play)
+			s := newScript()
+			s.quietTx, s.noEOM = true, name == "raw"
+			s.piece = int(seed%7) * 900
+			for i := range seed*137%90_000 + 1 {
+				s.say = append(s.say, byte(i*7/5))
+			}
+			s.when(ss.Connected, (*ss.Handle).RequestTx)
+			ends := 0
+			s.onRx = func(_ *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+				if f&ss.EOM != 0 {
+					ends++
+				}
+				return ss.OK
+			}
+			if name != "raw" {
+				given := s.give
+				s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+					n, f, ret := given(h, buf)
+					return n, f | ss.Binary, ret
+				}
+			}
+			h := w.create(name, s)
+			h.Connect()
+			w.run("everything back", func() bool { return len(s.got) >= len(s.say) && (name == "raw" || ends > 0) })
+			w.settle()
+			if !bytes.Equal(s.got, s.say) || name != "raw" && ends != 1 {
+				t.Fatalf("%s, seed %d: %d bytes came back of %d, the right ones: %v, in %d messages", name, seed, len(s.got), len(s.say), bytes.Equal(s.got, s.say), ends)
+			}
+			atOnce += r.sent
+			later += len(s.say) - r.sent
+			if n, all := w.accepted[0].h.Send([]byte("out of turn"), ss.SOM|ss.EOM); n != 0 || all {
+				t.Fatalf("%s: Send between turns took %d bytes, all %v", name, n, all)
+			}
+			h.Destroy()
+			w.end()
+		}
+		if atOnce == 0 || later == 0 {
+			t.Errorf("%s: %d bytes went at once and %d later, want some of both", name, atOnce, later)
+		}
+	}
+}
+
+// TestSendElsewhere: HTTP has heads to send first, so nothing goes at once; nor does it on a stream that is to end.
+func TestSendElsewhere(t *testing.T) {
+	w := newWorld(t, sendDoc, plan{})
+	tried := 0
+	w.serve("h1_srv", func(s *script) {
+		s.say = []byte("answer")
+		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return ss.OK })
+		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+			if n, all := h.Send([]byte("early"), ss.SOM|ss.EOM); n != 0 || all {
+				t.Errorf("Send on HTTP took %d bytes, all %v", n, all)
+			}
+			tried++
+			if f&ss.EOM != 0 {
+				return h.RequestTx()
+			}
+			return ss.OK
+		}
+	})
+	s := newScript()
+	s.say = []byte("question")
+	s.when(ss.Connecting, (*ss.Handle).RequestTx)
+	w.create("h1", s).Connect()
+	w.run("the answer", func() bool { return string(s.got) == "answer" })
+	if tried == 0 {
+		t.Error("nothing was tried")
+	}
+
+	w = newWorld(t, sendDoc, plan{})
+	w.serve("ws_srv", func(s *script) {
+		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			h.Disconnect()
+			if n, all := h.Send(b, f); n != 0 || all {
+				t.Errorf("Send behind Disconnect took %d bytes, all %v", n, all)
+			}
+			return ss.OK
+		}
+	})
+	s = newScript()
+	s.say = []byte("question")
+	s.when(ss.Connected, (*ss.Handle).RequestTx)
+	w.create("ws", s).Connect()
+	w.run("the end", func() bool { return s.told(ss.Disconnected) > 0 })
+}
+
+// TestSendMisuse: a message inside another is not sent, and ends the connection as it does when Tx gives one.
+func TestSendMisuse(t *testing.T) {
+	w := newWorld(t, sendDoc, plan{})
+	w.serve("ws_srv", func(s *script) {
+		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			if n, all := h.Send([]byte("begun"), ss.SOM); n != 5 || !all {
+				t.Errorf("the beginning: %d bytes, all %v", n, all)
+			}
+			if n, all := h.Send([]byte(", begun again"), ss.SOM|ss.EOM); n != 0 || all {
+				t.Errorf("a message inside another: %d bytes, all %v", n, all)
+			}
+			return ss.OK
+		}
+	})
+	s := newScript()
+	s.say = []byte("question")
+	s.when(ss.Connected, (*ss.Handle).RequestTx)
+	w.create("ws", s).Connect()
+	w.run("the end", func() bool { return s.told(ss.Disconnected) > 0 })
+	if string(s.got) != "begun" || w.srv.rt.Counters.Misuse != 1 {
+		t.Errorf("%q came, and %d misuses were counted", s.got, w.srv.rt.Counters.Misuse)
+	}
+}
+
+// TestSendEmpty: what has no bytes has flags to say, and they go.
+func TestSendEmpty(t *testing.T) {
+	w := newWorld(t, sendDoc, plan{})
+	w.serve("ws_srv", func(s *script) {
+		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			for _, f := range []ss.Flags{ss.SOM | ss.EOM, ss.SOM, 0, ss.EOM} {
+				if n, all := h.Send(nil, f); n != 0 || !all {
+					t.Errorf("nothing with %#x: %d bytes, all %v", uint32(f), n, all)
+				}
+			}
+			return ss.OK
+		}
+	})
+	s := newScript()
+	s.say = []byte("question")
+	s.when(ss.Connected, (*ss.Handle).RequestTx)
+	ends := 0
+	s.onRx = func(_ *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+		if f&ss.EOM != 0 {
+			ends++
+		}
+		return ss.OK
+	}
+	w.create("ws", s).Connect()
+	w.run("two messages", func() bool { return ends == 2 })
+	if len(s.got) != 0 {
+		t.Errorf("%q came", s.got)
+	}
+}
