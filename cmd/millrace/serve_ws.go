@@ -29,6 +29,15 @@ func (e *wsEcho) State(_ *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 }
 
 func (e *wsEcho) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if len(e.pieces) == 0 {
+		n, all := h.Send(b, f)
+		if all {
+			return ss.OK
+		}
+		if b = b[n:]; n > 0 {
+			f &^= ss.SOM
+		}
+	}
 	if e.buf == nil {
 		e.buf = e.sv.take()
 	}
