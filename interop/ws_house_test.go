@@ -35,6 +35,8 @@ type wsHouse struct {
 type wsNote struct {
 	seen wsSeen
 	over bool
+	// Of ours only: how the handshake asked, if the policy has metadata for that, and from where.
+	method, peer string
 }
 
 // wsServerTypes are servers without and with compression, and one of HTTP that serves a subprotocol.
@@ -57,7 +59,8 @@ func wsClientTypes(at string, secure bool) (doc string) {
 	for _, deflate := range []bool{false, true} {
 		for _, offered := range []string{"", "chat"} {
 			doc += fmt.Sprintf(`, {%q: {%s, "port": %s, "protocol": "ws", "http_url": "${path}", "ws_deflate": %v, "ws_subprotocol": %q,
-				"metadata": [{"path": ""}, {"origin": "origin:"}, {"said": "x-said:"}, {"reply": "x-reply:"}, {"terms": "sec-websocket-extensions:"}]}}`, wsClientType(port, deflate, offered), how, port, deflate, offered)
+				"metadata": [{"path": ""}, {"origin": "origin:"}, {"said": "x-said:"}, {"reply": "x-reply:"}, {"terms": "sec-websocket-extensions:"}]}}`,
+				wsClientType(port, deflate, offered), how, port, deflate, offered)
 		}
 	}
 	return strings.ReplaceAll(doc, `"ws_subprotocol": "",`, "")
@@ -82,6 +85,12 @@ func newWSHouse(t *testing.T, keys *wsTLS, terms wsTerms, peer wsPeer) *wsHouse 
 			}
 		}
 	}
+	return openWSHouse(t, keys, types, terms, (*wsHouse).serves, "open", "open_tls", "packed", "chat")
+}
+
+// openWSHouse starts one with these stream types, of which those named are servers whose accepted streams serves makes.
+func openWSHouse(t *testing.T, keys *wsTLS, types string, terms wsTerms, serves func(h *wsHouse, s *ss.Handle) ss.Stream, servers ...string) *wsHouse {
+	t.Helper()
 	p, err := policy.Parse([]byte(securely(t, keys.ca, keys.leaf, types)))
 	if err != nil {
 		t.Fatal(err)
@@ -92,13 +101,19 @@ func newWSHouse(t *testing.T, keys *wsTLS, terms wsTerms, peer wsPeer) *wsHouse 
 	}
 	h := &wsHouse{loop: loop.New(sys, loop.Config{}), servers: map[string]*ss.Handle{}, over: make(chan error, 1), notes: map[string]*wsNote{},
 		waiting: map[string][]*ss.Handle{}}
-	terms1 := ws.NewConfig()
-	terms1.Deflate.KeepTx, terms1.Deflate.KeepRx = terms.keepTx, terms.keepRx
-	if h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: p, PanicOnIllegal: true, WS: terms1}); err != nil {
+	c := ws.NewConfig()
+	c.Deflate.KeepTx, c.Deflate.KeepRx = terms.keepTx, terms.keepRx
+	if h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: p, PanicOnIllegal: true, WS: c}); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"open", "open_tls", "packed", "chat"} {
-		if h.servers[name], err = h.rt.Create(ss.Info{StreamType: name, New: h.serves}); err != nil {
+	accept := func(s *ss.Handle) ss.Stream {
+		if s.Server() == nil {
+			return nil
+		}
+		return serves(h, s)
+	}
+	for _, name := range servers {
+		if h.servers[name], err = h.rt.Create(ss.Info{StreamType: name, New: accept}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,7 +140,7 @@ func (h *wsHouse) do(f func()) {
 }
 
 // at implements wsPeer.
-func (h *wsHouse) at(c *wsConversation) (at string) {
+func (h *wsHouse) at(c *wsConversation) string {
 	name := "open"
 	switch {
 	case c.secure:
@@ -135,6 +150,11 @@ func (h *wsHouse) at(c *wsConversation) (at string) {
 	case c.served != "":
 		name = "chat"
 	}
+	return h.addr(name)
+}
+
+// addr is where a server stream listens.
+func (h *wsHouse) addr(name string) (at string) {
 	h.do(func() { a, _ := h.servers[name].Addr(); at = a.String() })
 	return at
 }

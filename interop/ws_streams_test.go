@@ -71,12 +71,7 @@ type wsPiece struct {
 }
 
 // serves makes an accepted stream.
-func (h *wsHouse) serves(s *ss.Handle) ss.Stream {
-	if s.Server() == nil {
-		return nil
-	}
-	return &wsServed{house: h}
-}
+func (h *wsHouse) serves(*ss.Handle) ss.Stream { return &wsServed{house: h} }
 
 // argument is one of the request's query, or a field.
 func argument(h *ss.Handle, name string) string {
@@ -108,6 +103,12 @@ func (s *wsServed) upgrade(h *ss.Handle) ss.Ret {
 	s.note = &wsNote{seen: wsSeen{Protocol: h.Subprotocol(), Origin: argument(h, "origin"), Said: argument(h, "said")}}
 	if v, ok := h.TLS(); ok && v.Version != stdtls.VersionTLS13 {
 		s.note.seen.Error = "over " + stdtls.VersionName(v.Version)
+	}
+	if v, ok := h.Metadata("method"); ok {
+		s.note.method = string(v)
+	}
+	if at, ok := h.Peer(); ok {
+		s.note.peer = at.String()
 	}
 	s.house.notes[argument(h, "id")] = s.note
 	if status, _ := strconv.Atoi(argument(h, "refuse")); status != 0 {
