@@ -37,6 +37,13 @@ func (e *echo) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 }
 
 func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if e.buf == nil {
+		n, all := h.Send(b, f) // nothing of it on HTTP
+		if all {
+			return ss.OK
+		}
+		b = b[n:]
+	}
 	if len(b) > 0 {
 		if e.buf == nil {
 			e.buf = e.sv.take()
