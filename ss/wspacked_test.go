@@ -309,8 +309,8 @@ func (d *wsInflater) symbols(lit, dist wsCodes) error {
 
 // TestWSPacked: what the peer reads by hand is what the standard library has compressed.
 func TestWSPacked(t *testing.T) {
-	for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
-		for _, msg := range []string{"", "a", strings.Repeat("ab", 1000), wsProse(200_000), wsSound(70_000)} {
+	for _, level := range []int{flate.HuffmanOnly, flate.NoCompression, flate.BestSpeed, 6} {
+		for _, msg := range []string{"", "a", strings.Repeat("ab", 1000), wsProse(70_000), wsSound(40_000)} {
 			var b bytes.Buffer
 			w, err := flate.NewWriter(&b, level)
 			if err != nil {
