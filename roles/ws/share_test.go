@@ -23,7 +23,7 @@ func (h *greedy) Rx(c *Conn, b []byte, f Flags) {
 // TestInflationIsShared: input that stands for more than a connection's share brings that, and the rest in later
 // turns of the loop, whatever the handler does; meanwhile nothing is held but the input and an inflater.
 func TestInflationIsShared(t *testing.T) {
-	const size = 16 << 20
+	const size = 4 << 20
 	one := []part{{rsvBinary, deflated(strings.Repeat("\x00", size), "")}}
 	var many []part
 	for range 1024 {
