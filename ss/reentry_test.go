@@ -241,6 +241,10 @@ var deeds = []struct {
 		h.RequestTx()
 		h.DisconnectWith(4001, "again")
 	}},
+	{"Send", func(_ *cast, h *ss.Handle) { h.Send([]byte("now"), ss.SOM|ss.EOM) }},
+	{"Send of a beginning", func(_ *cast, h *ss.Handle) { h.Send([]byte("now"), ss.SOM) }},
+	{"Disconnect and Send", func(_ *cast, h *ss.Handle) { h.Disconnect(); h.Send([]byte("now"), ss.SOM|ss.EOM) }},
+	{"Send, Pause and Destroy", func(_ *cast, h *ss.Handle) { h.Send([]byte("now"), ss.SOM|ss.EOM); h.Pause(); h.Destroy() }},
 	{"CancelWait", func(c *cast, _ *ss.Handle) { c.cli.rt.CancelWait() }},
 }
 
