@@ -134,6 +134,10 @@ func (l *lab) start(c contender, kind string) (*process, error) {
 		if err := gen.ProbeWS(p.addr, roots); err != nil {
 			return nil, fmt.Errorf("bench: %s: %w: %s", c.name, err, p.errs.String())
 		}
+	case kindFan:
+		if err := gen.ProbeFan(p.addr); err != nil {
+			return nil, fmt.Errorf("bench: %s: %w: %s", c.name, err, p.errs.String())
+		}
 	case kindH1, kindTLS:
 		a, err := gen.Probe(p.addr, roots)
 		if err != nil {

@@ -97,6 +97,28 @@ func TestEveryWebSocketServer(t *testing.T) {
 	}
 }
 
+// Every WebSocket server brings what is published to every subscriber.
+func TestEveryBroadcast(t *testing.T) {
+	for _, c := range wsContenders {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t)
+			p, err := l.start(c, kindFan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tab := new(report).table(&table{})
+			for round := range 2 { // the subscribers of the first have gone in the second
+				if err := l.spread(tab, round, seat{c, p}, 50); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if v := tab.values(c.name, keyMessages); len(v) != 2 || v[0] < 50 || v[1] < 50 {
+				t.Errorf("got messages/s %v, want some both times", v)
+			}
+		})
+	}
+}
+
 func TestRotate(t *testing.T) {
 	seats := []seat{{contender: contender{name: "a"}}, {contender: contender{name: "b"}}, {contender: contender{name: "c"}}}
 	for round, want := range []string{"abc", "bca", "cab", "abc"} {

@@ -12,7 +12,7 @@
 //	go -C bench run . -suite idle -tls     the same over TLS 1.3, and what waking one costs
 //	go -C bench run . -suite idle -ws      the same of WebSockets after one message; also with -tls
 //	go -C bench run . -suite tls           handshakes, requests and downloads over TLS 1.3
-//	go -C bench run . -suite ws            WebSocket messages through an echo: 64 connections
+//	go -C bench run . -suite ws            WebSocket messages through an echo, 64 connections; a broadcast to 10,000
 //	go -C bench run . -spin                ping-pong with the loop's spin option on
 //	go -C bench run . -storm               10,000 clients at once beside an established one
 //

@@ -14,13 +14,13 @@ import (
 )
 
 // The three libraries do without compression and without a check of UTF-8, the messages being binary, and have
-// no deadlines. Each echoes in the goroutine that reads. Their buffers have the size that they have by default:
+// no deadlines. Each answers in the goroutine that reads. Their buffers have the size that they have by default:
 // larger ones, of 17 and 32 KiB, were tried and made no difference to either message of the suite.
 
 // runGWS serves with gws's own server, which reads the handshake itself: quicker than net/http. One message
 // of a connection is handled after the other (ParallelEnabled is off), so none costs a goroutine.
 func runGWS(e *peerEnv) error {
-	if e.kind != kindWS && e.kind != kindWSS {
+	if e.kind != kindWS && e.kind != kindWSS && e.kind != kindFan {
 		return fmt.Errorf("bench: gws: unknown kind %q", e.kind)
 	}
 	ln, err := listen()
@@ -34,7 +34,11 @@ func runGWS(e *peerEnv) error {
 		}
 		ln = tls.NewListener(ln, c)
 	}
-	srv := gws.NewServer(new(gwsEcho), &gws.ServerOption{Logger: silent{}})
+	var h gws.Event = new(gwsEcho)
+	if e.kind == kindFan {
+		h = new(gwsFan)
+	}
+	srv := gws.NewServer(h, &gws.ServerOption{Logger: silent{}})
 	e.report(ln.Addr().String())
 	return srv.RunListener(ln)
 }
@@ -73,17 +77,25 @@ func serveHTTP(e *peerEnv, h http.HandlerFunc) error {
 // would make one for each message, and uses WriteMessage, whose path for whole messages does not allocate. Its
 // write buffers come from a pool, as it recommends for many connections that are mostly idle.
 func runGorilla(e *peerEnv) error {
-	if e.kind != kindWS && e.kind != kindWSS {
+	if e.kind != kindWS && e.kind != kindWSS && e.kind != kindFan {
 		return fmt.Errorf("bench: gorilla/websocket: unknown kind %q", e.kind)
 	}
 	up := gorilla.Upgrader{WriteBufferPool: new(sync.Pool)}
+	hear := func(c *gorillaConn, kind int, b []byte) error { return c.WriteMessage(kind, b) }
+	gone := func(*gorillaConn) {}
+	if e.kind == kindFan {
+		f := new(gorillaFan)
+		hear, gone = f.hear, f.leave
+	}
 	return serveHTTP(e, func(w http.ResponseWriter, r *http.Request) {
-		c, err := up.Upgrade(w, r, nil)
+		conn, err := up.Upgrade(w, r, nil)
 		if err != nil {
 			return
 		}
+		c := &gorillaConn{Conn: conn}
 		go func() { // so that the request's memory is free
 			defer c.Close()
+			defer gone(c)
 			var buf []byte
 			for {
 				kind, r, err := c.NextReader()
@@ -93,7 +105,7 @@ func runGorilla(e *peerEnv) error {
 				if buf, err = readAll(buf[:0], r); err != nil {
 					return
 				}
-				if c.WriteMessage(kind, buf) != nil {
+				if hear(c, kind, buf) != nil {
 					return
 				}
 			}
@@ -104,8 +116,16 @@ func runGorilla(e *peerEnv) error {
 // runCoder serves with coder/websocket. It too reads into a buffer that is kept, and writes whole messages. A
 // context without an end spares it the watch for one.
 func runCoder(e *peerEnv) error {
-	if e.kind != kindWS {
+	if e.kind != kindWS && e.kind != kindFan {
 		return fmt.Errorf("bench: coder/websocket: unknown kind %q", e.kind)
+	}
+	hear := func(c *coder.Conn, kind coder.MessageType, b []byte) error {
+		return c.Write(context.Background(), kind, b)
+	}
+	gone := func(*coder.Conn) {}
+	if e.kind == kindFan {
+		f := new(coderFan)
+		hear, gone = f.hear, f.leave
 	}
 	return serveHTTP(e, func(w http.ResponseWriter, r *http.Request) {
 		c, err := coder.Accept(w, r, &coder.AcceptOptions{InsecureSkipVerify: true, CompressionMode: coder.CompressionDisabled})
@@ -115,6 +135,7 @@ func runCoder(e *peerEnv) error {
 		c.SetReadLimit(-1) // it would be 32 KiB
 		go func() {
 			defer c.CloseNow()
+			defer gone(c)
 			ctx := context.Background()
 			var buf []byte
 			for {
@@ -125,7 +146,7 @@ func runCoder(e *peerEnv) error {
 				if buf, err = readAll(buf[:0], r); err != nil {
 					return
 				}
-				if c.Write(ctx, kind, buf) != nil {
+				if hear(c, kind, buf) != nil {
 					return
 				}
 			}

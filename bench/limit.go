@@ -29,6 +29,7 @@ type limit struct {
 	size    int    // of one answer
 	date    int64  // the second that stands in answers
 	conns   []limitConn
+	members []int // fan: who has subscribed
 	count   limitCount
 }
 
@@ -38,6 +39,7 @@ type limitConn struct {
 	rest []byte // raw: what the socket refused; its memory is kept for the next time. ws: a frame's beginning
 	off  int    // raw: how much of rest has gone since
 	open bool   // ws: it has shaken hands
+	seat int    // fan: where it is among the members, from 1; 0 if it is not
 }
 
 // limitCount counts events and system calls.
@@ -61,7 +63,7 @@ func runLimit(e *peerEnv) error {
 		one := limitHead + date(time.Now()) + "\r\n\r\n" + gen.Body
 		l.size = len(one)
 		l.answers = bytes.Repeat([]byte(one), limitH1Buffer/len(gen.Request)+1)
-	case kindRaw, kindWS:
+	case kindRaw, kindWS, kindFan:
 		l.buf = make([]byte, limitRawBuffer)
 	default:
 		return fmt.Errorf("bench: limit: unknown kind %q", e.kind)
@@ -124,7 +126,7 @@ func (l *limit) turn() error {
 			err = l.tell()
 		case l.kind == kindH1:
 			err = l.answer(fd)
-		case l.kind == kindWS:
+		case l.kind == kindWS || l.kind == kindFan:
 			err = l.listen(fd)
 		default:
 			l.echo(fd, evs[i].Events)

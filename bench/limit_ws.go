@@ -30,6 +30,7 @@ func (l *limit) listen(fd int) error {
 			return nil
 		}
 		if n == 0 {
+			l.leave(fd)
 			l.conns[fd] = limitConn{}
 			unix.Close(fd)
 			return nil
@@ -79,15 +80,50 @@ func (l *limit) speak(fd int, c *limitConn, b []byte) (used int, err error) {
 		f := b[used : used+whole]
 		unmask(f[payload:], binary.LittleEndian.Uint32(f[payload-frameKey:]))
 		// The same header less the key, right in front of the payload.
-		at := frameKey
-		copy(f[at:payload], f[:payload-frameKey])
-		f[at+1] &= 0x7f
-		if err := l.sendAll(fd, f[at:]); err != nil {
+		copy(f[frameKey:payload], f[:payload-frameKey])
+		f = f[frameKey:]
+		f[1] &= 0x7f
+		if l.kind == kindFan && f[1] > 1 {
+			err = l.spread(f)
+		} else {
+			l.join(fd)
+			err = l.sendAll(fd, f)
+		}
+		if err != nil {
 			return 0, err
 		}
 		l.count.requests++
 		used += whole
 	}
+}
+
+// join makes a connection of a fan a member.
+func (l *limit) join(fd int) {
+	if c := &l.conns[fd]; l.kind == kindFan && c.seat == 0 {
+		l.members = append(l.members, fd)
+		c.seat = len(l.members)
+	}
+}
+
+// leave undoes it.
+func (l *limit) leave(fd int) {
+	if at := l.conns[fd].seat; at > 0 {
+		last := len(l.members) - 1
+		moved := l.members[last]
+		l.members[at-1] = moved
+		l.conns[moved].seat = at
+		l.members = l.members[:last]
+	}
+}
+
+// spread writes a message to all members.
+func (l *limit) spread(f []byte) error {
+	for _, fd := range l.members {
+		if err := l.sendAll(fd, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // frame measures the first frame of b: its length, and where its payload begins. 0 means that it is not complete.

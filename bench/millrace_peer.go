@@ -77,6 +77,8 @@ func runMillrace(e *peerEnv) error {
 		info = ss.Info{StreamType: "raw", New: func(*ss.Handle) ss.Stream { return new(echo) }}
 	case kindWS, kindWSS:
 		info = ss.Info{StreamType: e.kind, New: newChorus().join}
+	case kindFan:
+		info = ss.Info{StreamType: "ws", New: new(fan).join}
 	case kindTLS, kindH2:
 		info.StreamType = e.kind
 	case kindBulk:

@@ -24,6 +24,7 @@ const (
 
 	kindWS  = "ws"  // every message of a WebSocket back
 	kindWSS = "wss" // the same over TLS
+	kindFan = "fan" // every message of a WebSocket to all that subscribe: see gen.Fan
 )
 
 // secure says whether a kind of service is over TLS.
@@ -73,7 +74,7 @@ func peerMain(args []string) int {
 	}
 	serve := peers[fs.Arg(0)]
 	if fs.NArg() != 2 || serve == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|raw|tls|bulk|h2|ws|wss")
+		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|raw|tls|bulk|h2|ws|wss|fan")
 		return 2
 	}
 	env.kind = fs.Arg(1)

@@ -19,6 +19,12 @@ var wsShapes = []struct {
 	{"large", "echo of 16 KiB messages, 64 connections", 16 << 10},
 }
 
+// The broadcast of the ws suite: fanSize octets to fanSubs subscribers at a time.
+const (
+	fanSubs = 10_000
+	fanSize = 512
+)
+
 // The keys of messages.
 const (
 	keyMessages   = "messages_per_s"
@@ -36,7 +42,13 @@ var (
 	}
 )
 
-// wsSuite sends WebSocket messages through echo servers.
+// fanMeasures are those of a broadcast. A message is one that a subscriber has got.
+var fanMeasures = []measure{
+	{Key: keyMessages, Head: "messages/s", Chart: true}, {Key: keyCPUMessage, Head: "CPU us/message", Chart: true},
+	{Key: keyP50, Head: "p50 us to the last"}, {Key: keyP99, Head: "p99 us to the last"}, {Key: keyIdle, Head: "generator idle %"},
+}
+
+// wsSuite sends WebSocket messages through echo servers, and through servers that broadcast.
 func wsSuite(l *lab, r *report) error {
 	seats, err := l.startAll(wsContenders, kindWS, r)
 	if err != nil {
@@ -66,6 +78,9 @@ func wsSuite(l *lab, r *report) error {
 			r.note("limit's system calls, %s messages: %s", shape.name, proof)
 		}
 	}
+	if err := l.broadcasts(r); err != nil {
+		return err
+	}
 	r.goals = []goal{
 		{Table: "small", Server: nameMillrace, Key: keyCPUMessage, To: nameLimit, AtMost: 1.08},
 		{Table: "large", Server: nameMillrace, Key: keyCPUMessage, To: nameGWS, AtMost: 0.80},
@@ -73,9 +88,38 @@ func wsSuite(l *lab, r *report) error {
 	return nil
 }
 
+// broadcasts measures what one message costs that goes to many.
+func (l *lab) broadcasts(r *report) error {
+	seats, err := l.startAll(wsContenders, kindFan, r)
+	if err != nil {
+		return err
+	}
+	t := r.table(&table{Name: "broadcast", Title: fmt.Sprintf("broadcast of %d B to %d subscribers", fanSize, fanSubs), Measures: fanMeasures, Ratios: wsRatios})
+	for round := range l.rounds {
+		l.say("ws: broadcast: round %d of %d", round+1, l.rounds)
+		for _, s := range rotate(seats, round) {
+			if err := l.spread(t, round, s, fanSubs); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// spread makes one measurement of a broadcast and adds it to t.
+func (l *lab) spread(t *table, round int, s seat, subs int) error {
+	m, err := gen.Spread(gen.Fan{Addr: s.proc.addr, Subs: subs, Size: fanSize}, l.window(s.proc))
+	return t.addMessages(round, s, m, err)
+}
+
 // echo makes one measurement of messages and adds it to t.
 func (l *lab) echo(t *table, round int, s seat, conns, size int) error {
 	m, err := gen.Echo(gen.Chat{Addr: s.proc.addr, Conns: conns, Size: size, TLS: s.proc.tls}, l.window(s.proc))
+	return t.addMessages(round, s, m, err)
+}
+
+// addMessages adds what was measured of messages, unless measuring failed.
+func (t *table) addMessages(round int, s seat, m gen.Result, err error) error {
 	if err != nil {
 		return fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())
 	}

@@ -60,7 +60,7 @@ type conn struct {
 	at   int64 // when the current request left, in nanoseconds since the base of the run
 
 	tls  *channel // nil without TLS
-	talk *talk    // in Echo
+	talk *talk    // in Echo and Spread
 
 	stage stage // in Storm
 }

@@ -17,28 +17,75 @@ var probeSizes = []int{1, 64, 125, 126, 16 << 10, 65535}
 // ProbeWS checks that a server echoes WebSocket messages, whole, also when their frames come in pieces. With roots
 // it does so over TLS 1.3, and checks the certificate.
 func ProbeWS(addr netip.AddrPort, roots *x509.CertPool) error {
-	conn, err := net.DialTimeout("tcp", addr.String(), probeTimeout)
+	conn, err := dialProbe(addr, roots)
 	if err != nil {
-		return fmt.Errorf("gen: probe: %w", err)
+		return fmt.Errorf("gen: probe: %v: %w", addr, err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(probeTimeout)); err != nil {
-		return fmt.Errorf("gen: probe: %w", err)
-	}
-	if roots != nil {
-		c := clientTLS(nil)
-		c.InsecureSkipVerify, c.RootCAs, c.ServerName = false, roots, addr.Addr().String()
-		conn = tls.Client(conn, c)
-	}
-	if err := upgrade(conn); err != nil {
-		return fmt.Errorf("gen: probe: upgrade to a WebSocket: %v: %w", addr, err)
-	}
 	var h hearing
 	for i, size := range probeSizes {
 		u := utter(size, uint32(i))
 		for _, cut := range []int{len(u.frame), 1, 5, 7} { // all at once; inside of the header, the key, the payload
 			if err := probeEcho(conn, &h, u, min(cut, len(u.frame))); err != nil {
 				return fmt.Errorf("gen: probe: %v: message of %d octets, cut behind %d of its frame: %w", addr, size, cut, err)
+			}
+		}
+	}
+	return nil
+}
+
+// dialProbe opens a WebSocket.
+func dialProbe(addr netip.AddrPort, roots *x509.CertPool) (net.Conn, error) {
+	conn, err := net.DialTimeout("tcp", addr.String(), probeTimeout)
+	if err != nil {
+		return nil, err
+	}
+	if err = conn.SetDeadline(time.Now().Add(probeTimeout)); err == nil {
+		if roots != nil {
+			c := clientTLS(nil)
+			c.InsecureSkipVerify, c.RootCAs, c.ServerName = false, roots, addr.Addr().String()
+			conn = tls.Client(conn, c)
+		}
+		err = upgrade(conn)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("upgrade to a WebSocket: %w", err)
+	}
+	return conn, nil
+}
+
+// ProbeFan checks that a server sends what is published to its subscribers and to nobody else.
+func ProbeFan(addr netip.AddrPort) error {
+	if err := probeFan(addr); err != nil {
+		return fmt.Errorf("gen: probe: %v: %w", addr, err)
+	}
+	return nil
+}
+
+func probeFan(addr netip.AddrPort) error {
+	var members [3]struct {
+		net.Conn
+		hearing
+	}
+	for i := range members {
+		m := &members[i]
+		var err error
+		if m.Conn, err = dialProbe(addr, nil); err != nil {
+			return err
+		}
+		defer m.Close()
+		// Before it subscribes, nothing comes but the confirmation.
+		if err := probeEcho(m, &m.hearing, utter(1, uint32(i)), 6); err != nil {
+			return fmt.Errorf("subscription %d: %w", i, err)
+		}
+		u := utter(500+i, uint32(i))
+		if _, err := m.Write(u.frame); err != nil {
+			return err
+		}
+		for j := range i + 1 {
+			if err := probeMessage(members[j], &members[j].hearing, u); err != nil {
+				return fmt.Errorf("message %d to subscriber %d: %w", i, j, err)
 			}
 		}
 	}
@@ -56,16 +103,21 @@ func probeEcho(conn net.Conn, h *hearing, u utterance, cut int) error {
 			return err
 		}
 	}
+	return probeMessage(conn, h, u)
+}
+
+// probeMessage reads a message.
+func probeMessage(conn net.Conn, h *hearing, u utterance) error {
 	var got []byte
 	done := false
 	for buf := make([]byte, 4096); !done; {
 		n, err := conn.Read(buf)
 		if err != nil {
-			return fmt.Errorf("after %d octets of its echo: %w", len(got), err)
+			return fmt.Errorf("after %d octets of what should come: %w", len(got), err)
 		}
 		err = h.hear(buf[:n], func(b []byte, last bool) error {
 			if done {
-				return fmt.Errorf("%d octets behind the echo: %.100q", len(b), b)
+				return fmt.Errorf("%d octets behind the message: %.100q", len(b), b)
 			}
 			got, done = append(got, b...), last
 			return nil
@@ -75,7 +127,7 @@ func probeEcho(conn net.Conn, h *hearing, u utterance, cut int) error {
 		}
 	}
 	if !bytes.Equal(got, u.payload) {
-		return fmt.Errorf("its echo is not what was sent: %d octets, %.100q", len(got), got)
+		return fmt.Errorf("what came is not what was sent: %d octets, %.100q", len(got), got)
 	}
 	return nil
 }

@@ -59,12 +59,12 @@ func wsPinger() *pinger {
 	return newPinger(u.frame, []byte{wsFin | wsBinary, size}, u.payload, 2+size)
 }
 
-// talk is how far one connection's echo has come.
+// talk is what one connection has been told.
 type talk struct {
 	hearing
-	line int // which message of the script is under way, and where its echo is looked at
-	got  int // octets of it
-	done bool
+	line int  // which message of the script is under way, and where it is looked at
+	got  int  // octets of it
+	done bool // the echo is complete
 }
 
 // chatter sends, times and checks messages.
@@ -104,14 +104,7 @@ func (p *chatter) say(k *conn) error {
 		p.sealed = k.tls.seal(p.sealed[:0], frame)
 		frame = p.sealed
 	}
-	n, errno := sys.Write(k.fd, frame)
-	if errno != 0 {
-		return fmt.Errorf("send message: %w", errno)
-	}
-	if n != len(frame) {
-		return fmt.Errorf("send message: the socket took %d of %d octets", n, len(frame))
-	}
-	return nil
+	return send(k, frame)
 }
 
 // serve reads what came and returns 1 when the echo is complete, and has sent the next message.
@@ -160,19 +153,18 @@ const (
 // check compares a piece of an echo.
 func (p *chatter) check(b []byte, last bool) error {
 	t := p.k.talk
-	want := p.lines[t.line%script].payload
 	if t.done {
 		return fmt.Errorf("wrong echo: %d octets behind its end: %.100q", len(b), b)
 	}
-	if len(b) > len(want)-t.got {
-		return fmt.Errorf("wrong echo: %d octets and more, want %d", t.got+len(b), len(want))
-	}
-	want = want[t.got:]
-	if t.got += len(b); last {
-		t.done = true
-		if len(b) != len(want) {
-			return fmt.Errorf("wrong echo: %d octets, want %d", t.got, t.got-len(b)+len(want))
-		}
+	t.done = last
+	return t.compare(p.lines[t.line%script].payload, b, last)
+}
+
+// compare holds a piece of a message against what it should be, and counts it.
+func (t *talk) compare(message, b []byte, last bool) error {
+	want := message[t.got:]
+	if t.got += len(b); len(b) > len(want) || last && len(b) < len(want) {
+		return fmt.Errorf("wrong message: %d octets, and last is %t; want %d", t.got, last, len(message))
 	}
 	at, size := 0, len(b)
 	if len(b) > lookEvery {
@@ -181,7 +173,7 @@ func (p *chatter) check(b []byte, last bool) error {
 	for ; at < len(b); at += lookEvery {
 		end := min(at+size, len(b))
 		if !bytes.Equal(b[at:end], want[at:end]) {
-			return fmt.Errorf("wrong echo: octets from %d on are not those that were sent", t.got-len(b)+at)
+			return fmt.Errorf("wrong message: octets from %d on are not those that were sent", t.got-len(b)+at)
 		}
 	}
 	return nil

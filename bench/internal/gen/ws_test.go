@@ -182,8 +182,8 @@ func TestEchoRefuses(t *testing.T) {
 		name, want string
 		answer     func(i int, m string) string
 	}{
-		{"too short", "octets, want", func(_ int, m string) string { return serverFrame(0x82, m[1:]) }},
-		{"too long", "and more, want", func(_ int, m string) string { return serverFrame(0x82, m+"x") }},
+		{"too short", "octets, and last is true; want", func(_ int, m string) string { return serverFrame(0x82, m[1:]) }},
+		{"too long", "want 4096", func(_ int, m string) string { return serverFrame(0x82, m+"x") }},
 		{"twice", "behind its end", func(_ int, m string) string { return serverFrame(0x82, m) + serverFrame(0x82, m) }},
 		{"text", "wrong frame", func(_ int, m string) string { return serverFrame(0x81, m) }},
 		{"of an earlier message", "not those that were sent", func() func(int, string) string {
