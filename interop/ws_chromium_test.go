@@ -160,7 +160,7 @@ func TestWebSocketChromium(t *testing.T) {
 	keys := newWSTLS(t)
 	site := &wsSiteState{}
 	const rest = `"ws_subprotocol": "chat", "ws_deflate": true, "metadata": [{"path": ""}, {"method": ""}, {"mime": "content-type:"}, {"id": ""}, {"bye": ""},
-		{"reason": ""}, {"refuse": ""}, {"gate": ""}, {"origin": "origin:"}, {"said": "x-said:"}, {"reply": "x-reply:"}]`
+		{"reason": ""}, {"refuse": ""}, {"gate": ""}, {"idle": ""}, {"origin": "origin:"}, {"said": "x-said:"}, {"reply": "x-reply:"}]`
 	types := strings.NewReplacer("REST", rest, "CLEAR", `"server": true, "endpoint": "127.0.0.1", "port": 0`).Replace(`
 		{"clear": {CLEAR,  "protocol": "h1", REST}},
 		{"tls":   {SERVER, "protocol": "h1", REST}},
@@ -168,7 +168,7 @@ func TestWebSocketChromium(t *testing.T) {
 	serves := func(h *wsHouse, s *ss.Handle) ss.Stream {
 		return &wsBoth{page: &wsSite{site: site}, socket: &wsServed{house: h}}
 	}
-	h := openWSHouse(t, keys, types, wsTerms{true, true}, serves, "clear", "tls", "two")
+	h := openWSHouse(t, keys, types, wsTerms{keepTx: true, keepRx: true}, serves, "clear", "tls", "two")
 
 	type place struct {
 		Name  string `json:"name"`

@@ -127,6 +127,7 @@ func (c *coderConn) drop() { c.CloseNow() }
 func (c *coderConn) protocol() string { return c.Subprotocol() }
 
 func TestWebSocketCoder(t *testing.T) {
+	t.Parallel()
 	keys := newWSTLS(t)
 	g := newWSGo(t, keys, nil)
 	g.lib = newCoder(t, g.tls)
@@ -134,6 +135,7 @@ func TestWebSocketCoder(t *testing.T) {
 }
 
 func TestWebSocketCoderPacked(t *testing.T) {
+	t.Parallel()
 	keys := newWSTLS(t)
 	g := newWSGo(t, keys, nil)
 	g.lib = newCoder(t, g.tls)

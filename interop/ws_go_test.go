@@ -85,7 +85,12 @@ func newWSGo(t *testing.T, keys *wsTLS, lib wsLibrary) *wsGo {
 }
 
 // at implements wsPeer.
-func (g *wsGo) at(c *wsConversation) string { return g.port[c.secure] }
+func (g *wsGo) at(c *wsConversation) string {
+	if c.h2 {
+		return ""
+	}
+	return g.port[c.secure]
+}
 
 // saw implements wsPeer.
 func (g *wsGo) saw(id string) (s wsSeen, over bool) {

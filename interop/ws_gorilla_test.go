@@ -92,11 +92,13 @@ func (c gorillaConn) drop() { c.Close() }
 func (c gorillaConn) protocol() string { return c.Subprotocol() }
 
 func TestWebSocketGorilla(t *testing.T) {
+	t.Parallel()
 	keys := newWSTLS(t)
 	converse(t, keys, newWSGo(t, keys, gorilla{}), nil)
 }
 
 func TestWebSocketGorillaPacked(t *testing.T) {
+	t.Parallel()
 	keys := newWSTLS(t)
 	packs(t, keys, newWSGo(t, keys, gorilla{}), "fresh")
 }

@@ -156,6 +156,7 @@ func (c *gwsConn) drop() {
 func (c *gwsConn) protocol() string { return c.SubProtocol() }
 
 func TestWebSocketGWS(t *testing.T) {
+	t.Parallel()
 	keys := newWSTLS(t)
 	converse(t, keys, newWSGo(t, keys, gwsLibrary{}), map[string]string{
 		"client: client closes with 1005": "it always sends a code",
@@ -166,6 +167,7 @@ func TestWebSocketGWS(t *testing.T) {
 }
 
 func TestWebSocketGWSPacked(t *testing.T) {
+	t.Parallel()
 	keys := newWSTLS(t)
 	packs(t, keys, newWSGo(t, keys, gwsLibrary{}), "fresh", "keep")
 }

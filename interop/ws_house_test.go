@@ -25,6 +25,7 @@ type wsHouse struct {
 	// The rest is the loop's.
 	notes   map[string]*wsNote
 	waiting map[string][]*ss.Handle // for others to come, before they hear anything
+	idle    []func()                // end conversations that go on without a word
 	held    int                     // bytes that echoes hold
 	most    int                     // the most that was ever held
 	paused  int                     // times an echo stopped reading
@@ -39,18 +40,19 @@ type wsNote struct {
 	method, peer string
 }
 
-// wsServerTypes are servers without and with compression, and one of HTTP that serves a subprotocol.
+// wsServerTypes are servers without and with compression, and of HTTP that serve a subprotocol.
 const wsServerTypes = `
 	{"open":     {CLEAR,  "protocol": "ws", ARGS}},
 	{"open_tls": {SERVER, "protocol": "ws", ARGS}},
 	{"packed":   {CLEAR,  "protocol": "ws", "ws_deflate": true, ARGS}},
-	{"chat":     {CLEAR,  "protocol": "h2", "ws_subprotocol": "chat", ARGS}}`
+	{"chat":     {CLEAR,  "protocol": "h2", "ws_subprotocol": "chat", ARGS}},
+	{"two_tls":  {SERVER, "protocol": "h2", "ws_subprotocol": "chat", ARGS}}`
 
-const wsArgs = `"metadata": [{"id": ""}, {"bye": ""}, {"reason": ""}, {"refuse": ""}, {"gate": ""},
+const wsArgs = `"metadata": [{"id": ""}, {"bye": ""}, {"reason": ""}, {"refuse": ""}, {"gate": ""}, {"idle": ""},
 	{"origin": "origin:"}, {"said": "x-said:"}, {"reply": "x-reply:"}]`
 
 // wsClientTypes are clients of one server: what there is behind the port, all that a conversation can ask for.
-func wsClientTypes(at string, secure bool) (doc string) {
+func wsClientTypes(at string, secure, h2 bool) (doc string) {
 	how := `"endpoint": "127.0.0.1", "opportunistic": true, "retry": "once"`
 	if secure {
 		how = "CLIENT"
@@ -58,9 +60,9 @@ func wsClientTypes(at string, secure bool) (doc string) {
 	_, port, _ := strings.Cut(at, ":")
 	for _, deflate := range []bool{false, true} {
 		for _, offered := range []string{"", "chat"} {
-			doc += fmt.Sprintf(`, {%q: {%s, "port": %s, "protocol": "ws", "http_url": "${path}", "ws_deflate": %v, "ws_subprotocol": %q,
+			doc += fmt.Sprintf(`, {%q: {%s, "port": %s, "protocol": "ws", "http_url": "${path}", "ws_over_h2": %v, "ws_deflate": %v, "ws_subprotocol": %q,
 				"metadata": [{"path": ""}, {"origin": "origin:"}, {"said": "x-said:"}, {"reply": "x-reply:"}, {"terms": "sec-websocket-extensions:"}]}}`,
-				wsClientType(port, deflate, offered), how, port, deflate, offered)
+				wsClientType(port, deflate, offered), how, port, h2, deflate, offered)
 		}
 	}
 	return strings.ReplaceAll(doc, `"ws_subprotocol": "",`, "")
@@ -73,25 +75,31 @@ func wsClientType(port string, deflate bool, offered string) string {
 // newWSHouse starts one with clients for what peer serves, if there is one.
 func newWSHouse(t *testing.T, keys *wsTLS, terms wsTerms, peer wsPeer) *wsHouse {
 	t.Helper()
-	types := strings.NewReplacer("ARGS", wsArgs, "CLEAR", `"server": true, "endpoint": "127.0.0.1", "port": 0`).Replace(wsServerTypes)
+	types := strings.NewReplacer("ARGS", wsArgs, "CLEAR", `"server": true, "endpoint": "127.0.0.1", "port": 0, "retry": "once"`).Replace(wsServerTypes)
 	if peer != nil {
 		done := map[string]bool{}
 		for _, secure := range []bool{false, true} {
 			for _, deflate := range []string{"", "fresh", "keep"} {
-				if at := peer.at(&wsConversation{secure: secure, deflate: deflate}); at != "" && !done[at] {
-					done[at] = true
-					types += wsClientTypes(at, secure)
+				for _, h2 := range []bool{false, true} {
+					if at := peer.at(&wsConversation{secure: secure, deflate: deflate, h2: h2}); at != "" && !done[at] {
+						done[at] = true
+						types += wsClientTypes(at, secure, h2)
+					}
 				}
 			}
 		}
 	}
-	return openWSHouse(t, keys, types, terms, (*wsHouse).serves, "open", "open_tls", "packed", "chat")
+	return openWSHouse(t, keys, types, terms, (*wsHouse).serves, "open", "open_tls", "packed", "chat", "two_tls")
 }
 
 // openWSHouse starts one with these stream types, of which those named are servers whose accepted streams serves makes.
 func openWSHouse(t *testing.T, keys *wsTLS, types string, terms wsTerms, serves func(h *wsHouse, s *ss.Handle) ss.Stream, servers ...string) *wsHouse {
 	t.Helper()
-	p, err := policy.Parse([]byte(securely(t, keys.ca, keys.leaf, types)))
+	doc := securely(t, keys.ca, keys.leaf, types)
+	if terms.alive {
+		doc = strings.Replace(doc, `"jitterpc":0`, `"jitterpc":0,"svalidping":1,"svalidhup":4`, 1)
+	}
+	p, err := policy.Parse([]byte(doc))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +111,7 @@ func openWSHouse(t *testing.T, keys *wsTLS, types string, terms wsTerms, serves 
 		waiting: map[string][]*ss.Handle{}}
 	c := ws.NewConfig()
 	c.Deflate.KeepTx, c.Deflate.KeepRx = terms.keepTx, terms.keepRx
-	if h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: p, PanicOnIllegal: true, WS: c}); err != nil {
+	if h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: p, PanicOnIllegal: true, KeepWarm: -1, WS: c}); err != nil {
 		t.Fatal(err)
 	}
 	accept := func(s *ss.Handle) ss.Stream {
@@ -143,11 +151,13 @@ func (h *wsHouse) do(f func()) {
 func (h *wsHouse) at(c *wsConversation) string {
 	name := "open"
 	switch {
+	case c.h2 && c.secure:
+		name = "two_tls"
 	case c.secure:
 		name = "open_tls"
 	case c.deflate != "":
 		name = "packed"
-	case c.served != "":
+	case c.h2, c.served != "":
 		name = "chat"
 	}
 	return h.addr(name)
@@ -175,7 +185,7 @@ func (h *wsHouse) play(target string, c *wsConversation) wsSeen {
 	if err != nil {
 		return wsSeen{Error: err.Error()}
 	}
-	x := &wsCaller{c: c, left: len(c.messages()), ended: make(chan wsSeen, 1)}
+	x := &wsCaller{house: h, c: c, left: len(c.messages()), ended: make(chan wsSeen, 1)}
 	h.do(func() {
 		s, err := h.rt.Create(ss.Info{StreamType: wsClientType(u.Port(), c.deflate != "", c.offered), New: func(*ss.Handle) ss.Stream { return x }})
 		if err != nil {

@@ -13,7 +13,10 @@ type wsBehind struct {
 
 // at implements wsPeer.
 func (b *wsBehind) at(c *wsConversation) string {
-	if c.secure {
+	switch {
+	case c.h2:
+		return ""
+	case c.secure:
 		return b.secure
 	}
 	return b.clear
@@ -22,6 +25,7 @@ func (b *wsBehind) at(c *wsConversation) string {
 // nginx in front of our server, in clear and over TLS on both of its sides: our client and gorilla's hold through it what
 // conversations it lets through.
 func TestWebSocketThroughNginx(t *testing.T) {
+	t.Parallel()
 	keys := newWSTLS(t)
 	h := newWSHouse(t, keys, wsTerms{}, nil)
 	clear, secure := freePort(t), freePort(t)

@@ -15,7 +15,8 @@ import (
 
 // wsProgram is a program with both ends of WebSocket connections, as a wsPeer. It prints
 //
-//	{"ports": {"": 1, "tls": 2}}            where its servers listen: for all, over TLS, and with "fresh" and "keep" if compression has others
+//	{"ports": {"": 1, "tls": 2}}            where its servers listen: for all, over TLS, with "fresh" and "keep" if compression has
+//	                                        others, and with "h2" and "h2tls" for HTTP/2
 //	{"n": 7, "over": true, "seen": {...}}   answers, in any order, to lines of its input, which are
 //	{"n": 7, "play": {...}}                 hold a conversation
 //	{"n": 7, "saw": "client 5"}             what did the server see?
@@ -123,11 +124,18 @@ func (p *wsProgram) ask(what string, about any) wsAnswer {
 // at implements wsPeer.
 func (p *wsProgram) at(c *wsConversation) string {
 	port := p.ports[c.deflate]
-	if port == 0 {
+	switch {
+	case c.h2 && c.secure:
+		port = p.ports["h2tls"]
+	case c.h2:
+		port = p.ports["h2"]
+	case c.secure:
+		port = p.ports["tls"]
+	case port == 0:
 		port = p.ports[""]
 	}
-	if c.secure {
-		port = p.ports["tls"]
+	if port == 0 {
+		return ""
 	}
 	return "127.0.0.1:" + strconv.Itoa(port)
 }
@@ -158,7 +166,7 @@ func (p *wsProgram) play(url string, c *wsConversation) wsSeen {
 		code = 1000
 	}
 	return p.ask("play", map[string]any{"url": url, "say": say, "deflate": c.deflate, "offered": c.offered, "origin": c.origin, "said": c.said,
-		"byServer": c.byServer, "code": code, "reason": c.reason}).Seen
+		"h2": c.h2, "byServer": c.byServer, "code": code, "reason": c.reason}).Seen
 }
 
 // file returns the name of a file with data.
@@ -176,53 +184,82 @@ func (p *wsProgram) file(data string) (string, error) {
 	return name, nil
 }
 
-// lacking ends the test for want of something that a Debian package has: as skipped, or in CI as failed.
-func lacking(t *testing.T, what, pkg string) {
+// lacking ends the test if something is missing: as skipped, or in CI as failed.
+func lacking(t *testing.T, what string) {
 	t.Helper()
-	msg := what + ": apt-get install " + pkg
-	if os.Getenv("CI") == "true" {
-		t.Fatal(msg)
+	switch {
+	case what == "":
+	case os.Getenv("CI") == "true":
+		t.Fatal(what)
+	default:
+		t.Skip(what)
 	}
-	t.Skip(msg)
 }
 
 // nodePackages is where Debian has node's packages.
 const nodePackages = "/usr/share/nodejs"
 
+// hasWSNode says what is missing for the npm package ws, "" if nothing.
+func hasWSNode() string {
+	if _, err := exec.LookPath("node"); err != nil {
+		return "node is not installed: apt-get install nodejs"
+	}
+	if _, err := os.Stat(filepath.Join(nodePackages, "ws")); err != nil {
+		return "node's package ws is not installed: apt-get install node-ws"
+	}
+	return ""
+}
+
 // newWSNode starts the npm package ws.
 func newWSNode(t *testing.T, keys *wsTLS) *wsProgram {
 	t.Helper()
-	node := need(t, "node", "nodejs")
-	pkg := filepath.Join(nodePackages, "ws")
-	if _, err := os.Stat(pkg); err != nil {
-		lacking(t, "node's package ws is not installed", "node-ws")
-	}
-	return newWSProgram(t, node, "testdata/ws.mjs", pkg, keys.leaf.pem, keys.leaf.pkey, keys.ca.pem)
+	lacking(t, hasWSNode())
+	return newWSProgram(t, "node", "testdata/ws.mjs", filepath.Join(nodePackages, "ws"), keys.leaf.pem, keys.leaf.pkey, keys.ca.pem)
 }
 
-// newWSPython starts Python's package websockets: the system's, since another Python does not know Debian's packages.
+// systemPython is the one that knows Debian's packages.
+const systemPython = "/usr/bin/python3"
+
+// hasWSPython says what is missing for Python's package websockets, "" if nothing.
+func hasWSPython() string {
+	if err := exec.Command(systemPython, "-c", "import websockets").Run(); err != nil {
+		return systemPython + " has no websockets: apt-get install python3-websockets"
+	}
+	return ""
+}
+
+// newWSPython starts Python's package websockets.
 func newWSPython(t *testing.T, keys *wsTLS) *wsProgram {
 	t.Helper()
-	const python = "/usr/bin/python3"
-	if err := exec.Command(python, "-c", "import websockets").Run(); err != nil {
-		lacking(t, python+" has no websockets", "python3-websockets")
-	}
-	return newWSProgram(t, python, "testdata/websockets.py", keys.leaf.pem, keys.leaf.pkey, keys.ca.pem)
+	lacking(t, hasWSPython())
+	return newWSProgram(t, systemPython, "testdata/websockets.py", keys.leaf.pem, keys.leaf.pkey, keys.ca.pem)
 }
 
 func TestWebSocketNode(t *testing.T) {
+	t.Parallel()
 	keys := newWSTLS(t)
 	converse(t, keys, newWSNode(t, keys), map[string]string{
 		"client: subprotocol not served": "where it offers one it drops a server that selects none",
 	})
 }
 
+// The same over streams of HTTP/2 (RFC 8441), where nghttp2 is the other side's.
+func TestWebSocketNodeOverHTTP2(t *testing.T) {
+	t.Parallel()
+	keys := newWSTLS(t)
+	converseOver(t, keys, newWSNode(t, keys), true, map[string]string{
+		"client: subprotocol not served": "our servers of HTTP/2 serve it",
+	})
+}
+
 func TestWebSocketNodePacked(t *testing.T) {
+	t.Parallel()
 	keys := newWSTLS(t)
 	packs(t, keys, newWSNode(t, keys), "fresh", "keep")
 }
 
 func TestWebSocketPython(t *testing.T) {
+	t.Parallel()
 	keys := newWSTLS(t)
 	converse(t, keys, newWSPython(t, keys), map[string]string{
 		"client: client closes with 1005": "it always sends a code",
@@ -231,6 +268,7 @@ func TestWebSocketPython(t *testing.T) {
 }
 
 func TestWebSocketPythonPacked(t *testing.T) {
+	t.Parallel()
 	keys := newWSTLS(t)
 	packs(t, keys, newWSPython(t, keys), "fresh", "keep")
 }

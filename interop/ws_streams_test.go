@@ -132,6 +132,10 @@ func (s *wsServed) upgrade(h *ss.Handle) ss.Ret {
 	}
 	if code, _ := strconv.Atoi(argument(h, "bye")); code != 0 {
 		s.bye, s.why = ws.Code(code), argument(h, "reason")
+		if argument(h, "idle") != "" {
+			s.house.idle = append(s.house.idle, func() { h.RequestTx() })
+			return ss.OK
+		}
 		return h.RequestTx()
 	}
 	return ss.OK
@@ -191,6 +195,7 @@ func (s *wsServed) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret
 
 // wsCaller is a client stream that holds a conversation.
 type wsCaller struct {
+	house *wsHouse
 	c     *wsConversation
 	seen  wsSeen
 	ear   wsEar
@@ -208,6 +213,14 @@ func (x *wsCaller) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 		x.seen.Protocol, x.seen.Extensions, x.seen.Reply = h.Subprotocol(), argument(h, "terms"), argument(h, "reply")
 		if v, ok := h.TLS(); ok != x.c.secure || ok && v.Version != stdtls.VersionTLS13 {
 			x.seen.Error = "over " + stdtls.VersionName(v.Version)
+		}
+		if x.c.idle {
+			x.house.idle = append(x.house.idle, func() {
+				if r := x.rest(h); r != ss.OK {
+					x.seen.Error = r.String()
+				}
+			})
+			return ss.OK
 		}
 		return x.rest(h)
 	case ss.Unreachable:

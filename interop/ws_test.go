@@ -15,7 +15,7 @@ import (
 
 // wsPeer is a WebSocket implementation, ours or another's: a server that has several things to do, and a client.
 type wsPeer interface {
-	// at is the host and port of its server for such a conversation.
+	// at is the host and port of its server for such a conversation, "" if it has none.
 	at(c *wsConversation) string
 	// play has its client hold a conversation with the server at url. Several may be held at a time.
 	play(url string, c *wsConversation) wsSeen
@@ -35,6 +35,7 @@ type wsConversation struct {
 	name   string
 	say    []wsSaying
 	secure bool // over TLS
+	h2     bool // on a stream of HTTP/2
 	times  int  // how many clients hold it at a time, if not one; the server hears none before all are there
 
 	ping    string // of a server that is not ours, when the connection is open
@@ -49,7 +50,8 @@ type wsConversation struct {
 	code     int // 1005: none
 	reason   string
 
-	refuse int // a status with which the server refuses
+	refuse int  // a status with which the server refuses
+	idle   bool // our side closes, and not before it is told to
 }
 
 // wsSeen is what one end of a connection saw of it.
@@ -154,6 +156,9 @@ func (c *wsConversation) url(at, id string) string {
 		if v != "" {
 			q.Set(name, v)
 		}
+	}
+	if c.idle {
+		q.Set("idle", "1")
 	}
 	if c.byServer {
 		q.Set("bye", strconv.Itoa(c.code))
@@ -275,12 +280,19 @@ func newWSTLS(t *testing.T) *wsTLS {
 }
 
 // converse has a peer hold all conversations with us, both ways, and looks after each whether anything of it is left. cannot
-// says of which conversations it is not capable, as "client: name" or "server: name", and why.
+// says which conversations cannot be held with it, as "client: name" or "server: name", and why.
 func converse(t *testing.T, keys *wsTLS, peer wsPeer, cannot map[string]string) {
+	t.Helper()
+	converseOver(t, keys, peer, false, cannot)
+}
+
+// converseOver is converse over HTTP/1.1 or over HTTP/2.
+func converseOver(t *testing.T, keys *wsTLS, peer wsPeer, h2 bool, cannot map[string]string) {
 	t.Helper()
 	h := newWSHouse(t, keys, wsTerms{}, peer)
 	met := 0
 	for _, c := range wsConversations() {
+		c.h2 = h2
 		t.Run(c.name, func(t *testing.T) {
 			for _, ours := range []bool{true, false} {
 				client, server, what := peer, wsPeer(h), "client: "
@@ -290,7 +302,7 @@ func converse(t *testing.T, keys *wsTLS, peer wsPeer, cannot map[string]string) 
 				t.Run(strings.TrimSuffix(what, ": "), func(t *testing.T) {
 					if why := cannot[what+c.name]; why != "" {
 						met++
-						t.Log("the peer cannot: " + why)
+						t.Log("not held: " + why)
 						return
 					}
 					said, saw := c.hold(t, client, server)
@@ -306,15 +318,18 @@ func converse(t *testing.T, keys *wsTLS, peer wsPeer, cannot map[string]string) 
 	h.sound(t)
 }
 
-// wsTerms say what our side keeps between compressed messages: of what it sends, and of what it is sent.
-type wsTerms struct{ keepTx, keepRx bool }
+// wsTerms say what our side keeps between compressed messages, of what it sends and of what it is sent, and how it deals with silence.
+type wsTerms struct {
+	keepTx, keepRx bool
+	alive          bool // it pings a peer that says nothing for a second, and leaves one that says nothing for four
+}
 
 // packs has a peer and us talk in compressed messages, on all terms that both can have, both ways. modes are what the peer can do.
 func packs(t *testing.T, keys *wsTLS, peer wsPeer, modes ...string) {
 	t.Helper()
 	// It compresses to a half, since what does not compress is sent as it is, and nothing can refer to that.
 	noise := strings.Repeat(pattern(2000, 3), 2)
-	for _, terms := range []wsTerms{{}, {keepTx: true}, {keepRx: true}, {true, true}} {
+	for _, terms := range []wsTerms{{}, {keepTx: true}, {keepRx: true}, {keepTx: true, keepRx: true}} {
 		h := newWSHouse(t, keys, terms, peer)
 		for _, mode := range modes {
 			for _, ours := range []bool{true, false} {

@@ -4,6 +4,7 @@
 import crypto from "node:crypto";
 import fs from "node:fs";
 import http from "node:http";
+import http2 from "node:http2";
 import https from "node:https";
 import readline from "node:readline";
 import { createRequire } from "node:module";
@@ -82,57 +83,89 @@ function upgrade(request, socket, head) {
 		socket.end(`HTTP/1.1 ${q.get("refuse")} No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 		return;
 	}
-	servers[q.get("deflate") ?? ""].handleUpgrade(request, socket, head, (ws) => {
-		const s = {
-			protocol: ws.protocol, origin: request.headers.origin ?? "", said: request.headers["x-said"] ?? "",
-			heard: [], pongs: [], error: "",
-		};
-		ws.on("error", (e) => { s.error = String(e); });
-		ws.on("pong", (data) => s.pongs.push(data.toString()));
-		ws.on("close", (code, reason) => {
-			s.code = code;
-			s.reason = reason.toString();
-			seen.set(q.get("id"), s);
-		});
-		const all = gate(q.get("gate"));
-		ws.on("message", (data, binary) => {
-			s.heard.push(heard(data, binary));
-			const piece = Number(q.get("pieces") ?? 0);
-			const cuts = [];
-			for (let left = data.length; piece && left > piece; left -= piece) {
-				cuts.push(piece);
-			}
-			all.then(() => say(ws, data, binary, cuts));
-		});
-		if (q.has("ping")) {
-			ws.ping(q.get("ping"));
-		}
-		if (q.has("bye")) {
-			close(ws, Number(q.get("bye")), q.get("reason"));
-		}
+	servers[q.get("deflate") ?? ""].handleUpgrade(request, socket, head, (ws) => serve(ws, q, request.headers));
+}
+
+// serve does what the request's query says.
+function serve(ws, q, headers) {
+	const s = { protocol: ws.protocol, origin: headers.origin ?? "", said: headers["x-said"] ?? "", heard: [], pongs: [], error: "" };
+	ws.on("error", (e) => { s.error = String(e); });
+	ws.on("pong", (data) => s.pongs.push(data.toString()));
+	ws.on("close", (code, reason) => {
+		s.code = code;
+		s.reason = reason.toString();
+		seen.set(q.get("id"), s);
 	});
+	const all = gate(q.get("gate"));
+	ws.on("message", (data, binary) => {
+		s.heard.push(heard(data, binary));
+		const piece = Number(q.get("pieces") ?? 0);
+		const cuts = [];
+		for (let left = data.length; piece && left > piece; left -= piece) {
+			cuts.push(piece);
+		}
+		all.then(() => say(ws, data, binary, cuts));
+	});
+	if (q.has("ping")) {
+		ws.ping(q.get("ping"));
+	}
+	if (q.has("bye")) {
+		close(ws, Number(q.get("bye")), q.get("reason"));
+	}
+}
+
+// over makes a WebSocket of a stream of HTTP/2, for which the package has no handshake.
+function over(stream, protocol, isServer) {
+	const ws = new WebSocket(null, undefined, { autoPong: true });
+	stream.setNoDelay = () => {};
+	ws._isServer = isServer;
+	ws._protocol = protocol ?? "";
+	ws.setSocket(stream, Buffer.alloc(0), { maxPayload: 0, skipUTF8Validation: false });
+	return ws;
+}
+
+// connected takes an extended CONNECT (RFC 8441).
+function connected(stream, headers) {
+	const q = new URL(headers[":path"], "ws://x").searchParams;
+	stream.on("error", () => {});
+	if (headers[":method"] !== "CONNECT" || headers[":protocol"] !== "websocket" || headers["sec-websocket-version"] !== "13") {
+		stream.respond({ ":status": 400 }, { endStream: true });
+		return;
+	}
+	if (q.has("refuse")) {
+		stream.respond({ ":status": Number(q.get("refuse")) }, { endStream: true });
+		return;
+	}
+	const answer = { ":status": 200, "x-reply": "as you say" };
+	const protocol = (headers["sec-websocket-protocol"] ?? "").split(/, */).find((p) => p && p === q.get("serve"));
+	if (protocol) {
+		answer["sec-websocket-protocol"] = protocol;
+	}
+	stream.respond(answer);
+	serve(over(stream, protocol, true), q, headers);
 }
 
 const plain = http.createServer();
-const secure = https.createServer({ cert: fs.readFileSync(certFile), key: fs.readFileSync(keyFile), minVersion: "TLSv1.3" });
-for (const s of [plain, secure]) {
-	s.on("upgrade", upgrade);
+const credential = { cert: fs.readFileSync(certFile), key: fs.readFileSync(keyFile), minVersion: "TLSv1.3" };
+const secure = https.createServer(credential);
+const settings = { enableConnectProtocol: true };
+const two = http2.createServer({ settings });
+const twoSecure = http2.createSecureServer({ ...credential, settings });
+plain.on("upgrade", upgrade);
+secure.on("upgrade", upgrade);
+two.on("stream", connected);
+twoSecure.on("stream", connected);
+for (const s of [plain, secure, two, twoSecure]) {
 	await new Promise((resolve) => s.listen(0, "127.0.0.1", resolve));
 }
 
 // play has a client hold a conversation.
 function play(c, done) {
-	const s = { heard: [], pongs: [], error: "" };
 	const headers = c.said ? { "X-Said": c.said } : {};
 	const ws = new WebSocket(c.url, c.offered ? [c.offered] : [], {
 		perMessageDeflate: terms[c.deflate], ca, minVersion: "TLSv1.3", headers, ...(c.origin && { origin: c.origin }),
 	});
-	let left = c.say.filter((w) => w.kind !== "ping").length;
-	const closes = () => {
-		if (left === 0 && !c.byServer) {
-			close(ws, c.code, c.reason);
-		}
-	};
+	const s = { heard: [], pongs: [], error: "" };
 	ws.on("upgrade", (r) => {
 		s.reply = r.headers["x-reply"];
 		s.extensions = r.headers["sec-websocket-extensions"] ?? "";
@@ -141,6 +174,17 @@ function play(c, done) {
 		request.destroy();
 		done({ status: r.statusCode });
 	});
+	talk(ws, c, s, done);
+}
+
+// talk says what there is to say when the connection is open, and closes it when all has come back.
+function talk(ws, c, s, done) {
+	let left = c.say.filter((w) => w.kind !== "ping").length;
+	const closes = () => {
+		if (left === 0 && !c.byServer) {
+			close(ws, c.code, c.reason);
+		}
+	};
 	ws.on("error", (e) => { s.error = String(e); });
 	ws.on("pong", (data) => s.pongs.push(data.toString()));
 	ws.on("open", () => {
@@ -167,13 +211,71 @@ function play(c, done) {
 	});
 }
 
-tell({ ports: { "": plain.address().port, tls: secure.address().port } });
+const sessions = new Map(); // of HTTP/2, by origin, while somebody uses them
+
+// session returns one to an origin, with one user more.
+function session(origin, failed) {
+	let x = sessions.get(origin);
+	if (!x) {
+		const h2 = http2.connect(origin, { ca, minVersion: "TLSv1.3" });
+		x = { h2, users: 0, ready: new Promise((resolve) => h2.once("remoteSettings", resolve)) };
+		sessions.set(origin, x);
+	}
+	x.h2.on("error", failed);
+	x.users++;
+	return x;
+}
+
+// playTwo is play over HTTP/2.
+async function playTwo(c, done) {
+	const u = new URL(c.url);
+	const origin = (u.protocol === "wss:" ? "https://" : "http://") + u.host;
+	let ended = false;
+	const end = (s) => {
+		if (ended) {
+			return;
+		}
+		ended = true;
+		if (--x.users === 0) {
+			sessions.delete(origin);
+			x.h2.close();
+		}
+		done(s);
+	};
+	const x = session(origin, (e) => end({ heard: [], pongs: [], error: String(e) }));
+	const remote = await x.ready;
+	if (!remote.enableConnectProtocol) {
+		end({ heard: [], pongs: [], error: "the server takes no extended CONNECT" });
+		return;
+	}
+	const stream = x.h2.request({
+		":method": "CONNECT", ":protocol": "websocket", ":scheme": origin.split(":")[0], ":path": u.pathname + u.search, ":authority": u.host,
+		"sec-websocket-version": "13", ...(c.offered && { "sec-websocket-protocol": c.offered }), ...(c.origin && { origin: c.origin }),
+		...(c.said && { "x-said": c.said }),
+	});
+	const s = { heard: [], pongs: [], error: "" };
+	stream.on("error", (e) => end({ ...s, error: String(e) }));
+	stream.on("response", (headers) => {
+		if (headers[":status"] !== 200) {
+			stream.close();
+			end({ status: headers[":status"] });
+			return;
+		}
+		s.reply = headers["x-reply"];
+		const ws = over(stream, headers["sec-websocket-protocol"], false);
+		talk(ws, c, s, end);
+		ws.emit("open");
+	});
+}
+
+const port = (s) => s.address().port;
+tell({ ports: { "": port(plain), tls: port(secure), h2: port(two), h2tls: port(twoSecure) } });
 for await (const line of readline.createInterface({ input: process.stdin })) {
 	const q = JSON.parse(line);
 	if (q.saw !== undefined) {
 		tell({ n: q.n, over: seen.has(q.saw), seen: seen.get(q.saw) });
 	} else {
-		play(q.play, (s) => tell({ n: q.n, over: true, seen: s }));
+		(q.play.h2 ? playTwo : play)(q.play, (s) => tell({ n: q.n, over: true, seen: s }));
 	}
 }
 process.exit(0);

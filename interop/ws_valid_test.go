@@ -1,0 +1,66 @@
+package interop
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+)
+
+// Connections on which nobody says anything for longer than the policy allows silence stand, since every peer answers our
+// pings: of our clients to its server, and of our server to its client.
+func TestWebSocketValidity(t *testing.T) {
+	t.Parallel()
+	keys := newWSTLS(t)
+	c := newWSGo(t, keys, nil)
+	c.lib = newCoder(t, c.tls)
+	peers := map[string]wsPeer{"gorilla": newWSGo(t, keys, gorilla{}), "coder": c, "gws": newWSGo(t, keys, gwsLibrary{})}
+	// Programs that are not installed are missed where they hold all other conversations.
+	if hasWSNode() == "" {
+		peers["node"] = newWSNode(t, keys)
+	}
+	if hasWSPython() == "" {
+		peers["python"] = newWSPython(t, keys)
+	}
+	client := &wsConversation{idle: true, code: 3000, reason: "we have heard enough"}
+	server := &wsConversation{idle: true, code: 3001, reason: "you have heard enough", byServer: true}
+	houses := map[string]*wsHouse{}
+	var all sync.WaitGroup
+	for name, peer := range peers {
+		h := newWSHouse(t, keys, wsTerms{alive: true}, peer)
+		houses[name] = h
+		hold := func(what string, conversation *wsConversation, cli, srv wsPeer, ours bool) {
+			said, saw := conversation.hold(t, cli, srv)
+			conversation.judge(t, said, saw, ours)
+			if t.Failed() {
+				t.Logf("that was %s, %s", name, what)
+			}
+		}
+		all.Go(func() { hold("its server", client, h, peer, false) })
+		all.Go(func() { hold("its client", server, peer, h, true) })
+	}
+	// Each of two connections is pinged once a second. After five pings it has been silent for longer than it may, but for
+	// pongs.
+	const connections, pings = 2, 5
+	for name, h := range houses {
+		poll(t, fmt.Sprintf("%s to be pinged %d times on each of its connections", name, pings), func() bool {
+			var probes uint64
+			h.do(func() { plain, _ := h.rt.WS(); probes = plain.Probes })
+			return probes >= connections*pings
+		})
+	}
+	for name, h := range houses {
+		h.do(func() {
+			if len(h.idle) != connections {
+				t.Errorf("%s: %d connections, want %d", name, len(h.idle), connections)
+			}
+			for _, end := range h.idle {
+				end()
+			}
+		})
+	}
+	all.Wait()
+	for _, h := range houses {
+		h.rest(t)
+		h.sound(t)
+	}
+}
