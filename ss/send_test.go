@@ -84,7 +84,7 @@ func TestSend(t *testing.T) {
 			s := newScript()
 			s.quietTx, s.noEOM = true, name == "raw"
 			s.piece = int(seed%7) * 900
-			for i := range seed*137%90_000 + 1 {
+			for i := range seed*7919%90_000 + 1 {
 				s.say = append(s.say, byte(i*7/5))
 			}
 			s.when(ss.Connected, (*ss.Handle).RequestTx)
