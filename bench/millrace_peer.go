@@ -153,7 +153,14 @@ const echoHigh = 64 << 10
 
 func (e *echo) State(*ss.Handle, ss.State, ss.Notice) ss.Ret { return ss.OK }
 
-func (e *echo) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if e.off == len(e.held) {
+		n, all := h.Send(b, f)
+		if all {
+			return ss.OK
+		}
+		b = b[n:]
+	}
 	e.held = append(e.held, b...)
 	if len(e.held)-e.off >= echoHigh {
 		h.Pause()
