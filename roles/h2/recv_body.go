@@ -65,9 +65,9 @@ func (c *conn) unparked(x *stream, n int) {
 
 // dropParked forgets what is kept for a stream.
 func (c *conn) dropParked(x *stream) {
-	c.unparked(x, len(x.parked))
+	c.unparked(x, len(x.left()))
 	c.cfg.forget(x.parked)
-	x.parked = nil
+	x.parked, x.skip = nil, 0
 	c.cfg.forget(x.lateText)
 	x.lateText, x.late = nil, nil
 }

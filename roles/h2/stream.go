@@ -37,6 +37,7 @@ type stream struct {
 	state    state
 	flags    streamFlags
 	sending  sending
+	skip     uint32 // of a tunnel: how much of what is parked was used
 	ahead    int64  // of a tunnel: of what is parked, what the stream's window has back already
 	held     []byte // of a tunnel: output that the windows refused, charged
 }

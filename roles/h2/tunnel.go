@@ -64,16 +64,19 @@ func (c *conn) tunnelRx(x *stream, p []byte) {
 	switch {
 	case !x.listens():
 	case len(x.parked) > 0:
-		c.tookParked(x, x.upper.Rx(now, x.parked))
+		c.tookParked(x, x.upper.Rx(now, x.left()))
 	case len(p) > 0:
 		c.tookFresh(x, p, x.upper.Rx(now, p))
 	}
 	if x.listens() && x.flags&(endParked|upEnded|resumed) == endParked {
 		x.flags |= upEnded
-		x.upper.RxEnd(now, len(x.parked))
+		x.upper.RxEnd(now, len(x.left()))
 	}
 	c.tunnelDue(x)
 }
+
+// left is what of the parked bytes is still to be used.
+func (x *stream) left() []byte { return x.parked[x.skip:] }
 
 // tookFresh sees to p, of which what runs over the stream has used so much.
 func (c *conn) tookFresh(x *stream, p []byte, used int) {
@@ -94,11 +97,14 @@ func (c *conn) tookParked(x *stream, used int) {
 		return // it was dropped
 	}
 	c.unparked(x, used)
-	if used == len(x.parked) {
+	x.skip += uint32(used)
+	switch left := x.left(); {
+	case len(left) == 0:
 		c.cfg.forget(x.parked)
-		x.parked = nil
-	} else {
-		x.parked = x.parked[:copy(x.parked, x.parked[used:])]
+		x.parked, x.skip = nil, 0
+	case len(left) <= int(x.skip):
+		// Not each time: who uses little of much would have it moved over and over.
+		x.parked, x.skip = x.parked[:copy(x.parked, left)], 0
 	}
 	c.tunnelTook(x, used)
 }
@@ -115,8 +121,8 @@ func (c *conn) tunnelTook(x *stream, n int) {
 	case n > 0 && len(x.parked) > 0:
 		c.wake(x)
 	case n == 0 && x.recvWin <= half:
-		x.credit += int64(len(x.parked)) - x.ahead
-		x.ahead = int64(len(x.parked))
+		x.credit += int64(len(x.left())) - x.ahead
+		x.ahead = int64(len(x.left()))
 	}
 	c.grant(x, half)
 }
@@ -291,7 +297,7 @@ func (c *conn) linger(x *stream, cause error) {
 	c.ended.push(y)
 	x.upper, x.h = nil, refusal(0)
 	x.flags = x.flags&^(paused|manual|upWants) | finWanted | mute
-	n := len(x.parked)
+	n := len(x.left())
 	c.dropParked(x)
 	x.inDue = 0
 	if x.inDone() {

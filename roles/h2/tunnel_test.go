@@ -20,6 +20,8 @@ type pipe struct {
 	fin   bool   // our direction ends when out has gone
 	least int    // nothing is used below it
 	bite  int    // the most that is used at a time, 0 for all
+	rest  []byte // what was left of the last piece
+	moved int    // how much was found elsewhere the next time
 	in    []byte
 	log   []string
 	due   time.Duration
@@ -44,8 +46,11 @@ func (p *pipe) Rx(_ time.Duration, b []byte) int {
 	if len(b) < p.least {
 		return 0
 	}
-	if p.bite > 0 {
-		b = b[:min(len(b), p.bite)]
+	if len(p.rest) > 0 && &b[0] != &p.rest[0] {
+		p.moved += len(p.rest)
+	}
+	if p.rest = nil; p.bite > 0 && len(b) > p.bite {
+		b, p.rest = b[:p.bite], b[p.bite:]
 	}
 	p.in = append(p.in, b...)
 	if p.echo {
@@ -270,6 +275,23 @@ func TestTunnelPause(t *testing.T) {
 		t.Errorf("resumed: %d octets came, %d are charged, calls %q", len(far.in), p.kept[1], far.calls())
 	}
 	p.end(t)
+}
+
+// TestTunnelSips: a protocol that uses little at a time gets everything, and what is kept for it meanwhile is not moved
+// for every sip.
+func TestTunnelSips(t *testing.T) {
+	for _, sip := range []int{500, 777, 9999} {
+		far := &pipe{bite: sip}
+		p := newTunnel(t, NewConfig(), windows(20_000, 65535), &pipe{out: text(60_000), room: 10_000, fin: true}, far)
+		p.pump()
+		if string(far.in) != string(text(60_000)) || far.calls() != "opened, end 0" || p.kept[1] != 0 {
+			t.Errorf("sips of %d: %d octets came, %d are charged, calls %q", sip, len(far.in), p.kept[1], far.calls())
+		}
+		if far.moved > 2*len(far.in) { // into what is kept, and once more within it
+			t.Errorf("sips of %d: %d octets were moved for %d that were used", sip, far.moved, len(far.in))
+		}
+		p.end(t)
+	}
 }
 
 // TestTunnelCloses closes one end in every way: what its owner is told, and what the other end sees.
