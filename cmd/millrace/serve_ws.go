@@ -2,11 +2,8 @@ package main
 
 import "github.com/millrace/millrace/ss"
 
-// piecesHigh is how many pieces of messages an echo holds before it stops reading: empty messages have no
-// bytes by which they could be bounded.
-const piecesHigh = 1024
-
-// wsEcho sends the messages of a WebSocket back while they come: text as text, binary as binary.
+// wsEcho sends the messages of a WebSocket back while they come: text as text, binary as binary. It reads on when what it
+// has read is out: it would be told goodbye before, and that is answered at once, with the rest unsaid.
 type wsEcho struct {
 	sv     *service
 	buf    []byte  // nil while there is nothing to send
@@ -51,9 +48,7 @@ func (e *wsEcho) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	} else {
 		e.pieces = append(e.pieces, piece{len(b), f})
 	}
-	if len(e.buf)-e.sent >= echoHigh || len(e.pieces) >= piecesHigh {
-		h.Pause()
-	}
+	h.Pause()
 	return h.RequestTx()
 }
 
@@ -70,14 +65,12 @@ func (e *wsEcho) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss
 		f |= ss.EOM
 		e.pieces = e.pieces[:copy(e.pieces, e.pieces[1:])]
 	}
-	if len(e.buf)-e.sent < echoLow && len(e.pieces) < piecesHigh/2 {
-		h.Resume()
-	}
 	// What is left may be the beginning of a message of which all is out that has come.
 	if len(e.pieces) > 0 && (e.pieces[0].n > 0 || e.pieces[0].f&(ss.SOM|ss.EOM) != 0) {
 		h.RequestTx()
 	} else {
 		e.release()
+		h.Resume()
 	}
 	return n, f, ss.OK
 }
