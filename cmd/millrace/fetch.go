@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,20 +20,32 @@ var fetchCommand = command{
 	help: `
 Makes one stream of the stream type NAME of the policy, gives it the metadata and payload of the command
 line, and writes the payload that comes back to standard output. With a URL a built-in policy is used
-whose endpoint and path are metadata; it knows further metadata: mime, accept, agent, auth. Several URLs are
-written one behind the other in the order given, and share a connection where they name one server; the exit status is the
-first that is not 0.
+whose endpoint and path are metadata; it knows further metadata: mime, accept, agent, auth, and of WebSockets origin,
+agent, auth. Several URLs are written one behind the other in the order given, and share a connection where they name
+one server; the exit status is the first that is not 0.
 
-An https server is judged by the operating system's trust store, or with a URL by the certificates in the
+An https or wss server is judged by the operating system's trust store, or with a URL by the certificates in the
 file of --ca; a policy says "tls_trust_store". -v shows what the handshake settled on, and the protocol.
 
 With --http2 a URL is fetched over HTTP/2: https if the server agrees to it (ALPN), else over HTTP/1.1; http always,
 by prior knowledge, so that a server without HTTP/2 is unreachable. --http2-prior-knowledge is the same. A policy says
-"protocol": "h2".
+"protocol": "h2", or "ws_over_h2" of a WebSocket.
 
-An HTTP stream ends with its transaction. A raw one, or a WebSocket, to which --data is one message, ends when the
-peer closes, or with --bytes or --send. Retries
+An HTTP stream ends with its transaction, and a raw one when the peer closes, or with --bytes or --send. Retries
 are the policy's business; payload that came before a failure is not taken back.
+
+A WebSocket, of a URL with ws or wss or of a policy, sends each line of standard input as a message, without its line end;
+- or --data - says so in so many words. At the end of the input it says goodbye, code 1000, and prints what comes until
+the peer has answered; with --no-close it goes on until the peer closes. With --data TEXT, @FILE, or @- for all of standard
+input, it sends one message, and ends with the first that answers it. Both can end sooner, with --bytes or --send.
+
+What comes is printed at once, a message a line: text as it is, binary in hexadecimal. With --raw, or --bytes, payload is
+written as it is, without line ends. What goes out is text, and must be UTF-8; --binary, in a policy "ws_binary", sends
+binary messages. Messages pass in pieces, both ways, whatever their length.
+
+A peer that closes with 1000, 1001 or no code ends a WebSocket with status 0. Another code is a failure that is told with
+its reason, and a server's refusal to switch one that is told with its HTTP status. -v shows that of a switch, the
+subprotocol, and how it was closed.
 
 --data gives payload: TEXT, @FILE, or @- for standard input, which cannot be repeated on a retry.
 
@@ -42,6 +55,9 @@ examples:
   millrace fetch https://localhost:8443/ --ca lab/ca.pem -v
   millrace fetch --http2 http://127.0.0.1:8080/a http://127.0.0.1:8080/b
   millrace fetch --policy policy.json --stream report -m device=17 --data '{"on": true}' -v
+  millrace fetch wss://localhost:8443/chat --ca lab/ca.pem --subprotocol chat -v
+  millrace fetch ws://127.0.0.1:8080/ --data hello
+  tail -f log | millrace fetch --http2 ws://127.0.0.1:8080/log -
   tar c . | millrace fetch --policy policy.json --stream backup --data @-
   millrace fetch --policy policy.json --stream tcp_echo --data hello --bytes 5`,
 	run: runFetch,
@@ -68,12 +84,18 @@ type fetchFlags struct {
 	policy, stream string
 	method, ca     string
 	http2          bool
+	subprotocol    string
+	binary         bool
 	metadata       metadata
 	targets        []target
 	data, out      string
 	hasData        bool
 	bytes          int64
 	sendOnly       bool
+	ws             bool // the stream is a WebSocket
+	lines          bool // and its messages are the lines of standard input
+	noClose        bool
+	raw            bool
 	timeout        time.Duration
 	verbose        bool
 }
@@ -84,12 +106,16 @@ func runFetch(a *app, c *command, args []string) int {
 	f.StringVar(&o.policy, "policy", "", "policy `file`")
 	f.StringVar(&o.stream, "stream", "", "`name` of the stream type")
 	f.StringVar(&o.method, "X", "", "with a URL: the `method`; default GET, POST with --data")
-	f.StringVar(&o.ca, "ca", "", "with an https URL: trust the certificates in this PEM `file` and no others")
-	f.BoolVar(&o.http2, "http2", false, "with a URL: HTTP/2, by ALPN over https and by prior knowledge over http")
+	f.StringVar(&o.ca, "ca", "", "with an https or wss URL: trust the certificates in this PEM `file` and no others")
+	f.BoolVar(&o.http2, "http2", false, "with a URL: HTTP/2, by ALPN over https and wss, and by prior knowledge over http and ws")
 	f.BoolVar(&o.http2, "http2-prior-knowledge", false, "the same")
 	f.Var(&o.metadata, "m", "set metadata, as in `name=value`; may be repeated")
 	f.StringVar(&o.data, "data", "", "`payload` to send: text, @file, or @- for standard input")
 	f.StringVar(&o.out, "o", "", "write the payload to this `file` instead of standard output")
+	f.StringVar(&o.subprotocol, "subprotocol", "", "with a ws URL: ask for one of these subprotocols, `names` with commas between")
+	f.BoolVar(&o.binary, "binary", false, "with a ws URL: send binary messages")
+	f.BoolVar(&o.raw, "raw", false, "ws: write payload as it is, not as lines")
+	f.BoolVar(&o.noClose, "no-close", false, "ws: go on at the end of standard input")
 	f.Int64Var(&o.bytes, "bytes", 0, "raw and ws: end after this many bytes of payload")
 	f.BoolVar(&o.sendOnly, "send", false, "raw and ws: end when the payload is sent")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, retries included; default the policy's timeout_ms")
@@ -100,6 +126,9 @@ func runFetch(a *app, c *command, args []string) int {
 	}
 	f.Visit(func(x *flag.Flag) { o.hasData = o.hasData || x.Name == "data" })
 	p, err := o.resolve(rest)
+	if err == nil {
+		err = o.settleWS(p)
+	}
 	if err != nil {
 		return a.fail(exitUsage, "fetch: %v", err)
 	}
@@ -144,6 +173,12 @@ func (o *fetchFlags) resolve(rest []string) (*policy.Policy, error) {
 	switch {
 	case o.bytes < 0:
 		return nil, errors.New("--bytes is a number of bytes, at least 1")
+	case slices.Contains(rest, "-"):
+		if o.hasData && o.data != "-" {
+			return nil, errors.New("- is for the lines of standard input as messages, and --data for one message: say either")
+		}
+		o.lines = true
+		return o.resolve(slices.DeleteFunc(rest, func(s string) bool { return s == "-" }))
 	case len(rest) > 0:
 		return o.fromURLs(rest)
 	case o.policy == "" || o.stream == "":
@@ -154,9 +189,32 @@ func (o *fetchFlags) resolve(rest []string) (*policy.Policy, error) {
 		return nil, errors.New("--ca goes with a URL: in a policy the trust store is the stream type's \"tls_trust_store\"")
 	case o.http2:
 		return nil, errors.New("--http2 goes with a URL: in a policy the protocol is the stream type's \"protocol\"")
+	case o.subprotocol != "":
+		return nil, errors.New("--subprotocol goes with a URL: in a policy it is the stream type's \"ws_subprotocol\"")
+	case o.binary:
+		return nil, errors.New("--binary goes with a URL: in a policy it is the stream type's \"ws_binary\"")
 	}
 	o.targets = []target{{metadata: o.metadata}}
 	return readPolicy(o.policy)
+}
+
+// settleWS works out what the command line means if the stream is a WebSocket, and what it cannot mean if not.
+func (o *fetchFlags) settleWS(p *policy.Policy) error {
+	if s := p.Stream(o.stream); s != nil {
+		o.ws = s.Protocol == policy.WS
+	}
+	switch {
+	case o.ws:
+		if !o.hasData || o.data == "-" {
+			o.lines, o.hasData = true, false
+		}
+		o.raw = o.raw || o.bytes > 0
+	case o.lines:
+		return errors.New("- is for WebSockets: for others all of standard input is --data @-")
+	case o.raw || o.noClose:
+		return errors.New("--raw and --no-close are for WebSockets")
+	}
+	return nil
 }
 
 const (

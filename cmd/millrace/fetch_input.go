@@ -26,6 +26,8 @@ type upload struct {
 	attempt int   // a piece that was asked for by another attempt is not taken
 	taken   bool  // the pipe has given bytes
 	ended   bool  // the source has nothing more behind piece
+	begun   bool  // with lines: a message is under way
+	cr      bool  // and a CR of it has not been given
 	reading bool
 	piece   []byte
 	asked   chan request
@@ -42,6 +44,8 @@ func openUpload(stdin io.Reader, o *fetchFlags) (*upload, error) {
 	u := &upload{}
 	name, isFile := strings.CutPrefix(o.data, "@")
 	switch {
+	case o.lines:
+		u.pipe, u.size = stdin, -1
 	case !isFile:
 		u.text, u.size = []byte(o.data), int64(len(o.data))
 		return u, nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/millrace/millrace/roles/ws"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -19,6 +18,7 @@ const (
 	verdictCut                 // the connection ended before the payload was complete, either way
 	verdictTimeout             // time ran out
 	verdictLocal               // we could not read or write our own files
+	verdictRefused             // a WebSocket was refused, or closed with a code that is no good one
 )
 
 var verdicts = [...]struct {
@@ -32,6 +32,7 @@ var verdicts = [...]struct {
 	verdictCut:         {"the connection ended before the payload was complete", exitUnreachable},
 	verdictTimeout:     {"timed out", exitUnreachable},
 	verdictLocal:       {"local trouble", exitLocal},
+	verdictRefused:     {"refused by the peer", exitRefused},
 }
 
 // String says it for people.
@@ -57,6 +58,7 @@ type fetcher struct {
 	got     int64
 	over    bool // DESTROYING was told
 	sent    bool // with --send: the payload is out
+	ws      wsFetch
 }
 
 // State ends the fetch when the stream has come to an end, and prepares each attempt.
@@ -66,7 +68,7 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	case ss.Creating:
 		return f.prepare(h)
 	case ss.Connecting:
-		f.sent = false
+		f.sent, f.ws = false, wsFetch{}
 		if !f.up.rewind() {
 			return f.end(h, verdictUnreachable, errOnce)
 		}
@@ -74,7 +76,7 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 			return f.ask(h)
 		}
 	case ss.Connected:
-		if raw && f.o.hasData {
+		if raw && (f.o.hasData || f.o.lines) {
 			return h.RequestTx()
 		}
 	case ss.QOSAckRemote:
@@ -85,12 +87,16 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		switch {
 		case f.verdict != verdictNone:
 			return f.end(h, f.verdict, f.why)
-		case raw && orderly(n.Cause) && (f.o.bytes == 0 || f.got >= f.o.bytes) && (!f.o.hasData || f.up.complete()):
+		case raw && orderly(n.Cause) && !f.ws.within && (f.o.bytes == 0 || f.got >= f.o.bytes) && (!f.o.hasData || f.up.complete()):
 			return f.end(h, verdictDone, nil)
+		case closedBadly(n.Cause):
+			return f.end(h, verdictRefused, n.Cause)
 		}
 		return f.end(h, verdictCut, n.Cause)
 	case ss.Unreachable:
-		f.last = n.Cause
+		if f.last = n.Cause; f.o.ws && refused(n.Cause) {
+			return f.end(h, verdictRefused, n.Cause)
+		}
 	case ss.AllRetriesFailed, ss.AuthFailed:
 		return f.end(h, verdictUnreachable, n.Cause)
 	case ss.Timeout:
@@ -100,15 +106,6 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		f.q.over(f)
 	}
 	return ss.OK
-}
-
-// orderly says whether a connection ended as it should: a WebSocket's peer may say that it has done.
-func orderly(cause error) bool {
-	var bye *ss.CloseError
-	if errors.As(cause, &bye) {
-		return bye.Code == ws.Normal || bye.Code == ws.GoingAway || bye.Code == ws.NoCode
-	}
-	return cause == nil
 }
 
 // prepare sets the metadata of the command line.
@@ -151,7 +148,7 @@ func (f *fetcher) end(h *ss.Handle, v verdict, why error) ss.Ret {
 }
 
 // Rx passes payload on to the output.
-func (f *fetcher) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+func (f *fetcher) Rx(h *ss.Handle, b []byte, flags ss.Flags) ss.Ret {
 	if want := f.o.bytes; want > 0 && !transactional(h.Policy()) {
 		b = b[:min(int64(len(b)), want-f.got)]
 		if f.got+int64(len(b)) == want {
@@ -159,6 +156,9 @@ func (f *fetcher) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
 		}
 	}
 	f.got += int64(len(b))
+	if f.o.ws {
+		b = f.message(b, flags)
+	}
 	if f.out.put(b) {
 		h.Pause()
 	}
@@ -172,6 +172,9 @@ func (f *fetcher) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
 func (f *fetcher) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 	if f.sent {
 		return 0, 0, f.end(h, verdictDone, nil)
+	}
+	if f.o.ws {
+		return f.say(h, buf)
 	}
 	n, flags, r := f.up.fill(buf)
 	if flags&ss.EOM != 0 && f.o.sendOnly && !transactional(h.Policy()) {

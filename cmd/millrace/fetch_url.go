@@ -2,6 +2,7 @@ package main
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,6 +14,14 @@ import (
 //
 //go:embed url.json
 var urlPolicy []byte
+
+// wsPolicy is the same for WebSockets, which know other keys and metadata.
+//
+//go:embed url_ws.json
+var wsPolicy []byte
+
+// wsType is its stream type.
+const wsType = "__default_ws"
 
 // urlTypes are its stream types by method.
 var urlTypes = map[string]string{
@@ -26,13 +35,28 @@ func (o *fetchFlags) fromURLs(urls []string) (*policy.Policy, error) {
 	if o.policy != "" || o.stream != "" {
 		return nil, fmt.Errorf("a URL brings its own policy: leave --policy and --stream out")
 	}
-	for _, url := range urls {
-		where, err := o.parseURL(url)
-		if err != nil {
+	for i, url := range urls {
+		where, ws, err := o.parseURL(url)
+		switch {
+		case err != nil:
 			return nil, err
+		case i > 0 && ws != o.ws:
+			return nil, fmt.Errorf("%q: WebSockets and others cannot be had at once", url)
 		}
-		where = append(where, metadata{{"accept", "*/*"}, {"agent", "millrace"}}...)
+		if o.ws = ws; !ws {
+			where = append(where, metadata{{"accept", "*/*"}}...)
+		}
+		where = append(where, metadata{{"agent", "millrace"}}...)
 		o.targets = append(o.targets, target{url: url, metadata: append(where, o.metadata...)})
+	}
+	switch {
+	case !o.ws && (o.subprotocol != "" || o.binary):
+		return nil, errors.New("--subprotocol and --binary are for WebSockets: ws or wss")
+	case o.ws && o.method != "":
+		return nil, errors.New("-X is for HTTP: a WebSocket has no method")
+	case o.ws:
+		o.stream = wsType
+		return o.extend(wsPolicy, o.wsKeys())
 	}
 	method := strings.ToUpper(o.method)
 	if method == "" {
@@ -45,23 +69,39 @@ func (o *fetchFlags) fromURLs(urls []string) (*policy.Policy, error) {
 	if o.stream, ok = urlTypes[method]; !ok {
 		return nil, fmt.Errorf("method %q is not in the built-in policy (GET, HEAD, POST, PUT, DELETE): write a policy with \"http_method\"", o.method)
 	}
-	return o.urlPolicy()
+	if o.http2 {
+		return o.extend(urlPolicy, map[string]any{"protocol": "h2"})
+	}
+	return o.extend(urlPolicy, nil)
 }
 
-// parseURL takes a URL apart into the metadata endpoint and path.
-func (o *fetchFlags) parseURL(url string) (metadata, error) {
+// wsKeys are what the flags add to the stream type for WebSockets.
+func (o *fetchFlags) wsKeys() map[string]any {
+	keys := map[string]any{}
+	if o.http2 {
+		keys["ws_over_h2"] = true
+	}
+	if o.binary {
+		keys["ws_binary"] = true
+	}
+	if o.subprotocol != "" {
+		keys["ws_subprotocol"] = o.subprotocol
+	}
+	return keys
+}
+
+// parseURL takes a URL apart into the metadata endpoint and path. ws says that it is a WebSocket's.
+func (o *fetchFlags) parseURL(url string) (where metadata, ws bool, err error) {
 	scheme, rest, ok := strings.Cut(url, "://")
+	scheme = strings.ToLower(scheme)
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("%q is no URL: say http://host[:port]/path, or the same with https", url)
-	case strings.EqualFold(scheme, "https"):
-		scheme = "https"
-	case !strings.EqualFold(scheme, "http"):
-		return nil, fmt.Errorf("%q: the scheme %q is not known: say http:// or https://host[:port]/path", url, scheme)
+		return nil, false, fmt.Errorf("%q is no URL: say http://host[:port]/path, or the same with https, ws or wss", url)
+	case scheme == "https", scheme == "wss":
+	case scheme != "http" && scheme != "ws":
+		return nil, false, fmt.Errorf("%q: the scheme %q is not known: say http, https, ws or wss", url, scheme)
 	case o.ca != "":
-		return nil, fmt.Errorf("%q: --ca is for https", url)
-	default:
-		scheme = "http"
+		return nil, false, fmt.Errorf("%q: --ca is for https and wss", url)
 	}
 	rest, _, _ = strings.Cut(rest, "#") // a fragment is never sent (RFC 9110 s.4.2.5)
 	host, path := rest, "/"
@@ -70,26 +110,23 @@ func (o *fetchFlags) parseURL(url string) (metadata, error) {
 	}
 	switch {
 	case host == "":
-		return nil, fmt.Errorf("%q names no host", url)
+		return nil, false, fmt.Errorf("%q names no host", url)
 	case strings.Contains(host, "@"):
-		return nil, fmt.Errorf("%q: a name and password in a URL would be shown in logs: give -m auth='Basic ...'", url)
+		return nil, false, fmt.Errorf("%q: a name and password in a URL would be shown in logs: give -m auth='Basic ...'", url)
 	}
 	if path[0] == '?' {
 		path = "/" + path
 	}
-	return metadata{{"endpoint", scheme + "://" + host}, {"path", path}}, nil
+	return metadata{{"endpoint", scheme + "://" + host}, {"path", path}}, scheme == "ws" || scheme == "wss", nil
 }
 
-// urlPolicy is the built-in policy with what the flags add to it.
-func (o *fetchFlags) urlPolicy() (*policy.Policy, error) {
-	doc := urlPolicy
-	if o.http2 {
-		var err error
-		if doc, err = extended(doc, []byte("{}"), map[string]any{"protocol": "h2"}); err != nil {
-			return nil, err
-		}
-	}
-	if o.ca == "" {
+// extend is a built-in policy with keys and trust roots that the flags add to its stream types.
+func (o *fetchFlags) extend(doc []byte, keys map[string]any) (*policy.Policy, error) {
+	doc, err := extended(doc, []byte("{}"), keys)
+	switch {
+	case err != nil:
+		return nil, err
+	case o.ca == "":
 		return policy.Parse(doc)
 	}
 	roots, err := readRoots(o.ca)

@@ -175,8 +175,8 @@ func (h *house) close() {
 	}
 }
 
-// logStates is an observer that logs every state under its reference name, and with CONNECTED what TLS
-// settled on.
+// logStates is an observer that logs every state under its reference name, and with CONNECTED the response's status and
+// what TLS and a WebSocket's handshake settled on.
 func logStates(log func() *slog.Logger) func(h *ss.Handle, s ss.State, n ss.Notice) {
 	return func(h *ss.Handle, s ss.State, n ss.Notice) {
 		l := log()
@@ -195,6 +195,12 @@ func logStates(log func() *slog.Logger) func(h *ss.Handle, s ss.State, n ss.Noti
 		}
 		if p, ok := h.Protocol(); ok && s == ss.Connected {
 			attrs = append(attrs, slog.String("protocol", p.String()))
+			if code := h.HTTPStatus(); code != 0 {
+				attrs = append(attrs, slog.Int("status", code))
+			}
+			if name := h.Subprotocol(); name != "" {
+				attrs = append(attrs, slog.String("subprotocol", name))
+			}
 		}
 		if n.Cause != nil {
 			attrs = append(attrs, slog.String("cause", n.Cause.Error()))

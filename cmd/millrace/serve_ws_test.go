@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,5 +162,46 @@ func TestServeReplyRefusesWebSockets(t *testing.T) {
 	c := chat(t, s.at, "", []message{{ss.Text, []byte("x")}})
 	if len(c.got) != 0 || c.states[len(c.states)-2] != ss.AllRetriesFailed {
 		t.Errorf("got %d messages and %v, want a refusal", len(c.got), c.states)
+	}
+}
+
+// gated is an output that takes nothing before it is let go.
+type gated struct {
+	text
+	free <-chan struct{}
+}
+
+func (s *gated) Write(p []byte) (int, error) {
+	<-s.free
+	return s.text.Write(p)
+}
+
+// signalled is an input that tells when its end was read.
+type signalled struct {
+	io.Reader
+	end chan<- struct{}
+}
+
+func (s signalled) Read(p []byte) (n int, err error) {
+	if n, err = s.Reader.Read(p); err == io.EOF {
+		close(s.end)
+	}
+	return n, err
+}
+
+// TestServeEchoesBeforeGoodbye: whoever says everything, then goodbye, and only then listens, hears all of it.
+func TestServeEchoesBeforeGoodbye(t *testing.T) {
+	s := serve(t, "--policy", write(t, "p.json", wsServePolicy), "--stream", "web", "--echo")
+	for size := 400 << 10; size < 500<<10; size += 5000 {
+		for _, args := range [][]string{{}, {"--http2"}} {
+			want := strings.Repeat("x", size) + "\n"
+			end := make(chan struct{})
+			out := &gated{free: end}
+			var errs text
+			a := &app{in: signalled{strings.NewReader(want), end}, out: out, err: &errs, signals: make(chan os.Signal)}
+			if status := a.run(append([]string{"fetch", "ws://" + s.at}, args...)); status != exitOK || out.String() != want {
+				t.Errorf("%q: status %d, and %d bytes came back of %d\n%s", args, status, len(out.String()), len(want), &errs)
+			}
+		}
 	}
 }
