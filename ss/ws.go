@@ -128,9 +128,13 @@ func (k *kind) wsFlags(f Flags) (g ws.Flags) {
 	return g
 }
 
-// closing takes the peer's last word.
+// closing takes the peer's last word. A stream that has decided earlier in the turn to end it answers with its own.
 func (p *wsPipe) closing(code ws.Code, reason []byte) {
-	p.parting().said = &CloseError{code, string(reason)}
+	w := p.parting()
+	w.said = &CloseError{code, string(reason)}
+	if p.h != nil && w.bye != 0 && p.h.flags&(wantDisconnect|wantFinish) != 0 {
+		p.Close(w.bye, w.why)
+	}
 }
 
 // why is what the stream is told of an end for which the connection gives cause: what the peer has said, unless

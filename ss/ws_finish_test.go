@@ -104,3 +104,38 @@ func TestWebSocketFinishUnanswered(t *testing.T) {
 		}
 	}
 }
+
+// TestWebSocketLastWords: who ends a WebSocket for what it was told is heard, though the other side's goodbye came with it.
+func TestWebSocketLastWords(t *testing.T) {
+	for _, cli := range []string{"one", "two"} {
+		for _, how := range []func(*ss.Handle, ws.Code, string) error{(*ss.Handle).DisconnectWith, (*ss.Handle).Finish} {
+			w := newWorld(t, wsDoc, plan{})
+			w.serve("srv", func(s *script) {
+				s.onRx = func(h *ss.Handle, _ []byte, _ ss.Flags) ss.Ret {
+					if err := how(h, 4003, "not you"); err != nil {
+						t.Error(err)
+					}
+					return ss.OK
+				}
+			})
+			s := newScript()
+			s.say = []byte("me!")
+			h := w.create(cli, s)
+			s.when(ss.Connected, func(h *ss.Handle) ss.Ret { return h.RequestTx() })
+			s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+				h.Finish(ws.Normal, "")
+				return s.give(h, buf)
+			}
+			h.Connect()
+			w.run("the end", func() bool { return s.told(ss.Disconnected) > 0 })
+			var closed *ss.CloseError
+			if len(s.causes) != 1 || !errors.As(s.causes[0], &closed) || closed.Code != 4003 || closed.Reason != "not you" {
+				t.Errorf("%s: the client was told %v, want 4003 and its reason", cli, s.causes)
+			}
+			w.pass(time.Second)
+			if a := w.accepted[0]; a.told(ss.Disconnected) != 1 || w.srv.rt.Net().Open() != 0 && cli == "one" {
+				t.Errorf("%s: the server's stream was told %s, and %d connections are open", cli, a.line(), w.srv.rt.Net().Open())
+			}
+		}
+	}
+}

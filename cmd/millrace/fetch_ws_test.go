@@ -253,6 +253,18 @@ func TestFetchWSEnds(t *testing.T) {
 	}
 }
 
+// TestFetchWSAnswered: the code with which a goodbye is answered counts as well.
+func TestFetchWSAnswered(t *testing.T) {
+	url := wsPeer(t, func(c net.Conn, r *bufio.Reader) {
+		readClose(t, r)
+		io.WriteString(c, wsFrame(0x81, "no")+wsClose(1008, "incomplete"))
+	})
+	r := runWith(strings.NewReader("half\n"), "fetch", url)
+	if r.expect(t, exitRefused, `1008 policy violation: "incomplete"`); r.out != "no\n" {
+		t.Errorf("printed %q", r.out)
+	}
+}
+
 // TestFetchWSRefused: an answer other than a switch is told with its status, at once, unless it means "later".
 func TestFetchWSRefused(t *testing.T) {
 	var asked atomic.Int32
