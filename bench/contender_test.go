@@ -13,7 +13,7 @@ func TestEveryHTTPServer(t *testing.T) {
 			l := newLab(t)
 			p, err := l.start(c, kindH1) // probes its answer
 			if a, ok := isAbsent(err); ok {
-				t.Skip(a.why)
+				lacking(t, a.why)
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -56,7 +56,7 @@ func TestEveryEcho(t *testing.T) {
 			l := newLab(t)
 			p, err := l.start(c, kindRaw)
 			if a, ok := isAbsent(err); ok {
-				t.Skip(a.why)
+				lacking(t, a.why)
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -33,7 +33,7 @@ func crowdWakes(t *testing.T, who []contender, kind string) {
 			l := newLab(t)
 			p, err := l.start(c, kind)
 			if a, ok := isAbsent(err); ok {
-				t.Skip(a.why)
+				lacking(t, a.why)
 			}
 			if err != nil {
 				t.Fatal(err)

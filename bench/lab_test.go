@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,6 +22,15 @@ func newLab(t *testing.T) *lab {
 	l := &lab{options: options{quick: true, rounds: 1}, clientCore: cores[0], serverCore: cores[len(cores)-1], log: t.Output()}
 	t.Cleanup(l.stopAll)
 	return l
+}
+
+// lacking ends a test for which something is not installed: as skipped, or in CI, which installs it, as failed.
+func lacking(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }
 
 func TestAbsentIsNoFailure(t *testing.T) {

@@ -17,20 +17,13 @@ func TestLimitCallsPerRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := seat{c, p}
-	before, err := s.limitCalls()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := gen.Closed(gen.Load{Addr: p.addr, Conns: 8, Depth: 1, Size: p.size},
-		gen.Window{Span: 300 * time.Millisecond, CPU: p.cpu}); err != nil {
-		t.Fatal(err)
-	}
-	after, err := s.limitCalls()
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := callCount{}
-	n.add(before, after)
+	if err := s.counted(n, func() error {
+		_, err := gen.Closed(gen.Load{Addr: p.addr, Conns: 8, Depth: 1, Size: p.size}, gen.Window{Span: 300 * time.Millisecond, CPU: p.cpu})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 	if n["requests"] < 100 || n["writes"] != n["requests"] || n["looks"] != n["turns"] {
 		t.Errorf("got %v, want a write per request and a look per turn", map[string]uint64(n))
 	}
@@ -50,20 +43,13 @@ func TestLimitCallsPerMessage(t *testing.T) {
 	}
 	s := seat{c, p}
 	for _, shape := range wsShapes {
-		before, err := s.limitCalls()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := gen.Echo(gen.Chat{Addr: p.addr, Conns: 8, Size: shape.size},
-			gen.Window{Span: 300 * time.Millisecond, CPU: p.cpu}); err != nil {
-			t.Fatal(err)
-		}
-		after, err := s.limitCalls()
-		if err != nil {
-			t.Fatal(err)
-		}
 		n := callCount{}
-		n.add(before, after)
+		if err := s.counted(n, func() error {
+			_, err := gen.Echo(gen.Chat{Addr: p.addr, Conns: 8, Size: shape.size}, gen.Window{Span: 300 * time.Millisecond, CPU: p.cpu})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
 		if n["requests"] < 100 || n["writes"] > n["requests"]+8 || n["looks"] != n["turns"] {
 			t.Errorf("%s: got %v, want a write per message, one per handshake, and a look per turn", shape.name, map[string]uint64(n))
 		}

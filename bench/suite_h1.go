@@ -70,23 +70,11 @@ func h1Suite(l *lab, r *report) error {
 		if shape.name == "pingpong" {
 			t.Ratios = pingRatios
 		}
-		proof := callCount{}
-		for round := range l.rounds {
-			l.say("%s: round %d of %d", shape.name, round+1, l.rounds)
-			for _, s := range rotate(seats, round) {
-				before, err := s.limitCalls()
-				if err != nil {
-					return err
-				}
-				if err := l.request(t, round, s, shape.conns, shape.depth); err != nil {
-					return err
-				}
-				after, err := s.limitCalls()
-				if err != nil {
-					return err
-				}
-				proof.add(before, after)
-			}
+		proof, err := l.inTurn(shape.name, seats, func(round int, s seat) error {
+			return l.request(t, round, s, shape.conns, shape.depth)
+		})
+		if err != nil {
+			return err
 		}
 		if proof["requests"] > 0 {
 			r.note("limit's system calls, %s: %s", shape.name, proof)
@@ -136,42 +124,11 @@ func spinSuite(l *lab, r *report) error {
 			{Key: keyRate, Head: "requests/s"}, {Key: keyCPU, Head: "CPU us/request", Chart: true},
 		},
 		Ratios: []ratio{{keyP50, nameNetHTTP, "p50 / net/http"}, {keyCPU, nameNetHTTP, "CPU / net/http"}}})
-	for round := range l.rounds {
-		l.say("spin: round %d of %d", round+1, l.rounds)
-		for _, s := range rotate(seats, round) {
-			if err := l.request(t, round, s, 1, 1); err != nil {
-				return err
-			}
-		}
+	if _, err := l.inTurn("spin", seats, func(round int, s seat) error { return l.request(t, round, s, 1, 1) }); err != nil {
+		return err
 	}
 	r.goals = []goal{{Table: "pingpong", Server: nameMillraceSpin, Key: keyP50, To: nameNetHTTP, AtMost: 0.45}}
 	return nil
-}
-
-// callCount sums what the limit says about its system calls.
-type callCount map[string]uint64
-
-// limitCalls reads the limit's counts; of any other server there are none.
-func (s seat) limitCalls() (map[string]uint64, error) {
-	if s.name != nameLimit {
-		return nil, nil
-	}
-	st, err := s.proc.stats()
-	return st.Calls, err
-}
-
-func (c callCount) add(before, after map[string]uint64) {
-	for k, v := range after {
-		c[k] += v - before[k]
-	}
-}
-
-// String gives calls per request and waits per turn.
-func (c callCount) String() string {
-	per := func(n uint64, of string) float64 { return float64(n) / float64(c[of]) }
-	return fmt.Sprintf("per request %.4f reads, %.4f writes, %.4f waits; per turn %.3f requests, %.4f looks, %.4f sleeps",
-		per(c["reads"], "requests"), per(c["writes"], "requests"), per(c["looks"]+c["sleeps"], "requests"),
-		per(c["requests"], "turns"), per(c["looks"], "turns"), per(c["sleeps"], "turns"))
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

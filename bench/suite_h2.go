@@ -35,13 +35,8 @@ func h2Suite(l *lab, r *report) error {
 			{keyCPU, nameNghttpd, "CPU / nghttpd"}, {keyCPU, nameNginx, "CPU / nginx"}, {keyCPU, nameNetHTTP, "CPU / net/http"},
 			{keyRate, nameNetHTTP, "rate / net/http"},
 		}})
-	for round := range l.rounds {
-		l.say("h2: round %d of %d", round+1, l.rounds)
-		for _, s := range rotate(seats, round) {
-			if err := l.load(t, round, s); err != nil {
-				return err
-			}
-		}
+	if _, err := l.inTurn("h2", seats, func(round int, s seat) error { return l.load(t, round, s) }); err != nil {
+		return err
 	}
 	r.note("where the generator is hardly idle it set the rate: compare CPU")
 	r.goals = []goal{

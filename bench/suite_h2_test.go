@@ -5,7 +5,7 @@ import "testing"
 // Every server of the h2 suite comes up, answers as it should, and is measured.
 func TestEveryH2Server(t *testing.T) {
 	if _, err := findProgram("h2load"); err != nil {
-		t.Skip("h2load is not installed: apt-get install nghttp2-client")
+		lacking(t, "h2load is not installed: apt-get install nghttp2-client")
 	}
 	for _, c := range h2Contenders {
 		t.Run(c.name, func(t *testing.T) {
@@ -13,7 +13,7 @@ func TestEveryH2Server(t *testing.T) {
 			l.quick = true
 			p, err := l.start(c, kindH2) // probes its answer
 			if a, ok := isAbsent(err); ok {
-				t.Skip(a.why)
+				lacking(t, a.why)
 			}
 			if err != nil {
 				t.Fatal(err)

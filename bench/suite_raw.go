@@ -30,30 +30,21 @@ func rawSuite(l *lab, r *report) error {
 		Ratios: []ratio{
 			{keyCPUMB, nameLimit, "CPU / limit"}, {keyCPUMB, nameGoNet, "CPU / Go net"}, {keyMB, nameLimit, "rate / limit"},
 		}})
-	proof := callCount{}
-	for round := range l.rounds {
-		l.say("raw: round %d of %d", round+1, l.rounds)
-		for _, s := range rotate(seats, round) {
-			before, err := s.limitCalls()
-			if err != nil {
-				return err
-			}
-			m, err := gen.Stream(gen.Flow{Addr: s.proc.addr, Conns: rawConns, Ahead: rawAhead}, l.window(s.proc))
-			if err != nil {
-				return fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())
-			}
-			mb := float64(m.Done) / megabyte
-			t.add(round, s.name, map[string]float64{
-				keyMB:    mb / m.Elapsed.Seconds(),
-				keyCPUMB: micros(m.CPU) / mb,
-				keyIdle:  100 * m.Idle,
-			})
-			after, err := s.limitCalls()
-			if err != nil {
-				return err
-			}
-			proof.add(before, after)
+	proof, err := l.inTurn("raw", seats, func(round int, s seat) error {
+		m, err := gen.Stream(gen.Flow{Addr: s.proc.addr, Conns: rawConns, Ahead: rawAhead}, l.window(s.proc))
+		if err != nil {
+			return fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())
 		}
+		mb := float64(m.Done) / megabyte
+		t.add(round, s.name, map[string]float64{
+			keyMB:    mb / m.Elapsed.Seconds(),
+			keyCPUMB: micros(m.CPU) / mb,
+			keyIdle:  100 * m.Idle,
+		})
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if reads := proof["reads"]; reads > 0 {
 		r.note("limit's system calls: %.0f KB in a read, %.3f writes and %.3f waits to a read", float64(proof["bytes"])/float64(reads)/1e3,

@@ -63,13 +63,8 @@ func tlsSuite(l *lab, r *report) error {
 		return err
 	}
 	t := r.table(&table{Name: "keepalive", Title: "small GET over TLS 1.3, 64 keep-alive connections", Measures: h1Measures, Ratios: tlsRatios})
-	for round := range l.rounds {
-		l.say("tls: keepalive: round %d of %d", round+1, l.rounds)
-		for _, s := range rotate(seats, round) {
-			if err := l.request(t, round, s, 64, 1); err != nil {
-				return err
-			}
-		}
+	if _, err := l.inTurn("tls: keepalive", seats, func(round int, s seat) error { return l.request(t, round, s, 64, 1) }); err != nil {
+		return err
 	}
 	hauls, err := l.startAll(tlsContenders, kindBulk, &report{}) // who is missing is known
 	if err != nil {
@@ -77,13 +72,8 @@ func tlsSuite(l *lab, r *report) error {
 	}
 	t = r.table(&table{Name: "bulk", Title: fmt.Sprintf("download over TLS 1.3, %d connections, %d MiB in an answer", haulConns, gen.BulkSize>>20),
 		Measures: bulkMeasures, Ratios: bulkRatios})
-	for round := range l.rounds {
-		l.say("tls: bulk: round %d of %d", round+1, l.rounds)
-		for _, s := range rotate(hauls, round) {
-			if err := l.haul(t, round, s); err != nil {
-				return err
-			}
-		}
+	if _, err := l.inTurn("tls: bulk", hauls, func(round int, s seat) error { return l.haul(t, round, s) }); err != nil {
+		return err
 	}
 	r.note("where the generator is hardly idle it set the rate: compare CPU")
 	r.goals = []goal{

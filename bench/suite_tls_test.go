@@ -12,7 +12,7 @@ func TestEveryTLSServer(t *testing.T) {
 			l := newLab(t)
 			small, err := l.start(c, kindTLS)
 			if a, ok := isAbsent(err); ok {
-				t.Skip(a.why)
+				lacking(t, a.why)
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -56,23 +56,11 @@ func wsSuite(l *lab, r *report) error {
 	}
 	for _, shape := range wsShapes {
 		t := r.table(&table{Name: shape.name, Title: shape.title, Measures: wsMeasures, Ratios: wsRatios})
-		proof := callCount{}
-		for round := range l.rounds {
-			l.say("ws: %s: round %d of %d", shape.name, round+1, l.rounds)
-			for _, s := range rotate(seats, round) {
-				before, err := s.limitCalls()
-				if err != nil {
-					return err
-				}
-				if err := l.echo(t, round, s, wsConns, shape.size); err != nil {
-					return err
-				}
-				after, err := s.limitCalls()
-				if err != nil {
-					return err
-				}
-				proof.add(before, after)
-			}
+		proof, err := l.inTurn("ws: "+shape.name, seats, func(round int, s seat) error {
+			return l.echo(t, round, s, wsConns, shape.size)
+		})
+		if err != nil {
+			return err
 		}
 		if proof["requests"] > 0 {
 			r.note("limit's system calls, %s messages: %s", shape.name, proof)
@@ -95,15 +83,8 @@ func (l *lab) broadcasts(r *report) error {
 		return err
 	}
 	t := r.table(&table{Name: "broadcast", Title: fmt.Sprintf("broadcast of %d B to %d subscribers", fanSize, fanSubs), Measures: fanMeasures, Ratios: wsRatios})
-	for round := range l.rounds {
-		l.say("ws: broadcast: round %d of %d", round+1, l.rounds)
-		for _, s := range rotate(seats, round) {
-			if err := l.spread(t, round, s, fanSubs); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	_, err = l.inTurn("ws: broadcast", seats, func(round int, s seat) error { return l.spread(t, round, s, fanSubs) })
+	return err
 }
 
 // spread makes one measurement of a broadcast and adds it to t.

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/millrace/millrace/bench/internal/stat"
-	"github.com/millrace/millrace/bench/internal/sys"
 )
 
 // Window bounds a measurement: Warm is run and thrown away, Span is measured. CPU reads the server's
@@ -67,15 +66,11 @@ func Closed(l Load, w Window) (Result, error) {
 
 // pinger asks, and times and checks the answers.
 type pinger struct {
+	asker
 	request []byte // a whole batch
 	head    []byte // how an answer begins
 	tail    []byte // how it ends
 	total   int    // of a whole batch of answers
-	buf     []byte // one byte more than total, so that a full read shows an answer that is too long
-	base    time.Time
-	hist    *stat.Histogram
-	in      inflow // over TLS
-	sealed  []byte // over TLS: one batch as a record
 }
 
 // httpPinger makes requests of HTTP, depth at a time, to which answers have size bytes each.
@@ -83,27 +78,15 @@ func httpPinger(depth, size int) *pinger {
 	return newPinger([]byte(strings.Repeat(Request, depth)), answerHead, []byte(Body), size*depth)
 }
 
+// newPinger reads one byte more than total, so that a full read shows an answer that is too long.
 func newPinger(request, head, tail []byte, total int) *pinger {
-	return &pinger{request: request, head: head, tail: tail, total: total, buf: make([]byte, total+1), base: time.Now(), hist: new(stat.Histogram)}
+	return &pinger{asker: newAsker(total + 1), request: request, head: head, tail: tail, total: total}
 }
 
 // ask sends one batch.
 func (p *pinger) ask(k *conn) error {
 	k.got = 0
-	k.at = int64(time.Since(p.base))
-	b := p.request
-	if k.tls != nil {
-		p.sealed = k.tls.seal(p.sealed[:0], b)
-		b = p.sealed
-	}
-	n, errno := sys.Write(k.fd, b)
-	if errno != 0 {
-		return fmt.Errorf("send request: %w", errno)
-	}
-	if n != len(b) {
-		return fmt.Errorf("send request: the socket took %d of %d bytes", n, len(b))
-	}
-	return nil
+	return p.send(k, p.request)
 }
 
 // serve reads what came and returns 1 when the batch was answered in full, and has asked again.
@@ -112,29 +95,14 @@ func (p *pinger) serve(k *conn, _ uint32) (done int, err error) {
 	if err != nil || !full {
 		return 0, err
 	}
-	p.hist.Add(time.Since(p.base) - time.Duration(k.at))
+	p.answered(k)
 	return 1, p.ask(k)
 }
 
-// read takes in one piece of an answer, checks it, and says whether the batch is complete.
-func (p *pinger) read(k *conn) (full bool, err error) {
-	if k.tls != nil {
-		return p.in.read(k, p)
-	}
-	n, errno := sys.Read(k.fd, p.buf)
-	if errno == unix.EAGAIN {
-		return false, nil
-	}
-	if errno != 0 {
-		return false, fmt.Errorf("read answer: %w", errno)
-	}
-	if n == 0 {
-		return false, fmt.Errorf("read answer: the server closed the connection")
-	}
-	return p.take(k, p.buf[:n])
-}
+// read takes in one piece of an answer and says whether the batch is complete.
+func (p *pinger) read(k *conn) (full bool, err error) { return p.collect(k, p) }
 
-// take checks one piece of an answer.
+// take implements taker: it checks one piece of an answer.
 func (p *pinger) take(k *conn, got []byte) (full bool, err error) {
 	n := len(got)
 	if k.got == 0 && !bytes.HasPrefix(got, p.head[:min(n, len(p.head))]) {
@@ -149,5 +117,3 @@ func (p *pinger) take(k *conn, got []byte) (full bool, err error) {
 	}
 	return true, nil
 }
-
-func (p *pinger) restart() { p.hist.Reset() }

@@ -7,8 +7,6 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/millrace/millrace/bench/internal/sys"
 )
 
 // BulkSize is the length of the body that servers of bulk answer: long enough that its head and its
@@ -65,10 +63,7 @@ type downloader struct {
 func (d *downloader) ask(k *conn) error {
 	k.got = -1
 	d.sealed = k.tls.seal(d.sealed[:0], []byte(bulkRequest))
-	if n, errno := sys.Write(k.fd, d.sealed); errno != 0 || n != len(d.sealed) {
-		return fmt.Errorf("send request: the socket took %d of %d bytes: %w", n, len(d.sealed), errno)
-	}
-	return nil
+	return sendAll(k, d.sealed)
 }
 
 func (d *downloader) serve(k *conn, _ uint32) (done int, err error) {

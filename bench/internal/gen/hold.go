@@ -137,7 +137,7 @@ func (h *Held) once(k *conn) error {
 			return err
 		}
 		if full {
-			h.ping.hist.Add(time.Since(h.ping.base) - time.Duration(k.at))
+			h.ping.answered(k)
 			return nil
 		}
 	}

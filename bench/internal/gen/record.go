@@ -8,10 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/millrace/millrace/bench/internal/sys"
 )
 
 // Record content types (RFC 8446 s.5.1) and sizes (s.5.2).
@@ -153,15 +149,12 @@ func (f *inflow) read(k *conn, t taker) (full bool, err error) {
 	}
 	for {
 		have := copy(f.buf, k.tls.rest)
-		n, errno := sys.Read(k.fd, f.buf[have:])
-		if errno == unix.EAGAIN {
-			return full, nil
-		}
-		if errno != 0 {
-			return false, fmt.Errorf("read answer: %w", errno)
+		n, err := receive(k, f.buf[have:])
+		if err != nil {
+			return false, err
 		}
 		if n == 0 {
-			return false, errors.New("read answer: the server closed the connection")
+			return full, nil
 		}
 		b := f.buf[:have+n]
 		for {

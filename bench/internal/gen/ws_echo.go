@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/millrace/millrace/bench/internal/stat"
-	"github.com/millrace/millrace/bench/internal/sys"
 )
 
 // Chat is Conns WebSocket connections that each send a binary message of Size octets and wait for it to come back
@@ -69,23 +65,17 @@ type talk struct {
 
 // chatter sends, times and checks messages.
 type chatter struct {
+	asker
 	lines []utterance
-	buf   []byte
-	base  time.Time
-	hist  *stat.Histogram
-
-	k    *conn // whose echo is being taken apart
-	each func(piece []byte, last bool) error
-
-	in     inflow // over TLS
-	sealed []byte // over TLS: a frame as a record
+	k     *conn // whose echo is being taken apart
+	each  func(piece []byte, last bool) error
 }
 
 // manyFrames is room for the headers of an echo in frames.
 const manyFrames = 1024
 
 func newChatter(size int) *chatter {
-	p := &chatter{buf: make([]byte, size+manyFrames), base: time.Now(), hist: new(stat.Histogram)}
+	p := &chatter{asker: newAsker(size + manyFrames)}
 	for i := range script {
 		p.lines = append(p.lines, utter(size, uint32(i)))
 	}
@@ -98,41 +88,17 @@ func (p *chatter) say(k *conn) error {
 	t := k.talk
 	t.line++
 	t.got, t.done = 0, false
-	k.at = int64(time.Since(p.base))
-	frame := p.lines[t.line%script].frame
-	if k.tls != nil {
-		p.sealed = k.tls.seal(p.sealed[:0], frame)
-		frame = p.sealed
-	}
-	return send(k, frame)
+	return p.send(k, p.lines[t.line%script].frame)
 }
 
 // serve reads what came and returns 1 when the echo is complete, and has sent the next message.
 func (p *chatter) serve(k *conn, _ uint32) (done int, err error) {
-	full, err := p.read(k)
+	full, err := p.collect(k, p)
 	if err != nil || !full {
 		return 0, err
 	}
-	p.hist.Add(time.Since(p.base) - time.Duration(k.at))
+	p.answered(k)
 	return 1, p.say(k)
-}
-
-// read takes in one piece of an echo and says whether it is complete.
-func (p *chatter) read(k *conn) (full bool, err error) {
-	if k.tls != nil {
-		return p.in.read(k, p)
-	}
-	n, errno := sys.Read(k.fd, p.buf)
-	if errno == unix.EAGAIN {
-		return false, nil
-	}
-	if errno != 0 {
-		return false, fmt.Errorf("read echo: %w", errno)
-	}
-	if n == 0 {
-		return false, fmt.Errorf("read echo: the server closed the connection")
-	}
-	return p.take(k, p.buf[:n])
 }
 
 // take implements taker.
@@ -178,5 +144,3 @@ func (t *talk) compare(message, b []byte, last bool) error {
 	}
 	return nil
 }
-
-func (p *chatter) restart() { p.hist.Reset() }

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/millrace/millrace/bench/internal/stat"
-	"github.com/millrace/millrace/bench/internal/sys"
 )
 
 // Fan is one publisher and Subs subscribers of a server that sends on what is published to every subscriber. A
@@ -71,7 +70,7 @@ func newFanner(c *crowd, l Fan) (*fanner, error) {
 			return nil, err
 		}
 		k.talk = &talk{line: -1}
-		if err := send(k, f.lines[0].frame); err != nil {
+		if err := sendAll(k, f.lines[0].frame); err != nil {
 			return nil, err
 		}
 	}
@@ -97,23 +96,11 @@ func newFanner(c *crowd, l Fan) (*fanner, error) {
 	return f, nil
 }
 
-// send writes a whole frame.
-func send(k *conn, frame []byte) error {
-	n, errno := sys.Write(k.fd, frame)
-	if errno == 0 && n < len(frame) {
-		errno = unix.EAGAIN
-	}
-	if errno != 0 {
-		return fmt.Errorf("send message of %d octets: the socket took %d: %w", len(frame), n, errno)
-	}
-	return nil
-}
-
 // publish sends the next message.
 func (f *fanner) publish() error {
 	f.now++
 	f.left, f.sent = f.subs, time.Now()
-	return send(f.pub, f.line().frame)
+	return sendAll(f.pub, f.line().frame)
 }
 
 // line is the message that is under way.
@@ -127,15 +114,9 @@ func (f *fanner) line() *utterance {
 // serve reads what came for one subscriber and returns how many messages that completed. After a message's last
 // subscriber the next one is published.
 func (f *fanner) serve(k *conn, _ uint32) (done int, err error) {
-	n, errno := sys.Read(k.fd, f.buf)
-	if errno == unix.EAGAIN {
-		return 0, nil
-	}
-	if errno != 0 {
-		return 0, fmt.Errorf("read message: %w", errno)
-	}
-	if n == 0 {
-		return 0, fmt.Errorf("read message: the server closed the connection")
+	n, err := receive(k, f.buf)
+	if n == 0 || err != nil {
+		return 0, err
 	}
 	if k == f.pub {
 		return 0, fmt.Errorf("wrong message: %d octets to the publisher, who has not subscribed: %.100q", n, f.buf[:n])
