@@ -24,20 +24,11 @@ func wantNone(t *testing.T, what string, step func()) {
 func TestNoAllocations(t *testing.T) {
 	server := func(t *testing.T, request string, st func() ss.Stream) (step func()) {
 		sys := newInstant(request)
-		l, rt := benchRuntime(t, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h1","timeout_ms":1000,"http_multipart_ss_in":true,
-			"metadata":[{"mime":"content-type:"},{"path":""},{"method":""},{"q":""}]}}]}`)
-		if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return st() }}); err != nil {
-			t.Fatal(err)
-		}
-		sys.accept = 1
-		for range 4 {
-			turn(t, l)
-		}
-		fd := sys.fds
+		rt, arrive := benchAccept(t, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h1","timeout_ms":1000,"http_multipart_ss_in":true,
+			"metadata":[{"mime":"content-type:"},{"path":""},{"method":""},{"q":""}]}}]}`, st)
 		return func() {
 			was := rt.Counters.Transactions
-			sys.arrive(fd)
-			turn(t, l)
+			arrive()
 			if rt.Counters.Transactions == was {
 				t.Fatal("no transaction came about")
 			}
@@ -132,19 +123,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 	t.Run("raw message", func(t *testing.T) {
 		sys := newInstant(strings.Repeat("x", 64))
-		l, rt := benchRuntime(t, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}}]}`)
-		if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return new(echo) }}); err != nil {
-			t.Fatal(err)
-		}
-		sys.accept = 1
-		for range 4 {
-			turn(t, l)
-		}
-		fd := sys.fds
-		wantNone(t, "a message back and forth", func() {
-			sys.arrive(fd)
-			turn(t, l)
-		})
+		_, step := benchAccept(t, sys, rawDoc, func() ss.Stream { return new(echo) })
+		wantNone(t, "a message back and forth", step)
 	})
 }
 

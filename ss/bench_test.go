@@ -131,27 +131,31 @@ func BenchmarkServerGET(b *testing.B) { benchServer(b, 1) }
 // BenchmarkServerGETPipelined is sixteen requests in each read. ns/op is for one of them.
 func BenchmarkServerGETPipelined(b *testing.B) { benchServer(b, 16) }
 
-func benchServer(b *testing.B, deep int) {
-	sys := newInstant(strings.Repeat("GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n", deep))
-	l, rt := benchRuntime(b, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h1","metadata":[{"mime":"content-type:"}]}}]}`)
-	if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return hello{} }}); err != nil {
-		b.Fatal(err)
+// benchAccept serves the stream type srv of doc to one connection, on which step has the system's feed arrive.
+func benchAccept(t testing.TB, sys *instant, doc string, s func() ss.Stream) (rt *ss.Runtime, step func()) {
+	l, rt := benchRuntime(t, sys, doc)
+	if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return s() }}); err != nil {
+		t.Fatal(err)
 	}
 	sys.accept = 1
 	for range 4 {
-		turn(b, l)
+		turn(t, l)
 	}
 	fd := sys.fds
-	step := func() {
+	return rt, func() {
 		sys.arrive(fd)
-		turn(b, l)
+		turn(t, l)
 	}
+}
+
+func benchServer(b *testing.B, deep int) {
+	sys := newInstant(strings.Repeat("GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n", deep))
+	rt, step := benchAccept(b, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h1","metadata":[{"mime":"content-type:"}]}}]}`,
+		func() ss.Stream { return hello{} })
 	step()
 	b.ReportAllocs()
 	for b.Loop() {
-		for n := 0; n < 1; n++ {
-			step()
-		}
+		step()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*deep), "ns/request")
 	if want := uint64((b.N + 1) * deep); rt.Counters.Transactions < want {
@@ -278,21 +282,14 @@ func BenchmarkRawEcho(b *testing.B) { benchRaw(b, 64) }
 // BenchmarkRawEchoBulk is a full receive buffer instead.
 func BenchmarkRawEchoBulk(b *testing.B) { benchRaw(b, 64<<10) }
 
+const rawDoc = `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}}]}`
+
 func benchRaw(b *testing.B, size int) {
 	sys := newInstant(strings.Repeat("x", size))
 	b.SetBytes(int64(size))
-	l, rt := benchRuntime(b, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}}]}`)
-	if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return new(echo) }}); err != nil {
-		b.Fatal(err)
-	}
-	sys.accept = 1
-	for range 4 {
-		turn(b, l)
-	}
-	fd := sys.fds
+	_, step := benchAccept(b, sys, rawDoc, func() ss.Stream { return new(echo) })
 	b.ReportAllocs()
 	for b.Loop() {
-		sys.arrive(fd)
-		turn(b, l)
+		step()
 	}
 }

@@ -34,19 +34,25 @@ func (v *volley) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	return ss.OK
 }
 
-func (v *volley) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.Ret) {
-	f = v.kind
-	if v.at == 0 {
-		f |= ss.SOM
+// part gives as much of msg as buf takes, of which *at octets are out, and asks for another Tx if that is not all.
+func part(h *ss.Handle, buf, msg []byte, at *int) (n int, f ss.Flags) {
+	if *at == 0 {
+		f = ss.SOM
 	}
-	n = copy(buf, v.msg[v.at:])
-	if v.at += n; v.at < len(v.msg) {
+	n = copy(buf, msg[*at:])
+	if *at += n; *at < len(msg) {
 		h.RequestTx()
-	} else {
-		v.at = 0
-		f |= ss.EOM
+		return n, f
 	}
-	return n, f, ss.OK
+	return n, f | ss.EOM
+}
+
+func (v *volley) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.Ret) {
+	n, f = part(h, buf, v.msg, &v.at)
+	if f&ss.EOM != 0 {
+		v.at = 0
+	}
+	return n, f | v.kind, ss.OK
 }
 
 func (v *volley) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
@@ -81,17 +87,8 @@ func (e *returner) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 }
 
 func (e *returner) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.Ret) {
-	f = e.kind
-	if e.sent == 0 {
-		f |= ss.SOM
-	}
-	n = copy(buf, e.msg[e.sent:])
-	if e.sent += n; e.sent < len(e.msg) {
-		h.RequestTx()
-	} else {
-		f |= ss.EOM
-	}
-	return n, f, ss.OK
+	n, f = part(h, buf, e.msg, &e.sent)
+	return n, f | e.kind, ss.OK
 }
 
 // rallies are the ways in which two ends of a WebSocket can be connected.
@@ -214,19 +211,8 @@ func BenchmarkWebSocketEcho(b *testing.B) {
 		for _, bits := range []byte{0x81, 0x82} {
 			b.Run(fmt.Sprintf("%s/%d", map[byte]string{0x81: "text", 0x82: "binary"}[bits], size), func(b *testing.B) {
 				sys := newInstant(wsShake)
-				l, rt := benchRuntime(b, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"ws"}}]}`)
-				if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return new(returner) }}); err != nil {
-					b.Fatal(err)
-				}
-				sys.accept = 1
-				for range 4 {
-					turn(b, l)
-				}
-				fd := sys.fds
-				step := func() {
-					sys.arrive(fd)
-					turn(b, l)
-				}
+				rt, step := benchAccept(b, sys, `{"s":[{"srv":{"server":true,"port":80,"protocol":"ws"}}]}`,
+					func() ss.Stream { return new(returner) })
 				step()
 				sys.feed = wsFrame(bits, strings.Repeat("x", size))
 				for range 10 {

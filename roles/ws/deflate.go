@@ -57,9 +57,9 @@ type packer struct {
 	sent             []byte // what we may refer to, if messages do not stand alone
 	got              []byte // what the peer may refer to; not up to date while z is
 	z                *inflater
-	in               uint64 // octets that z has had of the present message
-	made             int    // octets that have come out in the turn of the loop that began
-	at               time.Duration
+	in               uint64        // octets that z has had of the present message
+	made             int           // octets that have come out in the present turn of the loop
+	at               time.Duration // when that began
 }
 
 // share is how much may come out of one connection's input in one call of the loop's: as much as the loop by default
