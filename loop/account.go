@@ -1,6 +1,10 @@
 package loop
 
-import "time"
+import (
+	"math"
+	"slices"
+	"time"
+)
 
 // Level is how full the account is, and so what has to be done about it.
 type Level uint8
@@ -8,11 +12,14 @@ type Level uint8
 const (
 	// LevelNormal: nothing.
 	LevelNormal Level = iota
-	// LevelStopReading, from half of the ceiling: connections that already hold bytes are not read.
+	// LevelStopReading, from half of the ceiling: connections that already hold their share of bytes
+	// are not read, and no window is given back for what is held.
 	LevelStopReading
-	// LevelStopAccepting, from three quarters: no new connection is taken either.
+	// LevelStopAccepting, from three quarters: no new connection is taken either, and connections that
+	// have stalled for a while are closed.
 	LevelStopAccepting
-	// LevelCloseWorst, from the ceiling: the connection that holds most is closed, until it is not.
+	// LevelCloseWorst, from the ceiling: connections are closed, those first that have stalled longest
+	// with much.
 	LevelCloseWorst
 )
 
@@ -27,39 +34,81 @@ var levelShares = [...]int64{0, 50, 75, 100}
 
 const levelSlack = 10
 
-// Account counts the bytes that a loop holds beyond one turn: parked input, refused output, inflaters,
-// handshakes. It refuses nothing; whoever charges looks at the Level and acts.
-type Account struct {
-	// OnLevel is called at the end of a turn in which the level has changed, with the new one. It may
-	// be nil.
-	OnLevel func(Level)
+// Kinds is how many kinds of holders an account tells apart. What each stands for is up to those who
+// charge; 0 is what Charge and Release mean.
+const Kinds = 16
 
+// Account counts the bytes that a loop holds beyond one turn: parked input, refused output, bodies,
+// inflaters, handshakes. It refuses nothing; whoever charges looks at the Level and acts.
+type Account struct {
 	l       *Loop
 	ceiling int64 // <= 0: none
 	used    int64
 	peak    int64
 	level   Level
-	told    Level // what OnLevel last heard
+	told    Level                      // the level of which the watches were last told
+	begins  [LevelCloseWorst + 2]int64 // where each level begins; nothing reaches the last
+	ends    [LevelCloseWorst + 1]int64 // below what it ends
+	kinds   [Kinds]int64
+	watches []*Watch
 	task    Task
 }
 
-func (a *Account) init(l *Loop, ceiling int64) { a.l, a.ceiling = l, ceiling }
-
-// Charge adds n bytes.
-func (a *Account) Charge(n int) {
-	a.used += int64(n)
-	a.peak = max(a.peak, a.used)
-	a.settle()
+// Watch is a place among those that hear of changes of the level.
+type Watch struct {
+	a *Account
+	f func(Level)
 }
 
-// Release takes n bytes off that were charged before.
-func (a *Account) Release(n int) {
-	a.used -= int64(n)
-	a.settle()
+func (a *Account) init(l *Loop, ceiling int64) {
+	a.l, a.ceiling = l, ceiling
+	a.begins[len(a.begins)-1] = math.MaxInt64
+	for v := LevelNormal + 1; v <= LevelCloseWorst; v++ {
+		a.begins[v] = a.mark(v, 0)
+		a.ends[v] = a.mark(v, levelSlack)
+	}
+	a.ends[LevelNormal] = math.MinInt64
+}
+
+// Watch has f called at the end of each turn in which the level has changed, with the new one, until
+// Stop. Watches are told in the order in which they were made.
+func (a *Account) Watch(f func(Level)) *Watch {
+	w := &Watch{a, f}
+	a.watches = append(a.watches, w)
+	return w
+}
+
+// Stop ends the watch. Stopping twice is stopping once.
+func (w *Watch) Stop() {
+	if w.a != nil {
+		// A new list: the old one may be being told.
+		w.a.watches = slices.DeleteFunc(slices.Clone(w.a.watches), func(o *Watch) bool { return o == w })
+		w.a, w.f = nil, nil
+	}
+}
+
+// Charge adds n bytes of kind 0.
+func (a *Account) Charge(n int) { a.Hold(0, n) }
+
+// Release takes n bytes of kind 0 off that were charged before.
+func (a *Account) Release(n int) { a.Hold(0, -n) }
+
+// Hold adds delta bytes of a kind, which must be less than Kinds, or takes some off that were added
+// before when delta is negative.
+func (a *Account) Hold(kind uint8, delta int) {
+	a.kinds[kind] += int64(delta)
+	a.used += int64(delta)
+	a.peak = max(a.peak, a.used)
+	if a.ceiling > 0 && (a.used >= a.begins[a.level+1] || a.used < a.ends[a.level]) {
+		a.settle()
+	}
 }
 
 // Used returns the bytes charged now. Less than none means somebody released what was never charged.
 func (a *Account) Used() int64 { return a.used }
+
+// UsedBy returns how many of them are of a kind.
+func (a *Account) UsedBy(kind uint8) int64 { return a.kinds[kind] }
 
 // Peak returns the most that was ever charged.
 func (a *Account) Peak() int64 { return a.peak }
@@ -71,15 +120,20 @@ func (a *Account) Ceiling() int64 { return a.ceiling }
 // when the account is a tenth of the ceiling below.
 func (a *Account) Level() Level { return a.level }
 
-func (a *Account) settle() {
-	if a.ceiling <= 0 {
-		return
+// Over returns how many bytes must be released before v ends, 0 when it is not reached.
+func (a *Account) Over(v Level) int64 {
+	if a.level < v {
+		return 0
 	}
+	return a.used - a.ends[v] + 1
+}
+
+func (a *Account) settle() {
 	was := a.level
-	for a.level < LevelCloseWorst && a.used >= a.mark(a.level+1, 0) {
+	for a.level < LevelCloseWorst && a.used >= a.begins[a.level+1] {
 		a.level++
 	}
-	for a.level > LevelNormal && a.used < a.mark(a.level, levelSlack) {
+	for a.level > LevelNormal && a.used < a.ends[a.level] {
 		a.level--
 	}
 	if a.level != was {
@@ -92,12 +146,15 @@ func (a *Account) mark(v Level, slack int64) int64 {
 	return int64(float64(a.ceiling) / 100 * float64(levelShares[v]-slack))
 }
 
-// RunTask tells OnLevel. The loop calls it.
+// RunTask tells the watches. The loop calls it.
 func (a *Account) RunTask(time.Duration) {
-	if a.level != a.told {
-		a.told = a.level
-		if a.OnLevel != nil {
-			a.OnLevel(a.level)
+	if a.level == a.told {
+		return
+	}
+	a.told = a.level
+	for _, w := range a.watches {
+		if w.f != nil {
+			w.f(a.told)
 		}
 	}
 }

@@ -5,7 +5,7 @@ import "testing"
 func TestAccountWithoutCeiling(t *testing.T) {
 	l := New(&fakeSystem{}, Config{Memory: -1})
 	a := l.Account()
-	a.OnLevel = func(v Level) { t.Errorf("OnLevel(%q) without a ceiling", v) }
+	a.Watch(func(v Level) { t.Errorf("a watch was told %q without a ceiling", v) })
 	a.Charge(1 << 30)
 	a.Release(1)
 	if err := l.turn(0); err != nil {
@@ -20,7 +20,7 @@ func TestChargingAllocatesNothing(t *testing.T) {
 	l := New(&fakeSystem{}, Config{Memory: 1000})
 	a := l.Account()
 	calls := 0
-	a.OnLevel = func(Level) { calls++ }
+	a.Watch(func(Level) { calls++ })
 	if got := testing.AllocsPerRun(1000, func() {
 		a.Charge(800)
 		l.turn(0)
@@ -30,7 +30,7 @@ func TestChargingAllocatesNothing(t *testing.T) {
 		t.Errorf("got %v allocations, want 0", got)
 	}
 	if calls != 2*1001 {
-		t.Errorf("OnLevel was called %d times, want %d", calls, 2*1001)
+		t.Errorf("the watch was told %d times, want %d", calls, 2*1001)
 	}
 }
 
@@ -39,5 +39,60 @@ func TestLevelString(t *testing.T) {
 		if got := v.String(); got != want {
 			t.Errorf("level %d: got %q, want %q", v, got, want)
 		}
+	}
+}
+
+// Every watch hears of a change, until it stops, and one that stops while they are told does not cost
+// another its news.
+func TestAccountTellsEveryWatch(t *testing.T) {
+	l := New(&fakeSystem{}, Config{Memory: 1000})
+	a := l.Account()
+	told := make([]int, 3)
+	var first *Watch
+	first = a.Watch(func(Level) { told[0]++; first.Stop() })
+	a.Watch(func(Level) { told[1]++ })
+	last := a.Watch(func(Level) { told[2]++ })
+	step := func(n int) {
+		a.Charge(n)
+		l.turn(0)
+	}
+	step(600)
+	step(-600)
+	last.Stop()
+	last.Stop()
+	step(600)
+	if told[0] != 1 || told[1] != 3 || told[2] != 2 {
+		t.Errorf("three changes were told %v times, want [1 3 2]: the first stops at once, the last before the third", told)
+	}
+}
+
+// Bytes are counted by kind, and how much is too much for a level is what must go for it to end.
+func TestAccountKinds(t *testing.T) {
+	a := New(&fakeSystem{}, Config{Memory: 1000}).Account()
+	a.Hold(3, 700)
+	a.Hold(4, 100)
+	a.Hold(3, -50)
+	a.Charge(30)
+	if a.UsedBy(3) != 650 || a.UsedBy(4) != 100 || a.UsedBy(0) != 30 || a.Used() != 780 {
+		t.Errorf("got %d, %d and %d of %d, want 650, 100 and 30 of 780", a.UsedBy(3), a.UsedBy(4), a.UsedBy(0), a.Used())
+	}
+	if got := a.Over(LevelCloseWorst); got != 0 {
+		t.Errorf("over a level that is not reached: got %d, want 0", got)
+	}
+	n := int(a.Over(LevelStopAccepting))
+	a.Hold(3, 1-n)
+	if a.Level() != LevelStopAccepting {
+		t.Errorf("one byte less than Over was released: got level %q, want stop accepting", a.Level())
+	}
+	if a.Hold(3, -1); a.Level() != LevelStopReading {
+		t.Errorf("as much as Over was released: got level %q, want stop reading", a.Level())
+	}
+}
+
+func BenchmarkAccount(b *testing.B) {
+	a := New(&fakeSystem{}, Config{Memory: 1 << 20}).Account()
+	for b.Loop() {
+		a.Hold(3, 4096)
+		a.Hold(3, -4096)
 	}
 }

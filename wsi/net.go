@@ -133,7 +133,7 @@ func New(l *loop.Loop, c Config) *Net {
 	if n.resolver == nil {
 		n.resolver = NewHosts(l, func() ([]byte, error) { return os.ReadFile("/etc/hosts") })
 	}
-	n.account.OnLevel = n.levelChanged
+	n.account.Watch(n.levelChanged)
 	return n
 }
 

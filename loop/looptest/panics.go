@@ -33,7 +33,7 @@ var bombs = []struct {
 		r.l.Offload(func() error { return nil }, func(error) { boom() })
 	}},
 	{"the account's hook", "account", func(r *rig, h *hand, boom func()) {
-		r.l.Account().OnLevel = func(loop.Level) { boom() }
+		r.l.Account().Watch(func(loop.Level) { boom() })
 		r.l.Account().Charge(1 << 30)
 	}},
 }

@@ -210,7 +210,7 @@ var turnStories = []story{
 	{name: "the account's levels", tell: func(r *rig) {
 		l := r.house(loop.Config{Memory: 1000})
 		var told []loop.Level
-		l.Account().OnLevel = func(v loop.Level) { told = append(told, v) }
+		l.Account().Watch(func(v loop.Level) { told = append(told, v) })
 		steps := []struct {
 			add  int
 			want loop.Level
@@ -237,7 +237,7 @@ var turnStories = []story{
 		l.Account().Release(600)
 		r.turns(1)
 		if len(told) != 2 || told[0] != loop.LevelStopReading || told[1] != loop.LevelNormal {
-			r.Errorf("OnLevel was told %q, want stop reading, then normal: only what differs at the end of a turn", told)
+			r.Errorf("the watch was told %q, want stop reading, then normal: only what differs at the end of a turn", told)
 		}
 	}},
 }
