@@ -49,7 +49,56 @@ type Lower interface {
 	// Rearm has Deadline asked again. It is asked after every call into the Upper anyway; Rearm is for
 	// deadlines that change between them.
 	Rearm()
+	// Hold charges delta more bytes of memory to the connection, or takes some off that were charged before
+	// when delta is negative: what the layer above holds beyond the present call on the peer's behalf. It
+	// refuses nothing. All must be taken off before Closed returns.
+	Hold(k Kind, delta int)
+	// MayHold reports whether n more bytes of a kind may be held, by the connection and by all of them
+	// together. A layer that is told no refuses what would need them by its protocol's own means, or gives no
+	// window for it.
+	MayHold(k Kind, n int) bool
 }
+
+// Kind is what memory is held for. Each has its share of what a loop may hold, so that one kind of peer does not
+// use up what the others need.
+type Kind uint8
+
+const (
+	// HoldOther is what belongs to no connection, and what has no kind of its own.
+	HoldOther Kind = iota
+	// HoldInput is input that a protocol has not used yet.
+	HoldInput
+	// HoldOutput is output that a socket, or a TLS session's transport, has refused.
+	HoldOutput
+	// HoldBody is what HTTP/2 keeps for its handlers: bodies and trailers.
+	HoldBody
+	// HoldTunnel is the same for what runs over an HTTP/2 stream, in both directions.
+	HoldTunnel
+	// HoldInflater is decompression that is under way.
+	HoldInflater
+	// HoldHandshake is TLS handshakes under way.
+	HoldHandshake
+	// HoldHead is heads: such as come in pieces, those that a program may still read, control frames that wait.
+	HoldHead
+	// HoldPart is what taking multipart bodies apart needs.
+	HoldPart
+	// HoldSession is what a connection keeps for as long as it lasts: a tls.Conn, what a compressed message
+	// may refer to. It says nothing of whether the peer has stalled.
+	HoldSession
+	// HoldStream is the further streams of an HTTP/2 connection, which last as well.
+	HoldStream
+	// Kinds is how many kinds there are.
+	Kinds
+)
+
+var kindNames = [Kinds]string{"other", "input", "output", "bodies", "tunnels", "inflaters", "handshakes", "heads", "parts", "sessions", "streams"}
+
+// String names the kind as a report does.
+func (k Kind) String() string { return kindNames[min(k, Kinds-1)] }
+
+// Lasting reports whether bytes of the kind are held for as long as the connection lasts, and not until the peer, or
+// the program, makes progress.
+func (k Kind) Lasting() bool { return k >= HoldSession }
 
 // MaxRoom is the most that Room can be asked for: one TLS record's payload.
 const MaxRoom = 16 << 10

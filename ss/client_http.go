@@ -198,7 +198,12 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	}
 	p := h.kind.pol
 	h.kind.takeFields(m, h)
-	h.hold(m)
+	err := h.hold(m, &a.conn.w)
+	if err != nil {
+		a.drop()
+		a.o.failed(err, 0)
+		return
+	}
 	a.success = m.Status >= 200 && m.Status <= 299
 	if p.HTTP.Expect != 0 {
 		a.success = m.Status == p.HTTP.Expect
@@ -210,8 +215,7 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 			return
 		}
 	}
-	var err error
-	if a.parts, err = h.split(x, m, a); err != nil {
+	if a.parts, err = h.split(x, m, &a.conn.w, a); err != nil {
 		a.drop()
 		a.o.failed(err, 0)
 		return

@@ -80,6 +80,7 @@ type cookies struct {
 	at      time.Duration // when it was written last
 	timer   loop.Timer
 	waiting []*httpClient
+	charged int // to the account
 }
 
 // jar is the runtime's cookies, made when a stream first asks for them.
@@ -94,6 +95,7 @@ func (r *Runtime) jar() *cookies {
 		}
 		c.loaded = c.store == nil
 		r.cookies = c
+		c.charge()
 	}
 	return r.cookies
 }
@@ -118,6 +120,7 @@ func (c *cookies) await(a *httpClient) bool {
 			c.jar.Load(text, c.rt.loop.System().Wall())
 		}
 		c.saved = c.jar.Changed()
+		c.charge()
 		c.rt.loop.Defer(&c.rt.task, c.rt)
 	}
 	if err := c.rt.loop.Offload(job, done); err != nil {
@@ -210,6 +213,7 @@ func (a *httpClient) addCookies(m *http.Message, text []byte) []byte {
 	r := a.o.h.rt
 	at := len(text)
 	text = r.jar().jar.Append(text, a.origin(m.Target), r.loop.System().Wall())
+	r.cookies.charge() // some may have expired
 	if v := text[at:len(text):len(text)]; len(v) > 0 {
 		m.Fields = append(m.Fields, http.Field{Name: nameCookie, Value: v, ID: http.Cookie})
 	}
@@ -232,5 +236,16 @@ func (a *httpClient) takeCookies(m *http.Message) {
 			}
 		}
 	}
+	c.charge()
 	c.keep()
+}
+
+// charge accounts for the jar, which is the runtime's and no connection's. A closed runtime holds none.
+func (c *cookies) charge() {
+	n := c.jar.Size()
+	if c.rt.closed {
+		n = 0
+	}
+	c.rt.loop.Account().Charge(n - c.charged)
+	c.charged = n
 }

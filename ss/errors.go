@@ -25,6 +25,9 @@ var (
 	ErrTurnedAway = errors.New("the server takes no requests, on any connection")
 	// ErrAsked: the stream itself asked to be disconnected during the attempt.
 	ErrAsked = errors.New("the stream asked to be disconnected")
+	// ErrMemory: what the peer sent would have to be held, and what holds such things has used up its share of the
+	// loop's memory: see loop.Config.Memory.
+	ErrMemory = errors.New("the share of the loop's memory for this is used up")
 	// ErrMisuse: a callback did what it may not do, such as filling more than its buffer.
 	ErrMisuse = errors.New("misuse by the stream's callbacks")
 )

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/http/multipart"
 )
@@ -15,6 +16,7 @@ type partsIn struct {
 	reader  multipart.Reader
 	h       *Handle
 	next    partsTaker
+	low     roles.Lower  // holds the memory
 	fields  http.Message // of the part that begins
 	charged int
 	began   bool // RELATED_START is told
@@ -37,9 +39,9 @@ const (
 	partsHead = 2 << 10
 )
 
-// split has the body that follows m taken apart, if it is multipart and the policy wants that. The error says that it
-// is, and cannot be.
-func (h *Handle) split(x http.Exchange, m *http.Message, next partsTaker) (*partsIn, error) {
+// split has the body that follows m taken apart, if it is multipart and the policy wants that. The memory is charged to
+// low, the connection's transport. The error says that it is multipart, and cannot be taken apart.
+func (h *Handle) split(x http.Exchange, m *http.Message, low roles.Lower, next partsTaker) (*partsIn, error) {
 	if !h.kind.pol.HTTP.MultipartIn || m.Length == 0 {
 		return nil, nil
 	}
@@ -54,27 +56,33 @@ func (h *Handle) split(x http.Exchange, m *http.Message, next partsTaker) (*part
 	} else {
 		p = new(partsIn)
 	}
-	p.h, p.next = h, next
+	p.h, p.next, p.low = h, next, low
 	if err := p.reader.Begin(ct, multipart.Limits{}, p); err != nil {
 		r.Counters.Malformed++
 		p.release()
 		return nil, err
 	}
-	p.account()
+	if err := p.account(); err != nil {
+		p.release()
+		return nil, err
+	}
 	x.SetHandler(p)
 	return p, nil
 }
 
-// account charges what the reader holds.
-func (p *partsIn) account() {
-	a, n := p.h.rt.loop.Account(), p.reader.Size()
-	if n > p.charged {
-		a.Charge(n - p.charged)
-	} else {
-		a.Release(p.charged - n)
+// account charges what the reader holds. The error says that it is more than there is memory for.
+func (p *partsIn) account() error {
+	more := p.reader.Size() - p.charged
+	if more > 0 && !p.low.MayHold(roles.HoldPart, more) {
+		p.h.rt.Counters.MemoryRefused++
+		return errPartsMemory
 	}
-	p.charged = n
+	p.low.Hold(roles.HoldPart, more)
+	p.charged += more
+	return nil
 }
+
+var errPartsMemory = &http.ProtocolError{Proto: "multipart", Where: "body", Reason: "its memory is used up for now", Status: 503, Cause: ErrMemory}
 
 // release gives p to the next who needs one. Nothing may call it any more but release.
 func (p *partsIn) release() {
@@ -82,7 +90,7 @@ func (p *partsIn) release() {
 		return
 	}
 	r := p.h.rt
-	r.loop.Account().Release(p.charged)
+	p.low.Hold(roles.HoldPart, -p.charged)
 	p.reader.Trim(partsHead)
 	*p = partsIn{reader: p.reader}
 	if len(r.parts) < partsKept {
@@ -134,7 +142,9 @@ func (p *partsIn) Body(x http.Exchange, b []byte) {
 		p.fail(x, err)
 		return
 	}
-	p.account()
+	if err := p.account(); err != nil {
+		p.fail(x, err)
+	}
 }
 
 // End is http.Handler's.
@@ -159,7 +169,9 @@ func (p *partsIn) End(x http.Exchange, trailers []http.Field) {
 }
 
 func (p *partsIn) fail(x http.Exchange, err error) {
-	p.h.rt.Counters.Malformed++
+	if !errors.Is(err, ErrMemory) {
+		p.h.rt.Counters.Malformed++
+	}
 	p.err = err
 	if p.answer = p.next.unparted(x, err); p.answer != 0 {
 		x.WantWrite()
@@ -228,6 +240,11 @@ func (t *transaction) unparted(x http.Exchange, err error) int {
 	}
 	t.flags |= txnHeadSent | txnAnswered
 	x.Resume() // what is left of the body is for nobody
+	return statusFor(err)
+}
+
+// statusFor is the status of an answer to a body that cannot be taken apart because of err.
+func statusFor(err error) int {
 	if e := (*http.ProtocolError)(nil); errors.As(err, &e) && e.Status != 0 {
 		return e.Status
 	}

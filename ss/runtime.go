@@ -84,6 +84,7 @@ type Counters struct {
 	Illegal            uint64 // moves that the table does not have: bugs
 	Malformed          uint64 // multipart bodies of peers that broke the rules, or the limits
 	Misuse             uint64 // callbacks that did what they may not do
+	MemoryRefused      uint64 // requests, responses and bodies refused because the share of memory for what they need was used up
 }
 
 // Runtime is a loop, its connections, and a policy: everything that streams share.
@@ -167,7 +168,6 @@ func New(c Config) (*Runtime, error) {
 	if r.h2.Date == nil {
 		r.h2.Date = r.date
 	}
-	r.h2.Charge, r.h2.Release = r.loop.Account().Charge, r.loop.Account().Release
 	r.pool.init(r)
 	return r, nil
 }
@@ -206,7 +206,9 @@ func (r *Runtime) Close() {
 	}
 	if r.cookies != nil {
 		r.cookies.keep()
+		r.cookies.charge()
 	}
+	r.net.Close()
 }
 
 // Label names, in reports, the stream whose callback ran last.

@@ -54,7 +54,6 @@ func (r *Runtime) security() *security {
 			r.loop.Arm(&s.timer, at, s)
 		}
 	}
-	c.Charge, c.Release = r.loop.Account().Charge, r.loop.Account().Release
 	if b := tls.BuildTime(); c.Floor.Before(b) {
 		c.Floor = b
 	}

@@ -92,13 +92,17 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 		}
 	}
 	s := c.place.server
-	account := s.h.rt.loop.Account()
-	if s.h.flags&doomed != 0 || account.Level() >= loop.LevelStopAccepting {
+	r := s.h.rt
+	switch {
+	case s.h.flags&doomed != 0:
+		return nil
+	case r.loop.Account().Level() >= loop.LevelStopAccepting, !c.Lower().MayHold(roles.HoldStream, laneCost):
+		r.Counters.MemoryRefused++
 		return nil
 	}
 	l := new(addedLane)
 	l.lane.h, l.at = &l.h, &c.place
-	account.Charge(laneCost)
+	c.Lower().Hold(roles.HoldStream, laneCost)
 	if !s.greet(&l.h, &l.lane) {
 		return nil
 	}
@@ -183,7 +187,7 @@ func (l *lane) parent() *server       { return l.at.server }
 func (l *lane) release(h *Handle) {
 	c, x := l.at.h2, l.x
 	if l != &c.first {
-		h.rt.loop.Account().Release(laneCost)
+		c.Lower().Hold(roles.HoldStream, -laneCost)
 	}
 	for i, o := range c.idle {
 		if o == l {

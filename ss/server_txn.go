@@ -77,9 +77,9 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 	if m.Length != 0 || takesBody(m.Method) {
 		t.flags |= txnForm
 	}
-	if _, err := h.split(x, m, t); err != nil {
+	if _, err := h.split(x, m, h.be.(acceptor).wsi(), t); err != nil {
 		t.x = nil
-		t.refuse(x, http.Message{Status: 400})
+		t.refuse(x, http.Message{Status: statusFor(err)})
 		return
 	}
 	h.rt.show(h, m)

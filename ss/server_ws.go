@@ -207,7 +207,7 @@ func (s *acceptedWS) settle(h *Handle, _ time.Duration) {
 
 func (s *acceptedWS) release(h *Handle) {
 	if c := s.at.h2; c != nil && h != c.first.h {
-		h.rt.loop.Account().Release(laneCost)
+		c.Lower().Hold(roles.HoldStream, -laneCost)
 	}
 	s.wsPipe.release()
 }

@@ -262,7 +262,6 @@ func (r *Runtime) wsConfig(p *policy.Stream) *ws.Config {
 	}
 	(*c).Deflate.On = p.WS.Deflate
 	(*c).Rand = r.loop.System().Rand
-	(*c).Charge, (*c).Release = r.loop.Account().Charge, r.loop.Account().Release
 	return *c
 }
 

@@ -15,6 +15,7 @@ import (
 
 // sink is a transport without end, and a protocol that drops what it hears.
 type sink struct {
+	rolestest.Memory
 	buf  []byte
 	sent int
 	rx   int

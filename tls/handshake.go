@@ -110,7 +110,7 @@ func (h *handshake) begin() bool {
 		return false
 	}
 	if !h.granted {
-		sh.take()
+		sh.take(h)
 	}
 	h.granted = false
 	sh.running.add(h)
@@ -147,19 +147,19 @@ func (h *handshake) step() {
 }
 
 // take and leave count coroutines.
-func (sh *Shared) take() {
+func (sh *Shared) take(h *handshake) {
 	sh.flight++
-	sh.charge(handshakeCost)
+	h.s.low.Hold(roles.HoldHandshake, handshakeCost)
 }
 
 // leave gives a place back, to the first in line.
-func (sh *Shared) leave() {
+func (sh *Shared) leave(left *handshake) {
 	sh.flight--
-	sh.release(handshakeCost)
+	left.s.low.Hold(roles.HoldHandshake, -handshakeCost)
 	if h := sh.waiting.first; h != nil && sh.flight < sh.cfg.MaxHandshakes {
 		h.unlink()
 		h.granted = true
-		sh.take()
+		sh.take(h)
 		h.s.goOn()
 	}
 }
@@ -171,10 +171,10 @@ func (h *handshake) release() {
 		h.stop()
 		h.stop = nil
 		h.s.end.sh.emptied()
-		h.s.end.sh.leave()
+		h.s.end.sh.leave(h)
 	} else if h.granted {
 		h.granted = false
-		h.s.end.sh.leave()
+		h.s.end.sh.leave(h)
 	}
 	h.secrets = secrets{}
 }
@@ -276,7 +276,7 @@ func (s *Session) stand(h *handshake) error {
 	} else {
 		s.conn = &keptConn{h.conn, h.pipe}
 		sh.Counters.Kept++
-		sh.charge(keptCost)
+		s.low.Hold(roles.HoldSession, keptCost)
 	}
 	if c.DidResume {
 		sh.Counters.Resumed++

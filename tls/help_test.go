@@ -94,9 +94,6 @@ func wallToday() time.Time { return today }
 
 func newShared(t testing.TB, change func(*Config)) *Shared {
 	c := Config{Wall: wallToday}
-	var charged int
-	c.Charge = func(n int) { charged += n }
-	c.Release = func(n int) { charged -= n }
 	if change != nil {
 		change(&c)
 	}
@@ -104,9 +101,6 @@ func newShared(t testing.TB, change func(*Config)) *Shared {
 	t.Cleanup(func() {
 		if sh.flight != 0 || sh.waiting.n != 0 || sh.running.n != 0 {
 			t.Errorf("handshakes at the end: got %d in flight, %d running, %d waiting, want none", sh.flight, sh.running.n, sh.waiting.n)
-		}
-		if charged != 0 {
-			t.Errorf("bytes charged at the end: got %d, want 0", charged)
 		}
 	})
 	return sh
@@ -301,6 +295,9 @@ func (r *rig) end() {
 	r.low.Break(nil)
 	if r.low.Misuse != "" {
 		r.t.Errorf("the transport says: %s", r.low.Misuse)
+	}
+	if n := r.low.All(); n != 0 {
+		r.t.Errorf("bytes held at the end: got %d, want 0", n)
 	}
 	if r.p.closed > 1 {
 		r.t.Errorf("closed: got %d times, want at most once: %q", r.p.closed, r.p.log)

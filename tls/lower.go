@@ -246,6 +246,12 @@ func (s *Session) Rearm() {
 	}
 }
 
+// Hold is roles.Lower's.
+func (s *Session) Hold(k roles.Kind, delta int) { s.low.Hold(k, delta) }
+
+// MayHold is roles.Lower's.
+func (s *Session) MayHold(k roles.Kind, n int) bool { return s.low.MayHold(k, n) }
+
 // finish closes the session: in order, with a close_notify before the end.
 func (s *Session) finish(mode roles.CloseMode, cause error) {
 	if s.flags&stands == 0 || mode == roles.Reset {
@@ -314,7 +320,7 @@ func (s *Session) flush() {
 		h := s.hold()
 		was := cap(h.b)
 		h.b = append(h.b, b...)
-		sh.charge(cap(h.b) - was)
+		s.low.Hold(roles.HoldOutput, cap(h.b)-was)
 		s.low.WantWrite()
 	}
 	sh.emptied()
@@ -342,7 +348,7 @@ func (s *Session) flushHeld() bool {
 		s.low.WantWrite()
 		return false
 	}
-	s.end.sh.release(cap(h.b))
+	s.low.Hold(roles.HoldOutput, -cap(h.b))
 	h.b = nil
 	if !h.last {
 		s.held = nil

@@ -241,12 +241,12 @@ func (s *Session) Closed(cause error) {
 func (s *Session) wipe() {
 	sh := s.end.sh
 	if s.held != nil {
-		sh.release(cap(s.held.b))
+		s.low.Hold(roles.HoldOutput, -cap(s.held.b))
 		s.held = nil
 	}
 	if s.conn != nil {
 		s.conn = nil
-		sh.release(keptCost)
+		s.low.Hold(roles.HoldSession, -keptCost)
 	}
 	if s.aw != nil {
 		sh.giveAwake(s.aw)

@@ -40,8 +40,6 @@ type Config struct {
 	// Kick asks to have Turn called at the end of this turn. It is called after TakeStep said no, and
 	// must be given when TakeStep is.
 	Kick func()
-	// Charge and Release account for memory, in bytes: loop.Account's. Default: nobody does.
-	Charge, Release func(n int)
 	// MaxHandshakes is how many handshakes may be in flight; others wait in order. Default 256.
 	MaxHandshakes int
 	// Handshake is how long one may take, with waiting. Default 10 s.
@@ -170,18 +168,6 @@ func (sh *Shared) clock() time.Duration {
 		sh.now = sh.cfg.Now()
 	}
 	return sh.now
-}
-
-func (sh *Shared) charge(n int) {
-	if sh.cfg.Charge != nil {
-		sh.cfg.Charge(n)
-	}
-}
-
-func (sh *Shared) release(n int) {
-	if sh.cfg.Release != nil {
-		sh.cfg.Release(n)
-	}
 }
 
 // emptied gives scratch back after use.

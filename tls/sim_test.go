@@ -32,7 +32,6 @@ func newNode(sys loop.System, limit uint64, c tls.Config) *node {
 	c.Now = n.loop.Now
 	c.TakeStep = n.loop.TakeHandshake
 	c.Kick = func() { n.loop.Defer(&n.turn, n) }
-	c.Charge, c.Release = n.loop.Account().Charge, n.loop.Account().Release
 	n.sh = tls.New(c)
 	n.sh.SetRecordLimit(limit)
 	return n

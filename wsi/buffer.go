@@ -1,6 +1,6 @@
 package wsi
 
-import "github.com/millrace/millrace/loop"
+import "github.com/millrace/millrace/roles"
 
 // classes are the sizes of parked buffers: what is left of most heads fits the first, a whole arena
 // fits the last but one.
@@ -11,17 +11,17 @@ const freeMax = 256 << 10
 
 // buffer holds bytes of one connection beyond the turn: b[off:] is what is left of them.
 type buffer struct {
-	b          []byte
-	off        int
-	class      int8
-	owner      *Wsi
-	next, prev *buffer
+	b     []byte
+	off   int
+	class int8
+	kind  roles.Kind
+	owner *Wsi
 }
 
 func (b *buffer) bytes() []byte { return b.b[b.off:] }
 
-// take gives owner a buffer with a capacity of at least size, charged to the account.
-func (n *Net) take(owner *Wsi, size int) *buffer {
+// take gives owner a buffer with a capacity of at least size, charged to it.
+func (n *Net) take(owner *Wsi, kind roles.Kind, size int) *buffer {
 	class := 0
 	for class < len(classes)-1 && classes[class] < size {
 		class++
@@ -34,21 +34,17 @@ func (n *Net) take(owner *Wsi, size int) *buffer {
 	} else {
 		b = &buffer{b: make([]byte, 0, max(size, classes[class])), class: int8(class)}
 	}
-	b.owner = owner
-	b.next, b.prev = &n.holders, n.holders.prev
-	b.prev.next, n.holders.prev = b, b
-	n.account.Charge(cap(b.b))
-	if n.account.Level() == loop.LevelCloseWorst {
-		n.loop.Defer(&n.closeTask, n)
-	}
+	b.owner, b.kind = owner, kind
+	n.held += cap(b.b)
+	owner.Hold(kind, cap(b.b))
 	return b
 }
 
 // give takes b back. Buffers beyond what is worth keeping go to the collector.
 func (n *Net) give(b *buffer) {
-	n.account.Release(cap(b.b))
-	b.prev.next, b.next.prev = b.next, b.prev
-	b.next, b.prev, b.owner = nil, nil, nil
+	n.held -= cap(b.b)
+	b.owner.Hold(b.kind, -cap(b.b))
+	b.owner = nil
 	b.b, b.off = b.b[:0], 0
 	if cap(b.b) == classes[b.class] && n.freeSize+cap(b.b) <= freeMax {
 		n.free[b.class] = append(n.free[b.class], b)
@@ -58,7 +54,7 @@ func (n *Net) give(b *buffer) {
 
 // grown returns a buffer with the bytes of b and a capacity of at least size, and gives b back.
 func (n *Net) grown(b *buffer, size int) *buffer {
-	g := n.take(b.owner, size)
+	g := n.take(b.owner, b.kind, size)
 	g.b = append(g.b, b.bytes()...)
 	n.give(b)
 	return g

@@ -190,7 +190,12 @@ func (w *Wsi) release(abort bool) {
 		n.give(w.out)
 		w.out = nil
 	}
+	w.flags &^= stalledRx
+	if w.holding.w == w {
+		w.holding.tidy()
+	}
 	w.phase = phaseClosed
 	w.upper = nil
 	n.wakeListeners()
+	n.letGo()
 }

@@ -58,7 +58,7 @@ type dial struct {
 // Dial begins a connection for u on w, which must be new. Whatever happens, happens later: u.Opened
 // when the connection stands, or u.Closed with a *DialError.
 func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
-	w.net, w.upper, w.times = n, u, n.timeouts(o.Timeouts)
+	w.net, w.holding, w.upper, w.times = n, &n.none, u, n.timeouts(o.Timeouts)
 	d := &dial{w: w, target: t, socket: o.Socket, trace: o.Trace}
 	d.trace.begin(n)
 	w.dial = d

@@ -94,6 +94,7 @@ func (n *Net) Listen(b Bind, o loop.ListenOptions, times *Timeouts, a Acceptor) 
 			return nil, &ListenError{b, err}
 		}
 		l.sockets = append(l.sockets, s)
+		n.listening++
 	}
 	return l, nil
 }
@@ -154,6 +155,8 @@ func (l *Listener) shut() {
 		l.net.loop.Unwatch(&s.src)
 		l.net.sys.Close(fd)
 	}
+	l.net.listening -= len(l.sockets)
+	l.net.letGo()
 	l.net.starving = slices.DeleteFunc(l.net.starving, func(s *listening) bool { return s.l == l })
 }
 
@@ -202,7 +205,7 @@ func (s *listening) take(now time.Duration, fd loop.FD) {
 		n.sys.Close(fd)
 		return
 	}
-	w.net, w.upper, w.times = n, u, s.l.times
+	w.net, w.holding, w.upper, w.times = n, &n.none, u, s.l.times
 	if err := n.loop.Watch(&w.src, fd, w); err != nil {
 		n.sys.Close(fd)
 		w.phase, w.flags = phaseOpening, closing|closedTold

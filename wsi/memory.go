@@ -1,61 +1,127 @@
 package wsi
 
 import (
-	"cmp"
-	"slices"
+	"time"
 
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/roles"
 )
 
-// levelChanged acts on the memory account: see loop.Level. Below LevelStopReading connections that
-// were not read are read again, below LevelStopAccepting listeners accept again.
+// stalledFor is how long a connection must have made no progress before it may be closed for the sake of
+// newcomers, from LevelStopAccepting on. A second is more than a busy line needs between two acknowledgements,
+// and little to somebody who waits to be accepted.
+const stalledFor = time.Second
+
+// lastingMuch is the least that is worth closing a connection for which holds nothing but what lasts: less than a
+// tls.Conn, or the context of compressed messages, and more than the further streams of an HTTP/2 connection.
+const lastingMuch = 4 << 10
+
+// levelChanged acts on the memory account: see loop.Level. When the level falls, connections that were not
+// read are read again, and below LevelStopAccepting listeners accept again.
 func (n *Net) levelChanged(v loop.Level) {
 	if v < loop.LevelStopReading {
-		n.unstall()
+		n.unstallAll()
 	}
 	if v < loop.LevelStopAccepting {
+		n.loop.Disarm(&n.pressure)
 		n.wakeListeners()
+		return
 	}
-	if v == loop.LevelCloseWorst {
+	n.pressed()
+}
+
+// unstallAll has the connections read again that were not.
+func (n *Net) unstallAll() {
+	for h := n.holders.next; h != &n.holders; {
+		next := h.next
+		if h.w.flags&stalledRx != 0 {
+			n.unstall(h)
+		}
+		h = next
+	}
+}
+
+// pressed has those closed that memory is needed from: at the end of this turn at the ceiling, and below it
+// when the first of them has stalled for long enough.
+func (n *Net) pressed() {
+	if n.account.Level() == loop.LevelCloseWorst {
 		n.loop.Defer(&n.closeTask, n)
+		return
 	}
-}
-
-// unstall has the connections read again that were not. All of them hold bytes, so they are found
-// among the holders.
-func (n *Net) unstall() {
-	for b := n.holders.next; b != &n.holders; b = b.next {
-		if w := b.owner; w.flags&stalledRx != 0 {
-			w.flags &^= stalledRx
-			w.kick()
-		}
+	if n.pressure.Armed() {
+		return
 	}
-}
-
-// closeWorst resets the connections that hold the most, until the account will have fallen an eighth
-// below its ceiling. LevelCloseWorst ends only a tenth below: stopping earlier would leave the level
-// where it is, and the next byte past the ceiling would not be heard of.
-func (n *Net) closeWorst() {
-	ceiling := n.account.Ceiling()
-	over := n.account.Used() - (ceiling - ceiling/8)
-	var candidates []*Wsi
-	for b := n.holders.next; b != &n.holders; b = b.next {
-		switch w := b.owner; {
-		case w.flags&closing != 0 && w.mode != roles.Graceful:
-			over -= int64(cap(b.b)) // going already
-		case b == w.out && w.in != nil: // counted with its input
-		default:
-			candidates = append(candidates, w)
-		}
-	}
-	slices.SortStableFunc(candidates, func(a, b *Wsi) int { return cmp.Compare(b.Held(), a.Held()) })
-	for _, w := range candidates {
-		if over <= 0 {
+	for h := n.holders.next; h != &n.holders; h = h.next {
+		if h.moving > 0 && !h.going() {
+			n.loop.Arm(&n.pressure, max(h.since+stalledFor, n.loop.Now()+1), (*pressure)(n))
 			return
 		}
-		over -= int64(w.Held())
-		n.Counters.MemoryClosed++
-		w.Close(roles.Reset, &Error{Op: "keep", Wsi: w.Label(), Err: ErrMemory})
 	}
+}
+
+// short says that the ceiling is reached and the worst are still to be closed in this turn: until then nobody is
+// served, since that would take more.
+func (n *Net) short() bool {
+	return n.account.Level() == loop.LevelCloseWorst && n.closeTask.Queued()
+}
+
+// pressure is a Net in its part as the owner of the timer that looks for stalled connections.
+type pressure Net
+
+// Expired implements loop.Expirer.
+func (p *pressure) Expired(time.Duration) {
+	n := (*Net)(p)
+	if n.account.Level() < loop.LevelStopAccepting {
+		return
+	}
+	if over := n.evict(n.account.Over(loop.LevelStopAccepting), stalledFor); over > 0 {
+		n.pressed()
+	}
+}
+
+// Label names the timer in reports.
+func (p *pressure) Label() string { return "the memory account" }
+
+// closeWorst resets connections until the account will have fallen an eighth below its ceiling. LevelCloseWorst
+// ends only a tenth below: stopping earlier would leave the level where it is, and the next byte past the
+// ceiling would not be heard of.
+func (n *Net) closeWorst() {
+	ceiling := n.account.Ceiling()
+	n.evict(n.account.Used()-(ceiling-ceiling/8), 0)
+}
+
+// going says whether what h holds is about to be given back.
+func (h *holding) going() bool { return h.w.flags&closing != 0 && h.w.mode != roles.Graceful }
+
+// evict resets connections that have made no progress for least or longer, until they will have given back over
+// bytes: the one that has stalled longest first, among those that hold at least half of what connections hold on
+// average; then the others; and with least 0 at last those that hold much of what lasts. It returns how much it is
+// short of.
+func (n *Net) evict(over int64, least time.Duration) int64 {
+	count, sum := 0, 0
+	for h := n.holders.next; h != &n.holders; h = h.next {
+		switch {
+		case h.going():
+			over -= int64(h.moving + h.lasting)
+		case h.moving > 0:
+			count++
+			sum += h.moving
+		}
+	}
+	much := sum / max(2*count, 1)
+	now := n.loop.Now()
+	for _, ok := range [...]func(h *holding) bool{
+		func(h *holding) bool { return h.moving > 0 && h.moving >= much },
+		func(h *holding) bool { return h.moving > 0 },
+		func(h *holding) bool { return least == 0 && h.lasting >= lastingMuch },
+	} {
+		for h := n.holders.next; h != &n.holders && over > 0 && h.since+least <= now; h = h.next {
+			if !h.going() && ok(h) {
+				over -= int64(h.moving + h.lasting)
+				n.Counters.MemoryClosed++
+				h.w.Close(roles.Reset, &Error{Op: "keep", Wsi: h.w.Label(), Err: ErrMemory})
+			}
+		}
+	}
+	return over
 }

@@ -102,7 +102,13 @@ type Net struct {
 
 	free     [len(classes)][]*buffer
 	freeSize int
-	holders  buffer // ring of buffers in use, for finding the worst
+	held     int // bytes of buffers in use
+
+	holders  holding // ring of what connections hold, the longest stalled first
+	none     holding // what those have that hold nothing
+	holdings []*holding
+	watch    *loop.Watch // of the account
+	pressure loop.Timer  // looks for stalled connections while memory is short
 
 	closing     []*Wsi // asked to close in this turn
 	closingNext []*Wsi
@@ -111,7 +117,9 @@ type Net struct {
 
 	starving []*listening // not accepting for want of descriptors or memory
 
-	open int // connections with a descriptor
+	open      int  // connections with a descriptor
+	listening int  // sockets that listen
+	closed    bool // Close was called
 }
 
 // New makes a Net on l.
@@ -133,7 +141,7 @@ func New(l *loop.Loop, c Config) *Net {
 	if n.resolver == nil {
 		n.resolver = NewHosts(l, func() ([]byte, error) { return os.ReadFile("/etc/hosts") })
 	}
-	n.account.Watch(n.levelChanged)
+	n.watch = n.account.Watch(n.levelChanged)
 	return n
 }
 
@@ -143,11 +151,20 @@ func (n *Net) Loop() *loop.Loop { return n.loop }
 // Open is how many connections have a descriptor now, listeners not counted.
 func (n *Net) Open() int { return n.open }
 
-// Held is how many bytes of parked input and refused output connections hold now.
-func (n *Net) Held() int {
-	sum := 0
-	for b := n.holders.next; b != &n.holders; b = b.next {
-		sum += cap(b.b)
+// Held is how many bytes of buffers for unused input and refused output connections have now.
+func (n *Net) Held() int { return n.held }
+
+// Close has the Net let go of its loop when its last connection and listener are gone. Until then it goes on;
+// new ones are not to be made. Closing twice is closing once.
+func (n *Net) Close() {
+	n.closed = true
+	n.letGo()
+}
+
+// letGo ends what a closed Net has of its loop, if nobody needs it any more.
+func (n *Net) letGo() {
+	if n.closed && n.open+n.listening == 0 {
+		n.watch.Stop()
+		n.loop.Disarm(&n.pressure)
 	}
-	return sum
 }

@@ -3,7 +3,6 @@ package wsi
 import (
 	"syscall"
 
-	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/roles"
 )
 
@@ -30,8 +29,13 @@ func (w *Wsi) mayRead(held int) bool {
 		w.Close(roles.Graceful, &Error{Op: "keep", Wsi: w.Label(), Err: ErrParked})
 		return false
 	}
-	if (held > 0 || w.out != nil) && n.account.Level() >= loop.LevelStopReading {
-		w.flags |= stalledRx
+	if w.in == nil {
+		held += w.moving
+	} else {
+		held = w.moving
+	}
+	if n.starves(held) {
+		w.stall()
 		return false
 	}
 	return true
@@ -55,7 +59,7 @@ func (w *Wsi) read(in []byte) []byte {
 		}
 		dst = in[len(in):cap(in)]
 		if len(dst) < readMin {
-			w.hold(in)
+			w.keep(in)
 			return w.read(w.in.bytes())
 		}
 	default:
@@ -131,12 +135,12 @@ func (w *Wsi) park(in []byte) {
 			w.in = w.net.grown(w.in, size)
 		}
 	default:
-		w.hold(in)
+		w.keep(in)
 	}
 }
 
-// hold copies in, which lies in the shared buffer, into a buffer of the connection's own.
-func (w *Wsi) hold(in []byte) {
-	w.in = w.net.take(w, len(in)+readMin)
+// keep copies in, which lies in the shared buffer, into a buffer of the connection's own.
+func (w *Wsi) keep(in []byte) {
+	w.in = w.net.take(w, roles.HoldInput, len(in)+readMin)
 	w.in.b = append(w.in.b, in...)
 }

@@ -64,14 +64,16 @@ func (w *Wsi) flush() {
 		p = p[w.write(p):]
 	}
 	if len(p) > 0 && w.flags&outBroken == 0 {
-		w.out = w.net.take(w, len(p))
+		w.out = w.net.take(w, roles.HoldOutput, len(p))
 		w.out.b = append(w.out.b, p...)
 	}
 }
 
 // flushHeld writes what the socket refused before.
 func (w *Wsi) flushHeld() {
-	w.out.off += w.write(w.out.bytes())
+	k := w.write(w.out.bytes())
+	w.out.off += k
+	w.moved(k)
 	if w.flags&outBroken != 0 || w.out.off == len(w.out.b) {
 		w.net.give(w.out)
 		w.out = nil

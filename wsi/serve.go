@@ -79,6 +79,10 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 			w.upper.Opened(now)
 			continue
 		}
+		if n.short() {
+			again = true
+			break
+		}
 		moved := false
 		if len(in) > 0 && w.flags&paused == 0 {
 			used := w.upper.Rx(now, in)

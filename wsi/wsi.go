@@ -56,8 +56,7 @@ type Wsi struct {
 	net      *Net
 	upper    roles.Upper
 	times    *Timeouts
-	in       *buffer       // input that upper left
-	out      *buffer       // output that the socket refused
+	*holding               // what is held; Net.none as long as that is nothing
 	dial     *dial         // nil once connected, and for accepted connections
 	clock    time.Duration // phaseOpen: when a byte last moved; else the deadline of the phase, 0 for none
 	bytesIn  uint64
@@ -133,18 +132,6 @@ func (w *Wsi) BytesIn() uint64 { return w.bytesIn }
 
 // BytesOut counts what the socket took.
 func (w *Wsi) BytesOut() uint64 { return w.bytesOut }
-
-// Held is how many bytes of buffers the connection holds: unused input and refused output.
-func (w *Wsi) Held() int {
-	sum := 0
-	if w.in != nil {
-		sum += cap(w.in.b)
-	}
-	if w.out != nil {
-		sum += cap(w.out.b)
-	}
-	return sum
-}
 
 // IsClosed reports whether the descriptor has been given back (or there never was one, and never will
 // be).

@@ -9,11 +9,13 @@ import (
 
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/rolestest"
 )
 
 // wire is a Lower for measuring: it serves by the rules and costs next to nothing, so that what is measured is
 // the role.
 type wire struct {
+	rolestest.Memory
 	up   roles.Upper
 	out  []byte
 	want bool

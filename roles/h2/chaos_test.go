@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/rolestest"
 )
@@ -446,8 +447,7 @@ func run(t testing.TB, seed uint64, steps int) {
 		l.Frame = []uint32{16384, 16384, 20000}[r.IntN(3)]
 		l.Drain = []int64{0, 100, 100000}[r.IntN(3)]
 		l.Frames, l.Resets = 1<<20, 1000
-		k.Charge = func(n int) { w.kept[i] += n }
-		k.Release = func(n int) { w.kept[i] -= n }
+		[]*rolestest.Lower{w.cl, w.sl}[i].OnHold = func(_ roles.Kind, n int) { w.kept[i] += n }
 	}
 	w.most = 200000
 	if min(cfgs[0].Limits.Window, cfgs[1].Limits.Window, cfgs[0].Limits.ConnWindow, cfgs[1].Limits.ConnWindow) < 5000 {

@@ -3,6 +3,7 @@ package h2
 import (
 	"time"
 
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 )
 
@@ -129,9 +130,7 @@ type Config struct {
 	Date func() []byte
 	// ServerName is the Server field of responses; empty for none. It must be a legal field value.
 	ServerName string
-	// Charge and Release account for memory held beyond a turn; nil if nobody counts.
-	Charge, Release func(n int)
-	Counters        Counters
+	Counters   Counters
 
 	now   time.Duration // of the latest call into any connection
 	msg   http.Message
@@ -170,20 +169,22 @@ func (c *Config) give(x *stream) {
 }
 
 // keep copies b behind into, which may be nil, and charges for the growth.
-func (c *Config) keep(into, b []byte) []byte {
+func (c *conn) keep(k roles.Kind, into, b []byte) []byte {
 	was := cap(into)
 	into = append(into, b...)
-	if c.Charge != nil && cap(into) > was {
-		c.Charge(cap(into) - was)
-	}
+	c.low.Hold(k, cap(into)-was)
 	return into
 }
 
 // forget gives up what keep made.
-func (c *Config) forget(b []byte) {
-	if c.Release != nil && cap(b) > 0 {
-		c.Release(cap(b))
+func (c *conn) forget(k roles.Kind, b []byte) { c.low.Hold(k, -cap(b)) }
+
+// holds is the kind of what is kept for a stream.
+func (x *stream) holds() roles.Kind {
+	if x.is(tunnelled) {
+		return roles.HoldTunnel
 	}
+	return roles.HoldBody
 }
 
 // deadline is d after the present call, or never.

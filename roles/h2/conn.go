@@ -245,7 +245,7 @@ func (c *conn) finish(x *stream, cause error) {
 		c.woken--
 	}
 	c.dropParked(x)
-	c.cfg.forget(x.held)
+	c.forget(roles.HoldTunnel, x.held)
 	x.held = nil
 	c.ended.push(x)
 }
@@ -355,7 +355,7 @@ func (c *conn) Closed(cause error) {
 		c.finish(x, c.lossOf(x, why))
 	}
 	c.settle()
-	c.cfg.forget(c.owed)
+	c.forget(roles.HoldHead, c.owed)
 	c.owed = nil
 	c.dropPartial()
 	c.side.over(cause)

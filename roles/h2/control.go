@@ -15,7 +15,7 @@ func (c *conn) control(b []byte) {
 			return
 		}
 	}
-	c.owed = c.cfg.keep(c.owed, b)
+	c.owed = c.keep(roles.HoldHead, c.owed, b)
 	if len(c.owed) > c.cfg.Limits.Owed {
 		c.owed = c.owed[:0]
 		c.fail(errCalmOwed)
@@ -34,7 +34,7 @@ func (c *conn) flushOwed() bool {
 		n := copy(r, c.owed)
 		c.low.Commit(n)
 		if n == len(c.owed) {
-			c.cfg.forget(c.owed)
+			c.forget(roles.HoldHead, c.owed)
 			c.owed = nil
 			break
 		}

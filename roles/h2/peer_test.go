@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/rolestest"
 )
@@ -188,8 +189,7 @@ type served struct {
 
 func serve(cfg *Config) *served {
 	v := &served{l: rolestest.New(), cfg: cfg}
-	cfg.Charge = func(n int) { v.kept += n }
-	cfg.Release = func(n int) { v.kept -= n }
+	v.l.OnHold = func(_ roles.Kind, n int) { v.kept += n }
 	v.s.Init(cfg, v.l, acceptFunc(func(*Server) http.Handler {
 		r := &recorder{name: fmt.Sprintf("%d:", len(v.made)+1), log: &v.log, head: http.Message{Status: 200, Length: http.UnknownLength}, body: "ok"}
 		v.made = append(v.made, r)
@@ -273,8 +273,7 @@ func (v *asked) Closed(_ *Client, err error) { v.events = append(v.events, fmt.S
 func dial(t testing.TB, cfg *Config, frames ...string) *asked {
 	t.Helper()
 	v := &asked{l: rolestest.New(), cfg: cfg}
-	cfg.Charge = func(n int) { v.kept += n }
-	cfg.Release = func(n int) { v.kept -= n }
+	v.l.OnHold = func(_ roles.Kind, n int) { v.kept += n }
 	v.c.Init(cfg, v.l)
 	v.c.Owner = v
 	v.l.Open(&v.c)

@@ -3,6 +3,7 @@ package h2
 import (
 	"time"
 
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 )
 
@@ -45,7 +46,7 @@ func (c *conn) drainBody(x *stream, n int) {
 // park keeps body for a handler that has paused. The connection's window is given back all the same, as long as
 // not too much is kept, so that one who pauses does not stop the others.
 func (c *conn) park(x *stream, p []byte) {
-	x.parked = c.cfg.keep(x.parked, p)
+	x.parked = c.keep(x.holds(), x.parked, p)
 	c.parked += len(p)
 	c.cfg.Counters.Parked += uint64(len(p))
 	if c.parked <= c.cfg.Limits.Parked {
@@ -66,9 +67,9 @@ func (c *conn) unparked(x *stream, n int) {
 // dropParked forgets what is kept for a stream.
 func (c *conn) dropParked(x *stream) {
 	c.unparked(x, len(x.left()))
-	c.cfg.forget(x.parked)
+	c.forget(x.holds(), x.parked)
 	x.parked, x.skip = nil, 0
-	c.cfg.forget(x.lateText)
+	c.forget(roles.HoldBody, x.lateText)
 	x.lateText, x.late = nil, nil
 }
 
@@ -110,7 +111,7 @@ func (c *conn) unpark(x *stream) {
 		c.awaitBody(x)
 		x.h.Body(x, p)
 		c.takenStream(x, int64(len(p)))
-		c.cfg.forget(p)
+		c.forget(roles.HoldBody, p)
 	}
 	if x.flags&(over|endParked) == endParked && len(x.parked) == 0 {
 		x.flags &^= endParked
@@ -185,9 +186,7 @@ func (c *conn) keepTrailers(x *stream, t []http.Field) {
 		return
 	}
 	b := make([]byte, 0, n)
-	if c.cfg.Charge != nil {
-		c.cfg.Charge(n)
-	}
+	c.low.Hold(roles.HoldBody, n)
 	for _, f := range t {
 		at := len(b)
 		b = append(append(b, f.Name...), f.Value...)

@@ -1,6 +1,10 @@
 package h2
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/millrace/millrace/roles"
+)
 
 // block is a header block on its way to its stream.
 type block struct {
@@ -34,7 +38,7 @@ func (c *conn) onHeaders(f frame, p []byte) *fault {
 		return errBlockLong
 	}
 	if !f.has(flagEndHeaders) {
-		b.b = c.cfg.keep(nil, p)
+		b.b = c.keep(roles.HoldHead, nil, p)
 		c.partial = &block{stream: b.stream, end: b.end, self: b.self, b: b.b}
 		return nil
 	}
@@ -50,20 +54,20 @@ func (c *conn) onContinuation(f frame, p []byte) *fault {
 	case len(b.b)+len(p) > c.cfg.Limits.Block:
 		return errBlockLong
 	}
-	b.b = c.cfg.keep(b.b, p)
+	b.b = c.keep(roles.HoldHead, b.b, p)
 	if !f.has(flagEndHeaders) {
 		return nil
 	}
 	c.partial = nil
 	bad := c.side.headers(*b, b.b)
-	c.cfg.forget(b.b)
+	c.forget(roles.HoldHead, b.b)
 	return bad
 }
 
 // dropPartial forgets a block that will not be completed.
 func (c *conn) dropPartial() {
 	if c.partial != nil {
-		c.cfg.forget(c.partial.b)
+		c.forget(roles.HoldHead, c.partial.b)
 		c.partial = nil
 	}
 }

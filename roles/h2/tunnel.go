@@ -23,7 +23,9 @@ func (c *conn) Upgrade(e http.Exchange, u roles.Upper) error {
 	}
 	c.cfg.Counters.Upgraded++
 	x.upper = u
+	c.forget(roles.HoldBody, x.parked)
 	x.flags = x.flags&^(wants|paused) | manual | tunnelled
+	c.low.Hold(roles.HoldTunnel, cap(x.parked))
 	if x.inDone() {
 		x.flags |= endParked
 	}
@@ -100,7 +102,7 @@ func (c *conn) tookParked(x *stream, used int) {
 	x.skip += uint32(used)
 	switch left := x.left(); {
 	case len(left) == 0:
-		c.cfg.forget(x.parked)
+		c.forget(roles.HoldTunnel, x.parked)
 		x.parked, x.skip = nil, 0
 	case len(left) <= int(x.skip):
 		// Not each time: who uses little of much would have it moved over and over.
@@ -181,7 +183,7 @@ func (c *conn) flushHeld(x *stream) bool {
 		c.putData(x, r, int(n), false)
 		x.held = x.held[:copy(x.held, x.held[n:])]
 	}
-	c.cfg.forget(x.held)
+	c.forget(roles.HoldTunnel, x.held)
 	x.held = nil
 	return true
 }
@@ -235,7 +237,7 @@ func (t *tunnel) Commit(n int) {
 		c.putData(x, r, n, false)
 		return
 	}
-	x.held = c.cfg.keep(x.held, c.cfg.spill[:n])
+	x.held = c.keep(roles.HoldTunnel, x.held, c.cfg.spill[:n])
 	x.WantWrite()
 }
 
@@ -330,3 +332,9 @@ func (t *tunnel) Rearm() {
 	x.c.tunnelDue(x)
 	x.c.low.Rearm()
 }
+
+// Hold is roles.Lower's. It is the connection that holds.
+func (t *tunnel) Hold(k roles.Kind, delta int) { t.c.low.Hold(k, delta) }
+
+// MayHold is roles.Lower's.
+func (t *tunnel) MayHold(k roles.Kind, n int) bool { return t.c.low.MayHold(k, n) }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/rolestest"
 )
 
 // pipe is a protocol over a stream: it sends what it has, and keeps what comes.
@@ -116,12 +117,11 @@ type tunnelPair struct {
 func newTunnel(t testing.TB, cc, sc *Config, near, far *pipe) *tunnelPair {
 	t.Helper()
 	p := &tunnelPair{near: near, far: far}
-	for i, k := range []*Config{cc, sc} {
-		k.Charge = func(n int) { p.kept[i] += n }
-		k.Release = func(n int) { p.kept[i] -= n }
-	}
 	p.s = &recorder{name: "s"}
 	p.pair = newPair(cc, sc, func(*Server) http.Handler { return upgrader{p.s, &p.pair.s, far} })
+	for i, l := range []*rolestest.Lower{p.cl, p.sl} {
+		l.OnHold = func(_ roles.Kind, n int) { p.kept[i] += n }
+	}
 	p.open()
 	m := get("/chat")
 	m.Method, m.Protocol = []byte("CONNECT"), []byte("websocket")

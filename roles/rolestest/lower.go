@@ -26,6 +26,8 @@ type Lower struct {
 	// Credited adds up Credit; Pauses and Resumes count the calls, Writables those of the Upper.
 	Credited                   int
 	Pauses, Resumes, Writables int
+	// Memory is what the Upper holds.
+	Memory
 	// Misuse is the first breach of the contract by the Upper, "" if there was none.
 	Misuse string
 

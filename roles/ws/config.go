@@ -81,10 +81,8 @@ type Config struct {
 	Deflate  Deflate
 	// Rand fills p with octets that nobody can guess: clients mask with them (RFC 6455 s.10.3), and make
 	// their handshake's key. Servers need none.
-	Rand func(p []byte)
-	// Charge and Release account for memory held between calls, in bytes. nil: nobody does.
-	Charge, Release func(n int)
-	Counters        Counters
+	Rand     func(p []byte)
+	Counters Counters
 
 	now    time.Duration // of the latest call into any connection
 	inside bool          // and it is not over
@@ -114,18 +112,6 @@ func (c *Config) key() uint32 {
 	k := binary.LittleEndian.Uint32(p)
 	clear(p)
 	return k
-}
-
-func (c *Config) charge(n int) {
-	if c.Charge != nil && n > 0 {
-		c.Charge(n)
-	}
-}
-
-func (c *Config) release(n int) {
-	if c.Release != nil && n > 0 {
-		c.Release(n)
-	}
 }
 
 // count counts a connection that fails with f.

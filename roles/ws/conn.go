@@ -340,7 +340,7 @@ func (c *Conn) fail(f *fault, n int) int {
 // forget gives back what compression holds. No message follows.
 func (c *Conn) forget() {
 	if c.packer != nil {
-		c.packer.close(c.cfg)
+		c.packer.close(c.cfg, c.low)
 	}
 }
 

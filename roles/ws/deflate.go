@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/flate"
+
+	"github.com/millrace/millrace/roles"
 )
 
 // Deflate is what we want of permessage-deflate (RFC 7692), and what it may cost.
@@ -75,17 +77,17 @@ func newPacker(client bool, a Params) *packer {
 }
 
 // close gives back all memory.
-func (p *packer) close(g *Config) {
+func (p *packer) close(g *Config, low roles.Lower) {
 	if p.z != nil {
-		g.pool.give(g, p.z)
+		g.pool.give(low, p.z)
 		p.z = nil
 	}
-	g.release(cap(p.sent) + cap(p.got))
+	low.Hold(roles.HoldSession, -cap(p.sent)-cap(p.got))
 	p.sent, p.got = nil, nil
 }
 
 // keep has *kept end with b, and hold most octets at the most. It grows as there is something to keep.
-func (g *Config) keep(kept *[]byte, b []byte, most int) {
+func (c *Conn) keep(kept *[]byte, b []byte, most int) {
 	k := *kept
 	if len(b) >= most {
 		k, b = k[:0], b[len(b)-most:]
@@ -99,7 +101,7 @@ func (g *Config) keep(kept *[]byte, b []byte, most int) {
 		}
 		bigger := make([]byte, len(k), min(size, most))
 		copy(bigger, k)
-		g.charge(cap(bigger) - cap(k))
+		c.low.Hold(roles.HoldSession, cap(bigger)-cap(k))
 		k = bigger
 	}
 	*kept = append(k, b...)
@@ -117,12 +119,12 @@ const maxIdle = 4
 // inflaterSize is what an inflater is charged with: its window, what has not been passed on, its tables.
 const inflaterSize = window + chunk + 4*(litSize+distSize+lensSize) + 512
 
-func (p *pool) take(g *Config) *inflater {
+func (p *pool) take(g *Config, low roles.Lower) *inflater {
 	if most := g.Deflate.Inflaters; most > 0 && p.out >= most {
 		return nil
 	}
 	p.out++
-	g.charge(inflaterSize)
+	low.Hold(roles.HoldInflater, inflaterSize)
 	if n := len(p.free); n > 0 {
 		z := p.free[n-1]
 		p.free = p.free[:n-1]
@@ -131,9 +133,9 @@ func (p *pool) take(g *Config) *inflater {
 	return new(inflater)
 }
 
-func (p *pool) give(g *Config, z *inflater) {
+func (p *pool) give(low roles.Lower, z *inflater) {
 	p.out--
-	g.release(inflaterSize)
+	low.Hold(roles.HoldInflater, -inflaterSize)
 	if len(p.free) < maxIdle {
 		p.free = append(p.free, z)
 	}
@@ -144,7 +146,7 @@ func (p *pool) give(g *Config, z *inflater) {
 func (c *Conn) inflate(b []byte) (used int) {
 	p := c.packer
 	if p.z == nil {
-		if p.z = c.cfg.pool.take(c.cfg); p.z == nil {
+		if p.z = c.cfg.pool.take(c.cfg, c.low); p.z == nil {
 			c.fail(errInflaters, 0)
 			return 0
 		}
@@ -190,10 +192,10 @@ func (c *Conn) inflate(b []byte) (used int) {
 	if !p.rxFresh {
 		// It begins with what was kept before.
 		p.got = p.got[:0]
-		c.cfg.keep(&p.got, z.history(), 1<<p.rxBits)
+		c.keep(&p.got, z.history(), 1<<p.rxBits)
 	}
 	// Nothing writes to z before the handler has returned: what it is given stays valid.
-	c.cfg.pool.give(c.cfg, z)
+	c.cfg.pool.give(c.low, z)
 	c.inflated(last, true)
 	return used
 }
@@ -286,7 +288,7 @@ func (c *Conn) deflate(r []byte, n int, f Flags, bits byte) (int, byte) {
 	}
 	g.Counters.Deflated += uint64(n)
 	if !p.txFresh {
-		g.keep(&p.sent, g.plain[maxSent:maxSent+n], c.maxSent())
+		c.keep(&p.sent, g.plain[maxSent:maxSent+n], c.maxSent())
 	}
 	return out, bits
 }

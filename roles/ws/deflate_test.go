@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
@@ -66,9 +67,16 @@ type account struct{ held, most int }
 
 func (a *account) config() *Config {
 	g := newConfig()
-	g.Charge = func(n int) { a.held += n; a.most = max(a.most, a.held) }
-	g.Release = func(n int) { a.held -= n }
+	accounts[g] = a
 	return g
+}
+
+// accounts are those of configurations: see open.
+var accounts = make(map[*Config]*account)
+
+func (a *account) hold(_ roles.Kind, n int) {
+	a.held += n
+	a.most = max(a.most, a.held)
 }
 
 // sent inflates the messages of a packed stream by compress/flate, and returns them with how many octets

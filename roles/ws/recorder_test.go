@@ -143,6 +143,9 @@ func newConfig() *Config {
 // open opens a connection over a new Lower.
 func open(g *Config, client bool, a Agreed, h Handler) (*Conn, *rolestest.Lower) {
 	c, l := new(Conn), rolestest.New()
+	if a := accounts[g]; a != nil {
+		l.OnHold = a.hold
+	}
 	c.Init(g, l, client, a, h)
 	l.Open(c)
 	return c, l

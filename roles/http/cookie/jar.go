@@ -3,6 +3,7 @@ package cookie
 import (
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // Suffixes tells domains that anybody can register a name below, such as "com" and "co.uk", from those that
@@ -54,6 +55,7 @@ type Jar struct {
 
 	domains map[string][]*entry
 	n       int
+	size    int    // bytes of memory
 	clock   uint64 // counts creations and uses
 	changed uint64
 	match   []*entry // scratch
@@ -79,6 +81,14 @@ type Origin struct {
 
 // Len is how many cookies there are, expired ones that nobody has met yet included.
 func (j *Jar) Len() int { return j.n }
+
+// Size is about how many bytes of memory the cookies take.
+func (j *Jar) Size() int { return j.size }
+
+// size is about what an entry takes, with its place in the lists.
+func (e *entry) size() int {
+	return int(unsafe.Sizeof(*e)) + 16 + len(e.name) + len(e.value) + len(e.domain) + len(e.path)
+}
 
 // Changed grows whenever something changes that Save would write.
 func (j *Jar) Changed() uint64 { return j.changed }
@@ -181,6 +191,7 @@ func (j *Jar) put(e *entry, now time.Time) {
 	j.changed++
 	if old := j.find(e.name, e.domain, e.path); old != nil {
 		e.made = old.made
+		j.size += e.size() - old.size()
 		*old = *e
 		return
 	}
@@ -196,6 +207,7 @@ func (j *Jar) put(e *entry, now time.Time) {
 	}
 	j.domains[e.domain] = append(j.domains[e.domain], e)
 	j.n++
+	j.size += e.size()
 }
 
 // evict makes room: among list, or among all when it is nil.
@@ -248,12 +260,13 @@ func (j *Jar) remove(e *entry) {
 		j.domains[e.domain] = list
 	}
 	j.n--
+	j.size -= e.size()
 	j.changed++
 }
 
 // Clear forgets everything.
 func (j *Jar) Clear() {
-	j.domains, j.n = nil, 0
+	j.domains, j.n, j.size = nil, 0, 0
 	j.changed++
 }
 

@@ -1,0 +1,193 @@
+package wsi
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles"
+)
+
+// holding is what one connection holds beyond the turn, in buffers of its own and by the layers above it. It
+// exists only while there is something, or while the connection waits for memory, so that an idle connection
+// does not pay for it. The holdings of a Net form a ring in the order of since: the one that has made no
+// progress for longest is first.
+type holding struct {
+	in  *buffer // input that upper left
+	out *buffer // output that the socket refused
+
+	w          *Wsi
+	next, prev *holding
+
+	kinds   [roles.Kinds]int32 // bytes of each kind
+	moving  int                // bytes that go when the peer, or the program, makes progress
+	lasting int                // bytes of kinds that last as long as the connection
+	gone    int                // bytes that went since the connection last moved in the ring
+	since   time.Duration      // when progress was last made, or the first byte was held
+}
+
+const (
+	// progress is what part of what a connection holds must have gone before it counts as progress: a peer that
+	// takes a byte now and then is not to look alive. One eighth.
+	progress = 8
+	// holdingsFree bounds the holdings that are kept for the next connection.
+	holdingsFree = 64
+)
+
+// share is how much of the ceiling all holders of a kind may use together, in percent. Kinds without one stop
+// at LevelStopReading by flow control.
+var share = [roles.Kinds]int64{
+	roles.HoldInflater:  25, // 300 messages at the default ceiling; see ws.Deflate
+	roles.HoldHandshake: 25,
+	roles.HoldHead:      25,
+	roles.HoldPart:      25,
+	roles.HoldStream:    25,
+	roles.HoldSession:   50,
+}
+
+// connShare is the part of the ceiling that a connection may hold and still be read from LevelStopReading on:
+// enough for a record or a head that has not come complete. One 1,024th, at most 64 KiB.
+const connShare = 1024
+
+// hold returns the connection's holding, made if there is none.
+func (w *Wsi) hold() *holding {
+	if w.holding.w == w {
+		return w.holding
+	}
+	n := w.net
+	var h *holding
+	if k := len(n.holdings); k > 0 {
+		h, n.holdings = n.holdings[k-1], n.holdings[:k-1]
+	} else {
+		h = new(holding)
+	}
+	h.w, w.holding = w, h
+	h.begin()
+	return h
+}
+
+// begin puts h at the end of the ring.
+func (h *holding) begin() {
+	n := h.w.net
+	h.since, h.gone = n.loop.Now(), 0
+	if h.next != nil {
+		h.prev.next, h.next.prev = h.next, h.prev
+	}
+	h.next, h.prev = &n.holders, n.holders.prev
+	h.prev.next, n.holders.prev = h, h
+}
+
+// moved notes that n bytes of what is held went.
+func (h *holding) moved(n int) {
+	if h.gone += n; h.gone >= h.moving/progress {
+		h.begin()
+	}
+}
+
+// tidy gives h back if there is nothing to it.
+func (h *holding) tidy() {
+	w := h.w
+	if h.moving|h.lasting != 0 || w.flags&stalledRx != 0 {
+		return
+	}
+	n := w.net
+	w.holding = &n.none
+	h.prev.next, h.next.prev = h.next, h.prev
+	*h = holding{}
+	if len(n.holdings) < holdingsFree {
+		n.holdings = append(n.holdings, h)
+	}
+}
+
+// Hold implements roles.Lower.
+func (w *Wsi) Hold(k roles.Kind, delta int) {
+	if delta == 0 {
+		return
+	}
+	n, h := w.net, w.hold()
+	n.account.Hold(uint8(k), delta)
+	h.kinds[k] += int32(delta)
+	if k.Lasting() {
+		h.lasting += delta
+	} else {
+		was := h.moving
+		h.moving += delta
+		switch {
+		case delta < 0:
+			h.moved(-delta)
+		case was == 0:
+			h.begin()
+		}
+	}
+	if delta > 0 {
+		if n.account.Level() >= loop.LevelStopAccepting {
+			n.pressed()
+		}
+		return
+	}
+	if w.flags&stalledRx != 0 && !n.starves(h.moving) {
+		n.unstall(h)
+		return
+	}
+	h.tidy()
+}
+
+// MayHold implements roles.Lower.
+func (w *Wsi) MayHold(k roles.Kind, size int) bool {
+	a := w.net.account
+	s := share[k]
+	switch {
+	case a.Ceiling() <= 0:
+		return true
+	case s == 0:
+		return a.Level() < loop.LevelStopReading
+	case a.UsedBy(uint8(k)) <= 0:
+		return true // one of each there can be, however low the ceiling
+	}
+	return a.Level() < loop.LevelCloseWorst && (a.UsedBy(uint8(k))+int64(size))*100 <= a.Ceiling()*s
+}
+
+// starves says whether a connection that holds so much is not to be read at the present level.
+func (n *Net) starves(held int) bool {
+	return held > 0 && n.account.Level() >= loop.LevelStopReading &&
+		int64(held) >= min(n.account.Ceiling()/connShare, blockedMax)
+}
+
+// stall has the connection wait for memory before it is read again.
+func (w *Wsi) stall() {
+	w.hold()
+	w.flags |= stalledRx
+}
+
+// unstall has the connection of h read again.
+func (n *Net) unstall(h *holding) {
+	w := h.w
+	w.flags &^= stalledRx
+	w.kick()
+	h.tidy()
+}
+
+// HeldBy is how many bytes the connection holds of a kind, those of the layers above it included.
+func (w *Wsi) HeldBy(k roles.Kind) int {
+	if w.holding == nil {
+		return 0
+	}
+	return int(w.holding.kinds[k])
+}
+
+// Held is how many bytes of memory the connection holds: unused input and refused output, and what the layers
+// above it keep on the peer's behalf.
+func (w *Wsi) Held() int {
+	if w.holding == nil {
+		return 0
+	}
+	return w.holding.moving + w.holding.lasting
+}
+
+// StalledSince is when the connection last made progress with what it holds, on the loop's clock. ok is false
+// when it holds nothing that could make progress.
+func (w *Wsi) StalledSince() (at time.Duration, ok bool) {
+	if w.holding == nil || w.holding.moving == 0 {
+		return 0, false
+	}
+	return w.holding.since, true
+}
