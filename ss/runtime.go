@@ -120,6 +120,7 @@ type Runtime struct {
 	cookies      *cookies   // nil before the first stream that asks for them
 	secure       *security  // nil before the first TLS stream
 	tickets      *tls.TicketKeys
+	watch        *loop.Watch // of the memory account
 	closed       bool
 
 	cancelWait bool // EVENT_WAIT_CANCELLED is to be told
@@ -168,6 +169,11 @@ func New(c Config) (*Runtime, error) {
 	if r.h2.Date == nil {
 		r.h2.Date = r.date
 	}
+	r.watch = r.loop.Account().Watch(func(v loop.Level) {
+		if v < loop.LevelStopReading {
+			r.h2.Relieve()
+		}
+	})
 	r.pool.init(r)
 	return r, nil
 }
@@ -208,6 +214,7 @@ func (r *Runtime) Close() {
 		r.cookies.keep()
 		r.cookies.charge()
 	}
+	r.watch.Stop()
 	r.net.Close()
 }
 

@@ -3,7 +3,6 @@ package h2
 import (
 	"time"
 
-	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 )
 
@@ -118,6 +117,7 @@ type Counters struct {
 	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
 	Pings     uint64 // PING frames sent
 	Parked    uint64 // bytes kept for paused handlers, ever
+	Withheld  uint64 // times that a connection was given no window for them, since memory was short
 }
 
 // Config is what the connections of one loop share. It must not be copied once it is in use, and all of its
@@ -132,14 +132,16 @@ type Config struct {
 	ServerName string
 	Counters   Counters
 
-	now   time.Duration // of the latest call into any connection
-	msg   http.Message
-	heads assembler
-	coder coder
-	last  lastBlock
-	free  []*stream
-	room  []byte // of the frame that is being filled: there is one room at a time
-	spill []byte // where a tunnel's output goes that the windows have no place for
+	now      time.Duration // of the latest call into any connection
+	msg      http.Message
+	heads    assembler
+	coder    coder
+	last     lastBlock
+	free     []*stream
+	room     []byte // of the frame that is being filled: there is one room at a time
+	buffers  buffers
+	withheld []*conn // those that Relieve is for
+	spill    []byte  // where a tunnel's output goes that the windows have no place for
 }
 
 // NewConfig returns a Config with the default limits and timeouts.
@@ -166,25 +168,6 @@ func (c *Config) give(x *stream) {
 	if len(c.free) < maxFree {
 		c.free = append(c.free, x)
 	}
-}
-
-// keep copies b behind into, which may be nil, and charges for the growth.
-func (c *conn) keep(k roles.Kind, into, b []byte) []byte {
-	was := cap(into)
-	into = append(into, b...)
-	c.low.Hold(k, cap(into)-was)
-	return into
-}
-
-// forget gives up what keep made.
-func (c *conn) forget(k roles.Kind, b []byte) { c.low.Hold(k, -cap(b)) }
-
-// holds is the kind of what is kept for a stream.
-func (x *stream) holds() roles.Kind {
-	if x.is(tunnelled) {
-		return roles.HoldTunnel
-	}
-	return roles.HoldBody
 }
 
 // deadline is d after the present call, or never.

@@ -58,11 +58,12 @@ type conn struct {
 	padLeft  uint32
 	dataEnd  bool
 
-	peer    settings
-	sendWin int64
-	recvWin int64
-	credit  int64 // taken, and not granted anew yet
-	parked  int   // bytes that streams hold
+	peer     settings
+	sendWin  int64
+	recvWin  int64
+	credit   int64 // taken, and not granted anew yet
+	parked   int   // bytes that streams hold
+	withheld int32 // place in Config.withheld, from 1; 0: not there
 
 	lastIn  uint32 // the highest stream of the peer's that we have taken up
 	topIn   uint32 // the highest that it has opened
@@ -355,6 +356,7 @@ func (c *conn) Closed(cause error) {
 		c.finish(x, c.lossOf(x, why))
 	}
 	c.settle()
+	c.forgive()
 	c.forget(roles.HoldHead, c.owed)
 	c.owed = nil
 	c.dropPartial()

@@ -44,12 +44,12 @@ func (c *conn) drainBody(x *stream, n int) {
 }
 
 // park keeps body for a handler that has paused. The connection's window is given back all the same, as long as
-// not too much is kept, so that one who pauses does not stop the others.
+// not too much is kept, so that one who pauses does not stop the others, and as long as memory is not short.
 func (c *conn) park(x *stream, p []byte) {
 	x.parked = c.keep(x.holds(), x.parked, p)
 	c.parked += len(p)
 	c.cfg.Counters.Parked += uint64(len(p))
-	if c.parked <= c.cfg.Limits.Parked {
+	if c.parked <= c.cfg.Limits.Parked && c.mayLend(x) {
 		x.lent += int64(len(p))
 		c.takenConn(int64(len(p)))
 	}

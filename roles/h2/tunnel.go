@@ -122,7 +122,7 @@ func (c *conn) tunnelTook(x *stream, n int) {
 	case x.is(paused):
 	case n > 0 && len(x.parked) > 0:
 		c.wake(x)
-	case n == 0 && x.recvWin <= half:
+	case n == 0 && x.recvWin <= half && c.mayLend(x):
 		x.credit += int64(len(x.left())) - x.ahead
 		x.ahead = int64(len(x.left()))
 	}
