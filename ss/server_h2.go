@@ -16,11 +16,12 @@ import (
 // a time. So a request allocates nothing, and a program need not know which protocol brought it.
 type acceptedH2 struct {
 	h2.Server
-	place place
-	first lane          // of the stream that the connection began with
-	idle  []*lane       // the latest to have been used is the next
-	least int           // fewest idle since the last look
-	look  time.Duration // when lanes that are too many are looked for; 0: there are none
+	place    place
+	first    lane          // of the stream that the connection began with
+	idle     []*lane       // the latest to have been used is the next
+	least    int           // fewest idle since the last look
+	deflated int           // WebSockets with compression
+	look     time.Duration // when lanes that are too many are looked for; 0: there are none
 	// The server's list of such connections.
 	prev, next *acceptedH2
 }

@@ -54,6 +54,19 @@ func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 	}
 }
 
+// mayDeflate reports whether one more WebSocket on the connection may be compressed.
+func (t *transaction) mayDeflate() bool {
+	g := t.h.rt.wsConfig(t.h.kind.pol)
+	if c := t.at.h2; c != nil {
+		if most := g.Deflate.PerConnection; most > 0 && c.deflated >= most {
+			g.Counters.Declined++
+			return false
+		}
+		return g.MayDeflate(c.Lower())
+	}
+	return g.MayDeflate(t.h.be.(*acceptedHTTP).Lower())
+}
+
 // announce takes the stream to SERVER_UPGRADE. The reference has no step there from SERVER_TXN: a stream that has
 // answered requests begins a new life as a WebSocket.
 func (t *transaction) announce(m *http.Message) {
@@ -114,6 +127,9 @@ func (u *upgrading) Writable(x http.Exchange) {
 	if t.x != x || h.flags&doomed != 0 {
 		return
 	}
+	if u.s == nil && u.ans.Agreed.Deflate && !t.mayDeflate() {
+		u.ans.NoDeflate()
+	}
 	m := u.ans.Message
 	h.kind.addFields(&m, h, 0)
 	switch err := u.become(x, &m); {
@@ -149,6 +165,9 @@ func (u *upgrading) make(low roles.Lower) {
 		s := &acceptedWS{at: u.t.at}
 		s.start(u.t.h, low, false, u.ans.Agreed, (*acceptedTalk)(s))
 		u.s = s
+		if c := s.at.h2; c != nil && s.Compressed() {
+			c.deflated++
+		}
 	}
 }
 
@@ -181,6 +200,9 @@ func (t *acceptedTalk) Closing(_ *ws.Conn, code ws.Code, reason []byte) { t.clos
 
 // Closed is ws.Handler's.
 func (t *acceptedTalk) Closed(_ *ws.Conn, cause error) {
+	if c := t.at.h2; c != nil && t.Compressed() {
+		c.deflated--
+	}
 	if t.h != nil {
 		t.h.closed(t.why(cause))
 	}

@@ -136,3 +136,14 @@ func (a *Answer) extensions(g *Config, m *http.Message) *fault {
 	}
 	return nil
 }
+
+// NoDeflate takes back what Accept has agreed upon of compression, before Message is sent: for a server that has no
+// memory for it at present.
+func (a *Answer) NoDeflate() {
+	if !a.Agreed.Deflate {
+		return
+	}
+	a.Agreed.Deflate, a.Agreed.Params = false, Params{}
+	f := a.Message.Fields
+	a.Message.Fields = f[:len(f)-1] // Accept adds it last
+}

@@ -43,6 +43,10 @@ type Timeouts struct {
 	Close time.Duration
 	// Finish is the same for the Close frame of Conn.Finish, until it is answered: how long the peer may be silent.
 	Finish time.Duration
+	// Message is how long a compressed message may take from its first octet to its last, and a second more for
+	// each KiB of it that has come: until then an inflater is kept for it, some 55 KB. Time in which the handler has
+	// paused, or does not read because its answers are not taken, is not counted. 1008.
+	Message time.Duration
 	// Validity is that of connections without one of their own.
 	Validity Validity
 }
@@ -52,6 +56,7 @@ func DefaultTimeouts() Timeouts {
 	return Timeouts{
 		Close:    5 * time.Second,
 		Finish:   time.Minute, // what we sent last may still be under way on a slow line, and be worked on then
+		Message:  30 * time.Second,
 		Validity: Validity{Ping: 40 * time.Second, Hangup: 50 * time.Second},
 	}
 }
@@ -69,6 +74,9 @@ type Counters struct {
 	Malformed  uint64 // connections failed for a breach of the protocol, 1002
 	BadText    uint64 // for text, or compressed data, that is none, 1007
 	Over       uint64 // for passing a limit, 1008, 1009, 1013
+	Slow       uint64 // of Over, those whose compressed message was not completed in time, 1008
+	Evicted    uint64 // of Over, those whose compressed message had stalled while another needed its memory, 1013
+	Declined   uint64 // handshakes without the compression that the peer had offered, since memory was short, or for Deflate.PerConnection
 	Inflated   uint64 // octets that came out of inflation
 	Deflated   uint64 // octets that went into deflation
 }

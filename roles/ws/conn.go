@@ -179,6 +179,7 @@ func (c *Conn) guess() {
 func (c *Conn) stop() {
 	if !c.is(stopped) && c.state < expectEnd {
 		c.flags |= stopped
+		c.deaf()
 		c.low.Pause()
 	}
 }
@@ -186,6 +187,9 @@ func (c *Conn) stop() {
 func (c *Conn) start() {
 	if c.is(stopped) && (!c.is(paused|blocked|resting) || c.state >= expectEnd) {
 		c.flags &^= stopped
+		if c.cfg.inside {
+			c.listening(c.cfg.now)
+		}
 		c.low.Resume()
 	}
 }
@@ -251,7 +255,7 @@ func (c *Conn) Deadline() time.Duration {
 	case c.is(patient) && (c.is(paused) || c.cfg.Timeouts.Finish <= 0):
 		return 0
 	case c.is(patient):
-		return max(c.due, c.heard+c.cfg.Timeouts.Finish)
+		return sooner(max(c.due, c.heard+c.cfg.Timeouts.Finish), c.messageDue())
 	case c.is(closeQueued | closeSent):
 		return c.due
 	case c.is(paused):
@@ -266,7 +270,22 @@ func (c *Conn) Deadline() time.Duration {
 			d = p
 		}
 	}
-	return d
+	return sooner(d, c.messageDue())
+}
+
+// messageLate reports whether a compressed message was not completed in time. While our Close frame is under way, other
+// than Finish's, that has a deadline of its own.
+func (c *Conn) messageLate(now time.Duration) bool {
+	d := c.messageDue()
+	return d != 0 && d <= now && (c.is(patient) || !c.is(closeQueued|closeSent))
+}
+
+// sooner is the earlier of two deadlines, of which 0 is never.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // Timeout is roles.Upper's.
@@ -278,13 +297,21 @@ func (c *Conn) Timeout(now time.Duration) {
 	case c.is(timeless):
 		c.flags &^= timeless
 		c.heard = now
+		if !c.is(stopped) {
+			c.listening(now)
+		}
 		if c.is(closeQueued | closeSent) {
 			c.due = c.cfg.deadline(c.patience())
 		}
 	case c.is(resting):
 		c.flags &^= resting
 		c.packer.made = 0
-		c.start()
+		if c.start(); !c.is(stopped) {
+			c.listening(now)
+		}
+	case c.messageLate(now):
+		c.cfg.Counters.Slow++
+		c.fail(errSlow, 0)
 	case c.is(closeQueued):
 		c.cfg.Counters.Timeouts++
 		cause := c.queued.cause

@@ -30,8 +30,13 @@ type Deflate struct {
 	// Free octets of each are not counted. 0 means no limit. 1009.
 	Ratio, Free uint64
 	// Inflaters is how many compressed messages may be under way at a time, in all connections; each
-	// costs some 55 KB. 0 means no limit. 1013.
+	// costs some 55 KB. 0 means no limit but that of the transport's memory (roles.HoldInflater). When there is
+	// no place for another, the one that has brought nothing for longest, and for at least a second, is given up for
+	// it, and if there is none such, the newcomer. 1013.
 	Inflaters int
+	// PerConnection is how many WebSockets over one HTTP/2 connection may be compressed. Further ones are accepted
+	// without compression. 0 means no limit.
+	PerConnection int
 }
 
 // DefaultDeflate is off, and keeps nothing between messages if it is switched on.
@@ -43,6 +48,8 @@ func DefaultDeflate() Deflate {
 		Ratio:     256,     // text and JSON stay below 50; DEFLATE itself ends at 1,032
 		Free:      1 << 20, // a blank picture is no bomb
 		Inflaters: 1000,
+		// A browser has one or two for each page that it shows.
+		PerConnection: 8,
 	}
 }
 
@@ -62,6 +69,13 @@ type packer struct {
 	in               uint64        // octets that z has had of the present message
 	made             int           // octets that have come out in the present turn of the loop
 	at               time.Duration // when that began
+
+	// While there is z: its place among those of all connections, the longest without input first.
+	c          *Conn
+	next, prev *packer
+	fed        time.Duration // when input last came
+	began      time.Duration // the message, less the time that we did not listen
+	stopped    time.Duration // when we stopped listening, 0 while we do
 }
 
 // share is how much may come out of one connection's input in one call of the loop's: as much as the loop by default
@@ -79,8 +93,7 @@ func newPacker(client bool, a Params) *packer {
 // close gives back all memory.
 func (p *packer) close(g *Config, low roles.Lower) {
 	if p.z != nil {
-		g.pool.give(low, p.z)
-		p.z = nil
+		g.pool.give(low, p)
 	}
 	low.Hold(roles.HoldSession, -cap(p.sent)-cap(p.got))
 	p.sent, p.got = nil, nil
@@ -107,51 +120,19 @@ func (c *Conn) keep(kept *[]byte, b []byte, most int) {
 	*kept = append(k, b...)
 }
 
-// pool has the inflaters that no message needs.
-type pool struct {
-	free []*inflater
-	out  int // how many are in use
-}
-
-// maxIdle bounds the pool: one is enough for messages that come in one piece.
-const maxIdle = 4
-
-// inflaterSize is what an inflater is charged with: its window, what has not been passed on, its tables.
-const inflaterSize = window + chunk + 4*(litSize+distSize+lensSize) + 512
-
-func (p *pool) take(g *Config, low roles.Lower) *inflater {
-	if most := g.Deflate.Inflaters; most > 0 && p.out >= most {
-		return nil
-	}
-	p.out++
-	low.Hold(roles.HoldInflater, inflaterSize)
-	if n := len(p.free); n > 0 {
-		z := p.free[n-1]
-		p.free = p.free[:n-1]
-		return z
-	}
-	return new(inflater)
-}
-
-func (p *pool) give(low roles.Lower, z *inflater) {
-	p.out--
-	low.Hold(roles.HoldInflater, -inflaterSize)
-	if len(p.free) < maxIdle {
-		p.free = append(p.free, z)
-	}
-}
-
 // inflate takes a piece of a compressed message, which is unmasked, passes on what comes out, and returns
 // how much it used: less than len(b) if the handler wants no more for now, or the message is at fault.
 func (c *Conn) inflate(b []byte) (used int) {
 	p := c.packer
 	if p.z == nil {
-		if p.z = c.cfg.pool.take(c.cfg, c.low); p.z == nil {
+		if !c.cfg.pool.take(c) {
 			c.fail(errInflaters, 0)
 			return 0
 		}
 		p.z.reset(p.got, p.rxBits)
 		p.in = 0
+	} else if len(b) > 0 {
+		c.cfg.pool.touch(p, c.cfg.now)
 	}
 	z := p.z
 	for {
@@ -188,14 +169,13 @@ func (c *Conn) inflate(b []byte) (used int) {
 		return used
 	}
 	last := z.output()
-	p.z = nil
 	if !p.rxFresh {
 		// It begins with what was kept before.
 		p.got = p.got[:0]
 		c.keep(&p.got, z.history(), 1<<p.rxBits)
 	}
 	// Nothing writes to z before the handler has returned: what it is given stays valid.
-	c.cfg.pool.give(c.low, z)
+	c.cfg.pool.give(c.low, p)
 	c.inflated(last, true)
 	return used
 }

@@ -52,6 +52,9 @@ var (
 	errDeflateRatio = bad(TooBig, "message", "inflates beyond all measure")
 	errInflaters    = bad(TryLater, "message", "too many compressed ones are under way")
 
+	errEvicted = bad(TryLater, "message", "compressed one has stalled, and others need its memory")
+	errSlow    = bad(Policy, "message", "compressed one was not completed in time")
+
 	errCloseShort = bad(Protocol, "close", "one octet is no code")
 	errCloseCode  = bad(Protocol, "close", "code may not be sent")
 	errCloseText  = bad(BadPayload, "close", "reason is not UTF-8")

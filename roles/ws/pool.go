@@ -1,0 +1,137 @@
+package ws
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles"
+)
+
+// pool has the inflaters of a Config: those that no message needs, and the compressed messages under way.
+type pool struct {
+	free []*inflater
+	out  int    // how many are in use
+	ring packer // of those in use, the one that has had no input for longest first
+}
+
+const (
+	// maxIdle bounds the inflaters that wait: one is enough for messages that come in one piece.
+	maxIdle = 4
+	// evictAfter is how long a message must have brought nothing before it may be given up for another. It is more
+	// than a line with losses needs to go on.
+	evictAfter = time.Second
+	// inflaterSize is what an inflater is charged with: its window, what has not been passed on, its tables.
+	inflaterSize = window + chunk + 4*(litSize+distSize+lensSize) + 512
+	// leastRate is how many octets of a compressed message must come in each second beyond Timeouts.Message. A
+	// message in one piece, or any on a line that is of use, is far above it.
+	leastRate = 1 << 10
+)
+
+// take gives c's message an inflater. It reports false when there is none.
+func (l *pool) take(c *Conn) bool {
+	g := c.cfg
+	if l.ring.next == nil {
+		l.ring.next, l.ring.prev = &l.ring, &l.ring
+	}
+	if !l.room(c) {
+		v := l.ring.next
+		if v == &l.ring || g.now-v.fed < evictAfter {
+			return false
+		}
+		g.Counters.Evicted++
+		w := v.c
+		w.fail(errEvicted, 0)
+		w.start() // what still comes is dropped
+		w.low.Rearm()
+		if !l.room(c) {
+			return false
+		}
+	}
+	l.out++
+	c.low.Hold(roles.HoldInflater, inflaterSize)
+	p := c.packer
+	if n := len(l.free); n > 0 {
+		p.z, l.free = l.free[n-1], l.free[:n-1]
+	} else {
+		p.z = new(inflater)
+	}
+	p.c, p.began, p.stopped = c, g.now, 0
+	l.link(p, g.now)
+	return true
+}
+
+// handshakeSpare is how many inflaters there must be memory for when a handshake agrees on compression: those who
+// have agreed before are not to be refused their messages for the sake of newcomers.
+const handshakeSpare = 16
+
+// MayDeflate reports whether a connection on low may agree on compression now, as far as memory goes. A server whose
+// answer is no takes it back with Answer.NoDeflate, and Declined counts it.
+func (g *Config) MayDeflate(low roles.Lower) bool {
+	if low.MayHold(roles.HoldInflater, handshakeSpare*inflaterSize) && low.MayHold(roles.HoldSession, window) {
+		return true
+	}
+	g.Counters.Declined++
+	return false
+}
+
+// room reports whether there may be another inflater, for c.
+func (l *pool) room(c *Conn) bool {
+	most := c.cfg.Deflate.Inflaters
+	return (most <= 0 || l.out < most) && c.low.MayHold(roles.HoldInflater, inflaterSize)
+}
+
+// link puts p at the end of the ring.
+func (l *pool) link(p *packer, now time.Duration) {
+	p.fed = now
+	p.next, p.prev = &l.ring, l.ring.prev
+	p.prev.next, l.ring.prev = p, p
+}
+
+func (p *packer) unlink() {
+	p.prev.next, p.next.prev = p.next, p.prev
+	p.next, p.prev = nil, nil
+}
+
+// touch notes that input has come for p's message.
+func (l *pool) touch(p *packer, now time.Duration) {
+	if l.ring.prev != p {
+		p.unlink()
+		l.link(p, now)
+		return
+	}
+	p.fed = now
+}
+
+// give takes p's inflater back.
+func (l *pool) give(low roles.Lower, p *packer) {
+	l.out--
+	low.Hold(roles.HoldInflater, -inflaterSize)
+	if len(l.free) < maxIdle {
+		l.free = append(l.free, p.z)
+	}
+	p.z, p.c = nil, nil
+	p.unlink()
+}
+
+// messageDue is when the compressed message that has begun must be complete, 0 for never.
+func (c *Conn) messageDue() time.Duration {
+	p, most := c.packer, c.cfg.Timeouts.Message
+	if p == nil || p.z == nil || most <= 0 || p.stopped != 0 || c.is(stopped) {
+		return 0
+	}
+	return p.began + most + time.Duration(p.in)*(time.Second/leastRate)
+}
+
+// deaf and listening note that we take no input, and do again, so that the peer is not blamed for the time between. A
+// call from outside of the transport's does not know the time: Timeout, which follows it, does.
+func (c *Conn) deaf() {
+	if p := c.packer; p != nil && p.z != nil && p.stopped == 0 {
+		p.stopped = max(c.cfg.now, 1)
+	}
+}
+
+func (c *Conn) listening(now time.Duration) {
+	if p := c.packer; p != nil && p.z != nil && p.stopped != 0 {
+		p.began += now - p.stopped
+		p.stopped = 0
+	}
+}
