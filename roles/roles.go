@@ -82,6 +82,8 @@ const (
 	HoldHead
 	// HoldPart is what taking multipart bodies apart needs.
 	HoldPart
+	// HoldProgram is what the program above keeps for its streams, as far as it says so.
+	HoldProgram
 	// HoldSession is what a connection keeps for as long as it lasts: a tls.Conn, what a compressed message
 	// may refer to. It says nothing of whether the peer has stalled.
 	HoldSession
@@ -91,7 +93,7 @@ const (
 	Kinds
 )
 
-var kindNames = [Kinds]string{"other", "input", "output", "bodies", "tunnels", "inflaters", "handshakes", "heads", "parts", "sessions", "streams"}
+var kindNames = [Kinds]string{"other", "input", "output", "bodies", "tunnels", "inflaters", "handshakes", "heads", "parts", "programs", "sessions", "streams"}
 
 // String names the kind as a report does.
 func (k Kind) String() string { return kindNames[min(k, Kinds-1)] }

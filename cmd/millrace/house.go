@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -63,6 +64,7 @@ func (a *app) open(o houseOptions) (*house, error) {
 		h.loop.Close()
 		return nil, err
 	}
+	h.loop.Account().Watch(tightenHeap)
 	h.signals, h.unhook = a.signals, func() {}
 	if h.signals == nil {
 		c := make(chan os.Signal, 4)
@@ -79,6 +81,21 @@ func (a *app) open(o houseOptions) (*house, error) {
 		ring.Drain(ctx, slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: o.level}))
 	}()
 	return h, nil
+}
+
+// shortHeap is how much garbage, in percent of what lives, may gather while memory is short: what connections hold
+// is most of the heap then, and the process is to stay within half as much again.
+const shortHeap = 40
+
+// tightenHeap has the collector run more often while the account is short, if the environment leaves that to us.
+func tightenHeap(v loop.Level) {
+	percent := 100
+	if v >= loop.LevelStopReading {
+		percent = shortHeap
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
 }
 
 // run turns the loop until end has been called and everything is in order, until ctx is done, or until

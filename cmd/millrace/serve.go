@@ -175,7 +175,8 @@ type service struct {
 	echo     bool
 	http     bool
 	mime     string
-	free     [][]byte // buffers between two uses
+	free     [][]byte // buffers of pieceSize between two uses
+	few      [][]byte // those of fewSize
 }
 
 // prepare looks whether the stream type can do what is asked, before anything listens.
@@ -229,25 +230,47 @@ func (sv *service) ack(h *ss.Handle) {
 const (
 	// pieceSize is how much of a file is read at a time: as much as leaves in one system call.
 	pieceSize = 64 << 10
-	// buffersKept bounds the buffers that wait for a stream to need them.
+	// fewSize is enough for what most requests bring.
+	fewSize = 4 << 10
+	// buffersKept bounds the buffers of each size that wait for a stream to need them.
 	buffersKept = 64
 )
 
-// take returns a buffer with room for at least pieceSize, and give takes it back. Both are called on
-// the loop's goroutine.
-func (sv *service) take() []byte {
-	if n := len(sv.free); n > 0 {
-		b := sv.free[n-1]
-		sv.free = sv.free[:n-1]
+// take returns an empty buffer with room for n bytes, and give takes it back. Both are called on the loop's
+// goroutine.
+func (sv *service) take(n int) []byte {
+	free, size := &sv.free, pieceSize
+	if n <= fewSize {
+		free, size = &sv.few, fewSize
+	}
+	if k := len(*free); k > 0 && n <= size {
+		b := (*free)[k-1]
+		*free = (*free)[:k-1]
 		return b
 	}
-	return make([]byte, 0, pieceSize)
+	return make([]byte, 0, max(n, size))
 }
 
 func (sv *service) give(b []byte) {
-	if cap(b) >= pieceSize && len(sv.free) < buffersKept {
+	switch {
+	case cap(b) == fewSize && len(sv.few) < buffersKept:
+		sv.few = append(sv.few, b[:0])
+	case cap(b) == pieceSize && len(sv.free) < buffersKept:
 		sv.free = append(sv.free, b[:0])
 	}
+}
+
+// add appends p to b, which take has given or which is nil.
+func (sv *service) add(b, p []byte) []byte {
+	if n := len(b) + len(p); b == nil || n > cap(b) {
+		if b != nil {
+			n = max(n, 2*cap(b))
+		}
+		bigger := append(sv.take(n), b...)
+		sv.give(b)
+		b = bigger
+	}
+	return append(b, p...)
 }
 
 // content is an answer: text, or a file that is read piece by piece.

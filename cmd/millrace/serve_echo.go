@@ -14,6 +14,7 @@ const (
 // connection.
 type echo struct {
 	sv    *service
+	mem   ss.Memory
 	buf   []byte // nil while there is nothing to send
 	sent  int    // bytes of buf that are out
 	began bool   // the answer has begun
@@ -31,7 +32,7 @@ func (e *echo) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	case ss.ServerUpgrade:
 		h.ChangeHandlers(&wsEcho{sv: e.sv})
 	case ss.Disconnected, ss.Destroying:
-		e.release()
+		e.release(h)
 	}
 	return ss.OK
 }
@@ -45,14 +46,12 @@ func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		b = b[n:]
 	}
 	if len(b) > 0 {
-		if e.buf == nil {
-			e.buf = e.sv.take()
-		}
 		if e.sent > 0 && len(e.buf)+len(b) > cap(e.buf) {
 			// What is out makes room before the buffer grows.
 			e.buf, e.sent = e.buf[:copy(e.buf, e.buf[e.sent:])], 0
 		}
-		e.buf = append(e.buf, b...)
+		e.buf = e.sv.add(e.buf, b)
+		e.mem.Set(h, cap(e.buf))
 	}
 	if f&ss.EOM != 0 {
 		e.ended = true
@@ -80,7 +79,7 @@ func (e *echo) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.R
 		f |= ss.EOM
 		fallthrough
 	default:
-		e.release()
+		e.release(h)
 	}
 	if n == 0 && f&ss.EOM == 0 {
 		return 0, 0, ss.TxDontSend
@@ -89,9 +88,10 @@ func (e *echo) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.R
 }
 
 // release gives the buffer back, unless it grew beyond what is worth keeping.
-func (e *echo) release() {
+func (e *echo) release(h *ss.Handle) {
 	if e.buf != nil {
 		e.sv.give(e.buf)
 		e.buf, e.sent = nil, 0
+		e.mem.Set(h, 0)
 	}
 }

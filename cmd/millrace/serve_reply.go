@@ -6,6 +6,7 @@ import "github.com/millrace/millrace/ss"
 // connection once. A file's pieces are read away from the loop.
 type reply struct {
 	sv      *service
+	mem     ss.Memory
 	h       *ss.Handle
 	pos     int64        // of the next byte to send
 	piece   []byte       // what was read and not sent yet
@@ -35,7 +36,7 @@ func (r *reply) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	case ss.Destroying:
 		r.gone = true
 		if !r.reading {
-			r.release()
+			r.release(h)
 		}
 	}
 	return ss.OK
@@ -73,7 +74,7 @@ func (r *reply) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, ret s
 	}
 	if r.pos += int64(n); r.pos == c.size {
 		f |= ss.EOM
-		r.release()
+		r.release(h)
 	}
 	if r.pos < c.size || !r.sv.http {
 		h.RequestTx()
@@ -90,7 +91,8 @@ func (r *reply) ask(h *ss.Handle) {
 		r.h, r.job, r.done = h, r.read, r.wasRead
 	}
 	if r.buf == nil {
-		r.buf = r.sv.take()
+		r.buf = r.sv.take(pieceSize)
+		r.mem.Set(h, cap(r.buf))
 	}
 	r.buf = r.buf[:min(int64(pieceSize), r.sv.content.size-r.pos)]
 	r.reading = true
@@ -106,7 +108,7 @@ func (r *reply) wasRead(err error) {
 	r.reading = false
 	switch {
 	case r.gone:
-		r.release()
+		r.release(r.h)
 	case err != nil:
 		r.sv.house.log.Error("the answer ends early", "err", err)
 		r.h.Disconnect()
@@ -116,9 +118,10 @@ func (r *reply) wasRead(err error) {
 	}
 }
 
-func (r *reply) release() {
+func (r *reply) release(h *ss.Handle) {
 	if r.buf != nil {
 		r.sv.give(r.buf)
 		r.buf, r.piece = nil, nil
+		r.mem.Set(h, 0)
 	}
 }

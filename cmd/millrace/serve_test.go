@@ -39,12 +39,12 @@ func httpClient(t *testing.T) *http.Client {
 // Buffers come back for the next stream, in a bounded number.
 func TestServiceBuffers(t *testing.T) {
 	sv := &service{}
-	b := sv.take()
+	b := sv.take(pieceSize)
 	if len(b) != 0 || cap(b) < pieceSize {
 		t.Fatalf("take: length %d, capacity %d; want 0 and at least %d", len(b), cap(b), pieceSize)
 	}
 	sv.give(append(b, "used"...))
-	if again := sv.take(); len(again) != 0 || &again[:1][0] != &b[:1][0] {
+	if again := sv.take(pieceSize); len(again) != 0 || &again[:1][0] != &b[:1][0] {
 		t.Errorf("take after give: length %d, want the same buffer, empty", len(again))
 	}
 	for range 2 * buffersKept {

@@ -6,6 +6,7 @@ import "github.com/millrace/millrace/ss"
 // has read is out: it would be told goodbye before, and that is answered at once, with the rest unsaid.
 type wsEcho struct {
 	sv     *service
+	mem    ss.Memory
 	buf    []byte  // nil while there is nothing to send
 	sent   int     // bytes of buf that are out
 	pieces []piece // what buf's bytes from sent on belong to
@@ -17,9 +18,9 @@ type piece struct {
 	f ss.Flags
 }
 
-func (e *wsEcho) State(_ *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+func (e *wsEcho) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	if s == ss.Disconnected || s == ss.Destroying {
-		e.release()
+		e.release(h)
 		e.pieces = nil
 	}
 	return ss.OK
@@ -35,13 +36,11 @@ func (e *wsEcho) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 			f &^= ss.SOM
 		}
 	}
-	if e.buf == nil {
-		e.buf = e.sv.take()
-	}
 	if e.sent > 0 && len(e.buf)+len(b) > cap(e.buf) {
 		e.buf, e.sent = e.buf[:copy(e.buf, e.buf[e.sent:])], 0
 	}
-	e.buf = append(e.buf, b...)
+	e.buf = e.sv.add(e.buf, b)
+	e.mem.Set(h, cap(e.buf))
 	if last := len(e.pieces) - 1; last >= 0 && e.pieces[last].f&ss.EOM == 0 {
 		e.pieces[last].n += len(b)
 		e.pieces[last].f |= f & ss.EOM
@@ -69,16 +68,17 @@ func (e *wsEcho) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss
 	if len(e.pieces) > 0 && (e.pieces[0].n > 0 || e.pieces[0].f&(ss.SOM|ss.EOM) != 0) {
 		h.RequestTx()
 	} else {
-		e.release()
+		e.release(h)
 		h.Resume()
 	}
 	return n, f, ss.OK
 }
 
 // release gives the buffer back.
-func (e *wsEcho) release() {
+func (e *wsEcho) release(h *ss.Handle) {
 	if e.buf != nil {
 		e.sv.give(e.buf)
 		e.buf, e.sent = nil, 0
+		e.mem.Set(h, 0)
 	}
 }
