@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -12,8 +13,26 @@ import (
 	"github.com/valyala/fastjson"
 )
 
-// maxCert is the most DER of one entry. A chain of today's is 3 to 6 KB; one with post-quantum signatures 60.
-const maxCert = 64 << 10
+const (
+	// maxCert is the most DER of one entry. A chain of today's is 3 to 6 KB; one with post-quantum signatures 60.
+	maxCert = 64 << 10
+
+	// maxCertText is the most text of one entry: base64 of maxCert with line ends, and room for what PEM has
+	// around it. More is not decoded.
+	maxCertText = 2 * maxCert
+
+	// maxBlocks is the most blocks of PEM in one entry.
+	maxBlocks = 32
+
+	// maxKey is the most DER of a key that a server uses. RSA with 8192 bits, the longest in TLS, has 4.7 KB,
+	// and what checking costs grows with the square.
+	maxKey = 8 << 10
+
+	// maxPairing is how much DER of certificates and keys is parsed in one document to see whether they belong
+	// together, some hundred pairs. The rest are judged when
+	// their server is created.
+	maxPairing = 256 << 10
+)
 
 func (c *checker) certSection(v *fastjson.Value) {
 	c.members(v, "an array of certificates, each {name: base64 or PEM}", func(name string, v *fastjson.Value) {
@@ -26,7 +45,12 @@ func (c *checker) certSection(v *fastjson.Value) {
 			return
 		}
 		text := v.GetStringBytes()
-		if strings.Contains(string(text), "-----BEGIN") {
+		c.work += len(text) / 64
+		if len(text) > maxCertText {
+			c.bad(fmt.Sprintf("%d bytes of text for a certificate", len(text)), fmt.Sprintf("%d are possible", maxCertText))
+			return
+		}
+		if bytes.Contains(text, []byte("-----BEGIN")) {
 			der, err := unPEM(text)
 			if err != nil {
 				c.bad("bad PEM: "+err.Error(), "give certificates, or one private key without a password")
@@ -51,7 +75,10 @@ func (c *checker) certSection(v *fastjson.Value) {
 // stands between blocks is passed over, and so are the parameters that openssl puts in front of a key.
 func unPEM(text []byte) (der []byte, err error) {
 	certs, keys := 0, 0
-	for {
+	for n := 0; ; n++ {
+		if n > maxBlocks {
+			return nil, fmt.Errorf("more than %d blocks", maxBlocks)
+		}
 		b, rest := pem.Decode(text)
 		if b == nil {
 			break
@@ -72,7 +99,7 @@ func unPEM(text []byte) (der []byte, err error) {
 		}
 	}
 	switch {
-	case strings.Contains(string(text), "-----BEGIN"):
+	case bytes.Contains(text, []byte("-----BEGIN")):
 		return nil, errors.New("a block that does not end")
 	case keys > 1 || keys == 1 && certs > 0:
 		return nil, errors.New("a key and something else in one entry")
@@ -110,43 +137,78 @@ func (c *checker) certRefs(v *fastjson.Value) (list []*Cert) {
 
 // credentials checks that certificates and keys of a TLS server belong together. One that lacks either is
 // judged by CheckReady, since an overlay may add it.
-func (c *checker) credentials(s *Stream, o *fastjson.Object) {
-	certs, keys := o.Get("server_cert"), o.Get("server_key")
-	if certs == nil || keys == nil {
+func (c *checker) credentials(s *Stream, o *fastjson.Object, m *members) {
+	cert, key := streamKeys.find("server_cert"), streamKeys.find("server_key")
+	if !m.given.has(cert) || !m.given.has(key) {
 		return
 	}
+	certs, keys := o.Get(m.name[cert]), o.Get(m.name[key])
 	if n, k := refs(certs), refs(keys); n != k && n > 0 && k > 0 {
-		c.disagree(o, "server_key", fmt.Sprintf("%d for %d in server_cert", k, n), "name a key for every certificate, in the same order")
+		c.disagree(m, "server_key", fmt.Sprintf("%d for %d in server_cert", k, n), "name a key for every certificate, in the same order")
 		return
 	}
 	if !s.TLS || len(s.ServerCerts) != refs(certs) || len(s.ServerKeys) != refs(keys) {
 		return
 	}
-	for i, cert := range s.ServerCerts {
-		key := s.ServerKeys[i]
-		if cert.DER == nil || key.DER == nil {
+	for i := range s.ServerCerts {
+		row, msg, fix := c.pair(s.ServerCerts[i], s.ServerKeys[i])
+		if msg == "" {
 			continue
 		}
-		at := func(name string, msg, fix string) {
-			standAt(c, streamKeys, o, streamKeys.find(name), func() {
-				if o.Get(name).Type() == fastjson.TypeArray {
-					c.enterElement(i)
-					defer c.leave()
-				}
-				c.bad(msg, fix)
-			})
+		v, at := certs, cert
+		if row == "server_key" {
+			v, at = keys, key
 		}
-		chain, err := x509.ParseCertificates(cert.DER)
-		if err != nil {
-			at("server_cert", quote(cert.Name)+" is no certificate: "+err.Error(), "")
-			continue
-		}
-		block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
-		if _, err := tls.X509KeyPair(block("CERTIFICATE", chain[0].Raw), block("PRIVATE KEY", key.DER)); err != nil {
-			at("server_key", quote(key.Name)+" is not the key of "+quote(cert.Name)+": "+strings.TrimPrefix(err.Error(), "tls: "),
-				"name the key that belongs to it; one with a password cannot be used")
-		}
+		c.standAt(m, at, func() {
+			if v.Type() == fastjson.TypeArray {
+				c.enterElement(i)
+				defer c.leave()
+			}
+			c.bad(msg, fix)
+		})
 	}
+}
+
+// pairing is a certificate and the key that should be its.
+type pairing struct{ cert, key *Cert }
+
+// verdict is what is wrong with a pairing, and with which of the two.
+type verdict struct{ row, msg, fix string }
+
+// pair says what is wrong with a certificate and its key, and which of the two is to blame; msg is "" if nothing
+// is. Many servers may show the same one: it is looked at once.
+func (c *checker) pair(cert, key *Cert) (row, msg, fix string) {
+	if cert.DER == nil || key.DER == nil {
+		return "", "", ""
+	}
+	v, known := c.pairs[pairing{cert, key}]
+	size := len(cert.DER) + len(key.DER)
+	if !known && c.paired+size <= maxPairing {
+		c.paired += size
+		c.work += size
+		v = judgePair(cert, key)
+		if c.pairs == nil {
+			c.pairs = make(map[pairing]verdict)
+		}
+		c.pairs[pairing{cert, key}] = v
+	}
+	return v.row, v.msg, v.fix
+}
+
+func judgePair(cert, key *Cert) verdict {
+	if len(key.DER) > maxKey {
+		return verdict{"server_key", fmt.Sprintf("%s is a key of %d bytes", quote(key.Name), len(key.DER)), fmt.Sprintf("%d are possible", maxKey)}
+	}
+	chain, err := x509.ParseCertificates(cert.DER)
+	if err != nil {
+		return verdict{"server_cert", quote(cert.Name) + " is no certificate: " + err.Error(), ""}
+	}
+	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+	if _, err := tls.X509KeyPair(block("CERTIFICATE", chain[0].Raw), block("PRIVATE KEY", key.DER)); err != nil {
+		return verdict{"server_key", quote(key.Name) + " is not the key of " + quote(cert.Name) + ": " + strings.TrimPrefix(err.Error(), "tls: "),
+			"name the key that belongs to it; one with a password cannot be used"}
+	}
+	return verdict{}
 }
 
 // refs is how many names stand in the value of a kindRefs.

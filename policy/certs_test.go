@@ -93,6 +93,20 @@ func TestCertMistakes(t *testing.T) {
 	}
 }
 
+// TestSharedCertificate: one certificate may serve several listeners.
+func TestSharedCertificate(t *testing.T) {
+	a := testCert()
+	p, err := Parse(fmt.Appendf(nil, `{"certs":[{"c":"%s"},{"k":"%s"}],"s":[
+		{"a":{"server":true,"port":1,"tls":true,"server_cert":"c","server_key":"k"}},
+		{"b":{"server":true,"port":2,"tls":true,"server_cert":"c","server_key":"k"}}]}`, a.cert, a.key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := p.Stream("a"), p.Stream("b"); a.ServerCerts[0] != p.Certs[0] || b.ServerCerts[0] != p.Certs[0] || b.ServerKeys[0] != p.Certs[1] {
+		t.Errorf("got certificates %v and %v, want the same for both", a.ServerCerts[0], b.ServerCerts[0])
+	}
+}
+
 // Certificates and keys of TLS servers are held against each other, and mistakes told where they stand.
 func TestServerCredentials(t *testing.T) {
 	a, b := testCert(), otherCert()
@@ -103,18 +117,19 @@ func TestServerCredentials(t *testing.T) {
 		`"tls":true,"server_cert":["a"],"server_key":"a_key"`:                   "",
 		`"tls":true,"server_cert":["a","b"],"server_key":["a_key","b_key"]`:     "",
 		`"tls":true,"server_cert":["a","b"]`:                                    "",
-		`"server_cert":"junk","server_key":"junk"`:                              "", // nobody will see it
+		`"tls":false,"server_cert":"junk","server_key":"junk"`:                  "", // nobody will see it
+		`"server_cert":"a","server_key":"a_key"`:                                `2:35: s[0].a.server_cert: means nothing without TLS: what the stream type sends would travel in clear: say "tls": true, or remove server_cert`,
 		`"tls":true,"server_cert":"a","server_key":"b_key"`:                     `2:77: s[0].a.server_key: "b_key" is not the key of "a": private key does not match public key: name the key that belongs to it; one with a password cannot be used`,
 		`"tls":true,"server_cert":["a","b"],"server_key":["b_key","b_key"]`:     `2:84: s[0].a.server_key[0]: "b_key" is not the key of "a": private key does not match`,
 		`"tls":true,"server_cert":["a","b"],"server_key":["a_key","a_key"]`:     `2:92: s[0].a.server_key[1]: "a_key" is not the key of "b": private key does not match`,
 		`"tls":true,"server_cert":"junk","server_key":"a_key"`:                  `2:60: s[0].a.server_cert: "junk" is no certificate: x509: `,
 		`"tls":true,"server_cert":"a","server_key":"junk"`:                      `2:77: s[0].a.server_key: "junk" is not the key of "a": failed to parse private key`,
 		`"tls":true,"server_cert":["a","a_key"],"server_key":["a_key","a_key"]`: `2:65: s[0].a.server_cert[1]: "a_key" is no certificate: x509: `,
-		`"server_cert":["a","b"],"server_key":"a_key"`:                          `2:72: s[0].a.server_key: 1 for 2 in server_cert: name a key for every certificate, in the same order`,
-		`"server_cert":"a","server_key":["a_key","b_key"]`:                      `2:66: s[0].a.server_key: 2 for 1 in server_cert: name a key for every certificate, in the same order`,
-		`"server_cert":["a","c"],"server_key":["a_key","b_key"]`:                `2:54: s[0].a.server_cert[1]: no certificate is called "c"`,
-		`"server_cert":[],"server_key":"a_key"`:                                 `2:49: s[0].a.server_cert: 0 names: 1 to 32 are possible`,
-		`"server_cert":{"a":"a_key"},"server_key":"a_key"`:                      `2:49: s[0].a.server_cert: wants a name, or an array of names, got an object: put [ ] around it`,
+		`"tls":true,"server_cert":["a","b"],"server_key":"a_key"`:               `2:83: s[0].a.server_key: 1 for 2 in server_cert: name a key for every certificate, in the same order`,
+		`"tls":true,"server_cert":"a","server_key":["a_key","b_key"]`:           `2:77: s[0].a.server_key: 2 for 1 in server_cert: name a key for every certificate, in the same order`,
+		`"tls":true,"server_cert":["a","c"],"server_key":["a_key","b_key"]`:     `2:65: s[0].a.server_cert[1]: no certificate is called "c"`,
+		`"tls":true,"server_cert":[],"server_key":"a_key"`:                      `2:60: s[0].a.server_cert: 0 names: 1 to 32 are possible`,
+		`"tls":true,"server_cert":{"a":"a_key"},"server_key":"a_key"`:           `2:60: s[0].a.server_cert: wants a name, or an array of names, got an object: put [ ] around it`,
 	} {
 		p, err := Parse([]byte(head + `"s":[{"a":{"server":true,"port":1,` + members + `}}]}`))
 		switch {

@@ -14,7 +14,19 @@ type checker struct {
 	names    [maxSteps]string // of the members on the way to at
 	element  [maxSteps]bool   // this step is an array's element and has no name
 	problems []pending
-	cut      bool
+	more     int  // problems beyond those, counted up to maxCounted
+	cut      bool // there are as many: nothing more is judged
+	near     int  // what is left of nearBudget
+	work     int  // steps made so far, for tests: members, cells, bytes of certificates, what keys cost
+
+	outer, inner members // of the document, and of the object inside that is being read
+
+	pairs  map[pairing]verdict
+	paired int // bytes of DER that were parsed for them
+
+	advise   bool // warnings are wanted
+	quiet    bool // the section being read is planned as a whole, and its keys need no warning each
+	warnings []pending
 
 	retries registry[*Retry]
 	certs   registry[*Cert]
@@ -34,7 +46,7 @@ type pending struct {
 	first spot // n is 0 when there is none
 }
 
-func newChecker() *checker { return &checker{policy: &Policy{}} }
+func newChecker() *checker { return &checker{policy: &Policy{}, near: nearBudget} }
 
 // enter descends to the nth member of an object.
 func (c *checker) enter(nth int, name string) {
@@ -81,24 +93,63 @@ func (c *checker) again(first spot, msg, fix string) {
 }
 
 func (c *checker) report(at, first spot, msg, fix string) {
-	if len(c.problems) == MaxProblems {
-		c.cut = true
+	if c.full() {
 		return
 	}
 	c.problems = append(c.problems, pending{Problem{Path: c.path(), Msg: msg, Fix: fix}, at, first})
 }
 
-// errors looks up the places of all problems and returns them in the order of the text.
+// full counts a problem that is not listed when the list is full.
+func (c *checker) full() bool {
+	if len(c.problems) < MaxProblems {
+		return false
+	}
+	c.count()
+	return true
+}
+
+// count notes a problem that is not listed.
+func (c *checker) count() {
+	if !c.cut {
+		c.more++
+		c.cut = len(c.problems)+len(c.late)+c.more >= maxCounted
+	}
+}
+
+// warn notes something about the value at which the checker stands that is legal but perhaps not meant.
+func (c *checker) warn(msg, fix string) { c.note(c.at, msg, fix) }
+
+// warnName is warn for its key.
+func (c *checker) warnName(msg, fix string) {
+	at := c.at
+	at.name = true
+	c.note(at, msg, fix)
+}
+
+func (c *checker) note(at spot, msg, fix string) {
+	if c.advise && len(c.warnings) < MaxProblems {
+		c.warnings = append(c.warnings, pending{Problem{Path: c.path(), Msg: msg, Fix: fix}, at, spot{}})
+	}
+}
+
+// errors returns all problems with their places.
 func (c *checker) errors(doc []byte) *Errors {
+	return &Errors{Problems: c.located(doc, c.problems), More: c.more, Stopped: c.cut}
+}
+
+// located looks up where in doc each of list is, and returns them in the order of the text.
+func (c *checker) located(doc []byte, list []pending) []Problem {
+	if len(list) == 0 {
+		return nil
+	}
 	s := scanner{doc: doc}
 	s.document()
-	offsets := make([]int, 0, 2*len(c.problems))
-	for _, p := range c.problems {
-		offsets = append(offsets, s.find(p.at), s.find(p.first))
+	spots := make([]spot, 0, 2*len(list))
+	for _, p := range list {
+		spots = append(spots, p.at, p.first)
 	}
-	e := &Errors{Truncated: c.cut}
-	for i, place := range places(doc, offsets) {
-		p := &c.problems[i/2]
+	for i, place := range places(doc, s.findAll(spots)) {
+		p := &list[i/2]
 		switch {
 		case i%2 == 0:
 			p.Line, p.Col = place.Line, place.Col
@@ -106,16 +157,18 @@ func (c *checker) errors(doc []byte) *Errors {
 			p.First = place
 		}
 	}
-	slices.SortStableFunc(c.problems, func(a, b pending) int {
+	c.work += len(s.nodes) + s.steps
+	slices.SortStableFunc(list, func(a, b pending) int {
 		if a.Line != b.Line {
 			return a.Line - b.Line
 		}
 		return a.Col - b.Col
 	})
-	for _, p := range c.problems {
-		e.Problems = append(e.Problems, p.Problem)
+	found := make([]Problem, 0, len(list))
+	for _, p := range list {
+		found = append(found, p.Problem)
 	}
-	return e
+	return found
 }
 
 // object returns v as an object, or reports that it is none.
@@ -150,13 +203,14 @@ func (c *checker) members(v *fastjson.Value, what string, f func(name string, v 
 	})
 }
 
-// elements calls f with each element of an array, standing at it. Like each it stops working when the
-// list of problems is full: the verdict stands, and nothing more would be told.
+// elements calls f with each element of an array, standing at it. Like each it stops working when maxCounted
+// problems have been found: the verdict is known, and nothing more would be reported.
 func (c *checker) elements(list []*fastjson.Value, f func(e *fastjson.Value)) {
 	for i, e := range list {
 		if c.cut {
 			return
 		}
+		c.work++
 		c.enterElement(i)
 		f(e)
 		c.leave()
@@ -170,6 +224,7 @@ func (c *checker) each(o *fastjson.Object, f func(name string, v *fastjson.Value
 		if c.cut {
 			return
 		}
+		c.work++
 		name := string(k)
 		c.enter(nth, name)
 		f(name, v)
@@ -212,9 +267,12 @@ func (r *registry[T]) define(c *checker, what, name string, item T) {
 }
 
 // nearest returns the defined name most like a misspelt one.
-func (r *registry[T]) nearest(name string) string {
-	n := nearness{wanted: name}
+func (r *registry[T]) nearest(name string, budget *int) string {
+	n := suggestion{wanted: name, budget: budget}
 	for _, known := range r.order {
+		if *budget <= 0 {
+			break
+		}
 		n.offer(known)
 	}
 	return n.best
@@ -234,7 +292,7 @@ type reference struct {
 	what    string // kind of thing, as in "retry scheme"
 	where   string // where it is to be defined
 	spotOf  func(string) (spot, bool)
-	nearest func(string) string
+	nearest func(name string, budget *int) string
 }
 
 // resolve looks up a name used where the checker stands. When it is not defined yet, that is reported
@@ -243,14 +301,21 @@ func resolve[T any](c *checker, r *registry[T], what, section, name string) (ite
 	if d, known := r.items[name]; known {
 		return d.item
 	}
-	if len(c.late) < MaxProblems { // more are never listed
-		c.late = append(c.late, reference{c.at, c.path(), name, what, strconv.Quote(section) + ", in front of this use", r.spotOf, r.nearest})
-	}
+	c.postpone(reference{c.at, c.path(), name, what, strconv.Quote(section) + ", in front of this use", r.spotOf, r.nearest})
 	return item
 }
 
-// judgeReferences reports all references that failed.
-func (c *checker) judgeReferences() {
+// postpone notes a reference that failed. Those that could not be listed are only counted.
+func (c *checker) postpone(r reference) {
+	if len(c.late) == MaxProblems {
+		c.count()
+		return
+	}
+	c.late = append(c.late, r)
+}
+
+// checkReferences reports all references that failed.
+func (c *checker) checkReferences() {
 	for _, r := range c.late {
 		p := pending{Problem{Path: r.path}, r.at, spot{}}
 		if first, later := r.spotOf(r.name); later {
@@ -261,15 +326,13 @@ func (c *checker) judgeReferences() {
 		} else {
 			p.Msg = "no " + r.what + " is called " + quote(r.name)
 			p.Fix = "define it under " + r.where
-			if near := r.nearest(r.name); near != "" {
+			if near := r.nearest(r.name, &c.near); near != "" {
 				p.Fix = "did you mean " + strconv.Quote(near) + "?"
 			}
 		}
-		if len(c.problems) == MaxProblems {
-			c.cut = true
-			return
+		if !c.full() {
+			c.problems = append(c.problems, p)
 		}
-		c.problems = append(c.problems, p)
 	}
 }
 

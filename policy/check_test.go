@@ -12,7 +12,7 @@ func TestOrderOfDefinitions(t *testing.T) {
 		certs  = `"certs":[{"c":"AAAA"}]`
 		stores = `"trust_stores":[{"t":["c"]}]`
 		auth   = `"auth":[{"name":"n"}]`
-		users  = `"s":[{"a":{"retry":"r","tls_trust_store":"t","use_auth":"n"}},{"b":{"server":true,"server_cert":"c","server_key":"c"}}]`
+		users  = `"s":[{"a":{"retry":"r","tls":true,"tls_trust_store":"t","use_auth":"n"}},{"b":{"server":true,"tls":false,"server_cert":"c","server_key":"c"}}]`
 	)
 	for _, tt := range []struct {
 		name  string

@@ -6,9 +6,15 @@ import (
 	"strings"
 )
 
-// MaxProblems is how many problems one Errors lists. A document with more is not mended one by one, and
-// a hostile one must not turn a megabyte of input into a hundred of messages.
-const MaxProblems = 1000
+const (
+	// MaxProblems is how many problems one Errors lists. A document with more is not mended one by one, and
+	// a hostile one must not turn a megabyte of input into a hundred of messages.
+	MaxProblems = 1000
+
+	// maxCounted is how many problems are looked for. Errors counts those that it does not list up to here;
+	// then the rest of the document is not judged.
+	maxCounted = 10 * MaxProblems
+)
 
 // Place is a position in a document. Line and Col count from 1; a line ends with LF, CRLF or CR; Col counts
 // characters (not bytes), a tab being one.
@@ -44,8 +50,9 @@ func (p Problem) String() string {
 
 // Errors is the error of Parse: all problems of a document, in the order of their positions.
 type Errors struct {
-	Problems  []Problem
-	Truncated bool // there were more than MaxProblems
+	Problems []Problem
+	More     int  // problems that were found and are not listed, since they are more than MaxProblems
+	Stopped  bool // there were so many that the rest of the document was not judged: there may be more than More
 }
 
 // Error returns every problem on a line of its own.
@@ -57,18 +64,38 @@ func (e *Errors) Error() string {
 		}
 		b.WriteString("policy: parse: " + p.String())
 	}
-	if e.Truncated {
-		fmt.Fprintf(&b, "\npolicy: parse: more than %d problems: the rest is not listed", MaxProblems)
+	if e.More > 0 {
+		b.WriteString("\npolicy: parse: and ")
+		if e.Stopped {
+			b.WriteString("at least ")
+		}
+		fmt.Fprintf(&b, "%d more problem", e.More)
+		if e.More > 1 {
+			b.WriteByte('s')
+		}
 	}
 	return b.String()
+}
+
+// Count says how many problems there are, listed or not, as in "9" or "at least 10000".
+func (e *Errors) Count() string {
+	n := strconv.Itoa(len(e.Problems) + e.More)
+	if e.Stopped {
+		return "at least " + n
+	}
+	return n
 }
 
 func oneProblem(line, col int, msg, fix string) *Errors {
 	return &Errors{Problems: []Problem{{Line: line, Col: col, Msg: msg, Fix: fix}}}
 }
 
-// joinPath appends an object member to a path. Names that would make the path ambiguous are quoted.
+// joinPath appends an object member to a path. Names that would make the path ambiguous are quoted, and those
+// that are longer than a name can be are cut, since every problem below has the path.
 func joinPath(path, name string) string {
+	if len(name) > maxName {
+		return path + "[" + strconv.Quote(name[:maxName]) + "...]"
+	}
 	if !plainName(name) {
 		return path + "[" + strconv.Quote(name) + "]"
 	}
@@ -88,11 +115,22 @@ func plainName(name string) bool {
 	return name != ""
 }
 
-// quote shows a piece of a document in a message, cut to a length that leaves the message readable.
+// maxQuoted is how much of a piece of a document a message shows: what leaves the message readable.
+const maxQuoted = 40
+
+// quote shows a piece of a document in a message.
 func quote(text string) string {
-	const most = 40
-	if len(text) > most {
-		return strconv.Quote(text[:most]) + "..."
+	if len(text) > maxQuoted {
+		return strconv.Quote(text[:maxQuoted]) + "..."
 	}
 	return strconv.Quote(text)
+}
+
+// shorten is quote without the quotes, for text that is shown inside of other text.
+func shorten(text string) string {
+	if len(text) > maxQuoted {
+		text = text[:maxQuoted] + "..."
+	}
+	text = strconv.Quote(text)
+	return text[1 : len(text)-1]
 }

@@ -71,10 +71,10 @@ var (
 		check:   func(text string) string { return checkToken(strings.TrimSuffix(text, ":")) },
 	}
 	urlForm = &form{ // RFC 9112 s.3.2: a blank or line end in it would split the request line
-		name: "URL path", fix: "write it percent-encoded, a blank being %20",
+		name: "URL path", fix: "write it percent-encoded, a blank being %20, a # %23",
 		check: func(text string) string {
 			for _, r := range text {
-				if r <= ' ' || r >= 0x7F {
+				if r <= ' ' || r >= 0x7F || r == '#' {
 					return fmt.Sprintf("%q may not stand in a URL", r)
 				}
 			}
@@ -87,7 +87,7 @@ var (
 			if text == "" {
 				return "empty"
 			}
-			if strings.HasPrefix(text, "+") || strings.HasPrefix(text, "file://") {
+			if strings.HasPrefix(text, "+") {
 				return checkText(text) // a path, which may have blanks
 			}
 			for _, r := range text {
@@ -139,6 +139,16 @@ var (
 	socksForm = &form{
 		name: "[user:password@]host:port", fix: `write it as in "127.0.0.1:1080" or "user:password@proxy:1080"`,
 		pattern: "^.+:[0-9]{1,5}$", check: checkSocks,
+	}
+	socksOrNoneForm = &form{
+		name: "[user:password@]host:port, or \"none\"", fix: `write it as in "127.0.0.1:1080" or "user:password@proxy:1080", or "none"`,
+		pattern: "^(none|.+:[0-9]{1,5})$",
+		check: func(text string) string {
+			if text == viaNone {
+				return ""
+			}
+			return checkSocks(text)
+		},
 	}
 )
 

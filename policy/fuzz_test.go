@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -25,9 +26,19 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte(specExample))
 	f.Add([]byte(broken))
+	f.Add([]byte(`{"s":[{"a":{"endpoint":"http://${h}:${p}/${x|path}","http_url":"/${x|query}","metadata":[{"h":""},{"p":""},{"x":""}],"tls":0}}]}`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		before := bytes.Clone(doc)
-		p, err := Parse(doc)
+		c := newChecker()
+		p, err := c.parse(doc)
+		if work := c.work + nearBudget - c.near; work > 2*len(doc)+nearBudget+4*maxPairing {
+			t.Fatalf("%d bytes cost %d steps: %.200q", len(doc), work, doc)
+		}
+		if q, warnings, err2 := Check(doc); (err2 == nil) != (err == nil) || (q == nil) != (p == nil) {
+			t.Fatalf("Parse says %v, Check %v: %q", err, err2, doc)
+		} else if len(warnings) > 0 {
+			checkPositions(t, doc, &Errors{Problems: warnings})
+		}
 		if !bytes.Equal(doc, before) {
 			t.Fatalf("Parse changed the document %q into %q", before, doc)
 		}
@@ -52,6 +63,22 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("stream type %q of %q: not found by its name, or without a retry scheme", s.Name, doc)
 			}
 			_ = s.CheckReady()
+			for _, tmpl := range []*Template{&s.Endpoint, &s.HTTP.URL} {
+				checkExpansion(t, tmpl)
+			}
 		}
 	})
+}
+
+// checkExpansion fails the test when a hostile value makes of a template more than its text allows.
+func checkExpansion(t *testing.T, tmpl *Template) {
+	for _, v := range append(hostileValues, "a", "80", "::1", strings.Repeat("x", MaxTarget)) {
+		out, err := tmpl.Append(nil, func(int) []byte { return []byte(v) })
+		if len(out) > MaxTarget {
+			t.Fatalf("%q with %.40q: %d bytes", tmpl.String(), v, len(out))
+		}
+		if form := EndpointFormOf(tmpl.String()); err == nil && tmpl.key == "endpoint" && len(out) > 0 && EndpointFormOf(string(out)) != form {
+			t.Fatalf("%q with %q: %q has another form", tmpl.String(), v, out)
+		}
+	}
 }

@@ -30,16 +30,19 @@ func checkJSON(doc []byte) error {
 }
 
 // lexical looks for what fastjson does not: it nests without limit (and its error text then grows with the
-// square of the depth), lets control characters pass before an escape, and half surrogates always.
+// square of the depth), takes half a kilobyte of memory for a value of two bytes, lets control characters pass before an escape, and half surrogates always.
 // It stops with true where a string does not end, since fastjson sees that itself.
 func lexical(doc []byte) bool {
-	depth := 0
+	depth, values := 0, 0
 	for i := 0; i < len(doc); i++ {
 		switch doc[i] {
 		case '{', '[':
 			if depth++; depth > MaxDepth {
 				return false
 			}
+			values++
+		case ',':
+			values++
 		case '}', ']':
 			depth--
 		case '"':
@@ -58,6 +61,9 @@ func lexical(doc []byte) bool {
 					i++
 				}
 			}
+		}
+		if values > MaxValues {
+			return false
 		}
 	}
 	return true

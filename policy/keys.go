@@ -15,20 +15,25 @@ type key struct {
 	name     string
 	alias    []string // other spellings, of the specification or of the reference implementation
 	kind     kind
-	form     *form    // constraint on strings
-	min, max uint64   // range of integers, and of the number of elements of lists
-	unit     string   // of integers
-	values   []string // the only strings allowed, nil for any
-	denied   map[string]string
-	target   string // section whose names a kindName or kindRefs refers to
-	must     bool   // absence is a problem
-	inner    string // table of the objects inside, for kindSection and kindList
+	form     *form             // constraint on strings
+	min, max uint64            // range of integers, and of the number of elements of lists
+	unit     string            // of integers
+	values   []string          // the only strings allowed, nil for any
+	denied   map[string]denial // strings that are refused with an explanation
+	target   string            // section whose names a kindName or kindRefs refers to
+	must     bool              // absence is a problem
+	inner    string            // table of the objects inside, for kindSection and kindList
 	on       protocols
 	side     side
-	status   status
+	ignored  bool   // it means nothing, and is accepted because old documents have it
+	refused  bool   // streams with it are refused at their creation, until it is built
+	proof    string // test that proves that this release acts on the key, as in "ss.TestTimeout"; "" while it does not
 	def      string // what holds when the key is absent
 	text     string // what it means
 }
+
+// denial says why a string is refused, and what to write instead.
+type denial struct{ why, fix string }
 
 // kind is the shape of a key's value.
 type kind uint8
@@ -55,10 +60,24 @@ const (
 type status uint8
 
 const (
-	later   status = iota // read and checked, not acted on yet
-	acted                 // acted on
-	ignored               // means nothing, and is accepted because old documents have it
+	planned     status = iota // read and checked, not acted on yet
+	refused                   // read and checked, and streams that need it are not created
+	implemented               // acted on, which a test proves
+	ignored                   // means nothing
 )
+
+// status follows from the row's proof, so that the reference page claims what tests prove and nothing else.
+func (k *key) status() status {
+	switch {
+	case k.ignored:
+		return ignored
+	case k.refused:
+		return refused
+	case k.proof != "":
+		return implemented
+	}
+	return planned
+}
 
 // side says which end of a connection a key is for.
 type side uint8

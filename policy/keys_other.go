@@ -5,21 +5,21 @@ import "time"
 // The keys of a stream type for ws and mqtt.
 
 var wsKeys = []row[Stream]{
-	{key{name: "ws_subprotocol", form: tokensForm, on: onMixed, def: "none", status: acted,
+	{key{name: "ws_subprotocol", form: tokensForm, on: onMixed, def: "none", proof: "ss.TestWebSocketSubprotocol",
 		text: "Client: subprotocols to ask for, most wanted first; a server that selects none is accepted. Server: subprotocols to accept, of which " +
 			"the client's first counts; their presence lets h1 and h2 servers upgrade to ws. A client that asks for others only is refused, one " +
 			"that asks for none is accepted without one."},
 		text(func(s *Stream) *string { return &s.WS.Subprotocol })},
-	{key{name: "ws_binary", kind: kindBool, on: onMixed, def: "false", status: acted,
+	{key{name: "ws_binary", kind: kindBool, on: onMixed, def: "false", proof: "ss.TestWebSocket",
 		text: "Messages are binary, not text, unless Tx says so of one."},
 		boolean(func(s *Stream) *bool { return &s.WS.Binary })},
-	{key{name: "ws_prioritize_reads", kind: kindBool, on: onMixed, def: "false", status: acted,
+	{key{name: "ws_prioritize_reads", kind: kindBool, on: onMixed, def: "false", proof: "ss.TestWebSocketPrioritizesReads",
 		text: "Read all there is before writing: Tx that Rx asks for comes at the end of the turn."},
 		boolean(func(s *Stream) *bool { return &s.WS.PrioritizeReads })},
-	{key{name: "ws_deflate", kind: kindBool, on: onMixed, def: "false", status: acted,
+	{key{name: "ws_deflate", kind: kindBool, on: onMixed, def: "false", proof: "ss.TestWebSocketCompression",
 		text: "Offer, or accept, permessage-deflate (RFC 7692). Not known to the reference."},
 		boolean(func(s *Stream) *bool { return &s.WS.Deflate })},
-	{key{name: "ws_over_h2", kind: kindBool, on: onWS, side: clientSide, def: "false", status: acted,
+	{key{name: "ws_over_h2", kind: kindBool, on: onWS, side: clientSide, def: "false", proof: "ss.TestWebSocketsShare",
 		text: "Travel on a stream of an HTTP/2 connection, which others may share (RFC 8441): by ALPN with tls, by prior knowledge without. " +
 			"Where ALPN yields HTTP/1.1, the connection is upgraded. Not known to the reference."},
 		boolean(func(s *Stream) *bool { return &s.WS.OverH2 })},

@@ -45,7 +45,22 @@ func around(k *key) string {
 	if k.target == "metadata" {
 		with += `"metadata":[{"m":""}],`
 	}
-	return with
+	return with + needsTLS(k)
+}
+
+// needsTLS returns what makes a key about TLS mean something. Certificates of the samples are none, so servers say
+// that they do not use them.
+func needsTLS(k *key) string {
+	for i := range tlsKeys {
+		switch {
+		case tlsKeys[i].name != k.name || k.name == "tls":
+		case k.side == serverSide:
+			return `"tls":false,`
+		default:
+			return `"tls":true,`
+		}
+	}
+	return ""
 }
 
 // samples returns JSON values that a key takes and values that it refuses.
@@ -53,7 +68,7 @@ func samples(k *key) (good, bad []string) {
 	bad = []string{"null", `{}`}
 	switch k.kind {
 	case kindBool:
-		return []string{"true", "false"}, append(bad, "1", `"true"`, "[]")
+		return []string{"true", "false", "0", "1"}, append(bad, "2", "-1", "1.0", "10", `"true"`, "[]")
 	case kindInt:
 		if k.min > 0 {
 			bad = append(bad, fmt.Sprint(k.min-1))
@@ -70,27 +85,31 @@ func samples(k *key) (good, bad []string) {
 			tokensForm:   {`"chat"`, `"chat, superchat"`, `"a,b"`},
 			headerForm:   {`"x-dsn:"`, `"authorization"`},
 			urlForm:      {`"/a?b=c"`, `"a/b"`, `""`},
-			endpointForm: {`"a.example"`, `"+/tmp/a b"`, `"+@x"`, `"http://a/b"`, `"!vh"`},
+			endpointForm: {`"a.example"`, `"+/tmp/a b"`, `"+@x"`, `"http://a/b"`},
 			topicForm:    {`"a/b"`, `"$aws/x"`},
 			filterForm:   {`"a/+/#"`},
 			versionForm:  {`"1.2"`, `"1.3"`},
 			groupsForm:   {`"X25519"`, `"X25519MLKEM768:P-256"`},
 			socksForm:    {`"127.0.0.1:1080"`, `"u:p@[::1]:1"`},
+
+			socksOrNoneForm: {`"127.0.0.1:1080"`, `"none"`},
 		}[k.form]
 		wrong := map[*form][]string{
-			nil:          {`"H1"`, `""`, `"h3"`},
-			textForm:     {`"a\nb"`, `"\u007f"`},
-			nameForm:     {`""`, `"` + strings.Repeat("n", maxName+1) + `"`, `"a\u0000"`},
-			tokenForm:    {`""`, `"a b"`, `"a:"`, `"\u00e9"`},
-			tokensForm:   {`""`, `"a b"`, `"a,"`, `"` + strings.Repeat("a,", maxTokens) + `a"`, `",a"`, `" a"`, `"a, "`, `"a;b"`},
-			headerForm:   {`""`, `":"`, `"a b:"`, `"a\r\nb:"`},
-			urlForm:      {`"/a b"`, `"/\r\n"`, `"/\u00e9"`},
-			endpointForm: {`""`, `"a b"`, `"a\n"`},
-			topicForm:    {`"a/+"`, `"#"`, `"a\u0000"`},
-			filterForm:   {`"a\u0000"`},
-			versionForm:  {`""`, `"1.1"`, `"TLS 1.3"`},
-			groupsForm:   {`""`, `"X25519:"`, `"x25519"`, `"P-256,P-384"`},
-			socksForm:    {`"host"`, `"host:0"`, `"host:65536"`, `":1"`, `"u@h:1"`, `"::1:80"`, `"h:x"`},
+			nil:             {`"H1"`, `""`, `"h3"`},
+			textForm:        {`"a\nb"`, `"\u007f"`},
+			nameForm:        {`""`, `"` + strings.Repeat("n", maxName+1) + `"`, `"a\u0000"`},
+			tokenForm:       {`""`, `"a b"`, `"a:"`, `"\u00e9"`},
+			tokensForm:      {`""`, `"a b"`, `"a,"`, `"` + strings.Repeat("a,", maxTokens) + `a"`, `",a"`, `" a"`, `"a, "`, `"a;b"`},
+			headerForm:      {`""`, `":"`, `"a b:"`, `"a\r\nb:"`},
+			urlForm:         {`"/a b"`, `"/\r\n"`, `"/\u00e9"`},
+			endpointForm:    {`""`, `"a b"`, `"a\n"`, `"!vh"`, `"file:///x"`, `"gopher://x"`},
+			topicForm:       {`"a/+"`, `"#"`, `"a\u0000"`},
+			filterForm:      {`"a\u0000"`},
+			versionForm:     {`""`, `"1.1"`, `"TLS 1.3"`},
+			groupsForm:      {`""`, `"X25519:"`, `"x25519"`, `"P-256,P-384"`},
+			socksOrNoneForm: {`"host"`, `"None"`, `""`},
+
+			socksForm: {`"host"`, `"host:0"`, `"host:65536"`, `":1"`, `"u@h:1"`, `"::1:80"`, `"h:x"`},
 		}[k.form]
 		if k.kind == kindTemplate {
 			good = append(good, `"${m}x${m}"`)
@@ -184,6 +203,9 @@ func TestKeyRows(t *testing.T) {
 			if k.must != (k.def == "required") {
 				t.Errorf("%s %s: must is %v, but its default is %q", s.name, k.name, k.must, k.def)
 			}
+			if k.ignored && k.refused || (k.ignored || k.refused) && k.proof != "" {
+				t.Errorf("%s %s: ignored, refused and proved exclude each other", s.name, k.name)
+			}
 			if k.kind == kindTemplate && k.form == nil || k.kind == kindInt && k.max == 0 || (k.kind == kindName || k.kind == kindRefs) && k.target == "" {
 				t.Errorf("%s %s: its row lacks the form, range or target of its kind", s.name, k.name)
 			}
@@ -211,6 +233,7 @@ func TestProtocolKeys(t *testing.T) {
 				if k.target == "metadata" {
 					member += `,"metadata":[{"m":""}]`
 				}
+				member = needsTLS(k) + member
 				doc, _ := within("s", fmt.Sprintf(order, protocol, member))
 				_, err := Parse([]byte(doc))
 				want := fmt.Sprintf("s[0].a.%s: %s means nothing to %s streams", k.name, k.name, protocol)

@@ -4,26 +4,29 @@ import "time"
 
 // The keys of the document itself and of its smaller sections.
 
-var topKeys = newTable("policy", []row[Policy]{
-	{key{name: "release", form: textForm, status: acted, def: "none",
-		text: "Version of this policy."},
+// topName is the name of the table of the document itself.
+const topName = "policy"
+
+var topKeys = newTable(topName, []row[Policy]{
+	{key{name: "release", form: textForm, def: "none",
+		text: "Version of this policy. Nothing compares it yet."},
 		text(func(p *Policy) *string { return &p.Release })},
-	{key{name: "product", form: textForm, status: acted, def: "none",
-		text: "Product the policy is meant for."},
+	{key{name: "product", form: textForm, def: "none",
+		text: "Product the policy is meant for. Nothing compares it yet."},
 		text(func(p *Policy) *string { return &p.Product })},
-	{key{name: "schema-version", alias: []string{"schema_version"}, kind: kindInt, max: SchemaVersion, status: acted, def: "0",
+	{key{name: "schema-version", alias: []string{"schema_version"}, kind: kindInt, max: SchemaVersion, proof: "policy.TestSectionMistakes", def: "0",
 		text: "Least version of the policy parser that understands the document; a newer one than this parser's is refused."},
 		number(func(p *Policy) *int { return &p.SchemaVersion })},
-	{key{name: "via-socks5", alias: []string{"via_socks5"}, form: socksForm, side: clientSide, def: "none",
-		text: "SOCKS5 proxy for all client streams."},
+	{key{name: "via-socks5", alias: []string{"via_socks5"}, form: socksForm, side: clientSide, refused: true, def: "none",
+		text: "SOCKS5 proxy for all client streams over TCP that do not name their own. Not built yet: they are refused when they are created."},
 		text(func(p *Policy) *string { return &p.ViaSocks5 })},
-	{key{name: "retry", kind: kindSection, inner: "retry", status: acted, def: "none",
+	{key{name: "retry", kind: kindSection, inner: "retry", proof: "ss.TestDelays", def: "none",
 		text: "Named schemes for retrying and for checking that idle connections still live."},
 		func(c *checker, _ *Policy, v value) { c.retrySection(v.json) }},
-	{key{name: "certs", kind: kindCerts, status: acted, def: "none",
+	{key{name: "certs", kind: kindCerts, proof: "policy.TestCertForms", def: "none",
 		text: "Named certificates and keys: base64 of DER, which is what stands between the first and last line of PEM, or PEM whole. An entry of several certificates is a chain: each is signed by the next."},
 		func(c *checker, _ *Policy, v value) { c.certSection(v.json) }},
-	{key{name: "trust_stores", kind: kindStores, inner: "trust_stores", status: acted, def: "none",
+	{key{name: "trust_stores", kind: kindStores, inner: "trust_stores", proof: "ss.TestTLSRefusals", def: "none",
 		text: "Named sets of certificates to trust, as {\"name\": ..., \"stack\": [...]} or {name: [...]}."},
 		func(c *checker, _ *Policy, v value) { c.storeSection(v.json) }},
 	{key{name: "auth", kind: kindList, inner: "auth", def: "none",
@@ -32,7 +35,7 @@ var topKeys = newTable("policy", []row[Policy]{
 	{key{name: "metrics", kind: kindList, inner: "metrics", def: "none",
 		text: "Figures to collect, and the stream types that report them."},
 		func(c *checker, _ *Policy, v value) { c.metricSection(v.json) }},
-	{key{name: "s", kind: kindSection, inner: "s", status: acted, def: "none",
+	{key{name: "s", kind: kindSection, inner: "s", proof: "ss.TestCreateErrors", def: "none",
 		text: "The stream types. What they refer to must be defined in front of them."},
 		func(c *checker, _ *Policy, v value) { c.streamSection(v.json) }},
 })
@@ -42,20 +45,20 @@ var topKeys = newTable("policy", []row[Policy]{
 const maxBackoffs = 64
 
 var retryKeys = newTable("retry", []row[Retry]{
-	{key{name: "backoff", kind: kindDelays, min: 1, max: maxBackoffs, unit: "ms", status: acted, def: "[3000]",
+	{key{name: "backoff", kind: kindDelays, min: 1, max: maxBackoffs, unit: "ms", proof: "ss.TestDelays", def: "[3000]",
 		text: "Delay before each retry in turn, 1 ms to a week; the last one serves all further retries."},
 		func(c *checker, r *Retry, v value) { c.backoff(r, v.json) }},
-	{key{name: "conceal", kind: kindInt, max: Forever, status: acted, def: "0",
+	{key{name: "conceal", kind: kindInt, max: Forever, proof: "ss.TestBudget", def: "0",
 		text: "How many failures in a row are retried without telling the stream; 65535 means all."},
 		number(func(r *Retry) *int { return &r.Conceal })},
-	{key{name: "jitterpc", kind: kindInt, max: 255, unit: "%", status: acted, def: "30",
+	{key{name: "jitterpc", kind: kindInt, max: 255, unit: "%", proof: "ss.TestDelays", def: "30",
 		text: "Chance adds up to this percentage to each delay, so that many devices do not return at once."},
 		number(func(r *Retry) *int { return &r.JitterPC })},
-	{key{name: "svalidping", kind: kindInt, max: 65535, unit: "s", status: acted, def: "0, never",
-		text: "Idle time after which a connection is probed, where its protocol can."},
+	{key{name: "svalidping", kind: kindInt, max: 65535, unit: "s", proof: "ss.TestValidity", def: "0, never",
+		text: "Idle time after which an h2 or ws connection is probed with a ping. h1 and raw have none, and do not act on it yet."},
 		duration(time.Second, func(r *Retry) *time.Duration { return &r.ValidPing })},
-	{key{name: "svalidhup", kind: kindInt, max: 65535, unit: "s", status: acted, def: "0, never",
-		text: "Idle time after which a connection is given up as dead; must be longer than svalidping."},
+	{key{name: "svalidhup", kind: kindInt, max: 65535, unit: "s", proof: "ss.TestValidity", def: "0, never",
+		text: "Idle time after which an h2 or ws connection is given up as dead; must be longer than svalidping. h1 and raw do not act on it yet."},
 		duration(time.Second, func(r *Retry) *time.Duration { return &r.ValidHup })},
 })
 
@@ -70,10 +73,10 @@ type storeEntry struct {
 }
 
 var storeKeys = newTable("trust_stores", []row[storeEntry]{
-	{key{name: "name", form: nameForm, must: true, def: "required",
+	{key{name: "name", form: nameForm, must: true, proof: "policy.TestTrustStoreShapes", def: "required",
 		text: "Name by which stream types refer to the store."},
 		text(func(e *storeEntry) *string { return &e.name })},
-	{key{name: "stack", kind: kindNames, target: "certs", min: 1, max: maxStack, must: true, def: "required",
+	{key{name: "stack", kind: kindNames, target: "certs", min: 1, max: maxStack, must: true, proof: "policy.TestTrustStoreShapes", def: "required",
 		text: "Names of the certificates in it."},
 		func(c *checker, e *storeEntry, v value) { e.stack = c.stack(v.json) }},
 })

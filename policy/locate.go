@@ -18,23 +18,56 @@ type spot struct {
 	name bool // the key is meant, not the value
 }
 
-// find returns the offset of the value or key at sp in the text that s has scanned.
-func (s *scanner) find(sp spot) int {
-	at := 0
-	for _, nth := range sp.nth[:sp.n] {
-		child := at + 1
-		for ; nth > 0 && child < s.nodes[at].end; nth-- {
-			child = s.nodes[child].end
+// compare orders spots as they are in the text.
+func (a spot) compare(b spot) int {
+	for i := range min(a.n, b.n) {
+		if d := a.nth[i] - b.nth[i]; d != 0 {
+			return d
 		}
-		if child >= s.nodes[at].end {
-			break // a place inside a value that has no such child: the value itself will do
+	}
+	return a.n - b.n
+}
+
+// findAll returns the offset of the value or key at each of spots in the text that s has scanned. It passes
+// over the text once, however many there are: siblings are found from the one before, not from the first.
+func (s *scanner) findAll(spots []spot) []int {
+	order := make([]int, len(spots))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return spots[a].compare(spots[b]) })
+	// way is where the spot before was found: the node at each of its steps, and which child that is of
+	// the one above.
+	var way [maxSteps]struct{ parent, nth, node int }
+	for i := range way {
+		way[i].parent = -1
+	}
+	found := make([]int, len(spots))
+	for _, i := range order {
+		sp := &spots[i]
+		at := 0
+		for step, nth := range sp.nth[:sp.n] {
+			w := &way[step]
+			if w.parent != at || w.nth > nth {
+				w.parent, w.nth, w.node = at, 0, at+1
+			}
+			end := s.nodes[at].end
+			for w.nth < nth && w.node < int(end) {
+				w.node = int(s.nodes[w.node].end)
+				w.nth++
+				s.steps++
+			}
+			if w.node >= int(end) {
+				break // a place inside a value that has no such child: the value itself will do
+			}
+			at = w.node
 		}
-		at = child
+		found[i] = int(s.nodes[at].value)
+		if sp.name {
+			found[i] = int(s.nodes[at].key)
+		}
 	}
-	if sp.name {
-		return s.nodes[at].key
-	}
-	return s.nodes[at].value
+	return found
 }
 
 // places turns offsets into places, in one pass over the text however many there are and in whatever order.

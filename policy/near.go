@@ -1,25 +1,41 @@
 package policy
 
-// maxNear is the longest name for which a nearest one is looked for: the cost grows with the square of
-// the length, and a name this long is no misspelling of a key.
-const maxNear = 48
+const (
+	// maxNear is the longest name for which a suggestion is looked for: the cost grows with the square of
+	// the length, and a name this long is no misspelling of a key.
+	maxNear = 48
 
-// nearness finds the candidate that a misspelt name most likely meant.
-type nearness struct {
+	// nearBudget is how much work the suggestions of one document may cost, in cells of the tables by which
+	// distances are found, with nearOffer for each name that is looked at: a few milliseconds. A document of
+	// a person's mistakes needs a hundredth of it; after that problems are reported without suggestion.
+	nearBudget = 1 << 20
+	nearOffer  = 4
+)
+
+// suggestion finds the candidate that a misspelt name most likely meant.
+type suggestion struct {
 	wanted string
+	budget *int // what is left of nearBudget; nothing is looked at when it is used up
 	best   string
 	cost   int
 }
 
 // offer considers one candidate. Of equally near ones the first offered stays.
-func (n *nearness) offer(candidate string) {
-	if len(n.wanted) > maxNear || len(candidate) > maxNear {
+func (n *suggestion) offer(candidate string) {
+	if *n.budget <= 0 || len(n.wanted) > maxNear || len(candidate) > maxNear {
 		return
 	}
-	limit := 1 + min(len(n.wanted), len(candidate))/5
-	if cost := distance(n.wanted, candidate); cost <= limit && cost < max(len(n.wanted), len(candidate)) && (n.best == "" || cost < n.cost) {
-		n.best, n.cost = candidate, cost
-	} else if n.best == "" && len(n.wanted) >= 4 && len(candidate) > len(n.wanted) && candidate[:len(n.wanted)] == n.wanted {
+	*n.budget -= nearOffer
+	shorter, longer := min(len(n.wanted), len(candidate)), max(len(n.wanted), len(candidate))
+	limit := 1 + shorter/5
+	if longer-shorter <= limit { // each letter that is missing counts one
+		*n.budget -= len(n.wanted) * len(candidate)
+		if cost := distance(n.wanted, candidate); cost <= limit && cost < longer && (n.best == "" || cost < n.cost) {
+			n.best, n.cost = candidate, cost
+			return
+		}
+	}
+	if n.best == "" && len(n.wanted) >= 4 && len(candidate) > len(n.wanted) && candidate[:len(n.wanted)] == n.wanted {
 		n.best, n.cost = candidate, maxNear // cut short: better than nothing, worse than any misspelling
 	}
 }

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/valyala/fastjson"
@@ -19,6 +18,10 @@ const MaxDocument = 1 << 20
 // MaxDepth is how deep objects and arrays may nest. The format itself needs six.
 const MaxDepth = 16
 
+// MaxValues is how many commas and opening brackets a document may have: there are no more values than these. The
+// largest document of sense has some thousands, and each costs half a kilobyte while it is read.
+const MaxValues = 1 << 16
+
 // Policy is a whole policy document. It is immutable once Parse has returned it.
 type Policy struct {
 	Release       string // version of this policy, "" when not given
@@ -35,7 +38,6 @@ type Policy struct {
 	Metrics     []*Metric
 
 	byName map[string]*Stream
-	given  keySet // top-level keys that stand in the document
 }
 
 // Cert is one entry of the certs section: a certificate, a chain of them, or a private key. What kind it is
@@ -70,8 +72,27 @@ type Metric struct {
 
 // Parse reads a policy document, which must be one JSON object (RFC 8259) in UTF-8. The document is not
 // kept. When anything in it is wrong the policy is nil and the error is an *Errors that lists every
-// problem (up to MaxProblems): one when the text is not JSON, else all that its meaning has.
+// problem (up to MaxProblems): one when the text is not JSON, else all that its meaning has. What a hostile
+// document can cost is bounded by a multiple of its length.
 func Parse(doc []byte) (*Policy, error) {
+	c := newChecker()
+	return c.parse(doc)
+}
+
+// Check is Parse, and also returns warnings about what is legal but perhaps not meant: keys that this release does
+// not act on yet, keys without effect, streams that will be refused or cannot work, values that are better
+// written otherwise. Each has its place in the document; they are in the order of the text, at most MaxProblems.
+// There are none when there is an error.
+func Check(doc []byte) (p *Policy, warnings []Problem, err error) {
+	c := newChecker()
+	c.advise = true
+	if p, err = c.parse(doc); err != nil {
+		return nil, nil, err
+	}
+	return p, c.located(doc, c.warnings), nil
+}
+
+func (c *checker) parse(doc []byte) (*Policy, error) {
 	if err := checkJSON(doc); err != nil {
 		return nil, err
 	}
@@ -80,7 +101,6 @@ func Parse(doc []byte) (*Policy, error) {
 	if err != nil {
 		return nil, oneProblem(1, 1, "not JSON: "+err.Error(), "")
 	}
-	c := newChecker()
 	c.document(root)
 	if len(c.problems) > 0 {
 		return nil, c.errors(doc)
@@ -104,42 +124,10 @@ func (p *Policy) Stream(name string) *Stream {
 
 // Nearest returns the name of the stream type that a misspelt name most likely meant, "" when none is near.
 func (p *Policy) Nearest(name string) string {
-	n := nearness{wanted: name}
+	budget := nearBudget
+	n := suggestion{wanted: name, budget: &budget}
 	for _, s := range p.Streams {
 		n.offer(s.Name)
 	}
 	return n.best
-}
-
-// NotYetActedOn returns one warning per key of the document that this release reads and checks but does
-// not act on, in the order of the key table. Line and Col are zero: a Policy does not keep its text.
-func (p *Policy) NotYetActedOn() []Problem {
-	return p.warnings("read and checked, but this release does not act on it yet", "", func(k *key, _ *Stream) bool {
-		return k.status == later
-	})
-}
-
-// WithoutEffect returns one warning per key of a server's stream type that means something to clients only.
-func (p *Policy) WithoutEffect() []Problem {
-	return p.warnings("means nothing to a server", "remove it", func(k *key, s *Stream) bool {
-		return s != nil && s.Server && k.side == clientSide
-	})
-}
-
-// warnings lists the keys that were given and of which about is true; s is nil for top-level keys.
-func (p *Policy) warnings(msg, fix string, about func(k *key, s *Stream) bool) (list []Problem) {
-	for i := range topKeys.rows {
-		if k := &topKeys.rows[i].key; p.given.has(i) && about(k, nil) {
-			list = append(list, Problem{Path: k.name, Msg: msg, Fix: fix})
-		}
-	}
-	for _, s := range p.Streams {
-		path := joinPath("s["+strconv.Itoa(s.nth)+"]", s.Name)
-		for i := range streamKeys.rows {
-			if k := &streamKeys.rows[i].key; s.given.has(i) && about(k, s) {
-				list = append(list, Problem{Path: joinPath(path, k.name), Msg: msg, Fix: fix})
-			}
-		}
-	}
-	return list
 }

@@ -15,7 +15,7 @@ func Reference() []byte {
 		b.WriteString("| key | value | default | for | now | meaning |\n|---|---|---|---|---|---|\n")
 		for _, k := range s.keys {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n",
-				k.spellings(), cell(k.valueText()), cell(k.def), k.audience(), k.status, cell(k.text))
+				k.spellings(), cell(k.valueText()), cell(k.def), k.audience(), k.status(), cell(k.text))
 		}
 	}
 	b.WriteString(referenceTail)
@@ -41,27 +41,65 @@ reported at once with its line, column and path; an unknown key is a problem. A 
 object is a problem too, also under two of its names.
 
 What a stream type refers to by name (` + "`retry`, `tls_trust_store`, `server_cert`, `server_key`, `use_auth`" + `) must be
-defined in front of it, and a trust store behind the certificates in its stack. Names match exactly.
+defined before it, and a trust store after the certificates in its stack. Names match exactly.
 
-The column *now* says whether this release acts on a key. Those marked *checked* are read, checked and kept, and
-` + "`millrace policy check`" + ` warns about them; those marked *ignored* mean nothing.
+The column *now* says what this release does with a key. For each key marked *acted on* there is a test that proves
+it, and this page is generated from the list of these tests. Keys marked *checked* are read, checked and kept, and
+nothing more; with those marked *refused* a stream cannot be created, since without them it would do something
+else than the policy says; those marked *ignored* mean nothing. ` + "`millrace policy check`" + ` warns about all that have no
+effect, with line and column.
 
-` + "`${name}`" + ` in a value marked *with ${}* becomes the value of the metadata of that name when a connection or
-message is made. The name must be declared in the same stream type, before or behind its use. Unset metadata
-becomes nothing; a ` + "`$`" + ` without ` + "`{`" + ` is itself.
+` + "`true` and `false`" + ` are the two booleans. 0 and 1, which older policies have, are read as false and true wherever a
+boolean is possible, with a warning.
 `
 
 const referenceTail = `
+## Values
+
+` + "`${name}`" + ` in a value marked *with ${}* becomes the value of the metadata of that name when a connection or
+message is made. The name must be declared in the same stream type, before or after its use. Unset metadata
+becomes nothing; a ` + "`$`" + ` without ` + "`{`" + ` is itself.
+
+| written | in | inserted | refused |
+|---|---|---|---|
+| ` + "`${name}`" + ` | host of ` + "`endpoint`" + ` | as it is | all but letters, digits, ` + "`-`, `.` and `_`" + `. Where the value is the whole host, it may also be an IPv6 address, with or without brackets |
+| ` + "`${name}`" + ` | port of a URL in ` + "`endpoint`" + ` | as it is | all but digits |
+| ` + "`${name}`" + ` | Unix socket in ` + "`endpoint`" + ` | as it is | ` + "`/`, `@`" + `, control octets, and the values ` + "`.` and `..`" + ` |
+| ` + "`${name}`" + ` | ` + "`http_url`" + `, path of a URL in ` + "`endpoint`" + ` | as it is | blanks, control octets, ` + "`#`" + `, and octets that are not ASCII |
+| ` + "`${name|path}`" + ` | the same | percent-encoded, all but letters, digits, ` + "`-`, `.`, `_` and `~`" + ` | the values ` + "`.` and `..`" + `, which no encoding makes harmless (RFC 3986 s.6.2.2.3) |
+| ` + "`${name|query}`" + ` | the same | percent-encoded likewise | nothing |
+| ` + "`${name}`" + ` | MQTT topics | as it is | ` + "`+`, `#`" + ` and U+0000 in topics to publish to, U+0000 in filters |
+
+The literal text of the policy decides what an endpoint is: no value turns a host into a URL, a port or a Unix socket.
+An attempt with a value that is refused fails with UNREACHABLE before anything is connected, and is counted.
+
+**A plain ` + "`${name}`" + ` inside a path or a query is a risk when its value is not the program's own.** With
+` + "`\"http_url\": \"/users/${id}/photo?size=${size}\"`" + ` an ` + "`id`" + ` of ` + "`../../admin`" + ` asks for another path, and
+a ` + "`size`" + ` of ` + "`1&delete=1`" + ` adds an argument. Write
+` + "`\"/users/${id|path}/photo?size=${size|query}\"`" + `: then a value is one segment, or one argument, whatever is in it.
+Plain values stay as they are because the specification has them so, and are right where a value is a path itself.
+The encodings are not known to the reference implementation. A metadata item whose own name is ` + "`id|path`" + ` is still
+what ` + "`${id|path}`" + ` means.
+
+An expanded ` + "`endpoint` or `http_url`" + ` has at most 8000 bytes, and MQTT strings 65535; a template has at most 64 values.
+
 ## Endpoints
 
 | form | means |
 |---|---|
-| ` + "`host`, `192.0.2.1`, `2001:db8::1`" + ` | client: connect there, to ` + "`port`" + ` |
-| ` + "`scheme://host:port/path`" + ` | client: what the URL names replaces host, port and path, and its scheme decides about TLS |
-| ` + "`file://path`" + ` | client: the content of a file is received, without network |
+| ` + "`host`, `192.0.2.1`, `2001:db8::1`" + ` | client: connect there, to ` + "`port`" + `. Names other than ` + "`localhost`" + ` and those of the hosts file need DNS, which this release does not have |
+| ` + "`scheme://host:port/path`" + ` | client: what the URL names replaces host, port and path, and its scheme decides about TLS. Schemes: http, ws, mqtt, tcp and raw, and https, wss and mqtts with TLS. With ` + "`\"tls\": true`" + ` one without TLS is an error |
 | ` + "`+/path`, `+@name`" + ` | Unix socket; with ` + "`@`" + ` in the abstract namespace of Linux |
 | ` + "`eth0`, `127.0.0.1`, `::1`" + ` | server: interface or address to bind; without endpoint, all of them |
-| ` + "`!name`" + ` | server: join the existing vhost of that name |
+| ` + "`!name`" + ` | server: join the vhost of that name. Not built yet: streams of this type are refused when they are created |
+
+` + "`file://`" + ` is an error: it is not in the specification.
+
+## Clear text
+
+A stream type sends in clear unless it has ` + "`\"tls\": true`" + ` or an endpoint whose scheme means TLS. What looks as if TLS
+was meant is an error: ` + "`tls_trust_store`" + ` and the other keys about TLS, or port 443. ` + "`\"tls\": false`" + ` says that clear text
+is meant; then the keys and the port are warnings, but for ` + "`tls_trust_store`" + `.
 
 Parse accepts a stream type without endpoint or port, since an overlay may add them. Creating a stream of it
 does not: a client needs an endpoint, and a port unless the endpoint names a Unix socket or is a URL; a server
@@ -69,12 +107,13 @@ needs a port unless it has a Unix socket or a vhost.
 
 ## Limits
 
-A document has at most 1 MiB and nests 16 deep; a name has 1 to 128 bytes.
+A document has at most 1 MiB, 65536 commas and opening brackets, and 4096 stream types, and nests 16 deep; a name has
+1 to 128 bytes. The first 1000 problems are listed.
 `
 
 // String returns the word of the reference page's column.
 func (s status) String() string {
-	return [...]string{later: "checked", acted: "acted on", ignored: "ignored"}[s]
+	return [...]string{planned: "checked", refused: "refused", implemented: "acted on", ignored: "ignored"}[s]
 }
 
 // spellings returns all names of a key.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -12,13 +13,15 @@ type scanner struct {
 	i     int
 	depth int
 	nodes []node // every value, parents before children, in the order of the text
+	count int    // commas and opening brackets
+	steps int    // from sibling to sibling, made by findAll
 }
 
-// node is one value.
+// node is one value. A document may have half a million, so it is kept small.
 type node struct {
-	key   int // offset of its key's opening quote; of the value itself in arrays and at the top
-	value int // offset of the value
-	end   int // index of the first node behind this one and its children
+	key   int32 // offset of its key's opening quote; of the value itself in arrays and at the top
+	value int32 // offset of the value
+	end   int32 // index of the first node behind this one and its children
 }
 
 // fault is why a text is not JSON.
@@ -83,7 +86,7 @@ func (s *scanner) comment() *fault {
 // value scans one value at s.i; key is the offset of its key.
 func (s *scanner) value(key int) *fault {
 	n := len(s.nodes)
-	s.nodes = append(s.nodes, node{key: key, value: s.i})
+	s.nodes = append(s.nodes, node{key: int32(key), value: int32(s.i)})
 	var f *fault
 	switch c := s.peek(); {
 	case c == '{' || c == '[':
@@ -95,7 +98,7 @@ func (s *scanner) value(key int) *fault {
 	default:
 		f = s.word()
 	}
-	s.nodes[n].end = len(s.nodes)
+	s.nodes[n].end = int32(len(s.nodes))
 	return f
 }
 
@@ -111,6 +114,9 @@ func (s *scanner) container(bracket byte) *fault {
 		return s.fail(open, "nested too deep", "a policy needs six levels")
 	}
 	defer func() { s.depth-- }()
+	if f := s.another(open); f != nil {
+		return f
+	}
 	s.i++
 	s.space()
 	if s.peek() == closer {
@@ -137,6 +143,9 @@ func (s *scanner) container(bracket byte) *fault {
 			s.i++
 			return nil
 		case c == ',':
+			if f := s.another(comma); f != nil {
+				return f
+			}
 			s.i++
 			s.space()
 			if s.peek() == closer {
@@ -153,6 +162,14 @@ func (s *scanner) container(bracket byte) *fault {
 			return s.fail(s.i, "no comma between this and the "+what+" before it", "put one")
 		}
 	}
+}
+
+// another counts a comma or opening bracket.
+func (s *scanner) another(at int) *fault {
+	if s.count++; s.count > MaxValues {
+		return s.fail(at, "the document has more values than a policy may have", fmt.Sprintf("the limit is %d commas and opening brackets; split it", MaxValues))
+	}
+	return nil
 }
 
 // key scans an object key and its colon, and stops at the value.

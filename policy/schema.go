@@ -123,7 +123,7 @@ func (w *schemaWriter) key(k *key, before string) {
 				w.text("pattern", k.form.pattern)
 			}
 		case kindBool:
-			w.text("type", "boolean")
+			w.plain("anyOf", `[{"type": "boolean"}, {"enum": [0, 1], "deprecated": true}]`)
 		case kindInt:
 			w.text("type", "integer")
 			w.plain("minimum", fmt.Sprint(k.min))

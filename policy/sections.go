@@ -13,15 +13,20 @@ func (c *checker) document(root *fastjson.Value) {
 	if o == nil {
 		return
 	}
-	c.policy.given = walk(c, topKeys, o, c.policy)
+	m := walk(c, topKeys, o, c.policy)
+	if c.policy.ViaSocks5 != "" {
+		c.standAt(m, topKeys.find("via-socks5"), func() {
+			c.warn("SOCKS5 is read and checked, but not built yet: client streams over TCP are refused when they are created", "")
+		})
+	}
 	for _, r := range c.rides {
 		if d, known := c.streams.items[r.name]; known {
 			r.rider.HTTP.Rideshare = d.item
 		} else {
-			c.late = append(c.late, r.reference)
+			c.postpone(r.reference)
 		}
 	}
-	c.judgeReferences()
+	c.checkReferences()
 	c.policy.byName = make(map[string]*Stream, len(c.policy.Streams))
 	for _, s := range c.policy.Streams {
 		c.policy.byName[s.Name] = s
@@ -38,9 +43,9 @@ func (c *checker) retrySection(v *fastjson.Value) {
 		if o == nil {
 			return
 		}
-		walk(c, retryKeys, o, r)
+		m := walk(c, retryKeys, o, r)
 		if r.ValidHup > 0 && r.ValidHup <= r.ValidPing {
-			standAt(c, retryKeys, o, retryKeys.find("svalidhup"), func() {
+			c.standAt(m, retryKeys.find("svalidhup"), func() {
 				c.bad(fmt.Sprintf("%d s is no longer than svalidping, so a probe could never be answered in time", r.ValidHup/time.Second),
 					"make it longer than svalidping")
 			})
@@ -93,6 +98,8 @@ func (c *checker) store(name string, stack []*Cert) {
 }
 
 func (c *checker) authSection(v *fastjson.Value) {
+	c.quiet = true
+	defer func() { c.quiet = false }()
 	c.list(v, "an array of auth schemes", func(o *fastjson.Object) {
 		a := &Auth{Blob: -1}
 		walk(c, authKeys, o, a)
@@ -104,6 +111,8 @@ func (c *checker) authSection(v *fastjson.Value) {
 }
 
 func (c *checker) metricSection(v *fastjson.Value) {
+	c.quiet = true
+	defer func() { c.quiet = false }()
 	c.list(v, "an array of metrics", func(o *fastjson.Object) {
 		m := &Metric{}
 		walk(c, metricKeys, o, m)

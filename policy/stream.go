@@ -3,7 +3,6 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -72,7 +71,7 @@ type Stream struct {
 	ValidityWakes  bool   // validity checks may wake a suspended system (swake_validity)
 	LocalSink      bool   // bound to a sink in this process, never to the network
 	DirectProtoStr bool   // metadata calls may name protocol headers directly
-	ViaSocks5      string // SOCKS5 proxy for this stream type alone
+	ViaSocks5      string // SOCKS5 proxy for this stream type alone; "none" for none, whatever the document says
 	Options        []Option
 
 	HTTP  HTTPParams
@@ -204,32 +203,36 @@ func (s *Stream) Given(key string) bool {
 }
 
 // CheckReady reports what a stream of this type still needs before it can connect or listen, nil when
-// nothing. Parse does not insist on it, because an overlay may add the rest. An endpoint that begins
-// with ${} may yet turn out to be a URL or a Unix socket, so it is judged when it is dialled.
+// nothing. Parse does not insist on it, because an overlay may add the rest.
 func (s *Stream) CheckReady() error {
-	lacks := func(what, fix string) error {
-		return fmt.Errorf("policy: check stream type: %s: %w: %s: %s", s.Name, ErrIncomplete, what, fix)
-	}
-	where := s.Endpoint.String()
-	noPort := strings.HasPrefix(where, "+")
+	lacks := func(what, fix string) error { return &incomplete{s.Name, what, fix} }
+	form := EndpointFormOf(s.Endpoint.String())
 	if s.Server {
 		switch {
-		case !s.HasPort && s.Port == 0 && !noPort && !strings.HasPrefix(where, "!"):
+		case !s.HasPort && s.Port == 0 && form != UnixEndpoint && form != VhostEndpoint:
 			return lacks("no port", `give "port", or an "endpoint" that begins with "+" for a Unix socket`)
-		case s.TLS && (s.ServerCerts == nil || s.ServerKeys == nil) && !strings.HasPrefix(where, "!"):
+		case s.TLS && (s.ServerCerts == nil || s.ServerKeys == nil) && form != VhostEndpoint:
 			return lacks("tls without certificate", `give "server_cert" and "server_key", or certificates when it is created`)
 		}
 		return nil
 	}
-	if s.LocalSink {
-		return nil
-	}
-	if where == "" {
+	switch {
+	case s.LocalSink:
+	case form == NoEndpoint:
 		return lacks("no endpoint", `give "endpoint", the host to connect to`)
-	}
-	noPort = noPort || strings.Contains(where, "://") || strings.HasPrefix(where, "${")
-	if s.Port == 0 && !noPort {
+	case s.Port == 0 && form == HostEndpoint:
 		return lacks("no port", `give "port", 1 to 65535`)
 	}
 	return nil
 }
+
+// incomplete is the error of CheckReady.
+type incomplete struct{ stream, what, fix string }
+
+// Error implements error.
+func (e *incomplete) Error() string {
+	return fmt.Sprintf("policy: check stream type: %s: %v: %s: %s", e.stream, ErrIncomplete, e.what, e.fix)
+}
+
+// Unwrap implements errors.Is.
+func (e *incomplete) Unwrap() error { return ErrIncomplete }

@@ -20,11 +20,11 @@ func parseStream(t *testing.T, members string) *Stream {
 func TestCheckReady(t *testing.T) {
 	for members, want := range map[string]string{
 		`"endpoint":"x","port":80`:                                             "",
-		`"endpoint":"${m}","metadata":[{"m":""}]`:                              "", // may become anything
+		`"endpoint":"${m}","metadata":[{"m":""}]`:                              "no port", // a host, whatever the value
+		`"endpoint":"${m}","port":1,"metadata":[{"m":""}]`:                     "",
 		`"endpoint":"+@sock"`:                                                  "",
 		`"endpoint":"+/run/sock","protocol":"raw"`:                             "",
 		`"endpoint":"http://x/"`:                                               "",
-		`"endpoint":"file:///etc/motd"`:                                        "",
 		`"local_sink":true`:                                                    "",
 		`"server":true,"port":80`:                                              "",
 		`"server":true,"port":0`:                                               "", // the system picks one
@@ -36,7 +36,7 @@ func TestCheckReady(t *testing.T) {
 		`"port":80`:               "no endpoint",
 		`"endpoint":"x"`:          "no port",
 		`"endpoint":"x","port":0`: "no port",
-		`"endpoint":"${m}.x","protocol":"raw","port":0,"metadata":[{"m":""}]`: "",
+		`"endpoint":"${m}.x","protocol":"raw","port":0,"metadata":[{"m":""}]`: "no port",
 		`"endpoint":"x${m}","metadata":[{"m":""}]`:                            "no port",
 		`"server":true`:                                       "no port",
 		`"server":true,"endpoint":"eth0"`:                     "no port",

@@ -43,6 +43,10 @@ type ride struct {
 func (c *checker) streamSection(v *fastjson.Value) {
 	c.members(v, "an array of stream types, each {name: {...}}", func(name string, v *fastjson.Value) {
 		c.name(name)
+		if len(c.policy.Streams) == maxStreams {
+			c.badName("more than "+strconv.Itoa(maxStreams)+" stream types", "split the document")
+			return
+		}
 		s := newStream(name)
 		s.nth = c.at.nth[c.at.n-2]
 		c.streams.define(c, "stream type", name, s)
@@ -56,30 +60,33 @@ func (c *checker) streamSection(v *fastjson.Value) {
 // stream reads one stream type.
 func (c *checker) stream(s *Stream, o *fastjson.Object) {
 	c.cur = current{templates: c.cur.templates[:0], meta: c.cur.meta[:0], metaNames: c.cur.metaNames[:0], respMap: c.cur.respMap[:0]}
-	s.given = walk(c, streamKeys, o, s)
+	m := walk(c, streamKeys, o, s)
+	s.given = m.given
 	c.expandable(s)
-	c.applicable(s, o)
-	c.credentials(s, o)
+	c.applicable(s, m)
+	c.credentials(s, o, m)
+	c.encrypted(s, m)
+	c.advice(s, m)
 
 	http := &s.HTTP
 	http.Multipart = http.MultipartName != "" || http.MultipartFilename != "" || http.MultipartContentType != ""
 	if c.cur.h1get && http.Method != "" && http.Method != "GET" {
-		c.disagree(o, "protocol", `"h1get" means GET, but http_method is `+quote(http.Method), `write "h1"`)
+		c.disagree(m, "protocol", `"h1get" means GET, but http_method is `+quote(http.Method), `write "h1"`)
 	}
 	if http.Method == "" {
 		http.Method = "GET"
 	}
 	if p := &s.Proxy; p.RxflowOnAbove > 0 && p.RxflowOffBelow > p.RxflowOnAbove {
-		c.disagree(o, "proxy_buflen_rxflow_off_below", "more than proxy_buflen_rxflow_on_above", "make it less")
+		c.disagree(m, "proxy_buflen_rxflow_off_below", "more than proxy_buflen_rxflow_on_above", "make it less")
 	}
 	if p := &s.Proxy; p.ClientRxflowOn > 0 && p.ClientRxflowOff > p.ClientRxflowOn {
-		c.disagree(o, "client_buflen_rxflow_off_below", "more than client_buflen_rxflow_on_above", "make it less")
+		c.disagree(m, "client_buflen_rxflow_off_below", "more than client_buflen_rxflow_on_above", "make it less")
 	}
 }
 
 // disagree reports a key whose value does not go with another's.
-func (c *checker) disagree(o *fastjson.Object, key, msg, fix string) {
-	standAt(c, streamKeys, o, streamKeys.find(key), func() { c.bad(msg, fix) })
+func (c *checker) disagree(m *members, key, msg, fix string) {
+	c.standAt(m, streamKeys.find(key), func() { c.bad(msg, fix) })
 }
 
 // expandable compiles the templates, now that the metadata they name is known.
@@ -87,11 +94,25 @@ func (c *checker) expandable(s *Stream) {
 	for _, t := range c.cur.templates {
 		c.enter(t.nth, t.name)
 		*t.dst = compile(t.text, s.MetadataIndex, c.bad)
-		if plain := t.dst.plain(); plain != "" {
-			if wrong := t.form.check(plain); wrong != "" {
+		t.dst.key = t.name
+		switch t.form {
+		case endpointForm:
+			t.dst.locateEndpoint(s.Server, c.bad)
+		case urlForm:
+			t.dst.locate(inTarget, MaxTarget, c.bad)
+		case topicForm:
+			t.dst.locate(inTopic, maxMQTT, c.bad)
+		case filterForm:
+			t.dst.locate(inFilter, maxMQTT, c.bad)
+		default:
+			t.dst.locate(inText, maxMQTT, c.bad)
+		}
+		if literals := t.dst.literals(); literals != "" {
+			if wrong := t.form.check(literals); wrong != "" {
 				c.bad("not a "+t.form.name+": "+wrong, t.form.fix)
 			}
 		}
+		c.work += len(t.dst.parts)
 		c.leave()
 	}
 	for _, m := range c.cur.metaNames {
@@ -105,7 +126,7 @@ func (c *checker) expandable(s *Stream) {
 
 // applicable reports the keys that the protocol, or the side, of the stream type has no use for. Without
 // a known protocol there is nothing to compare with.
-func (c *checker) applicable(s *Stream, o *fastjson.Object) {
+func (c *checker) applicable(s *Stream, m *members) {
 	known := c.cur.protocolOK || !s.Given("protocol")
 	for i := range streamKeys.rows {
 		k := &streamKeys.rows[i].key
@@ -113,12 +134,15 @@ func (c *checker) applicable(s *Stream, o *fastjson.Object) {
 			continue
 		}
 		if known && !k.on.has(s) {
-			standAt(c, streamKeys, o, i, func() {
+			c.standAt(m, i, func() {
 				c.badName(k.name+" means nothing to "+s.Protocol.String()+" streams", "it is for "+k.on.String()+"; remove it, or change the protocol")
 			})
 		}
+		if k.side == clientSide && s.Server {
+			c.standAt(m, i, func() { c.warnName("means nothing to a server", "remove it") })
+		}
 		if k.side == serverSide && !s.Server {
-			standAt(c, streamKeys, o, i, func() {
+			c.standAt(m, i, func() {
 				c.badName(k.name+" is for servers only", `remove it, or add "server": true`)
 			})
 		}
@@ -194,6 +218,10 @@ func (c *checker) options(s *Stream, v *fastjson.Value) {
 		}
 	})
 }
+
+// maxStreams is the most stream types of a document. A proxy for a whole device has dozens; each costs a kilobyte,
+// a hundred times its shortest text.
+const maxStreams = 4096
 
 const (
 	minStatus, maxStatus = 200, 999 // final statuses: RFC 9110 s.15, and the private ones above 599 that devices meet

@@ -24,7 +24,7 @@ func TestStreamMistakes(t *testing.T) {
 		`"server":true,"options":[` + strings.Join(options, ",") + `]`:         `options[64].o64: more than 64 options: remove some`,
 		`"http_resp_map":[{"530":1530},{"530":1531}]`:                          `http_resp_map[1].530: second mapping of this status, the first stands at 1:31: remove one of them`,
 		`"protocol":"h1get","http_method":"POST"`:                              `protocol: "h1get" means GET, but http_method is "POST": write "h1"`,
-		`"protocol":"h3"`:                                                      `protocol: h3 is not supported: use one of h1, h2, ws, mqtt, raw, h1get`,
+		`"protocol":"h3"`:                                                      `protocol: h3 is not supported: use one of h1, h2, ws, mqtt, raw`,
 		`"http_method":"CONNECT"`:                                              `http_method: CONNECT asks for a tunnel, not for a response: use another`,
 		`"protocol":"h1post"`:                                                  `protocol: unknown protocol "h1post": want one of h1, h2, ws, mqtt, raw, h1get`,
 		`"protocol":"mqtt","http_method":"GET"`:                                `http_method: http_method means nothing to mqtt streams: it is for h1, h2, ws; remove it, or change the protocol`,
@@ -48,11 +48,11 @@ func TestStreamValues(t *testing.T) {
 	"certs": [{"k": "AQID", "c": "BAUG"}],
 	"auth": [{"name": "aws", "type": "sigv4", "blob": 2, "streamtype": "refresh"}],
 	"s": [
-	 {"web": {"endpoint": "${region}.mysite.com", "port": 443, "protocol": "h2", "http_method": "PUT", "http_url": "o/${key}?x=${region}",
+	 {"web": {"endpoint": "${region}.mysite.com", "port": 443, "tls": true, "protocol": "h2", "http_method": "PUT", "http_url": "o/${key}?x=${region}",
 	   "metadata": [{"region": "", "key": "x-key:"}, {"ctype": "Content-Type:"}], "http_expect": 204, "timeout_ms": 2500,
 	   "use_auth": "aws", "aws_region": "region", "aws_service": "key", "http_auth_header": "authorization:", "http_auth_preamble": "bearer ",
 	   "http_mime_content_type": "text/plain", "rideshare": "other", "client cert": 0, "attr_priority": 6, "attr_low_cost": true}},
-	 {"other": {"server": true, "port": 0, "ws_subprotocol": "p", "options": [{"o": "v"}], "server_cert": "c", "server_key": "k"}},
+	 {"other": {"server": true, "port": 0, "tls": false, "ws_subprotocol": "p", "options": [{"o": "v"}], "server_cert": "c", "server_key": "k"}},
 	 {"mq": {"protocol": "mqtt", "mqtt qos": 2, "mqtt_topic": "t/${id}", "mqtt_keep_alive": 30, "mqtt_will_message": "gone\n", "metadata": [{"id": ""}]}}]}`
 	p, err := Parse([]byte(doc))
 	if err != nil {
@@ -60,7 +60,11 @@ func TestStreamValues(t *testing.T) {
 	}
 	web, other, mq := p.Stream("web"), p.Stream("other"), p.Stream("mq")
 	expand := func(tmpl *Template) string {
-		return string(tmpl.Append(nil, func(i int) []byte { return []byte{'0' + byte(i)} }))
+		b, err := tmpl.Append(nil, func(i int) []byte { return []byte{'0' + byte(i)} })
+		if err != nil {
+			t.Error(err)
+		}
+		return string(b)
 	}
 	for _, tt := range []struct {
 		what      string

@@ -40,9 +40,9 @@ func TestTemplate(t *testing.T) {
 		if len(wrong) > 0 {
 			t.Errorf("%q: got problems %q, want none", tt.text, wrong)
 		}
-		got := string(tmpl.Append([]byte("> "), func(i int) []byte { return values[i] }))
-		if got != "> "+tt.want {
-			t.Errorf("%q: expands to %q, want %q", tt.text, got, "> "+tt.want)
+		out, err := tmpl.Append([]byte("> "), func(i int) []byte { return values[i] })
+		if got := string(out); got != "> "+tt.want || err != nil {
+			t.Errorf("%q: expands to %q (%v), want %q", tt.text, out, err, "> "+tt.want)
 		}
 		text, literal := tmpl.Literal()
 		if literal != tt.literal || literal && text != tt.text {
@@ -74,7 +74,7 @@ func TestTemplateAllocatesNothing(t *testing.T) {
 	tmpl, _ := compileFor("/v1/${a}?q=${b}", "a", "b")
 	buf, value := make([]byte, 0, 64), []byte("value")
 	get := func(int) []byte { return value }
-	if n := testing.AllocsPerRun(100, func() { buf = tmpl.Append(buf[:0], get) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { buf, _ = tmpl.Append(buf[:0], get) }); n != 0 {
 		t.Errorf("Append allocates %v times, want 0", n)
 	}
 }
@@ -85,6 +85,6 @@ func BenchmarkTemplateAppend(b *testing.B) {
 	get := func(int) []byte { return value }
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = tmpl.Append(buf[:0], get)
+		buf, _ = tmpl.Append(buf[:0], get)
 	}
 }

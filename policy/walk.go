@@ -9,10 +9,22 @@ import (
 	"github.com/valyala/fastjson"
 )
 
-// walk reads an object by its table of keys into dst and returns which keys it has. Every member is
-// looked at, also a second one of the same name, so that one run reports everything.
-func walk[T any](c *checker, t *table[T], o *fastjson.Object, dst *T) (given keySet) {
-	var first [maxRows]int
+// members are the keys of one object: which it has, and where.
+type members struct {
+	given keySet
+	nth   [maxRows]int    // ordinal of the first member that is this row
+	name  [maxRows]string // and which of its names that has
+}
+
+// walk reads an object by its table of keys into dst and returns which keys it has; what it returns is valid
+// until the next object is walked. Every member is looked at, also a second one of the same name, so that one
+// run reports everything.
+func walk[T any](c *checker, t *table[T], o *fastjson.Object, dst *T) *members {
+	m := &c.inner
+	if t.name == topName {
+		m = &c.outer
+	}
+	m.given = keySet{}
 	nth := 0
 	c.each(o, func(name string, v *fastjson.Value) {
 		here := nth
@@ -23,50 +35,43 @@ func walk[T any](c *checker, t *table[T], o *fastjson.Object, dst *T) (given key
 			return
 		}
 		r := &t.rows[i]
-		if given.has(i) {
+		if m.given.has(i) {
 			at := c.at
-			at.nth[at.n-1] = first[i]
+			at.nth[at.n-1] = m.nth[i]
 			msg := "second " + quote(name) + " in one object, the first stands"
-			if first := memberName(o, first[i]); first != name {
-				msg = "the same key as " + quote(first) + ", which stands"
+			if m.name[i] != name {
+				msg = "the same key as " + quote(m.name[i]) + ", which stands"
 			}
 			c.again(at, msg, "remove one of them")
 		} else {
-			given.add(i)
-			first[i] = here
+			m.given.add(i)
+			m.nth[i], m.name[i] = here, name
+		}
+		if r.status() == planned && !c.quiet {
+			c.warnName("read and checked, but this release does not act on it yet", "")
 		}
 		if v, ok := c.typed(&r.key, v); ok {
 			r.put(c, dst, v)
 		}
 	})
 	for i := range t.rows {
-		if t.rows[i].must && !given.has(i) {
+		if t.rows[i].must && !m.given.has(i) {
 			c.bad(strconv.Quote(t.rows[i].name)+" is missing", "add it")
 		}
 	}
-	return given
+	return m
 }
 
-// memberName returns the name of the nth member.
-func memberName(o *fastjson.Object, nth int) (name string) {
-	o.Visit(func(k []byte, _ *fastjson.Value) {
-		if nth == 0 {
-			name = string(k)
-		}
-		nth--
-	})
-	return name
-}
-
-// standAt calls f while the checker stands at the first member that is row i of t, given that there is one.
-func standAt[T any](c *checker, t *table[T], o *fastjson.Object, i int, f func()) {
-	done := false
-	c.each(o, func(name string, _ *fastjson.Value) {
-		if !done && t.find(name) == i {
-			done = true
-			f()
-		}
-	})
+// standAt calls f while the checker stands at the first member that is row i of its table. Where there is none
+// it stands at the object.
+func (c *checker) standAt(m *members, i int, f func()) {
+	if !m.given.has(i) {
+		f()
+		return
+	}
+	c.enter(m.nth[i], m.name[i])
+	f()
+	c.leave()
 }
 
 // unknown reports a key that its object cannot have.
@@ -80,7 +85,7 @@ func (c *checker) unknown(table string, keys func() []*key, name string, v *fast
 		}
 	}
 	for _, fits := range [...]bool{true, false} { // "prot" is "protocol" before a string, "port" before a number
-		n := nearness{wanted: name}
+		n := suggestion{wanted: name, budget: &c.near}
 		for _, k := range keys() {
 			if k.fits(v) == fits {
 				n.offer(k.name)
@@ -122,6 +127,11 @@ func (c *checker) typed(k *key, v *fastjson.Value) (value, bool) {
 	switch k.kind {
 	case kindBool:
 		out.on = v.Type() == fastjson.TypeTrue
+		if v.Type() == fastjson.TypeNumber && (raw(v) == "0" || raw(v) == "1") { // as in policies that devices have
+			out.on = raw(v) == "1"
+			c.warn("the number "+raw(v)+" is read as "+strconv.FormatBool(out.on), "write "+strconv.FormatBool(out.on))
+			break
+		}
 		if !out.on && v.Type() != fastjson.TypeFalse {
 			c.bad("wants true or false, got "+describe(v), "write true or false, without quotes")
 			return out, false
@@ -159,16 +169,12 @@ func (c *checker) typed(k *key, v *fastjson.Value) (value, bool) {
 // spelled checks the text of a string value against the constraints of its row. Templates are judged
 // later, piece by piece.
 func (c *checker) spelled(k *key, text string) bool {
-	if why, no := k.denied[text]; no {
-		fix := "use another"
-		if k.values != nil {
-			fix = "use one of " + strings.Join(k.values, ", ")
-		}
-		c.bad(why, fix)
+	if d, no := k.denied[text]; no {
+		c.bad(d.why, d.fix)
 		return false
 	}
 	if k.values != nil {
-		n := nearness{wanted: text}
+		n := suggestion{wanted: text, budget: &c.near}
 		for _, known := range k.values {
 			if known == text {
 				return true

@@ -237,7 +237,7 @@ func (o *onward) lost(cause error, again bool) {
 	}
 	o.phase = phaseIdle
 	p := h.kind.pol
-	if again && !p.Opportunistic && h.flags&wantDestroy == 0 {
+	if again && (!p.Opportunistic || p.NailedUp) && h.flags&wantDestroy == 0 {
 		o.wait(p.Retry.Delay(0, h.rt.chance()))
 	}
 	h.letGo()

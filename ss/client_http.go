@@ -135,7 +135,10 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	m := &h.rt.msg
 	m.Reset()
 	m.Method = a.method()
-	h.rt.text = a.appendTarget(h.rt.text[:0])
+	var err error
+	if h.rt.text, err = a.appendTarget(h.rt.text[:0]); err != nil {
+		return err
+	}
 	m.Target = h.rt.text
 	if k.pol.HTTP.AllowRedirects || k.pol.HTTP.Cookies {
 		a.asked = append(a.asked[:0], m.Target...)
@@ -145,7 +148,6 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	if len(k.blobs) > 0 || k.pol.HTTP.Cookies {
 		defer func() { clear(h.rt.text) }() // secrets
 	}
-	var err error
 	if a.away == nil || !a.away.foreign {
 		if h.rt.text, err = h.rt.addBlobFields(m, h.rt.text, k.blobs); err != nil {
 			return err

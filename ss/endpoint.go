@@ -68,6 +68,15 @@ func parseTarget(endpoint string, port uint16, tls bool) (t target, err error) {
 	if host == "" {
 		return bad("there is no host in it; set \"endpoint\", or the metadata it is made of")
 	}
+	if len(host) > maxHost {
+		return bad(fmt.Sprintf("a host name of %d octets; %d are possible", len(host), maxHost))
+	}
+	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ":") {
+		return bad("a host with a colon is an IPv6 address, and this is none")
+	}
+	if strings.HasPrefix(host, ".") || strings.Contains(host, "..") {
+		return bad("a label of the host name is empty; is the metadata it is made of set?")
+	}
 	if i := strings.IndexFunc(host, func(c rune) bool { return c <= ' ' || strings.ContainsRune("/?#@\\\"<>[]\x7f", c) }); i >= 0 {
 		return bad(fmt.Sprintf("%q cannot stand in a host name", host[i]))
 	}
@@ -79,6 +88,9 @@ func parseTarget(endpoint string, port uint16, tls bool) (t target, err error) {
 	t.authority = appendAuthority(nil, host, port, tls)
 	return t, nil
 }
+
+// maxHost is the longest host name (RFC 1035 s.2.3.4, as text), with room for the zone of an address.
+const maxHost = 255
 
 // cutPort splits host:port, with an IPv6 literal in brackets.
 func cutPort(s string) (host string, port uint16, ok bool, why string) {
@@ -119,12 +131,16 @@ func (o *onward) findTarget() (*target, error) {
 	lit, fixed := p.Endpoint.Literal()
 	renewable := p.HasClientCert && int(p.ClientCert) >= len(h.rt.cfg.ClientCerts)
 	if fixed && o.target != nil && !renewable {
-		return o.target, nil
+		return o.target, o.checkPath()
 	}
 	if !fixed {
-		h.rt.text = p.Endpoint.Append(h.rt.text[:0], h.expand)
+		var err error
+		if h.rt.text, err = p.Endpoint.Append(h.rt.text[:0], h.expand); err != nil {
+			h.rt.Counters.ValuesRefused++
+			return nil, fmt.Errorf("stream type %s: %w: %w", p.Name, ErrEndpoint, err)
+		}
 		if o.target != nil && !renewable && string(h.rt.text) == o.target.from {
-			return o.target, nil
+			return o.target, o.checkPath()
 		}
 		lit = string(h.rt.text)
 	}
@@ -144,25 +160,38 @@ func (o *onward) findTarget() (*target, error) {
 	}
 	t.from = lit
 	o.target = &t
-	return o.target, nil
+	return o.target, o.checkPath()
+}
+
+// checkPath reports a value that cannot stand in the request target, before anything is connected for it.
+func (o *onward) checkPath() (err error) {
+	u := &o.h.kind.pol.HTTP.URL
+	if _, fixed := u.Literal(); !fixed {
+		o.h.rt.text, err = o.appendPath(o.h.rt.text[:0])
+	}
+	return err
 }
 
 // appendPath makes the request target: the path of the URL form, unless http_url says more, with one
-// slash in front.
-func (o *onward) appendPath(b []byte) []byte {
+// slash in front. The error is a *policy.ValueError.
+func (o *onward) appendPath(b []byte) ([]byte, error) {
 	h := o.h
 	u := &h.kind.pol.HTTP.URL
 	if u.Empty() {
 		if p := o.target.path; p != "" {
-			return append(b, p...)
+			return append(b, p...), nil
 		}
-		return append(b, '/')
+		return append(b, '/'), nil
 	}
 	at := len(b)
 	b = append(b, '/')
-	b = u.Append(b, h.expand)
+	b, err := u.Append(b, h.expand)
+	if err != nil {
+		h.rt.Counters.ValuesRefused++
+		return b[:at], fmt.Errorf("stream type %s: %w", h.kind.pol.Name, err)
+	}
 	if len(b) > at+1 && b[at+1] == '/' {
 		b = append(b[:at], b[at+1:]...)
 	}
-	return b
+	return b, nil
 }

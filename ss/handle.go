@@ -92,6 +92,9 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 		return refuse(err, "")
 	}
 	p := r.pol.Stream(i.StreamType)
+	if i.StreamType == smdStreamType {
+		return refuse(ErrUnsupported, "system messages are not in the specification; post to the loop instead")
+	}
 	if p == nil {
 		hint := "the name must stand in \"s\""
 		if near := r.pol.Nearest(i.StreamType); near != "" {
@@ -99,7 +102,7 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 		}
 		return refuse(ErrNoSuchStreamType, hint)
 	}
-	if hint := unsupported(p); hint != "" {
+	if hint := r.unsupported(p); hint != "" {
 		return refuse(ErrUnsupported, hint)
 	}
 	if !p.Server {
@@ -126,13 +129,26 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 	return h, nil
 }
 
-// unsupported says what of a stream type this release cannot do, and "" if it can do it.
-func unsupported(p *policy.Stream) string {
+// smdStreamType is the name by which the reference implementation's streams reach its system messages.
+const smdStreamType = "_lws_smd"
+
+// unsupported says what of a stream type this release cannot do, and "" if it can do it. What concerns the way to the
+// peer, or who we are to it, must not be left out silently.
+func (r *Runtime) unsupported(p *policy.Stream) string {
 	switch {
 	case p.Protocol == policy.H3 || p.Protocol == policy.MQTT:
 		return "protocol \"" + p.Protocol.String() + "\" is read but not spoken yet; use \"h1\", \"h2\", \"ws\" or \"raw\""
 	case p.LocalSink:
-		return "\"local_sink\" is read but not acted on yet"
+		return "\"local_sink\" is not in the specification and not built"
+	case p.Server:
+	case p.Auth != nil:
+		return "\"use_auth\" is not built yet, and the stream would go out unsigned; http_auth_header can send a token from a blob"
+	case p.ViaSocks5 != "" && p.NeedsSocks5(""):
+		return "the stream type's \"via-socks5\" is not built yet, and the stream would go out directly"
+	case r.pol.ViaSocks5 != "" && p.NeedsSocks5(r.pol.ViaSocks5):
+		return "the policy's \"via-socks5\" is not built yet, and the stream would go out directly; \"via-socks5\": \"none\" in the stream type allows that"
+	case p.NeedsSocks5(r.cfg.SocksProxy):
+		return "a SOCKS5 proxy is asked for (socks_proxy, Config.SocksProxy), which is not built yet, and the stream would go out directly; unset it, or say \"via-socks5\": \"none\" in the stream type"
 	}
 	return ""
 }

@@ -128,14 +128,15 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 	return k
 }
 
-// socketOptions are what the policy's attr_ keys mean for a socket: the precedence bits of RFC 791 stay
-// clear, the type-of-service bits are RFC 1349's.
+// socketOptions are what the policy's attr_ keys mean for a socket: the type-of-service bits of RFC 1349, but
+// for low cost. Its bit is one of the two that ECN has now (RFC 3168 s.5), and Linux strips it from TCP; the class
+// selector CS1 says the same today (RFC 3662).
 func socketOptions(a policy.Attr) loop.SocketOptions {
 	o := loop.SocketOptions{Priority: int(a.Priority)}
 	for _, b := range []struct {
 		on  bool
 		bit int
-	}{{a.LowLatency, 0x10}, {a.HighThroughput, 0x08}, {a.HighReliability, 0x04}, {a.LowCost, 0x02}} {
+	}{{a.LowLatency, 0x10}, {a.HighThroughput, 0x08}, {a.HighReliability, 0x04}, {a.LowCost, 0x20}} {
 		if b.on {
 			o.TOS |= b.bit
 		}

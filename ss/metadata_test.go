@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/ss"
 	"github.com/millrace/millrace/wsi"
 )
@@ -109,27 +110,29 @@ func TestEndpointFromMetadata(t *testing.T) {
 // TestEndpointAndTLS: an endpoint's scheme can ask for tls, but not talk a stream out of its own.
 func TestEndpointAndTLS(t *testing.T) {
 	for _, c := range []struct {
-		policy, url string
-		dialled     string // "": none
+		policy, url string // the URL is the policy's own: no value can change a scheme
+		dialled     string // "": the policy is refused
 	}{
 		{`"protocol":"h1"`, "https://10.0.0.2/", "10.0.0.2:443"},
 		{`"protocol":"h1","tls":true`, "https://10.0.0.2:8443/", "10.0.0.2:8443"},
 		{`"protocol":"h1","tls":true`, "http://10.0.0.2/", ""},
 		{`"protocol":"raw","tls":true`, "tcp://10.0.0.2:9", ""},
 	} {
-		w := newWorld(t, `{"retry":[{"none":{"backoff":[700],"conceal":0}}],"s":[
-			{"c":{"endpoint":"${url}",`+c.policy+`,"retry":"none","metadata":[{"url":""}]}}]}`, plan{})
+		doc := `{"retry":[{"none":{"backoff":[700],"conceal":0}}],"s":[{"c":{"endpoint":"` + c.url + `",` + c.policy + `,"retry":"none"}}]}`
+		if c.dialled == "" {
+			if _, err := policy.Parse([]byte(doc)); err == nil || !strings.Contains(err.Error(), "without the TLS") {
+				t.Errorf("%s, %s: got %v, want it refused for its scheme", c.url, c.policy, err)
+			}
+			continue
+		}
+		w := newWorld(t, doc, plan{})
 		s := newScript()
 		h := w.create("c", s)
-		h.SetMetadataString("url", c.url)
 		h.Connect()
 		w.settle()
 		w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 		var d *wsi.DialError
-		switch is := errors.As(s.causes[0], &d); {
-		case c.dialled == "":
-			w.wantCause(s, ss.ErrEndpoint)
-		case !is || d.Target != c.dialled:
+		if !errors.As(s.causes[0], &d) || d.Target != c.dialled {
 			t.Errorf("%s: got cause %v, want a refused dial of %s", c.url, s.causes[0], c.dialled)
 		}
 	}

@@ -47,9 +47,9 @@ func (a *httpClient) method() []byte {
 	return a.o.h.kind.method
 }
 
-func (a *httpClient) appendTarget(b []byte) []byte {
+func (a *httpClient) appendTarget(b []byte) ([]byte, error) {
 	if a.away != nil {
-		return append(b, a.away.target...)
+		return append(b, a.away.target...), nil
 	}
 	return a.o.appendPath(b)
 }

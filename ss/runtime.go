@@ -63,6 +63,11 @@ type Config struct {
 	Observe func(h *Handle, s State, n Notice)
 	// Cookies is for streams with "http_cookies".
 	Cookies Cookies
+	// SocksProxy is the SOCKS5 proxy that client streams go through where the policy names none, as in
+	// "[user:password@]host:port"; "" for none. A program that obeys the environment gives the value of
+	// socks_proxy, since the library reads no environment. This release does not speak SOCKS5: Create refuses
+	// the streams that would need it, so that none of them goes out directly.
+	SocksProxy string
 	// PanicOnIllegal makes a move that is not in the table a panic instead of a log line and a count.
 	// Tests set it.
 	PanicOnIllegal bool
@@ -85,6 +90,7 @@ type Counters struct {
 	Malformed          uint64 // multipart bodies of peers that broke the rules, or the limits
 	Misuse             uint64 // callbacks that did what they may not do
 	MemoryRefused      uint64 // requests, responses and bodies refused because the share of memory for what they need was used up
+	ValuesRefused      uint64 // attempts that failed since a metadata value could not stand in endpoint or http_url
 }
 
 // Runtime is a loop, its connections, and a policy: everything that streams share.

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -146,5 +147,42 @@ func TestCertificatesOfTheProgram(t *testing.T) {
 	s.wantShown("b.test", b.ca, 1)
 	if _, err := serveCerts(t, []entry{}, "", nil); err == nil || !strings.Contains(err.Error(), "Info.Certificates") {
 		t.Errorf("no certificate at all: got %v", err)
+	}
+}
+
+// TestLeastVersion: tls_min_version is the least that a server agrees to; without it that is 1.2.
+func TestLeastVersion(t *testing.T) {
+	p := newPKI(t, "device.example", "127.0.0.1")
+	for _, c := range []struct {
+		keys string
+		ok   bool
+	}{{"", true}, {`,"tls_min_version":"1.2"`, true}, {`,"tls_min_version":"1.3"`, false}} {
+		l, srv, _ := secureWorld(t, p, `"protocol":"raw"`+c.keys, `"endpoint":"127.0.0.1","protocol":"raw"`)
+		var at loop.Addr
+		srv.Each(func(h *ss.Handle) { at, _ = h.Addr() })
+		conn, err := net.Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.IP.Port()).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		verdict := make(chan error, 1)
+		go func() {
+			verdict <- stdtls.Client(conn, &stdtls.Config{InsecureSkipVerify: true, MaxVersion: stdtls.VersionTLS12}).Handshake()
+		}()
+		for end, done := time.Now().Add(10*time.Second), false; !done; {
+			if err := l.Service(); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-verdict:
+				if done = true; (err == nil) != c.ok {
+					t.Errorf("server with {%s}, client with TLS 1.2: got %v, want success: %v", c.keys, err, c.ok)
+				}
+			default:
+				if time.Now().After(end) {
+					t.Fatal("no handshake in ten seconds")
+				}
+			}
+		}
 	}
 }

@@ -20,7 +20,7 @@ var fetchCommand = command{
 	help: `
 Makes one stream of the stream type NAME of the policy, gives it the metadata and payload of the command
 line, and writes the payload that comes back to standard output. With a URL a built-in policy is used
-whose endpoint and path are metadata; it knows further metadata: mime, accept, agent, auth, and of WebSockets origin,
+whose host, port and path are metadata; it knows further metadata: mime, accept, agent, auth, and of WebSockets origin,
 agent, auth. Several URLs are written one behind the other in the order given, and share a connection where they name
 one server; the exit status is the first that is not 0.
 
@@ -48,6 +48,9 @@ its reason, and a server's refusal to switch one that is told with its HTTP stat
 subprotocol, and how it was closed.
 
 --data gives payload: TEXT, @FILE, or @- for standard input, which cannot be repeated on a retry.
+
+SOCKS5 is not built yet: with socks_proxy in the environment, or "via-socks5" in the policy, streams over TCP are refused
+and do not go out directly. "via-socks5": "none" in a stream type exempts it.
 
 examples:
   millrace fetch http://127.0.0.1:8080/
@@ -88,6 +91,7 @@ type fetchFlags struct {
 	binary         bool
 	metadata       metadata
 	targets        []target
+	mixed          bool // targets both in clear and over TLS
 	data, out      string
 	hasData        bool
 	bytes          int64
@@ -228,7 +232,7 @@ const (
 // fetch runs the streams to their end.
 func (a *app) fetch(p *policy.Policy, o *fetchFlags, out io.Writer) int {
 	var h *house
-	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace}
+	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace, socks: os.Getenv("socks_proxy")}
 	if o.sendOnly {
 		ho.grace = sendGrace
 	}

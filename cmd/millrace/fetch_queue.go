@@ -10,6 +10,7 @@ import (
 // target is one thing to fetch: a URL, or the stream type of a policy.
 type target struct {
 	url      string // "" with a policy
+	secure   bool   // the URL's scheme means TLS
 	metadata metadata
 	up       *upload
 }
@@ -55,7 +56,7 @@ func (q *fetches) create() error {
 	f.up = f.at.up
 	f.up.post = q.house.post
 	q.list = append(q.list, f)
-	h, err := q.house.rt.Create(ss.Info{StreamType: q.o.stream, New: func(*ss.Handle) ss.Stream { return f }})
+	h, err := q.house.rt.Create(ss.Info{StreamType: q.o.streamFor(f.at), New: func(*ss.Handle) ss.Stream { return f }})
 	switch {
 	case q.setup != nil:
 		return q.setup

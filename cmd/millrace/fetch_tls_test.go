@@ -102,7 +102,12 @@ func TestFetchRawTLS(t *testing.T) {
 
 func TestTrusting(t *testing.T) {
 	a, b := testLab(t, "a"), testLab(t, "b")
-	doc, err := trusting(urlPolicy, [][]byte{a.ca, b.ca})
+	o := fetchFlags{targets: []target{{secure: true}}}
+	doc, err := o.secured(urlPolicy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err = trusting(doc, [][]byte{a.ca, b.ca})
 	if err != nil {
 		t.Fatal(err)
 	}

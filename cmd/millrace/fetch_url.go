@@ -2,15 +2,18 @@ package main
 
 import (
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/millrace/millrace/policy"
 )
 
-// urlPolicy serves `millrace fetch URL`: a policy whose endpoint and path are metadata, with a stream
-// type per method, since a method belongs to the type.
+// urlPolicy serves `millrace fetch URL`: a policy whose host, port and path are metadata, with a stream
+// type per method, since a method belongs to the type. The scheme is the policy's: no value can change it. See
+// secured for the same over TLS.
 //
 //go:embed url.json
 var urlPolicy []byte
@@ -47,7 +50,7 @@ func (o *fetchFlags) fromURLs(urls []string) (*policy.Policy, error) {
 			where = append(where, metadata{{"accept", "*/*"}}...)
 		}
 		where = append(where, metadata{{"agent", "millrace"}}...)
-		o.targets = append(o.targets, target{url: url, metadata: append(where, o.metadata...)})
+		o.targets = append(o.targets, target{url: url, secure: isSecure(url), metadata: append(where, o.metadata...)})
 	}
 	switch {
 	case !o.ws && (o.subprotocol != "" || o.binary):
@@ -90,7 +93,7 @@ func (o *fetchFlags) wsKeys() map[string]any {
 	return keys
 }
 
-// parseURL takes a URL apart into the metadata endpoint and path. ws says that it is a WebSocket's.
+// parseURL takes a URL apart into the metadata host, port and path. ws says that it is a WebSocket's.
 func (o *fetchFlags) parseURL(url string) (where metadata, ws bool, err error) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	scheme = strings.ToLower(scheme)
@@ -108,21 +111,92 @@ func (o *fetchFlags) parseURL(url string) (where metadata, ws bool, err error) {
 	if i := strings.IndexAny(rest, "/?"); i >= 0 {
 		host, path = rest[:i], rest[i:]
 	}
+	port := "80"
+	if isSecure(url) {
+		port = "443"
+	}
+	if strings.Contains(host, "@") {
+		return nil, false, fmt.Errorf("%q: a name and password in a URL would be shown in logs: give -m auth='Basic ...'", url)
+	}
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		if i+1 < len(host) {
+			port = host[i+1:]
+		}
+		host = host[:i]
+	}
 	switch {
 	case host == "":
 		return nil, false, fmt.Errorf("%q names no host", url)
-	case strings.Contains(host, "@"):
-		return nil, false, fmt.Errorf("%q: a name and password in a URL would be shown in logs: give -m auth='Basic ...'", url)
+	case strings.Contains(host, ":") && host[0] != '[':
+		return nil, false, fmt.Errorf("%q: an IPv6 address in a URL stands in brackets", url)
 	}
 	if path[0] == '?' {
 		path = "/" + path
 	}
-	return metadata{{"endpoint", scheme + "://" + host}, {"path", path}}, scheme == "ws" || scheme == "wss", nil
+	return metadata{{"host", host}, {"port", port}, {"path", path}}, scheme == "ws" || scheme == "wss", nil
+}
+
+// isSecure reports whether a URL's scheme means TLS.
+func isSecure(url string) bool {
+	scheme, _, _ := strings.Cut(url, ":")
+	return strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "wss")
+}
+
+// secureSuffix is what the name of a stream type for https or wss ends with, beside those for http or ws.
+const secureSuffix = "_tls"
+
+// streamFor is the stream type of a target: the command line's, or its twin over TLS.
+func (o *fetchFlags) streamFor(t *target) string {
+	if t.secure && o.mixed {
+		return o.stream + secureSuffix
+	}
+	return o.stream
+}
+
+// secured returns a built-in policy for the schemes that the targets name: in clear as it is, over TLS, or both, with
+// a twin for each stream type.
+func (o *fetchFlags) secured(doc []byte) ([]byte, error) {
+	clear, secure := 0, 0
+	for i := range o.targets {
+		if o.targets[i].secure {
+			secure++
+		} else {
+			clear++
+		}
+	}
+	o.mixed = clear > 0 && secure > 0
+	if secure == 0 {
+		return doc, nil
+	}
+	var p map[string]any
+	if err := json.Unmarshal(doc, &p); err != nil {
+		return nil, fmt.Errorf("built-in policy: %w", err)
+	}
+	list, _ := p["s"].([]any)
+	for _, e := range list {
+		types, _ := e.(map[string]any)
+		for name, t := range types {
+			keys, _ := t.(map[string]any)
+			endpoint, _ := keys["endpoint"].(string)
+			scheme, rest, _ := strings.Cut(endpoint, ":")
+			twin := maps.Clone(keys)
+			twin["endpoint"] = scheme + "s:" + rest
+			if o.mixed {
+				p["s"] = append(p["s"].([]any), map[string]any{name + secureSuffix: twin})
+			} else {
+				types[name] = twin
+			}
+		}
+	}
+	return json.Marshal(p)
 }
 
 // extend is a built-in policy with keys and trust roots that the flags add to its stream types.
 func (o *fetchFlags) extend(doc []byte, keys map[string]any) (*policy.Policy, error) {
-	doc, err := extended(doc, []byte("{}"), keys)
+	doc, err := o.secured(doc)
+	if err == nil {
+		doc, err = extended(doc, []byte("{}"), keys)
+	}
 	switch {
 	case err != nil:
 		return nil, err

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -41,19 +43,24 @@ func TestFetchURL(t *testing.T) {
 
 func TestFromURL(t *testing.T) {
 	for _, c := range []struct {
-		url, method    string
-		data           bool
-		kind, endpoint string
-		path           string
+		url, method string
+		data        bool
+		kind        string
+		scheme      string
+		host, port  string
+		path        string
 	}{
-		{"http://host", "", false, "__default", "http://host", "/"},
-		{"HTTP://host:81/", "", false, "__default", "http://host:81", "/"},
-		{"http://[::1]:81/a", "", false, "__default", "http://[::1]:81", "/a"},
-		{"HTTPS://host/a", "", false, "__default", "https://host", "/a"},
-		{"http://host?q=/", "", false, "__default", "http://host", "/?q=/"},
-		{"http://host/a#b", "head", false, "__default_head", "http://host", "/a"},
-		{"http://host#b", "", true, "__default_post", "http://host", "/"},
-		{"http://host", "PUT", true, "__default_put", "http://host", "/"},
+		{"http://host", "", false, "__default", "http", "host", "80", "/"},
+		{"HTTP://host:81/", "", false, "__default", "http", "host", "81", "/"},
+		{"http://host:/", "", false, "__default", "http", "host", "80", "/"},
+		{"http://[::1]:81/a", "", false, "__default", "http", "[::1]", "81", "/a"},
+		{"http://[::1]", "", false, "__default", "http", "[::1]", "80", "/"},
+		{"HTTPS://host/a", "", false, "__default", "https", "host", "443", "/a"},
+		{"wss://host/a", "", false, "__default_ws", "wss", "host", "443", "/a"},
+		{"http://host?q=/", "", false, "__default", "http", "host", "80", "/?q=/"},
+		{"http://host/a#b", "head", false, "__default_head", "http", "host", "80", "/a"},
+		{"http://host#b", "", true, "__default_post", "http", "host", "80", "/"},
+		{"http://host", "PUT", true, "__default_put", "http", "host", "80", "/"},
 	} {
 		o := &fetchFlags{method: c.method, hasData: c.data, metadata: metadata{{"agent", "mine"}}}
 		p, err := o.fromURLs([]string{c.url})
@@ -61,15 +68,50 @@ func TestFromURL(t *testing.T) {
 			t.Errorf("%s: %v", c.url, err)
 			continue
 		}
+		stream := p.Stream(o.streamFor(&o.targets[0]))
 		last := map[string]string{} // a later -m overrides
 		for _, m := range o.targets[0].metadata {
 			last[m.name] = m.value
-			if p.Stream(o.stream).MetadataIndex(m.name) < 0 {
+			if stream.MetadataIndex(m.name) < 0 {
 				t.Errorf("%s: the built-in stream type %s does not declare %q", c.url, o.stream, m.name)
 			}
 		}
-		if o.stream != c.kind || last["endpoint"] != c.endpoint || last["path"] != c.path || last["agent"] != "mine" {
-			t.Errorf("%s: type %s with %v, want %s, endpoint %q, path %q, agent \"mine\"", c.url, o.stream, last, c.kind, c.endpoint, c.path)
+		got := []string{stream.Name, stream.Endpoint.String(), last["host"], last["port"], last["path"], last["agent"]}
+		if want := []string{c.kind, c.scheme + "://${host}:${port}", c.host, c.port, c.path, "mine"}; !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", c.url, got, want)
 		}
 	}
+}
+
+// TestFromURLs: one command may name URLs in clear and over TLS; each has a stream type whose scheme is its own.
+func TestFromURLs(t *testing.T) {
+	urls := []string{"http://a/", "https://b/", "http://c/"}
+	o := &fetchFlags{}
+	p, err := o.fromURLs(urls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, url := range urls {
+		scheme, _, _ := strings.Cut(url, ":")
+		if s := p.Stream(o.streamFor(&o.targets[i])); s == nil || s.Endpoint.String() != scheme+"://${host}:${port}" {
+			t.Errorf("%s: got stream type %+v, want one with the scheme %s", url, s, scheme)
+		}
+	}
+	for _, url := range []string{"http://::1/", "http://::1:80/", "http://", "http://:80/", "http://u:p@host/"} {
+		if _, err := new(fetchFlags).fromURLs([]string{url}); err == nil {
+			t.Errorf("%s: accepted, want it refused", url)
+		}
+	}
+}
+
+// TestFetchDoesNotPassTheProxyBy: a proxy in the environment is not spoken to yet, and nothing goes out directly.
+func TestFetchDoesNotPassTheProxyBy(t *testing.T) {
+	at := web(t)
+	t.Setenv("socks_proxy", "127.0.0.1:1080")
+	run("fetch", "http://"+at).expect(t, exitUsage, "socks_proxy")
+	doc := `{"s":[{"a":{"endpoint":"127.0.0.1","port":%s,"opportunistic":true%s}}]}`
+	run("fetch", "--policy", write(t, "a.json", fmt.Sprintf(doc, port(at), "")), "--stream", "a").expect(t, exitUsage, "socks_proxy")
+	run("fetch", "--policy", write(t, "b.json", fmt.Sprintf(doc, port(at), `,"via-socks5":"none"`)), "--stream", "a").expect(t, exitOK, "GET /")
+	t.Setenv("socks_proxy", "")
+	run("fetch", "http://"+at).expect(t, exitOK, "GET /")
 }

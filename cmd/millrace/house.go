@@ -44,6 +44,7 @@ type houseOptions struct {
 	level   slog.Level
 	grace   time.Duration
 	observe func(h *ss.Handle, s ss.State, n ss.Notice)
+	socks   string // SOCKS5 proxy of the environment, for streams that go out; "" for none
 	reload  func() // called for SIGHUP, away from the loop; nil leaves that signal alone
 }
 
@@ -59,7 +60,7 @@ func (a *app) open(o houseOptions) (*house, error) {
 	h.loop = loop.New(sys, loop.Config{OnSlow: func(who string, took time.Duration) {
 		h.log.Warn("a callback held the loop", "who", who, "for", took)
 	}})
-	h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: o.policy, Log: h.log, Observe: o.observe})
+	h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: o.policy, Log: h.log, Observe: o.observe, SocksProxy: o.socks})
 	if err != nil {
 		h.loop.Close()
 		return nil, err

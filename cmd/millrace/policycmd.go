@@ -12,8 +12,9 @@ var policyCommand = command{
 	name: "policy", args: "check FILE | schema", brief: "check a policy file, or print the JSON schema of policies",
 	help: `
 "check" prints every problem of a policy file with its line and column, or "ok" and what stands in it. What
-is legal but perhaps not meant follows as warnings: keys that this release does not act on yet, keys
-without effect, stream types that lack something. "schema" prints the JSON Schema of policies.
+is legal but perhaps not meant follows as warnings, with the same places: keys that this release does not act on
+yet, keys without effect, stream types that lack something or would be refused, names that need DNS, values of a
+URL that are not encoded, booleans that are written as 0 and 1. "schema" prints the JSON Schema of policies.
 
 examples:
   millrace policy check policy.json
@@ -42,30 +43,25 @@ func (a *app) checkPolicy(file string) int {
 	if err != nil {
 		return a.fail(exitLocal, "policy check: %v", err)
 	}
-	p, err := policy.Parse(doc)
+	p, warnings, err := policy.Check(doc)
 	var bad *policy.Errors
 	switch {
 	case errors.As(err, &bad):
 		for _, problem := range bad.Problems {
 			fmt.Fprintf(a.out, "%s:%v\n", file, problem)
 		}
-		count := fmt.Sprint(len(bad.Problems))
-		if bad.Truncated {
-			count = "more than " + count
+		if bad.More > 0 {
+			fmt.Fprintf(a.out, "%s: the first %d are listed\n", file, len(bad.Problems))
 		}
-		fmt.Fprintf(a.out, "%s: %s\n", file, plural(count, "problem"))
+		fmt.Fprintf(a.out, "%s: %s\n", file, plural(bad.Count(), "problem"))
 		return exitRefused
 	case err != nil:
 		return a.fail(exitRefused, "policy check: %s: %v", file, err)
 	}
-	warnings := append(p.NotYetActedOn(), p.WithoutEffect()...)
 	for _, w := range warnings {
-		fmt.Fprintf(a.out, "%s: warning: %v\n", file, w)
-	}
-	for _, s := range p.Streams {
-		if err := s.CheckReady(); err != nil {
-			fmt.Fprintf(a.out, "%s: warning: %v\n", file, err)
-		}
+		fmt.Fprintf(a.out, "%s:%d:%d: warning: ", file, w.Line, w.Col)
+		w.Line = 0 // it is said
+		fmt.Fprintf(a.out, "%v\n", w)
 	}
 	fmt.Fprintf(a.out, "%s: ok, %s\n", file, plural(fmt.Sprint(len(p.Streams)), "stream type"))
 	return exitOK

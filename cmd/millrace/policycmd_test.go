@@ -19,7 +19,8 @@ func TestPolicyCheck(t *testing.T) {
 		{"two problems", "{\"s\":[{\"web\":{\n\"sever\":true,\n\"port\":70000}}]}", exitRefused,
 			[]string{":2:1: s[0].web.sever", "server", ":3:", "70000", ": 2 problems\n"}},
 		{"later", `{"s":[{"w":{"endpoint":"e","port":1,"protocol":"mqtt","mqtt_qos":1}}]}`, exitOK,
-			[]string{"warning: s[0].w.mqtt_qos", "does not act on it yet"}},
+			[]string{":1:55: warning: s[0].w.mqtt_qos", "does not act on it yet"}},
+		{"many problems", `{` + strings.Repeat(`"x":1,`, 1002) + `"s":[]}`, exitRefused, []string{": the first 1000 are listed\n", ": 1002 problems\n"}},
 		{"client's key on a server", `{"s":[{"w":{"server":true,"port":0,"nailed_up":true}}]}`, exitOK,
 			[]string{"warning: s[0].w.nailed_up", "means nothing to a server"}},
 		{"incomplete", `{"s":[{"w":{"protocol":"h1"}}]}`, exitOK, []string{"warning: ", "no endpoint", "ok, 1 stream type\n"}},
@@ -50,7 +51,7 @@ func TestBuiltInPolicies(t *testing.T) {
 		types string
 	}{{"demo.json", demo, "18 stream types"}, {"url.json", urlPolicy, "5 stream types"}, {"url_ws.json", wsPolicy, "1 stream type"}} {
 		r := run("policy", "check", write(t, c.name, string(c.doc)))
-		if want := ": ok, " + c.types + "\n"; r.status != exitOK || !strings.HasSuffix(r.out, want) {
+		if want := ": ok, " + c.types + "\n"; r.status != exitOK || !strings.HasSuffix(r.out, want) || strings.Count(r.out, "\n") != 1 {
 			t.Errorf("%s: status %d and %q, want 0 and nothing but ok", c.name, r.status, r.out)
 		}
 	}

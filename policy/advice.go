@@ -1,0 +1,190 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// tlsPort is the port that stands for TLS wherever it is seen.
+const tlsPort = 443
+
+// encrypted reports what would travel in clear by mistake. It judges the stream type as a whole, whatever the order
+// of its keys. Who wants clear text says so: with "tls": false, or with the scheme of a URL.
+func (c *checker) encrypted(s *Stream, m *members) {
+	scheme := schemeOf(s.Endpoint.String())
+	secure, isURL := schemes[scheme]
+	if s.TLS && isURL && !secure {
+		c.disagree(m, "endpoint", "the scheme "+scheme+" is without the TLS that \"tls\": true demands", "write "+securedScheme(scheme)+", or drop \"tls\"")
+	}
+	if s.secured() {
+		return
+	}
+	tls := streamKeys.find("tls")
+	said := m.given.has(tls)
+	for i := range tlsKeys {
+		name := tlsKeys[i].name
+		if row := streamKeys.find(name); row != tls && m.given.has(row) {
+			msg := "means nothing without TLS: what the stream type sends would travel in clear"
+			if said && name != "tls_trust_store" {
+				c.standAt(m, row, func() { c.warnName("means nothing with \"tls\": false", "remove it") })
+			} else {
+				c.standAt(m, row, func() { c.badName(msg, `say "tls": true, or remove `+name) })
+			}
+		}
+	}
+	switch port := portOf(literalAuthority(s.Endpoint.String())); {
+	case isURL && port == strconv.Itoa(tlsPort):
+		c.standAt(m, streamKeys.find("endpoint"), func() {
+			c.warn("clear text on port 443, since the scheme says so", "write "+securedScheme(scheme)+" if TLS is meant")
+		})
+	case isURL || s.Port != tlsPort || EndpointFormOf(s.Endpoint.String()) == UnixEndpoint || EndpointFormOf(s.Endpoint.String()) == VhostEndpoint:
+	case said:
+		c.standAt(m, streamKeys.find("port"), func() {
+			c.warn("clear text on port 443, since \"tls\" is false", "say \"tls\": true if TLS is meant")
+		})
+	default:
+		c.disagree(m, "port", "port 443 without \"tls\": what the stream type sends would travel in clear", `say "tls": true; clear text on this port needs "tls": false`)
+	}
+}
+
+// securedScheme is the scheme that means the same over TLS.
+func securedScheme(scheme string) string {
+	switch scheme {
+	case "ws", "mqtt", "http":
+		return scheme + "s"
+	}
+	return "https"
+}
+
+// advice warns about what will not work, or not as it looks.
+func (c *checker) advice(s *Stream, m *members) {
+	if !c.advise {
+		return
+	}
+	at := func(key string, f func(msg, fix string), msg, fix string) {
+		c.standAt(m, streamKeys.find(key), func() { f(msg, fix) })
+	}
+	refused := "streams of this type are refused when they are created"
+	switch {
+	case s.Protocol == MQTT:
+		at("protocol", c.warn, "mqtt is read and checked, but not spoken yet: "+refused, "")
+	case s.LocalSink && !s.Server:
+		at("local_sink", c.warn, "local sinks are not in the specification and not built: "+refused, "")
+	case s.Auth != nil:
+		at("use_auth", c.warn, "authentication is read and checked, but not built yet: "+refused, "")
+	case s.NeedsSocks5(""):
+		at("via-socks5", c.warn, "SOCKS5 is read and checked, but not built yet: "+refused, "")
+	}
+	switch s.Name {
+	case "fetch_policy":
+		c.warn("no policy is fetched yet: a stream of this type does nothing by itself", "")
+	case "captive_portal_detect":
+		c.warn("captive portals are not looked for yet: a stream of this type does nothing by itself", "")
+	case "_lws_smd":
+		c.warn("system messages are not in the specification and not built: "+refused, "")
+	}
+	c.adviceOnEndpoint(s, at)
+	if s.NailedUp && s.Opportunistic {
+		at("opportunistic", c.warnName, "nailed_up is given too, and wins", "remove one of them")
+	}
+	if r := s.Retry; s.NailedUp && !s.Server && r.Conceal < Forever {
+		at("nailed_up", c.warnName, fmt.Sprintf("after %d failures in a row, about %v, the stream gives up until it is asked to connect", r.Conceal+1, r.patience()),
+			`give it a retry scheme with "conceal": 65535 to try for ever`)
+	}
+	for i := range s.Metadata {
+		name := s.Metadata[i].Name
+		if j := strings.LastIndexByte(name, '|'); j >= 0 && encodingNames[name[j+1:]] != plain && s.MetadataIndex(name[:j]) >= 0 {
+			at("metadata", c.warn, "${"+shorten(name)+"} is the metadata of that name, not an encoding of "+quote(name[:j]), "rename it")
+		}
+	}
+	if name, as, inside := s.HTTP.URL.bare(); inside && !s.Server {
+		at("http_url", c.warn, "the value of ${"+shorten(name)+"} is inserted as it is, and may add segments and arguments",
+			"write ${"+shorten(name)+"|"+as+"} to encode it")
+	}
+}
+
+// adviceOnEndpoint warns about places that cannot be reached.
+func (c *checker) adviceOnEndpoint(s *Stream, at func(key string, f func(msg, fix string), msg, fix string)) {
+	text, fixed := s.Endpoint.Literal()
+	form := EndpointFormOf(text)
+	switch {
+	case s.Server && form == VhostEndpoint:
+		at("endpoint", c.warn, "joining a vhost is not built yet: streams of this type are refused when they are created", "")
+	case !s.Server && fixed && (form == HostEndpoint || form == URLEndpoint):
+		host := text
+		if form == URLEndpoint {
+			host = literalAuthority(text)
+			if port := portOf(host); port != "" {
+				host = host[:len(host)-len(port)-1]
+			}
+		}
+		if needsDNS(host) {
+			at("endpoint", c.warn, "the name "+quote(host)+" needs DNS, which this release does not have",
+				"give an address, a name of the hosts file, or a resolver of the program's own")
+		}
+	}
+	if err := s.CheckReady(); err != nil {
+		c.warnName(err.(*incomplete).what, err.(*incomplete).fix)
+	}
+}
+
+// needsDNS reports whether a host is a name that not every machine knows.
+func needsDNS(host string) bool {
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host != "localhost" && !strings.HasSuffix(host, ".localhost") // RFC 6761 s.6.3
+}
+
+// patience is about how long a stream tries before it gives up.
+func (r *Retry) patience() (sum time.Duration) {
+	for try := range r.Conceal {
+		if try >= len(r.Backoff) {
+			return sum + time.Duration(r.Conceal-try)*r.Delay(try, 0)
+		}
+		sum += r.Delay(try, 0)
+	}
+	return sum
+}
+
+// bare returns the first value that stands inside the path or query of a target and is not encoded, and the
+// encoding that suits it. A value that is all of the path, or that begins the target, is the program's own path.
+func (t *Template) bare() (name, as string, found bool) {
+	query, inside := false, false // behind the '?'; something of the path came before
+	for i := range t.parts {
+		p := &t.parts[i]
+		query = query || strings.IndexByte(p.text, '?') >= 0
+		inside = inside || strings.Trim(p.text, "/") != ""
+		if p.index < 0 {
+			continue
+		}
+		last := i+1 == len(t.parts) || strings.HasPrefix(t.parts[i+1].text, "?")
+		switch {
+		case p.encoding != plain:
+		case query:
+			return p.name, "query", true
+		case inside || !last:
+			return p.name, "path", true
+		}
+		inside = true
+	}
+	return "", "", false
+}
+
+// NeedsSocks5 reports whether streams of the type go through a SOCKS5 proxy, where others names the one that
+// streams use which do not say otherwise: the document's, or the environment's; "" for none. Servers do not, nor
+// streams to Unix sockets, nor those with "via-socks5": "none".
+func (s *Stream) NeedsSocks5(others string) bool {
+	if s.Server || s.ViaSocks5 == viaNone || EndpointFormOf(s.Endpoint.String()) == UnixEndpoint {
+		return false
+	}
+	return s.ViaSocks5 != "" || others != ""
+}
+
+// viaNone as the value of via-socks5 says that a stream type uses no proxy, whatever others do.
+const viaNone = "none"

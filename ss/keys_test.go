@@ -1,0 +1,248 @@
+package ss_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss"
+)
+
+// TestPayloadFormat: payload_fmt reaches the program as it is written.
+func TestPayloadFormat(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"raw","payload_fmt":"cbor, v2"`, ""), plan{})
+	if got := w.create("c", newScript()).Policy().PayloadFmt; got != "cbor, v2" {
+		t.Errorf("payload_fmt: got %q, want %q", got, "cbor, v2")
+	}
+}
+
+// TestSocketAttributes: each attr_ key sets its bits on the sockets of both sides. Low cost is DSCP CS1, since TCP on
+// Linux loses the bit that RFC 1349 has for it.
+func TestSocketAttributes(t *testing.T) {
+	for _, c := range []struct {
+		keys string
+		want loop.SocketOptions
+	}{
+		{`"attr_priority":5`, loop.SocketOptions{Priority: 5}},
+		{`"attr_low_latency":true`, loop.SocketOptions{TOS: 0x10}},
+		{`"attr_high_throughput":true`, loop.SocketOptions{TOS: 0x08}},
+		{`"attr_high_reliability":true`, loop.SocketOptions{TOS: 0x04}},
+		{`"attr_low_cost":true`, loop.SocketOptions{TOS: 0x20}},
+		{`"attr_low_cost":true,"attr_high_throughput":true,"attr_priority":1`, loop.SocketOptions{TOS: 0x28, Priority: 1}},
+		{`"attr_low_cost":false`, loop.SocketOptions{}},
+	} {
+		w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true,`+c.keys, `,{"srv":{"server":true,"port":80,"protocol":"raw",`+c.keys+`}}`), plan{})
+		w.serve("srv", nil)
+		w.create("c", newScript()).Connect()
+		w.settle()
+		for _, m := range []*machine{w.cli, w.srv} {
+			fds := m.host.Established()
+			if len(fds) != 1 {
+				t.Fatalf("%s: got %d connections, want 1", c.keys, len(fds))
+			}
+			if got, _ := m.host.SocketOptions(fds[0]); got != c.want {
+				t.Errorf("%s: socket options: got %+v, want %+v", c.keys, got, c.want)
+			}
+		}
+	}
+}
+
+// TestLossAndWishes: what a stream does when its connection is lost, by its keys. nailed_up overrides opportunistic.
+func TestLossAndWishes(t *testing.T) {
+	const once, again = "CREATING CONNECTING CONNECTED DISCONNECTED", "CREATING CONNECTING CONNECTED DISCONNECTED POLL CONNECTING CONNECTED"
+	for _, c := range []struct{ keys, want string }{
+		{`"opportunistic":true`, once},
+		{`"opportunistic":false`, again},
+		{`"nailed_up":true`, again},
+		{`"nailed_up":true,"opportunistic":true`, again},
+		{`"opportunistic":true,"nailed_up":true`, again},
+	} {
+		w := newWorld(t, clientDoc(`"protocol":"raw","retry":"never",`+c.keys, rawServer), plan{})
+		w.serve("srv", nil)
+		s := newScript()
+		h := w.create("c", s)
+		h.Connect()
+		w.pass(3 * time.Second)
+		w.net.ResetAll(w.cli.host)
+		w.pass(3 * time.Second)
+		w.wantLife("{"+c.keys+"}", s, c.want)
+	}
+}
+
+// TestNotBuiltIsRefused: a stream that needs what is not built on its way to the peer is refused at its creation, with
+// the key and the stream type. Without it the stream would go out directly, or unsigned, and be told of success.
+func TestNotBuiltIsRefused(t *testing.T) {
+	const socks = `"via-socks5":"127.0.0.1:1080"`
+	for _, c := range []struct {
+		name, top, keys string
+		environment     string // Config.SocksProxy
+		want            string // "": it is created
+	}{
+		{"nothing of all that", "", `"endpoint":"10.0.0.2","port":80`, "", ""},
+		{"a proxy of the stream type", "", `"endpoint":"10.0.0.2","port":80,` + socks, "", `the stream type's "via-socks5" is not built yet`},
+		{"the document's proxy", socks + ",", `"endpoint":"10.0.0.2","port":80`, "", `the policy's "via-socks5" is not built yet`},
+		{"the document's proxy, for raw", socks + ",", `"endpoint":"10.0.0.2","port":80,"protocol":"raw"`, "", `the policy's "via-socks5" is not built yet`},
+		{"the document's proxy, and a host of metadata", socks + ",", `"endpoint":"${h}","port":80,"metadata":[{"h":""}]`, "", `the policy's "via-socks5" is not built yet`},
+		{"the environment's proxy", "", `"endpoint":"10.0.0.2","port":80`, "127.0.0.1:1080", "socks_proxy"},
+		{"the environment's proxy, loopback", "", `"endpoint":"127.0.0.1","port":80`, "127.0.0.1:1080", "socks_proxy"},
+		{"a proxy, and none for this one", socks + ",", `"endpoint":"10.0.0.2","port":80,"via-socks5":"none"`, "127.0.0.1:1080", ""},
+		{"a proxy, and a Unix socket", socks + ",", `"endpoint":"+/run/x"`, "127.0.0.1:1080", ""},
+		{"a proxy, and a Unix socket whose name is metadata", socks + ",", `"endpoint":"+${h}","metadata":[{"h":""}]`, "127.0.0.1:1080", ""},
+		{"a proxy, and a server", socks + ",", `"server":true,"port":80`, "127.0.0.1:1080", ""},
+		{"authentication", `"auth":[{"name":"n","type":"sigv4","blob":0}],`, `"endpoint":"10.0.0.2","port":80,"use_auth":"n"`, "", `"use_auth" is not built yet`},
+		{"an auth section that it does not use", `"auth":[{"name":"n"}],`, `"endpoint":"10.0.0.2","port":80`, "", ""},
+		{"a local sink", "", `"local_sink":true`, "", `"local_sink"`},
+	} {
+		w := newWorld(t, `{`+c.top+`"s":[{"a":{`+c.keys+`}}]}`, plan{client: func(cfg *ss.Config) { cfg.SocksProxy = c.environment }})
+		h, err := w.cli.rt.Create(ss.Info{StreamType: "a"})
+		var ce *ss.CreateError
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: got %v, want it created", c.name, err)
+		case c.want != "" && (h != nil || !errors.Is(err, ss.ErrUnsupported) || !errors.As(err, &ce) || ce.StreamType != "a" || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: got %v, %v; want ErrUnsupported for stream type a with %q", c.name, h, err, c.want)
+		case c.want != "" && w.cli.rt.Len() != 0:
+			t.Errorf("%s: a refused stream is left", c.name)
+		}
+	}
+	for _, doc := range []string{`{"s":[]}`, `{"s":[{"_lws_smd":{"endpoint":"10.0.0.2","port":80}}]}`} {
+		w := newWorld(t, doc, plan{})
+		if h, err := w.cli.rt.Create(ss.Info{StreamType: "_lws_smd"}); h != nil || !errors.Is(err, ss.ErrUnsupported) || !strings.Contains(err.Error(), "system messages") {
+			t.Errorf("_lws_smd with %s: got %v, %v; want ErrUnsupported", doc, h, err)
+		}
+	}
+	if _, err := policy.Parse([]byte(`{"s":[{"a":{"endpoint":"file:///etc/motd"}}]}`)); err == nil || !strings.Contains(err.Error(), "file:// is no endpoint") {
+		t.Errorf("file://: got %v, want the policy refused", err)
+	}
+}
+
+// TestHostileValueOfEndpoint: whatever metadata say, a stream connects to the host, port and kind of place that its
+// policy's text allows, or not at all; a value that is refused fails the attempt before anything is connected.
+func TestHostileValueOfEndpoint(t *testing.T) {
+	for _, v := range []string{
+		"10.0.0.2:99", "http://10.0.0.2:99/", "https://10.0.0.2", "+/run/evil", "+@evil", "!srv", "file:///etc/passwd", "10.0.0.2/", "10.0.0.2?x=", "10.0.0.2#",
+		"user@10.0.0.2", "10.0.0.2\r\nX: y", "10.0.0.2\x00", " 10.0.0.2", "10.0.0.2 ", "10.0.0.%32", "\u00e9", "\xff", "[10.0.0.2]:99", "[::1]:99", "10.0.0.2\\", "..",
+	} {
+		for _, endpoint := range []string{"${v}", "http://${v}", "http://${v}:80/", "10.0.0.2${v}", "http://10.0.0.2:${v}/"} {
+			doc := clientDoc(`"protocol":"h1","retry":"none","metadata":[{"v":""}]`,
+				`,{"evil":{"server":true,"port":99,"protocol":"h1"}},{"unix":{"server":true,"endpoint":"+/run/evil","protocol":"h1"}},`+
+					`{"abstract":{"server":true,"endpoint":"+@evil","protocol":"h1"}},{"srv":{"server":true,"port":80,"protocol":"h1"}}`)
+			w := newWorld(t, strings.Replace(doc, `"endpoint":"10.0.0.2"`, `"endpoint":"`+endpoint+`"`, 1), plan{single: true})
+			for _, server := range []string{"evil", "unix", "abstract", "srv"} {
+				w.serve(server, func(*script) { t.Errorf("%s with %q: reached the server %s", endpoint, v, server) })
+			}
+			s := newScript()
+			h := w.create("c", s)
+			h.SetMetadataString("v", v)
+			h.Connect()
+			w.pass(time.Second)
+			w.wantLife(fmt.Sprintf("%s with %q", endpoint, v), s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			w.wantCause(s, ss.ErrEndpoint)
+			if dialled := w.cli.rt.Net().Counters.Dialled; dialled != 0 {
+				t.Errorf("%s with %q: %d connections were tried, want none", endpoint, v, dialled)
+			}
+			if n := w.cli.rt.Counters.ValuesRefused; n != 1 && v != ".." { // dots are octets of a host
+				t.Errorf("%s with %q: ValuesRefused: got %d, want 1", endpoint, v, n)
+			}
+		}
+	}
+}
+
+// TestHostileValueOfURL: a plain value in http_url is sent as it is, one that cannot stand there fails the attempt
+// before anything is connected, and an encoded one is a segment or an argument, whatever is in it.
+func TestHostileValueOfURL(t *testing.T) {
+	for _, c := range []struct{ url, v, want string }{ // want is the request target; "": refused
+		{"/a/${v}/b", "/../../admin", "/a//../../admin/b"},
+		{"/a/${v}/b", "?x=", "/a/?x=/b"},
+		{"/a/${v}/b", "%2f", "/a/%2f/b"},
+		{"/a/${v}/b", "@evil:99", "/a/@evil:99/b"},
+		{"${v}", "/x?y", "/x?y"},
+		{"/a/${v}/b", "#", ""},
+		{"/a/${v}/b", "a b", ""},
+		{"/a/${v}/b", "x HTTP/1.1\r\nEvil: yes\r\n\r\n", ""},
+		{"/a/${v}/b", "\x00", ""},
+		{"/a/${v}/b", "\u00e9", ""},
+		{"/a/${v}/b", strings.Repeat("x", 8000), ""},
+		{"/a/${v|path}/b", "/../../admin", "/a/%2F..%2F..%2Fadmin/b"},
+		{"/a/${v|path}/b", "..", ""},
+		{"/a/${v|path}/b", ".", ""},
+		{"/a/${v|path}/b", "?x=#", "/a/%3Fx%3D%23/b"},
+		{"/a/${v|path}/b", "%2f", "/a/%252f/b"},
+		{"/a/${v|path}/b", "\r\n\x00 \u00e9", "/a/%0D%0A%00%20%C3%A9/b"},
+		{"/a?q=${v|query}&r=1", "1&delete=1", "/a?q=1%26delete%3D1&r=1"},
+		{"/a?q=${v|query}", "a+b c", "/a?q=a%2Bb%20c"},
+		{"/a?q=${v|query}", strings.Repeat("\u00e9", 4000), ""},
+	} {
+		w := newWorld(t, clientDoc(`"protocol":"h1","retry":"none","http_url":"`+c.url+`","metadata":[{"v":""}]`, rawServer), plan{})
+		wire := ""
+		w.serve("srv", func(s *script) {
+			speak("\r\n\r\n", okEmpty, false)(s)
+			inner := s.onRx
+			s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+				wire += string(b)
+				return inner(h, b, f)
+			}
+		})
+		s := newScript()
+		h := w.create("c", s)
+		h.SetMetadataString("v", c.v)
+		h.Connect()
+		w.pass(time.Second)
+		if c.want == "" {
+			w.wantLife(fmt.Sprintf("%s with %.40q", c.url, c.v), s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			w.wantCause(s, policy.ErrValue)
+			if n := w.cli.rt.Counters.ValuesRefused; n != 1 || len(w.accepted) != 0 {
+				t.Errorf("%s with %.40q: ValuesRefused %d, connections %d; want 1 and none", c.url, c.v, n, len(w.accepted))
+			}
+			continue
+		}
+		if len(w.accepted) != 1 {
+			t.Errorf("%s with %q: %d connections, want 1; causes %v", c.url, c.v, len(w.accepted), s.causes)
+			continue
+		}
+		if line, _, _ := strings.Cut(wire, "\r\n"); line != "GET "+c.want+" HTTP/1.1" {
+			t.Errorf("%s with %q: the request line is %q, want the target %q", c.url, c.v, line, c.want)
+		}
+	}
+}
+
+// TestValueErrorTells: the cause of a refused value names stream type, key, metadata item and octet, and not the value.
+func TestValueErrorTells(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"h1","retry":"none","http_url":"/${token}","metadata":[{"token":""}]`, ""), plan{})
+	s := newScript()
+	h := w.create("c", s)
+	h.SetMetadataString("token", "secret\r\n")
+	h.Connect()
+	w.pass(time.Second)
+	want := `stream type c: http_url: metadata "token": the value cannot stand there: octet 0x0d, at 6, is none of a request target`
+	var e *policy.ValueError
+	if len(s.causes) == 0 || s.causes[0] == nil || s.causes[0].Error() != want || !errors.As(s.causes[0], &e) || e.Metadata != "token" || e.Key != "http_url" {
+		t.Errorf("cause:\n got %v\nwant %s", s.causes, want)
+	}
+}
+
+// TestWindowOverflowQuirk: a server that raises its window above the largest there is breaks the connection, unless
+// h2q_oflow_txcr says that it is known for that.
+func TestWindowOverflowQuirk(t *testing.T) {
+	for _, c := range []struct{ keys, want string }{
+		{"", "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
+		{`,"h2q_oflow_txcr":false`, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
+		{`,"h2q_oflow_txcr":true`, `CREATING CONNECTING CONNECTED rx("hello /"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`},
+	} {
+		w := newWorld(t, clientDoc(`"protocol":"h2","retry":"none"`+c.keys, rawServer), plan{})
+		w.frames("srv", func(p *framePeer) {
+			p.onReq = func(p *framePeer, q *peerRequest) {
+				p.frame(fWindow, 0, 0, []byte{0x7F, 0xFF, 0xFF, 0xFF})
+				p.answer(q, 200, "hello "+q.path)
+			}
+		})
+		s := newScript()
+		w.create("c", s).Connect()
+		w.pass(time.Second)
+		w.wantLine("{"+c.keys+"}", s, c.want)
+	}
+}
