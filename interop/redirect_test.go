@@ -83,7 +83,7 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 		{"POST, 303", inClear(post), "303/", "body", "GET /end/?from=/303/ token serial", 0},
 		{"POST, 307", inClear(post), "307/", "body", "the body once more", 307},
 		{"a ring", inClear(""), "ring/", "", "that is the limit", 302},
-		{"from clear to TLS", inClear(trust), "up/", "", "GET /end/?from=/302/", 0},
+		{"from clear to TLS", inClear(`, "tls": false` + trust), "up/", "", "GET /end/?from=/302/", 0},
 		{"from clear to TLS that is not trusted", inClear(""), "up/", "", "certificate", -1},
 		{"under TLS", underTLS(""), "302/", "", "GET /end/?from=/302/ token serial", 0},
 		{"from TLS to clear", underTLS(""), "down/", "", "from https to http", 302},

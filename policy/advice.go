@@ -24,16 +24,22 @@ func (c *checker) encrypted(s *Stream, m *members) {
 	}
 	tls := streamKeys.find("tls")
 	said := m.given.has(tls)
+	follows := s.HTTP.AllowRedirects && (said || isURL) // clear text is meant, and a redirect may lead to TLS
 	for i := range tlsKeys {
-		name := tlsKeys[i].name
-		if row := streamKeys.find(name); row != tls && m.given.has(row) {
-			msg := "means nothing without TLS: what the stream type sends would travel in clear"
-			if said && name != "tls_trust_store" {
-				c.standAt(m, row, func() { c.warnName("means nothing with \"tls\": false", "remove it") })
-			} else {
-				c.standAt(m, row, func() { c.badName(msg, `say "tls": true, or remove `+name) })
-			}
+		row := streamKeys.find(tlsKeys[i].name)
+		if row == tls || !m.given.has(row) {
+			continue
 		}
+		c.standAt(m, row, func() {
+			switch name := tlsKeys[i].name; {
+			case follows && name != "client_cert":
+				c.warnName("the stream type begins in clear; this is for where redirects lead", "")
+			case said && name != "tls_trust_store":
+				c.warnName("means nothing with \"tls\": false", "remove it")
+			default:
+				c.badName("means nothing without TLS: what the stream type sends would travel in clear", `say "tls": true, or remove `+name)
+			}
+		})
 	}
 	switch port := portOf(literalAuthority(s.Endpoint.String())); {
 	case isURL && port == strconv.Itoa(tlsPort):

@@ -54,6 +54,12 @@ func TestClearTextByMistake(t *testing.T) {
 			`warning: 2:52: s[0].a.tls_min_version: means nothing with "tls": false: remove it`}},
 		{`"server":true,"port":80,"server_cert":"c"`, []string{"error: 2:37: s[0].a.server_cert: " + inClear + "server_cert"}},
 
+		{`"endpoint":"::1","port":80,"tls_trust_store":"t","allow_redirects":true`, []string{"error: 2:40: s[0].a.tls_trust_store: " + inClear + "tls_trust_store"}},
+		{`"endpoint":"::1","port":80,"tls":false,"tls_trust_store":"t","allow_redirects":true`, []string{
+			"warning: 2:52: s[0].a.tls_trust_store: the stream type begins in clear; this is for where redirects lead"}},
+		{`"endpoint":"http://[::1]/","tls_trust_store":"t","allow_redirects":true`, []string{
+			"warning: 2:40: s[0].a.tls_trust_store: the stream type begins in clear; this is for where redirects lead"}},
+
 		{`"endpoint":"::1","port":443`, []string{
 			`error: 2:37: s[0].a.port: port 443 without "tls": what the stream type sends would travel in clear: say "tls": true; clear text on this port needs "tls": false`}},
 		{`"server":true,"port":443`, []string{

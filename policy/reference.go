@@ -99,7 +99,8 @@ An expanded ` + "`endpoint` or `http_url`" + ` has at most 8000 bytes, and MQTT 
 
 A stream type sends in clear unless it has ` + "`\"tls\": true`" + ` or an endpoint whose scheme means TLS. What looks as if TLS
 was meant is an error: ` + "`tls_trust_store`" + ` and the other keys about TLS, or port 443. ` + "`\"tls\": false`" + ` says that clear text
-is meant; then the keys and the port are warnings, but for ` + "`tls_trust_store`" + `.
+is meant; then the keys and the port are warnings, but for ` + "`tls_trust_store`" + `, unless ` + "`allow_redirects`" + ` may lead to where it
+is needed.
 
 Parse accepts a stream type without endpoint or port, since an overlay may add them. Creating a stream of it
 does not: a client needs an endpoint, and a port unless the endpoint names a Unix socket or is a URL; a server
