@@ -81,9 +81,9 @@ func TestValueIsNoAddress(t *testing.T) {
 		}
 	}
 	for v, want := range map[string]string{
-		"a/b":          `endpoint: metadata "m": the value cannot stand there: octet 0x2f, at 1, is none of a host name`,
-		"a:1":          `endpoint: metadata "m": the value cannot stand there: octet 0x3a, at 1, is none of a host name`,
-		"fe80::1%e/th": `endpoint: metadata "m": the value cannot stand there: octet 0x3a, at 4, is none of a host name`,
+		"a/b":          `endpoint: metadata "m": value not allowed: octet 0x2f at offset 1 is not allowed in a host name`,
+		"a:1":          `endpoint: metadata "m": value not allowed: octet 0x3a at offset 1 is not allowed in a host name`,
+		"fe80::1%e/th": `endpoint: metadata "m": value not allowed: octet 0x3a at offset 4 is not allowed in a host name`,
 	} {
 		if _, err := expandIn(t, "endpoint", "x${m}", v); err == nil || err.Error() != want {
 			t.Errorf("x${m} with %q:\n got %v\nwant %s", v, err, want)

@@ -43,7 +43,7 @@ const (
 )
 
 var positionNames = [...]string{
-	inText: "the text", inHost: "a host name", wholeHost: "a host", inLiteral: "an IPv6 address", inPort: "a port number",
+	inText: "a text", inHost: "a host name", wholeHost: "a host", inLiteral: "an IPv6 address", inPort: "a port number",
 	inSocket: "the name of a Unix socket", inTarget: "a request target", inTopic: "an MQTT topic", inFilter: "an MQTT topic filter",
 }
 
@@ -71,10 +71,10 @@ const (
 )
 
 // ErrValue is what errors.Is finds in a ValueError.
-var ErrValue = errors.New("the value cannot stand there")
+var ErrValue = errors.New("value not allowed")
 
-// ValueError says that the value of a metadata item cannot stand where a template puts it, or makes the
-// expansion longer than it may be. It tells nothing of the value but one octet.
+// ValueError reports that the value of a metadata item is not allowed where a template inserts it, or makes the
+// expansion longer than the key allows. It shows one octet of the value, not the value, which may be a secret.
 type ValueError struct {
 	Key      string // of the policy, whose template it is
 	Metadata string // name of the item
@@ -107,8 +107,8 @@ func (t *Template) Literal() (string, bool) {
 
 // Append appends the expanded string to dst. It calls value for each metadata index (see
 // Stream.Metadata) in the text; the slice it returns is copied, nil expands to nothing. The error is a
-// *ValueError: a value that cannot stand where it is put, or one with which the expansion would be longer
-// than the key allows. Then dst is returned as it was, and no more than the limit was ever written behind it.
+// *ValueError: a value that is not allowed where it is inserted, or one with which the expansion would be longer
+// than the key allows. Then dst is returned as it was; never more than the limit is written behind it.
 func (t *Template) Append(dst []byte, value func(index int) []byte) ([]byte, error) {
 	at := len(dst)
 	for i := range t.parts {
@@ -129,7 +129,7 @@ func (t *Template) Append(dst []byte, value func(index int) []byte) ([]byte, err
 	return dst, nil
 }
 
-// append appends a value of at most room bytes, or says why it cannot stand there.
+// append appends a value of at most room bytes, or says why it is not allowed.
 func (p *part) append(dst, v []byte, room int) (_ []byte, why string) {
 	size := len(v)
 	if p.encoding != plain {
@@ -152,13 +152,13 @@ func (p *part) append(dst, v []byte, room int) (_ []byte, why string) {
 	}
 	for i, c := range v {
 		if !p.position.takes(c) {
-			return dst, fmt.Sprintf("octet 0x%02x, at %d, is none of %s", c, i, positionNames[p.position])
+			return dst, fmt.Sprintf("octet 0x%02x at offset %d is not allowed in %s", c, i, positionNames[p.position])
 		}
 	}
 	return append(dst, v...), ""
 }
 
-// takes reports whether an octet of a value may stand in a position.
+// takes reports whether an octet of a value is allowed in a position.
 func (p position) takes(c byte) bool {
 	digit := c >= '0' && c <= '9'
 	letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'

@@ -163,7 +163,7 @@ func (o *onward) findTarget() (*target, error) {
 	return o.target, o.checkPath()
 }
 
-// checkPath reports a value that cannot stand in the request target, before anything is connected for it.
+// checkPath reports a value that is not allowed in the request target, before anything is connected for it.
 func (o *onward) checkPath() (err error) {
 	u := &o.h.kind.pol.HTTP.URL
 	if _, fixed := u.Literal(); !fixed {

@@ -218,7 +218,7 @@ func TestValueErrorTells(t *testing.T) {
 	h.SetMetadataString("token", "secret\r\n")
 	h.Connect()
 	w.pass(time.Second)
-	want := `stream type c: http_url: metadata "token": the value cannot stand there: octet 0x0d, at 6, is none of a request target`
+	want := `stream type c: http_url: metadata "token": value not allowed: octet 0x0d at offset 6 is not allowed in a request target`
 	var e *policy.ValueError
 	if len(s.causes) == 0 || s.causes[0] == nil || s.causes[0].Error() != want || !errors.As(s.causes[0], &e) || e.Metadata != "token" || e.Key != "http_url" {
 		t.Errorf("cause:\n got %v\nwant %s", s.causes, want)

@@ -90,7 +90,7 @@ type Counters struct {
 	Malformed          uint64 // multipart bodies of peers that broke the rules, or the limits
 	Misuse             uint64 // callbacks that did what they may not do
 	MemoryRefused      uint64 // requests, responses and bodies refused because the share of memory for what they need was used up
-	ValuesRefused      uint64 // attempts that failed since a metadata value could not stand in endpoint or http_url
+	ValuesRefused      uint64 // attempts that failed because of a metadata value that is not allowed in endpoint or http_url
 }
 
 // Runtime is a loop, its connections, and a policy: everything that streams share.
