@@ -23,6 +23,9 @@ var tlsGroups = []string{"X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1
 // lengths between a proxy and its clients and stand in every log line.
 const maxName = 128
 
+// maxGroups is the longest list of key exchanges: there are seven to name.
+const maxGroups = 16
+
 // maxTokens is the longest list of tokens: servers hear no more subprotocols.
 const maxTokens = 64
 
@@ -128,7 +131,11 @@ var (
 	groupsForm = &form{
 		name: "groups", fix: "name them as in \"X25519MLKEM768:X25519:P-256\", best first",
 		check: func(text string) string {
-			for _, name := range strings.Split(text, ":") {
+			n := 0
+			for name := range strings.SplitSeq(text, ":") {
+				if n++; n > maxGroups {
+					return fmt.Sprintf("more than %d of them", maxGroups)
+				}
 				if !slices.Contains(tlsGroups, name) {
 					return strconv.Quote(name) + " is none of " + strings.Join(tlsGroups, ", ")
 				}

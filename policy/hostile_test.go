@@ -83,6 +83,12 @@ var hostile = []struct {
 	{"a long literal", func(n int) string {
 		return `{"s":[{"a":{"endpoint":"` + strings.Repeat("a", n) + `"}}]}`
 	}},
+	{"key exchanges", func(n int) string {
+		return `{"s":[{"a":{"tls":true,"tls_groups":"` + strings.Repeat("P-256:", n/6) + `P-256"}}]}`
+	}},
+	{"subprotocols", func(n int) string {
+		return `{"s":[{"a":{"protocol":"ws","ws_subprotocol":"` + strings.Repeat("a,", n/2) + `a"}}]}`
+	}},
 	{"elements", func(n int) string { return `{"s":[{"a":{"plugins":[` + strings.Repeat("1,", n/2) + `1]}}]}` }},
 	{"elements that are wrong", func(n int) string { return `{"retry":[` + strings.Repeat("1,", n/2) + `1]}` }},
 	{"empty arrays", func(n int) string { return `{"s":[` + strings.Repeat("[],", n/3) + `1]}` }},
