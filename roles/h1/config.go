@@ -8,7 +8,7 @@ import (
 
 // Limits bound what a peer can make us hold or do. All are in bytes where nothing else is said.
 type Limits struct {
-	// StartLine is the longest request line or status line. 414 on a server.
+	// StartLine is the longest request line or status line. 414 on a server, 501 if the method makes it too long.
 	StartLine int
 	// Head is the longest head, start line and line ends included: as much as a transport must park for
 	// a peer that dribbles. 431 on a server.

@@ -55,6 +55,26 @@ func requestLine(m *http.Message, line []byte) *fault {
 	return nil
 }
 
+// longLine is the fault of a request line that is longer than StartLine allows, of which b is the front: the target
+// is too long unless the method is already longer than any (RFC 9112 s.3).
+func longLine(b []byte) *fault {
+	i := 0
+	for i < len(b) && http.IsTokenByte(b[i]) {
+		i++
+	}
+	switch {
+	case i == 0 || i < len(b) && b[i] != ' ':
+		return errMethod
+	case i > longestMethod:
+		return errMethodLong
+	}
+	return errStartLong
+}
+
+// longestMethod is more than any registered method has: UPDATEREDIRECTREF has 17 octets. It matters only for
+// lines that are too long.
+const longestMethod = 64
+
 // target takes the request-target apart (RFC 9112 s.3.2).
 func target(m *http.Message) *fault {
 	t := m.Target
@@ -89,6 +109,9 @@ func target(m *http.Message) *fault {
 		if len(t) == 0 {
 			t = slash
 		}
+	}
+	if !http.ValidPathQuery(t) {
+		return errTarget
 	}
 	if i := bytes.IndexByte(t, '?'); i >= 0 {
 		m.Path, m.Query = t[:i:i], t[i+1:]

@@ -54,6 +54,9 @@ func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (length int
 		}
 		if e < 0 {
 			if len(b) >= stop {
+				if over == errStartLong {
+					over = longLine(b[:stop])
+				}
 				return 0, over
 			}
 			p.line, p.seen, p.fields = uint32(at), uint32(-e-1), uint16(n)

@@ -65,6 +65,9 @@ var deviations = []struct{ reason, vectors string }{
 		request | request/uri.md: Fragment in URI
 		request | request/transfer-encoding.md: POST with 'chunked' as last transfer-encoding
 		request | request/transfer-encoding.md: POST with 'chunked' as last transfer-encoding (multiple headers)`},
+	{"RFC 9112 s.3.2, RFC 3986 s.3.3, s.3.4: no quote, backslash or bar in a path or query", `
+		request | request/uri.md: Quotes in URI
+		request | request/uri.md: Query URL with vertical bar character`},
 	{"RFC 9110 s.4.2.4: userinfo in an http URI is an error", `
 		request | request/uri.md: 'host:port' and basic auth`},
 	{"RFC 9112 s.2.2: a server passes over an empty line in front of a request; a client has no such leave", `

@@ -266,7 +266,7 @@ func (a *assembler) finishRequest() *fault {
 
 func splitTarget(m *http.Message) *fault {
 	t := m.Target
-	if !http.ValidTarget(t) || t[0] != '/' && (string(t) != "*" || string(m.Method) != "OPTIONS") {
+	if len(t) == 0 || !http.ValidPathQuery(t) || t[0] != '/' && (string(t) != "*" || string(m.Method) != "OPTIONS") {
 		return errPath
 	}
 	m.Path, m.Query = t, nil

@@ -4,21 +4,22 @@ package http
 const (
 	classToken  = 1 << iota // tchar
 	classValue              // field-vchar, SP, HTAB, obs-text: what a field value may hold
-	classTarget             // octets of a URI without its fragment, as they stand in a request-target
+	classTarget             // octets that end neither a request-target nor its line: what we send as a target
 	classHost               // octets of a reg-name or IPv4address
+	classPath               // pchar, "/", "?": octets of a path and query
 )
 
 var classes = func() (t [256]uint8) {
 	for c := 0; c < 256; c++ {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		if letter {
-			t[c] |= classToken | classHost
+			t[c] |= classToken | classHost | classPath
 		}
 		if c >= 0x20 && c != 0x7f || c == '\t' {
 			t[c] |= classValue
 		}
-		// Strictly a URI has no quotes, braces, bars or carets either. They are in use, unescaped, and
-		// harm nobody; a space, a control, an 8-bit octet or a fragment does.
+		// A URI has no quotes, braces, bars or carets either (see classPath). Policies and redirects contain
+		// them unescaped, and most servers accept them, so a client sends what it was given.
 		if c > 0x20 && c < 0x7f && c != '#' {
 			t[c] |= classTarget
 		}
@@ -28,6 +29,9 @@ var classes = func() (t [256]uint8) {
 	}
 	for _, c := range []byte("-._~%!$&'()*+,;=") {
 		t[c] |= classHost
+	}
+	for _, c := range []byte("-._~%!$&'()*+,;=:@/?") {
+		t[c] |= classPath
 	}
 	return t
 }()
@@ -47,7 +51,23 @@ func ValidValue(b []byte) bool {
 	return all(b, classValue) && !isOWS(b[0]) && !isOWS(b[len(b)-1])
 }
 
-// ValidTarget tells whether b can stand as a request-target: not empty, visible ASCII, no fragment.
+// ValidPathQuery tells whether b is a path and query of RFC 3986 s.3.3 and s.3.4, as a server accepts them in a
+// request-target (RFC 9112 s.3.2): no quotes, backslash, bar, braces, brackets, caret or angle brackets, and each
+// "%" followed by two hexadecimal digits.
+func ValidPathQuery(b []byte) bool {
+	for i, c := range b {
+		if classes[c]&classPath == 0 {
+			return false
+		}
+		if c == '%' && (i+2 >= len(b) || !isHex(b[i+1]) || !isHex(b[i+2])) {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidTarget tells whether b may be sent as a request-target: not empty, visible ASCII, no fragment. It accepts
+// octets that ValidPathQuery does not, since policies and redirects contain them.
 func ValidTarget(b []byte) bool { return len(b) > 0 && TargetLen(b) == len(b) }
 
 // TargetLen returns how many octets in front of b may stand in a request-target.
