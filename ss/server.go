@@ -23,6 +23,8 @@ type server struct {
 	h2 *acceptedH2
 	// secure is nil without tls.
 	secure *tls.Server
+	// unix says that the listening socket is a Unix socket.
+	unix bool
 }
 
 // listen opens the listening socket of a server stream.
@@ -39,7 +41,7 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 	case len(endpoint) > 0 && endpoint[0] == '!':
 		return nil, fmt.Errorf("endpoint %q: attaching to an existing vhost: %w", endpoint, ErrUnsupported)
 	}
-	s := &server{h: h, make: i.New}
+	s := &server{h: h, make: i.New, unix: b.Path != ""}
 	s.place.server = s
 	if p.TLS {
 		var err error

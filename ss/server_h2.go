@@ -57,6 +57,9 @@ func (a *acceptedHTTP) speakH2() *acceptedH2 {
 	c.place = place{s, c}
 	c.first.h, c.first.at = a.h, &c.place
 	c.Server.Init(s.h.rt.h2, a.Lower(), c)
+	if s.unix {
+		c.OnUnixSocket()
+	}
 	if a.h.be != nil {
 		a.h.be = &c.first
 	}

@@ -40,6 +40,9 @@ var (
 func (a *acceptedHTTP) init(s *server, h *Handle, low roles.Lower) {
 	a.h, a.at = h, &s.place
 	a.Server.Init(s.h.rt.h1, low, &a.transaction)
+	if s.unix {
+		a.OnUnixSocket()
+	}
 }
 
 func (a *acceptedHTTP) wsi() *wsi.Wsi         { return wsiUnder(a.Lower()) }

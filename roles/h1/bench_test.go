@@ -194,7 +194,7 @@ func BenchmarkParse(b *testing.B) {
 				if n, f := p.section(c, requestHead, &c.msg, r.in); n != len(r.in) || f != nil {
 					b.Fatal(n, f)
 				}
-				if f := request(c, &c.msg); f != nil {
+				if f := request(c, &c.msg, false); f != nil {
 					b.Fatal(f)
 				}
 			}

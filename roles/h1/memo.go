@@ -54,7 +54,8 @@ func (o *memo) offer(c *Config, head []byte, m *http.Message) {
 	}
 	o.fields = append(o.fields[:0], o.msg.Fields...)
 	o.msg.Fields = o.fields
-	if f := request(c, &o.msg); f != nil {
+	// A head that only a Unix socket accepts is not remembered: the memo serves all connections.
+	if f := request(c, &o.msg, false); f != nil {
 		o.head = o.head[:0]
 	}
 }

@@ -126,8 +126,9 @@ func target(m *http.Message) *fault {
 
 var slash = []byte("/")
 
-// request judges a complete request head and fills in what its fields say of the message.
-func request(c *Config, m *http.Message) *fault {
+// request judges a complete request head and fills in what its fields say of the message. unix says that it came in
+// on a Unix socket.
+func request(c *Config, m *http.Message, unix bool) *fault {
 	if f := target(m); f != nil {
 		return f
 	}
@@ -140,7 +141,7 @@ func request(c *Config, m *http.Message) *fault {
 		return errHostTwice
 	case g.hosts == 0 && m.Version == http.HTTP11:
 		return errHostNone
-	case g.hosts == 1 && !c.validHost(g.host):
+	case g.hosts == 1 && !c.validHost(g.host) && !(unix && http.ValidUnixAuthority(g.host)):
 		return errHostBad
 	}
 	if m.Authority == nil {

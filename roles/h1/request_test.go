@@ -99,6 +99,7 @@ func TestRequests(t *testing.T) {
 		{name: "two Hosts", in: "GET / HTTP/1.1\r\n" + host + host + "\r\n", status: 400, fault: "host: given twice"},
 		{name: "two Hosts in 1.0", in: "GET / HTTP/1.0\r\n" + host + host + "\r\n", status: 400, fault: "host: given twice"},
 		{name: "Host with path", in: "GET / HTTP/1.1\r\nHost: x/y\r\n\r\n", status: 400, fault: "host: not"},
+		{name: "Host of a Unix socket", in: "GET / HTTP/1.1\r\nHost: +@x\r\n\r\n", status: 400, fault: "host: not"},
 		{name: "Host with userinfo", in: "GET / HTTP/1.1\r\nHost: u@x\r\n\r\n", status: 400, fault: "host: not"},
 
 		// Field lines (RFC 9112 s.5).

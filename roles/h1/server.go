@@ -42,10 +42,18 @@ type Server struct {
 	scan scan
 
 	state  serverState
-	served bool // an exchange was completed on this connection
+	traits serverTraits
 	held   bool // Rx left bytes of the next request with the transport
 	ended  bool // the peer has ended its direction
 }
+
+// serverTraits share an octet, since a hundred thousand idle servers are counted in octets.
+type serverTraits uint8
+
+const (
+	served     serverTraits = 1 << iota // an exchange was completed on this connection
+	unixSocket                          // the connection came in on a Unix socket
+)
 
 var _ roles.Upper = (*Server)(nil)
 
@@ -53,6 +61,10 @@ var _ roles.Upper = (*Server)(nil)
 func (s *Server) Init(c *Config, l roles.Lower, h http.Handler) {
 	*s = Server{cfg: c, low: l, h: h}
 }
+
+// OnUnixSocket tells s that its connection came in on a Unix socket, whose clients may say Host: +PATH or
+// Host: +@NAME (see http.ValidUnixAuthority). It is called after Init.
+func (s *Server) OnUnixSocket() { s.traits |= unixSocket }
 
 // Lower is what s stands on.
 func (s *Server) Lower() roles.Lower { return s.low }
@@ -148,7 +160,7 @@ func (s *Server) rxHead(b []byte) int {
 		}
 		return 0
 	}
-	if f = request(c, &c.msg); f != nil {
+	if f = request(c, &c.msg, s.traits&unixSocket != 0); f != nil {
 		return s.refuse(f, b)
 	}
 	if whole {
@@ -162,7 +174,7 @@ func (s *Server) rxHead(b []byte) int {
 func (s *Server) begin(m *http.Message) {
 	c := s.cfg
 	c.Counters.Requests++
-	if s.served {
+	if s.traits&served != 0 {
 		c.Counters.Reused++
 	}
 	x := c.take()
@@ -276,7 +288,7 @@ func (s *Server) settle() {
 
 func (s *Server) finish(x *exchange) {
 	s.x = nil
-	s.served = true
+	s.traits |= served
 	x.h.Done(x, nil)
 	s.cfg.give(x)
 }

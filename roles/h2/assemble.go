@@ -39,6 +39,7 @@ type assembler struct {
 	lengths uint8
 	hosts   uint8
 	over    bool
+	unix    bool // the connection came in on a Unix socket
 	fault   *fault
 	host    []byte
 }
@@ -252,7 +253,8 @@ func (a *assembler) finishRequest() *fault {
 			return errAuthority
 		}
 	}
-	if !http.ValidAuthority(m.Authority) || connect && len(m.Authority) == 0 {
+	legal := http.ValidAuthority(m.Authority) || a.unix && http.ValidUnixAuthority(m.Authority)
+	if !legal || connect && len(m.Authority) == 0 {
 		return errAuthority
 	}
 	if a.pseudo&hasScheme != 0 && !validScheme(m.Scheme) {

@@ -87,6 +87,7 @@ type conn struct {
 
 	phase    phase
 	server   bool
+	unix     bool // server: the connection came in on a Unix socket
 	tolerant bool // windows above the maximum are taken for the maximum
 	made     int  // bytes, during this Writable
 	began    bool // server: a block was sent, with the word about the table

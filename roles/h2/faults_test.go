@@ -157,6 +157,7 @@ var serverFaults = []faultRow{
 	{"s.8.3.1 :path is relative", hdrs(1, endS, swap(ask, ":path", "x")...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.3.1 :path * for GET", hdrs(1, endS, swap(ask, ":path", "*")...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.3.1 :path * for OPTIONS", hdrs(1, 0, swap(swap(ask, ":path", "*"), ":method", "OPTIONS")...), ""},
+	{"s.8.3.1 :authority of a Unix socket", hdrs(1, endS, swap(ask, ":authority", "+@x")...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.3.1 :path with a bar", hdrs(1, endS, swap(ask, ":path", "/a|b")...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.3.1 :path with a backslash", hdrs(1, endS, swap(ask, ":path", `/a\b`)...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.3.1 :path with a quote in its query", hdrs(1, endS, swap(ask, ":path", `/?"`)...), "reset 1 PROTOCOL_ERROR"},

@@ -78,6 +78,7 @@ func (c *conn) dropPartial() {
 func (c *conn) decode(p []byte, s section) (broken, malformed *fault, long bool) {
 	a := &c.cfg.heads
 	a.begin(c.cfg, s)
+	a.unix = c.unix
 	if _, err := c.dec.Write(p); err != nil {
 		return errCompression, nil, false
 	}

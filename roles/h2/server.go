@@ -32,6 +32,9 @@ func (s *Server) Init(cfg *Config, l roles.Lower, a Acceptor) {
 	s.acceptor = a
 }
 
+// OnUnixSocket tells s that its connection came in on a Unix socket: see h1.Server. It is called after Init.
+func (s *Server) OnUnixSocket() { s.unix = true }
+
 // Drain ends the connection in order: the peer is told to make no more requests, those it has made are answered,
 // and then the connection closes.
 func (s *Server) Drain() { s.askDrain() }

@@ -120,6 +120,11 @@ func ValidAuthority(b []byte) bool {
 	return true
 }
 
+// ValidUnixAuthority tells whether b is the authority that clients of Unix sockets send, libwebsockets' among them:
+// "+" and the path of the socket, or "+@" and its abstract name, in visible ASCII. It is no authority of RFC 9110:
+// accept it only from a Unix socket, where no proxy reads it in another way.
+func ValidUnixAuthority(b []byte) bool { return len(b) > 1 && b[0] == '+' && ValidTarget(b[1:]) }
+
 // TrimOWS removes optional whitespace, SP and HTAB, from both ends (RFC 9110 s.5.6.3).
 func TrimOWS(b []byte) []byte {
 	for len(b) > 0 && isOWS(b[0]) {

@@ -27,6 +27,9 @@ func TestLegality(t *testing.T) {
 				"[::ffff:1.2.3.4]", "[v1.fe80]", "a_b", "a%20b", "xn--bcher-kva.example"},
 			[]string{":80", "a b", "a/b", "a@b", "a:b", "a:65536", "a:-1", "a:80:81", "[::1", "[]", "[:]x", "[::1]x", "[::g]",
 				"a%2", "a%zz", "a\\b", "a?b", "a#b", "\xfc", "a:+80", "a:8 0", "a:99999999999999999999"}},
+		{"authority of a Unix socket", ValidUnixAuthority,
+			[]string{"+@name", "+@a.b/c:80", "+/var/run/sock", "+x"},
+			[]string{"", "+", "@name", "/var/run/sock", "x", "+a b", "+a#b", "+\xfc", "+\x00", "+a\t"}},
 	} {
 		for _, s := range c.yes {
 			if !c.f([]byte(s)) {
