@@ -88,4 +88,7 @@ var httpKeys = []row[Stream]{
 	{key{name: "h2q_oflow_txcr", kind: kindBool, on: onHTTP, side: clientSide, proof: "ss.TestWindowOverflowQuirk", def: "false",
 		text: "h2: the peer begins with the largest transmit credit and then raises it, which is a protocol violation that is tolerated. h1: nothing."},
 		boolean(func(s *Stream) *bool { return &s.HTTP.QuirkOverflow })},
+	{key{name: "http_lenient_lf", kind: kindBool, on: onWeb, side: clientSide, proof: "ss.TestResponsesAsTheFieldSendsThem", def: "false",
+		text: "h1, and the handshake of ws: lines of a response may end with LF alone, as those of some devices do; without the key such a response is a failed attempt. An addition to the specification. h2: nothing."},
+		boolean(func(s *Stream) *bool { return &s.HTTP.LenientLF })},
 }

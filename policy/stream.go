@@ -128,6 +128,7 @@ type HTTPParams struct {
 	LongPoll       bool // h2: the stream stays half closed and only receives
 	QuirkEndStream bool // h2: the peer answers only after END_STREAM
 	QuirkOverflow  bool // h2: the peer overflows its transmit credit
+	LenientLF      bool // h1: lines of a response may end with LF alone
 }
 
 // RespMap reports one HTTP status as a user state.

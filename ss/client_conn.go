@@ -46,6 +46,7 @@ func (a *httpClient) ways() *route {
 		secure:   a.t.secure,
 		protocol: protocol,
 		tolerant: pol.HTTP.QuirkOverflow,
+		bareLF:   pol.HTTP.LenientLF,
 		window:   a.o.credit,
 	})
 }

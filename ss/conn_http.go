@@ -106,6 +106,9 @@ func (c *httpConn) speak(two bool) {
 		one := new(h1.Client)
 		one.Init(c.rt.h1, c.lower())
 		one.Owner = h1Owner{c}
+		if c.route.key.bareLF {
+			one.AcceptBareLF()
+		}
 		c.role = one
 		return
 	}

@@ -12,6 +12,7 @@ type connKey struct {
 	secure   *tls.Client // judged alike and addressed alike, nil without tls
 	protocol policy.Protocol
 	tolerant bool  // windows that overflow are borne
+	bareLF   bool  // lines of HTTP/1.1 may end with LF alone
 	window   int32 // with which exchanges begin, 0 for the usual
 }
 

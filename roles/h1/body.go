@@ -30,6 +30,7 @@ const (
 type body struct {
 	kind  bodyKind
 	chunk chunkState
+	rules kind  // of its chunk lines and trailers
 	left  int64 // of a counted body, or of the present chunk
 	total int64
 	extra int  // octets of chunk extensions so far
@@ -61,6 +62,10 @@ func (d *body) next(c *Config, b []byte) (n int, payload []byte, done bool, f *f
 		}
 		return n, b[:n], false, nil
 	case expectDataEnd:
+		if len(b) > 0 && b[0] == '\n' && d.rules&lenient != 0 {
+			d.chunk = expectSize
+			return 1, nil, false, nil
+		}
 		if len(b) > 0 && b[0] != '\r' || len(b) > 1 && b[1] != '\n' {
 			return 0, nil, false, errChunkEnd
 		}
@@ -70,7 +75,7 @@ func (d *body) next(c *Config, b []byte) (n int, payload []byte, done bool, f *f
 		d.chunk = expectSize
 		return 2, nil, false, nil
 	}
-	n, f = d.scan.section(c, trailers, &c.msg, b)
+	n, f = d.scan.section(c, trailers|d.rules, &c.msg, b)
 	if f != nil || n == 0 {
 		return 0, nil, false, f
 	}
@@ -93,8 +98,11 @@ func (d *body) count(c *Config, n int64) *fault {
 // sizeLine takes chunk-size [ chunk-ext ] CRLF and returns the line's length, 0 when it is incomplete.
 func (d *body) sizeLine(c *Config, b []byte) (int, *fault) {
 	e, f := lineEnd(b[:min(len(b), c.Limits.ChunkLine)], int(d.scan.seen))
+	next := e + 2
 	if f != nil {
-		return 0, f
+		if next, f = d.rules.bareLF(e, f); f != nil {
+			return 0, f
+		}
 	}
 	if e < 0 {
 		if len(b) >= c.Limits.ChunkLine {
@@ -120,10 +128,10 @@ func (d *body) sizeLine(c *Config, b []byte) (int, *fault) {
 		return 0, errChunkSize
 	}
 	if i < e {
-		if b[i] != ';' {
+		switch ext := http.TrimLeftOWS(b[i:e]); {
+		case len(ext) == 0 || ext[0] != ';':
 			return 0, errChunkSize
-		}
-		if !extensions(b[i:e]) {
+		case !extensions(ext):
 			return 0, errChunkExt
 		}
 		if d.extra += e - i; d.extra > c.Limits.ChunkExtra {
@@ -140,25 +148,27 @@ func (d *body) sizeLine(c *Config, b []byte) (int, *fault) {
 	if size == 0 {
 		d.chunk = expectTrailers
 	}
-	return e + 2, nil
+	return next, nil
 }
 
-// extensions judges *( ";" name [ "=" ( token / quoted-string ) ] ) (RFC 9112 s.7.1.1). The grammar's
-// "bad whitespace" is taken for what it is called: extensions are where parsers differ.
+// extensions judges *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 s.7.1.1). Recipients must
+// accept the grammar's "bad whitespace" (RFC 9110 s.5.6.3).
 func extensions(b []byte) bool {
 	for len(b) > 0 {
-		if b[0] != ';' {
+		if b = http.TrimLeftOWS(b); len(b) == 0 || b[0] != ';' {
 			return false
 		}
-		n := token(b[1:])
+		b = http.TrimLeftOWS(b[1:])
+		n := token(b)
 		if n == 0 {
 			return false
 		}
-		b = b[1+n:]
-		if len(b) == 0 || b[0] != '=' {
+		b = b[n:]
+		value := http.TrimLeftOWS(b)
+		if len(value) == 0 || value[0] != '=' {
 			continue
 		}
-		b = b[1:]
+		b = http.TrimLeftOWS(value[1:])
 		if n = token(b); n == 0 {
 			n = quoted(b)
 		}

@@ -29,6 +29,10 @@ var (
 	ErrClosed = fmt.Errorf("h1: do: connection is closed: %w", http.ErrNotProcessed)
 )
 
+// maxBlank is how many empty lines may precede a response: some servers end a body with a line end too many. More are
+// no mistake.
+const maxBlank = 8
+
 // maxInterim is how many 1xx heads one response may be announced by: a peer could send them for ever.
 const maxInterim = 16
 
@@ -58,15 +62,28 @@ type Client struct {
 	scan  scan
 
 	state  clientState
-	served bool // an exchange was completed on this connection
-	failed bool // we closed it, for a reason that Closed is told
+	served bool  // an exchange was completed on this connection
+	failed bool  // we closed it, for a reason that Closed is told
+	lf     bool  // LF without CR ends a line of a response
+	blank  uint8 // empty lines since the latest head
 }
 
 var _ roles.Upper = (*Client)(nil)
 
 // Init makes c a client on l. c must not be in use.
 func (c *Client) Init(cfg *Config, l roles.Lower) {
-	*c = Client{cfg: cfg, low: l}
+	*c = Client{cfg: cfg, low: l, lf: cfg.BareLF}
+}
+
+// AcceptBareLF is Config.BareLF for this connection alone. It is called after Init.
+func (c *Client) AcceptBareLF() { c.lf = true }
+
+// rules are those by which responses are read.
+func (c *Client) rules() kind {
+	if c.lf {
+		return ofResponse | lenient
+	}
+	return ofResponse
 }
 
 // Lower is what c stands on.

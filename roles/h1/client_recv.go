@@ -16,7 +16,9 @@ func (c *Client) Rx(now time.Duration, b []byte) (used int) {
 			n = c.rxHead(b[used:])
 		case expectContent:
 			n = c.rxBody(b[used:])
-		case expectDo, expectOpen, expectRequest:
+		case expectDo, expectRequest:
+			n = c.rxBlank(b[used:], errUnsolicited)
+		case expectOpen:
 			n = c.fail(errUnsolicited, b[used:])
 		case expectEnd:
 			n = len(b) - used
@@ -31,12 +33,16 @@ func (c *Client) Rx(now time.Duration, b []byte) (used int) {
 
 func (c *Client) rxHead(b []byte) int {
 	x := c.x
+	if c.scan == (scan{}) && (b[0] == '\r' || b[0] == '\n') {
+		x.began = x.out.begun()
+		return c.rxBlank(b, nil)
+	}
 	if !x.out.begun() {
 		// An answer to nothing: a 408 before the end, or somebody else's response.
 		return c.fail(errUnsolicited, b)
 	}
 	x.began = true
-	n, f := c.scan.section(c.cfg, responseHead, &c.cfg.msg, b)
+	n, f := c.scan.section(c.cfg, c.rules(), &c.cfg.msg, b)
 	if f != nil {
 		return c.fail(f, b)
 	}
@@ -47,6 +53,7 @@ func (c *Client) rxHead(b []byte) int {
 		}
 		return 0
 	}
+	c.blank = 0
 	m := &c.cfg.msg
 	kind, f := response(c.cfg, m, x.head)
 	switch {
@@ -58,6 +65,29 @@ func (c *Client) rxHead(b []byte) int {
 		return c.informed(m, n, b)
 	}
 	c.answered(m, kind)
+	return n
+}
+
+// rxBlank takes an empty line, of those that precede a response, and returns its length, or 0. What is no empty line
+// gets the fault f.
+func (c *Client) rxBlank(b []byte, f *fault) int {
+	n := 2
+	switch {
+	case b[0] == '\n' && c.lf:
+		n = 1
+	case b[0] == '\n' && f == nil:
+		return c.fail(errBareLFOption, b)
+	case b[0] == '\r' && len(b) == 1:
+		return 0
+	case b[0] == '\r' && b[1] == '\n':
+	case f == nil:
+		return c.fail(errBareCR, b)
+	default:
+		return c.fail(f, b)
+	}
+	if c.blank++; c.blank > maxBlank {
+		return c.fail(errStatusBlank, b)
+	}
 	return n
 }
 
@@ -106,7 +136,7 @@ func (c *Client) answered(m *http.Message, kind bodyKind) {
 			x.release()
 		}
 	}
-	x.in.kind, x.in.left = kind, m.Length
+	x.in.kind, x.in.left, x.in.rules = kind, m.Length, c.rules()
 	c.state, c.due = expectContent, c.cfg.deadline(c.cfg.Timeouts.Body)
 	x.h.Head(x, m)
 	if kind == bodyNone && c.state == expectContent {

@@ -49,6 +49,46 @@ func TestResponsesReceived(t *testing.T) {
 		{name: "unknown status", in: "HTTP/1.1 799 \xfcbel\r\nContent-Length: 0\r\n\r\n", warm: true,
 			calls: []string{"head 799 \xfcbel HTTP/1.1 length=0", "end", "done"}},
 
+		// What the field sends (RFC 9112 s.2.2, s.5.2, s.6.3, s.7.1.1).
+		{name: "folded", in: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: b\r\n c\r\nD: e\r\n\r\n", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=0 [A: b   c] [D: e]", "end", "done"}},
+		{name: "folded twice, with tabs", in: "HTTP/1.1 200 OK\r\nA: b \r\n\tc\r\n\t d\r\nContent-Length: 0\r\n\r\n", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=0 [A: b   \tc  \t d]", "end", "done"}},
+		{name: "folded after the colon", in: "HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\nA:\r\n  b\r\n\r\nhi", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=2 [A: b]", "body hi", "end", "done"}},
+		{name: "folded into nothing", in: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: b\r\n \t \r\n\r\n", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=0 [A: b]", "end", "done"}},
+		{name: "folded coding", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\tchunked\r\n\r\n0\r\n\r\n", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=-1", "end", "done"}},
+		{name: "folded trailer", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n c\r\n\r\n", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=-1", "end [A: b   c]", "done"}},
+		{name: "folded, and still not legal", in: "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 2\r\n\r\n", fault: "not a number"},
+		{name: "blank before the first field", in: "HTTP/1.1 200 OK\r\n A: b\r\n\r\n", fault: "field: folded"},
+		{name: "control octet in a folded line", in: "HTTP/1.1 200 OK\r\nA: b\r\n \x01\r\n\r\n", fault: "control octet"},
+		{name: "bare CR before a folded line", in: "HTTP/1.1 200 OK\r\nA: b\r c\r\n\r\n", fault: "CR without LF"},
+		{name: "empty lines in front", in: "\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=0", "end", "done"}},
+		{name: "empty lines around interim heads", in: "\r\nHTTP/1.1 103 X\r\n\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", warm: true,
+			calls: []string{"head 103 X HTTP/1.1 length=0", "head 204 No Content HTTP/1.1 length=0", "end", "done"}},
+		{name: "empty lines behind", in: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi\r\n\r\n", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=2", "body hi", "end", "done"}},
+		{name: "as many empty lines as are accepted", in: strings.Repeat("\r\n", 8) + "HTTP/1.1 204 No Content\r\n\r\n", warm: true,
+			calls: []string{"head 204 No Content HTTP/1.1 length=0", "end", "done"}},
+		{name: "endless empty lines", in: strings.Repeat("\r\n", 9), fault: "too many empty lines"},
+		{name: "endless empty lines behind", in: "HTTP/1.1 204 No Content\r\n\r\n" + strings.Repeat("\r\n", 9), fault: "too many empty lines",
+			calls: []string{"head 204 No Content HTTP/1.1 length=0", "end", "done"}},
+		{name: "CR in front", in: "\rHTTP/1.1 200 OK\r\n\r\n", fault: "CR without LF"},
+		{name: "CR alone in front", in: "\r", fault: "ended in front"},
+		{name: "blank in front", in: " \r\nHTTP/1.1 200 OK\r\n\r\n", fault: "status line: not"},
+		{name: "the same length twice", in: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=2", "body hi", "end", "done"}},
+		{name: "the same length as a list", in: "HTTP/1.1 200 OK\r\nContent-Length: 2 , 2,2\r\n\r\nhi", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=2", "body hi", "end", "done"}},
+		{name: "the same length as a list and a field", in: "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\nContent-Length: 2\r\n\r\nhi", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=2", "body hi", "end", "done"}},
+		{name: "blanks in chunk extensions", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5 ; a\t= b ;c = \"d\"\r\nhello\r\n0\t;x\r\n\r\n", warm: true,
+			calls: []string{"head 200 OK HTTP/1.1 length=-1", "body hello", "end", "done"}},
+
 		{name: "no status line", in: "hello\r\n\r\n", fault: "response: status line: not"},
 		{name: "lower-case http", in: "http/1.1 200 OK\r\n\r\n", fault: "status line: not"},
 		{name: "version 2", in: "HTTP/2.0 200 OK\r\n\r\n", fault: "version"},
@@ -56,11 +96,15 @@ func TestResponsesReceived(t *testing.T) {
 		{name: "status of four digits", in: "HTTP/1.1 2000 OK\r\n\r\n", fault: "status line: not"},
 		{name: "status 099", in: "HTTP/1.1 099 OK\r\n\r\n", fault: "status line: not"},
 		{name: "two spaces", in: "HTTP/1.1  200 OK\r\n\r\n", fault: "status line: not"},
-		{name: "empty line in front", in: "\r\nHTTP/1.1 200 OK\r\n\r\n", fault: "status line: not"},
-		{name: "bare LF", in: "HTTP/1.1 200 OK\nContent-Length: 0\n\n", fault: "LF without CR"},
-		{name: "two lengths", in: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", fault: "given twice"},
+		{name: "bare LF", in: "HTTP/1.1 200 OK\nContent-Length: 0\n\n", fault: `LF without CR: "http_lenient_lf" in the policy (h1.Config.BareLF) accepts it`},
+		{name: "bare LF in front", in: "\nHTTP/1.1 200 OK\r\n\r\n", fault: `"http_lenient_lf"`},
+		{name: "bare LF behind a field", in: "HTTP/1.1 200 OK\r\nContent-Length: 0\n\r\n", fault: `"http_lenient_lf"`},
+		{name: "bare LF behind a chunk's size", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\n0\n\n", fault: `"http_lenient_lf"`},
+		{name: "two lengths", in: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n", fault: "twice, with different values"},
 		{name: "length and coding", in: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n", fault: "together"},
-		{name: "length of a list", in: "HTTP/1.1 200 OK\r\nContent-Length: 2,2\r\n\r\nhi", fault: "not a number"},
+		{name: "length of a list", in: "HTTP/1.1 200 OK\r\nContent-Length: 2,3\r\n\r\nhi", fault: "not a number"},
+		{name: "length of a list with a word", in: "HTTP/1.1 200 OK\r\nContent-Length: 2,x\r\n\r\nhi", fault: "not a number"},
+		{name: "blank behind a chunk's size", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n", fault: "size is not"},
 		{name: "coding in 1.0", in: "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", fault: "HTTP/1.0"},
 		{name: "coding not understood", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", fault: "other than chunked"},
 		{name: "coding not chunked", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nhello", fault: "end in chunked"},
@@ -106,5 +150,78 @@ func TestResponsesReceived(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestResponsesWithBareLF: a client that was told to accepts LF alone as a line's end, wherever lines end, and mixed
+// with CRLF. All else that is wrong stays wrong.
+func TestResponsesWithBareLF(t *testing.T) {
+	for _, c := range []struct {
+		name, in string
+		calls    []string
+		fault    string
+	}{
+		{name: "counted", in: "HTTP/1.1 200 OK\nContent-Length: 5\nA: b\n\nhello",
+			calls: []string{"head 200 OK HTTP/1.1 length=5 [A: b]", "body hello", "end", "done"}},
+		{name: "mixed", in: "\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\nA: b\r\n\nhello\n",
+			calls: []string{"head 200 OK HTTP/1.1 length=5 [A: b]", "body hello", "end", "done"}},
+		{name: "folded", in: "HTTP/1.1 200 OK\nContent-Length: 0\nA: b\n c\r\n d\n\n",
+			calls: []string{"head 200 OK HTTP/1.1 length=0 [A: b  c   d]", "end", "done"}},
+		{name: "chunked", in: "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n5;a=b\nhello\n1\r\n!\n0\nA: b\nC: d\n e\n\n",
+			calls: []string{"head 200 OK HTTP/1.1 length=-1", "body hello!", "end [A: b] [C: d  e]", "done"}},
+		{name: "interim", in: "HTTP/1.1 103 X\n\nHTTP/1.1 204 No Content\n\n",
+			calls: []string{"head 103 X HTTP/1.1 length=0", "head 204 No Content HTTP/1.1 length=0", "end", "done"}},
+		{name: "CR without LF", in: "HTTP/1.1 200 OK\rA: b\n\n", fault: "CR without LF"},
+		{name: "data too long", in: "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n4\nhello\n", fault: "not followed by CRLF"},
+		{name: "endless empty lines", in: strings.Repeat("\n", 9), fault: "too many empty lines"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rolestest.Splits(t, []byte(c.in), 8, func(how string, feed func(func([]byte))) {
+				cfg := NewConfig()
+				cfg.BareLF = true
+				k, l := dial(cfg)
+				h := start(t, k, l, method("GET"), "")
+				feed(l.Feed)
+				if c.fault != "" {
+					if !strings.Contains(errText(l.Cause), c.fault) {
+						t.Errorf("%s: closed for %v, want %q\nbytes: %q", how, l.Cause, c.fault, c.in)
+					}
+					return
+				}
+				if got, want := h.String(), strings.Join(c.calls, "\n"); got != want || !k.Reusable() {
+					t.Errorf("%s: reusable %v, calls are\n%s\nwant true,\n%s\nbytes: %q", how, k.Reusable(), got, want, c.in)
+				}
+			})
+		})
+	}
+	// One client alone, and never a server.
+	k, l := dial(NewConfig())
+	k.AcceptBareLF()
+	h := start(t, k, l, method("GET"), "")
+	l.Feed([]byte("HTTP/1.1 204 No Content\n\n"))
+	wantCalls(t, h, "head 204 No Content HTTP/1.1 length=0", "end", "done")
+	cfg := NewConfig()
+	cfg.BareLF = true
+	_, l = serve(cfg, &recorder{})
+	l.Feed([]byte("GET / HTTP/1.1\nHost: x\n\n"))
+	wantRefusal(t, "a request, with Config.BareLF", cfg, l, 400, "LF without CR")
+}
+
+// TestEmptyLinesBetweenResponses: a line end too many behind a body costs neither the connection nor the next response,
+// whenever it comes.
+func TestEmptyLinesBetweenResponses(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+	for _, pieces := range [][3]string{{ok + "\r\n", "", ok}, {ok, "\r\n", ok}, {ok, "", "\r\n" + ok}, {ok + "\r", "\n", ok}, {ok + "\r", "", "\n" + ok}} {
+		k, l := dial(NewConfig())
+		start(t, k, l, method("GET"), "")
+		l.Feed([]byte(pieces[0]))
+		l.Feed([]byte(pieces[1]))
+		if !k.Reusable() {
+			t.Errorf("%q: closed for %v, want the connection kept", pieces, l.Cause)
+			continue
+		}
+		h := start(t, k, l, method("GET"), "")
+		l.Feed([]byte(pieces[2]))
+		wantCalls(t, h, "head 200 OK HTTP/1.1 length=2", "body hi", "end", "done")
 	}
 }

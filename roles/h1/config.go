@@ -93,7 +93,10 @@ type Config struct {
 	Date func() []byte
 	// ServerName is the Server field of responses; empty for none. It must be a legal field value.
 	ServerName string
-	Counters   Counters
+	// BareLF has clients accept LF without CR as the end of a line in responses (RFC 9112 s.2.2), chunk lines
+	// included: some devices end all their lines so. Requests are not affected. See Client.AcceptBareLF.
+	BareLF   bool
+	Counters Counters
 
 	refused [512 - 400]uint64
 	msg     http.Message

@@ -1,8 +1,6 @@
 package h1
 
 import (
-	"math"
-
 	"github.com/millrace/millrace/roles/http"
 )
 
@@ -16,8 +14,10 @@ type framing struct {
 }
 
 // read gathers the framing of m and sets m.Close and m.Upgrade. Whatever two recipients might read in
-// two ways is refused rather than resolved: that is how requests are smuggled (RFC 9112 s.11.2).
+// two ways is refused rather than resolved: that is how requests are smuggled (RFC 9112 s.11.2). A response alone may
+// repeat its length (RFC 9112 s.6.3).
 func (g *framing) read(m *http.Message) *fault {
+	response := m.Status != 0
 	var close, keep, upgrade, coded bool
 	var protocols []byte
 	g.length = -1
@@ -31,12 +31,16 @@ func (g *framing) read(m *http.Message) *fault {
 			g.hosts++
 			g.host = f.Value
 		case http.ContentLength:
-			if g.length >= 0 {
+			n := http.ParseLength(f.Value, response)
+			switch {
+			case g.length >= 0 && !response:
 				return errLengthTwice
-			}
-			if g.length = number(f.Value); g.length < 0 {
+			case n < 0:
 				return errLengthBad
+			case g.length >= 0 && n != g.length:
+				return errLengthDiffer
 			}
+			g.length = n
 		case http.TransferEncoding:
 			if coded {
 				return errTETwice
@@ -97,20 +101,4 @@ func coding(v []byte) *fault {
 		return errTEUnknown
 	}
 	return errTELast
-}
-
-// number reads 1*DIGIT up to 2^63-1, or returns -1: no sign, no list, no space (RFC 9110 s.8.6).
-func number(b []byte) int64 {
-	if len(b) == 0 {
-		return -1
-	}
-	var n int64
-	for _, c := range b {
-		d := int64(c - '0')
-		if !isDigit(c) || n > (math.MaxInt64-d)/10 {
-			return -1
-		}
-		n = n*10 + d
-	}
-	return n
 }

@@ -1,26 +1,10 @@
 package h1
 
 import (
-	"math"
 	"testing"
 
 	"github.com/millrace/millrace/roles/http"
 )
-
-func TestNumber(t *testing.T) {
-	for in, want := range map[string]int64{
-		"0": 0, "5": 5, "007": 7, "9223372036854775799": 9223372036854775799,
-		"9223372036854775808": -1, "99999999999999999999999": -1,
-		"": -1, " 5": -1, "5 ": -1, "+5": -1, "-5": -1, "5,5": -1, "0x5": -1, "5.0": -1, "\xb2": -1,
-	} {
-		if got := number([]byte(in)); got != want {
-			t.Errorf("number(%q) = %d, want %d", in, got, want)
-		}
-	}
-	if got := number([]byte("9223372036854775807")); got != math.MaxInt64 {
-		t.Errorf("number(2^63-1) = %d", got)
-	}
-}
 
 func TestCoding(t *testing.T) {
 	for in, want := range map[string]*fault{

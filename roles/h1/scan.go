@@ -15,13 +15,16 @@ type scan struct {
 	fields uint16 // complete field lines before line
 }
 
-// kind is which section a scan looks at.
+// kind is which section a scan looks at, and by which rules. The zero kind is a request's head.
 type kind uint8
 
 const (
-	requestHead kind = iota
-	responseHead
-	trailers
+	trailers   kind = 1 << iota // trailer fields, not a head
+	ofResponse                  // of a response: folded lines are joined (RFC 9112 s.5.2)
+	lenient                     // LF without CR ends a line too (RFC 9112 s.2.2)
+
+	requestHead  kind = 0
+	responseHead      = ofResponse
 )
 
 // section parses a head or a trailer section that begins at b[0], into m and, as m.Fields, c's scratch.
@@ -29,6 +32,8 @@ const (
 //
 // Faults depend on the bytes alone, not on how they were cut: octets are judged as they are scanned,
 // lines when they are complete, limits by the place of the octet that passes them.
+//
+// The line end before a folded line is overwritten with spaces in b.
 func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (length int, f *fault) {
 	resumed := p.line != 0
 	if len(c.fields) < c.Limits.Fields {
@@ -36,21 +41,25 @@ func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (length int
 	}
 	n := int(p.fields)
 	limit, long := c.Limits.Head, errHeadLong
-	if k == trailers {
+	if k&trailers != 0 {
 		limit, long = c.Limits.Trailers, errTrailLong
 	}
 	at, from := int(p.line), int(max(p.seen, p.line))
+	last := -1 // where the latest field line begins, if it was read in this call
 	for {
 		stop, over := limit, long
-		if at == 0 && k != trailers && c.Limits.StartLine < stop {
+		if at == 0 && k&trailers == 0 && c.Limits.StartLine < stop {
 			stop, over = c.Limits.StartLine, errStartLong
-			if k == responseHead {
+			if k&ofResponse != 0 {
 				over = errStatusLong
 			}
 		}
 		e, f := lineEnd(b[:min(len(b), stop)], from)
+		next := e + 2
 		if f != nil {
-			return 0, f
+			if next, f = k.bareLF(e, f); f != nil {
+				return 0, f
+			}
 		}
 		if e < 0 {
 			if len(b) >= stop {
@@ -64,29 +73,56 @@ func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (length int
 		}
 		line := b[at:e]
 		switch {
-		case at == 0 && k == requestHead:
+		case at == 0 && k&(trailers|ofResponse) == 0:
 			f = requestLine(m, line)
-		case at == 0 && k == responseHead:
+		case at == 0 && k&trailers == 0:
 			f = statusLine(m, line)
 		case len(line) == 0:
 			*p = scan{}
 			if resumed {
 				// The fields of earlier calls were views of a buffer that may have moved.
-				return p.section(c, k, m, b[:e+2])
+				return p.section(c, k, m, b[:next])
 			}
 			m.Fields = c.fields[:n]
-			return e + 2, nil
+			return next, nil
+		case n > 0 && k&ofResponse != 0 && isBlank(line[0]):
+			unfold(b, at)
+			if last >= 0 { // else the whole section is read again at its end
+				f = fieldLine(&c.fields[n-1], b[last:e])
+			}
 		case n >= c.Limits.Fields:
 			return 0, errFieldsMax
 		default:
 			f = fieldLine(&c.fields[n], line)
+			last = at
 			n++
 		}
 		if f != nil {
 			return 0, f
 		}
-		at, from = e+2, e+2
+		at, from = next, next
 	}
+}
+
+// unfold overwrites the line end before b[at] with spaces (RFC 9112 s.5.2).
+func unfold(b []byte, at int) {
+	for i := at - 1; b[i] == '\n' || b[i] == '\r'; i-- {
+		b[i] = ' '
+	}
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
+// bareLF decides by the rules of k on what lineEnd has found: where the next line begins, or the fault, which names the
+// option that accepts LF alone where there is one.
+func (k kind) bareLF(at int, f *fault) (next int, _ *fault) {
+	switch {
+	case f != errBareLF || k&ofResponse == 0:
+		return 0, f
+	case k&lenient == 0:
+		return 0, errBareLFOption
+	}
+	return at + 1, nil
 }
 
 const (
@@ -96,7 +132,8 @@ const (
 
 // lineEnd looks for CRLF from b[from] on and returns where it begins, or -1-n when octets up to n hold
 // no line end and more are needed. Control octets other than HTAB are faults, CR and LF apart from each
-// other among them: no recipient may take one for a line end and another not (RFC 9112 s.2.2).
+// other among them: no recipient may take one for a line end and another not (RFC 9112 s.2.2). With errBareLF it
+// returns where the LF is.
 func lineEnd(b []byte, from int) (int, *fault) {
 	i := from
 	for {
@@ -130,7 +167,7 @@ func lineEnd(b []byte, from int) (int, *fault) {
 			}
 			return i, nil
 		case '\n':
-			return 0, errBareLF
+			return i, errBareLF
 		default:
 			return 0, errControl
 		}

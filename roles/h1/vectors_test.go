@@ -70,11 +70,6 @@ var deviations = []struct{ reason, vectors string }{
 		request | request/uri.md: Query URL with vertical bar character`},
 	{"RFC 9110 s.4.2.4: userinfo in an http URI is an error", `
 		request | request/uri.md: 'host:port' and basic auth`},
-	{"RFC 9112 s.2.2: a server passes over an empty line in front of a request; a client has no such leave", `
-		response | response/connection.md: HTTP 304 with Content-Length
-		response | response/connection.md: HTTP 100 first, then 400
-		response | response/pipelining.md: Should parse multiple events
-		response | response/sample.md: Response starting with CRLF`},
 	{"RFC 9112 s.6.1, s.7: a coding that is not understood makes the body unreadable, whatever ends it", `
 		response | response/transfer-encoding.md: 'chunked' before other transfer-encoding
 		response | response/transfer-encoding.md: multiple transfer-encoding where chunked is not the last one

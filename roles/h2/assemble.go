@@ -163,8 +163,10 @@ func (a *assembler) emitField(f hpack.HeaderField) *fault {
 			return errTE
 		}
 	case http.ContentLength:
-		n := parseLength(value)
-		if n < 0 || a.lengths > 0 && n != a.msg.Length || a.section == trailerSection {
+		// A response may repeat its length, as on h1 (RFC 9110 s.8.6).
+		n := http.ParseLength(value, a.section == responseSection)
+		twice := a.lengths > 0 && (n != a.msg.Length || a.section != responseSection)
+		if n < 0 || twice || a.section == trailerSection {
 			return errLength
 		}
 		a.lengths, a.msg.Length = 1, n
@@ -180,21 +182,6 @@ func (a *assembler) emitField(f hpack.HeaderField) *fault {
 	}
 	a.msg.Fields = append(a.msg.Fields, http.Field{Name: name, Value: value, ID: id})
 	return nil
-}
-
-// parseLength returns a Content-Length's value, -1 if it is not a number.
-func parseLength(b []byte) int64 {
-	if len(b) == 0 || len(b) > 18 {
-		return -1
-	}
-	n := int64(0)
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return -1
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n
 }
 
 // finish judges the section as a whole and completes the message. A list that is too long is not judged.

@@ -128,7 +128,8 @@ var serverFaults = []faultRow{
 	{"s.8.1.1 length not met, by DATA", hdrs(1, 0, with(ps, "content-length", "3")...) + data(1, endS, "ab"), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.1.1 length not met, by no body", hdrs(1, endS, with(ps, "content-length", "3")...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.1.1 length not met, by trailers", hdrs(1, 0, with(ps, "content-length", "3")...) + hdrs(1, endS, "a", "b"), "reset 1 PROTOCOL_ERROR"},
-	{"s.8.1.1 length twice the same", hdrs(1, 0, with(ps, "content-length", "3", "content-length", "3")...), ""},
+	{"s.8.1.1 length twice the same", hdrs(1, 0, with(ps, "content-length", "3", "content-length", "3")...), "reset 1 PROTOCOL_ERROR"}, // as on h1
+	{"s.8.1.1 length of a list", hdrs(1, 0, with(ps, "content-length", "3, 3")...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.1.1 two lengths", hdrs(1, 0, with(ps, "content-length", "3", "content-length", "4")...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.1.1 length of nothing", hdrs(1, endS, with(ps, "content-length", "")...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.1.1 length below 0", hdrs(1, 0, with(ps, "content-length", "-1")...), "reset 1 PROTOCOL_ERROR"},
@@ -281,6 +282,11 @@ var clientFaults = []faultRow{
 	{"s.8.3.2 :status 0xx", hdrs(3, endS, ":status", "020"), "reset 3 PROTOCOL_ERROR"},
 	{"s.8.3.2 :status twice", hdrs(3, endS, ":status", "200", ":status", "200"), "reset 3 PROTOCOL_ERROR"},
 	{"s.8.3.2 :status and :path", hdrs(3, endS, ":status", "200", ":path", "/"), "reset 3 PROTOCOL_ERROR"},
+	{"RFC 9110 s.8.6 length twice the same", hdrs(3, 0, ":status", "200", "content-length", "1", "content-length", "1") + data(3, endS, "x"), ""},
+	{"RFC 9110 s.8.6 length of a list", hdrs(3, 0, ":status", "200", "content-length", "1, 1") + data(3, endS, "x"), ""},
+	{"RFC 9110 s.8.6 lengths differ", hdrs(3, 0, ":status", "200", "content-length", "1", "content-length", "2"), "reset 3 PROTOCOL_ERROR"},
+	{"RFC 9110 s.8.6 lengths of a list differ", hdrs(3, 0, ":status", "200", "content-length", "1, 2"), "reset 3 PROTOCOL_ERROR"},
+	{"RFC 9110 s.8.6 length is no number", hdrs(3, 0, ":status", "200", "content-length", "1, x"), "reset 3 PROTOCOL_ERROR"},
 	{"s.8.6 101", hdrs(3, 0, ":status", "101"), "reset 3 PROTOCOL_ERROR"},
 	{"s.8.2.2 connection", hdrs(3, endS, ":status", "200", "connection", "close"), "reset 3 PROTOCOL_ERROR"},
 }

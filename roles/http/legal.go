@@ -1,5 +1,7 @@
 package http
 
+import "math"
+
 // Octet classes of RFC 9110 section 5.6 and RFC 3986, as bits of one table.
 const (
 	classToken  = 1 << iota // tchar
@@ -127,11 +129,17 @@ func ValidUnixAuthority(b []byte) bool { return len(b) > 1 && b[0] == '+' && Val
 
 // TrimOWS removes optional whitespace, SP and HTAB, from both ends (RFC 9110 s.5.6.3).
 func TrimOWS(b []byte) []byte {
-	for len(b) > 0 && isOWS(b[0]) {
-		b = b[1:]
-	}
+	b = TrimLeftOWS(b)
 	for len(b) > 0 && isOWS(b[len(b)-1]) {
 		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// TrimLeftOWS removes SP and HTAB from the front.
+func TrimLeftOWS(b []byte) []byte {
+	for len(b) > 0 && isOWS(b[0]) {
+		b = b[1:]
 	}
 	return b
 }
@@ -166,6 +174,38 @@ func NextItem(list []byte) (item, rest []byte, ok bool) {
 		list = rest
 	}
 	return nil, nil, false
+}
+
+// ParseLength reads a Content-Length, 1*DIGIT up to 2^63-1: no sign, no space. repeated also accepts a list that says
+// the same number several times (RFC 9110 s.8.6). It returns -1 for anything else.
+func ParseLength(b []byte, repeated bool) int64 {
+	n := parseNumber(b)
+	if n >= 0 || !repeated {
+		return n
+	}
+	for item, rest, ok := NextItem(b); ok; item, rest, ok = NextItem(rest) {
+		k := parseNumber(item)
+		if k < 0 || n >= 0 && k != n {
+			return -1
+		}
+		n = k
+	}
+	return n
+}
+
+func parseNumber(b []byte) int64 {
+	if len(b) == 0 {
+		return -1
+	}
+	var n int64
+	for _, c := range b {
+		d := int64(c - '0')
+		if c < '0' || c > '9' || n > (math.MaxInt64-d)/10 {
+			return -1
+		}
+		n = n*10 + d
+	}
+	return n
 }
 
 func all(b []byte, class uint8) bool {

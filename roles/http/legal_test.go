@@ -1,6 +1,9 @@
 package http
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
 func TestLegality(t *testing.T) {
 	for _, c := range []struct {
@@ -76,6 +79,26 @@ func TestNextItem(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("items of %q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestParseLength(t *testing.T) {
+	for _, c := range []struct {
+		in             string
+		want, repeated int64
+	}{
+		{"0", 0, 0}, {"5", 5, 5}, {"007", 7, 7}, {"9223372036854775799", 9223372036854775799, 9223372036854775799},
+		{"9223372036854775807", math.MaxInt64, math.MaxInt64}, {"9223372036854775808", -1, -1}, {"99999999999999999999999", -1, -1},
+		{"", -1, -1}, {"+5", -1, -1}, {"-5", -1, -1}, {"0x5", -1, -1}, {"5.0", -1, -1}, {"\xb2", -1, -1}, {"5 5", -1, -1},
+		{"5,5", -1, 5}, {"5, 5", -1, 5}, {"5 ,\t5,5", -1, 5}, {"5,", -1, 5}, {"05, 5", -1, 5},
+		{"5, 6", -1, -1}, {"5, x", -1, -1}, {"x, 5", -1, -1}, {"5, -5", -1, -1}, {",", -1, -1}, {"5, 9223372036854775808", -1, -1},
+	} {
+		if got := ParseLength([]byte(c.in), false); got != c.want {
+			t.Errorf("ParseLength(%q, false) = %d, want %d", c.in, got, c.want)
+		}
+		if got := ParseLength([]byte(c.in), true); got != c.repeated {
+			t.Errorf("ParseLength(%q, true) = %d, want %d", c.in, got, c.repeated)
 		}
 	}
 }
