@@ -25,6 +25,7 @@ type framePeer struct {
 	w        *world
 	h        *ss.Handle
 	limit    int // MAX_CONCURRENT_STREAMS, announced and kept unless negative
+	more     []byte // further settings
 	refused  int
 	mute     bool
 	onHead   func(q *peerRequest)                // a request's head has come
@@ -122,6 +123,7 @@ func (p *framePeer) settings(limit int) {
 	if limit >= 0 {
 		b = binary.BigEndian.AppendUint32([]byte{0, 3}, uint32(limit))
 	}
+	b = append(b, p.more...)
 	p.frame(fSettings, 0, 0, b)
 }
 

@@ -234,7 +234,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		return errSendScheme
 	case connect && c.phase == expectSettings:
 		// Whether the server takes it, its settings will tell (RFC 8441 s.3).
-		x.flags |= starved
+		x.flags |= unsettled
 		return http.ErrNoRoom
 	case connect && !c.peer.connect:
 		return errSendConnect

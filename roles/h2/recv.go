@@ -236,7 +236,12 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 	}
 	if first {
 		for _, x := range c.streams {
-			c.unstarve(x) // those that wait to learn what the peer takes
+			if x.is(unsettled) {
+				x.flags &^= unsettled
+				if x.is(wants) {
+					x.WantWrite()
+				}
+			}
 		}
 	}
 	if !c.server && c.peer.table != was.table {

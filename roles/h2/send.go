@@ -42,7 +42,7 @@ func (c *conn) Writable(now time.Duration) {
 		if vain++; c.made > was {
 			vain = 0
 		}
-		if x.flags&(over|wants|starved|waits|hold) == wants {
+		if x.flags&(over|wants|starved|unsettled|waits|hold) == wants {
 			c.enqueue(x)
 			if c.full && c.made == was {
 				c.ready.first(x) // its turn is still to come

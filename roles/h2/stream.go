@@ -48,7 +48,8 @@ const (
 	over       streamFlags = 1 << iota // ended: Done is to come
 	queued                             // in conn.ready
 	wants                              // the handler asked for Writable
-	starved                            // it wants, but there is no window
+	starved                            // its body wants to go on, but there is no window; heads need none (RFC 9113 s.6.9)
+	unsettled                          // client: its head waits for the peer's first SETTINGS
 	inLine                             // in conn.thirsty: it is the connection's window that is missing
 	waits                              // client: the peer takes no more streams than are open
 	paused                             // the handler asked for no Body
@@ -108,7 +109,7 @@ func (x *stream) WantWrite() {
 		return // there is nothing left to say
 	}
 	x.flags |= wants
-	if x.flags&(over|queued|starved|waits|hold) == 0 {
+	if x.flags&(over|queued|starved|unsettled|waits|hold) == 0 {
 		x.c.enqueue(x)
 		x.c.low.WantWrite()
 	}

@@ -378,3 +378,59 @@ func TestLoweredLimit(t *testing.T) {
 	}
 	v.over(t)
 }
+
+// TestHeadsNeedNoWindow: a peer whose first SETTINGS grant streams no window, as those of libwebsockets do, gets every
+// request's head at once, and that of an extended CONNECT as soon as it has said that it takes it; bodies wait.
+func TestHeadsNeedNoWindow(t *testing.T) {
+	none := setting(settingWindow, 0, settingConnect, 1)
+	connect := get("/chat")
+	connect.Method, connect.Protocol = []byte("CONNECT"), []byte("websocket")
+	const to = ":scheme=https :authority=a.example :path="
+	for _, c := range []struct {
+		name    string
+		m       http.Message
+		body    string
+		stuck   bool
+		head    string
+		waits   bool   // the head for SETTINGS
+		granted string // what a window lets go
+	}{
+		{"GET", get("/"), "", false, "headers 1 end :method=GET " + to + "/\n", false, ""},
+		{"POST", post("/", 3), "abc", false, "headers 1 :method=POST " + to + "/ content-length=3\n", false, "data 1 3 \"abc\" end\n"},
+		{"POST of unknown length", post("/", http.UnknownLength), "abc", false, "headers 1 :method=POST " + to + "/\n", false, "data 1 3 \"abc\" end\n"},
+		{"POST without body", post("/", 0), "", false, "headers 1 end :method=POST " + to + "/ content-length=0\n", false, ""},
+		{"CONNECT", connect, "", true, "headers 1 :method=CONNECT " + to + "/chat :protocol=websocket\n", true, ""},
+	} {
+		for _, asked := range []string{"before SETTINGS", "in time for SETTINGS", "after SETTINGS"} {
+			v := dial(t, NewConfig(), "")
+			late := asked == "after SETTINGS"
+			if late {
+				v.feed(t, none, setack)
+			}
+			v.l.Refuse = asked == "in time for SETTINGS"
+			v.ask(t, c.m, c.body, func(r *recorder) { r.stuck = c.stuck })
+			early := v.out(t)
+			if c.waits && !late && early != "" {
+				t.Errorf("%s %s: sent %q, want nothing until it is known that the peer takes it", c.name, asked, early)
+			}
+			var out string
+			if !late {
+				out = v.feed(t, none, setack)
+			}
+			v.l.Refuse = false
+			v.l.Service()
+			out = strings.ReplaceAll(early+out+v.out(t), "settings ack\n", "")
+			want := c.head
+			if asked == "before SETTINGS" {
+				want += c.granted // by the window that the protocol begins with
+			}
+			if out = strings.ReplaceAll(out, "settings\n", ""); out != want {
+				t.Errorf("%s %s: sent\n%s\nwant\n%s", c.name, asked, out, want)
+			}
+			if out = v.feed(t, win(1, 100)); asked != "before SETTINGS" && out != c.granted {
+				t.Errorf("%s %s: a window let go\n%s\nwant\n%s", c.name, asked, out, c.granted)
+			}
+			v.over(t)
+		}
+	}
+}
