@@ -175,29 +175,55 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 		return errIdle
 	}
 	c.cfg.Counters.ResetsIn++
-	if !c.churn.take(c.cfg.now, c.cfg.Limits.Resets, c.cfg.Limits.ResetRate) {
+	x := c.find(f.stream)
+	answered := x == nil && c.howReset(f.stream) == notReset || x != nil && x.hasResponse()
+	if answered {
+		// Nothing was done in vain: it costs no more than a request that ends in order.
+		if bad := c.idleFrame(); bad != nil {
+			return bad
+		}
+	} else if !c.churn.take(c.cfg.now, c.cfg.Limits.Resets, c.cfg.Limits.ResetRate) {
 		return errCalmResets
 	}
-	x := c.find(f.stream)
+	if x != nil || answered {
+		c.noteReset(f.stream, true)
+	}
 	if x == nil {
 		return nil
 	}
-	code := Code(binary.BigEndian.Uint32(p))
-	c.noteReset(f.stream, true)
-	done := x.inDone()
 	if x.state != closed {
 		x.move(recvReset)
 	}
-	if code == NoError && !c.server && done {
+	code := Code(binary.BigEndian.Uint32(p))
+	switch {
+	case code != NoError || !answered:
+	case !c.server:
 		// The server has answered and wants no more of the request (RFC 9113 s.8.1).
 		// What is parked of the answer is still to be told.
 		x.sending = ourEnd
 		x.flags &^= wants | hold
 		c.complete(x)
 		return nil
+	case x.upper == nil && x.received == 0 && x.inLeft <= 0:
+		// The request had no body, and its client does not say so with END_STREAM, but ends each stream with a
+		// reset once it has the response.
+		if x.is(ended) {
+			c.complete(x)
+		} else {
+			c.tellEnd(x, nil)
+		}
+		return nil
 	}
 	c.finish(x, &ResetError{code})
 	return nil
+}
+
+// hasResponse says whether the response is complete: sent by a server, or received by a client.
+func (x *stream) hasResponse() bool {
+	if x.c.server {
+		return x.sending == ourEnd
+	}
+	return x.inDone()
 }
 
 func (c *conn) onSettings(f frame, p []byte) *fault {

@@ -1,0 +1,85 @@
+package h2
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// TestResetAfterACompleteResponse: a peer that resets each stream when the response is complete is as welcome as one that
+// ends its requests, however many it makes at once.
+func TestResetAfterACompleteResponse(t *testing.T) {
+	const many = 2000
+	open := hdrs // without END_STREAM
+	for _, c := range []struct {
+		name   string
+		round  func(i int) [2]string // what is said before the response, and after it
+		cause  string                // of Done
+		calmed bool
+	}{
+		{"GET without END_STREAM, NO_ERROR", func(i int) [2]string { return [2]string{open(id(i), 0, ask...), rst(id(i), NoError)} }, "", false},
+		{"GET without END_STREAM, CANCEL", func(i int) [2]string { return [2]string{open(id(i), 0, ask...), rst(id(i), Cancel)} }, "CANCEL", false},
+		{"GET with END_STREAM, NO_ERROR", func(i int) [2]string { return [2]string{getReq(id(i)), rst(id(i), NoError)} }, "", false},
+		{"POST whose body has begun, NO_ERROR", func(i int) [2]string {
+			return [2]string{postReq(id(i)) + data(id(i), 0, "x"), rst(id(i), NoError)}
+		}, "NO_ERROR", false},
+		{"POST of a known length, NO_ERROR", func(i int) [2]string {
+			return [2]string{open(id(i), 0, with(ps, "content-length", "1")...), rst(id(i), NoError)}
+		}, "NO_ERROR", false},
+		{"before the response", func(i int) [2]string { return [2]string{open(id(i), 0, ask...) + rst(id(i), NoError), ""} }, "NO_ERROR", true},
+		{"twice", func(i int) [2]string {
+			return [2]string{open(id(i), 0, ask...), rst(id(i), NoError) + rst(id(i), NoError)}
+		}, "", true},
+	} {
+		v := ready(t, NewConfig())
+		v.setup = func(_ int, r *recorder) {
+			r.log = nil
+			r.onHead = func(x http.Exchange, _ *http.Message) { x.WantWrite() }
+			r.onEnd = func(http.Exchange) {}
+		}
+		out := ""
+		for i := range many {
+			said := c.round(i)
+			out = v.feed(t, said[0])
+			if said[1] != "" && !strings.Contains(out, " end\n") {
+				t.Fatalf("%s: round %d: the response is %q", c.name, i, out)
+			}
+			if out += v.feed(t, said[1]); v.l.Over {
+				break
+			}
+		}
+		if n := v.cfg.Counters; v.l.Over != c.calmed || (n.Calmed == 0) == c.calmed || strings.Contains(out, "ENHANCE_YOUR_CALM") != c.calmed {
+			t.Errorf("%s: that the connection was told to calm down is %v, want %v; counted %+v", c.name, v.l.Over, c.calmed, n)
+		}
+		for i, r := range v.made {
+			if !r.done {
+				t.Fatalf("%s: handler %d was not told Done", c.name, i)
+			}
+			if text := causeText(r.cause); !strings.Contains(text, "too many streams reset") && (c.cause == "" != (text == "") || !strings.Contains(text, c.cause)) {
+				t.Errorf("%s: handler %d was done with %q, want %q", c.name, i, text, c.cause)
+				break
+			}
+		}
+	}
+}
+
+func causeText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// TestServerThatResetsAfterItsResponse: a server may end each request that way (RFC 9113 s.8.1), as often as it likes.
+func TestServerThatResetsAfterItsResponse(t *testing.T) {
+	v := dial(t, NewConfig())
+	for i := range 2000 {
+		r := v.ask(t, post("/", http.UnknownLength), "abc", func(r *recorder) { r.stuck = true })
+		v.feed(t, hdrs(id(i), endS, ":status", "200")+rst(id(i), NoError))
+		if !r.done || r.cause != nil || v.l.Over {
+			t.Fatalf("round %d: done %v with %v, connection over %v (%v); want done without a cause", i, r.done, r.cause, v.l.Over, v.l.Cause)
+		}
+	}
+	v.over(t)
+}
