@@ -24,7 +24,7 @@ const (
 type framePeer struct {
 	w        *world
 	h        *ss.Handle
-	limit    int // MAX_CONCURRENT_STREAMS, announced and kept unless negative
+	limit    int    // MAX_CONCURRENT_STREAMS, announced and kept unless negative
 	more     []byte // further settings
 	refused  int
 	mute     bool
