@@ -232,7 +232,7 @@ const (
 // fetch runs the streams to their end.
 func (a *app) fetch(p *policy.Policy, o *fetchFlags, out io.Writer) int {
 	var h *house
-	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace, socks: os.Getenv("socks_proxy")}
+	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace, socks: os.Getenv("socks_proxy"), h2: downloadConfig()}
 	if o.sendOnly {
 		ho.grace = sendGrace
 	}

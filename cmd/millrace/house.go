@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -44,8 +45,9 @@ type houseOptions struct {
 	level   slog.Level
 	grace   time.Duration
 	observe func(h *ss.Handle, s ss.State, n ss.Notice)
-	socks   string // SOCKS5 proxy of the environment, for streams that go out; "" for none
-	reload  func() // called for SIGHUP, away from the loop; nil leaves that signal alone
+	socks   string     // SOCKS5 proxy of the environment, for streams that go out; "" for none
+	reload  func()     // called for SIGHUP, away from the loop; nil leaves that signal alone
+	h2      *h2.Config // nil: the library's limits
 }
 
 // open makes a house. close must follow.
@@ -60,7 +62,7 @@ func (a *app) open(o houseOptions) (*house, error) {
 	h.loop = loop.New(sys, loop.Config{OnSlow: func(who string, took time.Duration) {
 		h.log.Warn("a callback held the loop", "who", who, "for", took)
 	}})
-	h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: o.policy, Log: h.log, Observe: o.observe, SocksProxy: o.socks})
+	h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: o.policy, Log: h.log, Observe: o.observe, SocksProxy: o.socks, H2: o.h2})
 	if err != nil {
 		h.loop.Close()
 		return nil, err

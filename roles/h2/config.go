@@ -11,9 +11,10 @@ type Limits struct {
 	// Streams is how many streams a peer may have open at a time. It is announced; more are refused.
 	Streams uint32
 	// Window is how much body a peer may send on a stream ahead of what its handler has taken: what a paused
-	// handler can make us keep. Announced.
+	// handler can make us keep. Announced. A peer that overruns it by up to as much again is borne with while the
+	// stream is not paused and memory is not short.
 	Window int32
-	// ConnWindow is the same for all streams of a connection together.
+	// ConnWindow is the same for all streams of a connection together, the patience included.
 	ConnWindow int32
 	// Parked is how much a connection keeps for paused handlers before the connection's window feels it, and
 	// with it every other stream.
@@ -51,7 +52,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		Streams:       128,       // more than RFC 9113 s.6.5.2 asks for, and what nginx allows
-		Window:        256 << 10, // 20 Mbit/s at 100 ms; what the reference announces
+		Window:        256 << 10, // 10 Mbit/s at 100 ms, since it is given back in halves; what the reference announces
 		ConnWindow:    1 << 20,   // four streams in full flow
 		Parked:        1 << 20,
 		Frame:         16384,    // one record of TLS
@@ -118,6 +119,7 @@ type Counters struct {
 	Pings     uint64 // PING frames sent
 	Parked    uint64 // bytes kept for paused handlers, ever
 	Withheld  uint64 // times that a connection was given no window for them, since memory was short
+	Overrun   uint64 // times that DATA was accepted although a window had no place for it
 }
 
 // Config is what the connections of one loop share. It must not be copied once it is in use, and all of its

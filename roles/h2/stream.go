@@ -158,7 +158,7 @@ func (x *stream) PeerWindow() int64 {
 	if x.is(over) || x.inDone() {
 		return 0
 	}
-	return x.recvWin
+	return max(0, x.recvWin) // below 0 it was overrun
 }
 
 // Unhurried is http.Unhurried's.

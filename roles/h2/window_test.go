@@ -434,3 +434,105 @@ func TestHeadsNeedNoWindow(t *testing.T) {
 		}
 	}
 }
+
+// TestOverrunIsBorneByStreamsThatTakeIt: a peer that sends up to one window more than it was granted is borne with where
+// the bytes are handed on at once, and counted; beyond that, where the stream is paused, and while memory is short, it is
+// not.
+func TestOverrunIsBorneByStreamsThatTakeIt(t *testing.T) {
+	const streamOver, connOver = "reset 1 FLOW_CONTROL_ERROR", "goaway 1 FLOW_CONTROL_ERROR"
+	for _, c := range []struct {
+		name         string
+		window, conn int32
+		manual       bool
+		paused       bool
+		short        bool
+		frames       []int
+		want         string
+		counted      uint64
+	}{
+		{"within", 100, 1 << 20, false, false, false, []int{100, 100}, "", 0},
+		{"a little over", 100, 1 << 20, false, false, false, []int{101}, "", 1},
+		{"a whole window over", 100, 1 << 20, false, false, false, []int{200}, "", 1},
+		{"again and again", 100, 1 << 20, false, false, false, []int{150, 150, 150, 150}, "", 4},
+		{"more than a window over", 100, 1 << 20, false, false, false, []int{201}, streamOver, 0},
+		{"credit by hand", 100, 1 << 20, true, false, false, []int{100, 60, 40}, "", 2},
+		{"credit by hand, more than a window over", 100, 1 << 20, true, false, false, []int{100, 60, 41}, streamOver, 1},
+		{"paused", 100, 1 << 20, false, true, false, []int{100, 1}, streamOver, 0},
+		{"paused, one frame", 100, 1 << 20, false, true, false, []int{101}, streamOver, 0},
+		{"memory is short", 100, 1 << 20, false, false, true, []int{101}, streamOver, 0},
+		{"memory is short, within", 100, 1 << 20, false, false, true, []int{100, 100}, "", 0},
+	} {
+		cfg := NewConfig()
+		cfg.Limits.Window, cfg.Limits.ConnWindow = c.window, c.conn
+		v := ready(t, cfg)
+		v.l.Short = c.short
+		v.setup = func(_ int, r *recorder) {
+			r.head.Status, r.quiet = 0, true
+			r.onHead = func(x http.Exchange, _ *http.Message) {
+				if c.manual {
+					x.(http.Windowed).ManualCredit()
+				}
+				if c.paused {
+					x.Pause()
+				}
+			}
+		}
+		out, sent := v.feed(t, postReq(1)), 0
+		for _, n := range c.frames {
+			sent += n
+			out += v.feed(t, data(1, 0, strings.Repeat("x", n)))
+		}
+		if got := verdict(out); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+		if got := v.cfg.Counters.Overrun; got != c.counted {
+			t.Errorf("%s: counted %d, want %d", c.name, got, c.counted)
+		}
+		if r := v.made[0]; c.want == "" && !c.paused && r.got != sent {
+			t.Errorf("%s: the handler got %d octets, want all %d", c.name, r.got, sent)
+		}
+		v.over(t)
+	}
+	// The connection's window, which no stream's credit has given back.
+	for _, c := range []struct {
+		name          string
+		paused, short bool
+		frames        int // of 1,000 octets, after the window has been used up
+		want          string
+	}{
+		{"a little over", false, false, 1, ""},
+		{"a window over", false, false, 65, ""},
+		{"more", false, false, 66, connOver},
+		{"paused", true, false, 1, connOver},
+		{"memory is short", false, true, 1, connOver},
+	} {
+		cfg := NewConfig()
+		cfg.Limits.Window, cfg.Limits.ConnWindow, cfg.Limits.Parked = 1<<20, 65535, 0
+		v := ready(t, cfg)
+		v.l.Short = c.short
+		v.setup = func(n int, r *recorder) {
+			r.head.Status, r.quiet = 0, true
+			r.onHead = func(x http.Exchange, _ *http.Message) {
+				if n == 1 || c.paused {
+					x.Pause()
+				}
+			}
+		}
+		// The first stream, which is paused, fills the window with what is kept for it.
+		v.feed(t, postReq(1)+postReq(3))
+		for range 4 {
+			v.feed(t, data(1, 0, strings.Repeat("x", 16383)))
+		}
+		v.feed(t, data(1, 0, "xxx"))
+		v.s.recvWin = 0
+		out := ""
+		for range c.frames {
+			v.s.credit = 0 // nothing is given back
+			out += v.feed(t, data(3, 0, strings.Repeat("x", 1000)))
+		}
+		if got := strings.Replace(verdict(out), "goaway 3", "goaway 1", 1); got != c.want {
+			t.Errorf("connection, %s: got %q, want %q", c.name, got, c.want)
+		}
+		v.over(t)
+	}
+}

@@ -1,0 +1,38 @@
+package ss_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles/h2"
+	"github.com/millrace/millrace/ss"
+)
+
+// TestOverrunIsBorneWhileThereIsMemory: a client of HTTP/2 that sends a little more than it was granted is served, unless
+// the loop's account is above its normal level.
+func TestOverrunIsBorneWhileThereIsMemory(t *testing.T) {
+	for _, short := range []bool{false, true} {
+		w := newWorld(t, `{"s":[{"wire":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true}},
+			{"srv":{"server":true,"port":80,"protocol":"h2"}}]}`, plan{loop: loop.Config{Memory: 1 << 20}, server: func(c *ss.Config) {
+			c.H2 = h2.NewConfig()
+			c.H2.Limits.Window = 100
+		}})
+		w.serve("srv", nil)
+		if short {
+			w.srv.loop.Account().Charge(600 << 10)
+		}
+		b := frame([]byte(h2Magic), fSettings, 0, 0)
+		b = frame(b, fSettings, 1, 0)
+		b = frame(b, fHeaders, 4, 1, 0x83, 0x86, 0x84, 0x41, 1, 'x')
+		b = frame(b, fData, 1, 1, []byte(strings.Repeat("x", 150))...)
+		s := w.say(string(b))
+		w.settle()
+		if got := len(w.accepted[0].got); (got == 150) == short {
+			t.Errorf("memory is short %v: the server got %d bytes of body, the client %q", short, got, s.got)
+		}
+		if short {
+			w.srv.loop.Account().Release(600 << 10)
+		}
+	}
+}
