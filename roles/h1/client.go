@@ -232,6 +232,7 @@ func (c *Client) Deadline() time.Duration {
 // Timeout is roles.Upper's.
 func (c *Client) Timeout(now time.Duration) {
 	c.cfg.now = now
+	c.clockStarts()
 	if d := c.Deadline(); d == 0 || now < d {
 		return
 	}
@@ -248,7 +249,7 @@ func (c *Client) Timeout(now time.Duration) {
 	case expectRest:
 		c.fail(errHeadSlow, nil)
 	case expectContent:
-		c.fail(errBodySlow, nil)
+		c.fail(c.cfg.slowBody(c.x, c.cfg.responsePace()), nil)
 	}
 }
 
@@ -309,10 +310,19 @@ func (c *Client) shut(mode roles.CloseMode, cause error) {
 	c.low.Close(mode, cause)
 }
 
+func (c *Client) suspended(x *exchange) { x.pace.Stop(c.cfg.now) }
+
 func (c *Client) resumed(x *exchange) {
 	if c.state == expectContent {
-		c.due = c.cfg.deadline(c.cfg.Timeouts.Body)
+		c.due = x.startClock()
 		c.low.Rearm()
+	}
+}
+
+// clockStarts sets the deadline of a body whose handler has resumed since the transport's latest call.
+func (c *Client) clockStarts() {
+	if x := c.x; x != nil && x.clockStarts(c.cfg) && c.state == expectContent {
+		c.due = c.cfg.bodyDeadline(x, c.cfg.responsePace())
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 // Rx is roles.Upper's.
 func (c *Client) Rx(now time.Duration, b []byte) (used int) {
 	c.cfg.now = now
+	c.clockStarts()
 	for used < len(b) {
 		n := 0
 		switch c.state {
@@ -137,7 +138,12 @@ func (c *Client) answered(m *http.Message, kind bodyKind) {
 		}
 	}
 	x.in.kind, x.in.left, x.in.rules = kind, m.Length, c.rules()
-	c.state, c.due = expectContent, c.cfg.deadline(c.cfg.Timeouts.Body)
+	c.state = expectContent
+	l := c.cfg.responsePace()
+	if x.pace.Start(c.cfg.now, &l); x.paused {
+		x.pace.Stop(c.cfg.now)
+	}
+	c.due = c.cfg.bodyDeadline(x, l)
 	x.h.Head(x, m)
 	if kind == bodyNone && c.state == expectContent {
 		c.complete(nil)
@@ -155,7 +161,9 @@ func (c *Client) rxBody(b []byte) int {
 		return c.fail(f, b)
 	}
 	if n > 0 {
-		c.due = c.cfg.deadline(c.cfg.Timeouts.Body)
+		l := c.cfg.responsePace()
+		x.pace.Took(c.cfg.now, len(p), &l)
+		c.due = c.cfg.bodyDeadline(x, l)
 	}
 	if len(p) > 0 {
 		x.h.Body(x, p)

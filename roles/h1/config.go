@@ -17,6 +17,11 @@ type Limits struct {
 	Fields int
 	// Body is the longest body, declared or as it streams. 413 on a server. 0 means no limit.
 	Body int64
+	// BodyRate is the least rate, in bytes of payload per second, at which a server takes a request's body while its
+	// handler is ready for it. Timeouts.BodyGrace bridges what is slower. 0 means no limit. 408.
+	BodyRate int64
+	// ResponseRate is the same for the body of a response at clients, those of Unhurried exchanges apart.
+	ResponseRate int64
 	// ChunkLine is the longest line in front of a chunk.
 	ChunkLine int
 	// ChunkExtra is the most that chunk extensions may add up to in one body, since they cost work and
@@ -32,10 +37,12 @@ type Limits struct {
 // DefaultLimits are safe on the open Internet.
 func DefaultLimits() Limits {
 	return Limits{
-		StartLine:  8192,      // RFC 9112 s.3 asks for 8,000 at least
-		Head:       16 << 10,  // what browsers with many cookies reach, and one record of TLS
-		Fields:     100,       // proxies add a dozen to a browser's twenty
-		Body:       1 << 30,   // streamed, never held: it bounds how long one message can go on
+		StartLine: 8192,     // RFC 9112 s.3 asks for 8,000 at least
+		Head:      16 << 10, // what browsers with many cookies reach, and one record of TLS
+		Fields:    100,      // proxies add a dozen to a browser's twenty
+		Body:      1 << 30,  // streamed, never held: it bounds how long one message can go on
+		BodyRate:  240,      // a modem of 2,400 bit/s; other servers ask for 240 to 500
+		// ResponseRate is off: a client has asked for what it gets, and event streams are slow by their nature.
 		ChunkLine:  256,       // 16 digits and an extension of the kind that signs chunks
 		ChunkExtra: 16 << 10,  // a signed upload of 12 MiB in chunks of 64 KiB
 		Trailers:   4096,      // a digest and a signature
@@ -50,6 +57,12 @@ type Timeouts struct {
 	// Body is between two pieces of a body while we are ready to take them. 408 on a server that has
 	// not answered yet.
 	Body time.Duration
+	// BodyGrace is how far a body may be behind Limits.BodyRate, in time. It is full at the start, and what comes
+	// faster than the rate fills it again. Time in which the handler has paused does not count.
+	BodyGrace time.Duration
+	// BodyTotal is how long the body of a request may take at a server, from its head to its end, not counting the
+	// time in which the handler has paused. 408.
+	BodyTotal time.Duration
 	// Idle is how long a connection without an exchange is kept: on a server from the start of the
 	// connection or the end of an exchange to the first byte of the next; on a client between exchanges.
 	Idle time.Duration
@@ -65,10 +78,12 @@ type Timeouts struct {
 // knows what it is worth.
 func DefaultTimeouts() Timeouts {
 	return Timeouts{
-		Head:     10 * time.Second, // a head fits in a few packets, and retransmissions take seconds
-		Body:     30 * time.Second, // outlasts a change of cell or access point
-		Idle:     60 * time.Second, // less than the 120 s after which many NATs forget
-		Continue: time.Second,      // servers that know Expect answer at once, the others never
+		Head:      10 * time.Second, // a head fits in a few packets, and retransmissions take seconds
+		Body:      30 * time.Second, // outlasts a change of cell or access point
+		BodyGrace: 30 * time.Second, // the same: whoever sends faster otherwise may be away for as long as Body
+		BodyTotal: 24 * time.Hour,   // uploads of hours pass; one that is kept just above the least rate ends
+		Idle:      60 * time.Second, // less than the 120 s after which many NATs forget
+		Continue:  time.Second,      // servers that know Expect answer at once, the others never
 	}
 }
 
@@ -80,6 +95,7 @@ type Counters struct {
 	Reused    uint64 // of Requests, those on a connection that had served one before
 	Upgraded  uint64 // connections handed to another protocol
 	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
+	Slow      uint64 // of Timeouts, bodies that were slower than the least rate, or took longer than their total
 	Malformed uint64 // heads or bodies refused, by servers and clients
 }
 
@@ -125,6 +141,24 @@ func (c *Config) countRefused(status int) {
 	if i := status - 400; i >= 0 && i < len(c.refused) {
 		c.refused[i]++
 	}
+}
+
+// requestPace and responsePace are the limits of a body's time.
+func (c *Config) requestPace() http.PaceLimits {
+	return http.PaceLimits{Rate: c.Limits.BodyRate, Grace: c.Timeouts.BodyGrace, Total: c.Timeouts.BodyTotal}
+}
+
+func (c *Config) responsePace() http.PaceLimits {
+	return http.PaceLimits{Rate: c.Limits.ResponseRate, Grace: c.Timeouts.BodyGrace}
+}
+
+// bodyDeadline is when more of a body must have come, or never.
+func (c *Config) bodyDeadline(x *exchange, l http.PaceLimits) time.Duration {
+	d, p := c.deadline(c.Timeouts.Body), x.pace.Due(&l)
+	if p != 0 && (d == 0 || p < d) {
+		return p
+	}
+	return d
 }
 
 // maxFree bounds the pool of exchanges: what a burst needed beyond it goes back to the collector.

@@ -3,6 +3,7 @@ package h1
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
@@ -16,6 +17,7 @@ type exchange struct {
 	side side
 	in   body
 	out  sender
+	pace http.Pace // of the peer's body
 
 	version http.Version // the peer's, of a request; ours, on a client
 	head    bool         // the request is HEAD: its response has no body
@@ -24,6 +26,7 @@ type exchange struct {
 	wants   bool         // the handler asked for Writable
 	paused  bool         // the handler asked for no Body
 	stopped bool         // the Lower is paused, for whatever reason
+	unset   bool         // it has resumed, and pace is to start with the transport's next call
 	hold    bool         // client: our body waits for 100 (Continue)
 	owes100 bool         // server: the peer waits for 100 (Continue)
 	mute    bool         // server: the rest of the body is of no interest
@@ -37,6 +40,7 @@ type exchange struct {
 // side is what the two ends of a connection do differently.
 type side interface {
 	sendHead(x *exchange, m *http.Message, end bool) error
+	suspended(x *exchange)
 	resumed(x *exchange)
 	abandon(x *exchange, cause error)
 }
@@ -86,6 +90,9 @@ func (x *exchange) WantWrite() {
 
 // Pause is http.Exchange's.
 func (x *exchange) Pause() {
+	if !x.paused {
+		x.side.suspended(x)
+	}
 	x.paused = true
 	x.stop()
 }
@@ -113,6 +120,24 @@ func (x *exchange) Reset(cause error) {
 
 // SetHandler is http.Exchange's.
 func (x *exchange) SetHandler(h http.Handler) { x.h = h }
+
+// startClock has pace start with the transport's next call, which the deadline that it returns asks for: a handler may
+// resume between two of them, when the present time is not known here.
+func (x *exchange) startClock() time.Duration {
+	x.unset = true
+	return 1
+}
+
+// clockStarts starts pace if it is to start.
+func (x *exchange) clockStarts(c *Config) bool {
+	if !x.unset {
+		return false
+	}
+	if x.unset = false; !x.paused {
+		x.pace.Resume(c.now)
+	}
+	return true
+}
 
 // stop and start pause and resume the Lower, once each.
 func (x *exchange) stop() {

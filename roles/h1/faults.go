@@ -66,6 +66,8 @@ var (
 
 	errHeadSlow = slow(408, "head", "not complete in time")
 	errBodySlow = slow(408, "body", "nothing came in time")
+	errBodyRate = slow(408, "body", "slower than the least rate")
+	errBodyLong = slow(408, "body", "not complete in time")
 	errRespSlow = slow(0, "response", "nothing came in time")
 
 	errHeadCut = bad("head", "connection ended inside of it")
@@ -77,6 +79,22 @@ var (
 	errUnsolicited = bad("response", "bytes without a request")
 	errSwitch      = bad("response", "101 without an upgrade asked for and taken")
 )
+
+// slowBody is the fault of a body whose deadline has passed.
+func (c *Config) slowBody(x *exchange, l http.PaceLimits) *fault {
+	if most := c.Timeouts.Body; most > 0 && x.pace.Quiet(c.now) >= most {
+		return errBodySlow
+	}
+	switch x.pace.Missed(c.now, &l) {
+	case http.PaceRate:
+		c.Counters.Slow++
+		return errBodyRate
+	case http.PaceTotal:
+		c.Counters.Slow++
+		return errBodyLong
+	}
+	return errBodySlow
+}
 
 func slow(status int, where, reason string) *fault {
 	f := refuse(status, where, reason)

@@ -95,6 +95,7 @@ func (s *Server) Opened(now time.Duration) {
 func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 	s.cfg.now = now
 	s.held = false
+	s.clockStarts()
 	for used < len(b) {
 		n := 0
 		switch s.state {
@@ -192,7 +193,10 @@ func (s *Server) begin(m *http.Message) {
 		s.settle()
 		return
 	}
-	s.state, s.due = expectBody, c.deadline(c.Timeouts.Body)
+	s.state = expectBody
+	l := c.requestPace()
+	x.pace.Start(c.now, &l)
+	s.due = c.bodyDeadline(x, l)
 	x.in.kind, x.in.left = bodyLength, m.Length
 	if m.Length < 0 {
 		x.in.kind = bodyChunked
@@ -215,7 +219,9 @@ func (s *Server) rxBody(b []byte) int {
 		return s.refuse(f, b)
 	}
 	if n > 0 {
-		s.due = c.deadline(c.Timeouts.Body)
+		l := c.requestPace()
+		x.pace.Took(c.now, len(p), &l)
+		s.due = c.bodyDeadline(x, l)
 	}
 	if x.out.done() {
 		if x.drained += int64(n); x.drained > c.Limits.Drain {
@@ -281,7 +287,8 @@ func (s *Server) settle() {
 		s.shut(roles.Graceful, errUnread)
 	case x.paused:
 		x.paused, x.mute = false, true
-		s.due = s.cfg.deadline(s.cfg.Timeouts.Body)
+		x.pace.Resume(s.cfg.now)
+		s.due = s.cfg.bodyDeadline(x, s.cfg.requestPace())
 		x.start()
 	}
 }
@@ -327,6 +334,7 @@ func (s *Server) Deadline() time.Duration {
 // Timeout is roles.Upper's.
 func (s *Server) Timeout(now time.Duration) {
 	s.cfg.now = now
+	s.clockStarts()
 	if d := s.Deadline(); d == 0 || now < d {
 		return
 	}
@@ -337,7 +345,7 @@ func (s *Server) Timeout(now time.Duration) {
 	case expectHeadEnd:
 		s.refuse(errHeadSlow, nil)
 	case expectBody:
-		s.refuse(errBodySlow, nil)
+		s.refuse(s.cfg.slowBody(s.x, s.cfg.requestPace()), nil)
 	}
 }
 
@@ -362,14 +370,23 @@ func (s *Server) shut(mode roles.CloseMode, cause error) {
 	s.low.Close(mode, cause)
 }
 
+func (s *Server) suspended(x *exchange) { x.pace.Stop(s.cfg.now) }
+
 func (s *Server) resumed(x *exchange) {
 	if s.state != expectBody {
 		return
 	}
-	s.due = s.cfg.deadline(s.cfg.Timeouts.Body)
+	s.due = x.startClock()
 	s.low.Rearm()
 	if x.owes100 {
 		s.low.WantWrite()
+	}
+}
+
+// clockStarts sets the deadline of a body whose handler has resumed since the transport's latest call.
+func (s *Server) clockStarts() {
+	if x := s.x; x != nil && x.clockStarts(s.cfg) && s.state == expectBody {
+		s.due = s.cfg.bodyDeadline(x, s.cfg.requestPace())
 	}
 }
 

@@ -213,7 +213,9 @@ func TestTimeouts(t *testing.T) {
 	})
 	t.Run("progress renews a body's time", func(t *testing.T) {
 		h := (&recorder{}).answer(200, "")
-		_, l := serve(NewConfig(), h)
+		cfg := NewConfig()
+		cfg.Limits.BodyRate = 0
+		_, l := serve(cfg, h)
 		l.Feed([]byte(postHead))
 		for range 10 {
 			l.Sleep(29 * time.Second)

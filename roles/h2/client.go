@@ -199,7 +199,7 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 		}
 		return
 	}
-	c.awaitBody(x)
+	c.startBody(x)
 	x.h.Head(x, m)
 }
 

@@ -33,6 +33,11 @@ type Limits struct {
 	Table uint32
 	// Body is the longest body, declared or as it streams. 0 means no limit.
 	Body int64
+	// BodyRate is the least rate, in bytes of payload per second, at which a server takes a request's body while its
+	// handler is ready for it and windows are granted. Timeouts.BodyGrace bridges what is slower. 0 means no limit.
+	BodyRate int64
+	// ResponseRate is the same for the body of a response at clients, those of Unhurried exchanges apart.
+	ResponseRate int64
 	// Drain is how much of a request's body a server takes after its response is complete, before it resets
 	// the stream.
 	Drain int64
@@ -62,6 +67,7 @@ func DefaultLimits() Limits {
 		Continuations: 8,
 		Table:         4096, // the protocol's own default
 		Body:          1 << 30,
+		BodyRate:      240, // as on HTTP/1.1; ResponseRate is off there too
 		Drain:         256 << 10,
 		Frames:        4000, // a client that acknowledges every packet of a download, for a while
 		FrameRate:     200,
@@ -77,6 +83,13 @@ type Timeouts struct {
 	Frame time.Duration
 	// Body is between two pieces of a body while we are ready to take them.
 	Body time.Duration
+	// BodyGrace is how far a body may be behind Limits.BodyRate, in time. It is full at the start, and what comes
+	// faster than the rate fills it again. Time in which the handler has paused, or in which we have granted no
+	// window, does not count.
+	BodyGrace time.Duration
+	// BodyTotal is how long the body of a request may take at a server, from its head to its end, not counting the
+	// time in which the handler has paused.
+	BodyTotal time.Duration
 	// Window is how long a server's body may wait for the peer to grant a window.
 	Window time.Duration
 	// Idle is how long a connection without a stream is kept.
@@ -93,12 +106,14 @@ type Timeouts struct {
 // what it is worth.
 func DefaultTimeouts() Timeouts {
 	return Timeouts{
-		Frame:    10 * time.Second,
-		Body:     30 * time.Second,
-		Window:   60 * time.Second,
-		Idle:     60 * time.Second,
-		Continue: time.Second,
-		Settings: 10 * time.Second,
+		Frame:     10 * time.Second,
+		Body:      30 * time.Second,
+		BodyGrace: 30 * time.Second, // as on HTTP/1.1
+		BodyTotal: 24 * time.Hour,
+		Window:    60 * time.Second,
+		Idle:      60 * time.Second,
+		Continue:  time.Second,
+		Settings:  10 * time.Second,
 	}
 }
 
@@ -116,6 +131,7 @@ type Counters struct {
 	Calmed    uint64 // of Failed and ResetsOut, those with ENHANCE_YOUR_CALM
 	Malformed uint64 // messages refused
 	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
+	Slow      uint64 // of Timeouts, bodies that were slower than the least rate, or took longer than their total
 	Pings     uint64 // PING frames sent
 	Parked    uint64 // bytes kept for paused handlers, ever
 	Withheld  uint64 // times that a connection was given no window for them, since memory was short

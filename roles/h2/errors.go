@@ -126,6 +126,8 @@ var (
 	errLengthLess = bad(ProtocolError, "content-length", "more than the body")
 	errBodyBig    = bad(Cancel, "body", "over the limit")
 	errBodySlow   = slow(Cancel, "body", "nothing came in time")
+	errBodyRate   = slow(Cancel, "body", "slower than the least rate")
+	errBodyLong   = slow(Cancel, "body", "not complete in time")
 	errRespSlow   = slow(Cancel, "response", "nothing came in time")
 	errWindowSlow = slow(Cancel, "body", "the peer granted no window in time")
 	errTrailers   = bad(ProtocolError, "trailers", "without END_STREAM, or with a pseudo field")

@@ -9,6 +9,10 @@ import (
 
 // body gives a piece of a body to its handler, or keeps it.
 func (c *conn) body(x *stream, p []byte) {
+	if x.upper == nil {
+		l := c.pace()
+		x.pace.Took(c.cfg.now, len(p), &l)
+	}
 	switch {
 	case x.is(mute):
 		c.taken(x, int64(len(p)))
@@ -105,6 +109,10 @@ func (c *conn) unpark(x *stream) {
 	if x.is(paused) {
 		return
 	}
+	if x.awaitsBody() {
+		x.pace.Resume(c.cfg.now)
+		c.awaitBody(x)
+	}
 	if p := x.parked; len(p) > 0 {
 		x.parked = nil
 		c.unparked(x, len(p))
@@ -130,8 +138,14 @@ func (c *conn) taken(x *stream, n int64) {
 func (c *conn) takenConn(n int64) {
 	if c.credit += n; n > 0 && c.credit >= int64(c.cfg.Limits.ConnWindow)/2 && c.phase < expectClose {
 		c.sendWindow(0, c.credit)
+		blocked := c.recvWin <= 0
 		c.recvWin += c.credit
 		c.credit = 0
+		if blocked && c.recvWin > 0 {
+			for _, x := range c.streams {
+				c.unblocked(x)
+			}
+		}
 	}
 }
 
@@ -150,8 +164,12 @@ func (c *conn) grant(x *stream, least int64) {
 	n := min(x.credit, maxWindow-x.recvWin)
 	x.credit -= n
 	if n > 0 {
+		blocked := x.recvWin <= 0
 		x.recvWin += n
 		c.sendWindow(x.id, n)
+		if blocked && x.recvWin > 0 {
+			c.unblocked(x)
+		}
 	}
 }
 
@@ -215,13 +233,58 @@ func (c *conn) complete(x *stream) {
 	}
 }
 
+// pace is how slow the bodies that come in may be.
+func (c *conn) pace() http.PaceLimits {
+	l := http.PaceLimits{Rate: c.cfg.Limits.ResponseRate, Grace: c.cfg.Timeouts.BodyGrace}
+	if c.server {
+		l.Rate, l.Total = c.cfg.Limits.BodyRate, c.cfg.Timeouts.BodyTotal
+	}
+	return l
+}
+
+// startBody has the peer send its body in time.
+func (c *conn) startBody(x *stream) {
+	l := c.pace()
+	if x.pace.Start(c.cfg.now, &l); x.is(paused) {
+		x.pace.Stop(c.cfg.now)
+	}
+	c.awaitBody(x)
+}
+
 // awaitBody has the peer send the next piece of its body in time, unless it is we who stopped it.
 func (c *conn) awaitBody(x *stream) {
-	if d := c.cfg.deadline(c.cfg.Timeouts.Body); d != 0 && !x.is(paused|patient) {
+	if x.is(paused | patient) {
+		return
+	}
+	l := c.pace()
+	d := c.cfg.deadline(c.cfg.Timeouts.Body)
+	if p := x.pace.Due(&l); p != 0 && (d == 0 || p < d) {
+		d = p
+	}
+	if d != 0 {
 		x.inDue = d
 		c.due(d)
 	}
 }
+
+// blocked reports whether it is our windows that keep the peer from sending more of x's body.
+func (c *conn) blocked(x *stream) bool {
+	return (x.recvWin <= 0 || c.recvWin <= 0) && c.data != x
+}
+
+// unblocked gives the peer its time anew, since there is a window again for a body that had none.
+func (c *conn) unblocked(x *stream) {
+	if !x.awaitsBody() || x.is(mute|paused) {
+		return
+	}
+	l := c.pace()
+	x.pace.Refill(c.cfg.now, &l)
+	x.pace.Stop(c.cfg.now)
+	c.wake(x)
+}
+
+// awaitsBody reports whether the peer has more of a body to send.
+func (x *stream) awaitsBody() bool { return x.upper == nil && x.is(gotHead) && !x.inDone() }
 
 // due notes that a stream has a deadline at d.
 func (c *conn) due(d time.Duration) {

@@ -121,6 +121,7 @@ func (c *conn) silence(x *stream) {
 		return
 	}
 	c.takenStream(x, int64(n))
+	x.pace.Resume(c.cfg.now)
 	c.awaitBody(x)
 	c.drainBody(x, n)
 }

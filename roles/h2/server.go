@@ -152,7 +152,7 @@ func (s *Server) begin(x *stream, m *http.Message, end bool) {
 	if m.Continue && m.Length != 0 {
 		x.flags |= owes100
 	}
-	c.awaitBody(x)
+	c.startBody(x)
 	x.h.Head(x, m)
 	if x.flags&(over|owes100|paused) == owes100 {
 		c.enqueue(x)

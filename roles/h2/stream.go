@@ -30,6 +30,7 @@ type stream struct {
 	lent     int64        // of it, what the connection's window has back already
 	late     []http.Field // trailers behind it
 	lateText []byte       // what they point into, charged
+	pace     http.Pace    // of the peer's body
 	inDue    time.Duration
 	outDue   time.Duration
 	interim  uint8
@@ -117,6 +118,9 @@ func (x *stream) WantWrite() {
 
 // Pause is http.Exchange's.
 func (x *stream) Pause() {
+	if !x.is(paused) {
+		x.pace.Stop(x.c.cfg.now)
+	}
 	x.flags |= paused
 	if x.c.server || x.is(gotHead) {
 		x.inDue = 0 // the peer cannot be late with a body that we do not take
@@ -130,11 +134,8 @@ func (x *stream) Resume() {
 	}
 	x.flags &^= paused
 	c := x.c
-	if len(x.parked) > 0 || x.is(endParked) {
-		c.wake(x)
-	} else if !x.inDone() && (c.server || x.is(gotHead)) {
-		c.awaitBody(x)
-		c.low.Rearm()
+	if len(x.parked) > 0 || x.is(endParked) || x.awaitsBody() {
+		c.wake(x) // that call knows the time from which the peer is waited for
 	}
 	if x.is(owes100) && x.sending == nothing {
 		c.enqueue(x)

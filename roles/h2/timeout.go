@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
 )
 
 // Deadline is roles.Upper's.
@@ -137,11 +138,30 @@ func (c *conn) overdue(x *stream) {
 	switch {
 	case x.is(hold):
 		x.release()
+	case (c.server || x.is(gotHead)) && !x.is(mute) && c.blocked(x):
+		x.pace.Stop(c.cfg.now) // until there is a window: see unblocked
 	case c.server || x.is(gotHead):
-		c.refuse(x, errBodySlow)
+		c.refuse(x, c.slowBody(x))
 	default:
 		c.refuse(x, errRespSlow)
 	}
+}
+
+// slowBody is the fault of a body whose deadline has passed.
+func (c *conn) slowBody(x *stream) *fault {
+	l := c.pace()
+	if most := c.cfg.Timeouts.Body; x.is(mute) || most > 0 && x.pace.Quiet(c.cfg.now) >= most {
+		return errBodySlow
+	}
+	switch x.pace.Missed(c.cfg.now, &l) {
+	case http.PaceRate:
+		c.cfg.Counters.Slow++
+		return errBodyRate
+	case http.PaceTotal:
+		c.cfg.Counters.Slow++
+		return errBodyLong
+	}
+	return errBodySlow
 }
 
 // lossOf is what the end of the connection means to a stream.

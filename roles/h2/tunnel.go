@@ -306,7 +306,9 @@ func (c *conn) linger(x *stream, cause error) {
 		x.flags |= ended
 	} else {
 		c.takenStream(x, int64(n))
-		c.awaitBody(x)
+		c.startBody(x)
+		x.pace.Stop(c.cfg.now)
+		c.wake(x) // that call knows the time
 	}
 	if x.sending == ourEnd {
 		c.complete(x)
