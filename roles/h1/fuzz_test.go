@@ -67,10 +67,14 @@ func FuzzRequest(f *testing.F) {
 
 func FuzzResponse(f *testing.F) {
 	seed(f, "response")
+	f.Add([]byte("\r\nHTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 2, 2\r\n\t\r\n\r\nhi\r\n"), uint64(2))
+	f.Add([]byte("\nHTTP/1.1 200 OK\nA: b\n c\r\n d\nTransfer-Encoding:\n chunked\n\n1 ; a = b\nx\n0\nT: u\n v\n\n"), uint64(3))
 	f.Add([]byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\n\r\n"), uint64(2))
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
 		fuzzed(t, b, seed, func(feed func(func([]byte))) (outcome, *rolestest.Lower) {
-			k, l := dial(NewConfig())
+			cfg := NewConfig()
+			cfg.BareLF = seed%2 == 1
+			k, l := dial(cfg)
 			h := (&recorder{}).request(&http.Message{Method: []byte("GET"), Authority: []byte("x")}, "")
 			if _, err := k.Do(h); err != nil {
 				t.Fatal(err)
