@@ -29,6 +29,9 @@ func (c *Client) Rx(now time.Duration, b []byte) (used int) {
 		}
 		used += n
 	}
+	if c.state == expectContent && c.x.moved {
+		c.due = c.x.time(c.cfg, c.cfg.responsePace())
+	}
 	return used
 }
 
@@ -138,12 +141,7 @@ func (c *Client) answered(m *http.Message, kind bodyKind) {
 		}
 	}
 	x.in.kind, x.in.left, x.in.rules = kind, m.Length, c.rules()
-	c.state = expectContent
-	l := c.cfg.responsePace()
-	if x.pace.Start(c.cfg.now, &l); x.paused {
-		x.pace.Stop(c.cfg.now)
-	}
-	c.due = c.cfg.bodyDeadline(x, l)
+	c.state, x.moved = expectContent, true
 	x.h.Head(x, m)
 	if kind == bodyNone && c.state == expectContent {
 		c.complete(nil)
@@ -161,9 +159,8 @@ func (c *Client) rxBody(b []byte) int {
 		return c.fail(f, b)
 	}
 	if n > 0 {
-		l := c.cfg.responsePace()
-		x.pace.Took(c.cfg.now, len(p), &l)
-		c.due = c.cfg.bodyDeadline(x, l)
+		x.moved = true
+		x.came += len(p)
 	}
 	if len(p) > 0 {
 		x.h.Body(x, p)

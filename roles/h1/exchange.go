@@ -18,6 +18,7 @@ type exchange struct {
 	in   body
 	out  sender
 	pace http.Pace // of the peer's body
+	came int       // payload that pace does not know of yet
 
 	version http.Version // the peer's, of a request; ours, on a client
 	head    bool         // the request is HEAD: its response has no body
@@ -26,7 +27,9 @@ type exchange struct {
 	wants   bool         // the handler asked for Writable
 	paused  bool         // the handler asked for no Body
 	stopped bool         // the Lower is paused, for whatever reason
-	unset   bool         // it has resumed, and pace is to start with the transport's next call
+	timed   bool         // pace holds the peer's body to its limits
+	moved   bool         // something of the body has come in the present call
+	unset   bool         // the handler has resumed, and pace is to go on with the transport's next call
 	hold    bool         // client: our body waits for 100 (Continue)
 	owes100 bool         // server: the peer waits for 100 (Continue)
 	mute    bool         // server: the rest of the body is of no interest
@@ -121,17 +124,33 @@ func (x *exchange) Reset(cause error) {
 // SetHandler is http.Exchange's.
 func (x *exchange) SetHandler(h http.Handler) { x.h = h }
 
-// startClock has pace start with the transport's next call, which the deadline that it returns asks for: a handler may
+// time tells pace what has come in the present call, once for all pieces of it, and returns the deadline for more. A
+// body that comes complete with its head costs nothing.
+func (x *exchange) time(c *Config, l http.PaceLimits) time.Duration {
+	if !x.timed {
+		x.timed = true
+		if x.pace.Start(c.now, &l); x.paused {
+			x.pace.Stop(c.now)
+		}
+	} else {
+		x.clockStarts(c)
+		x.pace.Took(c.now, x.came, &l)
+	}
+	x.came, x.moved, x.unset = 0, false, false
+	return c.bodyDeadline(x, l)
+}
+
+// startClock has pace go on with the transport's next call, which the deadline that it returns asks for: a handler may
 // resume between two of them, when the present time is not known here.
 func (x *exchange) startClock() time.Duration {
 	x.unset = true
 	return 1
 }
 
-// clockStarts starts pace if it is to start.
+// clockStarts has pace go on if it is to.
 func (x *exchange) clockStarts(c *Config) bool {
-	if !x.unset {
-		return false
+	if !x.unset || !x.timed {
+		return false // or time sees to it
 	}
 	if x.unset = false; !x.paused {
 		x.pace.Resume(c.now)

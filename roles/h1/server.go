@@ -116,6 +116,9 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 		}
 		used += n
 	}
+	if s.state == expectBody && s.x.moved {
+		s.due = s.x.time(s.cfg, s.cfg.requestPace())
+	}
 	if s.ended && !s.held {
 		s.cut()
 	}
@@ -193,10 +196,7 @@ func (s *Server) begin(m *http.Message) {
 		s.settle()
 		return
 	}
-	s.state = expectBody
-	l := c.requestPace()
-	x.pace.Start(c.now, &l)
-	s.due = c.bodyDeadline(x, l)
+	s.state, x.moved = expectBody, true
 	x.in.kind, x.in.left = bodyLength, m.Length
 	if m.Length < 0 {
 		x.in.kind = bodyChunked
@@ -219,9 +219,8 @@ func (s *Server) rxBody(b []byte) int {
 		return s.refuse(f, b)
 	}
 	if n > 0 {
-		l := c.requestPace()
-		x.pace.Took(c.now, len(p), &l)
-		s.due = c.bodyDeadline(x, l)
+		x.moved = true
+		x.came += len(p)
 	}
 	if x.out.done() {
 		if x.drained += int64(n); x.drained > c.Limits.Drain {
@@ -287,8 +286,8 @@ func (s *Server) settle() {
 		s.shut(roles.Graceful, errUnread)
 	case x.paused:
 		x.paused, x.mute = false, true
-		x.pace.Resume(s.cfg.now)
-		s.due = s.cfg.bodyDeadline(x, s.cfg.requestPace())
+		x.unset = true
+		s.clockStarts()
 		x.start()
 	}
 }
