@@ -70,7 +70,6 @@ func TestHTTPKeys(t *testing.T) {
 	list, head := fronts(t, http.HandlerFunc(mirror))
 	const (
 		good = "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED DESTROYING"
-		nack = "CREATING CONNECTING CONNECTED QOS_NACK_REMOTE DISCONNECTED DESTROYING"
 		fail = "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED DESTROYING"
 	)
 	set := func(name, v string) func(*ss.Handle) {
@@ -92,7 +91,7 @@ func TestHTTPKeys(t *testing.T) {
 		{"http_method of one's own", `,"http_method":"PURGE"`, "", nil, good, " PURGE / length 0 ", 200},
 		{"http_url with metadata", `,"http_url":"/u/${m}?q=${m}","metadata":[{"m":""}]`, "", set("m", "a%20b"), good, " GET /u/a%20b?q=a%20b length 0 ", 200},
 		{"http_expect met", `,"http_expect":404,"http_url":"/?status=404"`, "", nil, good, " GET /?status=404 length 0 ", 404},
-		{"http_expect missed", `,"http_expect":204`, "", nil, nack, " GET / length 0 ", 200},
+		{"http_expect missed", `,"http_expect":204`, "", nil, fail, "", 200},
 		{"http_resp_map", `,"http_resp_map":[{"530":1530}],"http_url":"/?status=530"`, "", nil,
 			"CREATING CONNECTING user state CONNECTED QOS_NACK_REMOTE DISCONNECTED DESTROYING", " GET /?status=530 length 0 ", 530},
 		{"http_fail_redirect", `,"http_fail_redirect":true,"http_url":"/?status=307"`, "", nil, fail, "", 307},

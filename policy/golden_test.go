@@ -364,7 +364,7 @@ func TestSpecificationExample(t *testing.T) {
 		got := fmt.Sprintln(p.Release, p.Product, p.SchemaVersion, s.Endpoint.String(), s.Port, s.Protocol, s.HTTP.Method,
 			url, literal, s.TLS, s.Opportunistic, s.NailedUp, *s.Retry, s.TrustStore.Name, len(s.TrustStore.Stack), s.TrustStore.Stack[1].Name)
 		want := "01234567 myproduct 1 warmcat.com 4443 h1 GET index.html true true true false " +
-			"{default [1s 2s 3s 5s 10s] 5 20 0s 0s} le_via_isrg 2 LEX3_isrg_root_x1\n"
+			"{default [1s 2s 3s 5s 10s] 5 20 0s 0s false} le_via_isrg 2 LEX3_isrg_root_x1\n"
 		if got != want {
 			t.Errorf("%s:\n got %swant %s", shape, got, want)
 		}

@@ -1,5 +1,7 @@
 package policy
 
+import "time"
+
 // The keys of a stream type for HTTP. Those for h2 alone are accepted on h1 too, so that changing the
 // one word behind "protocol" leaves a policy valid.
 
@@ -15,7 +17,7 @@ var httpKeys = []row[Stream]{
 		text: "Path and query of the request, at most 8000 bytes; the leading / may be left out. ${name} is inserted as it is, ${name|path} and ${name|query} are encoded: see Values below. Alike on h1 and h2."},
 		template(func(s *Stream) *Template { return &s.HTTP.URL })},
 	{key{name: "http_expect", kind: kindInt, min: 200, max: 999, on: onHTTP, side: clientSide, proof: "ss.TestOutcomes", def: "200 to 299",
-		text: "The only status that counts as success, a redirect or 503 too; any other is a NACK. Alike on h1 and h2."},
+		text: "The only status that counts as success, a redirect or 503 too; any other fails the attempt, UNREACHABLE, and the retry scheme goes on. Alike on h1 and h2."},
 		number(func(s *Stream) *int { return &s.HTTP.Expect })},
 	{key{name: "http_resp_map", kind: kindStatusMap, max: maxRespMap, on: onHTTP, side: clientSide, proof: "ss.TestOutcomes", def: "none",
 		text: "Statuses (200 to 999) to report as user states (1000 to 65535), as in {\"530\": 1530}: in front of CONNECTED, after the metadata that the response sets. Alike on h1 and h2."},
@@ -79,6 +81,12 @@ var httpKeys = []row[Stream]{
 	{key{name: "aws_service", kind: kindName, target: "metadata", on: onHTTP, side: clientSide, def: "none",
 		text: "Metadata that holds the AWS service to sign for."},
 		func(c *checker, s *Stream, v value) { c.metadataName(&s.AWSService, v.text) }},
+	{key{name: "http_response_timeout_ms", kind: kindInt, max: maxTimeout, unit: "ms", on: onWeb, side: clientSide,
+		def:  "60000; ws 10000; with long_poll 0",
+		text: "How long the server may take from the end of the request to the head of its response, 0 for any time. On ws: to answer the handshake. When it is over, the attempt has failed; a request on a connection that others had used before is first repeated on a new one, if its method is idempotent, Tx has given none of its body, and not one byte has come. Alike on h1 and h2."},
+		func(_ *checker, s *Stream, v value) {
+			s.HTTP.ResponseTimeout, s.HTTP.HasResponseTimeout = time.Duration(v.num)*time.Millisecond, true
+		}},
 	{key{name: "long_poll", kind: kindBool, on: onHTTP, side: clientSide, proof: "ss.TestPollOnH1", def: "false",
 		text: "The server may take all the time it wants: neither its response nor the pieces of the body have a deadline. On h2 the request is over with its head, as that of any GET, and the stream stays half closed and receives; on h1 the connection waits as long."},
 		boolean(func(s *Stream) *bool { return &s.HTTP.LongPoll })},

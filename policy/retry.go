@@ -24,6 +24,9 @@ type Retry struct {
 	JitterPC  int             // percent of the delay that chance may add; 30 when not given, an explicit 0 is 0
 	ValidPing time.Duration   // idle time after which the connection is probed, 0 for never
 	ValidHup  time.Duration   // idle time after which it is given up as dead, 0 for never
+	// HasValidity: the document gives svalidping or svalidhup, so that zeros in them mean never. Without it each
+	// protocol has its own default.
+	HasValidity bool
 }
 
 // Delay returns how long to wait before attempt number try, counted from 0, where rnd is 16 bits of

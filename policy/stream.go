@@ -103,7 +103,7 @@ type Attr struct {
 type HTTPParams struct {
 	Method          string    // "GET" when not given
 	URL             Template  // path and query; the leading '/' may be missing and is then implied
-	Expect          int       // the only status that counts as success; 0 means 200 to 299
+	Expect          int       // the only status that does not fail the attempt; 0 means that 200 to 299 is success and the others are a NACK
 	RespMap         []RespMap // statuses that are reported as user states
 	NoContentLength bool      // never send Content-Length
 	FailRedirect    bool      // a redirect fails the connection (captive portals)
@@ -124,6 +124,11 @@ type HTTPParams struct {
 	FormURLEncoded       bool
 	Cookies              bool
 	Rideshare            *Stream // stream type whose payload travels in the next part, nil for none
+
+	// ResponseTimeout bounds the wait for a response, 0 for no bound; meaningful when HasResponseTimeout. See
+	// Stream.ResponseWait.
+	ResponseTimeout    time.Duration
+	HasResponseTimeout bool
 
 	LongPoll       bool // h2: the stream stays half closed and only receives
 	QuirkEndStream bool // h2: the peer answers only after END_STREAM
@@ -185,6 +190,29 @@ func newStream(name string) *Stream {
 		Retry: DefaultRetry,
 		Proxy: ProxyParams{Buflen: defaultBuflen, ClientBuflen: defaultBuflen},
 	}
+}
+
+const (
+	// responseTimeout is how long a response may take when the policy says nothing: longer than any gateway on the
+	// way waits for the server behind it, which answers 504 after 30 s to 60 s.
+	responseTimeout = 60 * time.Second
+	// handshakeTimeout is the same for the answer to a WebSocket's handshake, for which a server has nothing to
+	// compute.
+	handshakeTimeout = 10 * time.Second
+)
+
+// ResponseWait returns how long a client waits for a response after its request is complete (on ws: for the answer
+// to the handshake), 0 for any time: http_response_timeout_ms, or its default.
+func (s *Stream) ResponseWait() time.Duration {
+	switch {
+	case s.HTTP.HasResponseTimeout:
+		return s.HTTP.ResponseTimeout
+	case s.Protocol == WS:
+		return handshakeTimeout
+	case s.HTTP.LongPoll:
+		return 0
+	}
+	return responseTimeout
 }
 
 // MetadataIndex returns the index of a declared metadata name, -1 when the stream type does not declare it.
