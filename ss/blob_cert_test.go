@@ -39,6 +39,7 @@ func TestClientCertFromBlobs(t *testing.T) {
 	attempt := func(what, want string) error {
 		t.Helper()
 		stream.end, stream.cause = false, nil
+		time.Sleep(2 * time.Millisecond) // the scheme's delay after the failure before, or Connect would wait for it
 		h.Connect()
 		for end := time.Now().Add(10 * time.Second); !stream.end; {
 			if err := l.Service(); err != nil {

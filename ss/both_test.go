@@ -91,7 +91,9 @@ func TestBothProtocols(t *testing.T) {
 			}, "CREATING CONNECTING CONNECTED DISCONNECTED", "0123"},
 		{"long poll", `"http_url":"/x","long_poll":true`, slowly, nil,
 			"CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED", "one two "},
-		{"no long poll", `"http_url":"/x"`, slowly, nil, "CREATING CONNECTING CONNECTED DISCONNECTED", "one "},
+		{"no long poll, answered late", `"http_url":"/x"`, slowly, nil,
+			"CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED", ""},
+		{"no long poll, a late body", `"http_url":"/x","http_response_timeout_ms":0`, slowly, nil, "CREATING CONNECTING CONNECTED DISCONNECTED", "one "},
 	} {
 		for _, proto := range []string{"h1", "h2"} {
 			for i, o := range []sim.Options{{}, {Link: sim.Link{Latency: time.Millisecond}, SndBuf: 3000, RcvBuf: 3000, ReadMax: 700}} {

@@ -1,6 +1,7 @@
 package ss
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,10 +27,10 @@ const (
 type onward struct {
 	h       *Handle
 	carrier carrier
-	timer   loop.Timer // the delay, while phaseWaiting; what a handshake may take, while phaseAttempt
+	timer   loop.Timer // the delay, while phaseWaiting; how long the peer may take to answer, while phaseAttempt
+	pace    pace
 	phase   clientPhase
 	credit  int32 // Info.ManualInitialTxCredit
-	tries   int   // failures since the last success
 	target  *target
 	perf    *measured // what is known of the connection being made; nil unless the policy asks for it
 }
@@ -45,6 +46,8 @@ type carrier interface {
 	flow(paused bool)
 	// drop lets go of the connection or attempt; nothing more is reported about it.
 	drop()
+	// overdue is called when onward's timer expires during an attempt, which the carrier has set.
+	overdue()
 	// session is the connection's TLS, nil without.
 	session() *tls.Session
 	// speaks is the protocol of the connection that carries the stream now; ok is false without one.
@@ -71,8 +74,8 @@ func (o *onward) connect(h *Handle, poll bool) Ret {
 	return OK
 }
 
-// requestTx begins an attempt when nothing is going on. During a delay the request waits: a program
-// that asks again after each failure must not undo what the policy's backoff is for.
+// requestTx begins an attempt when nothing is going on, but not before the delay after the last failure is over: a
+// program that asks again after each failure must not undo what the policy's backoff is for.
 func (o *onward) requestTx(h *Handle) Ret {
 	switch o.phase {
 	case phaseIdle, phaseFinishing:
@@ -90,7 +93,7 @@ func (o *onward) describe(*Handle) string {
 	case phaseIdle:
 		return "no connection"
 	case phaseWaiting:
-		return fmt.Sprintf("next attempt in %v, after %d failures", o.timer.At()-o.h.rt.loop.Now(), o.tries)
+		return fmt.Sprintf("next attempt in %v, after %d failures", o.timer.At()-o.h.rt.loop.Now(), o.pace.tries)
 	}
 	return o.carrier.describe()
 }
@@ -118,7 +121,11 @@ func (o *onward) settle(h *Handle, now time.Duration) {
 			o.failed(ErrAsked, 0)
 		case phaseUp, phaseFinishing:
 			o.carrier.drop()
-			o.lost(nil, o.phase == phaseUp)
+			how := endOwn
+			if o.phase == phaseFinishing {
+				how = endDone
+			}
+			o.lost(nil, how)
 		}
 	}
 	want := h.flags & (wantConnect | wantPoll)
@@ -134,8 +141,19 @@ func (o *onward) settle(h *Handle, now time.Duration) {
 		return
 	}
 	h.flags &^= wantConnect | wantPoll
+	now = h.rt.loop.Now()
+	var at time.Duration
 	if want&wantConnect != 0 {
-		o.tries = 0
+		at = o.pace.connect(now)
+	} else {
+		at = o.pace.request(now)
+	}
+	if at > now {
+		h.rt.Counters.Postponed++
+		if o.phase == phaseIdle {
+			o.wait(at - now)
+		}
+		return
 	}
 	o.attempt(want == wantPoll)
 }
@@ -156,6 +174,7 @@ func (o *onward) attempt(poll bool) {
 	o.phase = phaseAttempt
 	r.Counters.Attempts++
 	h.ordinal = 0
+	h.flags &^= hasReceived | hasSent
 	h.tell(Connecting, Notice{})
 	if h.flags&doomed != 0 {
 		return // settle comes again
@@ -171,7 +190,7 @@ func (o *onward) attempt(poll bool) {
 // connected reports that the protocol stands.
 func (o *onward) connected() {
 	o.h.rt.loop.Disarm(&o.timer)
-	o.tries = 0
+	o.pace.connected(o.h.rt.loop.Now())
 	o.phase = phaseUp
 	o.h.tell(Connected, Notice{})
 }
@@ -184,25 +203,38 @@ func (o *onward) failed(cause error, least time.Duration) {
 	r.loop.Disarm(&o.timer)
 	r.Counters.Failed++
 	o.phase = phaseIdle
-	retry := h.kind.pol.Retry
-	delay := max(retry.Delay(o.tries, r.chance()), least)
-	o.tries = min(o.tries+1, 1<<16-1)
-	concealed := retry.Concealed(o.tries)
+	delay, concealed := o.pace.failed(h.kind.pol.Retry, r.loop.Now(), least, r.chance())
 	if concealed {
 		o.wait(delay)
 	} else {
 		h.flags &^= txWanted // what is asked for from here on is for the next attempt
 	}
-	h.tell(Unreachable, Notice{Cause: cause})
+	h.tell(Unreachable, Notice{Ordinal: unreachableOrdinal(cause), Cause: cause})
 	h.letGo()
 	h.flags &^= wantDisconnect // there is nothing to disconnect from
-	if concealed || h.flags&wantDestroy != 0 {
+	if !concealed {
+		o.giveUp(cause)
+	}
+}
+
+// giveUp reports that the stream makes no more attempts until the program asks. UNREACHABLE was told.
+func (o *onward) giveUp(cause error) {
+	h := o.h
+	if h.flags&wantDestroy != 0 {
 		return
 	}
-	r.Counters.GivenUp++
+	h.rt.Counters.GivenUp++
 	h.CancelTimeout()
 	h.tell(AllRetriesFailed, Notice{Cause: cause})
 	h.flags &^= wantDisconnect
+}
+
+// unreachableOrdinal is 1 when no DNS server answered, 0 otherwise.
+func unreachableOrdinal(cause error) uint32 {
+	if errors.Is(cause, wsi.ErrNoDNS) {
+		return 1
+	}
+	return 0
 }
 
 // wait has the next attempt made after delay.
@@ -212,37 +244,56 @@ func (o *onward) wait(delay time.Duration) {
 	l.Arm(&o.timer, l.Now()+delay, o)
 }
 
-// Expired implements loop.Expirer: the delay is over, or the time for a WebSocket's handshake.
+// Expired implements loop.Expirer: the delay is over, or the time to answer.
 func (o *onward) Expired(time.Duration) {
 	switch o.phase {
 	case phaseWaiting:
 		o.h.flags &^= wantDisconnect // asked for in this turn, when there was nothing to disconnect from
 		o.attempt(true)
 	case phaseAttempt:
-		o.carrier.drop()
-		o.failed(errNoSwitch, 0)
+		o.carrier.overdue()
 	}
 }
 
 // Label implements loop.Expirer.
 func (o *onward) Label() string { return o.h.Label() }
 
-// lost reports the end of a connection that was CONNECTED. again says whether the policy's wish to
-// stay connected applies: it does not after a completed transaction.
-func (o *onward) lost(cause error, again bool) {
+// lost reports the end of a connection that was CONNECTED. Unless its transaction was complete, the policy's wish to
+// stay connected applies.
+func (o *onward) lost(cause error, how ending) {
 	h := o.h
+	r := h.rt
 	h.CancelTimeout()
 	if o.phase == phaseUp {
 		h.hint = -1 // after a complete response it may be the next transaction's already
 	}
 	o.phase = phaseIdle
-	p := h.kind.pol
-	if again && (!p.Opportunistic || p.NailedUp) && h.flags&wantDestroy == 0 {
-		o.wait(p.Retry.Delay(0, h.rt.chance()))
+	tired := false
+	if how == endDone {
+		o.pace.done()
+	} else {
+		p := h.kind.pol
+		delay, useful, concealed := o.pace.lost(p.Retry, r.loop.Now(), r.chance(), how, h.flags&hasReceived != 0, h.flags&hasSent != 0)
+		if !useful {
+			r.Counters.ShortLived++
+		}
+		switch {
+		case p.Opportunistic && !p.NailedUp || h.flags&wantDestroy != 0:
+		case concealed:
+			o.wait(delay)
+		default:
+			tired = true
+			h.flags &^= txWanted // what is asked for from here on is for the next attempt
+		}
 	}
 	h.letGo()
 	h.tell(Disconnected, Notice{Cause: cause})
 	h.flags &^= wantDisconnect
+	if tired {
+		h.tell(Unreachable, Notice{Cause: cause})
+		h.flags &^= wantDisconnect
+		o.giveUp(cause)
+	}
 	if h.flags&(wantConnect|wantPoll) != 0 {
 		h.pend(0)
 	}

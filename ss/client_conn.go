@@ -16,7 +16,7 @@ const maxMoves = 4
 
 // begin makes an attempt.
 func (a *httpClient) begin(t *target) {
-	a.moves, a.away, a.status = 0, nil, 0
+	a.moves, a.away, a.status, a.resent = 0, nil, 0, false
 	if a.o.h.kind.pol.HTTP.Cookies && a.o.h.rt.jar().await(a) {
 		a.t = t
 		return
@@ -80,6 +80,7 @@ func (a *httpClient) use(c *httpConn) error {
 }
 
 func (a *httpClient) reset(c *httpConn) {
+	a.o.h.rt.loop.Disarm(&a.o.timer)
 	a.parts.release()
 	a.parts = nil
 	a.conn, a.x, a.state = c, nil, httpRequest
@@ -101,7 +102,7 @@ func (a *httpClient) drop() {
 		return
 	}
 	c, x, r := a.conn, a.x, a.route
-	inVain := x != nil && a.inVain()
+	noReply := x != nil && a.noReply()
 	a.reset(nil)
 	a.state = httpIdle
 	switch {
@@ -115,12 +116,12 @@ func (a *httpClient) drop() {
 		c.own = nil
 		c.discard()
 	default:
-		c.abandon(x, inVain)
+		c.abandon(x, noReply)
 	}
 }
 
-// inVain says whether the request was sent and not one byte has come since, of whatever.
-func (a *httpClient) inVain() bool { return a.sent && a.conn.silentSince(a.heard) }
+// noReply reports whether the request was sent and not one byte has come on the connection since.
+func (a *httpClient) noReply() bool { return a.sent && a.conn.silentSince(a.heard) }
 
 // repeatable says whether a request that ended with cause is made again without a word to its stream, on
 // another connection. It is if the server has certainly not acted on it and no byte of its body is lost. On

@@ -2,6 +2,7 @@ package ss
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -27,6 +28,7 @@ type httpClient struct {
 	got     bool // the response has brought body
 	fresh   bool // nobody has used the connection before: if it fails, that is the answer
 	success bool
+	resent  bool      // this attempt has repeated a request that was not answered
 	status  int       // of the response; stays until the next attempt
 	left    int64     // of the announced body, http.UnknownLength without one
 	offer   *ws.Offer // of a request that asks for a WebSocket, until it is answered
@@ -71,8 +73,12 @@ func (a *httpClient) flow(paused bool) {
 		a.ws.flow(!paused)
 	case a.x == nil || a.state == httpAside || a.isWS():
 	case paused:
+		if a.state == httpRequest {
+			a.o.h.rt.loop.Disarm(&a.o.timer)
+		}
 		a.x.Pause()
 	default:
+		a.awaitResponse(a.o.h.rt.loop.System().Now()) // not the turn's time: see StartTimeout
 		a.x.Resume()
 	}
 }
@@ -121,6 +127,7 @@ func (a *httpClient) Writable(x http.Exchange) {
 	}
 	if end || a.left == 0 {
 		a.sending = false // the announced length says it as well as EOM does
+		a.awaitResponse(h.rt.loop.Now())
 	}
 	x.Commit(n, end)
 	if a.sending && h.flags&txWanted != 0 {
@@ -176,15 +183,63 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	}
 	a.sent, a.sending, a.left = true, body, m.Length
 	a.o.perf.asked(a.o)
+	if !body {
+		a.awaitResponse(h.rt.loop.Now())
+	}
 	return nil
+}
+
+var (
+	errNoResponse = fmt.Errorf("ss: http: no response within http_response_timeout_ms: %w", http.ErrTimeout)
+	errSilent     = fmt.Errorf("ss: http: no byte for svalidhup: %w", http.ErrTimeout)
+)
+
+// awaitResponse starts the time in which the response must come, if the request is complete. It does not run while
+// the stream is paused: on h1 that keeps the response out.
+func (a *httpClient) awaitResponse(now time.Duration) {
+	h := a.o.h
+	if d := h.kind.pol.ResponseWait(); d > 0 && a.state == httpRequest && (a.isWS() || a.sent && !a.sending && h.flags&isPaused == 0) {
+		h.rt.loop.Arm(&a.o.timer, now+d, a.o)
+	}
+}
+
+// overdue ends the wait for a response.
+func (a *httpClient) overdue() {
+	h := a.o.h
+	h.rt.Counters.Unanswered++
+	cause := errNoResponse
+	if a.isWS() {
+		cause = errNoSwitch
+	} else if a.staleConn() {
+		a.resent = true
+		a.drop()
+		a.again()
+		return
+	}
+	a.drop()
+	a.o.failed(cause, 0)
+}
+
+// staleConn reports whether a request that was not answered in time may be repeated on a new connection, because its
+// own most likely died before: others had used it, and not one byte has come on it since. Whether the server has acted
+// on the request is unknown, so its method must be idempotent (RFC 9110 s.9.2.2).
+func (a *httpClient) staleConn() bool {
+	return !a.resent && !a.fresh && !a.took && a.noReply() && replays(a.method())
 }
 
 // Head is http.Handler's.
 func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	h := a.o.h
-	if m.Status < 200 && m.Status != 101 || a.conn == nil || h.flags&doomed != 0 {
+	if a.conn == nil || h.flags&doomed != 0 {
 		return
 	}
+	if m.Status < 200 && m.Status != 101 {
+		if a.o.timer.Armed() && !a.isWS() {
+			a.awaitResponse(h.rt.loop.Now()) // the server is at work
+		}
+		return
+	}
+	h.rt.loop.Disarm(&a.o.timer)
 	a.status = m.Status
 	a.takeCookies(m)
 	if a.o.perf.answered(a.o, m.Status); !a.o.reportPerf() {
@@ -263,18 +318,26 @@ func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
 	if a.o.h.kind.pol.HTTP.FailRedirect && m.Status/100 == 3 {
 		return 0, &StatusError{m.Status, "a redirect, and http_fail_redirect takes any for a captive portal"}
 	}
+	why := ""
 	switch m.Status {
 	case 301, 302, 303, 307, 308:
-		why := "a redirect, which this stream type does not follow"
+		why = "a redirect, which this stream type does not follow"
 		if to, ok := m.Find(http.Location); ok {
 			why = "a redirect to " + strconv.Quote(string(to)) + ", which this stream type does not follow"
 		}
-		return 0, &StatusError{m.Status, why}
 	case 429, 503:
+		why = "the server asks to come back later"
 		if v, ok := m.Find(http.RetryAfter); ok {
 			least, _ = http.ParseRetryAfter(v, a.o.h.rt.loop.System().Wall())
+			least = min(least, maxRetryAfter)
 		}
-		return min(least, maxRetryAfter), &StatusError{m.Status, "the server asks to come back later"}
+	default:
+		if e := a.o.h.kind.pol.HTTP.Expect; e != 0 {
+			why = "http_expect takes no other than " + strconv.Itoa(e)
+		}
+	}
+	if why != "" {
+		return least, &StatusError{m.Status, why}
 	}
 	return 0, nil
 }
@@ -319,11 +382,11 @@ func (a *httpClient) End(x http.Exchange, _ []http.Field) {
 	if a.success {
 		h.tell(QOSAckRemote, Notice{})
 	} else {
-		h.tell(QOSNackRemote, Notice{})
+		h.tell(QOSNackRemote, Notice{Ordinal: uint32(a.status)})
 	}
 	if unsent {
 		a.drop()
-		a.o.lost(nil, false)
+		a.o.lost(nil, endDone)
 	}
 }
 
@@ -333,10 +396,10 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 		return
 	}
 	c, state, again := a.conn, a.state, a.repeatable(a.conn, cause)
-	inVain := cause != nil && a.inVain()
+	noReply := cause != nil && a.noReply()
 	a.reset(nil)
 	a.state = httpIdle
-	c.giveBack(inVain)
+	c.giveBack(noReply)
 	switch {
 	case again:
 		a.again()
@@ -350,9 +413,9 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 		}
 		a.o.failed(cause, 0)
 	case state == httpDone:
-		a.o.lost(nil, false)
+		a.o.lost(nil, endDone)
 	default:
-		a.o.lost(cause, true)
+		a.o.lost(cause, endCut)
 	}
 }
 

@@ -49,6 +49,9 @@ func (a *rawClient) drop() {
 	}
 }
 
+// overdue implements carrier: an attempt of raw has no timer of its own.
+func (a *rawClient) overdue() {}
+
 func (a *rawClient) session() *tls.Session {
 	if a.c == nil {
 		return nil
@@ -123,5 +126,9 @@ func (c *rawConn) Closed(_ *raw.Conn, cause error) {
 		a.o.failed(cause, 0)
 		return
 	}
-	a.o.lost(cause, true)
+	how := endCut
+	if cause == nil {
+		how = endClosed
+	}
+	a.o.lost(cause, how)
 }

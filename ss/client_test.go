@@ -74,7 +74,7 @@ func outcomes() []outcome {
 		{name: "503 is what is expected", srv: h1Server, each: answer(503, ""),
 			keys: `"protocol":"h1","http_expect":503`, want: up + `QOS_ACK_REMOTE DISCONNECTED`},
 		{name: "200 is not what is expected", srv: h1Server, each: answer(200, ""),
-			keys: `"protocol":"h1","http_expect":404`, want: up + `QOS_NACK_REMOTE DISCONNECTED`},
+			keys: `"protocol":"h1","http_expect":404,"retry":"three"`, want: refusedTwice},
 		{name: "status in the map", srv: h1Server, each: answer(404, "x"),
 			keys: `"protocol":"h1","http_resp_map":[{"404":1404},{"200":1200}]`,
 			want: "CREATING CONNECTING USER(1404) CONNECTED " + `rx("x"|SOM) rx(""|EOM) QOS_NACK_REMOTE DISCONNECTED`},

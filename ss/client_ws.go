@@ -3,7 +3,6 @@ package ss
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/h1"
@@ -31,14 +30,9 @@ func (a *httpClient) isWS() bool { return a.o.h.kind.pol.Protocol == policy.WS }
 func (a *httpClient) askWS(m *http.Message) {
 	a.offer = new(ws.Offer)
 	k := a.o.h.kind
-	l := a.o.h.rt.loop
 	a.offer.Ask(a.o.h.rt.wsConfig(k.pol), m, k.subprotocols, a.conn.h2 != nil)
-	l.Arm(&a.o.timer, l.Now()+handshakeTime, a.o)
+	a.awaitResponse(a.o.h.rt.loop.Now())
 }
-
-// handshakeTime is what a server may take to answer a handshake. It has nothing to do for it that takes long, and an
-// attempt that waited for ever would never be repeated.
-const handshakeTime = 10 * time.Second
 
 var errNoSwitch = fmt.Errorf("ss: websocket: no answer to the handshake: %w", http.ErrTimeout)
 
@@ -139,5 +133,18 @@ func (u *clientWS) ended(cause error) {
 		a.o.failed(cause, 0)
 		return
 	}
-	a.o.lost(cause, true)
+	a.o.lost(cause, u.ending(cause))
+}
+
+// ending is how the connection is over, of which the cause is known.
+func (u *clientWS) ending(cause error) ending {
+	w := u.parted
+	var said *CloseError
+	switch {
+	case w != nil && w.bye != 0:
+		return endOwn // Finish
+	case cause == nil, errors.As(cause, &said) && (said.Code == ws.Normal || said.Code == ws.NoCode):
+		return endClosed
+	}
+	return endCut
 }

@@ -268,10 +268,10 @@ func (c *httpConn) lend(k *kind) {
 	c.prove(k.pol.Retry)
 }
 
-// giveBack notes that a stream has no exchange on the connection any more. inVain says that the peer has been silent
+// giveBack notes that a stream has no exchange on the connection any more. noReply says that the peer has been silent
 // about it, and about all else.
-func (c *httpConn) giveBack(inVain bool) {
-	if inVain {
+func (c *httpConn) giveBack(noReply bool) {
+	if noReply {
 		c.doubt()
 	}
 	if c.users--; c.users == 0 && c.route.first == nil {
@@ -279,8 +279,8 @@ func (c *httpConn) giveBack(inVain bool) {
 	}
 }
 
-// abandon ends one stream's exchange: over h2 that one alone. inVain is giveBack's.
-func (c *httpConn) abandon(x http.Exchange, inVain bool) {
+// abandon ends one stream's exchange: over h2 that one alone. noReply is giveBack's.
+func (c *httpConn) abandon(x http.Exchange, noReply bool) {
 	x.SetHandler(nobody{})
 	if c.h2 == nil {
 		c.users--
@@ -288,7 +288,7 @@ func (c *httpConn) abandon(x http.Exchange, inVain bool) {
 		return
 	}
 	x.Reset(nil)
-	c.giveBack(inVain)
+	c.giveBack(noReply)
 }
 
 // silentSince says whether nothing has come since the connection had brought so much.

@@ -83,6 +83,9 @@ func (h *Handle) rx(b []byte, f Flags) bool {
 		return false
 	}
 	h.rt.at = h
+	if f&PerfJSON == 0 {
+		h.flags |= hasReceived
+	}
 	if r := h.stream.Rx(h, b, f); r != OK {
 		h.answer(r)
 	}
@@ -108,6 +111,9 @@ func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
 	if n < 0 || n > len(buf) {
 		h.misuse(fmt.Sprintf("Tx returned %d bytes of a buffer of %d", n, len(buf)))
 		return 0, 0, false
+	}
+	if n > 0 {
+		h.flags |= hasSent
 	}
 	return n, f, true
 }

@@ -124,7 +124,7 @@ func TestPauseOutlastsConnections(t *testing.T) {
 		h.Resume()
 		w.settle()
 		if string(s.got) != "hello" {
-			t.Errorf("%s: after Resume: got %q, want \"hello\"; told %s", proto, s.got, s.line())
+			t.Errorf("%s: after Resume: got %q, want \"hello\"; told %s, causes %v", proto, s.got, s.line(), s.causes)
 		}
 	}
 }

@@ -55,6 +55,8 @@ const (
 	wantFinish                             // WebSocket: nothing more is to be sent
 	isPaused                               // no Rx
 	destroyed                              // gone
+	hasReceived                            // Rx was given payload since the attempt began
+	hasSent                                // Tx has given payload since the attempt began
 )
 
 // doomed is what forbids further payload callbacks.

@@ -227,7 +227,7 @@ func (r *Runtime) partValue(h *Handle, name string) (v []byte, ok, found bool) {
 func (a *httpClient) unparted(_ http.Exchange, err error) int {
 	if a.o.h.flags&doomed == 0 {
 		a.drop()
-		a.o.lost(err, true)
+		a.o.lost(err, endCut)
 	}
 	return 0
 }

@@ -178,6 +178,9 @@ func (a *httpClient) writeForm(x http.Exchange) {
 	}
 	a.sending = !o.framed() || !o.last
 	x.Commit(n, !a.sending)
+	if !a.sending {
+		a.awaitResponse(h.rt.loop.Now())
+	}
 	if a.sending && (!o.framed() || o.left == 0 || !o.asked || h.flags&txWanted != 0) {
 		x.WantWrite()
 	}

@@ -159,7 +159,7 @@ func TestRequestWaitsForDelay(t *testing.T) {
 }
 
 // TestRequestInLastUnreachable: what a stream asks for between UNREACHABLE and ALL_RETRIES_FAILED is
-// done afterwards, and its Tx is not forgotten.
+// done afterwards, when the delay is over, and its Tx is not forgotten.
 func TestRequestInLastUnreachable(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"none","opportunistic":true`, rawServer), plan{})
 	s := newScript()
@@ -169,7 +169,9 @@ func TestRequestInLastUnreachable(t *testing.T) {
 		return h.RequestTx()
 	})
 	w.create("c", s).Connect()
-	w.settle()
+	w.pass(699 * time.Millisecond)
+	w.wantLine("the stream, before the scheme's delay is over", s, `CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED`)
+	w.pass(2 * time.Millisecond)
 	w.wantLine("the stream", s, `CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED POLL CONNECTING CONNECTED tx("late"|SOM)`)
 }
 

@@ -84,6 +84,9 @@ type Counters struct {
 	GoneAway           uint64 // connections on which a server said that it takes no more (GOAWAY)
 	Redirects          uint64 // redirects that were followed
 	Failed             uint64 // attempts that ended before CONNECTED
+	Unanswered         uint64 // of Failed, those that the server did not answer in time; and requests made again for it
+	ShortLived         uint64 // connections that count as failed attempts: they brought no payload, and soon ended
+	Postponed          uint64 // Connect and RequestTx calls that wait for the delay after the last failure
 	GivenUp            uint64 // times ALL_RETRIES_FAILED was told
 	Transactions       uint64 // HTTP transactions served
 	Illegal            uint64 // moves that the table does not have: bugs

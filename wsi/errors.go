@@ -17,6 +17,8 @@ var (
 	ErrMemory = errors.New("the loop's memory ceiling is reached")
 	// ErrNoName: no address is known for the name.
 	ErrNoName = errors.New("no address for this name")
+	// ErrNoDNS: no DNS server answered, so that nothing is known of the name. Resolvers wrap it.
+	ErrNoDNS = errors.New("no DNS server answered")
 	// ErrTruncated: the peer ended its direction in the middle of a unit.
 	ErrTruncated = errors.New("ended by the peer in the middle of a message")
 )

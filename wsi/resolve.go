@@ -15,8 +15,9 @@ import (
 // Resolver turns names into addresses.
 type Resolver interface {
 	// Resolve looks name up and calls done once, on the loop's goroutine, with the addresses in the
-	// order in which they should be tried; done may be called before Resolve returns. cancel says that
-	// the answer is no longer wanted; done may then be called or not. cancel may be nil.
+	// order in which they should be tried; done may be called before Resolve returns. err wraps ErrNoName
+	// when there is no such name, ErrNoDNS when no server answered. cancel says that the answer is no longer
+	// wanted; done may then be called or not. cancel may be nil.
 	Resolve(name string, done func(addrs []netip.Addr, err error)) (cancel func())
 }
 
