@@ -74,6 +74,7 @@ func (a *httpClient) use(c *httpConn) error {
 		}
 	}
 	if a.o.h.flags&isPaused != 0 && !a.isWS() {
+		c.pause(true, 0)
 		x.Pause()
 	}
 	return nil

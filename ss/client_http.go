@@ -76,9 +76,12 @@ func (a *httpClient) flow(paused bool) {
 		if a.state == httpRequest {
 			a.o.h.rt.loop.Disarm(&a.o.timer)
 		}
+		a.conn.pause(true, 0)
 		a.x.Pause()
 	default:
-		a.awaitResponse(a.o.h.rt.loop.System().Now()) // not the turn's time: see StartTimeout
+		now := a.o.h.rt.loop.System().Now() // not the turn's time: see StartTimeout
+		a.awaitResponse(now)
+		a.conn.pause(false, now)
 		a.x.Resume()
 	}
 }

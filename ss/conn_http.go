@@ -50,11 +50,11 @@ type httpConn struct {
 	h2    *h2.Client   // role, if it is that
 	rt    *Runtime
 	route *route
-	own   *httpClient // connecting: the stream it is made for, nil if for any
-	last  *kind       // of the latest user, or of who had it made
-	since time.Duration
-	id    uint32 // names it in dumps
-	users int    // streams with an exchange on it
+	own   *httpClient   // connecting: the stream it is made for, nil if for any
+	last  *kind         // of the latest user, or of who had it made
+	since time.Duration // when it became warm; in use, on h1: since when silence counts at the earliest
+	id    uint32        // names it in dumps
+	users int           // streams with an exchange on it
 	// How long the peer may be silent, as its users' retry schemes have it.
 	ping, hup time.Duration
 	heard     uint64
@@ -68,6 +68,7 @@ type httpConn struct {
 	used     bool // an exchange was started on it
 	answered bool // it has brought a response
 	doubted  bool // it has brought nothing since heard
+	paused   bool // h1: the program takes nothing
 }
 
 var _ roles.Upper = (*httpConn)(nil)
@@ -185,23 +186,45 @@ func (c *httpConn) RxEnd(now time.Duration, unused int) { c.role.RxEnd(now, unus
 // Writable is roles.Upper's.
 func (c *httpConn) Writable(now time.Duration) { c.role.Writable(now) }
 
-// Deadline is roles.Upper's: the role's, and the end of being kept warm.
+// Deadline is roles.Upper's: the role's, the end of being kept warm, and that of patience with a silent peer.
 func (c *httpConn) Deadline() time.Duration {
-	d := c.role.Deadline()
+	d := shorter(c.role.Deadline(), c.silentDue())
 	if c.warm {
-		if w := c.since + c.rt.cfg.KeepWarm; d == 0 || w < d {
-			d = w
-		}
+		d = shorter(d, c.since+c.rt.cfg.KeepWarm)
 	}
 	return d
 }
 
+// silentDue is when svalidhup ends a connection on which no byte moves, 0 for never. HTTP/2 does it by itself, since it
+// can ask its peer. Silence does not count while the program has paused: it is ours.
+func (c *httpConn) silentDue() time.Duration {
+	if c.h2 != nil || c.hup == 0 || c.phase != connUp || c.paused {
+		return 0
+	}
+	return max(c.w.Moved(), c.since) + c.hup
+}
+
 // Timeout is roles.Upper's.
 func (c *httpConn) Timeout(now time.Duration) {
-	if c.warm && now >= c.since+c.rt.cfg.KeepWarm {
+	silent := c.silentDue()
+	switch {
+	case c.warm && now >= c.since+c.rt.cfg.KeepWarm:
 		c.discard()
+	case silent != 0 && now >= silent:
+		c.rt.Counters.Silent++
+		c.withdraw()
+		c.lower().Close(roles.Immediate, errSilent)
+		return
 	}
 	c.role.Timeout(now)
+}
+
+// pause notes that the program takes nothing on h1, or does again. now is the System's.
+func (c *httpConn) pause(paused bool, now time.Duration) {
+	if c.h2 == nil && c.hup != 0 {
+		c.paused, c.since = paused, now
+		c.w.Rearm()
+	}
 }
 
 // Closed is roles.Upper's. Streams with an exchange learn it from their exchange, those that wait from here.
@@ -265,7 +288,8 @@ func (c *httpConn) lend(k *kind) {
 	}
 	c.used, c.last = true, k
 	c.users++
-	c.prove(k.pol.Retry)
+	c.since, c.paused = c.rt.loop.Now(), false
+	c.setValidity(k.pol.Retry)
 }
 
 // giveBack notes that a stream has no exchange on the connection any more. noReply says that the peer has been silent
@@ -313,15 +337,20 @@ func (c *httpConn) trusted() bool {
 // takes says whether a stream can have an exchange now.
 func (c *httpConn) takes() bool { return c.phase == connUp && c.trusted() && c.role.Free() > 0 }
 
-// prove has a silent peer probed as a retry scheme demands. The strictest of all users' schemes holds.
-func (c *httpConn) prove(r *policy.Retry) {
-	if c.h2 == nil || r.ValidPing == 0 && r.ValidHup == 0 {
+// setValidity has a silent peer probed and given up as a retry scheme demands. The strictest of all users' schemes holds.
+func (c *httpConn) setValidity(r *policy.Retry) {
+	if r.ValidPing == 0 && r.ValidHup == 0 {
 		return
 	}
 	ping, hup := shorter(c.ping, r.ValidPing), shorter(c.hup, r.ValidHup)
-	if ping != c.ping || hup != c.hup {
-		c.ping, c.hup = ping, hup
+	if ping == c.ping && hup == c.hup {
+		return
+	}
+	c.ping, c.hup = ping, hup
+	if c.h2 != nil {
 		c.h2.SetValidity(ping, hup)
+	} else {
+		c.w.Rearm()
 	}
 }
 
@@ -362,7 +391,7 @@ func (c *httpConn) park() {
 	case c.phase != connUp, c.role.Free() == 0, r.cfg.KeepWarm < 0, r.cfg.WarmMax < 0, r.closed, r.drain != nil:
 		c.discard()
 	default:
-		c.since = r.loop.Now()
+		c.since, c.paused = r.loop.Now(), false
 		r.pool.warm.put(c)
 		if !c.listed {
 			c.route.list(c)

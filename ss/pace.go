@@ -60,7 +60,7 @@ func (p *pace) lost(r *policy.Retry, now time.Duration, rnd uint16, how ending, 
 	// What we have sent proves nothing of a peer that ends the connection: it may have left it unread.
 	useful = received || how == endOwn && sent
 	inOrder := useful && how != endCut
-	if !useful && lived < time.Duration(p.gap)*time.Millisecond {
+	if !useful && lived < p.last() {
 		delay, concealed = p.failed(r, now, 0, rnd)
 		return delay, false, concealed
 	}
@@ -77,20 +77,17 @@ func (p *pace) lost(r *policy.Retry, now time.Duration, rnd uint16, how ending, 
 func (p *pace) renew() { p.tries, p.step, p.jumped = 0, 0, false }
 
 // request returns when an attempt for RequestTx may begin.
-func (p *pace) request(now time.Duration) time.Duration {
-	if now >= p.mark {
-		p.jumped = false
-	}
-	return max(now, p.mark)
-}
+func (p *pace) request(now time.Duration) time.Duration { return max(now, p.mark) }
 
 // connect returns when an attempt for Connect may begin, and renews the budget: at once, also during a delay, but
-// then only the first time. A program that calls Connect in answer to each failure follows the table.
+// then only the first time. The table is begun anew with it, or by a Connect that comes after twice the delay. So a
+// program that calls Connect in answer to each failure follows the table, after one attempt more.
 func (p *pace) connect(now time.Duration) time.Duration {
 	p.tries = 0
 	switch {
-	case now >= p.mark:
+	case now >= p.mark+p.last():
 		p.renew()
+	case now >= p.mark:
 	case !p.jumped:
 		p.renew()
 		p.jumped = true
@@ -99,3 +96,6 @@ func (p *pace) connect(now time.Duration) time.Duration {
 	}
 	return now
 }
+
+// last is the delay before the present or next attempt.
+func (p *pace) last() time.Duration { return time.Duration(p.gap) * time.Millisecond }

@@ -85,6 +85,7 @@ type Counters struct {
 	Redirects          uint64 // redirects that were followed
 	Failed             uint64 // attempts that ended before CONNECTED
 	Unanswered         uint64 // of Failed, those that the server did not answer in time; and requests made again for it
+	Silent             uint64 // client connections of HTTP/1.1 on which no byte moved for svalidhup
 	ShortLived         uint64 // connections that count as failed attempts: they brought no payload, and soon ended
 	Postponed          uint64 // Connect and RequestTx calls that wait for the delay after the last failure
 	GivenUp            uint64 // times ALL_RETRIES_FAILED was told

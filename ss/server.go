@@ -49,7 +49,11 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 			return nil, err
 		}
 	}
-	l, err := r.net.Listen(b, loop.ListenOptions{Backlog: r.cfg.Backlog, ReusePort: r.cfg.ReusePort}, nil, s)
+	var times *wsi.Timeouts
+	if p.Protocol == policy.H1 && p.Retry.ValidHup > 0 {
+		times = &wsi.Timeouts{Idle: p.Retry.ValidHup} // HTTP/1.1 cannot ask a silent peer
+	}
+	l, err := r.net.Listen(b, loop.ListenOptions{Backlog: r.cfg.Backlog, ReusePort: r.cfg.ReusePort}, times, s)
 	if err != nil {
 		return nil, err
 	}

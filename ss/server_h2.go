@@ -77,6 +77,9 @@ func (c *acceptedH2) Label() string { return c.place.server.h.Label() }
 func (c *acceptedH2) Opened(now time.Duration) {
 	c.Server.Opened(now)
 	c.wsi().Established()
+	if r := c.place.server.h.kind.pol.Retry; r.HasValidity {
+		c.SetValidity(r.ValidPing, r.ValidHup)
+	}
 	l := &c.first
 	if s := c.place.server; l.h.be == nil && (s.over() || !s.greet(l.h, l)) {
 		c.Lower().Close(roles.Graceful, nil)

@@ -20,6 +20,7 @@ var moves = []Move{
 	{Connected, Disconnected, "the connection is over, or the HTTP transaction"},
 	{Connected, Connected, "an accepted stream whose timeout fired begins another transaction"},
 	{Disconnected, Connecting, "wanted again, or dropped without being opportunistic"},
+	{Disconnected, Unreachable, "the connection counts as a failed attempt, and as the last; ALL_RETRIES_FAILED follows"},
 	{Disconnected, Destroying, "destroyed while down"},
 	{Unreachable, Connecting, "a concealed retry, or asked for"},
 	{Unreachable, AllRetriesFailed, "the retries that the policy conceals are used up"},

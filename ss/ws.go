@@ -51,7 +51,7 @@ func (p *wsPipe) parting() *parting {
 func (p *wsPipe) start(h *Handle, low roles.Lower, client bool, agreed ws.Agreed, t ws.Handler) {
 	p.h = h
 	p.Init(h.rt.wsConfig(h.kind.pol), low, client, agreed, t)
-	if r := h.kind.pol.Retry; r.ValidPing != 0 || r.ValidHup != 0 {
+	if h.kind.pol.Retry.HasValidity {
 		p.SetValidity(&h.kind.validity)
 	}
 }

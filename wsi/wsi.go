@@ -127,6 +127,14 @@ func (w *Wsi) LocalAddr() (a loop.Addr, ok bool) {
 	return w.net.sys.LocalAddr(w.src.FD())
 }
 
+// Moved is when a byte last moved, in either direction, on an established connection; 0 on others.
+func (w *Wsi) Moved() time.Duration {
+	if w.phase != phaseOpen {
+		return 0
+	}
+	return w.clock
+}
+
 // BytesIn and BytesOut count what the socket gave and took.
 func (w *Wsi) BytesIn() uint64 { return w.bytesIn }
 
