@@ -84,6 +84,8 @@ func bindTCP(fd, family int, sa unix.Sockaddr, o ListenOptions) error {
 			return err
 		}
 	}
+	// Keepalive is a precaution: a system that does not take the times still listens.
+	setKeepAlive(func(level, name, value int) { _ = set(level, name, value) }, o.KeepAlive, o.UserTimeout)
 	if family == unix.AF_INET6 {
 		only := 0
 		if o.V6Only {

@@ -13,6 +13,11 @@ const (
 	reusePort     = unix.SO_REUSEPORT
 	soPriority    = unix.SO_PRIORITY
 	listenNoDelay = true // accepted sockets inherit TCP_NODELAY: one call less for each
+
+	tcpKeepIdle     = unix.TCP_KEEPIDLE
+	tcpKeepInterval = unix.TCP_KEEPINTVL
+	tcpKeepProbes   = unix.TCP_KEEPCNT
+	tcpUserTimeout  = unix.TCP_USER_TIMEOUT
 )
 
 func streamSocket(family int) (int, error) {

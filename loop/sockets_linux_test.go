@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +31,54 @@ func TestDescriptorsAreSetUp(t *testing.T) {
 		if fl, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); fl&unix.FD_CLOEXEC == 0 {
 			t.Errorf("%s: survives exec", name)
 		}
+	}
+}
+
+// TestKeepAlive: what is set on a listening socket holds for those accepted from it, what is set before connect for
+// the dialled one; times are rounded up to seconds, and the zero value changes nothing.
+func TestKeepAlive(t *testing.T) {
+	k := newKernel(t)
+	ka := KeepAlive{Idle: 1500 * time.Millisecond, Interval: 3 * time.Second, Probes: 7}
+	user := 12345 * time.Millisecond
+	l, at, err := k.Listen(tcp("127.0.0.1:0"), ListenOptions{KeepAlive: ka, UserTimeout: user})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close(l)
+	want := map[int]int{unix.TCP_KEEPIDLE: 2, unix.TCP_KEEPINTVL: 3, unix.TCP_KEEPCNT: 7, unix.TCP_USER_TIMEOUT: 12345}
+	check := func(who string, fd FD, on int, want map[int]int) {
+		t.Helper()
+		if got := option(t, fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE); got != on {
+			t.Errorf("%s: SO_KEEPALIVE is %d, want %d", who, got, on)
+		}
+		for name, v := range want {
+			if got := option(t, fd, unix.IPPROTO_TCP, name); got != v {
+				t.Errorf("%s: TCP option %d is %d, want %d", who, name, got, v)
+			}
+		}
+	}
+	client, e := k.Connect(at, SocketOptions{KeepAlive: ka, UserTimeout: user})
+	if e != 0 && e != unix.EINPROGRESS {
+		t.Fatal(e)
+	}
+	defer k.Close(client)
+	server, e := k.Accept(l)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer k.Close(server)
+	check("accepted", server, 1, want)
+	check("dialled", client, 1, want)
+	if err := k.SetOptions(server, SocketOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	check("accepted, after options that name none", server, 1, want)
+	if err := k.SetOptions(server, SocketOptions{KeepAlive: KeepAlive{Idle: -1}}); err != nil {
+		t.Fatal(err)
+	}
+	check("accepted, switched off", server, 0, nil)
+	if err := k.SetOptions(server, SocketOptions{KeepAlive: KeepAlive{Idle: 100 * time.Hour, Probes: 1000}}); err != nil {
+		t.Errorf("keepalive with more than the kernel's most: %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ package loop
 import (
 	"net/netip"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -139,7 +140,42 @@ func setOptions(fd, family int, o SocketOptions) error {
 	if o.Priority > 0 && soPriority != 0 {
 		set(unix.SOL_SOCKET, soPriority, o.Priority)
 	}
+	if family != unix.AF_UNIX {
+		setKeepAlive(set, o.KeepAlive, o.UserTimeout)
+	}
 	return first
+}
+
+// setKeepAlive sets what KeepAlive and SocketOptions.UserTimeout say, as far as the system has a name for it.
+func setKeepAlive(set func(level, name, value int), k KeepAlive, user time.Duration) {
+	switch {
+	case k.Idle < 0:
+		set(unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
+	case k.Idle > 0:
+		set(unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+		if tcpKeepIdle != 0 {
+			set(unix.IPPROTO_TCP, tcpKeepIdle, wholeSeconds(k.Idle))
+		}
+		if tcpKeepInterval != 0 && k.Interval > 0 {
+			set(unix.IPPROTO_TCP, tcpKeepInterval, wholeSeconds(k.Interval))
+		}
+		if tcpKeepProbes != 0 && k.Probes > 0 {
+			set(unix.IPPROTO_TCP, tcpKeepProbes, min(k.Probes, maxKeepProbes))
+		}
+	}
+	if tcpUserTimeout != 0 && user > 0 {
+		set(unix.IPPROTO_TCP, tcpUserTimeout, int(min(max(user/time.Millisecond, 1), 1<<31-1)))
+	}
+}
+
+const (
+	maxKeepSeconds = 32767 // MAX_TCP_KEEPIDLE of Linux, the smallest limit there is
+	maxKeepProbes  = 127   // MAX_TCP_KEEPCNT
+)
+
+// wholeSeconds rounds up to what the options of TCP count in.
+func wholeSeconds(d time.Duration) int {
+	return int(min(max((d+time.Second-1)/time.Second, 1), maxKeepSeconds))
 }
 
 func noDelay(fd int) error {

@@ -88,6 +88,10 @@ type ListenOptions struct {
 	ReusePort bool   // several listeners share the port; the kernel spreads connections (Linux, FreeBSD)
 	V6Only    bool   // an IPv6 wildcard does not take IPv4
 	Mode      uint32 // permission bits of a Unix socket's file; 0 leaves the umask's
+	// KeepAlive and UserTimeout are for the accepted connections, which inherit them from the listening socket
+	// (Linux; elsewhere as far as the system lets them): no call for each of them. See SocketOptions.
+	KeepAlive   KeepAlive
+	UserTimeout time.Duration
 }
 
 // SocketOptions are set on connections, dialled or accepted. Zero values leave the system's defaults,
@@ -98,6 +102,26 @@ type SocketOptions struct {
 	Interface string // local interface or address to bind to before connecting
 	RcvBuf    int    // SO_RCVBUF
 	SndBuf    int    // SO_SNDBUF
+	// KeepAlive has the system ask a silent TCP peer whether it is still there.
+	KeepAlive KeepAlive
+	// UserTimeout is TCP_USER_TIMEOUT (RFC 5482), in steps of a millisecond; other systems than Linux ignore it. A
+	// connection whose bytes, or whose window probes while the peer's window is shut, have found no
+	// acknowledgement for so long is broken (ETIMEDOUT). With keepalive it takes the place of KeepAlive.Probes: the
+	// connection is broken by the first probe that falls due when nothing has come for so long and one probe was
+	// left without an answer.
+	UserTimeout time.Duration
+}
+
+// KeepAlive says how a silent TCP connection is probed (RFC 9293 s.3.8.4). A peer that does not answer ends the
+// connection with ETIMEDOUT, after Idle and Probes times Interval. Unix sockets have no such thing and need none.
+type KeepAlive struct {
+	// Idle is how long nothing must have come from the peer before the first probe. 0 leaves the system's
+	// default, which is off; negative switches keepalive off.
+	Idle time.Duration
+	// Interval is the time between probes that go unanswered; 0 is the system's (75 s on most).
+	Interval time.Duration
+	// Probes is how many go unanswered before the connection is broken; 0 is the system's (8 or 9).
+	Probes int
 }
 
 // Clock tells time and chance.

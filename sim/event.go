@@ -6,26 +6,28 @@ import "time"
 type kind uint8
 
 const (
-	evSyn         kind = iota // a connect reaches the other host
-	evSynAck                  // its acceptance comes back
-	evRefused                 // its refusal comes back
-	evUnreachable             // nobody answered for the address
-	evSynRetry                // time to ask again
-	evConnTimeout             // time to give up
-	evAck                     // the handshake's last leg: the connection is ready to be accepted
-	evData                    // bytes up to upto have arrived
-	evFin                     // the end has arrived
-	evRst                     // a reset has arrived
-	evSpace                   // the writer learns that there is room again
-	evWindow                  // the writer learns that the reader has room again
-	evAckTimeout              // the writer gives up on bytes nobody acknowledged
-	evHalfOpen                // the handshake's last leg has not come: the listener gives up on it
-	evOrphan                  // a closed socket has waited long enough for the peer's end
-	evReset                   // fault: both ends are reset
-	evDie                     // fault: silence from here on
-	evReady                   // an edge that was held back is reported
-	evJob                     // offloaded work is done
-	evCall                    // a script's function
+	evSyn           kind = iota // a connect reaches the other host
+	evSynAck                    // its acceptance comes back
+	evRefused                   // its refusal comes back
+	evUnreachable               // nobody answered for the address
+	evSynRetry                  // time to ask again
+	evConnTimeout               // time to give up
+	evAck                       // the handshake's last leg: the connection is ready to be accepted
+	evData                      // bytes up to upto have arrived
+	evFin                       // the end has arrived
+	evRst                       // a reset has arrived
+	evSpace                     // the writer learns that there is room again
+	evWindow                    // the writer learns that the reader has room again
+	evAckTimeout                // the writer gives up on bytes nobody acknowledged
+	evHalfOpen                  // the handshake's last leg has not come: the listener gives up on it
+	evKeepAlive                 // the last probe of a peer that does not answer
+	evWindowTimeout             // the writer gives up on a reader that opens no window
+	evOrphan                    // a closed socket has waited long enough for the peer's end
+	evReset                     // fault: both ends are reset
+	evDie                       // fault: silence from here on
+	evReady                     // an edge that was held back is reported
+	evJob                       // offloaded work is done
+	evCall                      // a script's function
 )
 
 // event is something that will happen. Which fields count depends on its kind.
@@ -103,6 +105,10 @@ func (e *event) stale() bool {
 		return e.flow.over
 	case evAckTimeout:
 		return e.flow.over || e.flow.epoch != e.epoch || !e.flow.stalled()
+	case evKeepAlive:
+		return e.sock.state != open || e.sock.probed != e.epoch || e.sock.answered()
+	case evWindowTimeout:
+		return e.flow.over || e.flow.shutEpoch != e.epoch || !e.flow.windowShut
 	case evHalfOpen:
 		return e.sock.state != waiting
 	case evOrphan:
@@ -184,10 +190,15 @@ func (n *Network) happen(e *event) {
 		e.flow.pump()
 	case evAckTimeout:
 		e.flow.from.abandon(errTimedOut)
+	case evWindowTimeout:
+		e.flow.from.abandon(errTimedOut)
+	case evKeepAlive:
+		e.sock.unanswered()
 	case evHalfOpen:
 		e.sock.abandon(0)
 	case evOrphan:
 		e.sock.finish()
+		e.sock.other.probe()
 	case evReset:
 		e.sock.other.receiveReset()
 		e.sock.receiveReset()

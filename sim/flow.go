@@ -34,6 +34,7 @@ type flow struct {
 	severed    bool
 	over       bool // nothing more will be delivered
 	timing     bool // an evAckTimeout is under way
+	shutEpoch  uint32
 }
 
 func (n *Network) newFlow(l *link, from, to *sock, snd, rcv int) *flow {
@@ -105,7 +106,7 @@ func (f *flow) pump() {
 	for f.sent < f.written && !f.over && !f.rstSent {
 		window := f.rcvBuf - int(f.sent-f.read)
 		if window <= 0 {
-			f.windowShut = true
+			f.shutWindow()
 			return
 		}
 		size := min(window, int(f.written-f.sent), f.segment())
@@ -115,6 +116,18 @@ func (f *flow) pump() {
 	if f.ended && !f.finSent && !f.over && !f.rstSent {
 		f.finSent = true
 		f.post(evFin, 0, 0)
+	}
+}
+
+// shutWindow has the sender wait for the reader, with TCP_USER_TIMEOUT not longer than that.
+func (f *flow) shutWindow() {
+	if f.windowShut {
+		return
+	}
+	f.windowShut = true
+	f.shutEpoch++
+	if d := f.from.opts.UserTimeout; d > 0 && f.link != nil {
+		f.n.schedule(d, event{kind: evWindowTimeout, flow: f, epoch: f.shutEpoch})
 	}
 }
 
@@ -155,6 +168,7 @@ func (f *flow) post(k kind, upto uint64, size int) {
 // arrive is the receiving end of post.
 func (f *flow) arrive(k kind, upto uint64) {
 	s := f.to
+	s.heard, f.from.heard = f.n.now, f.n.now // with the acknowledgement
 	switch k {
 	case evAck:
 		f.synArrived = true
@@ -323,6 +337,8 @@ func (f *flow) lose() {
 	f.rstSent = false
 	f.timing = false
 	f.stall()
+	f.from.probe()
+	f.to.probe()
 }
 
 // stall starts the clock after which the sender gives up.
@@ -331,5 +347,5 @@ func (f *flow) stall() {
 		return
 	}
 	f.timing = true
-	f.n.schedule(or(f.n.opts.AckTimeout, ackTimeout), event{kind: evAckTimeout, flow: f, epoch: f.epoch})
+	f.n.schedule(or(f.from.opts.UserTimeout, or(f.n.opts.AckTimeout, ackTimeout)), event{kind: evAckTimeout, flow: f, epoch: f.epoch})
 }

@@ -29,6 +29,7 @@ func (h *Host) listen(a loop.Addr, o loop.ListenOptions) (*sock, syscall.Errno) 
 		backlog = defaultBacklog
 	}
 	s := &sock{h: h, state: listening, backlog: backlog, reuse: o.ReusePort, v6only: o.V6Only}
+	s.opts = loop.SocketOptions{KeepAlive: o.KeepAlive, UserTimeout: o.UserTimeout}
 	if a.Network == loop.Unix {
 		if a.Path == "" {
 			return nil, syscall.EINVAL

@@ -165,6 +165,9 @@ func (n *Network) Heal(a, b *Host) {
 	for _, l := range [2]*link{n.link(a, b), n.link(b, a)} {
 		l.cut = false
 		n.pumpAll(l)
+		for _, f := range l.flows {
+			f.from.probe() // a machine that has forgotten the connection answers with a reset
+		}
 	}
 }
 

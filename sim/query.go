@@ -18,7 +18,7 @@ func (h *Host) SocketError(fd loop.FD) syscall.Errno {
 	return e
 }
 
-// SetOptions keeps o for Options to tell. Only the buffer sizes change what happens.
+// SetOptions keeps o for Options to tell. The buffer sizes and keepalive change what happens.
 func (h *Host) SetOptions(fd loop.FD, o loop.SocketOptions) error {
 	h.calls.Other++
 	s := h.at(fd)
@@ -26,6 +26,9 @@ func (h *Host) SetOptions(fd loop.FD, o loop.SocketOptions) error {
 		return fmt.Errorf("sim: set options: descriptor %d: %w", fd, syscall.Errno(syscall.EBADF))
 	}
 	s.opts = o
+	if s.state == open {
+		s.probe()
+	}
 	if s.out != nil && o.SndBuf > 0 {
 		s.out.sndBuf = max(o.SndBuf, minBuf)
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/millrace/millrace/loop"
 )
@@ -49,6 +50,9 @@ type sock struct {
 	queued     bool       // on the host's ready list
 	noSpace    bool       // a writer was refused, or would be: tell when there is room
 	told       loop.Ready // with StrictEdges: reported and not used up
+
+	heard  time.Duration // when something last came from the peer
+	probed uint32        // keepalive: the present evKeepAlive's epoch
 
 	attempt   uint32 // SYNs sent
 	orphan    bool   // gone, and an evOrphan is under way

@@ -3,6 +3,7 @@ package ss
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
@@ -84,6 +85,9 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 		validity:     ws.Validity{Ping: p.Retry.ValidPing, Hangup: p.Retry.ValidHup},
 		socket:       socketOptions(p.Attr),
 	}
+	if p.Protocol == policy.Raw {
+		k.socket.KeepAlive, k.socket.UserTimeout = rawValidity(p.Retry)
+	}
 	for _, name := range strings.Split(p.WS.Subprotocol, ",") {
 		if name = strings.TrimLeft(name, " "); name != "" {
 			k.subprotocols = append(k.subprotocols, name)
@@ -142,6 +146,26 @@ func socketOptions(a policy.Attr) loop.SocketOptions {
 		}
 	}
 	return o
+}
+
+// rawValidity is what svalidping and svalidhup mean for a protocol without pings of its own: TCP's keepalive. It
+// asks after svalidping of silence. One probe without an answer until svalidhup ends the connection, and so does
+// what was sent and is not acknowledged, or not read, for the time between the two (Linux; elsewhere keepalive alone).
+// svalidhup alone asks at half of its time.
+func rawValidity(r *policy.Retry) (k loop.KeepAlive, user time.Duration) {
+	ping, hup := r.ValidPing, r.ValidHup
+	if ping == 0 {
+		ping = (hup / 2).Truncate(time.Second)
+	}
+	switch {
+	case hup == 0 && ping == 0:
+		return k, 0
+	case hup == 0:
+		return loop.KeepAlive{Idle: ping}, 0
+	}
+	ping = max(ping, time.Second)
+	user = max(hup-ping, time.Second)
+	return loop.KeepAlive{Idle: ping, Interval: user, Probes: 1}, user
 }
 
 // addFields appends the header fields that h's metadata map to, but for those of a class in without.

@@ -53,7 +53,10 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 	if p.Protocol == policy.H1 && p.Retry.ValidHup > 0 {
 		times = &wsi.Timeouts{Idle: p.Retry.ValidHup} // HTTP/1.1 cannot ask a silent peer
 	}
-	l, err := r.net.Listen(b, loop.ListenOptions{Backlog: r.cfg.Backlog, ReusePort: r.cfg.ReusePort}, times, s)
+	l, err := r.net.Listen(b, loop.ListenOptions{
+		Backlog: r.cfg.Backlog, ReusePort: r.cfg.ReusePort,
+		KeepAlive: h.kind.socket.KeepAlive, UserTimeout: h.kind.socket.UserTimeout,
+	}, times, s)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +186,9 @@ func (s *server) over() bool { return s.h.flags&doomed != 0 || s.h.rt.drain != n
 func (s *server) greet(h *Handle, be backend) bool {
 	r := s.h.rt
 	*h = Handle{rt: r, kind: s.h.kind, hint: -1, be: be}
-	if o := h.kind.socket; o != (loop.SocketOptions{}) {
+	o := h.kind.socket
+	o.KeepAlive, o.UserTimeout = loop.KeepAlive{}, 0 // inherited from the listening socket
+	if o != (loop.SocketOptions{}) {
 		if err := be.(acceptor).wsi().SetOptions(o); err != nil {
 			r.log.Warn("ss: the policy's attr_ settings could not be applied", "stream", h.StreamType(), "err", err)
 		}

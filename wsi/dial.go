@@ -1,6 +1,7 @@
 package wsi
 
 import (
+	"cmp"
 	"net/netip"
 	"strconv"
 	"syscall"
@@ -31,9 +32,9 @@ func (t Target) String() string {
 
 // DialOptions say how a connection is made.
 type DialOptions struct {
-	Socket   loop.SocketOptions
-	Timeouts *Timeouts // nil, or zero fields: the Net's
-	Trace    *Trace    // nil, or what is to be filled as the dial goes on
+	Socket   loop.SocketOptions // a zero KeepAlive: the Net's
+	Timeouts *Timeouts          // nil, or zero fields: the Net's
+	Trace    *Trace             // nil, or what is to be filled as the dial goes on
 }
 
 // Steps of a dial, as Attempt.Step names them.
@@ -60,6 +61,7 @@ type dial struct {
 func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
 	w.net, w.holding, w.upper, w.times = n, &n.none, u, n.timeouts(o.Timeouts)
 	d := &dial{w: w, target: t, socket: o.Socket, trace: o.Trace}
+	d.socket.KeepAlive = cmp.Or(d.socket.KeepAlive, n.cfg.KeepAlive)
 	d.trace.begin(n)
 	w.dial = d
 	w.phase = phaseResolving

@@ -1,6 +1,7 @@
 package wsi
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -71,12 +72,13 @@ type listening struct {
 	hungs bool // on Net.starving
 }
 
-// Listen opens the sockets that b stands for. times nil means the Net's.
+// Listen opens the sockets that b stands for. times nil, and a zero o.KeepAlive, mean the Net's.
 func (n *Net) Listen(b Bind, o loop.ListenOptions, times *Timeouts, a Acceptor) (*Listener, error) {
 	addrs, err := n.bindAddrs(b)
 	if err != nil {
 		return nil, &ListenError{b, err}
 	}
+	o.KeepAlive = cmp.Or(o.KeepAlive, n.cfg.KeepAlive)
 	l := &Listener{net: n, acceptor: a, times: n.timeouts(times)}
 	for _, a := range addrs {
 		if len(l.sockets) > 0 { // one port for all of them

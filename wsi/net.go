@@ -16,7 +16,15 @@ type Config struct {
 	// ParkedMax is the most input that one connection may hold unused, in bytes. It must be more than
 	// the largest unit that a role gathers (an h1 head). Default 256 KiB.
 	ParkedMax int
+	// KeepAlive has the system probe silent peers of TCP connections, accepted and dialled, so that one which has
+	// vanished is noticed while nothing is to be sent. Those that set their own (loop.SocketOptions,
+	// loop.ListenOptions) keep it. Default: after 60 s, which is less than most NATs remember a flow, every 15 s,
+	// four times; a negative Idle means none.
+	KeepAlive loop.KeepAlive
 }
+
+// keepAlive is the default of Config.KeepAlive: a peer is gone after two minutes.
+var keepAlive = loop.KeepAlive{Idle: 60 * time.Second, Interval: 15 * time.Second, Probes: 4}
 
 // Timeouts of connections. Zero fields of a Net's take the defaults, those given for a listener or a
 // dial take the Net's; a negative value means never.
@@ -128,6 +136,7 @@ func New(l *loop.Loop, c Config) *Net {
 	if c.ParkedMax == 0 {
 		c.ParkedMax = parkedMax
 	}
+	c.KeepAlive = cmp.Or(c.KeepAlive, keepAlive)
 	n := &Net{
 		loop:    l,
 		sys:     l.System(),

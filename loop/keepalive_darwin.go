@@ -1,0 +1,10 @@
+package loop
+
+import "golang.org/x/sys/unix"
+
+const (
+	tcpKeepIdle     = unix.TCP_KEEPALIVE
+	tcpKeepInterval = unix.TCP_KEEPINTVL
+	tcpKeepProbes   = unix.TCP_KEEPCNT
+	tcpUserTimeout  = 0
+)
