@@ -399,6 +399,9 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 		return
 	}
 	c, state, again := a.conn, a.state, a.repeatable(a.conn, cause)
+	if !again && state == httpRequest && c.h2 != nil && errors.Is(cause, http.ErrTimeout) && a.o.h.flags&doomed == 0 && a.staleConn() {
+		a.resent, again = true, true // svalidhup has given it up
+	}
 	noReply := cause != nil && a.noReply()
 	a.reset(nil)
 	a.state = httpIdle

@@ -151,7 +151,7 @@ func socketOptions(a policy.Attr) loop.SocketOptions {
 // rawValidity is what svalidping and svalidhup mean for a protocol without pings of its own: TCP's keepalive. It
 // asks after svalidping of silence. One probe without an answer until svalidhup ends the connection, and so does
 // what was sent and is not acknowledged, or not read, for the time between the two (Linux; elsewhere keepalive alone).
-// svalidhup alone asks at half of its time.
+// svalidhup alone asks at half of its time; an explicit 0 for both switches keepalive off.
 func rawValidity(r *policy.Retry) (k loop.KeepAlive, user time.Duration) {
 	ping, hup := r.ValidPing, r.ValidHup
 	if ping == 0 {
@@ -159,6 +159,9 @@ func rawValidity(r *policy.Retry) (k loop.KeepAlive, user time.Duration) {
 	}
 	switch {
 	case hup == 0 && ping == 0:
+		if r.HasValidity {
+			k.Idle = -1
+		}
 		return k, 0
 	case hup == 0:
 		return loop.KeepAlive{Idle: ping}, 0

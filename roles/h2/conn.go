@@ -326,6 +326,7 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 	switch {
 	case len(c.streams) > 0:
 		c.phase, c.frameDue = expectFrame, 0
+		c.pingAfter, c.hangAfter = 0, 0 // its silence means nothing any more
 		if c.draining == notDraining {
 			c.draining = drainLast
 		}

@@ -1,0 +1,297 @@
+package ss_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/ss"
+)
+
+// vanish has the machines hear nothing more of each other.
+func vanish(w *world) { w.net.Partition(w.cli.host, w.srv.host) }
+
+// sever lets the connections that there are die silently; new ones are possible.
+func sever(w *world) {
+	for _, fd := range append([]loop.FD(nil), w.cli.host.Established()...) {
+		w.cli.host.Sever(fd)
+	}
+}
+
+func deadDoc(client, server, retry string) string {
+	return fmt.Sprintf(`{"retry":[{"r":{"backoff":[100],"conceal":0,"jitterpc":0%s}}],
+		"s":[{"c":{"endpoint":"10.0.0.2","port":80,"retry":"r","opportunistic":true,%s}},{"srv":{"server":true,"port":80,"retry":"r",%s}}]}`, retry, client, server)
+}
+
+// deaf has an accepted raw stream read, and never answer.
+func deaf(*script) {}
+
+// TestDeadPeerNoticed: a peer that vanishes, at whatever point of a connection's life, is noticed within the time that
+// the documents name, by every protocol.
+func TestDeadPeerNoticed(t *testing.T) {
+	const valid = `,"svalidping":5,"svalidhup":8`
+	const off = `,"svalidping":0,"svalidhup":0`
+	const s = time.Second
+	raw, h1, h2, ws := `"protocol":"raw"`, `"protocol":"h1"`, `"protocol":"h2"`, `"protocol":"ws"`
+	halfBody := speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", false)
+	uploads := func(w *world, s *script) { // for as long as somebody takes it
+		s.quietTx = true
+		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			w.net.At(100*time.Millisecond, func() { h.RequestTx() })
+			return len(buf), 0, ss.OK
+		}
+	}
+	for _, c := range []struct {
+		name            string
+		keys, srv, more string
+		each            func(*script) // what accepted streams do; nil: what they do by themselves
+		frames          func(*framePeer)
+		client          func(w *world, s *script)
+		gone            func(w *world) // after a second; nil: the peer is deaf from the start
+		told            ss.State
+		from, to        time.Duration // counted from gone, or from Connect
+	}{
+		{name: "a connect without an answer", keys: raw, srv: raw, client: func(w *world, _ *script) { vanish(w) }, told: ss.Unreachable, from: 20 * s, to: 20 * s},
+
+		{name: "raw, idle", keys: raw, srv: raw, gone: vanish, told: ss.Disconnected, from: 100 * s, to: 120 * s},
+		{name: "raw, idle, svalid", keys: raw, srv: raw, more: valid, gone: vanish, told: ss.Disconnected, from: 6 * s, to: 9 * s},
+		{name: "raw, sending, svalid", keys: raw, srv: raw, more: valid, client: uploads, gone: vanish, told: ss.Disconnected, from: 2 * s, to: 9 * s},
+
+		{name: "ws, handshake without an answer", keys: ws, srv: raw, each: deaf, told: ss.Unreachable, from: 10 * s, to: 10 * s},
+		{name: "ws, the same, by key", keys: ws + `,"http_response_timeout_ms":3000`, srv: raw, each: deaf, told: ss.Unreachable, from: 3 * s, to: 3 * s},
+		{name: "ws, idle", keys: ws, srv: ws, gone: vanish, told: ss.Disconnected, from: 49 * s, to: 51 * s},
+		{name: "ws, idle, svalid", keys: ws, srv: ws, more: valid, gone: vanish, told: ss.Disconnected, from: 7 * s, to: 9 * s},
+		{name: "ws, idle, an explicit 0: TCP's keepalive remains", keys: ws, srv: ws, more: off, gone: vanish, told: ss.Disconnected, from: 100 * s, to: 120 * s},
+
+		{name: "h1, request", keys: h1, srv: raw, each: deaf, told: ss.Unreachable, from: 60 * s, to: 60 * s},
+		{name: "h1, request, by key", keys: h1 + `,"http_response_timeout_ms":5000`, srv: raw, each: deaf, told: ss.Unreachable, from: 5 * s, to: 5 * s},
+		{name: "h1, request, the network is gone", keys: h1, srv: raw, each: deaf, gone: vanish, told: ss.Unreachable, from: 59 * s, to: 60 * s},
+		{name: "h1, request, svalid", keys: h1, srv: raw, more: valid, each: deaf, told: ss.Unreachable, from: 8 * s, to: 8 * s},
+		{name: "h1, request, no time limit", keys: h1 + `,"http_response_timeout_ms":0`, srv: raw, each: deaf, gone: vanish, told: ss.Unreachable, from: 100 * s, to: 120 * s},
+		{name: "h1, long poll", keys: h1 + `,"long_poll":true`, srv: raw, each: deaf, gone: vanish, told: ss.Unreachable, from: 100 * s, to: 120 * s},
+		{name: "h1, long poll, svalid", keys: h1 + `,"long_poll":true`, srv: raw, more: valid, each: deaf, told: ss.Unreachable, from: 8 * s, to: 8 * s},
+		{name: "h1, long poll, by key", keys: h1 + `,"long_poll":true,"http_response_timeout_ms":90000`, srv: raw, each: deaf, told: ss.Unreachable, from: 90 * s, to: 90 * s},
+		{name: "h1, body", keys: h1, srv: raw, each: halfBody, gone: vanish, told: ss.Disconnected, from: 29 * s, to: 30 * s},
+		{name: "h1, body, svalid", keys: h1, srv: raw, more: valid, each: halfBody, gone: vanish, told: ss.Disconnected, from: 7 * s, to: 8 * s},
+		{name: "h1, upload, svalid", keys: h1 + `,"http_method":"POST"`, srv: raw, more: valid, each: deaf, client: uploads, gone: vanish, told: ss.Unreachable, from: 8 * s, to: 9 * s},
+
+		{name: "h2, no settings, but acknowledged", keys: h2, srv: raw, each: deaf, told: ss.Unreachable, from: 10 * s, to: 10 * s},
+		{name: "h2, request", keys: h2, srv: raw, frames: func(p *framePeer) { p.onReq = nil }, told: ss.Unreachable, from: 60 * s, to: 60 * s},
+		{name: "h2, request, by key", keys: h2 + `,"http_response_timeout_ms":5000`, srv: raw, frames: func(p *framePeer) { p.onReq = nil }, told: ss.Unreachable, from: 5 * s, to: 5 * s},
+		{name: "h2, request, the network is gone", keys: h2, srv: raw, frames: func(p *framePeer) { p.onReq = nil }, gone: vanish, told: ss.Unreachable, from: 59 * s, to: 60 * s},
+		{name: "h2, request, svalid", keys: h2, srv: raw, more: valid, frames: func(p *framePeer) { p.onReq = nil }, gone: vanish, told: ss.Unreachable, from: 7 * s, to: 9 * s},
+		{name: "h2, long poll", keys: h2 + `,"long_poll":true`, srv: raw, frames: func(p *framePeer) { p.onReq = nil }, gone: vanish, told: ss.Unreachable, from: 100 * s, to: 120 * s},
+		{name: "h2, long poll, svalid", keys: h2 + `,"long_poll":true`, srv: raw, more: valid, frames: func(p *framePeer) { p.onReq = nil }, gone: vanish, told: ss.Unreachable, from: 7 * s, to: 9 * s},
+		{name: "h2, body", keys: h2, srv: raw, frames: func(p *framePeer) { p.onReq = func(p *framePeer, q *peerRequest) { p.head(q, 200, false) } }, gone: vanish, told: ss.Disconnected, from: 29 * s, to: 30 * s},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, deadDoc(c.keys, c.srv, c.more), plan{})
+			if c.frames != nil {
+				w.frames("srv", c.frames)
+			} else {
+				w.serve("srv", c.each)
+			}
+			st := newScript()
+			if c.client != nil {
+				c.client(w, st)
+			}
+			h := w.create("c", st)
+			began := w.net.Now()
+			h.Connect()
+			h.RequestTx()
+			if c.gone != nil {
+				w.pass(time.Second)
+				began = w.net.Now()
+				c.gone(w)
+			}
+			limit := false
+			w.net.At(10*time.Minute, func() { limit = true })
+			w.run("news", func() bool { return limit || st.told(c.told) > 0 })
+			took := w.net.Now() - began
+			if limit || took < c.from || took > c.to+10*time.Millisecond {
+				t.Errorf("%v was told after %v (limit passed: %v), want %v to %v: %s, causes %v", short(c.told), took, limit, c.from, c.to, st.line(), st.causes)
+			}
+			w.patience = 4 * time.Hour
+		})
+	}
+}
+
+// TestDeadPeerOfAcceptedStream: the same for streams that a server has accepted.
+func TestDeadPeerOfAcceptedStream(t *testing.T) {
+	const valid = `,"svalidping":5,"svalidhup":8`
+	const s = time.Second
+	for _, c := range []struct {
+		name, cli, srv, more string
+		from, to             time.Duration
+	}{
+		{"raw", `"protocol":"raw"`, `"protocol":"raw"`, "", 100 * s, 120 * s},
+		{"raw, svalid", `"protocol":"raw"`, `"protocol":"raw"`, valid, 6 * s, 9 * s},
+		{"ws", `"protocol":"ws"`, `"protocol":"ws"`, "", 49 * s, 51 * s},
+		{"ws, svalid", `"protocol":"ws"`, `"protocol":"ws"`, valid, 7 * s, 9 * s},
+		{"h1, a request that the program does not answer", `"protocol":"h1"`, `"protocol":"h1"`, "", 100 * s, 120 * s},
+		{"h1, the same, svalid", `"protocol":"h1"`, `"protocol":"h1"`, valid, 7 * s, 9 * s},
+		{"h2, the same", `"protocol":"h2"`, `"protocol":"h2"`, "", 100 * s, 120 * s},
+		{"h2, the same, svalid", `"protocol":"h2"`, `"protocol":"h2"`, valid, 7 * s, 9 * s},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, deadDoc(c.cli, c.srv, c.more), plan{})
+			w.serve("srv", nil)
+			w.create("c", newScript()).Connect()
+			w.pass(time.Second)
+			if len(w.accepted) != 1 {
+				t.Fatalf("accepted: got %d, want one", len(w.accepted))
+			}
+			a := w.accepted[0]
+			vanish(w)
+			began := w.net.Now()
+			limit := false
+			w.net.At(10*time.Minute, func() { limit = true })
+			w.run("news", func() bool { return limit || a.dead })
+			if took := w.net.Now() - began; limit || took < c.from || took > c.to {
+				t.Errorf("the accepted stream ended after %v (limit passed: %v), want %v to %v: %s, causes %v", took, limit, c.from, c.to, a.line(), a.causes)
+			}
+			w.patience = 4 * time.Hour
+		})
+	}
+}
+
+// TestSilentWarmConnection: a request on a warm connection whose peer has vanished does not hang. One that may be repeated
+// is, on a new connection and without a word to its stream; any other is a failed attempt.
+func TestSilentWarmConnection(t *testing.T) {
+	const ok = "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED"
+	for _, proto := range []string{"h1", "h2"} {
+		for _, c := range []struct {
+			keys  string
+			more  string
+			life  string
+			after time.Duration
+			dials uint64
+		}{
+			{`"http_response_timeout_ms":4000`, "", ok, 4 * time.Second, 2},
+			{"", "", ok, 60 * time.Second, 2},
+			{"", `,"svalidping":1,"svalidhup":3`, ok, 3 * time.Second, 2},
+			{`"http_method":"POST"`, "", "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED", 60 * time.Second, 1},
+		} {
+			t.Run(proto+" "+c.keys+c.more, func(t *testing.T) {
+				keys := `"protocol":"` + proto + `"`
+				if c.keys != "" {
+					keys += "," + c.keys
+				}
+				w := newWorld(t, deadDoc(keys, `"protocol":"h2"`, c.more), plan{client: func(k *ss.Config) { k.KeepWarm = time.Minute }})
+				w.serve("srv", answer(0, ""))
+				get := func() *script {
+					s := newScript()
+					h := w.create("c", s)
+					h.RequestTxLen(0)
+					h.Connect()
+					w.run("the end of a transaction", func() bool { return s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) > 0 })
+					return s
+				}
+				w.wantLife("the first", get(), ok)
+				w.pass(time.Second)
+				sever(w)
+				began := w.net.Now()
+				s := get()
+				took := w.net.Now() - began
+				w.wantLife("on the dead connection", s, c.life)
+				if took < c.after-2*time.Second || took > c.after+100*time.Millisecond {
+					t.Errorf("the transaction took %v, want about %v: %s, causes %v", took, c.after, s.life(), s.causes)
+				}
+				if got := w.cli.rt.Net().Counters.Dialled; got != c.dials {
+					t.Errorf("connections made: got %d, want %d", got, c.dials)
+				}
+				w.patience = 4 * time.Hour
+			})
+		}
+	}
+}
+
+// TestWarmConnectionSvalidhup: an idle connection of HTTP/1.1 is closed after svalidhup, if that is sooner than KeepWarm.
+func TestWarmConnectionSvalidhup(t *testing.T) {
+	w := newWorld(t, deadDoc(`"protocol":"h1"`, `"protocol":"h2"`, `,"svalidhup":3`), plan{client: func(k *ss.Config) { k.KeepWarm = time.Minute }})
+	w.serve("srv", answer(0, ""))
+	w.create("c", newScript()).Connect()
+	w.pass(2900 * time.Millisecond)
+	if got := w.cli.rt.Net().Open(); got != 1 {
+		t.Errorf("connections after 2.9 s: got %d, want 1", got)
+	}
+	w.pass(200 * time.Millisecond)
+	if got := w.cli.rt.Net().Open(); got != 0 {
+		t.Errorf("connections after 3.1 s: got %d, want none", got)
+	}
+}
+
+// TestSilenceOfOurs: what a paused stream does not take is no silence of its peer, neither for svalidhup nor for the
+// response.
+func TestSilenceOfOurs(t *testing.T) {
+	for _, proto := range []string{"h1", "h2"} {
+		w := newWorld(t, deadDoc(`"protocol":"`+proto+`"`, `"protocol":"h2"`, `,"svalidping":5,"svalidhup":8`), plan{})
+		w.serve("srv", answer(0, "hello"))
+		s := newScript()
+		h := w.create("c", s)
+		h.Pause()
+		h.Connect()
+		w.pass(5 * time.Minute)
+		h.Resume()
+		w.pass(time.Second)
+		if string(s.got) != "hello" || s.told(ss.QOSAckRemote) != 1 {
+			t.Errorf("%s: after five minutes of Pause: got %q, %s, causes %v; want \"hello\" and an ACK", proto, s.got, s.life(), s.causes)
+		}
+	}
+}
+
+// TestInterimResponsesTakeTime: 1xx responses tell that the server is at work; each gives it the whole time again.
+func TestInterimResponsesTakeTime(t *testing.T) {
+	w := newWorld(t, deadDoc(`"protocol":"h1","http_response_timeout_ms":5000`, `"protocol":"raw"`, ""), plan{})
+	w.serve("srv", func(s *script) {
+		s.noEOM = true
+		say := func(d time.Duration, text string) {
+			w.net.At(d, func() { s.said, s.say = 0, []byte(text); s.h.RequestTx() })
+		}
+		say(4*time.Second, "HTTP/1.1 102 Processing\r\n\r\n")
+		say(8*time.Second, "HTTP/1.1 102 Processing\r\n\r\n")
+		say(12*time.Second, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	})
+	s := newScript()
+	w.create("c", s).Connect()
+	w.pass(20 * time.Second)
+	w.wantLife("the stream", s, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
+}
+
+// TestWebSocketCloseUnanswered: a Close frame that nobody answers holds its connection for Timeouts.Close alone.
+func TestWebSocketCloseUnanswered(t *testing.T) {
+	w := newWorld(t, deadDoc(`"protocol":"ws"`, `"protocol":"ws"`, ""), plan{})
+	w.serve("srv", nil)
+	s := newScript()
+	h := w.create("c", s)
+	h.Connect()
+	w.pass(time.Second)
+	vanish(w)
+	h.Disconnect()
+	w.settle()
+	w.wantLife("the stream", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+	w.pass(11 * time.Second) // 5 s for the answer, and 5 s for the last bytes to leave
+	if n := w.cli.rt.Net().Open(); n != 0 {
+		t.Errorf("connections after 11 s: got %d, want none", n)
+	}
+	w.patience = 4 * time.Hour
+}
+
+// TestResponseTimeoutCause: the cause names the key, and can be told from others.
+func TestResponseTimeoutCause(t *testing.T) {
+	w := newWorld(t, deadDoc(`"protocol":"h1"`, `"protocol":"raw"`, ""), plan{})
+	w.serve("srv", deaf)
+	s := newScript()
+	w.create("c", s).Connect()
+	w.pass(time.Minute + time.Second)
+	if len(s.causes) == 0 || !errors.Is(s.causes[0], http.ErrTimeout) || !strings.Contains(s.causes[0].Error(), "http_response_timeout_ms") {
+		t.Errorf("causes: got %v, want an http.ErrTimeout that names http_response_timeout_ms", s.causes)
+	}
+	if n := w.cli.rt.Counters; n.Unanswered != 1 {
+		t.Errorf("Counters.Unanswered: got %d, want 1", n.Unanswered)
+	}
+}
