@@ -9,15 +9,15 @@ type State uint32
 const (
 	Creating          State = 1  // the stream object exists; always first
 	Disconnected      State = 2  // the connection that was Connected is over
-	Unreachable       State = 3  // an attempt failed before Connected
+	Unreachable       State = 3  // an attempt failed; ordinal: 1 when no DNS server answered, else 0
 	AuthFailed        State = 4  // the peer did not accept our credentials
 	Connected         State = 5  // payload can flow; on HTTP clients: the response has begun
 	Connecting        State = 6  // an attempt begins
 	Destroying        State = 7  // the handle is about to end; always last
-	Poll              State = 8  // event: a transmit request is about to cause an attempt
+	Poll              State = 8  // event: an attempt is about to begin for RequestTx, or after a delay
 	AllRetriesFailed  State = 9  // no more attempts until the program asks
 	QOSAckRemote      State = 10 // event: the peer accepted the transaction
-	QOSNackRemote     State = 11 // event: the peer refused the transaction
+	QOSNackRemote     State = 11 // event: the peer refused the transaction; ordinal: the HTTP status
 	QOSAckLocal       State = 12 // event: a proxy accepted it
 	QOSNackLocal      State = 13 // event: a proxy refused it
 	Timeout           State = 14 // event: the time given to StartTimeout is over

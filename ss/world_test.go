@@ -26,7 +26,8 @@ type plan struct {
 	client func(*ss.Config)
 	server func(*ss.Config)
 	loop   loop.Config
-	single bool // one machine with both addresses, one loop, one runtime
+	single bool                                 // one machine with both addresses, one loop, one runtime
+	told   func(h *ss.Handle, life, s ss.State) // sees each state, with the last move before it
 }
 
 // world is a network with a client and a server machine, a runtime on each, and a record of all that
@@ -39,7 +40,8 @@ type world struct {
 	lives    map[*ss.Handle]*life
 	accepted []*script // streams that servers made, in order
 	failed   bool
-	patience time.Duration // for everything to be released at the end
+	told     func(h *ss.Handle, life, s ss.State) // plan's
+	patience time.Duration                        // for everything to be released at the end
 }
 
 // machine is one end of a world.
@@ -62,7 +64,7 @@ func newWorld(t testing.TB, doc string, p plan) *world {
 	if err != nil {
 		t.Fatalf("policy: %v", err)
 	}
-	w := &world{t: t, net: sim.New(p.seed, p.net), lives: make(map[*ss.Handle]*life), patience: 15 * time.Second}
+	w := &world{t: t, net: sim.New(p.seed, p.net), lives: make(map[*ss.Handle]*life), told: p.told, patience: 15 * time.Second}
 	if p.single {
 		w.cli = w.machine("both", pol, p.loop, p.client, clientIP, serverIP)
 		w.srv = w.cli
@@ -123,13 +125,16 @@ func (w *world) observe(h *ss.Handle, s ss.State, _ ss.Notice) {
 	if l.over {
 		bad("told something after DESTROYING")
 	}
-	if !ss.LegalInReference(l.last, s) {
+	if w.told != nil {
+		w.told(h, l.life, s)
+	}
+	if !referenceAllows(l.last, s) {
 		bad(fmt.Sprintf("the reference does not allow %v after %v", s, l.last))
 	}
 	if s >= ss.UserBase {
 		return
 	}
-	if s != ss.EventWaitCancel {
+	if s != ss.EventWaitCancel && s != ss.UpstreamLinkRetry {
 		l.last = s
 	}
 	if at, event := eventsAt[s]; event {

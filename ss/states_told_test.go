@@ -1,0 +1,244 @@
+package ss_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// tellings is what streams were told, by kind of stream: each state with the last move before it.
+type tellings struct {
+	moves  [3]map[[2]ss.State]int // of clients, accepted streams, servers
+	events map[[2]ss.State]int    // event, and the last move before it
+}
+
+func newTellings() *tellings {
+	y := &tellings{events: make(map[[2]ss.State]int)}
+	for i := range y.moves {
+		y.moves[i] = make(map[[2]ss.State]int)
+	}
+	return y
+}
+
+func (y *tellings) told(h *ss.Handle, life, s ss.State) {
+	kind := 0
+	switch {
+	case h.Server() != nil:
+		kind = 1
+	case h.Policy().Server:
+		kind = 2
+	}
+	if _, event := eventsAt[s]; event {
+		y.events[[2]ss.State{s, life}]++
+	} else if s < ss.UserBase {
+		y.moves[kind][[2]ss.State{life, s}]++
+	}
+}
+
+// eventful is a stream that, in each state, may be told TIMEOUT and EVENT_WAIT_CANCELLED before the next.
+func eventful(s *script, states ...ss.State) *script {
+	for _, st := range states {
+		then := s.on[st]
+		s.on[st] = func(h *ss.Handle, n ss.Notice) ss.Ret {
+			h.StartTimeout(time.Millisecond)
+			s.w.net.At(2*time.Millisecond, func() { h.Runtime().CancelWait() })
+			if then != nil {
+				return then(h, n)
+			}
+			return ss.OK
+		}
+	}
+	return s
+}
+
+// TestStatesTold runs streams of every protocol, clients and accepted ones, through good and bad times. World.observe
+// holds all that they are told against both tables; here, the page (docs/states.md) is held against it: what it lists
+// is told by a stream of that kind, but for what it says is not, and nothing else is.
+func TestStatesTold(t *testing.T) {
+	y := newTellings()
+	seed := uint64(0)
+	next := func() plan {
+		seed++
+		p := plan{seed: seed, told: y.told}
+		if seed%2 == 0 {
+			p.net = badLink(rand.New(rand.NewPCG(seed, 7)))
+		}
+		return p
+	}
+	// Each outcome of a client stream, and what its server is told meanwhile.
+	for _, c := range outcomes() {
+		w, _ := c.play(t, next())
+		w.net.SetOptions(sim.Options{})
+	}
+	// Servers of no use, with programs that ask for more.
+	for i, srv := range hostiles {
+		for _, conceal := range []int{0, 2} {
+			w := newWorld(t, stormDoc(conceal, srv.keys+`,"nailed_up":true`), next())
+			srv.serve(w)
+			s := newScript()
+			habits[(i+conceal)%len(habits)].set(w, s)
+			w.create("c", s)
+			w.pass(time.Minute)
+			w.net.Heal(w.cli.host, w.srv.host)
+			w.net.SetOptions(sim.Options{})
+			w.patience = 4 * time.Hour
+		}
+	}
+	for _, proto := range []string{"raw", "h1", "h2", "ws"} {
+		stateStories(t, proto, next)
+	}
+
+	for kind, l := range ss.Lives {
+		for _, m := range ss.Transitions() {
+			pair := [2]ss.State{m.From, m.To}
+			n := y.moves[kind][pair]
+			delete(y.moves[kind], pair)
+			can := l.Makes(m) && ss.Untold[m.From] == "" && ss.Untold[m.To] == ""
+			switch {
+			case can && n == 0:
+				t.Errorf("%s: the page has %s to %s (%s), which no scenario shows", l.Title, short(m.From), short(m.To), m.Why)
+			case !can && n > 0:
+				t.Errorf("%s: %s to %s was told %d times, and the page says it is not", l.Title, short(m.From), short(m.To), n)
+			}
+		}
+		for pair, n := range y.moves[kind] {
+			t.Errorf("%s: %s to %s was told %d times, and the page does not have it", l.Title, short(pair[0]), short(pair[1]), n)
+		}
+	}
+	for event, states := range ss.Events() {
+		for _, at := range states {
+			n := y.events[[2]ss.State{event, at}]
+			delete(y.events, [2]ss.State{event, at})
+			can := ss.Untold[event] == "" && ss.Untold[at] == ""
+			switch {
+			case can && n == 0:
+				t.Errorf("the page has %s in %s, which no scenario shows", short(event), short(at))
+			case !can && n > 0:
+				t.Errorf("%s in %s was told %d times, and the page says it is not", short(event), short(at), n)
+			}
+		}
+	}
+	for pair, n := range y.events {
+		t.Errorf("%s in %s was told %d times, and the page does not have it", short(pair[0]), short(pair[1]), n)
+	}
+}
+
+// stateStories are the lives of streams of one protocol that outcomes and hostiles do not lead.
+func stateStories(t *testing.T, proto string, next func() plan) {
+	srv := map[string]string{"raw": rawServer, "h1": h1Server,
+		"h2": `,{"srv":{"server":true,"port":80,"protocol":"h2"}}`, "ws": `,{"srv":{"server":true,"port":80,"protocol":"ws"}}`}[proto]
+	doc := clientDoc(fmt.Sprintf(`"protocol":%q,"retry":"three"`, proto), srv)
+	all := []ss.State{ss.Creating, ss.Connecting, ss.Connected, ss.Disconnected, ss.Unreachable, ss.AllRetriesFailed}
+	serve := func(w *world, each func(*script)) *ss.Handle {
+		h, _ := w.serve("srv", func(s *script) {
+			if proto == "h1" || proto == "h2" {
+				answer(0, "hello")(s)
+			}
+			if each != nil {
+				each(s)
+			}
+		})
+		return h
+	}
+	story := func(f func(w *world)) {
+		w := newWorld(t, doc, next())
+		f(w)
+		w.net.Heal(w.cli.host, w.srv.host)
+		w.net.SetOptions(sim.Options{})
+		w.patience = 4 * time.Hour
+	}
+	// Events in every state, nobody listening, then somebody, then nobody again.
+	story(func(w *world) {
+		s := eventful(newScript(), all...)
+		h := w.create("c", s)
+		w.pass(time.Second)
+		w.net.Partition(w.cli.host, w.srv.host)
+		h.Connect() // CONNECTING takes time
+		w.pass(5 * time.Minute)
+		h.RequestTx()
+		w.net.Heal(w.cli.host, w.srv.host)
+		srv := serve(w, func(s *script) { eventful(s, all...) })
+		w.pass(time.Minute)
+		h.RequestTx()
+		w.pass(time.Second)
+		srv.Destroy()
+		w.pass(time.Second)
+		h.RequestTx()
+		w.pass(time.Minute)
+	})
+	// Destroyed in every state, from inside and from outside.
+	for _, st := range all {
+		for _, inside := range []bool{true, false} {
+			for _, up := range []bool{true, false} {
+				story(func(w *world) {
+					if up {
+						serve(w, nil)
+					} else if st == ss.Connecting {
+						w.net.Partition(w.cli.host, w.srv.host)
+					}
+					s := newScript()
+					s.when(st, func(h *ss.Handle) ss.Ret {
+						if inside {
+							return ss.DestroyMe
+						}
+						w.net.At(10*time.Microsecond, h.Destroy)
+						return ss.OK
+					})
+					if st == ss.Disconnected {
+						s.when(ss.Connected, func(h *ss.Handle) ss.Ret { w.net.At(time.Second, h.Disconnect); return ss.OK })
+					}
+					h, err := w.cli.rt.Create(ss.Info{StreamType: "c", New: func(h *ss.Handle) ss.Stream { s.h, s.w = h, w; return s }})
+					if err == nil {
+						h.Connect()
+					}
+					w.pass(time.Minute)
+				})
+			}
+		}
+		// The same of accepted streams.
+		story(func(w *world) {
+			serve(w, func(s *script) { s.when(st, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) })
+			w.create("c", newScript()).Connect()
+			w.pass(time.Second)
+		})
+	}
+	// A connection that asks nothing, and one whose requests are far apart.
+	story(func(w *world) {
+		serve(w, nil)
+		if proto != "raw" && proto != "ws" {
+			p := w.peer(proto)
+			p.ask("GET", "/", "")
+			w.pass(time.Second)
+			w.accepted[0].h.StartTimeout(time.Second)
+			w.pass(2 * time.Second)
+			p.ask("GET", "/", "")
+			w.pass(time.Second)
+		}
+		w.peer("h1")
+		w.pass(3 * time.Minute)
+	})
+	// Begun by RequestTx, and refused by its program.
+	story(func(w *world) {
+		serve(w, func(s *script) { answer(404, "no")(s) })
+		w.create("c", newScript()).RequestTx()
+		w.pass(time.Second)
+	})
+	if proto != "ws" {
+		return
+	}
+	// A connection that is asked for something, then becomes a WebSocket.
+	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, srv), next())
+	w.serve("srv", answer(204, ""))
+	s := newScript()
+	s.say, s.noEOM = []byte("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"), true
+	s.when(ss.Connected, (*ss.Handle).RequestTx)
+	w.create("c", s).Connect()
+	w.pass(time.Second)
+	w.net.SetOptions(sim.Options{})
+	w.patience = 4 * time.Hour
+}
