@@ -49,7 +49,7 @@ var retryKeys = newTable("retry", []row[Retry]{
 		text: "Delay before each retry in turn, 1 ms to a week; the last one serves all further retries."},
 		func(c *checker, r *Retry, v value) { c.backoff(r, v.json) }},
 	{key{name: "conceal", kind: kindInt, max: Forever, proof: "ss.TestBudget", def: "0",
-		text: "How many failures in a row are retried without telling the stream; 65535 means all."},
+		text: "How many failures in a row are followed by another attempt before the stream is told ALL_RETRIES_FAILED; 65535 means all. A connection that brought no payload and ended sooner than the delay before it is such a failure."},
 		number(func(r *Retry) *int { return &r.Conceal })},
 	{key{name: "jitterpc", kind: kindInt, max: 255, unit: "%", proof: "ss.TestDelays", def: "30",
 		text: "Chance adds up to this percentage to each delay, so that many devices do not return at once."},
