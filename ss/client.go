@@ -46,8 +46,9 @@ type carrier interface {
 	flow(paused bool)
 	// drop lets go of the connection or attempt; nothing more is reported about it.
 	drop()
-	// overdue is called when onward's timer expires during an attempt, which the carrier has set.
-	overdue()
+	// overdue is called when onward's timer expires during an attempt. The carrier may set it for one, and may leave it
+	// set when it does not matter any more.
+	overdue(now time.Duration)
 	// session is the connection's TLS, nil without.
 	session() *tls.Session
 	// speaks is the protocol of the connection that carries the stream now; ok is false without one.
@@ -162,7 +163,9 @@ func (o *onward) settle(h *Handle, now time.Duration) {
 func (o *onward) attempt(poll bool) {
 	h := o.h
 	r := h.rt
-	r.loop.Disarm(&o.timer)
+	if o.phase == phaseWaiting {
+		r.loop.Disarm(&o.timer)
+	}
 	if poll && State(h.last) != Poll {
 		h.tell(Poll, Notice{})
 		if h.flags&doomed != 0 {
@@ -189,7 +192,6 @@ func (o *onward) attempt(poll bool) {
 
 // connected reports that the protocol stands.
 func (o *onward) connected() {
-	o.h.rt.loop.Disarm(&o.timer)
 	o.pace.connected(o.h.rt.loop.Now())
 	o.phase = phaseUp
 	o.h.tell(Connected, Notice{})
@@ -200,7 +202,6 @@ func (o *onward) failed(cause error, least time.Duration) {
 	h := o.h
 	r := h.rt
 	o.reportPerf()
-	r.loop.Disarm(&o.timer)
 	r.Counters.Failed++
 	o.phase = phaseIdle
 	delay, concealed := o.pace.failed(h.kind.pol.Retry, r.loop.Now(), least, r.chance())
@@ -245,13 +246,13 @@ func (o *onward) wait(delay time.Duration) {
 }
 
 // Expired implements loop.Expirer: the delay is over, or the time to answer.
-func (o *onward) Expired(time.Duration) {
+func (o *onward) Expired(now time.Duration) {
 	switch o.phase {
 	case phaseWaiting:
 		o.h.flags &^= wantDisconnect // asked for in this turn, when there was nothing to disconnect from
 		o.attempt(true)
 	case phaseAttempt:
-		o.carrier.overdue()
+		o.carrier.overdue(now)
 	}
 }
 

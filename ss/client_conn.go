@@ -81,7 +81,7 @@ func (a *httpClient) use(c *httpConn) error {
 }
 
 func (a *httpClient) reset(c *httpConn) {
-	a.o.h.rt.loop.Disarm(&a.o.timer)
+	a.due = 0
 	a.parts.release()
 	a.parts = nil
 	a.conn, a.x, a.state = c, nil, httpRequest

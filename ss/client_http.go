@@ -39,9 +39,10 @@ type httpClient struct {
 	// Where it waits for an exchange: see client_conn.go.
 	route      *route // nil when it does not
 	next, prev *httpClient
-	ticket     uint64 // says who is before whom
-	moves      uint8  // times it was turned away during this attempt
-	heard      uint64 // bytes that the connection had brought when the exchange began
+	ticket     uint64        // says who is before whom
+	due        time.Duration // when the response must have come; 0: no matter
+	moves      uint8         // times it was turned away during this attempt
+	heard      uint64        // bytes that the connection had brought when the exchange began
 }
 
 type httpPhase uint8
@@ -74,7 +75,7 @@ func (a *httpClient) flow(paused bool) {
 	case a.x == nil || a.state == httpAside || a.isWS():
 	case paused:
 		if a.state == httpRequest {
-			a.o.h.rt.loop.Disarm(&a.o.timer)
+			a.due = 0
 		}
 		a.conn.pause(true, 0)
 		a.x.Pause()
@@ -202,13 +203,24 @@ var (
 func (a *httpClient) awaitResponse(now time.Duration) {
 	h := a.o.h
 	if d := h.kind.pol.ResponseWait(); d > 0 && a.state == httpRequest && (a.isWS() || a.sent && !a.sending && h.flags&isPaused == 0) {
-		h.rt.loop.Arm(&a.o.timer, now+d, a.o)
+		a.due = now + d
+		if t := &a.o.timer; !t.Armed() || t.At() > a.due {
+			h.rt.loop.Arm(t, a.due, a.o)
+		}
 	}
 }
 
-// overdue ends the wait for a response.
-func (a *httpClient) overdue() {
+// overdue ends the wait for a response, if it is over. A response does not stop the timer, and the next request does not
+// move it: to do both for each request would cost more than to look once a minute.
+func (a *httpClient) overdue(now time.Duration) {
 	h := a.o.h
+	switch {
+	case a.due == 0:
+		return
+	case now < a.due:
+		h.rt.loop.Arm(&a.o.timer, a.due, a.o)
+		return
+	}
 	h.rt.Counters.Unanswered++
 	cause := errNoResponse
 	if a.isWS() {
@@ -237,12 +249,12 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 		return
 	}
 	if m.Status < 200 && m.Status != 101 {
-		if a.o.timer.Armed() && !a.isWS() {
+		if a.due != 0 && !a.isWS() {
 			a.awaitResponse(h.rt.loop.Now()) // the server is at work
 		}
 		return
 	}
-	h.rt.loop.Disarm(&a.o.timer)
+	a.due = 0
 	a.status = m.Status
 	a.takeCookies(m)
 	if a.o.perf.answered(a.o, m.Status); !a.o.reportPerf() {

@@ -1,6 +1,8 @@
 package ss
 
 import (
+	"time"
+
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/raw"
@@ -50,7 +52,7 @@ func (a *rawClient) drop() {
 }
 
 // overdue implements carrier: an attempt of raw has no timer of its own.
-func (a *rawClient) overdue() {}
+func (a *rawClient) overdue(time.Duration) {}
 
 func (a *rawClient) session() *tls.Session {
 	if a.c == nil {

@@ -295,3 +295,37 @@ func TestResponseTimeoutCause(t *testing.T) {
 		t.Errorf("Counters.Unanswered: got %d, want 1", n.Unanswered)
 	}
 }
+
+// TestResponseTimeIsPerRequest: each request has the whole time, whatever those before it have used.
+func TestResponseTimeIsPerRequest(t *testing.T) {
+	for _, proto := range []string{"h1", "h2"} {
+		w := newWorld(t, deadDoc(`"protocol":"`+proto+`"`, `"protocol":"h2"`, ""), plan{client: func(k *ss.Config) { k.KeepWarm = -1 }})
+		n := 0
+		w.serve("srv", func(s *script) {
+			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+				if n++; n > 3 {
+					return ss.OK
+				}
+				h.ServerAck(200)
+				return h.RequestTxLen(0)
+			})
+		})
+		s := newScript()
+		h := w.create("c", s)
+		for range 4 {
+			h.Connect()
+			w.pass(50 * time.Second)
+		}
+		if s.told(ss.QOSAckRemote) != 3 || s.told(ss.Unreachable) != 0 {
+			t.Errorf("%s: 50 s after the fourth request: got %s, want three answers and no failure", proto, s.life())
+		}
+		w.pass(9900 * time.Millisecond)
+		if s.told(ss.Unreachable) != 0 {
+			t.Errorf("%s: 59.9 s after the fourth request: got %s, want no failure yet", proto, s.life())
+		}
+		w.pass(200 * time.Millisecond)
+		if s.told(ss.Unreachable) != 1 {
+			t.Errorf("%s: 60.1 s after the fourth request: got %s, want UNREACHABLE", proto, s.life())
+		}
+	}
+}
