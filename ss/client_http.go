@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/ws"
 )
@@ -411,7 +412,7 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 		return
 	}
 	c, state, again := a.conn, a.state, a.repeatable(a.conn, cause)
-	if !again && state == httpRequest && c.h2 != nil && errors.Is(cause, http.ErrTimeout) && a.o.h.flags&doomed == 0 && a.staleConn() {
+	if !again && state == httpRequest && c.h2 != nil && errors.Is(cause, h2.ErrSilent) && a.o.h.flags&doomed == 0 && a.staleConn() {
 		a.resent, again = true, true // svalidhup has given it up
 	}
 	noReply := cause != nil && a.noReply()

@@ -163,3 +163,6 @@ var (
 	errSendConnect = misuse("send head: the peer does not take extended CONNECT")
 	errUpgrade     = misuse("upgrade: not an extended CONNECT, or not at its time")
 )
+
+// ErrSilent: the peer gave no sign of life for as long as SetValidity demands.
+var ErrSilent error = errPingSlow
