@@ -57,3 +57,42 @@ func TestRetryConcealed(t *testing.T) {
 		}
 	}
 }
+
+// TestResponseWait: the default depends on what the stream type is for; the key overrides it, also with 0.
+func TestResponseWait(t *testing.T) {
+	for _, c := range []struct {
+		keys string
+		want time.Duration
+	}{
+		{`"protocol":"h1"`, 60 * time.Second},
+		{`"protocol":"h2"`, 60 * time.Second},
+		{`"protocol":"ws"`, 10 * time.Second},
+		{`"protocol":"h1","long_poll":true`, 0},
+		{`"protocol":"h1","http_response_timeout_ms":1500`, 1500 * time.Millisecond},
+		{`"protocol":"h1","http_response_timeout_ms":0`, 0},
+		{`"protocol":"ws","http_response_timeout_ms":0`, 0},
+		{`"protocol":"h2","long_poll":true,"http_response_timeout_ms":90000`, 90 * time.Second},
+	} {
+		p, err := Parse([]byte(`{"s":[{"c":{"endpoint":"h","port":1,` + c.keys + `}}]}`))
+		if err != nil {
+			t.Fatalf("%s: %v", c.keys, err)
+		}
+		if got := p.Stream("c").ResponseWait(); got != c.want {
+			t.Errorf("%s: got %v, want %v", c.keys, got, c.want)
+		}
+	}
+}
+
+// TestHasValidity: a scheme that names one of the two keys says all there is to say; one that names neither leaves it to
+// the protocol's defaults.
+func TestHasValidity(t *testing.T) {
+	for keys, want := range map[string]bool{`"conceal":1`: false, `"svalidping":0`: true, `"svalidhup":50`: true, `"svalidping":0,"svalidhup":0`: true} {
+		p, err := Parse([]byte(`{"retry":[{"r":{` + keys + `}}],"s":[{"c":{"endpoint":"h","port":1,"retry":"r"}}]}`))
+		if err != nil {
+			t.Fatalf("%s: %v", keys, err)
+		}
+		if got := p.Stream("c").Retry.HasValidity; got != want {
+			t.Errorf("%s: got %v, want %v", keys, got, want)
+		}
+	}
+}

@@ -200,8 +200,11 @@ func (h *Handle) Runtime() *Runtime { return h.rt }
 func (h *Handle) Life() State { return State(h.life) }
 
 // Connect begins a connection, unless there is one or one is under way: CONNECTING follows. All the
-// retries that the policy conceals are available again. On servers and accepted streams it does
-// nothing.
+// retries that the policy conceals are available again. It begins at once, also while the delay after a
+// failure is not over; a further one before a success waits for the delay, so that a program which calls
+// Connect whenever it is told of a failure makes no more attempts than the policy's backoff has room for.
+// A Connect that comes after twice the delay begins at once again. On servers and accepted streams it
+// does nothing.
 func (h *Handle) Connect() Ret {
 	if h.flags&(destroyed|wantDestroy) != 0 {
 		return Destroyed
@@ -210,8 +213,9 @@ func (h *Handle) Connect() Ret {
 }
 
 // RequestTx asks for one Tx. Without a connection it begins one: POLL and CONNECTING follow, and Tx
-// when payload can flow. While an attempt or its delay is under way it is remembered. Asking twice is
-// asking once.
+// when payload can flow. While an attempt or its delay is under way it is remembered; after
+// ALL_RETRIES_FAILED it gives one attempt more, when the delay after the last failure is over. Asking
+// twice is asking once.
 func (h *Handle) RequestTx() Ret {
 	if h.flags&(destroyed|wantDestroy) != 0 {
 		return Destroyed

@@ -2,6 +2,7 @@ package ss_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -274,4 +275,67 @@ func TestDisconnectWithTheDelay(t *testing.T) {
 	w.net.At(at-w.net.Now(), s.h.Disconnect)
 	w.pass(1500 * time.Millisecond)
 	w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE")
+}
+
+// TestShortLivedConnections: a peer that accepts and closes is a failed attempt each time, except the first, which had no
+// delay before it. Payload, or a life longer than the delay, makes all retries available again.
+func TestShortLivedConnections(t *testing.T) {
+	const s = time.Second
+	closes := func(after time.Duration, says string) func(*script) {
+		return func(a *script) {
+			a.say, a.noEOM = []byte(says), true
+			a.when(ss.Connected, func(h *ss.Handle) ss.Ret {
+				a.w.net.At(after, h.Destroy)
+				if says != "" {
+					return h.RequestTx()
+				}
+				return ss.OK
+			})
+		}
+	}
+	const gaveUp = "CREATING CONNECTING CONNECTED DISCONNECTED POLL CONNECTING CONNECTED DISCONNECTED POLL CONNECTING CONNECTED DISCONNECTED" +
+		" POLL CONNECTING CONNECTED DISCONNECTED UNREACHABLE ALL_RETRIES_FAILED"
+	for _, c := range []struct {
+		name, proto string
+		each        func(*script)
+		life        string          // its beginning; the whole of it, if it ends
+		ups         []time.Duration // of the first CONNECTEDs
+	}{
+		{"raw, at once", "raw", closes(0, ""), gaveUp, []time.Duration{0, 1 * s, 2 * s, 4 * s}},
+		{"ws, 101 and Close 1013", "ws", switchAnd("\x88\x02\x03\xF5"), gaveUp, []time.Duration{0, 1 * s, 2 * s, 4 * s}},
+		{"ws, a Ping first", "ws", switchAnd("\x89\x00\x88\x02\x03\xE8"), gaveUp, []time.Duration{0, 1 * s, 2 * s, 4 * s}},
+		{"ws, a message first", "ws", switchAnd("\x81\x02hi\x88\x02\x03\xF5"), "", []time.Duration{0, 1 * s, 2 * s, 3 * s, 4 * s, 5 * s}},
+		{"raw, payload first", "raw", closes(0, "x"), "", []time.Duration{0, 1 * s, 2 * s, 3 * s, 4 * s, 5 * s}},
+		{"raw, after 1500 ms: longer than the first delay", "raw", closes(1500*time.Millisecond, ""), "",
+			[]time.Duration{0, 2500 * time.Millisecond, 5 * s, 7500 * time.Millisecond}},
+		{"h1, 200 and no body", "h1", speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", true), gaveUp, []time.Duration{0, 1 * s, 2 * s, 4 * s}},
+		{"h1, 200 and half a body", "h1", speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true), "",
+			[]time.Duration{0, 1 * s, 2 * s, 3 * s, 4 * s, 5 * s}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, `{"retry":[{"r":{"backoff":[1000,2000,4000],"conceal":2,"jitterpc":0}}],
+				"s":[{"c":{"endpoint":"10.0.0.2","port":80,"nailed_up":true,"retry":"r","protocol":"`+c.proto+`"}}`+rawServer+`]}`, plan{})
+			w.serve("srv", c.each)
+			st := newScript()
+			w.create("c", st)
+			began := w.net.Now()
+			w.pass(time.Minute)
+			if c.life != "" {
+				w.wantLife("the stream", st, c.life)
+			}
+			var ups []time.Duration
+			for i, told := range st.states {
+				if told == ss.Connected {
+					ups = append(ups, (st.at[i] - began).Round(time.Millisecond))
+				}
+			}
+			if got, want := fmt.Sprint(ups[:min(len(ups), len(c.ups))]), fmt.Sprint(c.ups); got != want || c.life != "" && len(ups) != len(c.ups) {
+				t.Errorf("CONNECTED was told at: got %v, %d times; want %v", got, len(ups), want)
+			}
+			short := w.cli.rt.Counters.ShortLived
+			if (short == 3) != (c.life != "") {
+				t.Errorf("Counters.ShortLived: got %d, want 3 for a stream that gives up and 0 else", short)
+			}
+		})
+	}
 }
