@@ -88,6 +88,25 @@ func TestStatesTold(t *testing.T) {
 			w.patience = 4 * time.Hour
 		}
 	}
+	// A request with a body that the server refuses to take up at first.
+	w := newWorld(t, clientDoc(`"protocol":"h2","http_method":"POST","opportunistic":true,"retry":"three"`, rawServer), next())
+	refused := false
+	w.frames("srv", func(p *framePeer) {
+		p.onReq = func(p *framePeer, q *peerRequest) {
+			if !refused {
+				refused = true
+				p.reset(q, codeRefused)
+				return
+			}
+			p.answer(q, 200, "hello")
+		}
+	})
+	s := newScript()
+	s.say = []byte("payload")
+	w.create("c", s).RequestTx()
+	w.pass(10 * time.Second)
+	w.net.SetOptions(sim.Options{})
+	w.patience = 4 * time.Hour
 	for _, proto := range []string{"raw", "h1", "h2", "ws"} {
 		stateStories(t, proto, next)
 	}
