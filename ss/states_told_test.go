@@ -75,7 +75,7 @@ func TestStatesTold(t *testing.T) {
 		w.net.SetOptions(sim.Options{})
 	}
 	// Servers of no use, with programs that ask for more.
-	for i, srv := range hostiles {
+	for i, srv := range uselessServers {
 		for _, conceal := range []int{0, 2} {
 			w := newWorld(t, stormDoc(conceal, srv.keys+`,"nailed_up":true`), next())
 			srv.serve(w)
@@ -146,7 +146,7 @@ func TestStatesTold(t *testing.T) {
 	}
 }
 
-// stateStories are the lives of streams of one protocol that outcomes and hostiles do not lead.
+// stateStories are the lives of streams of one protocol that outcomes and uselessServers do not lead.
 func stateStories(t *testing.T, proto string, next func() plan) {
 	srv := map[string]string{"raw": rawServer, "h1": h1Server,
 		"h2": `,{"srv":{"server":true,"port":80,"protocol":"h2"}}`, "ws": `,{"srv":{"server":true,"port":80,"protocol":"ws"}}`}[proto]

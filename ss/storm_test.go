@@ -30,8 +30,8 @@ func stormBound(d time.Duration) int {
 	return n + 1 + 2*len(stormTable)
 }
 
-// hostile is a server that is of no use.
-type hostile struct {
+// uselessServer is a server that is of no use.
+type uselessServer struct {
 	name, keys string
 	serve      func(w *world)
 }
@@ -83,7 +83,7 @@ func framed(each func(*framePeer)) func(*world) {
 	return func(w *world) { w.frames("srv", each) }
 }
 
-var hostiles = []hostile{
+var uselessServers = []uselessServer{
 	{"nobody listens", `"protocol":"raw"`, func(*world) {}},
 	{"no answer to a connect", `"protocol":"h1"`, func(w *world) { w.net.Partition(w.cli.host, w.srv.host) }},
 	{"raw: accepts and closes", `"protocol":"raw"`, raws(hangUp)},
@@ -189,7 +189,7 @@ func TestNoRetryStorm(t *testing.T) {
 	const lasts = time.Hour
 	bound := stormBound(lasts)
 	seed := uint64(0)
-	for _, srv := range hostiles {
+	for _, srv := range uselessServers {
 		t.Run(srv.name, func(t *testing.T) {
 			for _, life := range []string{`"opportunistic":true`, `"nailed_up":true`} {
 				for _, conceal := range []int{0, 2, 65535} {
@@ -206,7 +206,7 @@ func TestNoRetryStorm(t *testing.T) {
 	}
 }
 
-func stormCell(t *testing.T, seed uint64, lasts time.Duration, bound int, srv hostile, hb habit, life string, conceal int) {
+func stormCell(t *testing.T, seed uint64, lasts time.Duration, bound int, srv uselessServer, hb habit, life string, conceal int) {
 	p := plan{seed: seed}
 	if seed%3 != 0 {
 		p.net = badLink(rand.New(rand.NewPCG(seed, 7)))
@@ -252,7 +252,7 @@ func stormDoc(conceal int, keys string) string {
 func TestNoRetryStormShared(t *testing.T) {
 	const lasts, streams = time.Hour, 8
 	bound := stormBound(lasts)
-	for i, srv := range hostiles {
+	for i, srv := range uselessServers {
 		if !strings.HasPrefix(srv.name, "h2") && !strings.HasPrefix(srv.name, "h1") {
 			continue
 		}
