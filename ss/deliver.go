@@ -83,8 +83,8 @@ func (h *Handle) rx(b []byte, f Flags) bool {
 		return false
 	}
 	h.rt.at = h
-	if f&PerfJSON == 0 {
-		h.flags |= hasReceived
+	if f&PerfJSON == 0 && (len(b) > 0 || f&SOM != 0) {
+		h.flags |= hasReceived // the end of a direction alone is no payload, an empty message is
 	}
 	if r := h.stream.Rx(h, b, f); r != OK {
 		h.answer(r)

@@ -317,6 +317,12 @@ func TestShortLivedConnections(t *testing.T) {
 				"s":[{"c":{"endpoint":"10.0.0.2","port":80,"nailed_up":true,"retry":"r","protocol":"`+c.proto+`"}}`+rawServer+`]}`, plan{})
 			w.serve("srv", c.each)
 			st := newScript()
+			st.onRx = func(_ *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+				if c.proto == "raw" && f&ss.EOM != 0 {
+					return ss.DisconnectMe // the peer has ended its direction
+				}
+				return ss.OK
+			}
 			w.create("c", st)
 			began := w.net.Now()
 			w.pass(time.Minute)

@@ -225,7 +225,7 @@ func stormCell(t *testing.T, seed uint64, lasts time.Duration, bound int, srv us
 		t.Errorf("%s: attempts in %v: got %d, want at most %d\n%d short-lived, %d postponed, last states %s",
 			what, lasts, got, bound, n.ShortLived, n.Postponed, s.life()[max(0, len(s.life())-200):])
 	}
-	if hb.asks && got < bound/3 {
+	if hb.asks && got < bound/3 && !strings.HasPrefix(srv.name, "raw") { // a raw connection may outlive its peer's end
 		t.Errorf("%s: attempts in %v: got %d, want about %d: the stream rests although the program asks\n%s", what, lasts, got, bound, s.life()[max(0, len(s.life())-200):])
 	}
 	// Within one attempt an HTTP/2 client may move on four times, and as many redirects are followed.
