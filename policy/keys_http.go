@@ -16,7 +16,7 @@ var httpKeys = []row[Stream]{
 	{key{name: "http_url", alias: []string{"aux"}, kind: kindTemplate, form: urlForm, on: onWeb, proof: "ss.TestRequestOnTheWire", def: "/",
 		text: "Path and query of the request, at most 8000 bytes; the leading / may be left out. ${name} is inserted as it is, ${name|path} and ${name|query} are encoded: see Values below. Alike on h1 and h2."},
 		template(func(s *Stream) *Template { return &s.HTTP.URL })},
-	{key{name: "http_expect", kind: kindInt, min: 200, max: 999, on: onHTTP, side: clientSide, proof: "ss.TestOutcomes", def: "200 to 299",
+	{key{name: "http_expect", kind: kindInt, min: 200, max: 999, on: onHTTP, side: clientSide, proof: "ss.TestExpectMissed", def: "200 to 299",
 		text: "The only status that counts as success, a redirect or 503 too; any other fails the attempt, UNREACHABLE, and the retry scheme goes on. Alike on h1 and h2."},
 		number(func(s *Stream) *int { return &s.HTTP.Expect })},
 	{key{name: "http_resp_map", kind: kindStatusMap, max: maxRespMap, on: onHTTP, side: clientSide, proof: "ss.TestOutcomes", def: "none",
@@ -81,7 +81,7 @@ var httpKeys = []row[Stream]{
 	{key{name: "aws_service", kind: kindName, target: "metadata", on: onHTTP, side: clientSide, def: "none",
 		text: "Metadata that holds the AWS service to sign for."},
 		func(c *checker, s *Stream, v value) { c.metadataName(&s.AWSService, v.text) }},
-	{key{name: "http_response_timeout_ms", kind: kindInt, max: maxTimeout, unit: "ms", on: onWeb, side: clientSide,
+	{key{name: "http_response_timeout_ms", kind: kindInt, max: maxTimeout, unit: "ms", on: onWeb, side: clientSide, proof: "ss.TestDeadPeerNoticed",
 		def:  "60000; ws 10000; with long_poll 0",
 		text: "How long the server may take from the end of the request to the head of its response, 0 for any time. On ws: to answer the handshake. When it is over, the attempt has failed; a request on a connection that others had used before is first repeated on a new one, if its method is idempotent, Tx has given none of its body, and not one byte has come. Alike on h1 and h2."},
 		func(_ *checker, s *Stream, v value) {
