@@ -156,6 +156,7 @@ func (o *onward) attempt(poll bool) {
 	o.phase = phaseAttempt
 	r.Counters.Attempts++
 	h.ordinal = 0
+	h.dropFromPeer()
 	h.tell(Connecting, Notice{})
 	if h.flags&doomed != 0 {
 		return // settle comes again
