@@ -45,6 +45,9 @@ type carrier interface {
 	flow(paused bool)
 	// drop lets go of the connection or attempt; nothing more is reported about it.
 	drop()
+	// outcome completes the cause of the end of an attempt or connection with what is known of a request, and
+	// reports whether the retry scheme may make it again.
+	outcome(cause error) (told error, again bool)
 	// session is the connection's TLS, nil without.
 	session() *tls.Session
 	// speaks is the protocol of the connection that carries the stream now; ok is false without one.
@@ -184,11 +187,16 @@ func (o *onward) failed(cause error, least time.Duration) {
 	o.reportPerf()
 	r.loop.Disarm(&o.timer)
 	r.Counters.Failed++
+	cause, again := o.carrier.outcome(cause)
 	o.phase = phaseIdle
 	retry := h.kind.pol.Retry
 	delay := max(retry.Delay(o.tries, r.chance()), least)
 	o.tries = min(o.tries+1, 1<<16-1)
 	concealed := retry.Concealed(o.tries)
+	if concealed && !again {
+		concealed = false
+		r.Counters.Withheld++
+	}
 	if concealed {
 		o.wait(delay)
 	} else {
@@ -239,7 +247,11 @@ func (o *onward) lost(cause error, again bool) {
 	o.phase = phaseIdle
 	p := h.kind.pol
 	if again && (!p.Opportunistic || p.NailedUp) && h.flags&wantDestroy == 0 {
-		o.wait(p.Retry.Delay(0, h.rt.chance()))
+		if _, again = o.carrier.outcome(cause); again {
+			o.wait(p.Retry.Delay(0, h.rt.chance()))
+		} else {
+			h.rt.Counters.Withheld++
+		}
 	}
 	h.letGo()
 	h.tell(Disconnected, Notice{Cause: cause})

@@ -22,13 +22,16 @@ type httpClient struct {
 	// What became of this transaction so far.
 	sent    bool // the request head is out
 	sending bool // the request has a body that is not complete
-	took    bool // Tx has given bytes: the request cannot be repeated
-	empty   bool // Tx has given a body without any byte
+	took    bool // Tx has given some of the body: to be made again the request needs it from the beginning
 	got     bool // the response has brought body
 	fresh   bool // nobody has used the connection before: if it fails, that is the answer
 	success bool
 	status  int       // of the response; stays until the next attempt
 	left    int64     // of the announced body, http.UnknownLength without one
+	out0    uint64    // bytes that the socket had taken before the head
+	exposed bool      // the server may have acted on a request of this attempt that is not idempotent
+	before  bool      // exposed, before the present request
+	anew    error     // why the body is to be given from the beginning; nil when it is not
 	offer   *ws.Offer // of a request that asks for a WebSocket, until it is answered
 	ws      *clientWS // what the exchange has become
 	out     *formOut  // nil unless the stream type's bodies are multipart
@@ -47,7 +50,7 @@ type httpPhase uint8
 const (
 	httpIdle     httpPhase = iota
 	httpRequest            // until the response's final head
-	httpAside              // until the end of a redirect
+	httpAside              // a redirect is followed at the end of the turn, or of its body if that comes first
 	httpResponse           // until its end
 	httpDone               // until the exchange's
 	httpSwitched           // until the end of the WebSocket
@@ -114,8 +117,7 @@ func (a *httpClient) Writable(x http.Exchange) {
 		return
 	}
 	end := f&EOM != 0
-	a.empty = end && n == 0 && !a.took
-	a.took = a.took || n > 0 || end
+	a.took = true
 	if a.left > 0 {
 		a.left -= int64(n)
 	}
@@ -148,6 +150,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	if len(k.blobs) > 0 || k.pol.HTTP.Cookies {
 		defer func() { clear(h.rt.text) }() // secrets
 	}
+	a.out0 = a.conn.w.BytesOut()
 	if a.away == nil || !a.away.foreign {
 		if h.rt.text, err = h.rt.addBlobFields(m, h.rt.text, k.blobs); err != nil {
 			return err
@@ -175,6 +178,8 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 		return err
 	}
 	a.sent, a.sending, a.left = true, body, m.Length
+	a.before = a.exposed
+	a.exposed = a.exposed || !http.Idempotent(m.Method)
 	a.o.perf.asked(a.o)
 	return nil
 }
@@ -188,6 +193,13 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	a.status = m.Status
 	a.takeCookies(m)
 	if a.o.perf.answered(a.o, m.Status); !a.o.reportPerf() {
+		return
+	}
+	if a.unread(m) {
+		took := a.took
+		a.notActed()
+		a.drop()
+		a.again(&StatusError{m.Status, "the server has closed a connection on which it waited for a request"}, took)
 		return
 	}
 	if a.follows(m.Status) {
@@ -261,22 +273,32 @@ func (h *Handle) HTTPStatus() int {
 // asks us to stay away.
 func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
 	if a.o.h.kind.pol.HTTP.FailRedirect && m.Status/100 == 3 {
+		a.notActed() // a captive portal has seen the request, and not the server
 		return 0, &StatusError{m.Status, "a redirect, and http_fail_redirect takes any for a captive portal"}
 	}
 	switch m.Status {
 	case 301, 302, 303, 307, 308:
+		a.disclaimed(m.Status)
 		why := "a redirect, which this stream type does not follow"
 		if to, ok := m.Find(http.Location); ok {
 			why = "a redirect to " + strconv.Quote(string(to)) + ", which this stream type does not follow"
 		}
 		return 0, &StatusError{m.Status, why}
 	case 429, 503:
+		a.notActed()
 		if v, ok := m.Find(http.RetryAfter); ok {
 			least, _ = http.ParseRetryAfter(v, a.o.h.rt.loop.System().Wall())
 		}
 		return min(least, maxRetryAfter), &StatusError{m.Status, "the server asks to come back later"}
 	}
 	return 0, nil
+}
+
+// unread reports whether a response says that the server gave up waiting for a request before ours reached it: 408 on a
+// connection of HTTP/1.1 that had served before. Such a request may be repeated on another connection
+// (RFC 9110 s.15.5.9).
+func (a *httpClient) unread(m *http.Message) bool {
+	return m.Status == 408 && m.Close && !a.fresh && a.conn.h2 == nil && a.o.h.kind.pol.HTTP.Expect != 408
 }
 
 // maxRetryAfter bounds what Retry-After is believed: a device must not be sent to sleep for years by
@@ -332,18 +354,17 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 	if a.over(x) || a.state == httpSwitched {
 		return
 	}
-	c, state, again := a.conn, a.state, a.repeatable(a.conn, cause)
+	cause = a.ended(a.conn, cause)
+	c, state, again, took := a.conn, a.state, a.repeatable(a.conn, cause), a.took
 	inVain := cause != nil && a.inVain()
 	a.reset(nil)
 	a.state = httpIdle
 	c.giveBack(inVain)
 	switch {
 	case again:
-		a.again()
+		a.again(cause, took)
 	case state == httpAside:
-		if a.o.h.flags&doomed == 0 {
-			a.seek(a.t)
-		}
+		a.follow()
 	case state == httpRequest:
 		if cause == nil {
 			cause = ErrAsked // a response that came was for nobody

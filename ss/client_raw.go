@@ -49,6 +49,8 @@ func (a *rawClient) drop() {
 	}
 }
 
+func (a *rawClient) outcome(cause error) (told error, again bool) { return cause, true }
+
 func (a *rawClient) session() *tls.Session {
 	if a.c == nil {
 		return nil

@@ -212,12 +212,3 @@ func takesBody(method []byte) bool {
 	}
 	return false
 }
-
-// replays says whether a request with this method may be sent twice (RFC 9110 s.9.2.2).
-func replays(method []byte) bool {
-	switch string(method) {
-	case "POST", "PATCH":
-		return false
-	}
-	return true
-}
