@@ -121,6 +121,7 @@ func (a *httpClient) Writable(x http.Exchange) {
 	if a.left > 0 {
 		a.left -= int64(n)
 	}
+	h.checkLength(a.left, end)
 	if end || a.left == 0 {
 		a.sending = false // the announced length says it as well as EOM does
 	}

@@ -189,6 +189,7 @@ func (t *transaction) Writable(x http.Exchange) {
 	}
 	if t.left != uncounted {
 		t.left -= uint32(n)
+		h.checkLength(int64(t.left), f&EOM != 0)
 	}
 	if f&EOM != 0 || t.left == 0 {
 		t.flags |= txnAnswered

@@ -12,7 +12,7 @@ const (
 	Unreachable       State = 3  // an attempt failed before Connected
 	AuthFailed        State = 4  // the peer did not accept our credentials
 	Connected         State = 5  // payload can flow; on HTTP clients: the response has begun
-	Connecting        State = 6  // an attempt begins
+	Connecting        State = 6  // an attempt begins, or goes on with its body to be given again (Notice.Again)
 	Destroying        State = 7  // the handle is about to end; always last
 	Poll              State = 8  // event: a transmit request is about to cause an attempt
 	AllRetriesFailed  State = 9  // no more attempts until the program asks
