@@ -17,7 +17,7 @@ const maxMoves = 4
 
 // begin makes an attempt.
 func (a *httpClient) begin(t *target) {
-	a.moves, a.away, a.status, a.exposed, a.before, a.anew = 0, nil, 0, false, false, nil
+	a.moves, a.away, a.status, a.exposed, a.exposedBefore, a.againCause = 0, nil, 0, false, false, nil
 	if a.o.h.kind.pol.HTTP.Cookies && a.o.h.rt.jar().await(a) {
 		a.t = t
 		return
@@ -133,7 +133,7 @@ func (a *httpClient) ended(c *httpConn, cause error) error {
 		return nil
 	}
 	var lost *http.OutcomeError
-	if a.sent && c.w.BytesOut() == a.out0 && errors.As(cause, &lost) {
+	if a.sent && c.w.BytesOut() == a.outBefore && errors.As(cause, &lost) {
 		cause = fmt.Errorf("ss: request: the socket took nothing of it: %w: %w", http.ErrNotProcessed, lost.Cause)
 	}
 	if errors.Is(cause, http.ErrNotProcessed) {
@@ -143,7 +143,7 @@ func (a *httpClient) ended(c *httpConn, cause error) error {
 }
 
 // notActed notes that the server has not acted on the present request.
-func (a *httpClient) notActed() { a.exposed = a.before }
+func (a *httpClient) notActed() { a.exposed = a.exposedBefore }
 
 // repeatable reports whether a request that ended with cause is made again within the attempt, on another connection.
 // It is if the server has certainly not acted on it. On h1 an idempotent one is repeated too when it met the end
@@ -178,7 +178,7 @@ func (a *httpClient) repeatable(c *httpConn, cause error) bool {
 func (a *httpClient) again(cause error, took bool) {
 	a.o.h.rt.Counters.Repeated++
 	if took {
-		a.anew = cause
+		a.againCause = cause
 	}
 	if !a.rewind() {
 		return
@@ -196,11 +196,11 @@ func (a *httpClient) again(cause error, took bool) {
 // again. CONNECTING is what each attempt begins with, so a program that can be retried knows what to do. False: the
 // stream wants no more of the attempt.
 func (a *httpClient) rewind() bool {
-	why, h := a.anew, a.o.h
+	why, h := a.againCause, a.o.h
 	if why == nil {
 		return true
 	}
-	a.anew = nil
+	a.againCause = nil
 	a.state = httpIdle
 	h.ordinal = 0
 	h.rt.Counters.Rewound++

@@ -20,22 +20,22 @@ type httpClient struct {
 	away  *detour // nil on the way that the policy says
 	asked []byte  // the target of the request, for redirects to be relative to and cookies to belong to
 	// What became of this transaction so far.
-	sent    bool // the request head is out
-	sending bool // the request has a body that is not complete
-	took    bool // Tx has given some of the body: to be made again the request needs it from the beginning
-	got     bool // the response has brought body
-	fresh   bool // nobody has used the connection before: if it fails, that is the answer
-	success bool
-	status  int       // of the response; stays until the next attempt
-	left    int64     // of the announced body, http.UnknownLength without one
-	out0    uint64    // bytes that the socket had taken before the head
-	exposed bool      // the server may have acted on a request of this attempt that is not idempotent
-	before  bool      // exposed, before the present request
-	anew    error     // why the body is to be given from the beginning; nil when it is not
-	offer   *ws.Offer // of a request that asks for a WebSocket, until it is answered
-	ws      *clientWS // what the exchange has become
-	out     *formOut  // nil unless the stream type's bodies are multipart
-	parts   *partsIn  // takes the response apart, nil if it is whole
+	sent          bool // the request head is out
+	sending       bool // the request has a body that is not complete
+	took          bool // Tx has given some of the body: to be made again the request needs it from the beginning
+	got           bool // the response has brought body
+	fresh         bool // nobody has used the connection before: if it fails, that is the answer
+	success       bool
+	status        int       // of the response; stays until the next attempt
+	left          int64     // of the announced body, http.UnknownLength without one
+	outBefore     uint64    // bytes that the socket had taken before the head
+	exposed       bool      // the server may have acted on a request of this attempt that is not idempotent
+	exposedBefore bool      // exposed, before the present request
+	againCause    error     // why the body is to be given from the beginning; nil when it is not
+	offer         *ws.Offer // of a request that asks for a WebSocket, until it is answered
+	ws            *clientWS // what the exchange has become
+	out           *formOut  // nil unless the stream type's bodies are multipart
+	parts         *partsIn  // takes the response apart, nil if it is whole
 
 	// Where it waits for an exchange: see client_conn.go.
 	route      *route // nil when it does not
@@ -151,7 +151,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	if len(k.blobs) > 0 || k.pol.HTTP.Cookies {
 		defer func() { clear(h.rt.text) }() // secrets
 	}
-	a.out0 = a.conn.w.BytesOut()
+	a.outBefore = a.conn.w.BytesOut()
 	if a.away == nil || !a.away.foreign {
 		if h.rt.text, err = h.rt.addBlobFields(m, h.rt.text, k.blobs); err != nil {
 			return err
@@ -179,7 +179,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 		return err
 	}
 	a.sent, a.sending, a.left = true, body, m.Length
-	a.before = a.exposed
+	a.exposedBefore = a.exposed
 	a.exposed = a.exposed || !http.Idempotent(m.Method)
 	a.o.perf.asked(a.o)
 	return nil

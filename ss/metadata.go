@@ -28,7 +28,7 @@ type source uint8
 const (
 	fromProgram source = iota
 	fromPeer
-	fromNobody // a part of the peer's body, which does not have the field
+	fromNone // a part of the peer's body, which does not have the field
 )
 
 // SetMetadata gives the metadata item name a value, which is copied. The policy of the stream type must
@@ -111,7 +111,7 @@ func (h *Handle) value(i int) ([]byte, bool) {
 	switch s := &h.meta.v[i]; s.from {
 	case fromPeer:
 		return s.peer, true
-	case fromNobody:
+	case fromNone:
 		return nil, false
 	}
 	return h.toSend(i)

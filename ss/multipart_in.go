@@ -186,7 +186,7 @@ func (p *partsIn) Part(fields []http.Field) {
 		if v, ok := f.in(&p.fields); ok {
 			h.setFromPeer(f.index, v)
 		} else if h.meta != nil {
-			h.meta.v[f.index].from = fromNobody
+			h.meta.v[f.index].from = fromNone
 		}
 	}
 	h.rt.part = p

@@ -86,7 +86,7 @@ func (a *httpClient) redirected(x http.Exchange, m *http.Message) {
 	}
 	a.state, a.left = httpAside, maxAside
 	x.Resume() // what comes is for nobody
-	r.pool.asides = append(r.pool.asides, a)
+	r.pool.pendingRedirects = append(r.pool.pendingRedirects, a)
 	r.loop.Defer(&r.task, r)
 }
 
@@ -110,17 +110,17 @@ func (a *httpClient) follow() {
 	}
 }
 
-// leaveAsides follows, at the end of a turn, the redirects of which more is still to come: their bodies may never end.
-func (p *httpPool) leaveAsides() {
-	list := p.asides
-	p.asides = p.asidesSpare[:0]
+// followPending follows, at the end of a turn, the redirects of which more is still to come: their bodies may never end.
+func (p *httpPool) followPending() {
+	list := p.pendingRedirects
+	p.pendingRedirects = p.pendingSpare[:0]
 	for i, a := range list {
 		list[i] = nil
 		if a.state == httpAside && a.o.h.flags&doomed == 0 {
 			a.leave()
 		}
 	}
-	p.asidesSpare = list[:0]
+	p.pendingSpare = list[:0]
 }
 
 // divert makes the next request out of a redirect, or says why there can be none.
@@ -149,7 +149,7 @@ func (a *httpClient) divert(m *http.Message) (why string) {
 		d.foreign = true
 	}
 	if a.t, d.target = t, target; took {
-		a.anew = &StatusError{m.Status, where + " that asks for the body once more"}
+		a.againCause = &StatusError{m.Status, where + " that asks for the body once more"}
 	}
 	return ""
 }

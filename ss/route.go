@@ -24,7 +24,7 @@ type httpPool struct {
 	asked  uint64 // exchanges, ever
 	made   uint32 // connections, ever
 
-	asides, asidesSpare []*httpClient // that have a redirect to follow at the end of the turn
+	pendingRedirects, pendingSpare []*httpClient // that have a redirect to follow at the end of the turn
 }
 
 func (p *httpPool) init(r *Runtime) { p.rt, p.routes = r, make(map[connKey]*route) }

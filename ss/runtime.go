@@ -246,7 +246,7 @@ func (r *Runtime) RunTask(now time.Duration) {
 		h.settle(now)
 	}
 	r.spare = list[:0]
-	r.pool.leaveAsides()
+	r.pool.followPending()
 	if r.cancelWait {
 		r.cancelWait = false
 		r.table.each(func(h *Handle) { h.tell(EventWaitCancel, Notice{}) })
