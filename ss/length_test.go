@@ -185,9 +185,9 @@ func TestRideshareShort(t *testing.T) {
 	wantLengths(t, w.cli.rt, log.String(), "c", 1, 0)
 }
 
-// TestOrdinals: the ordinal of Tx counts per transaction, at clients and on accepted streams, however many transactions
+// TestTxOrdinals: the ordinal of Tx counts per transaction, at clients and on accepted streams, however many transactions
 // a connection carries.
-func TestOrdinals(t *testing.T) {
+func TestTxOrdinals(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		w := newWorld(t, clientDoc(`"protocol":"`+proto+`","http_method":"POST","opportunistic":true`, `,{"srv":{"server":true,"port":80,"protocol":"h2"}}`), plan{})
 		count := func(s *script, list *string) {
