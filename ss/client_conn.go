@@ -17,7 +17,7 @@ const maxMoves = 4
 
 // begin makes an attempt.
 func (a *httpClient) begin(t *target) {
-	a.moves, a.away, a.status, a.exposed, a.exposedBefore, a.againCause = 0, nil, 0, false, false, nil
+	a.moves, a.away, a.status, a.exposed, a.exposedBefore, a.inFlight, a.againCause = 0, nil, 0, false, false, false, nil
 	if a.o.h.kind.pol.HTTP.Cookies && a.o.h.rt.jar().await(a) {
 		a.t = t
 		return
@@ -143,7 +143,7 @@ func (a *httpClient) ended(c *httpConn, cause error) error {
 }
 
 // notActed notes that the server has not acted on the present request.
-func (a *httpClient) notActed() { a.exposed = a.exposedBefore }
+func (a *httpClient) notActed() { a.exposed, a.inFlight = a.exposedBefore, false }
 
 // repeatable reports whether a request that ended with cause is made again within the attempt, on another connection.
 // It is if the server has certainly not acted on it. On h1 an idempotent one is repeated too when it met the end
@@ -212,20 +212,20 @@ func (a *httpClient) rewind() bool {
 // reports whether the retry scheme may make it again: not if the server may have acted on a request whose method is
 // not idempotent, unless the policy allows that.
 func (a *httpClient) outcome(cause error) (told error, again bool) {
-	if !a.exposed {
+	if !a.exposed && !a.inFlight {
 		return cause, true
 	}
 	var answer *StatusError
 	switch {
 	case cause == nil || errors.As(cause, &answer) || a.o.phase != phaseAttempt:
 	case errors.Is(cause, http.ErrNotProcessed):
-		// An earlier request of this attempt was redirected as one that is done: what a program may conclude from
-		// ErrNotProcessed does not hold for the attempt.
-		cause = &http.OutcomeError{Cause: errors.New(cause.Error())}
+		// An earlier request of this attempt was redirected as one that is done, or was repeated because its method
+		// allows that: what a program may conclude from ErrNotProcessed does not hold for the attempt.
+		cause = &http.OutcomeError{Cause: &laterError{cause}}
 	case !errors.Is(cause, http.ErrOutcomeUnknown):
 		cause = &http.OutcomeError{Cause: cause}
 	}
-	return cause, a.o.h.kind.pol.HTTP.RetryUnsafe
+	return cause, !a.exposed || a.o.h.kind.pol.HTTP.RetryUnsafe
 }
 
 func (a *httpClient) session() *tls.Session {

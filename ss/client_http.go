@@ -31,6 +31,7 @@ type httpClient struct {
 	outBefore     uint64    // bytes that the socket had taken before the head
 	exposed       bool      // the server may have acted on a request of this attempt that is not idempotent
 	exposedBefore bool      // exposed, before the present request
+	inFlight      bool      // a request is out, and no final head has come for it
 	againCause    error     // why the body is to be given from the beginning; nil when it is not
 	offer         *ws.Offer // of a request that asks for a WebSocket, until it is answered
 	ws            *clientWS // what the exchange has become
@@ -179,7 +180,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 		return err
 	}
 	a.sent, a.sending, a.left = true, body, m.Length
-	a.exposedBefore = a.exposed
+	a.inFlight, a.exposedBefore = true, a.exposed
 	a.exposed = a.exposed || !http.Idempotent(m.Method)
 	a.o.perf.asked(a.o)
 	return nil
@@ -191,7 +192,7 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	if m.Status < 200 && m.Status != 101 || a.conn == nil || h.flags&doomed != 0 {
 		return
 	}
-	a.status = m.Status
+	a.status, a.inFlight = m.Status, false
 	a.takeCookies(m)
 	if a.o.perf.answered(a.o, m.Status); !a.o.reportPerf() {
 		return
