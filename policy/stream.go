@@ -108,6 +108,7 @@ type HTTPParams struct {
 	NoContentLength bool      // never send Content-Length
 	FailRedirect    bool      // a redirect fails the connection (captive portals)
 	AllowRedirects  bool      // follow redirects
+	RetryUnsafe     bool      // the retry scheme repeats requests that are not idempotent, too (http_retry_unsafe)
 
 	AuthHeader    string // header field for the auth token, without ':'
 	AuthPreamble  string // goes before the token

@@ -46,6 +46,9 @@ type carrier interface {
 	flow(paused bool)
 	// drop lets go of the connection or attempt; nothing more is reported about it.
 	drop()
+	// outcome completes the cause of the end of an attempt or connection with what is known of a request, and
+	// reports whether the retry scheme may make it again.
+	outcome(cause error) (told error, again bool)
 	// overdue is called when onward's timer expires during an attempt. The carrier may set it for one, and may leave it
 	// set when it does not matter any more.
 	overdue(now time.Duration)
@@ -177,6 +180,7 @@ func (o *onward) attempt(poll bool) {
 	o.phase = phaseAttempt
 	r.Counters.Attempts++
 	h.ordinal = 0
+	h.dropFromPeer()
 	h.flags &^= hasReceived | hasSent
 	h.tell(Connecting, Notice{})
 	if h.flags&doomed != 0 {
@@ -203,8 +207,13 @@ func (o *onward) failed(cause error, least time.Duration) {
 	r := h.rt
 	o.reportPerf()
 	r.Counters.Failed++
+	cause, again := o.carrier.outcome(cause)
 	o.phase = phaseIdle
 	delay, concealed := o.pace.failed(h.kind.pol.Retry, r.loop.Now(), least, r.chance())
+	if concealed && !again {
+		concealed = false
+		r.Counters.Withheld++
+	}
 	if concealed {
 		o.wait(delay)
 	} else {
@@ -274,12 +283,15 @@ func (o *onward) lost(cause error, how ending) {
 		o.pace.done()
 	} else {
 		p := h.kind.pol
+		_, again := o.carrier.outcome(cause)
 		delay, useful, concealed := o.pace.lost(p.Retry, r.loop.Now(), r.chance(), how, h.flags&hasReceived != 0, h.flags&hasSent != 0)
 		if !useful {
 			r.Counters.ShortLived++
 		}
 		switch {
 		case p.Opportunistic && !p.NailedUp || h.flags&wantDestroy != 0:
+		case !again:
+			r.Counters.Withheld++
 		case concealed:
 			o.wait(delay)
 		default:

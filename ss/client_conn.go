@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles/h1"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/tls"
@@ -16,7 +17,7 @@ const maxMoves = 4
 
 // begin makes an attempt.
 func (a *httpClient) begin(t *target) {
-	a.moves, a.away, a.status, a.resent = 0, nil, 0, false
+	a.moves, a.away, a.status, a.exposed, a.exposedBefore, a.inFlight, a.againCause, a.resent = 0, nil, 0, false, false, false, nil, false
 	if a.o.h.kind.pol.HTTP.Cookies && a.o.h.rt.jar().await(a) {
 		a.t = t
 		return
@@ -85,13 +86,16 @@ func (a *httpClient) reset(c *httpConn) {
 	a.parts.release()
 	a.parts = nil
 	a.conn, a.x, a.state = c, nil, httpRequest
-	a.sent, a.sending, a.took, a.empty, a.got, a.success = false, false, false, false, false, false
+	a.sent, a.sending, a.took, a.got, a.success = false, false, false, false, false
 }
 
 // unreachable is called when there will be no exchange.
 func (a *httpClient) unreachable(cause error) {
 	a.reset(nil)
 	a.state = httpIdle
+	if cause != nil {
+		cause = &unsentError{cause}
+	}
 	a.o.failed(cause, 0)
 }
 
@@ -124,17 +128,39 @@ func (a *httpClient) drop() {
 // noReply reports whether the request was sent and not one byte has come on the connection since.
 func (a *httpClient) noReply() bool { return a.sent && a.conn.silentSince(a.heard) }
 
-// repeatable says whether a request that ended with cause is made again without a word to its stream, on
-// another connection. It is if the server has certainly not acted on it and no byte of its body is lost. On
-// h1 the silence of a connection that had been idle is no certainty, so the method must allow it too
-// (RFC 9112 s.9.3.1); a connection that has never answered anybody is no better on the second try.
+// ended judges the end of an exchange that has brought no response. The exchange says what its protocol knows; a
+// request of which the socket took nothing was certainly not processed either.
+func (a *httpClient) ended(c *httpConn, cause error) error {
+	if cause == nil {
+		return nil
+	}
+	var lost *http.OutcomeError
+	if a.sent && c.w.BytesOut() == a.outBefore && errors.As(cause, &lost) {
+		cause = fmt.Errorf("ss: request: the socket took nothing of it: %w: %w", http.ErrNotProcessed, lost.Cause)
+	}
+	if errors.Is(cause, http.ErrNotProcessed) {
+		a.notActed()
+	}
+	return cause
+}
+
+// notActed notes that the server has not acted on the present request.
+func (a *httpClient) notActed() { a.exposed, a.inFlight = a.exposedBefore, false }
+
+// repeatable reports whether a request that ended with cause is made again within the attempt, on another connection.
+// It is if the server has certainly not acted on it. On h1 an idempotent one is repeated too when it met the end
+// of a connection that had served others (RFC 9112 s.9.3.1); a connection that has never answered anybody is no
+// better on the second try.
 func (a *httpClient) repeatable(c *httpConn, cause error) bool {
 	h := a.o.h
-	if a.state != httpRequest || a.took || h.flags&doomed != 0 || !errors.Is(cause, http.ErrNotProcessed) {
+	if a.state != httpRequest || h.flags&doomed != 0 {
 		return false
 	}
 	if c.h2 == nil {
-		return !a.fresh && replays(a.method())
+		return !a.fresh && (errors.Is(cause, http.ErrNotProcessed) || errors.Is(cause, h1.ErrStale) && http.Idempotent(a.method()))
+	}
+	if !errors.Is(cause, http.ErrNotProcessed) {
+		return false
 	}
 	var away *h2.GoAwayError
 	var reset *h2.ResetError
@@ -144,15 +170,21 @@ func (a *httpClient) repeatable(c *httpConn, cause error) bool {
 		a.moves++
 	case !errors.As(cause, &away):
 		return c.answered // lost before it was sent
-	case !c.answered:
+	case !c.useful():
 		a.moves++
 	}
 	return a.moves <= maxMoves
 }
 
 // again makes the request anew.
-func (a *httpClient) again() {
+func (a *httpClient) again(cause error, took bool) {
 	a.o.h.rt.Counters.Repeated++
+	if took {
+		a.againCause = cause
+	}
+	if !a.rewind() {
+		return
+	}
 	a.state = httpRequest
 	r := a.ways()
 	if r.shared() {
@@ -160,6 +192,42 @@ func (a *httpClient) again() {
 	} else {
 		r.dialFor(a) // others that are warm may be as stale
 	}
+}
+
+// rewind tells the stream to give its body from the beginning, if Tx has given some of it for a request that is made
+// again. CONNECTING is what each attempt begins with, so a program that can be retried knows what to do. False: the
+// stream wants no more of the attempt.
+func (a *httpClient) rewind() bool {
+	why, h := a.againCause, a.o.h
+	if why == nil {
+		return true
+	}
+	a.againCause = nil
+	a.state = httpIdle
+	h.ordinal = 0
+	h.rt.Counters.Rewound++
+	h.tell(Connecting, Notice{Again: true, Cause: why})
+	return h.flags&doomed == 0
+}
+
+// outcome completes the cause of a failed attempt, or of a lost connection, with what is known of the request, and
+// reports whether the retry scheme may make it again: not if the server may have acted on a request whose method is
+// not idempotent, unless the policy allows that.
+func (a *httpClient) outcome(cause error) (told error, again bool) {
+	if !a.exposed && !a.inFlight {
+		return cause, true
+	}
+	var answer *StatusError
+	switch {
+	case cause == nil || errors.As(cause, &answer) || a.o.phase != phaseAttempt:
+	case errors.Is(cause, http.ErrNotProcessed):
+		// An earlier request of this attempt was redirected as one that is done, or was repeated because its method
+		// allows that: what a program may conclude from ErrNotProcessed does not hold for the attempt.
+		cause = &http.OutcomeError{Cause: &laterError{cause}}
+	case !errors.Is(cause, http.ErrOutcomeUnknown):
+		cause = &http.OutcomeError{Cause: cause}
+	}
+	return cause, !a.exposed || a.o.h.kind.pol.HTTP.RetryUnsafe
 }
 
 func (a *httpClient) session() *tls.Session {

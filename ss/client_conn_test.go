@@ -47,7 +47,8 @@ func TestGoAway(t *testing.T) {
 	}
 }
 
-// TestGoAwayTaken: a request of whose body Tx has given something cannot be made again.
+// TestGoAwayTaken: a request of whose body Tx has given something is made again with the body from its beginning, and
+// its stream knows.
 func TestGoAwayTaken(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) { p.onReq = nil })
@@ -61,15 +62,15 @@ func TestGoAwayTaken(t *testing.T) {
 	w.pass(100 * time.Millisecond)
 	(*peers)[0].goAway(0, 0)
 	w.pass(100 * time.Millisecond)
-	w.wantLine("one that gave a part", given, `CREATING POLL CONNECTING tx("part"|SOM) UNREACHABLE ALL_RETRIES_FAILED`)
-	w.wantLine("one that gave all", whole, `CREATING POLL CONNECTING tx("x"|SOM|EOM) UNREACHABLE ALL_RETRIES_FAILED`)
+	w.wantLine("one that gave a part", given, `CREATING POLL CONNECTING tx("part"|SOM) CONNECTING tx("part"|SOM)`)
+	w.wantLine("one that gave all", whole, `CREATING POLL CONNECTING tx("x"|SOM|EOM) CONNECTING tx("x"|SOM|EOM)`)
 	var away *h2.GoAwayError
 	if len(given.causes) == 0 || !errors.As(given.causes[0], &away) || !away.Unseen {
 		t.Errorf("the cause: got %v, want a GoAwayError, unseen", given.causes)
 	}
 	w.wantLine("one that gave nothing", none, `CREATING POLL CONNECTING`)
-	if got := (*peers)[1].paths(); got != "/post" {
-		t.Errorf("requests made again: got %s, want one", got)
+	if got := (*peers)[1].paths(); got != "/post /post /post" {
+		t.Errorf("requests made again: got %s, want three", got)
 	}
 }
 

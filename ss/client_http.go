@@ -22,20 +22,24 @@ type httpClient struct {
 	away  *detour // nil on the way that the policy says
 	asked []byte  // the target of the request, for redirects to be relative to and cookies to belong to
 	// What became of this transaction so far.
-	sent    bool // the request head is out
-	sending bool // the request has a body that is not complete
-	took    bool // Tx has given bytes: the request cannot be repeated
-	empty   bool // Tx has given a body without any byte
-	got     bool // the response has brought body
-	fresh   bool // nobody has used the connection before: if it fails, that is the answer
-	success bool
-	resent  bool      // this attempt has repeated a request that was not answered
-	status  int       // of the response; stays until the next attempt
-	left    int64     // of the announced body, http.UnknownLength without one
-	offer   *ws.Offer // of a request that asks for a WebSocket, until it is answered
-	ws      *clientWS // what the exchange has become
-	out     *formOut  // nil unless the stream type's bodies are multipart
-	parts   *partsIn  // takes the response apart, nil if it is whole
+	sent          bool // the request head is out
+	sending       bool // the request has a body that is not complete
+	took          bool // Tx has given some of the body: to be made again the request needs it from the beginning
+	got           bool // the response has brought body
+	fresh         bool // nobody has used the connection before: if it fails, that is the answer
+	success       bool
+	resent        bool      // this attempt has repeated a request that was not answered
+	status        int       // of the response; stays until the next attempt
+	left          int64     // of the announced body, http.UnknownLength without one
+	outBefore     uint64    // bytes that the socket had taken before the head
+	exposed       bool      // the server may have acted on a request of this attempt that is not idempotent
+	exposedBefore bool      // exposed, before the present request
+	inFlight      bool      // a request is out, and no final head has come for it
+	againCause    error     // why the body is to be given from the beginning; nil when it is not
+	offer         *ws.Offer // of a request that asks for a WebSocket, until it is answered
+	ws            *clientWS // what the exchange has become
+	out           *formOut  // nil unless the stream type's bodies are multipart
+	parts         *partsIn  // takes the response apart, nil if it is whole
 
 	// Where it waits for an exchange: see client_conn.go.
 	route      *route // nil when it does not
@@ -51,7 +55,7 @@ type httpPhase uint8
 const (
 	httpIdle     httpPhase = iota
 	httpRequest            // until the response's final head
-	httpAside              // until the end of a redirect
+	httpAside              // a redirect is followed at the end of the turn, or of its body if that comes first
 	httpResponse           // until its end
 	httpDone               // until the exchange's
 	httpSwitched           // until the end of the WebSocket
@@ -125,11 +129,11 @@ func (a *httpClient) Writable(x http.Exchange) {
 		return
 	}
 	end := f&EOM != 0
-	a.empty = end && n == 0 && !a.took
-	a.took = a.took || n > 0 || end
+	a.took = true
 	if a.left > 0 {
 		a.left -= int64(n)
 	}
+	h.checkLength(a.left, end)
 	if end || a.left == 0 {
 		a.sending = false // the announced length says it as well as EOM does
 		a.awaitResponse(h.rt.loop.Now())
@@ -160,6 +164,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	if len(k.blobs) > 0 || k.pol.HTTP.Cookies {
 		defer func() { clear(h.rt.text) }() // secrets
 	}
+	a.outBefore = a.conn.w.BytesOut()
 	if a.away == nil || !a.away.foreign {
 		if h.rt.text, err = h.rt.addBlobFields(m, h.rt.text, k.blobs); err != nil {
 			return err
@@ -187,6 +192,8 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 		return err
 	}
 	a.sent, a.sending, a.left = true, body, m.Length
+	a.inFlight, a.exposedBefore = true, a.exposed
+	a.exposed = a.exposed || !http.Idempotent(m.Method)
 	a.o.perf.asked(a.o)
 	if !body {
 		a.awaitResponse(h.rt.loop.Now())
@@ -227,9 +234,10 @@ func (a *httpClient) overdue(now time.Duration) {
 	if a.isWS() {
 		cause = errNoSwitch
 	} else if a.staleConn() {
+		took := a.took
 		a.resent = true
 		a.drop()
-		a.again()
+		a.again(cause, took)
 		return
 	}
 	a.drop()
@@ -240,7 +248,7 @@ func (a *httpClient) overdue(now time.Duration) {
 // own most likely died before: others had used it, and not one byte has come on it since. Whether the server has acted
 // on the request is unknown, so its method must be idempotent (RFC 9110 s.9.2.2).
 func (a *httpClient) staleConn() bool {
-	return !a.resent && !a.fresh && !a.took && a.noReply() && replays(a.method())
+	return !a.resent && !a.fresh && a.noReply() && http.Idempotent(a.method())
 }
 
 // Head is http.Handler's.
@@ -256,9 +264,16 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 		return
 	}
 	a.due = 0
-	a.status = m.Status
+	a.status, a.inFlight = m.Status, false
 	a.takeCookies(m)
 	if a.o.perf.answered(a.o, m.Status); !a.o.reportPerf() {
+		return
+	}
+	if a.unread(m) {
+		took := a.took
+		a.notActed()
+		a.drop()
+		a.again(&StatusError{m.Status, "the server has closed a connection on which it waited for a request"}, took)
 		return
 	}
 	if a.follows(m.Status) {
@@ -332,16 +347,19 @@ func (h *Handle) HTTPStatus() int {
 // asks us to stay away.
 func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
 	if a.o.h.kind.pol.HTTP.FailRedirect && m.Status/100 == 3 {
+		a.notActed() // a captive portal has seen the request, and not the server
 		return 0, &StatusError{m.Status, "a redirect, and http_fail_redirect takes any for a captive portal"}
 	}
 	why := ""
 	switch m.Status {
 	case 301, 302, 303, 307, 308:
+		a.disclaimed(m.Status)
 		why = "a redirect, which this stream type does not follow"
 		if to, ok := m.Find(http.Location); ok {
 			why = "a redirect to " + strconv.Quote(string(to)) + ", which this stream type does not follow"
 		}
 	case 429, 503:
+		a.notActed()
 		why = "the server asks to come back later"
 		if v, ok := m.Find(http.RetryAfter); ok {
 			least, _ = http.ParseRetryAfter(v, a.o.h.rt.loop.System().Wall())
@@ -356,6 +374,13 @@ func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
 		return least, &StatusError{m.Status, why}
 	}
 	return 0, nil
+}
+
+// unread reports whether a response says that the server gave up waiting for a request before ours reached it: 408 on a
+// connection of HTTP/1.1 that had served before. Such a request may be repeated on another connection
+// (RFC 9110 s.15.5.9).
+func (a *httpClient) unread(m *http.Message) bool {
+	return m.Status == 408 && m.Close && !a.fresh && a.conn.h2 == nil && a.o.h.kind.pol.HTTP.Expect != 408
 }
 
 // maxRetryAfter bounds what Retry-After is believed: a device must not be sent to sleep for years by
@@ -411,7 +436,8 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 	if a.over(x) || a.state == httpSwitched {
 		return
 	}
-	c, state, again := a.conn, a.state, a.repeatable(a.conn, cause)
+	cause = a.ended(a.conn, cause)
+	c, state, again, took := a.conn, a.state, a.repeatable(a.conn, cause), a.took
 	if !again && state == httpRequest && c.h2 != nil && errors.Is(cause, h2.ErrSilent) && a.o.h.flags&doomed == 0 && a.staleConn() {
 		a.resent, again = true, true // svalidhup has given it up
 	}
@@ -421,11 +447,9 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 	c.giveBack(noReply)
 	switch {
 	case again:
-		a.again()
+		a.again(cause, took)
 	case state == httpAside:
-		if a.o.h.flags&doomed == 0 {
-			a.seek(a.t)
-		}
+		a.follow()
 	case state == httpRequest:
 		if cause == nil {
 			cause = ErrAsked // a response that came was for nobody

@@ -51,6 +51,8 @@ func (a *rawClient) drop() {
 	}
 }
 
+func (a *rawClient) outcome(cause error) (told error, again bool) { return cause, true }
+
 // overdue implements carrier: an attempt of raw has no timer of its own.
 func (a *rawClient) overdue(time.Duration) {}
 

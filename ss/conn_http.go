@@ -334,6 +334,10 @@ func (c *httpConn) trusted() bool {
 	return !c.doubted
 }
 
+// useful reports whether the server has done anything for a request on this connection: it has answered one, or its
+// GOAWAY leaves some to be finished.
+func (c *httpConn) useful() bool { return c.answered || c.h2 != nil && c.h2.Took() }
+
 // takes says whether a stream can have an exchange now.
 func (c *httpConn) takes() bool { return c.phase == connUp && c.trusted() && c.role.Free() > 0 }
 

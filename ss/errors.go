@@ -3,6 +3,8 @@ package ss
 import (
 	"errors"
 	"fmt"
+
+	"github.com/millrace/millrace/roles/http"
 )
 
 // What a caller can act on. They are found with errors.Is.
@@ -41,6 +43,31 @@ type StatusError struct {
 
 // Error implements error.
 func (e *StatusError) Error() string { return fmt.Sprintf("http status %d: %s", e.Status, e.Why) }
+
+// unsentError is the cause of an attempt that found no connection: nothing of the request was sent. It reads as its
+// cause.
+type unsentError struct{ error }
+
+// Is implements errors.Is.
+func (e *unsentError) Is(target error) bool { return target == http.ErrNotProcessed }
+
+// Unwrap implements errors.Is and errors.As.
+func (e *unsentError) Unwrap() error { return e.error }
+
+// laterError is the cause of an attempt whose last request was certainly not processed, while an earlier one may have
+// been: all that its cause has is found in it, but for http.ErrNotProcessed.
+type laterError struct{ cause error }
+
+// Error implements error.
+func (e *laterError) Error() string { return e.cause.Error() }
+
+// Is implements errors.Is.
+func (e *laterError) Is(target error) bool {
+	return target != http.ErrNotProcessed && errors.Is(e.cause, target)
+}
+
+// As implements errors.As.
+func (e *laterError) As(target any) bool { return errors.As(e.cause, target) }
 
 // CreateError says which stream could not be created and why.
 type CreateError struct {

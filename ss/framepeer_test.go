@@ -150,6 +150,14 @@ func (p *framePeer) head(q *peerRequest, status int, end bool) {
 	p.frame(fHeaders, flags, q.id, p.block.Bytes())
 }
 
+// redirect sends the head of a redirect, whose body is still to come.
+func (p *framePeer) redirect(q *peerRequest, location string) {
+	p.block.Reset()
+	p.enc.WriteField(hpack.HeaderField{Name: ":status", Value: "302"})
+	p.enc.WriteField(hpack.HeaderField{Name: "location", Value: location})
+	p.frame(fHeaders, 4, q.id, p.block.Bytes())
+}
+
 func (p *framePeer) data(q *peerRequest, body string, end bool) {
 	flags := byte(0)
 	if end {

@@ -203,11 +203,11 @@ func (f *field) in(m *http.Message) (v []byte, ok bool) {
 	return m.Find(f.id)
 }
 
-// takeFields sets the metadata for which m, a response, has a field.
+// takeFields has the metadata for which m, a response, has a field read as the response says.
 func (k *kind) takeFields(m *http.Message, h *Handle) {
 	for i := range k.fields {
 		if v, ok := k.fields[i].in(m); ok {
-			h.setValue(k.fields[i].index, v)
+			h.setFromPeer(k.fields[i].index, v)
 		}
 	}
 }
@@ -238,13 +238,4 @@ func takesBody(method []byte) bool {
 		return true
 	}
 	return false
-}
-
-// replays says whether a request with this method may be sent twice (RFC 9110 s.9.2.2).
-func replays(method []byte) bool {
-	switch string(method) {
-	case "POST", "PATCH":
-		return false
-	}
-	return true
 }

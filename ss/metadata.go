@@ -13,16 +13,28 @@ type values struct {
 	peer   heldHead
 }
 
+// value is one item. What the program has set and what the peer says are kept apart: the first is sent, the second is
+// read. Nothing that came from the peer is ever sent.
 type value struct {
-	b      []byte
-	set    bool
-	theirs bool // the peer's, in its request or a part of its body: never to be sent back to it
+	own  []byte // the program's
+	peer []byte // the peer's, in its head or the head of a part of its body
+	set  bool   // own is there
+	from source // what Metadata returns
 }
+
+// source is whose value of an item Metadata returns.
+type source uint8
+
+const (
+	fromProgram source = iota
+	fromPeer
+	fromNone // a part of the peer's body, which does not have the field
+)
 
 // SetMetadata gives the metadata item name a value, which is copied. The policy of the stream type must
 // declare the name, unless it says direct_proto_str: then any other name is that of a header field, with or
-// without a colon behind it, and is sent as such; nil takes it away again. On an accepted HTTP stream values last for the transaction,
-// elsewhere until set again or replaced by a response's header field.
+// without a colon behind it, and is sent as such; nil takes it away again. On an accepted HTTP stream values last for
+// the transaction, elsewhere until they are set again: what a response says never replaces them.
 func (h *Handle) SetMetadata(name string, v []byte) error {
 	i, err := h.metadataIndex(name)
 	switch {
@@ -47,13 +59,14 @@ func (h *Handle) SetMetadataString(name, v string) error {
 		return h.setDirect(name, h.rt.text)
 	default:
 		s := h.slotFor(i)
-		s.b, s.set, s.theirs = append(s.b[:0], v...), true, false
+		s.own, s.set, s.from = append(s.own[:0], v...), true, fromProgram
 	}
 	return err
 }
 
 // Metadata returns the value of a metadata item; ok is false when it has none. On an accepted HTTP stream an item
-// that maps to a header field has the request's value until it is set; what the request says is not sent back. If
+// that maps to a header field has the request's value until it is set. On an HTTP client it has the response's, if
+// that has the field, until it is set or the next attempt begins. What the peer says is never sent to it. If
 // the policy says direct_proto_str, a name that it does not declare is that of a header field: one that was set,
 // or the first of that name in the peer's head: on a client from CONNECTED until DISCONNECTED is told, on an
 // accepted stream in SERVER_TXN.
@@ -90,36 +103,59 @@ func (h *Handle) noSuchMetadata(name string) error {
 		name, h.kind.pol.Name, ErrNoSuchMetadata, strings.Join(known, ", "))
 }
 
+// value is what Metadata returns.
 func (h *Handle) value(i int) ([]byte, bool) {
+	if h.meta == nil {
+		return nil, false
+	}
+	switch s := &h.meta.v[i]; s.from {
+	case fromPeer:
+		return s.peer, true
+	case fromNone:
+		return nil, false
+	}
+	return h.toSend(i)
+}
+
+// toSend is what goes to the peer: what the program has set.
+func (h *Handle) toSend(i int) ([]byte, bool) {
 	if h.meta == nil || !h.meta.v[i].set {
 		return nil, false
 	}
-	return h.meta.v[i].b, true
+	return h.meta.v[i].own, true
 }
 
-// toSend is value for what goes to the peer: nothing that came from it in a request.
-func (h *Handle) toSend(i int) ([]byte, bool) {
-	if h.meta == nil || !h.meta.v[i].set || h.meta.v[i].theirs {
-		return nil, false
-	}
-	return h.meta.v[i].b, true
-}
-
-// expand is value in the form that policy.Template asks for.
+// expand is toSend in the form that policy.Template asks for.
 func (h *Handle) expand(i int) []byte {
-	v, _ := h.value(i)
+	v, _ := h.toSend(i)
 	return v
 }
 
 func (h *Handle) setValue(i int, v []byte) {
 	s := h.slotFor(i)
-	s.b, s.set, s.theirs = append(s.b[:0], v...), true, false
+	s.own, s.set, s.from = append(s.own[:0], v...), true, fromProgram
 }
 
-// setTheirs sets what a request says.
-func (h *Handle) setTheirs(i int, v []byte) {
+// setFromPeer sets what the peer says, beside what the program has set.
+func (h *Handle) setFromPeer(i int, v []byte) {
 	s := h.slotFor(i)
-	s.b, s.set, s.theirs = append(s.b[:0], v...), true, true
+	s.peer, s.from = append(s.peer[:0], v...), fromPeer
+}
+
+// dropFromPeer forgets what the peer said: its values are read until the next attempt.
+func (h *Handle) dropFromPeer() {
+	if h.meta == nil {
+		return
+	}
+	for i := range h.meta.v {
+		h.meta.v[i].dropPeer()
+	}
+}
+
+func (v *value) dropPeer() {
+	if v.from = fromProgram; cap(v.peer) > valueKept {
+		v.peer = nil
+	}
 }
 
 func (h *Handle) slotFor(i int) *value {
@@ -166,8 +202,9 @@ func (r *Runtime) giveValues(m *values) {
 	for i := range m.v {
 		v := &m.v[i]
 		v.set = false
-		if cap(v.b) > valueKept {
-			v.b = nil
+		v.dropPeer()
+		if cap(v.own) > valueKept {
+			v.own = nil
 		}
 	}
 	m.direct = m.direct[:0]

@@ -184,9 +184,9 @@ func (p *partsIn) Part(fields []http.Field) {
 	p.fields.Fields = fields
 	for _, f := range h.kind.ofParts {
 		if v, ok := f.in(&p.fields); ok {
-			h.setTheirs(f.index, v)
+			h.setFromPeer(f.index, v)
 		} else if h.meta != nil {
-			h.meta.v[f.index].set = false
+			h.meta.v[f.index].from = fromNone
 		}
 	}
 	h.rt.part = p

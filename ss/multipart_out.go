@@ -1,6 +1,8 @@
 package ss
 
 import (
+	"fmt"
+
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/http/multipart"
@@ -47,7 +49,8 @@ type formOut struct {
 	frame    []byte   // what goes out in front of it
 	sent     int      // of frame
 	left     int64    // of the announced payload of all parts; http.UnknownLength when nothing was announced
-	asked    bool     // the first Tx, which comes unasked, is over
+	empty    bool     // a payload of no byte was announced: no Tx
+	asked    bool     // the part's Tx that comes unasked is over, or there is none
 	last     bool     // frame ends the body
 }
 
@@ -97,7 +100,7 @@ func setContentType(m *http.Message, v []byte) {
 // write.
 func (o *formOut) begin(r *Runtime, f *form, length int64) []byte {
 	r.loop.System().Rand(o.random[:])
-	*o = formOut{form: f, boundary: multipart.NewBoundary(o.random), part: -1, left: length, frame: o.frame}
+	*o = formOut{form: f, boundary: multipart.NewBoundary(o.random), part: -1, left: length, empty: length == 0, frame: o.frame}
 	o.frame = o.boundary.AppendFormType(o.frame[:0])
 	o.sent = len(o.frame)
 	return o.frame
@@ -107,6 +110,9 @@ func (o *formOut) begin(r *Runtime, f *form, length int64) []byte {
 func (o *formOut) turn() {
 	o.sent = 0
 	if o.part++; o.part < len(o.form.parts) {
+		// The length that was announced may have been that of the parts so far. What there is for this one must not
+		// be lost, so it is asked for.
+		o.asked = o.part > 0 && o.left != 0
 		o.frame = o.boundary.AppendPart(o.frame[:0], &o.form.parts[o.part].Part, o.part == 0)
 		return
 	}
@@ -134,7 +140,7 @@ func (o *formOut) room(buf []byte) []byte {
 	if len(buf) > 2*next {
 		buf = buf[:len(buf)-next]
 	}
-	if o.left >= 0 && int64(len(buf)) > o.left {
+	if o.left > 0 && int64(len(buf)) > o.left {
 		buf = buf[:o.left]
 	}
 	return buf
@@ -153,22 +159,31 @@ func (a *httpClient) writeForm(x http.Exchange) {
 	}
 	n := o.put(buf)
 	if o.framed() && !o.last {
-		given, end := 0, o.left == 0
-		if room := o.room(buf[n:]); !end && len(room) > 0 && (!o.asked || h.flags&txWanted != 0) {
+		given, end := 0, o.empty
+		if room := o.room(buf[n:]); !end && len(room) > 0 {
+			if o.asked && h.flags&txWanted == 0 {
+				o.sent -= n
+				return // nobody asked
+			}
 			o.asked = true
 			k, f, ok := h.tx(room)
 			if !ok {
 				o.sent -= n // it goes out with what it is for
 				return
 			}
-			if given, end = k, f&EOM != 0; o.left > 0 {
+			a.took = true
+			if end = f&EOM != 0; o.left >= 0 {
+				if int64(k) > o.left {
+					a.tooLong()
+					return
+				}
 				o.left -= int64(k)
+				if last := o.part == len(o.form.parts)-1; last {
+					h.checkLength(o.left, end)
+				}
 				end = end || o.left == 0 // the announced length says it as well as EOM does
 			}
-			a.took = a.took || k > 0 || f&EOM != 0
-		} else if !end && len(room) > 0 {
-			o.sent -= n
-			return // nobody asked
+			given = k
 		}
 		n += given
 		if end {
@@ -181,9 +196,20 @@ func (a *httpClient) writeForm(x http.Exchange) {
 	if !a.sending {
 		a.awaitResponse(h.rt.loop.Now())
 	}
-	if a.sending && (!o.framed() || o.left == 0 || !o.asked || h.flags&txWanted != 0) {
+	if a.sending && (!o.framed() || o.empty || !o.asked || h.flags&txWanted != 0) {
 		x.WantWrite()
 	}
+}
+
+// tooLong fails an attempt whose parts are longer than was announced for all of them: the request's Content-Length is
+// out, so the rest cannot be sent, and must not be acknowledged either.
+func (a *httpClient) tooLong() {
+	h := a.o.h
+	h.rt.Counters.LongBodies++
+	part := a.out.form.parts[a.out.part].of.Name
+	h.lengthDiffers("a part of a multipart body is longer than what is left of the announced length", "part", part)
+	a.drop()
+	a.o.failed(fmt.Errorf("ss: multipart body: part %s: longer than RequestTxLen announced for all parts: %w", part, ErrMisuse), 0)
 }
 
 // Rideshare is the stream type to which the payload belongs that Tx is asked for: on a client whose body is multipart

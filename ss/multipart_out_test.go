@@ -106,14 +106,19 @@ func TestMultipartOnTheWire(t *testing.T) {
 				h.RequestTxLen(6)
 			},
 			want: head + "Content-Length: 252|" + ctype + "|" + part + "one" + "|--B|Content-Disposition: form-data; name=\"m\"||two" + end},
-		{name: "a part for which nothing is left", keys: multipartKeys + `,"rideshare":"second"`, until: "--\r\n",
+		{name: "a part for which nothing is left is asked for all the same", keys: multipartKeys + `,"rideshare":"second"`, until: "--\r\n",
 			more: `,{"second":{"http_multipart_name":"m"}}`,
 			setup: func(s *script, h *ss.Handle) {
-				ride("one|two")(s, h)
+				ride("one|")(s, h)
 				h.RequestTxLen(3)
 			},
 			want: head + "Content-Length: 249|" + ctype + "|" + part + "one" + "|--B|Content-Disposition: form-data; name=\"m\"||" + end,
-			line: `CREATING POLL CONNECTING tx("one"|SOM|EOM)` + whole},
+			line: `CREATING POLL CONNECTING tx("one"|SOM|EOM) tx(""|SOM|EOM)` + whole},
+		{name: "parts of no payload at all: no Tx", keys: multipartKeys + `,"rideshare":"second"`, until: "--\r\n",
+			more:  `,{"second":{"http_multipart_name":"m"}}`,
+			setup: func(s *script, h *ss.Handle) { h.RequestTxLen(0) },
+			want:  head + "Content-Length: 246|" + ctype + "|" + part + "|--B|Content-Disposition: form-data; name=\"m\"||" + end,
+			line:  `CREATING POLL CONNECTING` + whole},
 		{name: "a rideshare that leads back ends there", keys: multipartKeys + `,"rideshare":"second"`, until: "0\r\n\r\n",
 			more:  `,{"second":{"http_multipart_name":"m","rideshare":"c"}}`,
 			setup: ride("one|two"),

@@ -1,8 +1,6 @@
 package ss
 
 import (
-	"bytes"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -14,7 +12,7 @@ type detour struct {
 	hops   int
 	method []byte
 	target []byte // of the request
-	bare   bool   // the request has lost its body on the way, or has given an empty one
+	bare   bool   // the request has lost its body on the way
 	// foreign says that another origin was on the way. From then on what identifies the device stays
 	// behind, also on a way that leads back: who sent us there chose it.
 	foreign bool
@@ -57,44 +55,72 @@ func (a *httpClient) appendTarget(b []byte) ([]byte, error) {
 // follows says whether a status sends us elsewhere, and we go.
 func (a *httpClient) follows(status int) bool {
 	p := &a.o.h.kind.pol.HTTP
-	return p.AllowRedirects && !p.FailRedirect && status != p.Expect && redirects(status)
+	return p.AllowRedirects && !p.FailRedirect && status != p.Expect && http.IsRedirect(status)
 }
 
-// redirects says whether a status is one of the redirects that name a place (RFC 9110 s.15.4).
-func redirects(status int) bool {
-	switch status {
-	case 301, 302, 303, 307, 308:
-		return true
+// disclaimed notes what a redirect says of a request: with 307 and 308 the server has left it to another, while the
+// others may well be how it answers a POST that it has acted on (RFC 9110 s.15.4.4).
+func (a *httpClient) disclaimed(status int) {
+	if status == 307 || status == 308 {
+		a.notActed()
 	}
-	return false
 }
 
-// redirected takes a response that is to be followed: it stays between the two sides.
+// redirected takes a response that is to be followed: it stays between the two sides. It is followed at once. Only if
+// the rest of it has come already is that taken, so that its connection can serve the next request.
 func (a *httpClient) redirected(x http.Exchange, m *http.Message) {
+	a.disclaimed(m.Status)
 	if why := a.divert(m); why != "" {
 		a.drop()
 		a.o.failed(&StatusError{m.Status, why}, 0)
 		return
 	}
-	a.o.h.rt.Counters.Redirects++
+	r := a.o.h.rt
+	r.Counters.Redirects++
 	a.conn.answered = true
 	if a.sending {
 		// The peer does not want the rest of the body, and would have to be given it before it took
 		// another request.
-		a.drop()
-		a.seek(a.t)
+		a.leave()
 		return
 	}
 	a.state, a.left = httpAside, maxAside
 	x.Resume() // what comes is for nobody
+	r.pool.pendingRedirects = append(r.pool.pendingRedirects, a)
+	r.loop.Defer(&r.task, r)
 }
 
 // aside takes a piece of a redirect's body.
 func (a *httpClient) aside(n int) {
 	if a.left -= int64(n); a.left < 0 {
-		a.drop()
+		a.leave()
+	}
+}
+
+// leave follows a redirect without the rest of its body.
+func (a *httpClient) leave() {
+	a.drop()
+	a.follow()
+}
+
+// follow makes the request that a redirect asks for.
+func (a *httpClient) follow() {
+	if a.o.h.flags&doomed == 0 && a.rewind() {
 		a.seek(a.t)
 	}
+}
+
+// followPending follows, at the end of a turn, the redirects of which more is still to come: their bodies may never end.
+func (p *httpPool) followPending() {
+	list := p.pendingRedirects
+	p.pendingRedirects = p.pendingSpare[:0]
+	for i, a := range list {
+		list[i] = nil
+		if a.state == httpAside && a.o.h.flags&doomed == 0 {
+			a.leave()
+		}
+	}
+	p.pendingSpare = list[:0]
 }
 
 // divert makes the next request out of a redirect, or says why there can be none.
@@ -111,12 +137,9 @@ func (a *httpClient) divert(m *http.Message) (why string) {
 	if d.hops++; d.hops > maxHops {
 		return where + ", after " + strconv.Itoa(maxHops) + " others in a row: that is the limit"
 	}
-	if method := redirectMethod(m.Status, d.method); string(method) != string(d.method) {
-		d.method, d.bare = method, true
-	} else if a.empty {
-		d.bare = true // and so is the next
-	} else if a.took {
-		return where + " that asks for the body once more, of which the stream has given a part already"
+	took := a.took
+	if method := http.RedirectMethod(m.Status, d.method); string(method) != string(d.method) {
+		d.method, d.bare, took = method, true, false
 	}
 	t, target, why := a.resolve(string(loc))
 	if why != "" {
@@ -125,52 +148,52 @@ func (a *httpClient) divert(m *http.Message) (why string) {
 	if t != a.t {
 		d.foreign = true
 	}
-	a.t, d.target = t, target
+	if a.t, d.target = t, target; took {
+		a.againCause = &StatusError{m.Status, where + " that asks for the body once more"}
+	}
 	return ""
 }
 
-// redirectMethod is the method of the request that follows a redirect (RFC 9110 s.15.4): only 307 and 308
-// promise to keep it. Of the others 303 asks for GET, and 301 and 302 have always made GET out of POST.
-func redirectMethod(status int, method []byte) []byte {
-	switch {
-	case status == 303 && string(method) != "HEAD", (status == 301 || status == 302) && string(method) == "POST":
-		return methodGET
-	}
-	return method
-}
-
-var methodGET = []byte("GET")
-
 // resolve finds out where a Location leads, as seen from the request that was sent last (RFC 3986 s.5).
-// Within one origin that is the same target.
+// Within one origin that is the same target: scheme and host are compared without regard to case, and a port that is
+// the scheme's own may be left out (RFC 9110 s.4.2.3). What stands in the path is taken as it is.
 func (a *httpClient) resolve(location string) (t *target, path []byte, why string) {
+	to := http.ParseReference(location)
+	secure := a.t.tls
+	switch {
+	case to.Scheme == "http", to.Scheme == "ws" && a.isWS():
+		secure = false
+	case to.Scheme == "https", to.Scheme == "wss" && a.isWS():
+		secure = true
+	case to.Scheme != "" && a.isWS():
+		return nil, nil, "only http, https, ws and wss are followed"
+	case to.Scheme != "":
+		return nil, nil, "only http and https are followed"
+	}
+	path = to.AppendTarget(nil, string(a.asked))
+	if !to.HasAuthority && to.Scheme == "" {
+		return a.t, path, ""
+	}
+	host := strings.TrimSuffix(strings.ToLower(to.Authority), ":") // a port that is empty is none (RFC 3986 s.3.2.3)
 	scheme := "http://"
-	if a.t.tls {
+	if secure {
 		scheme = "https://"
 	}
-	base, err := url.Parse(scheme + string(a.t.authority) + string(a.asked))
-	if err != nil {
-		return nil, nil, "the address of the request is no URL itself"
-	}
-	to, err := base.Parse(location)
 	switch {
-	case err != nil:
-		return nil, nil, "that is no URL"
-	case to.Scheme != "http" && to.Scheme != "https":
-		return nil, nil, "only http and https are followed"
-	case to.User != nil:
-		return nil, nil, "user and password in a URL are not used"
-	case to.Host == "" || to.Opaque != "":
+	case host == "":
 		return nil, nil, "there is no host in it"
-	case a.t.tls && to.Scheme == "http":
+	case strings.Contains(host, "@"):
+		return nil, nil, "user and password in a URL are not used"
+	case !http.ValidAuthority([]byte(host)):
+		return nil, nil, "that is no URL"
+	case a.t.tls && !secure:
 		return nil, nil, "it leads from https to http"
 	}
-	next, err := parseTarget(to.Scheme+"://"+strings.ToLower(to.Host), 0, false)
+	next, err := parseTarget(scheme+host, 0, false)
 	if err != nil {
 		return nil, nil, err.Error()
 	}
-	path = appendEscaped(nil, to.RequestURI())
-	if next.tls == a.t.tls && bytes.Equal(next.authority, a.t.authority) {
+	if next.tls == a.t.tls && http.EqualFold(a.t.authority, string(next.authority)) {
 		return a.t, path, ""
 	}
 	if next.tls {
@@ -180,17 +203,4 @@ func (a *httpClient) resolve(location string) (t *target, path []byte, why strin
 		}
 	}
 	return &next, path, ""
-}
-
-// appendEscaped appends a request-target, with what cannot stand in one percent-encoded.
-func appendEscaped(b []byte, target string) []byte {
-	const digits = "0123456789ABCDEF"
-	for i := range len(target) {
-		if c := target[i]; http.TargetLen([]byte{c}) == 0 {
-			b = append(b, '%', digits[c>>4], digits[c&15])
-		} else {
-			b = append(b, c)
-		}
-	}
-	return b
 }

@@ -66,6 +66,7 @@ func TestRedirectsOverH2(t *testing.T) {
 		name, keys string
 		to80, to81 map[string]leads
 		late       bool // the stream gives its body a second late
+		part       bool // but a part of it at once
 		asked      string
 		conns      uint64
 		states     string
@@ -77,6 +78,10 @@ func TestRedirectsOverH2(t *testing.T) {
 			asked: "80 GET /a, 81 GET /b", conns: 2},
 		{name: "before the body was given", keys: `,"http_method":"POST"`, late: true, to80: map[string]leads{"/a": {307, "/b", 0, true}, "/b": {200, "", 7, false}},
 			asked: "80 POST /a, 80 POST /b late", conns: 1},
+		{name: "the body was given", keys: `,"http_method":"PUT"`, late: true, to80: map[string]leads{"/a": {302, "//10.0.0.2:81/b", 3, false}}, to81: map[string]leads{"/b": {200, "", 7, false}},
+			asked: "80 PUT /a late, 81 PUT /b late", conns: 2, states: "CREATING CONNECTING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED"},
+		{name: "a part of the body was given", keys: `,"http_method":"POST"`, part: true, late: true, to80: map[string]leads{"/a": {307, "/b", 0, true}, "/b": {200, "", 7, false}},
+			asked: "80 POST /a, 80 POST /b late", conns: 1, states: "CREATING CONNECTING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED"},
 		{name: "POST becomes GET", keys: `,"http_method":"POST"`, to80: map[string]leads{"/a": {303, "/b", 0, false}, "/b": {200, "", 7, false}},
 			asked: "80 POST /a late, 80 GET /b", conns: 1},
 		{name: "a ring", to80: map[string]leads{"/a": {302, "/a", 0, false}}, asked: strings.Repeat("80 GET /a, ", 4) + "80 GET /a", conns: 1,
@@ -95,8 +100,12 @@ func TestRedirectsOverH2(t *testing.T) {
 				w.serve("srv81", second.play)
 				s := newScript()
 				s.quietTx = true
-				gives := !c.late
+				gives, part := !c.late, c.part
 				s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+					if part {
+						part = false
+						return copy(buf, "la"), ss.SOM, ss.OK
+					}
 					if !gives {
 						return 0, 0, ss.TxDontSend
 					}

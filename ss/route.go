@@ -23,6 +23,8 @@ type httpPool struct {
 	warm   warmList
 	asked  uint64 // exchanges, ever
 	made   uint32 // connections, ever
+
+	pendingRedirects, pendingSpare []*httpClient // that have a redirect to follow at the end of the turn
 }
 
 func (p *httpPool) init(r *Runtime) { p.rt, p.routes = r, make(map[connKey]*route) }
@@ -160,7 +162,7 @@ func (r *route) closed(c *httpConn, cause error, left bool) {
 // sentAway is told that a server takes no more on a connection. Those that wait have lost a hope, and may
 // lose only so many.
 func (r *route) sentAway(c *httpConn) {
-	if !c.answered {
+	if !c.useful() {
 		r.turnAway()
 	}
 	r.serve()

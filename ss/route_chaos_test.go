@@ -2,6 +2,7 @@ package ss_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -194,9 +196,11 @@ type errand struct {
 	out, in []byte
 	dead    bool
 	done    int
+	fresh   bool // the next attempt is for another request than the last
 }
 
-// State implements ss.Stream.
+// State implements ss.Stream. A POST keeps its name until its stream has been told what became of it, so that one which
+// is made again behind its back is seen. GETs may be repeated, and have another name each time.
 func (e *errand) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	m := e.m
 	if e.dead {
@@ -204,14 +208,17 @@ func (e *errand) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	}
 	switch s {
 	case ss.Creating:
-		e.h = h
+		e.h, e.fresh = h, true
 		return h.RequestTx()
 	case ss.Connecting:
-		m.next++
-		e.path = "/" + strconv.Itoa(m.next)
-		h.SetMetadataString("id", strconv.Itoa(m.next))
-		e.in, e.body = e.in[:0], payload(uint32(m.next), m.r.IntN(9000))
-		e.out = e.body
+		if e.fresh || e.kind == "get" && !n.Again {
+			m.next++
+			e.fresh = false
+			e.path = "/" + strconv.Itoa(m.next)
+			h.SetMetadataString("id", strconv.Itoa(m.next))
+			e.body = payload(uint32(m.next), m.r.IntN(9000))
+		}
+		e.in, e.out = e.in[:0], e.body
 		if m.chance(20) {
 			h.StartTimeout(time.Duration(1+m.r.IntN(900)) * time.Millisecond)
 		} else {
@@ -230,9 +237,16 @@ func (e *errand) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		if e.left--; e.left == 0 {
 			return ss.DestroyMe
 		}
-	case ss.QOSNackRemote, ss.AllRetriesFailed:
+	case ss.AllRetriesFailed:
+		if e.kind == "get" || !errors.Is(n.Cause, http.ErrOutcomeUnknown) {
+			m.t.Errorf("%s: told %v for %v", e.path, s, n.Cause)
+		}
+		e.fresh = true
+		return h.RequestTx()
+	case ss.QOSNackRemote:
 		m.t.Errorf("%s: told %v", e.path, s)
 	case ss.Disconnected:
+		e.fresh = true
 		return h.RequestTx()
 	case ss.Destroying:
 		e.dead = true

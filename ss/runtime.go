@@ -79,7 +79,11 @@ type Counters struct {
 	Attempts           uint64 // connection attempts of client streams, those on a warm connection included
 	Warm               uint64 // attempts that found a warm connection
 	Shared             uint64 // attempts that joined a connection in use, or followed on it
-	Repeated           uint64 // requests made again without a word to their stream: the server had not acted on them
+	Repeated           uint64 // requests made again within their attempt: the server had not acted on them, or the method allows it
+	Rewound            uint64 // times a stream was asked for its body from the beginning (Notice.Again), for a redirect too
+	Withheld           uint64 // retries that were not made: the server may have acted on a request that is not idempotent
+	ShortBodies        uint64 // bodies that their stream ended before the length that was announced
+	LongBodies         uint64 // bodies for which their stream had more to give than was announced
 	Refused            uint64 // requests that a server refused to take up (REFUSED_STREAM)
 	GoneAway           uint64 // connections on which a server said that it takes no more (GOAWAY)
 	Redirects          uint64 // redirects that were followed
@@ -246,6 +250,7 @@ func (r *Runtime) RunTask(now time.Duration) {
 		h.settle(now)
 	}
 	r.spare = list[:0]
+	r.pool.followPending()
 	if r.cancelWait {
 		r.cancelWait = false
 		r.table.each(func(h *Handle) { h.tell(EventWaitCancel, Notice{}) })

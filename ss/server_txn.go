@@ -118,21 +118,21 @@ func (t *transaction) describeRequest(m *http.Message) {
 			continue // set before SERVER_TXN, for the response: a request must not take it away
 		}
 		if v, ok := f.in(m); ok {
-			h.setTheirs(f.index, v)
+			h.setFromPeer(f.index, v)
 		}
 	}
 	if k.setMethod >= 0 {
-		h.setTheirs(k.setMethod, m.Method)
+		h.setFromPeer(k.setMethod, m.Method)
 	}
 	if k.setPath >= 0 {
-		h.setTheirs(k.setPath, m.Path)
+		h.setFromPeer(k.setPath, m.Path)
 	}
 	if k.setAuthority >= 0 {
-		h.setTheirs(k.setAuthority, m.Authority)
+		h.setFromPeer(k.setAuthority, m.Authority)
 	}
 	if k.setAuth >= 0 {
 		if v, ok := m.Find(http.Authorization); ok {
-			h.setTheirs(k.setAuth, v)
+			h.setFromPeer(k.setAuth, v)
 		}
 	}
 	for q := m.Query; len(q) > 0; {
@@ -141,7 +141,7 @@ func (t *transaction) describeRequest(m *http.Message) {
 		name, v, _ := bytes.Cut(arg, equals)
 		for i := range k.pol.Metadata {
 			if k.argument[i] && string(name) == k.pol.Metadata[i].Name {
-				h.setTheirs(i, v)
+				h.setFromPeer(i, v)
 			}
 		}
 	}
@@ -189,6 +189,7 @@ func (t *transaction) Writable(x http.Exchange) {
 	}
 	if t.left != uncounted {
 		t.left -= uint32(n)
+		h.checkLength(int64(t.left), f&EOM != 0)
 	}
 	if f&EOM != 0 || t.left == 0 {
 		t.flags |= txnAnswered

@@ -12,7 +12,7 @@ const (
 	Unreachable       State = 3  // an attempt failed; ordinal: 1 when no DNS server answered, else 0
 	AuthFailed        State = 4  // the peer did not accept our credentials
 	Connected         State = 5  // payload can flow; on HTTP clients: the response has begun
-	Connecting        State = 6  // an attempt begins
+	Connecting        State = 6  // an attempt begins, or goes on with its body to be given again (Notice.Again)
 	Destroying        State = 7  // the handle is about to end; always last
 	Poll              State = 8  // event: an attempt is about to begin for RequestTx, or after a delay
 	AllRetriesFailed  State = 9  // no more attempts until the program asks
@@ -71,7 +71,13 @@ type Notice struct {
 	Ordinal uint32
 	// Source is the stream that joined or left a sink, nil otherwise.
 	Source *Handle
-	// Cause says why, with UNREACHABLE, DISCONNECTED and ALL_RETRIES_FAILED; nil after an orderly end.
+	// Again, with CONNECTING, says that the attempt goes on elsewhere with a request of whose body Tx has given
+	// something: Tx is asked for all of it, from its beginning. Cause says why: a redirect, or a server that
+	// has certainly not acted on the request.
+	Again bool
+	// Cause says why, with UNREACHABLE, DISCONNECTED and ALL_RETRIES_FAILED; nil after an orderly end. For HTTP
+	// clients errors.Is finds http.ErrOutcomeUnknown in it when the server may have acted on the request, and
+	// http.ErrNotProcessed when it certainly has not.
 	Cause error
 }
 
@@ -133,7 +139,8 @@ type Stream interface {
 	// Rx brings payload. b is valid during the call.
 	Rx(h *Handle, b []byte, f Flags) Ret
 	// Tx asks for payload, after Handle.RequestTx: it fills buf from the front and returns how many
-	// bytes, and whether they begin (SOM) and end (EOM) a message. ordinal counts the calls on the
-	// connection. n is used only with OK. To send more, request again.
+	// bytes, and whether they begin (SOM) and end (EOM) a message. ordinal counts the calls, from 0: on HTTP
+	// those of a transaction, for whichever connection it has and on both sides, anew after a CONNECTING with
+	// Notice.Again; elsewhere those of a connection. n is used only with OK. To send more, request again.
 	Tx(h *Handle, ordinal uint32, buf []byte) (n int, f Flags, r Ret)
 }

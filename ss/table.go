@@ -17,6 +17,7 @@ var moves = []Move{
 	{Connecting, AuthFailed, "the peer did not accept our credentials"},
 	{Connecting, Disconnected, "an accepted connection ended before its first request"},
 	{Connecting, Destroying, "destroyed during the attempt"},
+	{Connecting, Connecting, "the request is made again elsewhere, and its body asked for from its beginning"},
 	{Connected, Disconnected, "the connection is over, or the HTTP transaction"},
 	{Connected, Connected, "an accepted stream whose timeout fired begins another transaction"},
 	{Disconnected, Connecting, "wanted again, or dropped without being opportunistic; accepted: it becomes a WebSocket after it has answered requests"},

@@ -149,7 +149,7 @@ func TestStaleConnection(t *testing.T) {
 		})
 	}
 	t.Run("put, with bytes given", func(t *testing.T) {
-		// What Tx has given is with the dead connection, so the request cannot be made again as it was.
+		// What Tx has given is with the dead connection, so the stream is asked for it again.
 		w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
 		w.serve("srv", answer(0, ""))
 		w.get("a")
@@ -159,7 +159,7 @@ func TestStaleConnection(t *testing.T) {
 		s.say = []byte("x")
 		w.create("put", s).RequestTxLen(1)
 		w.pass(time.Second)
-		w.wantLine("the stream", s, `CREATING POLL CONNECTING tx("x"|SOM|EOM) UNREACHABLE ALL_RETRIES_FAILED`)
+		w.wantLine("the stream", s, `CREATING POLL CONNECTING tx("x"|SOM|EOM) CONNECTING tx("x"|SOM|EOM) CONNECTED QOS_ACK_REMOTE DISCONNECTED`)
 	})
 	t.Run("known", func(t *testing.T) {
 		w := newWorld(t, warmDoc, plan{})

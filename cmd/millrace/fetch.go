@@ -47,7 +47,8 @@ A peer that closes with 1000, 1001 or no code ends a WebSocket with status 0. An
 its reason, and a server's refusal to switch one that is told with its HTTP status. -v shows that of a switch, the
 subprotocol, and how it was closed.
 
---data gives payload: TEXT, @FILE, or @- for standard input, which cannot be repeated on a retry.
+--data gives payload: TEXT, @FILE, or @- for standard input, which cannot be repeated on a retry. A POST that the server may
+have acted on is not retried by the built-in policy; a policy says "http_retry_unsafe".
 
 SOCKS5 is not built yet: with socks_proxy in the environment, or "via-socks5" in the policy, streams over TCP are refused
 and do not go out directly. "via-socks5": "none" in a stream type exempts it.

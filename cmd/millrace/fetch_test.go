@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +22,8 @@ func clientPolicy(t *testing.T, port string) string {
 	"s": [
 		{"get":  {"endpoint": "127.0.0.1", "port": PORT, "protocol": "h1", "http_url": "${path}", "opportunistic": true, "retry": "quick",
 		          "metadata": [{"path": ""}, {"tag": "x-tag:"}]}},
-		{"post": {"endpoint": "127.0.0.1", "port": PORT, "protocol": "h1", "http_method": "POST", "opportunistic": true, "retry": "quick"}},
+		{"post": {"endpoint": "127.0.0.1", "port": PORT, "protocol": "h1", "http_method": "POST", "http_retry_unsafe": true,
+		          "opportunistic": true, "retry": "quick"}},
 		{"nailed": {"endpoint": "127.0.0.1", "port": PORT, "protocol": "h1", "nailed_up": true, "retry": "quick"}},
 		{"stubborn": {"endpoint": "127.0.0.1", "port": PORT, "protocol": "h1", "retry": "forever"}},
 		{"hasty": {"endpoint": "127.0.0.1", "port": PORT, "protocol": "h1", "timeout_ms": 50}},
@@ -106,5 +108,35 @@ func TestFetchInterrupted(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Errorf("fetch goes on after an interrupt\n%s", &errs)
+	}
+}
+
+// TestFetchDoesNotRepeatPOST: a server reads the request and hangs up. The built-in policy makes it again if the method
+// allows that, and never a POST.
+func TestFetchDoesNotRepeatPOST(t *testing.T) {
+	var asked atomic.Int32
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		io.Copy(io.Discard, r.Body)
+		panic(http.ErrAbortHandler)
+	}))
+	defer s.Close()
+	for _, c := range []struct {
+		method string
+		want   int32
+		says   string
+	}{
+		{"POST", 1, "may have been processed"},
+		{"GET", 3, ""}, {"PUT", 3, ""}, {"DELETE", 3, ""},
+	} {
+		asked.Store(0)
+		args := []string{"fetch", "-X", c.method, s.URL}
+		if c.method[0] == 'P' {
+			args = append(args, "--data", "x")
+		}
+		r := run(args...)
+		if r.status != exitUnreachable || asked.Load() != c.want || !strings.Contains(r.err, c.says) {
+			t.Errorf("%s: status %d, asked %d times; want %d, %d times; said %q", c.method, r.status, asked.Load(), exitUnreachable, c.want, r.err)
+		}
 	}
 }

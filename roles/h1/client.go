@@ -33,6 +33,11 @@ var (
 // no mistake.
 const maxBlank = 8
 
+// ErrStale is wrapped by the cause of an exchange when a connection that had served before ended and nothing of a
+// response had come. The outcome is unknown (http.ErrOutcomeUnknown), but an idempotent request is worth another
+// connection at once.
+var ErrStale = errors.New("h1: response: none on a reused connection")
+
 // maxInterim is how many 1xx heads one response may be announced by: a peer could send them for ever.
 const maxInterim = 16
 
@@ -267,26 +272,24 @@ func (c *Client) Closed(cause error) {
 	}
 }
 
-// cause says what the end of the connection means to the exchange. A request of which nothing was sent
-// was not processed; one that met the end of a connection that had been idle most likely crossed the
-// peer's close on the way, and RFC 9112 s.9.3.1 lets an idempotent one be sent again. On a fresh
-// connection the silence is an answer of a kind, and nothing is said about it.
+// cause adds to the cause of an exchange's end what it means for the request: certainly not processed, or unknown.
+// A request that met the end of a connection which had served before most likely crossed the peer's close on the
+// way; RFC 9112 s.9.3.1 lets an idempotent one be sent again, so ErrStale tells that case from others.
 func (c *Client) cause(x *exchange, cause error, own bool) error {
-	switch {
-	case own:
-		return cause
-	case cause == nil:
+	if cause == nil {
 		cause = errGone
 	}
 	switch {
-	case x.began:
+	case x.answered:
 		return cause
 	case !x.out.begun():
 		return fmt.Errorf("h1: request: not sent: %w: %w", http.ErrNotProcessed, cause)
-	case c.served:
-		return fmt.Errorf("h1: response: none on a reused connection: %w: %w", http.ErrNotProcessed, cause)
+	case !own && !x.began && c.served:
+		cause = fmt.Errorf("%w: %w", ErrStale, cause)
+	case !own && !x.began:
+		cause = fmt.Errorf("h1: response: none: %w", cause)
 	}
-	return fmt.Errorf("h1: response: none: %w", cause)
+	return &http.OutcomeError{Cause: cause}
 }
 
 // fail gives the connection up for a fault of the peer's. It returns len(b), so that nothing more is
@@ -299,8 +302,7 @@ func (c *Client) fail(f *fault, b []byte) int {
 	}
 	e := *f
 	e.Where, e.Status = "response: "+f.Where, 0
-	// Nothing was sent of a request that met leftovers of the one before.
-	c.failed = c.x == nil || c.x.out.begun()
+	c.failed = true
 	c.shut(roles.Immediate, &e)
 	return len(b)
 }

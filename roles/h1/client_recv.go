@@ -118,6 +118,7 @@ func (c *Client) informed(m *http.Message, n int, b []byte) int {
 func (c *Client) switched(m *http.Message, n int, b []byte) int {
 	x := c.x
 	if x.upgrade && m.Upgrade != nil && x.out.done() {
+		x.answered = true
 		x.h.Head(x, m)
 	}
 	if c.state < expectEnd {
@@ -131,6 +132,7 @@ func (c *Client) switched(m *http.Message, n int, b []byte) int {
 func (c *Client) answered(m *http.Message, kind bodyKind) {
 	x := c.x
 	c.cfg.Counters.Responses++
+	x.answered = true
 	x.close = x.close || m.Close
 	if !x.out.done() {
 		if m.Status >= 300 {

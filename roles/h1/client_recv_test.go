@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -142,7 +143,7 @@ func TestResponsesReceived(t *testing.T) {
 					if got, want := h.String(), strings.Join(c.calls, "\n"); got != want {
 						t.Errorf("%s: calls are\n%s\nwant\n%s\nbytes: %q", how, got, want, c.in)
 					}
-				} else if !strings.Contains(errText(l.Cause), c.fault) || h.dones != 1 || c.calls == nil && h.cause != l.Cause {
+				} else if !strings.Contains(errText(l.Cause), c.fault) || h.dones != 1 || c.calls == nil && !errors.Is(h.cause, l.Cause) {
 					t.Errorf("%s: closed for %v, done %d times with %v; want %q, once\nbytes: %q", how, l.Cause, h.dones, h.cause, c.fault, c.in)
 				}
 				if !l.Over || l.Misuse != "" {

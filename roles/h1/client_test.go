@@ -152,37 +152,49 @@ func TestBytesWhileIdleClose(t *testing.T) {
 	}
 }
 
-// TestNotProcessed says for which ends of a connection a request may be sent again unasked.
-func TestNotProcessed(t *testing.T) {
+// TestOutcome: what each end of a connection says of a request: certainly not processed, unknown, unknown but on a
+// stale connection, or answered. A request that was sent is never called "certainly not processed".
+func TestOutcome(t *testing.T) {
 	lost := errors.New("cable pulled")
+	const answered, not, unknown, stale = "answered", "not processed", "unknown", "unknown, stale"
 	for _, c := range []struct {
 		name   string
 		reused bool
 		end    func(l *rolestest.Lower)
-		safe   bool
+		want   string
 		cause  string
 	}{
-		{"fresh, peer closes", false, func(l *rolestest.Lower) { l.End() }, false, "ended in front"},
-		{"fresh, breaks", false, func(l *rolestest.Lower) { l.Break(lost) }, false, "cable pulled"},
-		{"reused, peer closes", true, func(l *rolestest.Lower) { l.End() }, true, "reused connection"},
-		{"reused, breaks", true, func(l *rolestest.Lower) { l.Break(lost) }, true, "cable pulled"},
-		{"reused, a byte came", true, func(l *rolestest.Lower) { l.Feed([]byte("H")); l.Break(lost) }, false, "cable pulled"},
-		{"reused, a head was cut", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 2")); l.End() }, false, "ended inside"},
-		{"reused, an interim head came", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 103 X\r\n\r\n")); l.End() }, false, "ended in front"},
-		{"reused, malformed", true, func(l *rolestest.Lower) { l.Feed([]byte("junk\r\n")) }, false, "status line"},
+		{"fresh, peer closes", false, func(l *rolestest.Lower) { l.End() }, unknown, "ended in front"},
+		{"fresh, breaks", false, func(l *rolestest.Lower) { l.Break(lost) }, unknown, "cable pulled"},
+		{"reused, peer closes", true, func(l *rolestest.Lower) { l.End() }, stale, "reused connection"},
+		{"reused, breaks", true, func(l *rolestest.Lower) { l.Break(lost) }, stale, "cable pulled"},
+		{"reused, a byte came", true, func(l *rolestest.Lower) { l.Feed([]byte("H")); l.Break(lost) }, unknown, "cable pulled"},
+		{"reused, a head was cut", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 2")); l.End() }, unknown, "ended inside"},
+		{"reused, an interim head came", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 103 X\r\n\r\n")); l.End() }, unknown, "ended in front"},
+		{"reused, malformed", true, func(l *rolestest.Lower) { l.Feed([]byte("junk\r\n")) }, unknown, "status line"},
+		{"reused, silent", true, func(l *rolestest.Lower) { l.Sleep(time.Second) }, unknown, "in time"},
+		{"answered, the body is cut", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nhalf")); l.End() }, answered, "ended inside"},
+		{"answered, then it breaks", false, func(l *rolestest.Lower) {
+			l.Feed([]byte("HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nhalf"))
+			l.Break(lost)
+		}, answered, "cable pulled"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			k, l := dial(NewConfig())
-			if c.reused {
-				start(t, k, l, method("GET"), "")
-				l.Feed([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
-			}
-			h := start(t, k, l, method("GET"), "")
-			c.end(l)
-			if h.dones != 1 || errors.Is(h.cause, http.ErrNotProcessed) != c.safe || !strings.Contains(errText(h.cause), c.cause) {
-				t.Errorf("done %d times with %v; want once, ErrNotProcessed %v, %q", h.dones, h.cause, c.safe, c.cause)
-			}
-		})
+		for _, m := range []string{"GET", "POST"} {
+			t.Run(c.name+" "+m, func(t *testing.T) {
+				cfg := NewConfig()
+				cfg.Timeouts.Response = time.Second
+				k, l := dial(cfg)
+				if c.reused {
+					start(t, k, l, method("GET"), "")
+					l.Feed([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
+				}
+				h := start(t, k, l, method(m), "")
+				c.end(l)
+				if got := toldOf(h.cause); h.dones != 1 || got != c.want || !strings.Contains(errText(h.cause), c.cause) {
+					t.Errorf("done %d times with %v, which says %s; want once, %s, %q", h.dones, h.cause, got, c.want, c.cause)
+				}
+			})
+		}
 	}
 	t.Run("never opened", func(t *testing.T) {
 		k, l := new(Client), rolestest.New()
@@ -205,6 +217,21 @@ func TestNotProcessed(t *testing.T) {
 			t.Errorf("done with %v; want ErrNotProcessed for bytes without a request", h.cause)
 		}
 	})
+}
+
+// toldOf says what a cause tells of the request.
+func toldOf(cause error) string {
+	switch not, unknown := errors.Is(cause, http.ErrNotProcessed), errors.Is(cause, http.ErrOutcomeUnknown); {
+	case not && unknown:
+		return "both"
+	case not:
+		return "not processed"
+	case errors.Is(cause, ErrStale):
+		return "unknown, stale"
+	case unknown:
+		return "unknown"
+	}
+	return "answered"
 }
 
 func TestClientContinue(t *testing.T) {

@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -40,7 +41,7 @@ func TestBodyHeldForContinue(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Service()
-	if h.cause != errCommitHeld || l.Mode != roles.Reset {
+	if !errors.Is(h.cause, errCommitHeld) || l.Mode != roles.Reset {
 		t.Errorf("done with %v, mode %v; want %v, Reset", h.cause, l.Mode, errCommitHeld)
 	}
 }

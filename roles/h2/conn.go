@@ -1,6 +1,8 @@
 package h2
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
@@ -178,10 +180,26 @@ func (c *conn) tellDone(x *stream) {
 	if x.upper != nil {
 		x.upper.Closed(x.cause)
 	} else {
-		x.h.Done(x, x.cause)
+		x.h.Done(x, c.outcome(x))
 	}
 	c.cfg.give(x)
 }
+
+// outcome is the cause of a stream's end with what it means for a client's request, until the final head has come:
+// certainly not processed (RFC 9113 s.8.7), or unknown.
+func (c *conn) outcome(x *stream) error {
+	switch {
+	case x.cause == nil || c.server || x.is(gotHead) || errors.Is(x.cause, http.ErrNotProcessed):
+		return x.cause
+	case x.id == 0:
+		return fmt.Errorf("%w: %w", errNotSent, x.cause)
+	}
+	return &http.OutcomeError{Cause: x.cause}
+}
+
+// Took reports whether the peer's GOAWAY leaves streams of ours that it may have acted on: the connection was of
+// use, although it takes no more.
+func (c *conn) Took() bool { return c.gone != nil && c.gone.Last != 0 && c.nextOut > 1 }
 
 // add makes a stream of the connection's; it has no number yet.
 func (c *conn) add(h http.Handler) *stream {

@@ -94,6 +94,38 @@ func TestClientIsSentAway(t *testing.T) {
 	v.over(t)
 }
 
+// TestClientOutcome: what each end says of a request that has no response yet: certainly not processed, or unknown,
+// and neither once the final head has come.
+func TestClientOutcome(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		end          func(v *asked)
+		not, unknown bool
+	}{
+		{"REFUSED_STREAM", func(v *asked) { v.l.Feed([]byte(rst(1, RefusedStream))) }, true, false},
+		{"CANCEL", func(v *asked) { v.l.Feed([]byte(rst(1, Cancel))) }, false, true},
+		{"GOAWAY below it", func(v *asked) { v.l.Feed([]byte(goaway(0, NoError))) }, true, false},
+		{"GOAWAY above it, then the end", func(v *asked) { v.l.Feed([]byte(goaway(1, NoError))); v.l.End() }, false, true},
+		{"the end", func(v *asked) { v.l.End() }, false, true},
+		{"it breaks", func(v *asked) { v.l.Break(errors.New("cable pulled")) }, false, true},
+		{"an interim head, then the end", func(v *asked) { v.l.Feed([]byte(hdrs(1, 0, ":status", "103"))); v.l.End() }, false, true},
+		{"a fault of the peer's", func(v *asked) { v.l.Feed([]byte(fr(frameData, 0, 1, "early"))) }, false, true},
+		{"answered, then the end", func(v *asked) { v.l.Feed([]byte(hdrs(1, 0, ":status", "200"))); v.l.End() }, false, false},
+		{"answered, then CANCEL", func(v *asked) { v.l.Feed([]byte(hdrs(1, 0, ":status", "200") + rst(1, Cancel))) }, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := dial(t, NewConfig())
+			r := v.ask(t, get("/"), "")
+			c.end(v)
+			v.l.Service()
+			not, unknown := errors.Is(r.cause, http.ErrNotProcessed), errors.Is(r.cause, http.ErrOutcomeUnknown)
+			if !r.done || r.cause == nil || not != c.not || unknown != c.unknown {
+				t.Errorf("done %t with %v: not processed %t, unknown %t; want %t, %t", r.done, r.cause, not, unknown, c.not, c.unknown)
+			}
+		})
+	}
+}
+
 // TestGoAwayGivesReasons has a later GOAWAY not take back what an earlier one said, and name the reason when the
 // connection breaks.
 func TestGoAwayGivesReasons(t *testing.T) {

@@ -5,10 +5,30 @@ import (
 	"strconv"
 )
 
-// ErrNotProcessed is wrapped by the cause given to a client's Done when the peer cannot have acted on
-// the request: nothing was sent of it, or a connection that had been idle closed before the first byte
-// of a response (RFC 9112 s.9.3.1), or an h2 peer said so. Such a request can be sent again unasked.
+// ErrNotProcessed is wrapped by the cause given to a client's Done when the peer has certainly not acted on
+// the request: nothing of it reached the transport, or an h2 peer said so (GOAWAY below the stream,
+// REFUSED_STREAM: RFC 9113 s.8.7). Such a request can be sent again, whatever its method.
 var ErrNotProcessed = errors.New("request not processed")
+
+// ErrOutcomeUnknown is found by errors.Is in the cause given to a client's Done when the request was sent,
+// wholly or in part, and no final response came: the peer may have acted on it, or not. Only an idempotent
+// request can be sent again without asking (RFC 9110 s.9.2.2). See OutcomeError.
+var ErrOutcomeUnknown = errors.New("request may have been processed")
+
+// OutcomeError is an end with an unknown outcome: errors.Is finds ErrOutcomeUnknown in it, and all that is in
+// Cause.
+type OutcomeError struct {
+	Cause error // how the exchange ended
+}
+
+// Error implements error.
+func (e *OutcomeError) Error() string { return ErrOutcomeUnknown.Error() + ": " + e.Cause.Error() }
+
+// Is implements errors.Is.
+func (e *OutcomeError) Is(target error) bool { return target == ErrOutcomeUnknown }
+
+// Unwrap returns Cause.
+func (e *OutcomeError) Unwrap() error { return e.Cause }
 
 // ErrUnread is wrapped by the cause given to a server's Done when the response is complete but the
 // request's body was not read to its end: more of it was coming than is worth taking for nothing.

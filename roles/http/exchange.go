@@ -71,7 +71,8 @@ type Handler interface {
 	End(x Exchange, trailers []Field)
 	// Writable answers WantWrite. On a client's exchange it comes first unasked: for the request.
 	Writable(x Exchange)
-	// Done is the last call: both messages are complete (cause nil), or the exchange broke. A client
-	// can tell from cause whether the peer can have acted on the request: see ErrNotProcessed.
+	// Done is the last call: both messages are complete (cause nil), or the exchange broke. On a client that
+	// has not been given a final head, errors.Is finds exactly one of ErrNotProcessed and ErrOutcomeUnknown
+	// in cause.
 	Done(x Exchange, cause error)
 }

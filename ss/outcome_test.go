@@ -1,0 +1,464 @@
+package ss_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// outcomeDoc has a client of each protocol with one request to make, and raw servers that do what they like.
+func outcomeDoc(proto, keys string) string {
+	return clientDoc(`"protocol":"`+proto+`","retry":"three",`+keys, rawServer)
+}
+
+// wantOutcome looks what the first bad news says of the request.
+func wantOutcome(t *testing.T, s *script, not, unknown bool) {
+	t.Helper()
+	if len(s.causes) == 0 {
+		t.Errorf("no cause was told: %s", s.line())
+		return
+	}
+	c := s.causes[0]
+	if errors.Is(c, http.ErrNotProcessed) != not || errors.Is(c, http.ErrOutcomeUnknown) != unknown {
+		t.Errorf("the cause %q: not processed %v, unknown %v; want %v, %v", c, !not, !unknown, not, unknown)
+	}
+}
+
+// TestUnknownOutcomeIsNotRetried: a request that the server may have acted on is made again by the retry scheme only
+// if its method is idempotent, or the policy says so. It makes no difference how the answer stays away, nor whether
+// the request has a body.
+func TestUnknownOutcomeIsNotRetried(t *testing.T) {
+	const once, scheme = 1, 4
+	for _, m := range []struct {
+		keys  string
+		body  bool
+		times int
+	}{
+		{`"http_method":"POST"`, true, once},
+		{`"http_method":"POST"`, false, once},
+		{`"http_method":"PATCH"`, true, once},
+		{`"http_method":"REBOOT"`, false, once},
+		{`"http_method":"get"`, false, once},
+		{`"http_method":"POST","http_multipart_name":"n"`, true, once},
+		{`"http_method":"POST","http_retry_unsafe":true`, true, scheme},
+		{`"http_method":"REBOOT","http_retry_unsafe":true`, false, scheme},
+		{`"http_method":"GET"`, false, scheme},
+		{`"http_method":"PUT"`, true, scheme},
+		{`"http_method":"DELETE"`, false, scheme},
+		{`"http_method":"OPTIONS"`, false, scheme},
+	} {
+		for _, how := range []string{"closed", "half a head", "reset", "the program gives up"} {
+			overEach(t, func(t *testing.T, proto string) {
+				if how == "half a head" && proto == "h2" {
+					return
+				}
+				t.Run(m.keys+" "+how, func(t *testing.T) {
+					for seed := range uint64(3) {
+						w := newWorld(t, outcomeDoc(proto, m.keys), plan{seed: seed, net: slowLink})
+						asked := new(int)
+						if proto == "h1" {
+							w.serve("srv", mute(asked, how))
+						} else {
+							w.frames("srv", func(p *framePeer) {
+								p.onReq = func(p *framePeer, q *peerRequest) {
+									*asked++
+									switch how {
+									case "closed":
+										p.h.Disconnect()
+									case "reset":
+										p.reset(q, codeInternal)
+									}
+								}
+							})
+						}
+						s := newScript()
+						s.say = []byte("body")
+						s.when(ss.Connecting, func(h *ss.Handle) ss.Ret { s.said = 0; h.StartTimeout(3 * time.Second); return ss.OK })
+						s.when(ss.Timeout, func(h *ss.Handle) ss.Ret {
+							if how == "the program gives up" {
+								return ss.DisconnectMe
+							}
+							return ss.OK
+						})
+						h := w.create("c", s)
+						switch {
+						case m.body:
+							h.RequestTxLen(4)
+						case strings.Contains(m.keys, `"P`):
+							h.RequestTxLen(0)
+						default:
+							h.Connect()
+						}
+						w.pass(time.Minute)
+						if *asked != m.times {
+							t.Errorf("seed %d: the server was asked %d times, want %d; told %s, %v", seed, *asked, m.times, s.life(), s.causes)
+						}
+						if s.told(ss.Unreachable) != m.times || s.told(ss.AllRetriesFailed) != 1 {
+							t.Errorf("seed %d: told %s, want %d times UNREACHABLE and ALL_RETRIES_FAILED", seed, s.life(), m.times)
+						}
+						if withheld := w.cli.rt.Counters.Withheld; (withheld == 1) != (m.times == once) {
+							t.Errorf("seed %d: retries withheld: got %d", seed, withheld)
+						}
+						wantOutcome(t, s, false, true)
+					}
+				})
+			})
+		}
+	}
+}
+
+// mute has an accepted raw stream take requests of HTTP/1.1, count them, and not answer.
+func mute(asked *int, how string) func(*script) {
+	return func(s *script) {
+		s.noEOM = true
+		s.onRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+			got := string(s.got)
+			head, body, ok := strings.Cut(got, "\r\n\r\n")
+			switch {
+			case !ok,
+				strings.Contains(head, "Content-Length: 4") && len(body) < 4,
+				strings.Contains(head, "chunked") && !strings.HasSuffix(body, "0\r\n\r\n"),
+				strings.Contains(head, "multipart") && !strings.HasSuffix(body, "--\r\n"):
+				return ss.OK
+			}
+			*asked++
+			s.got = s.got[:0]
+			switch how {
+			case "closed":
+				return ss.DisconnectMe
+			case "reset":
+				s.w.srv.host.Reset(s.w.srv.host.Established()[0])
+			case "half a head":
+				s.say, s.said = []byte("HTTP/1.1 200 OK\r\nContent-"), 0
+				return h.RequestTx()
+			}
+			return ss.OK
+		}
+		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			defer h.Disconnect()
+			return s.give(h, buf)
+		}
+	}
+}
+
+// TestUnprocessedIsRetried: what the server has certainly not acted on is made again by the scheme, whatever the
+// method: it cannot be reached, or it asks to come back later.
+func TestUnprocessedIsRetried(t *testing.T) {
+	overEach(t, func(t *testing.T, proto string) {
+		t.Run("refused", func(t *testing.T) {
+			w := newWorld(t, outcomeDoc(proto, `"http_method":"POST"`), plan{})
+			s := newScript()
+			s.say = []byte("body")
+			w.create("c", s).RequestTxLen(4)
+			w.pass(time.Minute)
+			if s.told(ss.Connecting) != 4 || w.cli.rt.Counters.Withheld != 0 {
+				t.Errorf("told %s, want four attempts", s.life())
+			}
+			wantOutcome(t, s, true, false)
+		})
+		for _, status := range []int{503, 429} {
+			t.Run(fmt.Sprint(status), func(t *testing.T) {
+				w := newWorld(t, clientDoc(`"protocol":"`+proto+`","retry":"three","http_method":"POST"`, `,{"srv":{"server":true,"port":80,"protocol":"h2"}}`), plan{})
+				w.serve("srv", answer(status, ""))
+				s := newScript()
+				s.say = []byte("body")
+				w.create("c", s).RequestTxLen(4)
+				w.pass(time.Minute)
+				if s.told(ss.Connecting) != 4 {
+					t.Errorf("told %s, want four attempts", s.life())
+				}
+				wantOutcome(t, s, false, false)
+			})
+		}
+	})
+}
+
+// TestLossIsNotRepeated: a connection that is lost when the response has begun is made again for a GET, and not for
+// a POST, which the server has acted on.
+func TestLossIsNotRepeated(t *testing.T) {
+	const cut = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
+	for _, c := range []struct {
+		keys string
+		want string
+	}{
+		{`"http_method":"GET"`, "CREATING CONNECTING CONNECTED DISCONNECTED POLL CONNECTING CONNECTED DISCONNECTED"},
+		{`"http_method":"POST","http_retry_unsafe":true`, "CREATING CONNECTING CONNECTED DISCONNECTED POLL CONNECTING CONNECTED DISCONNECTED"},
+		{`"http_method":"POST"`, "CREATING CONNECTING CONNECTED DISCONNECTED"},
+		{`"http_method":"POST","nailed_up":true`, "CREATING CONNECTING CONNECTED DISCONNECTED"},
+	} {
+		w := newWorld(t, outcomeDoc("h1", c.keys), plan{})
+		w.serve("srv", speak("\r\n\r\n", cut, true))
+		s := newScript()
+		h := w.create("c", s)
+		h.RequestTxLen(0)
+		h.Connect()
+		w.pass(1500 * time.Millisecond)
+		w.wantLife(c.keys, s, c.want)
+	}
+}
+
+// TestRedirectedPostIsNotRetried: a POST that was answered with 303 has been acted on. That the place to which it leads
+// cannot be reached must not have the scheme make the POST again. 307 says that nothing was done.
+func TestRedirectedPostIsNotRetried(t *testing.T) {
+	for _, c := range []struct {
+		status      int
+		to          string
+		posts       int
+		not, unsure bool
+	}{
+		{303, "//10.0.0.2:82/", 1, false, true},
+		{302, "//10.0.0.2:82/", 1, false, true},
+		{303, "/gone", 1, false, true},   // and 307 from there to nowhere
+		{303, "/later", 1, false, false}, // and 503
+		{307, "//10.0.0.2:82/", 4, true, false},
+		{308, "//10.0.0.2:82/", 4, true, false},
+	} {
+		w := newWorld(t, clientDoc(`"http_method":"POST","allow_redirects":true,"retry":"three"`, twoServers), plan{})
+		r := &routes{answer: map[string]string{"80 POST /": sendsTo(c.status, c.to), "80 GET /gone": sendsTo(307, "//10.0.0.2:82/"),
+			"80 GET /later": "HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n"}}
+		w.serve("srv", r.play("80"))
+		s := newScript()
+		s.say = []byte("body")
+		var last error
+		s.on[ss.Unreachable] = func(_ *ss.Handle, n ss.Notice) ss.Ret { last = n.Cause; return ss.OK }
+		w.create("c", s).RequestTxLen(4)
+		w.pass(time.Minute)
+		if got := strings.Count(strings.Join(r.asked, ","), "POST"); got != c.posts {
+			t.Errorf("%d to %s: %d POSTs, want %d; told %s, %v", c.status, c.to, got, c.posts, s.life(), s.causes)
+		}
+		if strings.HasPrefix(c.to, "//") && !errors.Is(last, syscall.ECONNREFUSED) {
+			t.Errorf("%d to %s: cause %v, want ECONNREFUSED in it", c.status, c.to, last)
+		}
+		if errors.Is(last, http.ErrNotProcessed) != c.not || errors.Is(last, http.ErrOutcomeUnknown) != c.unsure {
+			t.Errorf("%d to %s: cause %v, want not processed %v, unknown %v", c.status, c.to, last, c.not, c.unsure)
+		}
+	}
+}
+
+// TestRedirectNotFollowedIsNotRetried: nor is a POST whose redirect is not followed, unless the redirect says that nothing
+// was done, or comes from a captive portal.
+func TestRedirectNotFollowedIsNotRetried(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		keys   string
+		posts  int
+	}{
+		{302, ``, 1}, {303, ``, 1}, {307, ``, 4}, {302, `,"http_fail_redirect":true`, 4}, {302, `,"http_retry_unsafe":true`, 4},
+	} {
+		w := newWorld(t, clientDoc(`"http_method":"POST","retry":"three"`+c.keys, twoServers), plan{})
+		r := &routes{answer: map[string]string{"80 POST /": sendsTo(c.status, "/b")}}
+		w.serve("srv", r.play("80"))
+		s := newScript()
+		s.say = []byte("body")
+		w.create("c", s).RequestTxLen(4)
+		w.pass(time.Minute)
+		if len(r.asked) != c.posts {
+			t.Errorf("%d%s: %d POSTs, want %d; told %s", c.status, c.keys, len(r.asked), c.posts, s.life())
+		}
+	}
+}
+
+// TestSilentRepeats: what a request that meets the end of a warm connection becomes. One that was sent is repeated
+// without asking only if it is idempotent; one of which the socket took nothing, whatever it is; and 408 says that the
+// server has not read it (RFC 9110 s.15.5.9).
+func TestSilentRepeats(t *testing.T) {
+	const (
+		done   = "CONNECTED QOS_ACK_REMOTE DISCONNECTED"
+		failed = "UNREACHABLE ALL_RETRIES_FAILED"
+	)
+	for _, c := range []struct {
+		method, how string
+		want        string
+		asked       int // requests that servers have read, the first one's included
+	}{
+		{"GET", "crossed", done, 2}, {"PUT", "crossed", "CONNECTING " + done, 2}, {"DELETE", "crossed", done, 2},
+		{"POST", "crossed", failed, 1}, {"PATCH", "crossed", failed, 1}, {"REBOOT", "crossed", failed, 1},
+		{"GET", "broken", done, 2}, {"POST", "broken", "CONNECTING " + done, 2}, {"REBOOT", "broken", done, 2},
+		{"GET", "408", done, 2}, {"POST", "408", "CONNECTING " + done, 2}, {"REBOOT", "408", done, 2},
+	} {
+		t.Run(c.method+" "+c.how, func(t *testing.T) {
+			for seed := range uint64(4) {
+				w := newWorld(t, clientDoc(`"protocol":"h1","http_method":"`+c.method+`","retry":"none","opportunistic":true`,
+					`,{"first":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","opportunistic":true}}`+rawServer),
+					plan{seed: seed, net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
+				asked := 0
+				w.serve("srv", func(s *script) {
+					speak("!", okEmpty, false)(s)
+					inner := s.onRx
+					s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+						if got := string(s.got); strings.Contains(got, "\r\n\r\n") && (!strings.Contains(got, "Content-Length: 4") || strings.HasSuffix(got, "body")) {
+							asked++
+							s.got = append(s.got[:0], '!')
+						}
+						return inner(h, b, f)
+					}
+				})
+				s := newScript()
+				s.say, s.quietTx = []byte("body"), true
+				begin := func() {
+					h := w.create("c", s)
+					if strings.HasPrefix(c.method, "P") {
+						h.RequestTxLen(4)
+					} else {
+						h.Connect()
+					}
+				}
+				first := newScript()
+				if c.how == "broken" {
+					first.when(ss.Disconnected, func(*ss.Handle) ss.Ret {
+						// The request goes out in this turn, before anybody hears of the reset.
+						w.cli.host.Reset(w.cli.host.Established()[0])
+						begin()
+						return ss.OK
+					})
+				}
+				w.create("first", first).Connect()
+				w.pass(time.Second)
+				switch c.how {
+				case "crossed":
+					w.accepted[0].h.Destroy()
+					w.pass(time.Millisecond) // the server's FIN is on its way
+					begin()
+				case "408":
+					a := w.accepted[0]
+					a.said, a.say = 0, []byte("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+					a.h.RequestTx()
+					w.pass(time.Millisecond)
+					begin()
+				}
+				w.pass(5 * time.Second)
+				if got := strings.TrimPrefix(strings.Replace(s.life(), " POLL", "", 1), "CREATING CONNECTING "); got != c.want {
+					t.Errorf("seed %d: told %s, want %s; causes %v", seed, s.life(), c.want, s.causes)
+				}
+				// What was sent to a server that has said its last word is not read by it.
+				if c.how == "408" {
+					asked--
+				}
+				if asked != c.asked {
+					t.Errorf("seed %d: servers have read %d requests, want %d", seed, asked, c.asked)
+				}
+				if c.want == failed {
+					wantOutcome(t, s, false, true)
+				}
+			}
+		})
+	}
+}
+
+// TestPostsThatAreSentAway: a server takes ten requests on each connection and turns the rest away, with GOAWAY or one by
+// one. All of a hundred POSTs are answered, each with its whole body, and none reaches the server twice. Its stream is
+// asked for the body from its beginning, and knows.
+func TestPostsThatAreSentAway(t *testing.T) {
+	const posts, each = 100, 10
+	for _, how := range []string{"GOAWAY before the answers", "GOAWAY behind them", "REFUSED_STREAM"} {
+		t.Run(how, func(t *testing.T) {
+			for seed := range uint64(12) {
+				net := slowLink
+				r := rand.New(rand.NewPCG(seed, 12))
+				if seed > 3 {
+					net = badLink(r)
+				}
+				w := newWorld(t, sharedDoc, plan{seed: seed, net: net})
+				bodies := map[string]int{}
+				w.frames("raw", func(p *framePeer) {
+					var taken []*peerRequest
+					heads, last := 0, uint32(0)
+					if how == "REFUSED_STREAM" {
+						p.limit = each // more are refused, of which the client cannot know yet
+					}
+					p.onHead = func(q *peerRequest) {
+						switch heads++; {
+						case heads < each, how == "REFUSED_STREAM":
+						case heads == each:
+							last = q.id
+							if how == "GOAWAY before the answers" {
+								p.goAway(last, 0)
+							}
+						default:
+							p.finish(q) // above the last one: nothing is done about it
+						}
+					}
+					p.onReq = func(p *framePeer, q *peerRequest) {
+						if taken = append(taken, q); len(taken) > each && how != "REFUSED_STREAM" {
+							t.Errorf("seed %d: %d requests taken on a connection", seed, len(taken))
+						}
+						bodies[string(q.body)]++
+						switch how {
+						case "GOAWAY before the answers":
+							w.net.At(100*time.Millisecond, func() {
+								if !p.over {
+									p.answer(q, 200, string(q.body))
+								}
+							})
+							return
+						case "GOAWAY behind them":
+							if len(taken) == each {
+								defer p.goAway(last, 0)
+							}
+						}
+						p.answer(q, 200, string(q.body))
+					}
+				})
+				var all []*script
+				again := 0
+				for i := range posts {
+					s := newScript()
+					s.say, s.piece = []byte(strings.Repeat(fmt.Sprintf("%03d,", i), 1+r.IntN(200))), 1+r.IntN(400)
+					s.quietTx = true
+					ordinal := uint32(0)
+					s.on[ss.Connecting] = func(_ *ss.Handle, n ss.Notice) ss.Ret {
+						s.got, ordinal = s.got[:0], 0
+						if n.Again {
+							again++
+							if !errors.Is(n.Cause, http.ErrNotProcessed) {
+								t.Errorf("asked again for %v, want ErrNotProcessed", n.Cause)
+							}
+						}
+						return ss.OK
+					}
+					s.onTx = func(h *ss.Handle, o uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+						if o != ordinal {
+							t.Errorf("seed %d: ordinal of Tx: got %d, want %d", seed, o, ordinal)
+						}
+						ordinal++
+						return s.give(h, buf)
+					}
+					all = append(all, s)
+					h := w.create("post", s)
+					if i%2 == 0 {
+						h.RequestTxLen(int64(len(s.say)))
+					} else {
+						h.RequestTx()
+					}
+				}
+				w.run("all to end", func() bool {
+					for _, s := range all {
+						if s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) == 0 {
+							return false
+						}
+					}
+					return true
+				})
+				for i, s := range all {
+					if s.told(ss.QOSAckRemote) != 1 || string(s.got) != string(s.say) {
+						t.Fatalf("seed %d: POST %d was told %s and got %d bytes, want an ack and %d; causes %v", seed, i, s.life(), len(s.got), len(s.say), s.causes)
+					}
+					if n := bodies[string(s.say)]; n != 1 {
+						t.Errorf("seed %d: POST %d reached the server %d times, want once", seed, i, n)
+					}
+				}
+				if again == 0 || w.cli.rt.Counters.Rewound != uint64(again) {
+					t.Errorf("seed %d: told again %d times, counted %d", seed, again, w.cli.rt.Counters.Rewound)
+				}
+			}
+		})
+	}
+}
