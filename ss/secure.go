@@ -24,6 +24,10 @@ type security struct {
 	closing bool
 }
 
+// handshakeShare is the part of the account that handshakes may hold: a peer that begins many must leave room for
+// what established connections hold.
+const handshakeShare = 4
+
 // clientKey is what two endpoints must have in common to be judged, and addressed, alike.
 type clientKey struct {
 	store   *policy.TrustStore
@@ -53,6 +57,9 @@ func (r *Runtime) security() *security {
 		if !s.closing {
 			r.loop.Arm(&s.timer, at, s)
 		}
+	}
+	if c.Memory == 0 {
+		c.Memory = int(r.loop.Account().Ceiling() / handshakeShare)
 	}
 	if b := tls.BuildTime(); c.Floor.Before(b) {
 		c.Floor = b

@@ -18,6 +18,8 @@ var (
 	ErrTruncated = errors.New("connection ended without close_notify")
 	// ErrTimeout: the handshake took too long.
 	ErrTimeout = errors.New("handshake took too long")
+	// ErrDisplaced: the peer kept its handshake waiting for longer than any other, and others waited for its place.
+	ErrDisplaced = errors.New("peer kept the handshake waiting while others waited for a place")
 	// ErrShutdown: Shared.Close ended the handshake.
 	ErrShutdown = errors.New("shutting down")
 	// ErrClock: a certificate's dates could not be judged since the system's clock cannot be right.

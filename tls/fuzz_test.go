@@ -110,7 +110,7 @@ func FuzzRecords(f *testing.F) {
 			t.Errorf("the end was not told: %q", p.p.log)
 		}
 		p.end()
-		if used := sh.flight; used != 0 {
+		if used := sh.places.flight; used != 0 {
 			t.Errorf("in flight at the end: got %d", used)
 		}
 	})

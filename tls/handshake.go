@@ -22,10 +22,13 @@ type handshake struct {
 	stop    func()
 	err     error // crypto/tls's verdict, when done
 	done    bool
-	granted bool // a place became free and is kept for it
-	begun   bool // a step was taken
-	fed     bool // the tls.Conn was given bytes
+	granted bool          // a place became free and is kept for it
+	begun   bool          // a step was taken
+	fed     bool          // the tls.Conn was given bytes
+	since   time.Duration // when it began to wait: for its peer, or for a place
 	due     time.Duration
+	limit   time.Duration // the latest due
+	from    *source       // nil until places were short
 	secrets secrets
 	last    []byte // the last record that conn has written
 
@@ -93,27 +96,17 @@ type pipeAddr struct{}
 func (pipeAddr) Network() string { return "pipe" }
 func (pipeAddr) String() string  { return "pipe" }
 
-// begin makes the coroutine, if there is a place for it; else the handshake gets in line.
+// begin makes the coroutine, if there is a place for it; else the handshake waits.
 func (h *handshake) begin() bool {
 	if h.resume != nil {
 		return true
 	}
 	sh := h.s.end.sh
-	if !h.granted && (sh.flight >= sh.cfg.MaxHandshakes || sh.waiting.n > 0) {
-		if sh.cfg.MaxHandshakes == 0 {
-			h.s.refuse(ErrShutdown)
-		} else if h.list == nil {
-			sh.Counters.Waited++
-			sh.waiting.add(h)
-			h.s.low.Pause()
-		}
+	if !sh.admit(h) {
 		return false
 	}
-	if !h.granted {
-		sh.take(h)
-	}
-	h.granted = false
-	sh.running.add(h)
+	h.since = sh.clock()
+	sh.places.running.add(h)
 	sh.Counters.Started++
 	e := h.s.end
 	e.ready()
@@ -143,38 +136,36 @@ func (h *handshake) step() {
 	h.resume()
 	sh.serving = nil
 	h.note(sh.scratch)
+	if len(sh.scratch) > 0 && !h.done {
+		h.answered(sh.clock())
+	}
 	h.s.flush()
 }
 
-// take and leave count coroutines.
-func (sh *Shared) take(h *handshake) {
-	sh.flight++
-	h.s.low.Hold(roles.HoldHandshake, handshakeCost)
-}
-
-// leave gives a place back, to the first in line.
-func (sh *Shared) leave(left *handshake) {
-	sh.flight--
-	left.s.low.Hold(roles.HoldHandshake, -handshakeCost)
-	if h := sh.waiting.first; h != nil && sh.flight < sh.cfg.MaxHandshakes {
-		h.unlink()
-		h.granted = true
-		sh.take(h)
-		h.s.goOn()
+// answered notes that a flight of ours is complete, and the peer's turn has come. Only that makes the wait for
+// it a new one: a peer that sends its messages in small pieces has waited since its turn began.
+func (h *handshake) answered(now time.Duration) {
+	p := &h.s.end.sh.places
+	h.unlink()
+	h.since = now
+	p.running.add(h)
+	if !h.s.end.client {
+		h.due = min(h.limit, now+h.s.end.sh.cfg.Reply)
 	}
 }
 
 // release ends the coroutine, wherever it is, and forgets the secrets. The handshake is not used again.
 func (h *handshake) release() {
-	h.unlink()
+	sh := h.s.end.sh
+	sh.places.quit(h)
 	if h.stop != nil {
 		h.stop()
 		h.stop = nil
-		h.s.end.sh.emptied()
-		h.s.end.sh.leave(h)
+		sh.emptied()
+		sh.leave(h)
 	} else if h.granted {
 		h.granted = false
-		h.s.end.sh.leave(h)
+		sh.leave(h)
 	}
 	h.secrets = secrets{}
 }
@@ -202,7 +193,7 @@ func (s *Session) mayStep() bool {
 	}
 	sh.Counters.PutOff++
 	s.hs.unlink()
-	sh.putOff.add(s.hs)
+	sh.places.putOff.add(s.hs)
 	s.low.Pause()
 	sh.cfg.Kick()
 	return false
@@ -211,7 +202,7 @@ func (s *Session) mayStep() bool {
 // advance takes the step that needs no bytes: a client's first.
 func (s *Session) advance(now time.Duration) {
 	h := s.hs
-	if !s.end.client || h.begun || h.list == &s.end.sh.putOff || !h.begin() || !s.mayStep() {
+	if !s.end.client || h.begun || h.list == &s.end.sh.places.putOff || !h.begin() || !s.mayStep() {
 		return
 	}
 	h.step()

@@ -99,8 +99,8 @@ func newShared(t testing.TB, change func(*Config)) *Shared {
 	}
 	sh := New(c)
 	t.Cleanup(func() {
-		if sh.flight != 0 || sh.waiting.n != 0 || sh.running.n != 0 {
-			t.Errorf("handshakes at the end: got %d in flight, %d running, %d waiting, want none", sh.flight, sh.running.n, sh.waiting.n)
+		if sh.places.flight != 0 || sh.places.waiting != 0 || sh.places.running.n != 0 {
+			t.Errorf("handshakes at the end: got %d in flight, %d running, %d waiting, want none", sh.places.flight, sh.places.running.n, sh.places.waiting)
 		}
 	})
 	return sh

@@ -105,7 +105,8 @@ func (s *Session) Label() string {
 // Opened is roles.Upper's.
 func (s *Session) Opened(now time.Duration) {
 	s.enter(now)
-	s.hs.due = now + s.end.sh.cfg.Handshake
+	s.hs.limit = now + s.end.sh.cfg.Handshake
+	s.hs.due = s.hs.limit
 	s.advance(now)
 	s.leave(now, false)
 }
@@ -196,6 +197,9 @@ func (s *Session) Timeout(now time.Duration) {
 	case s.flags&closing != 0:
 	case s.hs != nil:
 		if s.hs.due != 0 && s.hs.due <= now {
+			if s.hs.due < s.hs.limit {
+				s.end.sh.Counters.NoReply++
+			}
 			err := error(ErrTimeout)
 			if s.hs.silent() {
 				err = s.end.unanswered(err)

@@ -8,13 +8,8 @@ import (
 )
 
 const (
-	// handshakeCost is what a parked handshake was measured to hold: the coroutine's stack and the
-	// state of crypto/tls.
-	handshakeCost = 27 << 10
 	// keptCost is what a session holds that keeps its tls.Conn.
 	keptCost = 7 << 10
-	// maxHandshakes is the default of Config.MaxHandshakes: less than 7 MiB of them.
-	maxHandshakes = 256
 	// spareMax is how many unused holders of keys are kept for the next session that wakes.
 	spareMax = 64
 	// recordLimit is how many records are sealed under one key before it is replaced: the GCM suites
@@ -40,15 +35,27 @@ type Config struct {
 	// Kick asks to have Turn called at the end of this turn. It is called after TakeStep said no, and
 	// must be given when TakeStep is.
 	Kick func()
-	// MaxHandshakes is how many handshakes may be in flight; others wait in order. Default 256.
+	// MaxHandshakes is how many handshakes may be in flight, as far as Memory allows. Others wait: see
+	// Patience. From half of them on, a peer's address (of IPv6 its /64) has no more than its share:
+	// an equal one, or a sixteenth if that is more. Default 1024.
 	MaxHandshakes int
+	// Memory is how many bytes handshakes in flight may hold, 27 KiB each, but for 16 of them. ss makes
+	// it a quarter of the loop's account. Default, and negative: no bound but MaxHandshakes.
+	Memory int
 	// Handshake is how long one may take, with waiting. Default 10 s.
 	Handshake time.Duration
+	// Reply is how long a client may take to answer what a server has sent in a handshake, which needs a round
+	// trip and a signature at most. Default 5 s.
+	Reply time.Duration
+	// Patience is how long a peer may keep its handshake waiting while others wait for a place: then the one
+	// that has waited longest is ended. The time that the next in line has waited is taken off it,
+	// down to a quarter. Default 500 ms, more than a round trip anywhere on Earth.
+	Patience time.Duration
 	// Quiet is after how long without a record a session gives its expanded keys back, at the latest; it may
 	// be a quarter sooner. Default 5 s, negative: never.
 	Quiet time.Duration
-	// Arm asks to have Timeout called at a time on the clock of Now. Default: nobody does, and no session
-	// sleeps.
+	// Arm asks to have Timeout called at a time on the clock of Now; the latest call counts. Default: nobody does,
+	// no session sleeps, and Patience is looked at only when handshakes come and end.
 	Arm func(at time.Duration)
 	// Sessions is how many sessions clients remember for resumption, of all endpoints together.
 	// Default 256, negative: none.
@@ -61,7 +68,9 @@ type Config struct {
 // Counters count what happened on a Shared. They are plain numbers: read them on the loop's goroutine.
 type Counters struct {
 	Started, Full, Resumed, Failed uint64 // handshakes begun, and how they ended
-	Waited                         uint64 // handshakes that waited for a place
+	Waited, HeldBack               uint64 // handshakes that waited for a place; those of an address with its share
+	Displaced, OverShare           uint64 // handshakes ended for others that waited; those of an address with its share
+	NoReply                        uint64 // handshakes ended because the client did not answer within Config.Reply
 	PutOff                         uint64 // steps left to a later turn
 	TakenOver, Kept                uint64 // sessions whose record layer is ours, or their tls.Conn's
 	RecordsIn, RecordsOut          uint64 // by our record layer
@@ -77,10 +86,7 @@ type Shared struct {
 
 	cfg     Config
 	serving *handshake // whose coroutine runs: what the key log writer hears is its
-	flight  int        // coroutines that exist
-	running list       // handshakes that have a coroutine
-	waiting list       // handshakes that wait for one
-	putOff  list       // handshakes that have a coroutine, paused until the next turn
+	places  places
 	tickets *TicketKeys
 	cache   stdtls.ClientSessionCache
 	now     time.Duration
@@ -89,18 +95,20 @@ type Shared struct {
 	nonce   [ivLen]byte
 	queue   awakeList // of all sessions that are awake
 	spare   []*awake
-	armed   bool   // Timeout will be called
-	limit   uint64 // recordLimit
+	armed   time.Duration // when Timeout will be called; 0 never
+	limit   uint64        // recordLimit
 }
 
 // New makes a Shared.
 func New(c Config) *Shared {
-	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, maxHandshakes)
 	c.Handshake = cmp.Or(c.Handshake, 10*time.Second)
+	c.Reply = cmp.Or(c.Reply, 5*time.Second)
+	c.Patience = cmp.Or(c.Patience, 500*time.Millisecond)
 	c.Quiet = cmp.Or(c.Quiet, 5*time.Second)
 	c.Sessions = cmp.Or(c.Sessions, 256)
 	c.KeyUpdates = cmp.Or(c.KeyUpdates, 128)
 	sh := &Shared{cfg: c, limit: recordLimit}
+	sh.places.max = c.places()
 	if c.Sessions > 0 {
 		sh.cache = stdtls.NewLRUClientSessionCache(c.Sessions)
 	}
@@ -108,10 +116,10 @@ func New(c Config) *Shared {
 }
 
 // InFlight is how many handshakes hold a coroutine now, Waiting how many wait for one.
-func (sh *Shared) InFlight() int { return sh.flight }
+func (sh *Shared) InFlight() int { return sh.places.flight }
 
 // Waiting is how many handshakes wait for a coroutine.
-func (sh *Shared) Waiting() int { return sh.waiting.n }
+func (sh *Shared) Waiting() int { return sh.places.waiting }
 
 // SetFloor raises Config.Floor: the caller has learned of a later time that is certainly past.
 func (sh *Shared) SetFloor(t time.Time) {
@@ -127,9 +135,11 @@ func (sh *Shared) SetTicketKeys(k *TicketKeys) { sh.tickets = k }
 
 // Turn has the handshakes go on that Config.TakeStep held up in this turn, in the order in which they came.
 func (sh *Shared) Turn() {
-	for h := sh.putOff.first; h != nil; h = sh.putOff.first {
+	p := &sh.places
+	for h := p.putOff.first; h != nil; h = p.putOff.first {
 		h.unlink()
-		sh.running.add(h)
+		h.since = sh.clock() // until now it has waited for us
+		p.running.add(h)
 		h.s.goOn()
 	}
 }
@@ -139,8 +149,12 @@ func (sh *Shared) Turn() {
 // be stopped only where, and with the thread locked as, it was made, and the runtime ends the process
 // otherwise.
 func (sh *Shared) Close() {
-	sh.cfg.MaxHandshakes = 0
-	for _, l := range []*list{&sh.waiting, &sh.putOff, &sh.running} {
+	p := &sh.places
+	p.max = 0
+	for f := p.line.first; f != nil; f = p.line.first {
+		f.line.first.s.refuse(ErrShutdown)
+	}
+	for _, l := range []*list{&p.putOff, &p.running} {
 		for h := l.first; h != nil; h = l.first {
 			h.s.refuse(ErrShutdown)
 		}

@@ -19,10 +19,11 @@ import (
 
 // node is a loop with connections and TLS.
 type node struct {
-	loop *loop.Loop
-	net  *wsi.Net
-	sh   *tls.Shared
-	turn loop.Task
+	loop  *loop.Loop
+	net   *wsi.Net
+	sh    *tls.Shared
+	turn  loop.Task
+	quiet loop.Timer
 }
 
 func newNode(sys loop.System, limit uint64, c tls.Config) *node {
@@ -32,12 +33,16 @@ func newNode(sys loop.System, limit uint64, c tls.Config) *node {
 	c.Now = n.loop.Now
 	c.TakeStep = n.loop.TakeHandshake
 	c.Kick = func() { n.loop.Defer(&n.turn, n) }
+	c.Arm = func(at time.Duration) { n.loop.Arm(&n.quiet, at, n) }
 	n.sh = tls.New(c)
 	n.sh.SetRecordLimit(limit)
 	return n
 }
 
 func (n *node) RunTask(time.Duration) { n.sh.Turn() }
+
+func (n *node) Expired(now time.Duration) { n.sh.Timeout(now) }
+func (n *node) Label() string             { return "TLS" }
 
 // chat is a protocol that sends its text in pieces, checks what it hears against the other's, and closes
 // when both are through.

@@ -88,7 +88,7 @@ func (sh *Shared) takeAwake(s *Session, now time.Duration) *awake {
 	}
 	a.s = s
 	sh.enqueue(a, now)
-	if !sh.armed {
+	if sh.armed == 0 || a.due < sh.armed {
 		sh.arm()
 	}
 	return a
@@ -112,17 +112,26 @@ func (sh *Shared) enqueue(a *awake, now time.Duration) {
 // Config.Quiet sleeps now, since the next look would be too late.
 func (sh *Shared) look() time.Duration { return sh.cfg.Quiet / 4 }
 
+// arm has Timeout called when the first session is to be looked at, or a handshake that waits has a claim.
 func (sh *Shared) arm() {
-	if sh.queue.first != nil && sh.cfg.Quiet > 0 && sh.cfg.Arm != nil {
-		sh.armed = true
-		sh.cfg.Arm(sh.queue.first.due)
+	at := sh.places.alarm
+	if a := sh.queue.first; a != nil && sh.cfg.Quiet > 0 && (at == 0 || a.due < at) {
+		at = a.due
+	}
+	if at != 0 && (sh.armed == 0 || at < sh.armed) && sh.cfg.Arm != nil {
+		sh.armed = at
+		sh.cfg.Arm(at)
 	}
 }
 
-// Timeout puts the sessions to sleep that have been quiet for Config.Quiet. It is called when the time has
-// come that was given to Config.Arm.
+// Timeout puts the sessions to sleep that have been quiet for Config.Quiet, and ends handshakes that wait too long
+// for their peers while others wait. It is called when the time has come that was given to Config.Arm.
 func (sh *Shared) Timeout(now time.Duration) {
-	sh.armed = false
+	sh.armed = 0
+	if at := sh.places.alarm; at != 0 && at <= now {
+		sh.now = now
+		sh.shift()
+	}
 	a := sh.queue.first
 	for n := 0; a != nil && a.due <= now && n < quietSteps; n++ {
 		if a.active+sh.cfg.Quiet-sh.look() <= now {

@@ -25,7 +25,7 @@ func newNapper(t testing.TB, quiet time.Duration) *napper {
 // pass has time pass on p's transport and on n, which is asked when it said so.
 func (n *napper) pass(p *raw, d time.Duration) {
 	p.low.Sleep(d)
-	for n.armed && n.at <= p.low.Now {
+	for n.armed != 0 && n.at <= p.low.Now {
 		n.Timeout(n.at)
 	}
 }
@@ -49,7 +49,7 @@ func TestSleepAndWake(t *testing.T) {
 		if !p.s.Asleep() || n.Counters.Slept != 1 {
 			t.Errorf("asleep %v 5 s after a record, counted %d; want asleep, 1", p.s.Asleep(), n.Counters.Slept)
 		}
-		if n.armed || p.s.Deadline() != 0 {
+		if n.armed != 0 || p.s.Deadline() != 0 {
 			t.Errorf("asleep: armed %v, deadline %v; want no timer", n.armed, p.s.Deadline())
 		}
 		b := p.seal(typeData, []byte("z"), 0)
@@ -109,11 +109,11 @@ func TestCrowdsSleepInParts(t *testing.T) {
 		crowd[i].stir(0)
 	}
 	n.Timeout(time.Minute)
-	if n.Counters.Slept != quietSteps || !n.armed || n.at > time.Minute {
+	if n.Counters.Slept != quietSteps || n.armed == 0 || n.at > time.Minute {
 		t.Errorf("slept %d, armed %v at %v; want %d, and the rest at once", n.Counters.Slept, n.armed, n.at, quietSteps)
 	}
 	n.Timeout(time.Minute)
-	if n.Counters.Slept != quietSteps+1 || n.armed {
+	if n.Counters.Slept != quietSteps+1 || n.armed != 0 {
 		t.Errorf("slept %d, armed %v; want all, and no timer", n.Counters.Slept, n.armed)
 	}
 }
