@@ -3,3 +3,12 @@ package loop
 import "strconv"
 
 func portString(port uint16) string { return strconv.Itoa(int(port)) }
+
+// plainPath is path with what does not print escaped as in a Go string.
+func plainPath(path string) string {
+	q := strconv.Quote(path)
+	if q = q[1 : len(q)-1]; len(q) == len(path) {
+		return path
+	}
+	return q
+}

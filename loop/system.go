@@ -69,13 +69,14 @@ type Addr struct {
 	Path    string         // Unix
 }
 
-// String prints the address as an operator would type it.
+// String prints the address as an operator would type it. What does not print in the path of a Unix socket, which a
+// peer may have bound to any, is escaped.
 func (a Addr) String() string {
 	switch {
 	case a.Network == Unix && a.Path == "":
 		return "unix:(unnamed)"
 	case a.Network == Unix:
-		return "unix:" + a.Path
+		return "unix:" + plainPath(a.Path)
 	case !a.IP.Addr().IsValid():
 		return "*:" + portString(a.IP.Port())
 	}

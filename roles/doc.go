@@ -6,5 +6,7 @@
 // neither side keeps the other's slices. Time comes in as an argument, so a role needs no clock, no
 // socket and no goroutine, and can be tested by handing it bytes.
 //
+// Quote and Plain make what a peer says fit for errors and logs, in every layer.
+//
 // The package contains no protocol. Each lives in a package of its own below this one.
 package roles

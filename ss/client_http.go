@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/ws"
@@ -356,7 +357,7 @@ func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
 		a.disclaimed(m.Status)
 		why = "a redirect, which this stream type does not follow"
 		if to, ok := m.Find(http.Location); ok {
-			why = "a redirect to " + strconv.Quote(string(to)) + ", which this stream type does not follow"
+			why = "a redirect to " + roles.Quote(string(to)) + ", which this stream type does not follow"
 		}
 	case 429, 503:
 		a.notActed()

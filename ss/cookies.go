@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/http/cookie"
 )
@@ -232,7 +233,7 @@ func (a *httpClient) takeCookies(m *http.Message) {
 	for i := range m.Fields {
 		if f := &m.Fields[i]; f.ID == http.SetCookie {
 			if err := c.jar.Set(a.origin(a.asked), f.Value, r.loop.System().Wall()); err != nil {
-				r.log.Debug("ss: a cookie was refused", "stream", a.o.h.StreamType(), "host", a.t.dial.Host, "err", err)
+				r.log.Debug("ss: a cookie was refused", "stream", a.o.h.StreamType(), "host", roles.Plain(a.t.dial.Host), "err", err)
 			}
 		}
 	}

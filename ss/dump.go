@@ -3,15 +3,18 @@ package ss
 import (
 	"fmt"
 	"io"
+
+	"github.com/millrace/millrace/roles"
 )
 
 // Dump writes a line for every live handle: slot, stream type, the last move of its life, its
-// connection, and what it asks for. It is for people.
+// connection, and what it asks for. It is for people: what peers have said is escaped.
 func (r *Runtime) Dump(w io.Writer) {
 	fmt.Fprintf(w, "%d streams, %d connections, %d warm, %d bytes held, account %d bytes (%v)\n",
 		r.table.live, r.net.Open(), r.pool.warm.n, r.net.Held(), r.loop.Account().Used(), r.loop.Account().Level())
 	r.table.each(func(h *Handle) {
-		fmt.Fprintf(w, "%5d %-20s %-28v %s%s\n", h.slot, h.kind.pol.Name, h.Life(), h.be.describe(h), h.wishes())
+		line := fmt.Sprintf("%5d %-20s %-28v %s%s", h.slot, h.kind.pol.Name, h.Life(), h.be.describe(h), h.wishes())
+		io.WriteString(w, roles.Plain(line)+"\n")
 	})
 }
 

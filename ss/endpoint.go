@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
@@ -24,7 +25,7 @@ type target struct {
 // sockets; "scheme://host[:port][/path]", which overrides port and says whether tls is used.
 func parseTarget(endpoint string, port uint16, tls bool) (t target, err error) {
 	bad := func(why string) (target, error) {
-		return target{}, fmt.Errorf("endpoint %q: %w: %s", endpoint, ErrEndpoint, why)
+		return target{}, fmt.Errorf("endpoint %s: %w: %s", roles.Quote(endpoint), ErrEndpoint, why)
 	}
 	if strings.HasPrefix(endpoint, "+") {
 		if len(endpoint) < 2 || endpoint == "+@" {
@@ -39,10 +40,10 @@ func parseTarget(endpoint string, port uint16, tls bool) (t target, err error) {
 			tls = true
 		case "http", "ws", "mqtt", "tcp", "raw":
 			if tls {
-				return bad("the scheme " + scheme + " is without the tls that the stream type enforces")
+				return bad("the scheme " + roles.Quote(scheme) + " is without the tls that the stream type enforces")
 			}
 		default:
-			return bad("the scheme " + scheme + " is not known; use http or https")
+			return bad("the scheme " + roles.Quote(scheme) + " is not known; use http or https")
 		}
 		host = rest
 		if i := strings.IndexAny(rest, "/?"); i >= 0 {

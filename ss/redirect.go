@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 )
 
@@ -133,7 +134,7 @@ func (a *httpClient) divert(m *http.Message) (why string) {
 	if !ok {
 		return "a redirect that does not say where to: it has no Location"
 	}
-	where := "a redirect to " + strconv.Quote(string(loc))
+	where := "a redirect to " + roles.Quote(string(loc))
 	if d.hops++; d.hops > maxHops {
 		return where + ", after " + strconv.Itoa(maxHops) + " others in a row: that is the limit"
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	stdtls "crypto/tls"
+
+	"github.com/millrace/millrace/roles"
 )
 
 // What errors.Is finds in the cause of a Closed.
@@ -28,7 +30,8 @@ var (
 	ErrNotTLS = errors.New("peer does not speak TLS")
 )
 
-// Error says what was attempted when a session failed.
+// Error says what was attempted when a session failed. Its text, and that of VerifyError, is escaped (roles.Plain):
+// certificates hold what their makers like. The text of the errors that it wraps is not.
 type Error struct {
 	Op   string // "handshake", "read", "write"
 	Peer string // the server's name, for clients
@@ -37,10 +40,11 @@ type Error struct {
 
 // Error implements error.
 func (e *Error) Error() string {
-	if e.Peer == "" {
-		return "tls: " + e.Op + ": " + e.Err.Error()
+	s := "tls: " + e.Op + ": "
+	if e.Peer != "" {
+		s += e.Peer + ": "
 	}
-	return "tls: " + e.Op + ": " + e.Peer + ": " + e.Err.Error()
+	return roles.Plain(s + e.Err.Error())
 }
 
 // Unwrap implements errors.Is and errors.As.
@@ -79,16 +83,16 @@ type VerifyError struct {
 func (e *VerifyError) Error() string {
 	who := "certificate"
 	if e.Cert != nil {
-		who = fmt.Sprintf("certificate %q (number %d of the peer's chain, serial %x)", e.Cert.Subject, e.Depth+1, e.Cert.SerialNumber)
+		who = fmt.Sprintf("certificate %s (number %d of the peer's chain, serial %x)", roles.Quote(e.Cert.Subject.String()), e.Depth+1, e.Cert.SerialNumber)
 		if e.Depth < 0 {
-			who = fmt.Sprintf("certificate %q (serial %x)", e.Cert.Subject, e.Cert.SerialNumber)
+			who = fmt.Sprintf("certificate %s (serial %x)", roles.Quote(e.Cert.Subject.String()), e.Cert.SerialNumber)
 		}
 	}
 	s := who + ": " + e.Reason + ": judged by trust store " + e.Store
 	if e.clock() {
 		s += fmt.Sprintf(": %v: it shows %s, and it is after %s", ErrClock, e.Wall.UTC().Format(time.RFC3339), e.Now.UTC().Format(time.RFC3339))
 	}
-	return s
+	return roles.Plain(s)
 }
 
 // Unwrap gives crypto/x509's error.

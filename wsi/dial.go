@@ -19,15 +19,15 @@ type Target struct {
 	Path string
 }
 
-// String prints the target as an operator would type it.
+// String prints the target as an operator would type it, escaped: a redirect may have named it.
 func (t Target) String() string {
 	if t.Path != "" {
-		return "unix:" + t.Path
+		return "unix:" + roles.Plain(t.Path)
 	}
 	if a, err := netip.ParseAddr(t.Host); err == nil {
 		return netip.AddrPortFrom(a, t.Port).String()
 	}
-	return t.Host + ":" + strconv.Itoa(int(t.Port))
+	return roles.Plain(t.Host) + ":" + strconv.Itoa(int(t.Port))
 }
 
 // DialOptions say how a connection is made.
