@@ -103,6 +103,7 @@ type fetchFlags struct {
 	raw            bool
 	timeout        time.Duration
 	verbose        bool
+	device         deviceFlags
 }
 
 func runFetch(a *app, c *command, args []string) int {
@@ -116,13 +117,18 @@ func runFetch(a *app, c *command, args []string) int {
 	f.BoolVar(&o.http2, "http2-prior-knowledge", false, "the same")
 	f.Var(&o.metadata, "m", "set metadata, as in `name=value`; may be repeated")
 	f.StringVar(&o.data, "data", "", "`payload` to send: text, @file, or @- for standard input")
-	f.StringVar(&o.out, "o", "", "write the payload to this `file` instead of standard output")
+	f.StringVar(&o.out, "o", "", "write the payload to this `file` instead of standard output, if all goes well")
 	f.StringVar(&o.subprotocol, "subprotocol", "", "with a ws URL: ask for one of these subprotocols, `names` with commas between")
 	f.BoolVar(&o.binary, "binary", false, "with a ws URL: send binary messages")
 	f.BoolVar(&o.raw, "raw", false, "ws: write payload as it is, not as lines")
 	f.BoolVar(&o.noClose, "no-close", false, "ws: go on at the end of standard input")
 	f.Int64Var(&o.bytes, "bytes", 0, "raw and ws: end after this many bytes of payload")
 	f.BoolVar(&o.sendOnly, "send", false, "raw and ws: end when the payload is sent")
+	o.device.blobFlag(f)
+	f.Func("client-cert", "show the certificate in this PEM `file`, its chain behind it, to a TLS server that asks for one;\n"+
+		"repeated: the policy's client_cert counts them", fileList(&o.device.certs))
+	f.Func("client-key", "the certificate's key, a PEM `file`", fileList(&o.device.keys))
+	f.StringVar(&o.device.cookies, "cookies", "", "send the cookies in this `file`, cookies.txt, and keep there what servers set")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, retries included; default the policy's timeout_ms")
 	f.BoolVar(&o.verbose, "v", false, "log the states of the stream")
 	rest, status, ok := a.parse(c, f, args, len(args))
@@ -134,8 +140,17 @@ func runFetch(a *app, c *command, args []string) int {
 	if err == nil {
 		err = o.settleWS(p)
 	}
+	var d device
+	if err == nil {
+		d, err = o.device.open()
+	}
+	if err == nil {
+		if s := p.Stream(o.stream); s != nil && !s.Server {
+			err = o.device.checkFor(s)
+		}
+	}
 	if err != nil {
-		return a.fail(exitUsage, "fetch: %v", err)
+		return a.fail(statusOf(err), "fetch: %v", err)
 	}
 	for i := range o.targets {
 		up, err := openUpload(a.in, &o)
@@ -153,19 +168,27 @@ func runFetch(a *app, c *command, args []string) int {
 			return a.fail(exitUsage, "fetch: what can be read only once cannot be sent to several URLs: put it into a file")
 		}
 	}
-	out := a.out
-	if o.out != "" {
-		file, err := os.Create(o.out)
-		if err != nil {
-			return a.fail(exitLocal, "fetch: %v", err)
-		}
-		status := a.fetch(p, &o, file)
-		if err := file.Close(); err != nil && status == exitOK {
-			return a.fail(exitLocal, "fetch: %v", err)
-		}
-		return status
+	if o.out == "" {
+		return a.fetch(p, &o, d, a.out)
 	}
-	return a.fetch(p, &o, out)
+	file, err := createOut(o.out)
+	if err != nil {
+		return a.fail(exitLocal, "fetch: %v", err)
+	}
+	status = a.fetch(p, &o, d, file)
+	kept, err := file.finish(status == exitOK)
+	if err != nil {
+		status = a.fail(max(status, exitLocal), "fetch: %v", err)
+	}
+	if kept != "" {
+		a.fail(status, "fetch: what came is in %s", kept)
+	}
+	return status
+}
+
+// fileList is a flag that may be repeated and names a file each time.
+func fileList(list *[]string) func(string) error {
+	return func(name string) error { *list = append(*list, name); return nil }
 }
 
 // takesUnknown says whether a request with this method sends a body although nobody knows its length.
@@ -231,9 +254,9 @@ const (
 )
 
 // fetch runs the streams to their end.
-func (a *app) fetch(p *policy.Policy, o *fetchFlags, out io.Writer) int {
+func (a *app) fetch(p *policy.Policy, o *fetchFlags, d device, out io.Writer) int {
 	var h *house
-	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace, socks: os.Getenv("socks_proxy"), h2: downloadConfig()}
+	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace, socks: os.Getenv("socks_proxy"), h2: downloadConfig(), device: d}
 	if o.sendOnly {
 		ho.grace = sendGrace
 	}
@@ -251,7 +274,9 @@ func (a *app) fetch(p *policy.Policy, o *fetchFlags, out io.Writer) int {
 		q.out.finish()
 		return a.fail(exitUsage, "fetch: %v", err)
 	}
+	stop := watchHangup(out, func() { q.out.fail(errHungUp) })
 	err = h.run(context.Background())
+	stop()
 	if wrong := q.out.finish(); wrong != nil {
 		return a.fail(exitLocal, "fetch: write: %v", wrong)
 	}
@@ -264,6 +289,12 @@ func (a *app) fetch(p *policy.Policy, o *fetchFlags, out io.Writer) int {
 			status = s
 		}
 	}
+	if h.interrupted && status == exitOK && len(q.list) < len(o.targets) {
+		return a.fail(exitLocal, "fetch: %s: interrupted", o.targets[len(q.list)].url)
+	}
+	if err := d.failed(); err != nil && status == exitOK {
+		return a.fail(exitLocal, "fetch: %v", err)
+	}
 	return status
 }
 
@@ -274,7 +305,7 @@ func (a *app) report(f *fetcher) int {
 		at = f.at.url + ": "
 	}
 	switch {
-	case f.verdict == verdictNone && f.house.interrupted:
+	case (f.verdict == verdictNone || f.verdict == verdictCut) && f.house.interrupted:
 		return a.fail(exitLocal, "fetch: %sinterrupted", at)
 	case f.why != nil:
 		return a.fail(f.verdict.status(), "fetch: %s%s: %v", at, f.verdict, f.why)

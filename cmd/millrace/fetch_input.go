@@ -33,6 +33,9 @@ type upload struct {
 	asked   chan request
 }
 
+// unknownMax is how much is read of a file whose length the system says to be 0.
+const unknownMax = 1 << 20
+
 // request asks the reading goroutine for a piece.
 type request struct {
 	off     int64
@@ -64,8 +67,17 @@ func openUpload(stdin io.Reader, o *fetchFlags) (*upload, error) {
 		case err != nil:
 			f.Close()
 			return nil, err
-		case info.Mode().IsRegular():
+		case info.Mode().IsRegular() && info.Size() > 0:
 			u.file, u.size = f, info.Size()
+		case info.Mode().IsRegular():
+			// It is empty, or the system does not know its length, as of those in /proc.
+			u.text, err = readAtMost(f, unknownMax+1)
+			f.Close()
+			if err == nil && len(u.text) > unknownMax {
+				err = fmt.Errorf("%s has more than %d bytes, although its length is said to be 0", name, unknownMax)
+			}
+			u.size = int64(len(u.text))
+			return u, err
 		default:
 			u.pipe, u.size = f, -1
 		}

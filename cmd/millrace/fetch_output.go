@@ -57,6 +57,17 @@ func (d *download) put(b []byte) (full bool) {
 	return d.paused
 }
 
+// fail has all that comes from now on dropped, as when writing failed.
+func (d *download) fail(err error) {
+	d.mu.Lock()
+	if d.err == nil {
+		d.err, d.wait = err, nil
+		d.more.Signal()
+		d.post(d.failed)
+	}
+	d.mu.Unlock()
+}
+
 // finish writes what is left, ends the goroutine, and returns what went wrong.
 func (d *download) finish() error {
 	d.mu.Lock()
@@ -72,10 +83,10 @@ func (d *download) run() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for {
-		for len(d.wait) == 0 && !d.closed {
+		for len(d.wait) == 0 && !d.closed && d.err == nil {
 			d.more.Wait()
 		}
-		if len(d.wait) == 0 {
+		if len(d.wait) == 0 || d.err != nil {
 			return
 		}
 		b := d.wait
@@ -89,8 +100,10 @@ func (d *download) run() {
 		d.mu.Lock()
 		d.spare = b
 		if err != nil {
-			d.err, d.wait = err, nil
-			d.post(d.failed)
+			if d.err == nil {
+				d.err, d.wait = err, nil
+				d.post(d.failed)
+			}
 			return
 		}
 	}

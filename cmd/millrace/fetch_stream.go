@@ -19,6 +19,7 @@ const (
 	verdictTimeout             // time ran out
 	verdictLocal               // we could not read or write our own files
 	verdictRefused             // a WebSocket was refused, or closed with a code that is no good one
+	verdictUsage               // what the command line and the policy say makes no attempt
 )
 
 var verdicts = [...]struct {
@@ -33,6 +34,7 @@ var verdicts = [...]struct {
 	verdictTimeout:     {"timed out", exitUnreachable},
 	verdictLocal:       {"local trouble", exitLocal},
 	verdictRefused:     {"refused by the peer", exitRefused},
+	verdictUsage:       {"no attempt can be made", exitUsage},
 }
 
 // String says it for people.
@@ -94,8 +96,11 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		}
 		return f.end(h, verdictCut, n.Cause)
 	case ss.Unreachable:
-		if f.last = n.Cause; f.o.ws && refused(n.Cause) {
+		switch f.last = n.Cause; {
+		case f.o.ws && refused(n.Cause):
 			return f.end(h, verdictRefused, n.Cause)
+		case errors.Is(n.Cause, ss.ErrEndpoint), errors.Is(n.Cause, ss.ErrNoClientCert), errors.As(n.Cause, new(*ss.BlobError)):
+			return f.end(h, verdictUsage, n.Cause) // and no other attempt would be different
 		}
 	case ss.AllRetriesFailed, ss.AuthFailed:
 		return f.end(h, verdictUnreachable, n.Cause)

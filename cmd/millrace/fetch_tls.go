@@ -14,6 +14,7 @@ import (
 	stdtls "crypto/tls"
 
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/tls"
 )
 
@@ -100,7 +101,7 @@ func extended(doc, top []byte, each map[string]any) ([]byte, error) {
 func tlsAttrs(t *tls.State) []slog.Attr {
 	var chain []string
 	for _, c := range t.Chain {
-		chain = append(chain, c.Subject.String())
+		chain = append(chain, roles.Plain(c.Subject.String()))
 	}
 	attrs := []slog.Attr{
 		slog.String("version", stdtls.VersionName(t.Version)),
@@ -110,7 +111,7 @@ func tlsAttrs(t *tls.State) []slog.Attr {
 		attrs = append(attrs, slog.String("group", t.Group.String()))
 	}
 	return append(attrs,
-		slog.String("alpn", t.ALPN),
+		slog.String("alpn", roles.Plain(t.ALPN)),
 		slog.Bool("resumed", t.Resumed),
 		slog.String("chain", strings.Join(chain, "; ")),
 	)

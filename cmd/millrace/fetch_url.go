@@ -35,8 +35,11 @@ var urlTypes = map[string]string{
 // fromURLs fills o for URLs: the built-in policy, the stream type for the method, and for each the metadata
 // that say where to.
 func (o *fetchFlags) fromURLs(urls []string) (*policy.Policy, error) {
-	if o.policy != "" || o.stream != "" {
-		return nil, fmt.Errorf("a URL brings its own policy: leave --policy and --stream out")
+	switch {
+	case o.policy != "" || o.stream != "":
+		return nil, errors.New("a URL brings its own policy: leave --policy and --stream out")
+	case len(o.device.blobs) > 0:
+		return nil, errors.New("--blob goes with --policy: the policy that a URL brings refers to no system blob")
 	}
 	for i, url := range urls {
 		where, ws, err := o.parseURL(url)
@@ -72,15 +75,16 @@ func (o *fetchFlags) fromURLs(urls []string) (*policy.Policy, error) {
 	if o.stream, ok = urlTypes[method]; !ok {
 		return nil, fmt.Errorf("method %q is not in the built-in policy (GET, HEAD, POST, PUT, DELETE): write a policy with \"http_method\"", o.method)
 	}
+	keys := o.deviceKeys()
 	if o.http2 {
-		return o.extend(urlPolicy, map[string]any{"protocol": "h2"})
+		keys["protocol"] = "h2"
 	}
-	return o.extend(urlPolicy, nil)
+	return o.extend(urlPolicy, keys)
 }
 
 // wsKeys are what the flags add to the stream type for WebSockets.
 func (o *fetchFlags) wsKeys() map[string]any {
-	keys := map[string]any{}
+	keys := o.deviceKeys()
 	if o.http2 {
 		keys["ws_over_h2"] = true
 	}
@@ -89,6 +93,18 @@ func (o *fetchFlags) wsKeys() map[string]any {
 	}
 	if o.subprotocol != "" {
 		keys["ws_subprotocol"] = o.subprotocol
+	}
+	return keys
+}
+
+// deviceKeys are what the flags for the device add to any stream type.
+func (o *fetchFlags) deviceKeys() map[string]any {
+	keys := map[string]any{}
+	if o.device.cookies != "" {
+		keys["http_cookies"] = true
+	}
+	if len(o.device.certs) > 0 {
+		keys["tls"], keys["client_cert"] = true, 0
 	}
 	return keys
 }
@@ -105,6 +121,8 @@ func (o *fetchFlags) parseURL(url string) (where metadata, ws bool, err error) {
 		return nil, false, fmt.Errorf("%q: the scheme %q is not known: say http, https, ws or wss", url, scheme)
 	case o.ca != "":
 		return nil, false, fmt.Errorf("%q: --ca is for https and wss", url)
+	case len(o.device.certs) > 0:
+		return nil, false, fmt.Errorf("%q: --client-cert is for https and wss", url)
 	}
 	rest, _, _ = strings.Cut(rest, "#") // a fragment is never sent (RFC 9110 s.4.2.5)
 	host, path := rest, "/"

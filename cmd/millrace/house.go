@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/ss"
 )
@@ -29,6 +31,7 @@ type house struct {
 	timer       loop.Timer
 	ending      bool
 	interrupted bool
+	forced      atomic.Bool // a second signal ended it at once
 
 	signals <-chan os.Signal
 	reload  func()
@@ -48,6 +51,7 @@ type houseOptions struct {
 	socks   string     // SOCKS5 proxy of the environment, for streams that go out; "" for none
 	reload  func()     // called for SIGHUP, away from the loop; nil leaves that signal alone
 	h2      *h2.Config // nil: the library's limits
+	device  device
 }
 
 // open makes a house. close must follow.
@@ -62,7 +66,8 @@ func (a *app) open(o houseOptions) (*house, error) {
 	h.loop = loop.New(sys, loop.Config{OnSlow: func(who string, took time.Duration) {
 		h.log.Warn("a callback held the loop", "who", who, "for", took)
 	}})
-	h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: o.policy, Log: h.log, Observe: o.observe, SocksProxy: o.socks, H2: o.h2})
+	h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: o.policy, Log: h.log, Observe: o.observe, SocksProxy: o.socks, H2: o.h2,
+		Blobs: o.device.blobs, ClientCerts: o.device.certs, Cookies: ss.Cookies{Store: o.device.cookies}})
 	if err != nil {
 		h.loop.Close()
 		return nil, err
@@ -77,6 +82,7 @@ func (a *app) open(o houseOptions) (*house, error) {
 		}
 		h.signals, h.unhook = c, func() { signal.Stop(c) }
 	}
+	a.housed.Store(true)
 	ctx, cancel := context.WithCancel(context.Background())
 	h.stopLog = cancel
 	go func() {
@@ -127,6 +133,7 @@ func (h *house) watchSignals() {
 					h.reload()
 				}
 			case asked:
+				h.forced.Store(true)
 				h.loop.Stop()
 			case s == os.Interrupt, s == syscall.SIGTERM:
 				asked = true
@@ -185,6 +192,7 @@ const logPatience = time.Second
 // close ends the loop and the log. It is called after run.
 func (h *house) close() {
 	h.unhook()
+	h.app.housed.Store(false)
 	if err := h.loop.Close(); err != nil {
 		h.log.Error("loop close", "err", err)
 	}
@@ -219,11 +227,11 @@ func logStates(log func() *slog.Logger) func(h *ss.Handle, s ss.State, n ss.Noti
 				attrs = append(attrs, slog.Int("status", code))
 			}
 			if name := h.Subprotocol(); name != "" {
-				attrs = append(attrs, slog.String("subprotocol", name))
+				attrs = append(attrs, slog.String("subprotocol", roles.Plain(name)))
 			}
 		}
 		if n.Cause != nil {
-			attrs = append(attrs, slog.String("cause", n.Cause.Error()))
+			attrs = append(attrs, slog.String("cause", roles.Plain(n.Cause.Error())))
 		}
 		l.LogAttrs(context.Background(), slog.LevelInfo, s.String(), attrs...)
 		if s == ss.Connected {

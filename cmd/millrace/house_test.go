@@ -53,7 +53,8 @@ func TestServeGraceIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		name, grace string
 		signals     int
-	}{{"grace", "200ms", 1}, {"second signal", "10m", 2}} {
+		status      int
+	}{{"grace", "200ms", 1, exitOK}, {"second signal", "10m", 2, exitLocal}} {
 		t.Run(c.name, func(t *testing.T) {
 			s := serve(t, "--policy", write(t, "p.json", servePolicy), "--stream", "web", "--file", file, "--grace", c.grace)
 			conn, err := net.Dial("tcp", s.at)
@@ -68,7 +69,8 @@ func TestServeGraceIsBounded(t *testing.T) {
 			for range c.signals {
 				s.signals <- os.Interrupt
 			}
-			s.ended(exitOK)
+			s.want = c.status
+			s.ended(c.status)
 		})
 	}
 }

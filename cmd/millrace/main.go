@@ -8,25 +8,31 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
+
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/wsi"
 )
 
-// Exit statuses. Scripts rely on them, so they do not change.
+// Exit statuses. Scripts rely on them, so they do not change. docs/operations.md has the table, and
+// TestExitStatuses holds it.
 const (
 	exitOK          = 0 // done
 	exitRefused     = 1 // the peer refused (nack), the policy has problems, the demo has a failure
-	exitUsage       = 2 // the command line, or the policy it names, cannot be used
+	exitUsage       = 2 // the command line, or the content of a file that it names, cannot be used
 	exitUnreachable = 3 // no connection, in spite of all retries, or one that ended too early
-	exitLocal       = 4 // trouble on this side: a file, an address in use, an interrupt
+	exitLocal       = 4 // trouble on this side: a file, standard output, an address in use, an interrupt
 )
 
 const exitHelp = `
 exit status:
-  0  done
+  0  done; serve: ended in order by a signal
   1  refused: the peer answered with a failure (nack), a policy has problems, a demo stream failed
-  2  usage: the command line or the policy cannot be used
+  2  usage: the command line, or the content of a file that it names, cannot be used
   3  unreachable: no connection in spite of all retries, a connection that ended too early, a timeout
-  4  local trouble: a file, an address in use, an interrupt
+  4  local trouble: a file that cannot be read or written, standard output closed, an address in use, an interrupt
 `
 
 // app is one run of the command: what it talks to.
@@ -34,6 +40,20 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	signals  <-chan os.Signal // nil: the process's own, while a house stands
+	housed   atomic.Bool      // a house stands
+}
+
+// output notes what went wrong with standard output.
+type output struct {
+	w   io.Writer
+	err error // the first; not for what fetch writes, which looks at it itself
+}
+
+func (o *output) Write(p []byte) (n int, err error) {
+	if n, err = o.w.Write(p); err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // command is one subcommand.
@@ -56,11 +76,33 @@ func main() {
 	// A reader that goes away is told by the write that fails, and then by our exit status.
 	signal.Ignore(syscall.SIGPIPE)
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for range c {
+			// A house ends in order; what runs without one may hang in a file.
+			if !a.housed.Load() {
+				os.Exit(a.fail(exitLocal, "interrupted"))
+			}
+		}
+	}()
 	os.Exit(a.run(os.Args[1:]))
 }
 
-// run does what the arguments say and returns the exit status.
+// run does what the arguments say and returns the exit status. What could not be printed was not done.
 func (a *app) run(args []string) int {
+	w := a.out
+	out := &output{w: w}
+	a.out = out
+	defer func() { a.out = w }()
+	status := a.dispatch(args)
+	if status == exitOK && out.err != nil {
+		return a.fail(exitLocal, "write to standard output: %v", out.err)
+	}
+	return status
+}
+
+func (a *app) dispatch(args []string) int {
 	if len(args) == 0 {
 		a.overview(a.err)
 		return exitUsage
@@ -87,10 +129,35 @@ func find(name string) *command {
 	return nil
 }
 
-// fail says what went wrong and returns status.
+// fail says what went wrong and returns status. What a peer, a policy or the command line have put into it is escaped;
+// only the errors of a policy have several lines.
 func (a *app) fail(status int, format string, args ...any) int {
-	fmt.Fprintf(a.err, "millrace: "+format+"\n", args...)
+	text := fmt.Sprintf("millrace: "+format, args...)
+	for _, x := range args {
+		if err, ok := x.(error); ok && errors.As(err, new(*policy.Errors)) {
+			fmt.Fprintln(a.err, plainLines(text))
+			return status
+		}
+	}
+	fmt.Fprintln(a.err, roles.Plain(text))
 	return status
+}
+
+// plainLines is roles.Plain for each line of text.
+func plainLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = roles.Plain(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// statusOf is the exit status for what could not be begun: a file could not be used, or what stands in it.
+func statusOf(err error) int {
+	if errors.As(err, new(*os.PathError)) || errors.As(err, new(*wsi.ListenError)) {
+		return exitLocal
+	}
+	return exitUsage
 }
 
 // flags makes the flag set of c, which prints c's help.

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles"
 )
 
 var policyCommand = command{
@@ -48,23 +49,28 @@ func (a *app) checkPolicy(file string) int {
 	switch {
 	case errors.As(err, &bad):
 		for _, problem := range bad.Problems {
-			fmt.Fprintf(a.out, "%s:%v\n", file, problem)
+			a.say("%s:%v", file, problem)
 		}
 		if bad.More > 0 {
-			fmt.Fprintf(a.out, "%s: the first %d are listed\n", file, len(bad.Problems))
+			a.say("%s: the first %d are listed", file, len(bad.Problems))
 		}
-		fmt.Fprintf(a.out, "%s: %s\n", file, plural(bad.Count(), "problem"))
+		a.say("%s: %s", file, plural(bad.Count(), "problem"))
 		return exitRefused
 	case err != nil:
 		return a.fail(exitRefused, "policy check: %s: %v", file, err)
 	}
 	for _, w := range warnings {
-		fmt.Fprintf(a.out, "%s:%d:%d: warning: ", file, w.Line, w.Col)
+		line, col := w.Line, w.Col
 		w.Line = 0 // it is said
-		fmt.Fprintf(a.out, "%v\n", w)
+		a.say("%s:%d:%d: warning: %v", file, line, col, w)
 	}
-	fmt.Fprintf(a.out, "%s: ok, %s\n", file, plural(fmt.Sprint(len(p.Streams)), "stream type"))
+	a.say("%s: ok, %s", file, plural(fmt.Sprint(len(p.Streams)), "stream type"))
 	return exitOK
+}
+
+// say prints a line, escaped: a policy may come from anywhere.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintln(a.out, roles.Plain(fmt.Sprintf(format, args...)))
 }
 
 func plural(count, noun string) string {

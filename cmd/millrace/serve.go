@@ -13,6 +13,7 @@ import (
 	stdtls "crypto/tls"
 
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -63,6 +64,8 @@ type serveFlags struct {
 	grace             time.Duration
 	hasReply          bool
 	certs, keys       []string // files, pairwise
+	clientCA          string   // file
+	device            deviceFlags
 }
 
 func runServe(a *app, c *command, args []string) int {
@@ -74,11 +77,10 @@ func runServe(a *app, c *command, args []string) int {
 	f.StringVar(&o.file, "file", "", "answer with the content of this `file`")
 	f.BoolVar(&o.echo, "echo", false, "answer with what came")
 	f.StringVar(&o.mime, "type", "", "media `type` of the answer, for the metadata \"mime\" of the policy")
-	files := func(list *[]string) func(string) error {
-		return func(name string) error { *list = append(*list, name); return nil }
-	}
-	f.Func("cert", "show the certificate in this PEM `file`, its chain behind it", files(&o.certs))
-	f.Func("key", "the certificate's key, a PEM `file`", files(&o.keys))
+	f.Func("cert", "show the certificate in this PEM `file`, its chain behind it", fileList(&o.certs))
+	f.Func("key", "the certificate's key, a PEM `file`", fileList(&o.keys))
+	f.StringVar(&o.clientCA, "client-ca", "", "take only clients with a certificate of the authorities in this PEM `file`,\nin place of the policy's \"tls_trust_store\"")
+	o.device.blobFlag(f)
 	f.DurationVar(&o.grace, "grace", defaultGrace, "how long answers under way may take after a signal")
 	f.BoolVar(&o.verbose, "v", false, "log the states of all streams")
 	if _, status, ok := a.parse(c, f, args, 0); !ok {
@@ -89,19 +91,33 @@ func runServe(a *app, c *command, args []string) int {
 		return a.fail(exitUsage, "serve: %v; see `millrace help serve`", err)
 	}
 	p, err := readPolicy(o.policy)
-	if err != nil {
-		return a.fail(exitUsage, "serve: %v", err)
+	var d device
+	if err == nil {
+		d, err = o.device.open()
 	}
 	sv := &service{}
-	if err := sv.prepare(p, &o); err != nil {
-		status := exitUsage
-		if errors.As(err, new(*os.PathError)) {
-			status = exitLocal
-		}
-		return a.fail(status, "serve: %v", err)
+	if err == nil {
+		err = sv.prepare(p, &o)
+	}
+	if err != nil {
+		return a.fail(statusOf(err), "serve: %v", err)
 	}
 	defer sv.content.close()
-	return a.serve(p, sv, &o)
+	return a.serve(p, sv, d, &o)
+}
+
+// demandClients has s take only clients whose certificate leads to the authorities of --client-ca.
+func (o *serveFlags) demandClients(s *policy.Stream) error {
+	roots, err := readRoots(o.clientCA)
+	if err != nil {
+		return fmt.Errorf("--client-ca: %w", err)
+	}
+	t := &policy.TrustStore{Name: "--client-ca"}
+	for i, der := range roots {
+		t.Stack = append(t.Stack, &policy.Cert{Name: fmt.Sprintf("--client-ca %d", i+1), DER: der})
+	}
+	s.TrustStore = t
+	return nil
 }
 
 func (o *serveFlags) check() error {
@@ -123,10 +139,10 @@ func (o *serveFlags) check() error {
 }
 
 // serve runs the service until a signal ends it.
-func (a *app) serve(p *policy.Policy, sv *service, o *serveFlags) int {
+func (a *app) serve(p *policy.Policy, sv *service, d device, o *serveFlags) int {
 	level := slog.LevelWarn
 	var h *house
-	ho := houseOptions{policy: p, grace: o.grace}
+	ho := houseOptions{policy: p, grace: o.grace, device: d}
 	if s := p.Stream(o.stream); s != nil && s.TLS {
 		ho.reload = func() { sv.reload(o) }
 	}
@@ -143,10 +159,7 @@ func (a *app) serve(p *policy.Policy, sv *service, o *serveFlags) int {
 	sv.house = h
 	l, err := h.rt.Create(ss.Info{StreamType: o.stream, New: sv.stream, Certificates: sv.certs})
 	if err != nil {
-		if errors.Is(err, ss.ErrNoSuchStreamType) || errors.Is(err, ss.ErrUnsupported) || errors.Is(err, ss.ErrEndpoint) {
-			return a.fail(exitUsage, "serve: %v", err)
-		}
-		return a.fail(exitLocal, "serve: %v", err)
+		return a.fail(statusOf(err), "serve: %v", err)
 	}
 	sv.listener = l
 	at, _ := l.Addr()
@@ -157,11 +170,14 @@ func (a *app) serve(p *policy.Policy, sv *service, o *serveFlags) int {
 	if l.Policy().TLS {
 		over += " over tls"
 	}
-	if _, err := fmt.Fprintf(a.out, "serving %s (%s) on %v\n", o.stream, over, at); err != nil {
+	if _, err := fmt.Fprintln(a.out, roles.Plain(fmt.Sprintf("serving %s (%s) on %v", o.stream, over, at))); err != nil {
 		return a.fail(exitLocal, "serve: tell the address: %v", err)
 	}
 	if err := h.run(context.Background()); err != nil {
 		return a.fail(exitLocal, "serve: %v", err)
+	}
+	if h.forced.Load() {
+		return a.fail(exitLocal, "serve: interrupted: answers under way are cut")
 	}
 	return exitOK
 }
@@ -184,7 +200,7 @@ func (sv *service) prepare(p *policy.Policy, o *serveFlags) error {
 	sv.echo, sv.mime = o.echo, o.mime
 	if len(o.certs) > 0 {
 		var err error
-		if sv.certs, err = o.readFiles(); err != nil {
+		if sv.certs, err = readCertificates("--cert", "--key", o.certs, o.keys); err != nil {
 			return err
 		}
 	}
@@ -197,6 +213,12 @@ func (sv *service) prepare(p *policy.Policy, o *serveFlags) error {
 			return fmt.Errorf("stream type %q has no \"tls\": true, and --cert means nothing without", o.stream)
 		case o.mime != "" && s.MetadataIndex("mime") < 0:
 			return fmt.Errorf("stream type %q declares no metadata \"mime\" for --type: add {\"mime\": \"content-type:\"}", o.stream)
+		case o.clientCA != "" && !s.TLS:
+			return fmt.Errorf("stream type %q has no \"tls\": true, and --client-ca means nothing without", o.stream)
+		case o.clientCA != "":
+			if err := o.demandClients(s); err != nil {
+				return err
+			}
 		}
 	}
 	if o.file == "" {

@@ -7,6 +7,7 @@ import (
 	stdtls "crypto/tls"
 
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/ss"
 	"github.com/millrace/millrace/tls"
 )
@@ -15,7 +16,7 @@ import (
 // the listener. It blocks on files, and is called away from the loop. Whatever is wrong, the present ones stay.
 func (sv *service) reload(o *serveFlags) {
 	failed := func(err error) { sv.house.log.Error("the certificate stays: reload failed", "err", err) }
-	read := o.readFiles
+	read := func() ([]stdtls.Certificate, error) { return readCertificates("--cert", "--key", o.certs, o.keys) }
 	if len(o.certs) == 0 {
 		read = o.readNamed
 	}
@@ -31,7 +32,7 @@ func (sv *service) reload(o *serveFlags) {
 		}
 		for _, c := range certs {
 			// A warning is what is shown without -v too: who sent the signal wants to know.
-			sv.house.log.Warn("certificate reloaded", "stream", o.stream, "subject", c.Leaf.Subject.String(),
+			sv.house.log.Warn("certificate reloaded", "stream", o.stream, "subject", roles.Plain(c.Leaf.Subject.String()),
 				"serial", fmt.Sprintf("%x", c.Leaf.SerialNumber), "until", c.Leaf.NotAfter)
 		}
 	})
@@ -50,20 +51,24 @@ func (o *serveFlags) readNamed() ([]stdtls.Certificate, error) {
 	return ss.Certificates(s)
 }
 
-// readFiles returns the certificates of --cert and --key.
-func (o *serveFlags) readFiles() (list []stdtls.Certificate, err error) {
-	for i := range o.certs {
-		chain, err := readFile(o.certs[i])
+// readCertificates returns the certificates of two flags, which name files pairwise.
+func readCertificates(certFlag, keyFlag string, certs, keys []string) (list []stdtls.Certificate, err error) {
+	if len(certs) != len(keys) {
+		return nil, fmt.Errorf("%d times %s and %d times %s: every certificate needs its key, in the same order",
+			len(certs), certFlag, len(keys), keyFlag)
+	}
+	for i := range certs {
+		chain, err := readFile(certs[i])
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", certFlag, err)
 		}
-		key, err := readFile(o.keys[i])
+		key, err := readFile(keys[i])
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", keyFlag, err)
 		}
 		c, err := tls.ParseCertificate(chain, key)
 		if err != nil {
-			return nil, fmt.Errorf("--cert %s, --key %s: %w", o.certs[i], o.keys[i], err)
+			return nil, fmt.Errorf("%s %s, %s %s: %w", certFlag, certs[i], keyFlag, keys[i], err)
 		}
 		list = append(list, c)
 	}

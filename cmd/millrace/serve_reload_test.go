@@ -91,7 +91,7 @@ func TestServeCertificateMistakes(t *testing.T) {
 		{[]string{"--stream", "plain", "--cert", cert, "--key", key}, exitUsage, `no "tls": true`},
 		{[]string{"--stream", "web", "--cert", cert, "--key", filepath.Join(b, "key.pem")}, exitUsage, "does not belong to certificate"},
 		{[]string{"--stream", "web", "--cert", filepath.Join(a, "nope"), "--key", key}, exitLocal, "no such file"},
-		{[]string{"--stream", "web"}, exitLocal, `needs "server_cert" and "server_key"`},
+		{[]string{"--stream", "web"}, exitUsage, `needs "server_cert" and "server_key"`},
 	} {
 		run(append([]string{"serve", "--policy", p, "--reply", "x"}, c.args...)...).expect(t, c.status, c.says)
 	}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	stdtls "crypto/tls"
+
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss"
+)
+
+// deviceFlags are the flags for what belongs to the device and not to one stream.
+type deviceFlags struct {
+	blobs       []string // NAME[:INDEX]=VALUE or NAME[:INDEX]=@FILE
+	certs, keys []string // files, pairwise
+	cookies     string   // file
+}
+
+// device is what they stand for.
+type device struct {
+	blobs   ss.Blobs // nil: none
+	certs   []stdtls.Certificate
+	cookies ss.CookieStore // nil: none
+}
+
+func (d *deviceFlags) blobFlag(f *flag.FlagSet) {
+	f.Func("blob", "give the policy a system `blob`, as in NAME=value or NAME=@file, NAME:1=... for index 1; may be repeated.\n"+
+		"Names: "+strings.Join(blobNames(), ", ")+".\nOthers see the command line: what is secret belongs into a file",
+		func(s string) error { d.blobs = append(d.blobs, s); return nil })
+}
+
+// open reads what the flags name.
+func (d *deviceFlags) open() (v device, err error) {
+	if len(d.blobs) > 0 {
+		if v.blobs, err = readBlobs(d.blobs); err != nil {
+			return v, fmt.Errorf("--blob: %w", err)
+		}
+	}
+	if v.certs, err = readCertificates("--client-cert", "--client-key", d.certs, d.keys); err != nil {
+		return v, err
+	}
+	if d.cookies == "" {
+		return v, nil
+	}
+	c := &cookieFile{file: ss.CookieFile(d.cookies)}
+	if _, err := c.Load(); err != nil {
+		return v, fmt.Errorf("--cookies: %w", err)
+	}
+	v.cookies = c
+	return v, nil
+}
+
+// checkFor says which of the flags can have no effect on a client stream type.
+func (d *deviceFlags) checkFor(s *policy.Stream) error {
+	switch {
+	case len(d.certs) > 0 && !s.TLS:
+		return fmt.Errorf("stream type %q has no \"tls\": true, and --client-cert means nothing without", s.Name)
+	case len(d.certs) > 0 && !s.HasClientCert:
+		return fmt.Errorf("stream type %q shows no certificate: add \"client_cert\": 0 for the first of --client-cert", s.Name)
+	case d.cookies != "" && !s.HTTP.Cookies:
+		return fmt.Errorf("stream type %q keeps no cookies: add \"http_cookies\": true", s.Name)
+	}
+	return nil
+}
+
+func blobNames() (list []string) {
+	for id := ss.BlobID(0); id.String() != "unknown"; id++ {
+		list = append(list, id.String())
+	}
+	return list
+}
+
+// readBlobs makes the blobs of the command line. A text file ends with a line end that does not belong to the value.
+func readBlobs(flags []string) (ss.Blobs, error) {
+	m := &ss.BlobMemory{}
+	for _, s := range flags {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, errors.New("say NAME=value or NAME=@file")
+		}
+		name, count, indexed := strings.Cut(name, ":")
+		index := 0
+		if indexed {
+			n, err := strconv.ParseUint(count, 10, 8)
+			if err != nil {
+				return nil, fmt.Errorf("%q is no index: say a number up to 255", count)
+			}
+			index = int(n)
+		}
+		id, ok := blobID(name)
+		if !ok {
+			return nil, fmt.Errorf("there is no system blob %q: the names are %s", name, strings.Join(blobNames(), ", "))
+		}
+		text := []byte(value)
+		if file, is := strings.CutPrefix(value, "@"); is {
+			var err error
+			if text, err = readFile(file); err != nil {
+				return nil, err
+			}
+			if id != ss.BlobClientCertDER && id != ss.BlobClientKeyDER {
+				if t, cut := bytes.CutSuffix(text, []byte("\n")); cut {
+					text = bytes.TrimSuffix(t, []byte("\r"))
+				}
+			}
+		}
+		if len(text) == 0 {
+			return nil, fmt.Errorf("%s is empty, which counts as none", name)
+		}
+		m.Set(id, index, text)
+	}
+	return m, nil
+}
+
+func blobID(name string) (ss.BlobID, bool) {
+	for id := ss.BlobID(0); id.String() != "unknown"; id++ {
+		if strings.EqualFold(id.String(), name) {
+			return id, true
+		}
+	}
+	return 0, false
+}
+
+// cookieFile is the file of --cookies. It remembers that it could not be written.
+type cookieFile struct {
+	file ss.CookieFile
+	mu   sync.Mutex
+	err  error
+}
+
+// Load implements ss.CookieStore. There need not be such a file yet.
+func (c *cookieFile) Load() ([]byte, error) {
+	if info, err := os.Stat(string(c.file)); err == nil && info.IsDir() {
+		return nil, &os.PathError{Op: "open", Path: string(c.file), Err: errors.New("is a directory")}
+	}
+	return c.file.Load()
+}
+
+// Save implements ss.CookieStore.
+func (c *cookieFile) Save(text []byte) error {
+	err := c.file.Save(text)
+	c.mu.Lock()
+	c.err = err
+	c.mu.Unlock()
+	return err
+}
+
+// failed is why the last writing failed, nil if it did not.
+func (d *device) failed() error {
+	c, ok := d.cookies.(*cookieFile)
+	if !ok {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return fmt.Errorf("--cookies: %w", c.err)
+	}
+	return nil
+}
