@@ -2,10 +2,14 @@ package tls
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"reflect"
+	"slices"
 	"time"
 
 	stdtls "crypto/tls"
@@ -118,7 +122,7 @@ func (e *end) verifyError(c *stdtls.CertificateVerificationError) *VerifyError {
 	var host x509.HostnameError
 	switch {
 	case errors.As(c.Err, &host):
-		v.Cert, v.Reason = host.Certificate, fmt.Sprintf("is not for %q: %v", host.Host, host)
+		v.Cert, v.Reason = host.Certificate, wrongName(host)
 	case errors.As(c.Err, &invalid):
 		v.Cert = invalid.Cert
 		if invalid.Reason == x509.Expired && invalid.Cert != nil && e.sh.cfg.Wall != nil {
@@ -141,6 +145,33 @@ func (e *end) verifyError(c *stdtls.CertificateVerificationError) *VerifyError {
 	}
 	return v
 }
+
+// wrongName says for whom a certificate is, and what to do about one that names nobody where names are looked for:
+// a common name counts no longer (RFC 9525 s.2).
+func wrongName(e x509.HostnameError) string {
+	kind := "DNS"
+	_, err := netip.ParseAddr(e.Host)
+	if err == nil {
+		kind = "IP"
+	}
+	remedy := fmt.Sprintf("re-issue it with subjectAltName %s:%s, as `millrace cert` does", kind, e.Host)
+	switch c := e.Certificate; {
+	case !hasAltNames(c):
+		return fmt.Sprintf("is not for %q: it has no subjectAltName, and its common name does not count: %s", e.Host, remedy)
+	case kind == "IP" && len(c.IPAddresses) == 0:
+		return fmt.Sprintf("is not for %q: its subjectAltName has no IP address: %s", e.Host, remedy)
+	case kind == "DNS" && len(c.DNSNames) == 0:
+		return fmt.Sprintf("is not for %q: its subjectAltName has no DNS name: %s", e.Host, remedy)
+	}
+	return fmt.Sprintf("is not for %q: %v", e.Host, e)
+}
+
+// hasAltNames reports whether c has the extension subjectAltName (RFC 5280 s.4.2.1.6).
+func hasAltNames(c *x509.Certificate) bool {
+	return slices.ContainsFunc(c.Extensions, func(x pkix.Extension) bool { return x.Id.Equal(oidAltName) })
+}
+
+var oidAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
 // explain turns an error of crypto/tls into one of ours.
 func (e *end) explain(op string, err error) error {

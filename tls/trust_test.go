@@ -4,6 +4,7 @@ import (
 	stdtls "crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -213,5 +214,31 @@ func TestMisconfigurationIsRefused(t *testing.T) {
 	}
 	if _, err := NewTrustStore("bad", [][]byte{{1, 2}}); err == nil || !strings.Contains(err.Error(), "trust store bad: certificate 1") {
 		t.Errorf("bad DER in a store: got %v", err)
+	}
+}
+
+// A certificate that has only a common name is refused with the reason, and what to do about it.
+func TestCertificateWithoutAltNames(t *testing.T) {
+	for _, c := range []struct {
+		name, host string
+		dns        []string
+		ips        []net.IP
+		says       string
+	}{
+		{"common name alone", "device.test", nil, nil, "it has no subjectAltName, and its common name does not count: re-issue it with subjectAltName DNS:device.test, as `millrace cert` does"},
+		{"common name alone, which is another", "other.test", nil, nil, "it has no subjectAltName, and its common name does not count: re-issue it with subjectAltName DNS:other.test"},
+		{"common name alone, address", "192.0.2.1", nil, nil, "it has no subjectAltName, and its common name does not count: re-issue it with subjectAltName IP:192.0.2.1, as"},
+		{"names and no address", "192.0.2.1", []string{"device.test"}, nil, "its subjectAltName has no IP address: re-issue it with subjectAltName IP:192.0.2.1"},
+		{"addresses and no name", "device.test", nil, []net.IP{net.IPv4(192, 0, 2, 1)}, "its subjectAltName has no DNS name: re-issue it with subjectAltName DNS:device.test"},
+		{"another name", "device.test", []string{"other.test"}, nil, `is not for "device.test": x509: certificate is valid for other.test`},
+	} {
+		cert := lab().issue(func(x *x509.Certificate) { x.DNSNames, x.IPAddresses = c.dns, c.ips }, "device.test")
+		sh := newShared(t, nil)
+		r := client(t, newClient(t, sh, func(f *ClientConfig) { f.Name = c.host }), &stdtls.Config{Certificates: []stdtls.Certificate{cert}})
+		_ = r.do(r.m.Handshake)
+		var v *VerifyError
+		if !errors.As(r.p.cause, &v) || !strings.Contains(r.p.cause.Error(), c.says) {
+			t.Errorf("%s: closed with %v, want a VerifyError with %q", c.name, r.p.cause, c.says)
+		}
 	}
 }

@@ -231,4 +231,3 @@ func TestOutputThatFailsIsTold(t *testing.T) {
 		}
 	}
 }
-

@@ -250,7 +250,7 @@ func readPolicy(file string) (*policy.Policy, error) {
 	}
 	p, err := policy.Parse(doc)
 	if err != nil {
-		return nil, fmt.Errorf("the policy in %s cannot be used:\n%w", file, err)
+		return nil, fmt.Errorf("the policy in %s cannot be used:\n%w", roles.Plain(file), err)
 	}
 	return p, nil
 }
