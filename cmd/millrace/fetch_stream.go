@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -89,7 +90,7 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		switch {
 		case f.verdict != verdictNone:
 			return f.end(h, f.verdict, f.why)
-		case raw && orderly(n.Cause) && !f.ws.within && (f.o.bytes == 0 || f.got >= f.o.bytes) && (!f.o.hasData || f.up.complete()):
+		case raw && !f.house.interrupted && orderly(n.Cause) && !f.ws.within && (f.o.bytes == 0 || f.got >= f.o.bytes) && (!f.o.hasData || f.up.complete()):
 			return f.end(h, verdictDone, nil)
 		case closedBadly(n.Cause):
 			return f.end(h, verdictRefused, n.Cause)
@@ -99,8 +100,9 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		switch f.last = n.Cause; {
 		case f.o.ws && refused(n.Cause):
 			return f.end(h, verdictRefused, n.Cause)
-		case errors.Is(n.Cause, ss.ErrEndpoint), errors.Is(n.Cause, ss.ErrNoClientCert), errors.As(n.Cause, new(*ss.BlobError)):
-			return f.end(h, verdictUsage, n.Cause) // and no other attempt would be different
+		case errors.Is(n.Cause, ss.ErrEndpoint), errors.Is(n.Cause, ss.ErrNoClientCert), errors.As(n.Cause, new(*ss.BlobError)),
+			errors.Is(n.Cause, http.ErrMisuse): // a value that cannot be sent
+			return f.end(h, verdictUsage, n.Cause)
 		}
 	case ss.AllRetriesFailed, ss.AuthFailed:
 		return f.end(h, verdictUnreachable, n.Cause)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/roles/http"
 )
 
 // urlPolicy serves `millrace fetch URL`: a policy whose host, port and path are metadata, with a stream
@@ -151,6 +152,9 @@ func (o *fetchFlags) parseURL(url string) (where metadata, ws bool, err error) {
 	if path[0] == '?' {
 		path = "/" + path
 	}
+	if path, err = asTarget(path); err != nil {
+		return nil, false, fmt.Errorf("%q: %w", url, err)
+	}
 	return metadata{{"host", host}, {"port", port}, {"path", path}}, scheme == "ws" || scheme == "wss", nil
 }
 
@@ -207,6 +211,23 @@ func (o *fetchFlags) secured(doc []byte) ([]byte, error) {
 		}
 	}
 	return json.Marshal(p)
+}
+
+// asTarget is a path as it stands in a request: letters outside of ASCII are percent-encoded (RFC 3987 s.3.1).
+func asTarget(path string) (string, error) {
+	const digits = "0123456789ABCDEF"
+	var b []byte
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c >= 0x80:
+			b = append(b, '%', digits[c>>4], digits[c&15])
+		case http.TargetLen([]byte{c}) == 0:
+			return "", fmt.Errorf("%q cannot stand in a URL: say %%%02X", c, c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b), nil
 }
 
 // extend is a built-in policy with keys and trust roots that the flags add to its stream types.

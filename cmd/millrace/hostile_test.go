@@ -249,6 +249,9 @@ func TestHostileCommandLineIsEscaped(t *testing.T) {
 		{"fetch", "--policy", good, "--stream", "get", "-m", "host=" + hostileUTF8 + "://x"},
 		{"cert", "-o", filepath.Join(dir, "none"), hostile + ":"},
 	} {
+		if args[0] == "fetch" {
+			args = append(args, "--timeout", "300ms")
+		}
 		r := run(args...)
 		if r.status == exitOK {
 			t.Errorf("millrace %+q: status 0, want a failure", args)
