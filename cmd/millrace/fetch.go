@@ -53,10 +53,21 @@ have acted on is not retried by the built-in policy; a policy says "http_retry_u
 SOCKS5 is not built yet: with socks_proxy in the environment, or "via-socks5" in the policy, streams over TCP are refused
 and do not go out directly. "via-socks5": "none" in a stream type exempts it.
 
+-o FILE writes beside FILE, and puts the payload in its place when the exit status is 0. After a failure FILE is as it was, and
+what had come is in FILE.part. Without it fetch ends when the reader of standard output has gone, with status 4.
+
+What belongs to the device: --blob gives the values that a policy takes from system blobs, such as the token of
+"http_auth_header". --client-cert and --client-key are shown to a TLS server that asks; with --policy they are those that
+"client_cert" counts, from 0. --cookies keeps the cookies of servers in a file, cookies.txt, that is replaced as a whole, but not
+those that end with a session; with --policy the stream type says "http_cookies".
+
 examples:
   millrace fetch http://127.0.0.1:8080/
   millrace fetch http://127.0.0.1:8080/upload --data @photo.jpg -m mime=image/jpeg -o answer.json
   millrace fetch https://localhost:8443/ --ca lab/ca.pem -v
+  millrace fetch https://localhost:8443/ --ca lab/ca.pem --client-cert lab/cert.pem --client-key lab/key.pem
+  millrace fetch https://example.org/news --cookies cookies.txt -o news.html
+  millrace fetch --policy policy.json --stream report --blob AUTH=@token
   millrace fetch --http2 http://127.0.0.1:8080/a http://127.0.0.1:8080/b
   millrace fetch --policy policy.json --stream report -m device=17 --data '{"on": true}' -v
   millrace fetch wss://localhost:8443/chat --ca lab/ca.pem --subprotocol chat -v

@@ -40,11 +40,16 @@ with those of --cert and --key, which may be said several times for several name
 policy file again, or those files, and takes the certificates for connections to come; those that stand are
 not touched. When something is wrong the present ones stay. The rest of the policy is not taken.
 
+With "tls_trust_store" in the stream type, or --client-ca, it takes only clients that show a certificate of these
+authorities. A server stream keeps no cookies and shows no certificate but its own: --cookies and --client-cert are flags of
+fetch.
+
 examples:
   millrace serve --policy policy.json --stream web --reply "hello" --type text/plain
   millrace serve --policy policy.json --stream web --file index.html --type text/html
   millrace serve --policy policy.json --stream tcp_echo --echo -v
   millrace serve --policy policy.json --stream web --cert cert.pem --key key.pem --reply "hello"
+  millrace serve --policy policy.json --stream web --client-ca devices.pem --reply "hello"
   kill -HUP $(pidof millrace)
 
 A policy for the first two, on a port that the system picks:
