@@ -338,6 +338,18 @@ func TestCloseEndsHandshakes(t *testing.T) {
 	}
 }
 
+// Handshakes may hold a quarter of the loop's account.
+func TestHandshakesHaveAQuarterOfTheAccount(t *testing.T) {
+	p := newPKI(t, "device.example", "127.0.0.1")
+	l, srv, _ := secureWorld(t, p, `"protocol":"raw"`, `"endpoint":"127.0.0.1","protocol":"raw"`)
+	if _, err := srv.Create(ss.Info{StreamType: "srv"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := srv.TLS().Places(), int(l.Account().Ceiling()/4/(27<<10)); got != want || got < 500 {
+		t.Errorf("places for handshakes: got %d, want %d, a quarter of %d bytes by 27 KiB each", got, want, l.Account().Ceiling())
+	}
+}
+
 // Sessions are put to sleep by one timer of the runtime's, which is gone when nobody is awake.
 func TestSessionsFallAsleep(t *testing.T) {
 	p := newPKI(t, "device.example", "127.0.0.1")

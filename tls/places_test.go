@@ -185,7 +185,7 @@ func TestHandshakesAreBoundByMemory(t *testing.T) {
 		{Config{MaxHandshakes: 5, Memory: 1 << 10}, 5},
 		{Config{Memory: -1}, maxHandshakes},
 	} {
-		if got := New(c.conf).places.max; got != c.want {
+		if got := New(c.conf).Places(); got != c.want {
 			t.Errorf("MaxHandshakes %d, Memory %d: got %d places, want %d", c.conf.MaxHandshakes, c.conf.Memory, got, c.want)
 		}
 	}

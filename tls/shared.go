@@ -118,6 +118,9 @@ func New(c Config) *Shared {
 // InFlight is how many handshakes hold a coroutine now, Waiting how many wait for one.
 func (sh *Shared) InFlight() int { return sh.places.flight }
 
+// Places is how many handshakes may be in flight: Config.MaxHandshakes, or what Config.Memory leaves of it.
+func (sh *Shared) Places() int { return sh.places.max }
+
 // Waiting is how many handshakes wait for a coroutine.
 func (sh *Shared) Waiting() int { return sh.places.waiting }
 
