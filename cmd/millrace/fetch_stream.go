@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/ss"
 )
@@ -101,7 +102,7 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		case f.o.ws && refused(n.Cause):
 			return f.end(h, verdictRefused, n.Cause)
 		case errors.Is(n.Cause, ss.ErrEndpoint), errors.Is(n.Cause, ss.ErrNoClientCert), errors.As(n.Cause, new(*ss.BlobError)),
-			errors.Is(n.Cause, http.ErrMisuse): // a value that cannot be sent
+			errors.Is(n.Cause, policy.ErrValue), errors.Is(n.Cause, http.ErrMisuse): // a value that cannot be sent
 			return f.end(h, verdictUsage, n.Cause)
 		}
 	case ss.AllRetriesFailed, ss.AuthFailed:
