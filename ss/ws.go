@@ -37,6 +37,8 @@ type parting struct {
 	said *CloseError // the peer
 	bye  ws.Code     // we, 0 for the usual code
 	why  string
+	// dropped is what the peer has sent since the stream let the connection go.
+	dropped uint64
 }
 
 // parting is p's, made if there is none.
@@ -74,6 +76,7 @@ func (p *wsPipe) opened() {
 func (p *wsPipe) rx(b []byte, f ws.Flags) {
 	h := p.h
 	if h == nil {
+		p.discard(len(b))
 		return
 	}
 	g := Text
@@ -88,6 +91,24 @@ func (p *wsPipe) rx(b []byte, f ws.Flags) {
 	}
 	h.rx(b, g)
 }
+
+const (
+	// maxDiscard is the most that a peer may send, in octets, to a stream that has let the connection go, before it
+	// sends its own Close frame: what a fast and long network holds.
+	maxDiscard = 4 << 20
+	// pieceCost is what a piece of a message counts for beside its octets: empty messages cost work too.
+	pieceCost = 64
+)
+
+// discard drops n octets of a message that no stream waits for.
+func (p *wsPipe) discard(n int) {
+	w := p.parting()
+	if w.dropped += uint64(n) + pieceCost; w.dropped > maxDiscard {
+		p.Abort(errNoEnd)
+	}
+}
+
+var errNoEnd = fmt.Errorf("ss: websocket: the peer goes on to send after our Close frame: %w", http.ErrTimeout)
 
 // leastPiece is the least that Tx is offered of a message.
 const leastPiece = 4096

@@ -77,6 +77,7 @@ func (w *Wsi) finish(now time.Duration) {
 	}
 	if w.phase < phaseDraining {
 		w.phase = phaseDraining
+		w.bytesIn = 0 // from here on it counts what is dropped
 		w.linger(now)
 		if w.drain(now) {
 			w.kick()
@@ -155,6 +156,11 @@ func (w *Wsi) drain(now time.Duration) (again bool) {
 		default:
 			n.Counters.Reads++
 			budget -= k
+			if w.bytesIn += uint64(k); w.bytesIn > lingerMax {
+				n.Counters.Flooded++
+				w.release(false)
+				return false
+			}
 			if k < len(n.in) && w.flags&hungUp == 0 {
 				w.flags &^= rdReady
 			}

@@ -50,6 +50,23 @@ func TestClose(t *testing.T) {
 			p.close()
 			wd.settle()
 		}},
+		{"graceful: a peer that floods is not read to the end of the time", func(t *testing.T, wd *world, p *peer, f *fake) {
+			f.w.Close(roles.Graceful, nil)
+			wd.settle()
+			sent, b := 0, make([]byte, 64<<10)
+			for sent < 2*lingerMax {
+				n, e := p.h.Write(p.fd, b)
+				if e != 0 && e != syscall.EAGAIN {
+					break
+				}
+				sent += max(n, 0)
+				wd.settle()
+			}
+			if sent > lingerMax+(1<<20) || wd.net.Counters.Flooded != 1 {
+				t.Errorf("taken from a flood: got %d bytes, %d counted; want about %d and 1", sent, wd.net.Counters.Flooded, lingerMax)
+			}
+			wd.wantEmpty(1)
+		}},
 		{"graceful: behind a peer that has ended, at once", func(t *testing.T, wd *world, p *peer, f *fake) {
 			p.h.CloseWrite(p.fd)
 			wd.settle()

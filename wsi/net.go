@@ -73,6 +73,9 @@ const (
 	inSize = 64 << 10
 	// outSize is the output arena: room for one full MaxRoom behind three others before it is written.
 	outSize = 64 << 10
+	// lingerMax is how many bytes a peer may send while a closed connection lingers: what was under way in a fast
+	// and long network, so that our last bytes are not lost to a reset. A peer that sends more does not care for them.
+	lingerMax = 4 << 20
 	// parkedMax is the default of Config.ParkedMax.
 	parkedMax = 256 << 10
 )
@@ -89,6 +92,7 @@ type Counters struct {
 	ShortWrites             uint64 // writes of which the socket refused a part
 	Resets                  uint64 // connections broken by the peer or the network
 	TimedOut                uint64 // connections ended by one of Timeouts
+	Flooded                 uint64 // closed connections given back early since their peer went on to send
 	InputOverflow           uint64 // connections ended for holding more than ParkedMax
 	AcceptExhausted         uint64 // accepts that found no free descriptor or memory
 	AcceptRefused           uint64 // accepted connections that the Acceptor did not want

@@ -77,6 +77,7 @@ type Counters struct {
 	Slow       uint64 // of Over, those whose compressed message was not completed in time, 1008
 	Evicted    uint64 // of Over, those whose compressed message had stalled while another needed its memory, 1013
 	Declined   uint64 // handshakes without the compression that the peer had offered, since memory was short, or for Deflate.PerConnection
+	Flooded    uint64 // connections ended at once because the peer went on to send after its Close frame, or a fault
 	Inflated   uint64 // octets that came out of inflation
 	Deflated   uint64 // octets that went into deflation
 }

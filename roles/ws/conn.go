@@ -89,7 +89,7 @@ type Conn struct {
 	queued *farewell
 	heard  time.Duration // when the peer was last heard
 	due    time.Duration // of the closing handshake; before that, when a Ping was last sent
-	left   uint64        // octets of the present frame's payload that have not come
+	left   uint64        // octets of the present frame's payload that have not come; after the end, those dropped
 	size   uint64        // octets of the present message
 	key    uint32        // turned to the next octet of payload
 	frames uint32        // of the present message
@@ -351,7 +351,7 @@ func (c *Conn) Closed(cause error) {
 // It returns n, what Rx shall take for used.
 func (c *Conn) fail(f *fault, n int) int {
 	c.cfg.count(f)
-	c.state = expectEnd
+	c.state, c.left = expectEnd, 0
 	c.forget()
 	if c.is(closeSent) {
 		c.shut(f)
@@ -375,6 +375,16 @@ func (c *Conn) forget() {
 func (c *Conn) shut(cause error) {
 	c.state = expectNothing
 	c.low.Close(roles.Graceful, cause)
+}
+
+// Abort ends the connection at once, without a Close frame: for a peer that does not end it. Closed follows with cause.
+func (c *Conn) Abort(cause error) {
+	if c.state == expectNothing {
+		return
+	}
+	c.cfg.Counters.Flooded++
+	c.forget()
+	c.drop(cause)
 }
 
 func (c *Conn) drop(cause error) {

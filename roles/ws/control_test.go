@@ -286,3 +286,41 @@ func TestFinish(t *testing.T) {
 		})
 	})
 }
+
+// TestFloodAfterTheEnd: who goes on to send after its Close frame, or after a fault while our Close frame has no room, ends
+// the connection; a careless frame does not.
+func TestFloodAfterTheEnd(t *testing.T) {
+	junk := make([]byte, 64<<10)
+	for _, c := range []struct {
+		name   string
+		client bool
+		refuse bool
+		in     []part
+		most   int
+		mode   roles.CloseMode
+	}{
+		{"server's Close frame is answered", true, false, []part{closeF("")}, maxAfterClose, roles.Graceful},
+		{"server's Close frame has no answer", true, true, []part{closeF("")}, maxAfterClose, roles.Immediate},
+		{"client's Close frame has no answer", false, true, []part{closeF("")}, maxAfterClose, roles.Immediate},
+		{"server's fault", true, true, []part{fin("")}, maxAfterFault, roles.Immediate},
+		{"client's fault", false, true, []part{fin("")}, maxAfterFault, roles.Immediate},
+	} {
+		h, g := &recorder{}, newConfig()
+		_, l := open(g, c.client, Agreed{}, h)
+		l.Refuse = c.refuse
+		l.Feed(bytesOf(c.client, c.in))
+		for left := c.most; left > 0; {
+			n := min(left, len(junk))
+			l.Feed(junk[:n])
+			left -= n
+		}
+		if l.Closing || g.Counters.Flooded != 0 {
+			t.Errorf("%s: ended after %d octets, want as many borne", c.name, c.most)
+			continue
+		}
+		l.Feed(junk[:1])
+		if !l.Closing || l.Mode != c.mode || g.Counters.Flooded != 1 || h.closed != 1 {
+			t.Errorf("%s: closing %v, mode %v, %d counted, closed %d times, want true, %v, 1, 1", c.name, l.Closing, l.Mode, g.Counters.Flooded, h.closed, c.mode)
+		}
+	}
+}

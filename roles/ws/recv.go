@@ -22,6 +22,7 @@ func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 			n = c.rxPayload(b[used:])
 		case expectEnd, expectNothing:
 			n = len(b) - used
+			c.rxAfterEnd(n)
 		}
 		used += n
 		// What the handler wants to say about a message goes out before the next is looked at: it may be
@@ -33,6 +34,39 @@ func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 	c.cfg.leave()
 	return used
 }
+
+// rxAfterEnd drops n octets that the peer has sent after its Close frame, or after a fault. A peer that sends many of
+// them ends the connection: nobody waits any more for what else it might do.
+func (c *Conn) rxAfterEnd(n int) {
+	if c.state == expectNothing {
+		return
+	}
+	most := uint64(maxAfterFault)
+	if c.is(closeGot) {
+		most = maxAfterClose
+	}
+	if c.left += uint64(n); c.left <= most {
+		return
+	}
+	c.cfg.Counters.Flooded++
+	switch {
+	case c.is(closeGot) && c.is(closeSent):
+		c.shut(nil)
+	case c.queued != nil:
+		c.drop(c.queued.cause)
+	default:
+		c.drop(nil)
+	}
+}
+
+const (
+	// maxAfterClose is the most that a peer may send after its Close frame, in octets. An honest one sends nothing
+	// (RFC 6455 s.5.5.1); a careless one, a Ping or a message that was on its way.
+	maxAfterClose = 16 << 10
+	// maxAfterFault is the same after a fault, while our Close frame waits for room: a peer in the middle of a large
+	// write reads again when that is over.
+	maxAfterFault = 1 << 20
+)
 
 // rxFrame takes a control frame, or the header of a data frame, that is complete, and returns its length,
 // or 0.
