@@ -21,7 +21,7 @@ var wsKeys = []row[Stream]{
 		boolean(func(s *Stream) *bool { return &s.WS.Deflate })},
 	{key{name: "ws_over_h2", kind: kindBool, on: onWS, side: clientSide, def: "false", proof: "ss.TestWebSocketsShare",
 		text: "Travel on a stream of an HTTP/2 connection, which others may share (RFC 8441): by ALPN with tls, by prior knowledge without. " +
-			"Where ALPN yields HTTP/1.1, the connection is upgraded. Not known to the reference."},
+			"Where ALPN yields HTTP/1.1, or the server takes no WebSockets over HTTP/2, the stream has an HTTP/1.1 connection of its own, within the same attempt. Not known to the reference."},
 		boolean(func(s *Stream) *bool { return &s.WS.OverH2 })},
 }
 

@@ -206,6 +206,9 @@ func (o *onward) failed(cause error, least time.Duration) {
 	h := o.h
 	r := h.rt
 	o.reportPerf()
+	if a, ok := o.carrier.(*httpClient); ok {
+		a.forgetQuirks()
+	}
 	r.Counters.Failed++
 	cause, again := o.carrier.outcome(cause)
 	o.phase = phaseIdle

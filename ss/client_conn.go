@@ -18,6 +18,7 @@ const maxMoves = 4
 // begin makes an attempt.
 func (a *httpClient) begin(t *target) {
 	a.moves, a.away, a.status, a.exposed, a.exposedBefore, a.inFlight, a.againCause, a.resent = 0, nil, 0, false, false, false, nil, false
+	a.learnt = false
 	if a.o.h.kind.pol.HTTP.Cookies && a.o.h.rt.jar().await(a) {
 		a.t = t
 		return
@@ -30,6 +31,9 @@ func (a *httpClient) seek(t *target) {
 	p := &a.o.h.rt.pool
 	p.asked++
 	a.t, a.ticket = t, p.asked
+	if a.isWS() {
+		a.quirks = a.o.h.rt.quirks.of(t)
+	}
 	a.reset(nil)
 	a.ways().ask(a)
 }
@@ -38,13 +42,16 @@ func (a *httpClient) seek(t *target) {
 func (a *httpClient) ways() *route {
 	h := a.o.h
 	pol := h.kind.pol
-	protocol := pol.Protocol
+	protocol, secure := pol.Protocol, a.t.secure
 	if pol.WS.OverH2 {
 		protocol = policy.H2
+		if c := a.secureH1(); c != nil {
+			protocol, secure = policy.WS, c
+		}
 	}
 	return h.rt.pool.route(connKey{
 		target:   a.t.dial,
-		secure:   a.t.secure,
+		secure:   secure,
 		protocol: protocol,
 		tolerant: pol.HTTP.QuirkOverflow,
 		bareLF:   pol.HTTP.LenientLF,

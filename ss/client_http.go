@@ -39,6 +39,8 @@ type httpClient struct {
 	againCause    error     // why the body is to be given from the beginning; nil when it is not
 	offer         *ws.Offer // of a request that asks for a WebSocket, until it is answered
 	ws            *clientWS // what the exchange has become
+	quirks        quirks    // of the endpoint, as far as they were known when the attempt began
+	learnt        bool      // the attempt fails for a quirk that was not known before
 	out           *formOut  // nil unless the stream type's bodies are multipart
 	parts         *partsIn  // takes the response apart, nil if it is whole
 
@@ -106,6 +108,10 @@ func (a *httpClient) Writable(x http.Exchange) {
 		if err := a.sendHead(x); err != nil {
 			if errors.Is(err, http.ErrNoRoom) {
 				x.WantWrite()
+				return
+			}
+			if errors.Is(err, h2.ErrNoExtendedConnect) {
+				a.fallBack()
 				return
 			}
 			a.drop()
@@ -443,10 +449,14 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 		a.resent, again = true, true // svalidhup has given it up
 	}
 	noReply := cause != nil && a.noReply()
+	a.noteDeflate(cause)
+	needsH1 := c.h2 != nil && state == httpRequest && a.isWS() && a.t.tls && h2RequiresH1(cause)
 	a.reset(nil)
 	a.state = httpIdle
 	c.giveBack(noReply)
 	switch {
+	case needsH1 && a.o.h.flags&doomed == 0:
+		a.fallBack()
 	case again:
 		a.again(cause, took)
 	case state == httpAside:

@@ -6,8 +6,10 @@ import (
 
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/h1"
+	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/ws"
+	"github.com/millrace/millrace/tls"
 )
 
 // clientWS is the WebSocket connection of a client stream: an HTTP/1.1 connection of its own that has switched
@@ -30,6 +32,14 @@ func (a *httpClient) isWS() bool { return a.o.h.kind.pol.Protocol == policy.WS }
 func (a *httpClient) askWS(m *http.Message) {
 	a.offer = new(ws.Offer)
 	k := a.o.h.kind
+	if k.pol.WS.Deflate && a.quirks&noWSDeflate != 0 {
+		a.offer.WithoutDeflate()
+		a.o.h.rt.Counters.Uncompressed++
+	}
+	if k.pol.WS.OverH2 && a.conn.h2 == nil {
+		a.o.h.rt.Counters.FellBack++
+		a.o.h.rt.quirks.add(a.t, noWSOverH2) // the next has a connection of its own from the start
+	}
 	a.offer.Ask(a.o.h.rt.wsConfig(k.pol), m, k.subprotocols, a.conn.h2 != nil)
 	a.awaitResponse(a.o.h.rt.loop.Now())
 }
@@ -40,6 +50,7 @@ var errNoSwitch = fmt.Errorf("ss: websocket: no answer to the handshake: %w", ht
 func (a *httpClient) answeredWS(x http.Exchange, m *http.Message) {
 	h := a.o.h
 	agreed, err := a.offer.Check(m)
+	a.noteDeflate(err)
 	a.offer = nil
 	if err == nil {
 		h.kind.takeFields(m, h)
@@ -59,6 +70,62 @@ func (a *httpClient) answeredWS(x http.Exchange, m *http.Message) {
 	}
 	a.drop()
 	a.o.failed(err, 0)
+}
+
+// noteDeflate has the next attempt offer no compression if this one fails for the server's answer to the offer. What the
+// answer may not have at all, such as a NUL, was found by the connection.
+func (a *httpClient) noteDeflate(cause error) {
+	if cause == nil || a.offer == nil || !a.offer.Deflate() {
+		return
+	}
+	var fault *http.ProtocolError
+	if errors.Is(cause, ws.ErrExtensions) || errors.As(cause, &fault) && fault.Proto != "ws" {
+		r := a.o.h.rt
+		a.learnt = true
+		r.quirks.add(a.t, noWSDeflate)
+		r.log.Warn("ss: the next attempt offers no compression: the server's answer to the handshake is malformed",
+			"stream", a.o.h.StreamType(), "peer", a.t.dial.String(), "err", cause)
+	}
+}
+
+// forgetQuirks is called when an attempt has failed: what was known of the endpoint may not hold any more.
+func (a *httpClient) forgetQuirks() {
+	if a.quirks != 0 && !a.learnt {
+		a.o.h.rt.quirks.forget(a.t)
+	}
+	a.quirks = 0
+}
+
+// fallBack goes on with the attempt on an HTTP/1.1 connection of its own, as the server does not take WebSockets over
+// HTTP/2. Without TLS there is no way: HTTP/2 began by prior knowledge, and the port need not speak anything else.
+func (a *httpClient) fallBack() {
+	r := a.o.h.rt
+	a.drop()
+	if !a.t.tls {
+		a.o.failed(fmt.Errorf("ss: websocket over http/2: %s: %w", a.t.dial, h2.ErrNoExtendedConnect), 0)
+		return
+	}
+	r.quirks.add(a.t, noWSOverH2)
+	a.seek(a.t)
+}
+
+// h2RequiresH1 reports whether the server asks for HTTP/1.1 (RFC 9113 s.7).
+func h2RequiresH1(cause error) bool {
+	var e *h2.ResetError
+	return errors.As(cause, &e) && e.Code == h2.HTTP11Required
+}
+
+// secureH1 is what a WebSocket that has no place on the endpoint's HTTP/2 connections needs for TLS: with HTTP/1.1 alone
+// in ALPN. nil: it may have one.
+func (a *httpClient) secureH1() *tls.Client {
+	if a.quirks&noWSOverH2 == 0 || !a.t.tls {
+		return nil
+	}
+	c, err := a.o.h.rt.secureClientALPN(a.o.h.kind.pol, a.t.serverName(), a.t == a.o.target, alpnH1)
+	if err != nil {
+		return nil // the attempt over HTTP/2 meets the same, and says so
+	}
+	return c
 }
 
 // switchWS puts a WebSocket in the place of the exchange.

@@ -109,6 +109,14 @@ func cutPort(s string) (host string, port uint16, ok bool, why string) {
 	return s[:i], uint16(n), true, ""
 }
 
+// serverName is the name that the server's certificate must have.
+func (t *target) serverName() string {
+	if t.dial.Host == "" {
+		return string(t.authority) // a Unix socket: whoever answers there is the local host
+	}
+	return t.dial.Host
+}
+
 func appendAuthority(b []byte, host string, port uint16, tls bool) []byte {
 	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
 		b = append(b, '[')
@@ -151,10 +159,7 @@ func (o *onward) findTarget() (*target, error) {
 		return nil, fmt.Errorf("stream type %s: %w", p.Name, err)
 	}
 	if t.tls {
-		name := t.dial.Host
-		if name == "" {
-			name = string(t.authority) // a Unix socket: whoever answers there is the local host
-		}
+		name := t.serverName()
 		if t.secure, err = h.rt.secureClient(p, name, true); err != nil {
 			return nil, fmt.Errorf("stream type %s: tls to %q: %w", p.Name, name, err)
 		}

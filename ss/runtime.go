@@ -94,6 +94,8 @@ type Counters struct {
 	Postponed          uint64 // Connect and RequestTx calls that wait for the delay after the last failure
 	GivenUp            uint64 // times ALL_RETRIES_FAILED was told
 	Transactions       uint64 // HTTP transactions served
+	FellBack           uint64 // WebSockets asked for over HTTP/1.1 since the server does not take them over HTTP/2
+	Uncompressed       uint64 // attempts without permessage-deflate since the server's answer to it was malformed
 	Illegal            uint64 // moves that the table does not have: bugs
 	Malformed          uint64 // multipart bodies of peers that broke the rules, or the limits
 	Misuse             uint64 // callbacks that did what they may not do
@@ -135,6 +137,7 @@ type Runtime struct {
 	secure       *security  // nil before the first TLS stream
 	tickets      *tls.TicketKeys
 	watch        *loop.Watch // of the memory account
+	quirks       quirkMemory
 	closed       bool
 
 	cancelWait bool // EVENT_WAIT_CANCELLED is to be told

@@ -32,7 +32,7 @@ const handshakeShare = 4
 type clientKey struct {
 	store   *policy.TrustStore
 	name    string
-	proto   policy.Protocol     // says what ALPN offers
+	alpn    string              // offered, separated by commas
 	cert    *stdtls.Certificate // ours, nil for none
 	version string
 	groups  string
@@ -131,17 +131,19 @@ func demands(p *policy.Stream) (version uint16, groups []stdtls.CurveID, err err
 func alpnOf(p *policy.Stream) []string {
 	switch p.Protocol {
 	case policy.H1:
-		return []string{"http/1.1"}
+		return alpnH1
 	case policy.WS:
 		if !p.WS.OverH2 {
-			return []string{"http/1.1"}
+			return alpnH1
 		}
-		return []string{"h2", "http/1.1"}
+		return alpnH2
 	case policy.H2:
-		return []string{"h2", "http/1.1"}
+		return alpnH2
 	}
 	return nil
 }
+
+var alpnH1, alpnH2 = []string{"http/1.1"}, []string{"h2", "http/1.1"}
 
 // Certificates are what the policy has servers of a stream type show: none, if it names none.
 func Certificates(p *policy.Stream) (list []stdtls.Certificate, err error) {
@@ -207,8 +209,13 @@ func (h *Handle) TLS() (s tls.State, ok bool) {
 // secureClient finds what a client stream needs to reach name over TLS. known says whether name is the
 // policy's endpoint, and not where a redirect leads: only there the client shows who it is.
 func (r *Runtime) secureClient(p *policy.Stream, name string, known bool) (*tls.Client, error) {
+	return r.secureClientALPN(p, name, known, alpnOf(p))
+}
+
+// secureClientALPN is secureClient with other protocols than those of the stream type.
+func (r *Runtime) secureClientALPN(p *policy.Stream, name string, known bool, alpn []string) (*tls.Client, error) {
 	s := r.security()
-	key := clientKey{p.TrustStore, name, p.Protocol, nil, p.TLSMinVersion, strings.Join(p.TLSGroups, ":")}
+	key := clientKey{p.TrustStore, name, strings.Join(alpn, ","), nil, p.TLSMinVersion, strings.Join(p.TLSGroups, ":")}
 	var err error
 	if p.HasClientCert && known {
 		if key.cert, err = r.clientCert(int(p.ClientCert)); err != nil {
@@ -218,7 +225,7 @@ func (r *Runtime) secureClient(p *policy.Stream, name string, known bool) (*tls.
 	if c := s.clients[key]; c != nil {
 		return c, nil
 	}
-	cfg := tls.ClientConfig{Name: name, ALPN: alpnOf(p), Certificate: key.cert}
+	cfg := tls.ClientConfig{Name: name, ALPN: alpn, Certificate: key.cert}
 	if p.TrustStore != nil {
 		if cfg.Store, err = s.store(p.TrustStore); err != nil {
 			return nil, err

@@ -48,7 +48,7 @@ var wsOffers = []wsTerm{
 // wsAnswers are what a server answers in the same groups, and what a client has offered.
 var wsAnswers = []wsTerm{
 	{"12, 13.1", false, "permessage-deflate; server_no_context_takeover",
-		"permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"},
+		"permessage-deflate; server_no_context_takeover; client_max_window_bits"},
 	{"12, 13.1", true, "permessage-deflate", "permessage-deflate; client_max_window_bits"},
 	{"13.2", true, "permessage-deflate; client_no_context_takeover", "permessage-deflate; client_max_window_bits"},
 	{"13.3", true, "permessage-deflate; client_max_window_bits=9", "permessage-deflate; client_max_window_bits"},

@@ -237,7 +237,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		x.flags |= unsettled
 		return http.ErrNoRoom
 	case connect && !c.peer.connect:
-		return errSendConnect
+		return ErrNoExtendedConnect
 	case end && m.Length > 0:
 		return errSendEnd
 	}

@@ -136,6 +136,10 @@ var (
 	errTooMany    = bad(RefusedStream, "headers", "more streams than we allow")
 )
 
+// ErrNoExtendedConnect is SendHead's to an extended CONNECT when the peer's settings do not say that it takes them
+// (RFC 8441 s.3).
+var ErrNoExtendedConnect = errors.New("h2: send head: the peer does not take extended CONNECT")
+
 func misuse(what string) error { return fmt.Errorf("h2: %s: %w", what, http.ErrMisuse) }
 
 var (
@@ -160,7 +164,6 @@ var (
 	errSendMethod  = misuse("send head: method is no token, or CONNECT without Protocol")
 	errSendHost    = misuse("send head: authority is not host[:port]")
 	errSendScheme  = misuse("send head: scheme is missing")
-	errSendConnect = misuse("send head: the peer does not take extended CONNECT")
 	errUpgrade     = misuse("upgrade: not an extended CONNECT, or not at its time")
 )
 

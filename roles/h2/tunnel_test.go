@@ -480,7 +480,7 @@ func TestUpgradeAtItsTime(t *testing.T) {
 	m := get("/")
 	m.Method, m.Protocol = []byte("CONNECT"), []byte("websocket")
 	v.ask(t, m, "")
-	if got := v.log.String(); !strings.Contains(got, errSendConnect.Error()) {
+	if got := v.log.String(); !strings.Contains(got, ErrNoExtendedConnect.Error()) {
 		t.Errorf("a server that takes none: %q", got)
 	}
 	r := v.ask(t, get("/"), "", func(r *recorder) {

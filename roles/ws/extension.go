@@ -197,9 +197,11 @@ func (d *Deflate) answer(offer terms) (reply terms, agreed Params, ok bool) {
 	return reply, agreed, agreed.ClientBits <= rx
 }
 
-// offer is what a client asks for.
+// offer is what a client asks for. It names one of the two no_context_takeover at the most: servers of libwebsockets 4.4
+// to 5.0 answer with those that were offered, and cut the answer at 63 octets. Nothing is lost: whether a client refers to
+// its earlier messages is its own choice (RFC 7692 s.7.1.1.2).
 func (d *Deflate) offer() (t terms) {
-	t.ServerFresh, t.ClientFresh, t.hint = !d.KeepRx, !d.KeepTx, true
+	t.ServerFresh, t.ClientFresh, t.hint = !d.KeepRx, d.KeepRx && !d.KeepTx, true
 	if rx := bitsOr15(d.RxBits); rx < 15 {
 		t.ServerBits = rx
 	}

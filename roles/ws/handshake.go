@@ -21,6 +21,10 @@ type Agreed struct {
 // Status says why.
 var ErrRefused = errors.New("the server did not switch to websocket")
 
+// ErrExtensions is wrapped by the error of a client's Check when the server's answer to the offered extensions is none. A
+// handshake that offers no compression may succeed: see Offer.WithoutDeflate.
+var ErrExtensions = errors.New("the server does not answer the extensions that were offered")
+
 // maxProtocols is how many subprotocols a client is listened to with.
 const maxProtocols = 64
 
@@ -95,11 +99,17 @@ var (
 	errSwitch     = refuse(0, "response", "switches to something else")
 	errAccept     = refuse(0, "response", "accept does not answer our key")
 	errNotOffered = refuse(0, "response", "subprotocol was not offered")
-	errUnasked    = refuse(0, "response", "extension was not offered")
-	errParams     = refuse(0, "response", "parameters of permessage-deflate do not answer the offer")
-	errTwice      = refuse(0, "response", "extension is given twice")
-	errExtensions = refuse(0, "response", "extensions are no list of extensions")
+	errUnasked    = unanswered("extension was not offered")
+	errParams     = unanswered("parameters of permessage-deflate do not answer the offer")
+	errTwice      = unanswered("extension is given twice")
+	errExtensions = unanswered("extensions are no list of extensions")
 )
+
+func unanswered(reason string) *fault {
+	f := refuse(0, "response", reason)
+	f.Cause = ErrExtensions
+	return f
+}
 
 func refused(where, reason string) *fault {
 	f := refuse(0, where, reason)

@@ -13,16 +13,26 @@ type Offer struct {
 	protocols []string
 	extended  bool
 	deflate   bool
+	plain     bool // no compression is offered, though the Config has it on
+	fresh     bool // each message of ours stands alone, whatever the answer says
 	asked     terms
 	key       [keyLen]byte
 }
+
+// WithoutDeflate has Ask offer no compression, whatever the Config says: for a server whose answer to such an offer was
+// not understood.
+func (o *Offer) WithoutDeflate() { o.plain = true }
+
+// Deflate reports whether Ask has offered compression.
+func (o *Offer) Deflate() bool { return o.deflate }
 
 // Ask makes m ask for WebSocket: by Upgrade, or, if extended is set, by an extended CONNECT, for a server
 // that said it takes them (RFC 8441 s.3). protocols are the subprotocols offered, most wanted first; they
 // are kept. Method, Upgrade, Protocol and fields of m are set; target, authority and all other fields are
 // the caller's. What Ask adds to m stays valid.
 func (o *Offer) Ask(g *Config, m *http.Message, protocols []string, extended bool) {
-	*o = Offer{protocols: protocols, extended: extended, deflate: g.Deflate.On}
+	*o = Offer{protocols: protocols, extended: extended, fresh: !g.Deflate.KeepTx, plain: o.plain}
+	o.deflate = g.Deflate.On && !o.plain
 	m.Length = 0
 	if extended {
 		m.Method, m.Protocol, m.Upgrade = []byte("CONNECT"), websocket, nil
@@ -119,6 +129,7 @@ func (o *Offer) extensions(a *Agreed, m *http.Message) *fault {
 			if !ok {
 				return errParams
 			}
+			a.Params.ClientFresh = a.Params.ClientFresh || o.fresh
 			a.Deflate = true
 		}
 	}

@@ -23,7 +23,7 @@ func TestAsk(t *testing.T) {
 	m = &http.Message{Path: []byte("/chat")}
 	g.Deflate.On = true
 	o.Ask(g, m, nil, true)
-	if got, want := textOf(m), "0\nSec-WebSocket-Version: 13\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"; got != want || string(m.Method) != "CONNECT" || string(m.Protocol) != "websocket" {
+	if got, want := textOf(m), "0\nSec-WebSocket-Version: 13\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits"; got != want || string(m.Method) != "CONNECT" || string(m.Protocol) != "websocket" {
 		t.Errorf("%s for %s asks\n%s\nwant\n%s", m.Method, m.Protocol, got, want)
 	}
 }
@@ -105,4 +105,39 @@ func FuzzCheck(f *testing.F) {
 			t.Fatalf("%+v", p)
 		}
 	})
+}
+
+// lwsAnswer answers an offer of permessage-deflate as libwebsockets 4.4 to 5.0 do: with the offered parameters that need
+// no value, cut at 63 octets and a NUL.
+func lwsAnswer(offer string) string {
+	s := "permessage-deflate"
+	for _, p := range strings.Split(offer, "; ")[1:] {
+		if strings.HasSuffix(p, "_no_context_takeover") {
+			s += "; " + p
+		}
+	}
+	if len(s) > 63 {
+		s = s[:63] + "\x00"
+	}
+	return s
+}
+
+// TestOfferFitsShortAnswers: whatever is to be kept between messages, the offer has an answer from servers that cut theirs
+// at 63 octets.
+func TestOfferFitsShortAnswers(t *testing.T) {
+	for _, d := range []Deflate{{}, {KeepTx: true}, {KeepRx: true}, {KeepTx: true, KeepRx: true}} {
+		d.On = true
+		g := newConfig()
+		g.Rand, g.Deflate = sampleRand, d
+		var o Offer
+		m := &http.Message{}
+		o.Ask(g, m, nil, false)
+		offer, _ := m.Find(http.SecWebSocketExtensions)
+		answer := lwsAnswer(string(offer))
+		a, err := o.Check(&http.Message{Status: 101, Upgrade: websocket, Fields: fieldsOf("Sec-WebSocket-Accept: " + sampleAccept + "\nSec-WebSocket-Extensions: " + answer)})
+		want := Params{ServerFresh: !d.KeepRx, ClientFresh: !d.KeepTx, ServerBits: 15, ClientBits: 15}
+		if err != nil || !a.Deflate || a.Params != want {
+			t.Errorf("keep tx %v, rx %v: offer %q, answer %q: got %+v, %v, want %+v", d.KeepTx, d.KeepRx, offer, answer, a, err, want)
+		}
+	}
 }
