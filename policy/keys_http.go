@@ -62,7 +62,7 @@ var httpKeys = []row[Stream]{
 		text: "The body is multipart/form-data, as with http_multipart_name; content type of its part. Alike on h1 and h2."},
 		text(func(s *Stream) *string { return &s.HTTP.MultipartContentType })},
 	{key{name: "http_multipart_ss_in", kind: kindBool, on: onHTTP, proof: "ss.TestPartsOfResponses", def: "false",
-		text: "Each part of a body that is multipart, of any subtype, is a message: of a response at clients, of a request at servers. Rx has RELATED_START in front of the first and RELATED_END with the EOM of the last. The header of a part is not payload: metadata that map to content- fields have its values, from an empty SOM on. At most 1000 parts, with 32 fields and 8 KiB of header each. Alike on h1 and h2."},
+		text: "Each part of a body that is multipart, of any subtype, is a message: of a response at clients, of a request at servers. Rx has RELATED_START in front of the first and RELATED_END with the EOM of the last, or after it. A part with a Content-Length ends when that has come. The header of a part is not payload: metadata that map to content- fields have its values, from an empty SOM on. At most 1000 parts in a second, with 32 fields and 8 KiB of header and 1 GiB of content each (Config.Multipart). Alike on h1 and h2."},
 		boolean(func(s *Stream) *bool { return &s.HTTP.MultipartIn })},
 	{key{name: "http_www_form_urlencoded", kind: kindBool, on: onHTTP, side: clientSide, proof: "ss.TestMultipartOnTheWire", def: "false",
 		text: "The payload is application/x-www-form-urlencoded, and Content-Type says so, whatever the method. It is sent as the program gives it: http.AppendFormPair of roles/http encodes. A multipart body goes before. Alike on h1 and h2."},

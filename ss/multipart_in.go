@@ -11,7 +11,7 @@ import (
 
 // partsIn stands between an exchange and its stream while the peer's body is multipart, and makes a message of
 // each part: Rx with SOM when its fields are known, its content, Rx with EOM. RELATED_START is in front of the first,
-// RELATED_END goes with the last EOM.
+// RELATED_END goes with the last EOM, or comes after it if the part has ended by its length.
 type partsIn struct {
 	reader  multipart.Reader
 	h       *Handle
@@ -20,7 +20,6 @@ type partsIn struct {
 	fields  http.Message // of the part that begins
 	charged int
 	began   bool // RELATED_START is told
-	ended   bool // RELATED_END is
 	err     error
 	answer  int // status to be sent because of err, 0 for none
 }
@@ -57,7 +56,7 @@ func (h *Handle) split(x http.Exchange, m *http.Message, low roles.Lower, next p
 		p = new(partsIn)
 	}
 	p.h, p.next, p.low = h, next, low
-	if err := p.reader.Begin(ct, multipart.Limits{}, p); err != nil {
+	if err := p.reader.Begin(ct, r.cfg.Multipart, p); err != nil {
 		r.Counters.Malformed++
 		p.release()
 		return nil, err
@@ -138,7 +137,7 @@ func (p *partsIn) Body(x http.Exchange, b []byte) {
 		p.began = true
 		p.h.rx(nil, RelatedStart)
 	}
-	if err := p.reader.Rx(b); err != nil {
+	if err := p.reader.Rx(p.h.rt.loop.Now(), b); err != nil {
 		p.fail(x, err)
 		return
 	}
@@ -157,9 +156,6 @@ func (p *partsIn) End(x http.Exchange, trailers []http.Field) {
 		if err := p.reader.End(); err != nil {
 			p.fail(x, err)
 			return
-		}
-		if !p.ended {
-			p.h.rx(nil, RelatedEnd) // there was no part
 		}
 		if p.h.accepted() {
 			return // its program has heard what there is to hear
@@ -203,7 +199,6 @@ func (p *partsIn) EndPart(last bool) {
 	f := EOM
 	if last {
 		f |= RelatedEnd
-		p.ended = true
 	}
 	p.h.rx(nil, f)
 }
@@ -211,6 +206,11 @@ func (p *partsIn) EndPart(last bool) {
 // isOfPart says whether a field in the head of a part has a meaning (RFC 2046 s.5.1).
 func isOfPart(lower string, id http.ID) bool {
 	return strings.HasPrefix(lower, "content-") && id != http.ContentLength
+}
+
+// EndParts is multipart.Handler's.
+func (p *partsIn) EndParts() {
+	p.h.rx(nil, RelatedEnd)
 }
 
 // partValue is the field called name, in lower case, of the part that begins. found is false when it is not a part's

@@ -70,8 +70,9 @@ var partsStories = []struct {
 		want: `[(mime=a/b "one")(what=d "two")]`, direct: `[(mime=a/b x=v len=N "one")(what=d x=v len=N Content-Disposition:=d x-part=1 "two")]`},
 	{name: "an empty part", body: "--B\r\n\r\n\r\n--B--", want: `[("")]`, direct: `[(x=v len=N "")]`},
 	{name: "no part", body: "--B--\r\n", want: `[]`},
-	{name: "a part's field in place of the message's, but for that of others", body: "--B\r\nX-X: w\r\nContent-Length: 1\r\n\r\none\r\n--B--\r\n",
+	{name: "a part's field in place of the message's, but for that of others", body: "--B\r\nX-X: w\r\nContent-Length: 3\r\n\r\none\r\n--B--\r\n",
 		want: `[("one")]`, direct: `[(x=v len=N x-x:=w "one")]`},
+	{name: "more than its length", body: "--B\r\nContent-Length: 1\r\n\r\none\r\n--B--\r\n", want: `[("o")`, direct: `[(x=v len=N "o")`, fault: "more content", status: "400 content-length=0"},
 	{name: "cut short", body: "--B\r\n\r\nabc", want: `[(`, direct: `[(x=v len=N `, fault: "ends before", status: "400 content-length=0"},
 	{name: "not multipart", body: "hello", want: `[`, fault: "ends before", status: "400 content-length=0"},
 	{name: "a bad header", body: "--B\r\nno colon\r\n\r\n\r\n--B--", want: `[`, fault: "colon", status: "400 content-length=0"},
@@ -158,6 +159,68 @@ func TestPartsOfResponses(t *testing.T) {
 			if n := w.cli.rt.Counters.Malformed; n != 1 {
 				t.Errorf("%s, %s: %d bodies counted as malformed, want 1", proto, c.name, n)
 			}
+		}
+	}
+}
+
+// TestPartsWithoutEnd: a camera's stream of pictures goes on for far more than a thousand of them; each is complete when its
+// length has come, though its boundary names the whole delimiter, and the next comes later. What is too much is said in
+// Config.Multipart.
+func TestPartsWithoutEnd(t *testing.T) {
+	for _, proto := range protocols {
+		for _, limited := range []bool{false, true} {
+			w := newWorld(t, partsDoc, plan{client: func(c *ss.Config) {
+				if limited {
+					c.Multipart.Rate = 10
+				}
+			}})
+			const picture = "--cam\r\nContent-Type: image/jpeg\r\nContent-Length: 7\r\n\r\npicture\r\n"
+			sent := 0
+			w.serve("plain", func(s *script) {
+				s.quietTx = true
+				s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+					h.ServerAck(0)
+					h.SetMetadataString("mime", "multipart/x-mixed-replace; boundary=--cam")
+					return h.RequestTx()
+				})
+				s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+					f := ss.Flags(0)
+					if sent == 0 {
+						f = ss.SOM
+					}
+					sent++
+					w.net.At(50*time.Millisecond, func() { h.RequestTx() })
+					return copy(buf, strings.TrimSuffix(picture, "\r\n")), f, ss.OK // what follows a picture comes with the next
+				}
+			})
+			s := newScript()
+			whole := 0
+			s.onRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+				if f&ss.EOM != 0 {
+					whole++
+				}
+				return ss.OK
+			}
+			h := w.create(proto, s)
+			h.Connect()
+			w.run("the first picture", func() bool { return sent == 1 })
+			w.settle()
+			if whole != 1 {
+				t.Errorf("%s: complete pictures: got %d, want 1, as its length has come", proto, whole)
+			}
+			w.pass(100 * time.Second)
+			if limited {
+				if whole != 10 || s.told(ss.Disconnected) != 1 {
+					t.Errorf("%s, at most 10 parts a second: told of %d, %s, want 10 and the end", proto, whole, s.life())
+				}
+				continue
+			}
+			if whole != sent || whole < 1990 {
+				t.Errorf("%s: complete pictures: got %d, want the %d that were sent in 100 s", proto, whole, sent)
+			}
+			w.wantLife(proto, s, "CREATING CONNECTING CONNECTED")
+			h.Disconnect()
+			w.settle()
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/roles/h1"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/http/multipart"
 	"github.com/millrace/millrace/roles/ws"
 	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
@@ -18,6 +19,8 @@ import (
 
 // Config is what a Runtime is made of.
 type Config struct {
+	// Multipart bounds the multipart bodies that are taken apart ("http_multipart_ss_in"), of requests and responses.
+	Multipart multipart.Limits
 	// Loop drives everything. Required.
 	Loop *loop.Loop
 	// Policy says what stream types there are. Required.

@@ -10,8 +10,8 @@ const (
 	echoLow = 16 << 10
 )
 
-// echo answers with what it receives while it receives it: the body of a request, or the bytes of a raw
-// connection.
+// echo answers with what it receives while it receives it: the body of a request, the contents of its parts if the policy
+// takes it apart, or the bytes of a raw connection.
 type echo struct {
 	sv    *service
 	mem   ss.Memory
@@ -19,12 +19,14 @@ type echo struct {
 	sent  int    // bytes of buf that are out
 	began bool   // the answer has begun
 	ended bool   // the request has
+	parts bool   // it comes in parts
 }
 
 func (e *echo) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	switch s {
 	case ss.ServerTxn:
-		e.began, e.ended = false, false
+		e.release(h) // what came after the end of the answer
+		e.began, e.ended, e.parts = false, false, false
 		e.sv.ack(h)
 		if !h.RequestBody() {
 			return h.RequestTxLen(0)
@@ -38,6 +40,13 @@ func (e *echo) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 }
 
 func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if f&ss.RelatedStart != 0 {
+		e.parts = true
+	}
+	end := f&ss.EOM != 0 && !e.parts || f&ss.RelatedEnd != 0
+	if e.ended || len(b) == 0 && !end {
+		return ss.OK
+	}
 	if e.buf == nil {
 		n, all := h.Send(b, f) // nothing of it on HTTP
 		if all {
@@ -53,9 +62,7 @@ func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		e.buf = e.sv.add(e.buf, b)
 		e.mem.Set(h, cap(e.buf))
 	}
-	if f&ss.EOM != 0 {
-		e.ended = true
-	}
+	e.ended = end
 	if len(e.buf)-e.sent >= echoHigh {
 		h.Pause()
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -66,5 +68,38 @@ func TestEchoIsBounded(t *testing.T) {
 	got, err := io.ReadAll(c)
 	if err != nil || !bytes.Equal(got, sent[:n]) {
 		t.Errorf("%d bytes came back (%v), want the %d that were sent", len(got), err, n)
+	}
+}
+
+// TestServeEchoParts: a multipart body that the policy takes apart is answered with the contents of its parts, however many
+// there are, and whether or not they are empty; the connection serves the next request.
+func TestServeEchoParts(t *testing.T) {
+	policy := write(t, "p.json", `{"s":[{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "http_multipart_ss_in": true}}]}`)
+	s := serve(t, "--policy", policy, "--stream", "web", "--echo")
+	client := httpClient(t)
+	for _, c := range []struct{ name, body, want string }{
+		{"no part", "--B--\r\n", ""},
+		{"an empty part", "--B\r\n\r\n\r\n--B--\r\n", ""},
+		{"an empty part with its length", "--B\r\nContent-Length: 0\r\n\r\n\r\n--B--\r\n", ""},
+		{"one part", "--B\r\n\r\none\r\n--B--\r\n", "one"},
+		{"several, some empty", "--B\r\n\r\none\r\n--B\r\n\r\n\r\n--B\r\nContent-Length: 3\r\n\r\ntwo\r\n--B\r\n\r\n\r\n--B--\r\n", "onetwo"},
+		{"large ones", "--B\r\n\r\n" + string(pattern(1<<20, 3)) + "\r\n--B\r\n\r\n" + string(pattern(1<<20, 4)) + "\r\n--B--\r\n", string(pattern(1<<20, 3)) + string(pattern(1<<20, 4))},
+	} {
+		for range 2 {
+			q, err := http.NewRequest("POST", "http://"+s.at+"/", io.MultiReader(strings.NewReader(c.body)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Header.Set("Content-Type", "multipart/mixed; boundary=B")
+			a, err := client.Do(q)
+			if err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			got, err := io.ReadAll(a.Body)
+			a.Body.Close()
+			if a.StatusCode != 200 || string(got) != c.want || err != nil {
+				t.Errorf("%s: status %d, %d bytes back (%v), want 200 and %d", c.name, a.StatusCode, len(got), err, len(c.want))
+			}
+		}
 	}
 }

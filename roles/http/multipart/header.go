@@ -63,8 +63,34 @@ func (r *Reader) begin(head []byte) {
 	}
 	r.parts++
 	r.state = content
+	r.size, r.left = 0, lengthIn(r.fields)
 	r.atLineStart()
 	r.handler.Part(r.fields)
+	if r.left == 0 {
+		r.lengthReached()
+	}
+}
+
+// lengthIn is the length that a part's fields announce, -1 for none, or more than one, or one that is no number.
+func lengthIn(fields []http.Field) int64 {
+	n := int64(-1)
+	for i := range fields {
+		if fields[i].ID != http.ContentLength {
+			continue
+		}
+		v := fields[i].Value
+		if n >= 0 || len(v) == 0 || len(v) > 18 {
+			return -1
+		}
+		n = 0
+		for _, c := range v {
+			if c < '0' || c > '9' {
+				return -1
+			}
+			n = n*10 + int64(c-'0')
+		}
+	}
+	return n
 }
 
 // parse reads header fields. Unlike those of HTTP they may be folded (RFC 5322 s.2.2.3).

@@ -2,6 +2,8 @@ package multipart
 
 import (
 	"bytes"
+	"math"
+	"time"
 	"unsafe"
 
 	"github.com/millrace/millrace/roles/http"
@@ -13,15 +15,45 @@ type Handler interface {
 	Part(fields []http.Field)
 	// Content is the next piece of the part's content, never empty.
 	Content(b []byte)
-	// EndPart ends the part. last says that no other follows.
+	// EndPart ends the part. last says that no other follows. A part whose length is known ends when it has come, and
+	// then last is false: EndParts says that there is no other.
 	EndPart(last bool)
+	// EndParts says that no part follows, after an EndPart that could not say so, or without any part.
+	EndParts()
 }
 
-// Limits bound what a body may cost. Zero values mean the defaults.
+// Limits bound what a body may cost. Zero values mean the defaults, negative ones that there is no limit. Parts are
+// streamed, so a body may go on for as long as it likes: what costs is how often a program is called.
 type Limits struct {
-	Parts  int // parts of one body; default 1000
-	Head   int // bytes of the header of one part, which are kept when they come in pieces; default 8 KiB
-	Fields int // header fields of one part; default 32
+	Head   int   // bytes of the header of one part, which are kept when they come in pieces; default 8 KiB
+	Fields int   // header fields of one part; default 32
+	Part   int64 // bytes of the content of one part; default 1 GiB, as of a WebSocket message
+	Rate   int   // parts begun within a second; default 1000: no camera has as many pictures
+	Parts  int   // parts of one body; default none, as a stream of pictures does not end
+	Body   int64 // bytes of one body; default none
+}
+
+// orDefault replaces zero by d, and a negative value by the largest.
+func orDefault[T int | int64](v, d, largest T) T {
+	switch {
+	case v == 0:
+		return d
+	case v < 0:
+		return largest
+	}
+	return v
+}
+
+// withDefaults is l with all limits set.
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		Head:   orDefault(l.Head, 8<<10, 1<<20), // it is kept, so it has a bound in any case
+		Fields: orDefault(l.Fields, 32, math.MaxInt),
+		Part:   orDefault(l.Part, 1<<30, math.MaxInt64),
+		Rate:   orDefault(l.Rate, 1000, math.MaxInt),
+		Parts:  orDefault(l.Parts, math.MaxInt, math.MaxInt),
+		Body:   orDefault(l.Body, math.MaxInt64, math.MaxInt64),
+	}
 }
 
 // Reader takes a multipart body apart. The zero Reader is not usable: Begin makes it so, also again.
@@ -31,6 +63,18 @@ type Reader struct {
 	state   state
 	parts   int
 	err     error
+
+	body   int64         // bytes that have come
+	size   int64         // of the part's content, so far
+	left   int64         // of the content, as the part's Content-Length has it; -1 without one
+	now    time.Duration // of Rx
+	second time.Duration // in which parts were counted last
+	count  int           // and how many they were
+
+	replace bool // multipart/x-mixed-replace, which may end without its last delimiter
+	dashed  bool // the boundary begins with dashes that may be the delimiter's own
+	first   [len("\r\n\r\n") + len("--") + maxBoundary]byte
+	firsts  int
 
 	delim []byte // CR LF "--" boundary
 	match int    // bytes of delim that were found last, if not given up yet
@@ -50,9 +94,11 @@ type state uint8
 
 const (
 	unused    state = iota
+	opening         // enough of the first line to tell whether the boundary has the delimiter's dashes in it
 	preamble        // the first delimiter; what stands in front is for nobody (RFC 2046 s.5.1.1)
 	header          // the fields of a part, and the empty line behind them
 	content         // the delimiter that ends the part
+	padding         // the delimiter after a part that has ended by its length
 	epilogue        // nothing: the last delimiter was found
 	abandoned       // nothing: err says why
 )
@@ -64,16 +110,7 @@ const maxPadding = 64
 // Begin has r take a body apart that has this Content-Type, and call h. contentType is not kept. The error
 // says that it is not multipart or has no legal boundary.
 func (r *Reader) Begin(contentType []byte, l Limits, h Handler) error {
-	if l.Parts == 0 {
-		l.Parts = 1000
-	}
-	if l.Head == 0 {
-		l.Head = 8 << 10
-	}
-	if l.Fields == 0 {
-		l.Fields = 32
-	}
-	*r = Reader{handler: h, limits: l, delim: append(r.delim[:0], "\r\n--"...), head: r.head[:0], fields: r.fields[:0]}
+	*r = Reader{handler: h, limits: l.withDefaults(), second: -1, delim: append(r.delim[:0], "\r\n--"...), head: r.head[:0], fields: r.fields[:0]}
 	r.delim, r.err = appendBoundary(r.delim, contentType)
 	if r.err != nil {
 		r.state = abandoned
@@ -81,33 +118,147 @@ func (r *Reader) Begin(contentType []byte, l Limits, h Handler) error {
 	}
 	r.state = preamble
 	r.atLineStart()
+	r.replace = subtypeIs(contentType, "x-mixed-replace")
+	if b := r.delim[len("\r\n--"):]; len(b) > 2 && b[0] == '-' && b[1] == '-' && len(bytes.Trim(b, "-")) > 0 {
+		r.dashed, r.state = true, opening
+	}
 	return nil
+}
+
+// open collects the beginning of a body whose boundary begins with dashes, until it is clear whether the delimiter has two
+// more (RFC 2046 s.5.1.1) or not: some cameras name the whole delimiter in Content-Type.
+func (r *Reader) open(b []byte) (used int) {
+	for used < len(b) {
+		r.first[r.firsts] = b[used]
+		r.firsts++
+		used++
+		if r.opened(false) {
+			break
+		}
+	}
+	return used
+}
+
+// opened decides, if that is possible, and goes on with what was collected. end says that no more comes.
+func (r *Reader) opened(end bool) bool {
+	line := r.first[:r.firsts]
+	for range 2 { // empty lines in front
+		line = bytes.TrimPrefix(line, r.delim[:len("\r\n")])
+	}
+	strict := r.delim[len("\r\n"):]
+	if !end && len(line) < len(strict) && r.firsts < len(r.first) {
+		return false
+	}
+	if bare := strict[len("--"):]; bytes.HasPrefix(line, bare) && !bytes.HasPrefix(line, strict) {
+		r.delim = r.delim[:len("\r\n")+copy(r.delim[len("\r\n"):], bare)]
+	}
+	r.state = preamble
+	r.feed(r.first[:r.firsts])
+	return true
+}
+
+// subtypeIs tells whether a Content-Type is of this subtype of multipart.
+func subtypeIs(contentType []byte, name string) bool {
+	media, _ := cut(contentType, ';')
+	_, sub := cut(media, '/')
+	return http.EqualFold(http.TrimOWS(sub), name)
 }
 
 // atLineStart has the search begin behind a line break that is not content.
 func (r *Reader) atLineStart() { r.match, r.absent, r.earlier = len("\r\n"), len("\r\n"), true }
 
 // Rx takes the next bytes of the body, all of them, and keeps none. After an error it takes nothing more.
-func (r *Reader) Rx(b []byte) error {
-	for len(b) > 0 && r.err == nil {
-		switch r.state {
-		case preamble, content:
-			b = b[r.search(b):]
-		case header:
-			b = b[r.expectHeader(b):]
-		default:
-			return r.err
-		}
+func (r *Reader) Rx(now time.Duration, b []byte) error {
+	r.now = now
+	over := int64(len(b)) > r.limits.Body-r.body
+	if over {
+		b = b[:r.limits.Body-r.body]
+	}
+	r.body += int64(len(b))
+	r.feed(b)
+	if over && r.err == nil {
+		r.fail(tooMuch("body", "is longer than is taken"))
 	}
 	return r.err
 }
 
-// End says that the body is over. The error says that it was cut short.
+func (r *Reader) feed(b []byte) {
+	for len(b) > 0 && r.err == nil {
+		switch r.state {
+		case opening:
+			b = b[r.open(b):]
+		case content:
+			b = b[r.searchContent(b):]
+		case preamble, padding:
+			b = b[r.search(b):]
+		case header:
+			b = b[r.expectHeader(b):]
+		default:
+			return
+		}
+	}
+}
+
+// End says that the body is over. The error says that it was cut short. A multipart/x-mixed-replace is not if no part was
+// under way: whoever sends pictures just stops.
 func (r *Reader) End() error {
-	if r.err == nil && r.state != epilogue {
+	if r.err == nil && r.state == opening {
+		r.opened(true)
+	}
+	switch {
+	case r.err != nil || r.state == epilogue:
+	case r.replace && (r.state == padding || r.state == header && len(r.head) == 0):
+		r.state = epilogue
+		r.handler.EndParts()
+	default:
 		r.fail(broken("body", "ends before its last delimiter"))
 	}
 	return r.err
+}
+
+// searchContent searches as much of b as the part's length allows, and ends the part there. A delimiter that is complete
+// before ends it earlier: it is what others go by.
+func (r *Reader) searchContent(b []byte) int {
+	if r.left < 0 {
+		return r.search(b)
+	}
+	n := r.left - int64(r.withheld())
+	if n > int64(len(b)) {
+		return r.search(b)
+	}
+	used := r.search(b[:n])
+	if r.state == content && used == int(n) {
+		r.lengthReached()
+	}
+	return used
+}
+
+// withheld is how many bytes may be content or the beginning of a delimiter.
+func (r *Reader) withheld() int {
+	if !r.earlier {
+		return 0
+	}
+	return max(r.match-r.absent, 0) + r.tails
+}
+
+// lengthReached ends a part whose content is as long as was announced. The delimiter may follow without a line break.
+func (r *Reader) lengthReached() {
+	if r.match == len(r.delim) {
+		r.left = -1 // a delimiter but for the end of its line
+		return
+	}
+	if r.match > r.absent {
+		r.give(r.delim[r.absent:r.match])
+	}
+	if r.err != nil {
+		return
+	}
+	if r.match == 0 {
+		r.atLineStart()
+	}
+	r.absent = r.match
+	r.state = padding
+	r.handler.EndPart(false)
 }
 
 // Size is about how many bytes of memory r holds beside itself: a header that comes in pieces, at the most.
@@ -202,25 +353,57 @@ func (r *Reader) behind(c byte) (end, last, ok bool) {
 
 func (r *Reader) forget() { r.match, r.earlier, r.absent, r.tails = 0, false, 0, 0 }
 
-// give passes content on.
+// give passes content on. Between a part that has ended by its length and the delimiter there are line breaks and blanks
+// at the most.
 func (r *Reader) give(b []byte) {
-	if r.state == content && len(b) > 0 {
-		r.handler.Content(b)
+	switch {
+	case len(b) == 0 || r.err != nil:
+	case r.state == padding && len(bytes.Trim(b, "\r\n \t")) > 0:
+		r.fail(broken("part", "has more content than its Content-Length says"))
+	case r.state == content:
+		n := min(int64(len(b)), r.limits.Part-r.size)
+		if n > 0 {
+			r.size += n
+			if r.left >= 0 {
+				r.left -= n
+			}
+			r.handler.Content(b[:n])
+		}
+		if n < int64(len(b)) {
+			r.fail(tooMuch("part", "is longer than is taken"))
+		}
 	}
+}
+
+// tooMuch is an error for a limit of ours.
+func tooMuch(where, reason string) error {
+	return &http.ProtocolError{Proto: "multipart", Where: where, Reason: reason, Status: 413}
 }
 
 // found is called at the end of a delimiter line.
 func (r *Reader) found(last bool) {
 	r.forget()
+	if r.err != nil {
+		return
+	}
 	in := r.state == content
 	r.state = header
-	switch {
+	switch s := r.now / time.Second; {
 	case last:
 		r.state = epilogue
 	case r.parts == r.limits.Parts:
-		r.fail(&http.ProtocolError{Proto: "multipart", Where: "body", Reason: "has more parts than are taken", Status: 413})
+		r.fail(tooMuch("body", "has more parts than are taken"))
+	case s != r.second:
+		r.second, r.count = s, 1
+	case r.count == r.limits.Rate:
+		r.fail(tooMuch("body", "has more parts in a second than are taken"))
+	default:
+		r.count++
 	}
-	if in {
+	switch {
+	case in:
 		r.handler.EndPart(last)
+	case last:
+		r.handler.EndParts()
 	}
 }

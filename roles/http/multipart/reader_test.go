@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/rolestest"
@@ -43,16 +44,21 @@ func (r *recorder) EndPart(last bool) {
 	r.b.WriteByte(' ')
 }
 
+func (r *recorder) EndParts() { r.b.WriteString("end ") }
+
 // read takes a body apart, fed by feed, and says what came of it.
 func read(r *Reader, contentType string, l Limits, feed func(func([]byte))) string {
 	rec := new(recorder)
 	err := r.Begin([]byte(contentType), l, rec)
 	if err == nil {
-		feed(func(b []byte) { r.Rx(b) })
+		feed(func(b []byte) { r.Rx(0, b) })
 		err = r.End()
 	}
 	s := strings.TrimSpace(rec.b.String())
 	if err != nil {
+		if strings.HasSuffix(s, "}") && len(rec.body) > 0 {
+			s += fmt.Sprintf("%q", rec.body)
+		}
 		s = strings.TrimSpace(s + " ! " + err.Error())
 	}
 	return s
@@ -68,7 +74,7 @@ var bodies = []struct{ name, body, want string }{
 	{"empty content", "--B\r\nA: 1\r\n\r\n\r\n--B--", `part{A=1}""last`},
 	{"no content at all: the empty line is the delimiter's", "--B\r\nA: 1\r\n\r\n--B--", `part{A=1}""last`},
 	{"neither header nor content", "--B\r\n\r\n--B--", `part{}""last`},
-	{"no parts", "--B--\r\n", ``},
+	{"no parts", "--B--\r\n", `end`},
 	{"padding behind the delimiter", "--B \t \r\n\r\nx\r\n--B\t\r\n\r\ny\r\n--B--  \r\n", `part{}"x" part{}"y"last`},
 	{"content with line breaks", "--B\r\n\r\n\r\na\r\n\r\nb\r\n\r\n--B--", `part{}"\r\na\r\n\r\nb\r\n"last`},
 	{"CRs that begin nothing", "--B\r\n\r\n\r\r\n\r\r\r\n-\r\n--\r\n--A\r\r\n--B--", `part{}"\r\r\n\r\r\r\n-\r\n--\r\n--A\r"last`},
@@ -78,8 +84,22 @@ var bodies = []struct{ name, body, want string }{
 		`part{}"x\r\n--B` + strings.Repeat(" ", 64) + `"last`},
 	{"folded field", "--B\r\nA: 1\r\n  2\r\n\t3\r\nB: 4\r\n\r\nx\r\n--B--", "part{A=1    2  \t3|B=4}\"x\"last"},
 	{"UTF-8 in a field", "--B\r\nContent-Disposition: form-data; name=\"\xc3\xa4\"\r\n\r\n\r\n--B--", "part{Content-Disposition=form-data; name=\"\xc3\xa4\"}\"\"last"},
+	{"length", "--B\r\nContent-Length: 3\r\n\r\none\r\n--B\r\ncontent-length:0\r\n\r\n\r\n--B--", `part{Content-Length=3}"one" part{content-length=0}"" end`},
+	{"length, and no line break behind it", "--B\r\nContent-Length: 3\r\n\r\none--B\r\nContent-Length: 0\r\n\r\n--B--", `part{Content-Length=3}"one" part{Content-Length=0}"" end`},
+	{"length, and more line breaks and blanks behind it", "--B\r\nContent-Length: 3\r\n\r\none\r\n\r\n \t\n\r\n--B--", `part{Content-Length=3}"one" end`},
+	{"length with the line break in it", "--B\r\nContent-Length: 5\r\n\r\none\r\n--B--", `part{Content-Length=5}"one\r\n" end`},
+	{"length of content that ends like a delimiter", "--B\r\nContent-Length: 6\r\n\r\na\r\n--\r\r\n--B--", `part{Content-Length=6}"a\r\n--\r" end`},
+	{"length of content with a delimiter's beginning in it", "--B\r\nContent-Length: 11\r\n\r\na\r\n--\r\n--C\r\r\n--B--", `part{Content-Length=11}"a\r\n--\r\n--C\r" end`},
+	{"length beyond the delimiter", "--B\r\nContent-Length: 99\r\n\r\none\r\n--B--", `part{Content-Length=99}"one"last`},
+	{"length at the end of the delimiter", "--B\r\nContent-Length: 8\r\n\r\none\r\n--B--", `part{Content-Length=8}"one"last`},
+	{"length short of the content", "--B\r\nContent-Length: 1\r\n\r\none\r\n--B--", `part{Content-Length=1}"o" ! multipart: part: has more content than its Content-Length says (400)`},
+	{"length that is none", "--B\r\nContent-Length: 1x\r\n\r\none\r\n--B--", `part{Content-Length=1x}"one"last`},
+	{"length twice", "--B\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\none\r\n--B--", `part{Content-Length=1|Content-Length=1}"one"last`},
+	{"length as long as may be", "--B\r\nContent-Length: 200\r\n\r\n" + strings.Repeat("x", 200) + "\r\n--B--", `part{Content-Length=200}"` + strings.Repeat("x", 200) + `" end`},
+	{"content longer than may be", "--B\r\n\r\n" + strings.Repeat("x", 201) + "\r\n--B--", `part{}"` + strings.Repeat("x", 200) + `" ! multipart: part: is longer than is taken (413)`},
+	{"cut after a length", "--B\r\nContent-Length: 3\r\n\r\none\r\n", `part{Content-Length=3}"one" ! multipart: body: ends before its last delimiter (400)`},
 	{"cut in the preamble", "--", `! multipart: body: ends before its last delimiter (400)`},
-	{"cut in a delimiter", "--B\r\n\r\nx\r\n--B", `part{} ! multipart: body: ends before its last delimiter (400)`},
+	{"cut in a delimiter", "--B\r\n\r\nx\r\n--B", `part{}"x" ! multipart: body: ends before its last delimiter (400)`},
 	{"cut in a header", "--B\r\nA: 1\r\n", `! multipart: body: ends before its last delimiter (400)`},
 	{"empty", "", `! multipart: body: ends before its last delimiter (400)`},
 	{"field without colon", "--B\r\nA 1\r\n\r\nx\r\n--B--", `! multipart: part header: has a line without a colon (400)`},
@@ -96,7 +116,7 @@ var bodies = []struct{ name, body, want string }{
 	{"as many parts as may be", "--B" + strings.Repeat("\r\n\r\n--B", 4) + "--", `part{}"" part{}"" part{}"" part{}""last`},
 }
 
-var tight = Limits{Parts: 4, Head: 64, Fields: 3}
+var tight = Limits{Parts: 4, Head: 64, Fields: 3, Part: 200}
 
 func TestReader(t *testing.T) {
 	var r Reader // one for all: Begin must leave nothing of the last body
@@ -111,6 +131,107 @@ func TestReader(t *testing.T) {
 			if got != c.want {
 				t.Errorf("%s, cut at %d: %q\n got  %s\n want %s", c.name, i, c.body, got, c.want)
 			}
+		}
+	}
+}
+
+// TestReaderDashedBoundary: a boundary that begins with dashes may be the whole delimiter, as cameras have it, or not, as
+// browsers have it. The first line decides.
+func TestReaderDashedBoundary(t *testing.T) {
+	for _, c := range []struct{ boundary, body, want string }{
+		{"--B", "--B\r\n\r\nx\r\n--B\r\n\r\ny\r\n--B--\r\n", `part{}"x" part{}"y"last`},
+		{"--B", "\r\n--B\r\n\r\nx\r\n--B--", `part{}"x"last`},
+		{"--B", "\r\n\r\n--B\r\n\r\nx\r\n--B--", `part{}"x"last`},
+		{"--B", "----B\r\n\r\nx\r\n--B\r\n----B--", `part{}"x\r\n--B"last`},
+		{"--B", "text\r\n--B\r\n----B\r\n\r\nx\r\n----B--", `part{}"x"last`},
+		{"--B", "--B--", `end`},
+		{"--B", "----B--", `end`},
+		{"----B", "----B\r\n\r\nx\r\n----B--", `part{}"x"last`},
+		{"----B", "------B\r\n\r\nx\r\n------B--", `part{}"x"last`},
+		{"----", "------\r\n\r\nx\r\n--------", `part{}"x"last`},
+		{"--B", "", `! multipart: body: ends before its last delimiter (400)`},
+		{"--B", "--B", `! multipart: body: ends before its last delimiter (400)`},
+		{"--" + strings.Repeat("b", 68), "\r\n\r\n\r\n\r\n" + "----" + strings.Repeat("b", 68) + "\r\n\r\nx\r\n----" + strings.Repeat("b", 68) + "--", `part{}"x"last`},
+	} {
+		var r Reader
+		rolestest.Splits(t, []byte(c.body), 20, func(how string, feed func(func([]byte))) {
+			if got := read(&r, `multipart/x-mixed-replace; boundary="`+c.boundary+`"`, Limits{}, feed); got != c.want {
+				t.Errorf("boundary %q, %s: %q\n got  %s\n want %s", c.boundary, how, c.body, got, c.want)
+			}
+		})
+	}
+}
+
+// TestReaderReplaceEnds: a stream of pictures stops between two of them without its last delimiter, and not within one.
+func TestReaderReplaceEnds(t *testing.T) {
+	for _, c := range []struct{ body, want string }{
+		{"--B\r\nContent-Length: 1\r\n\r\nx", `part{Content-Length=1}"x" end`},
+		{"--B\r\nContent-Length: 1\r\n\r\nx\r\n--B", `part{Content-Length=1}"x" end`},
+		{"--B\r\n\r\nx\r\n--B\r\n", `part{}"x" end`},
+		{"--B\r\n\r\nx\r\n--B\r\nA", `part{}"x" ! multipart: body: ends before its last delimiter (400)`},
+		{"--B\r\n\r\nx", `part{}"x" ! multipart: body: ends before its last delimiter (400)`},
+		{"--B\r\nContent-Length: 2\r\n\r\nx", `part{Content-Length=2}"x" ! multipart: body: ends before its last delimiter (400)`},
+		{"", `! multipart: body: ends before its last delimiter (400)`},
+	} {
+		var r Reader
+		rolestest.Splits(t, []byte(c.body), 20, func(how string, feed func(func([]byte))) {
+			if got := read(&r, "multipart/x-mixed-replace; boundary=B", Limits{}, feed); got != c.want {
+				t.Errorf("%s: %q\n got  %s\n want %s", how, c.body, got, c.want)
+			}
+		})
+	}
+}
+
+// TestReaderEndsPartsByLength: a part whose length is known ends with its last byte, though nothing follows yet.
+func TestReaderEndsPartsByLength(t *testing.T) {
+	for _, content := range []string{"", "x", "x\r", "x\r\n", "x\r\n--", "\r\n"} {
+		body := fmt.Sprintf("--B\r\nContent-Length: %d\r\n\r\n%s", len(content), content)
+		rolestest.Splits(t, []byte(body), 10, func(how string, feed func(func([]byte))) {
+			var r Reader
+			rec := new(recorder)
+			r.Begin([]byte(mixed), Limits{}, rec)
+			feed(func(b []byte) { r.Rx(0, b) })
+			if got, want := rec.b.String(), fmt.Sprintf("part{Content-Length=%d}%q ", len(content), content); got != want {
+				t.Errorf("%q, %s: got %s, want %s", body, how, got, want)
+			}
+		})
+	}
+}
+
+// TestReaderGoesOn: a body may have any number of parts, as long as they are not too many in a second, and any length.
+func TestReaderGoesOn(t *testing.T) {
+	var r Reader
+	h := new(sink)
+	part := []byte("--B\r\nContent-Length: 3\r\n\r\none\r\n")
+	r.Begin([]byte(mixed), Limits{}, h)
+	for i := range 20_000 {
+		if err := r.Rx(time.Duration(i)*time.Second/1000, part); err != nil {
+			t.Fatalf("part %d: %v", i, err)
+		}
+	}
+	if h.parts != 20_000 {
+		t.Errorf("parts: got %d, want 20000", h.parts)
+	}
+	for _, c := range []struct {
+		name  string
+		l     Limits
+		step  time.Duration
+		parts int // that are taken
+	}{
+		{"two parts a second, at three", Limits{Rate: 2}, time.Second / 3, 2},
+		{"a rate that is no limit", Limits{Rate: -1}, 0, 5000},
+		{"a number of parts", Limits{Parts: 7}, time.Second, 7},
+		{"a length", Limits{Body: int64(10*len(part) + 4)}, time.Second, 10},
+	} {
+		h := new(sink)
+		r.Begin([]byte(mixed), c.l, h)
+		var err error
+		for i := 0; i < 5000 && err == nil; i++ {
+			err = r.Rx(time.Duration(i)*c.step, part)
+		}
+		var p *http.ProtocolError
+		if h.parts != c.parts || c.parts < 5000 && (!errors.As(err, &p) || p.Status != 413) {
+			t.Errorf("%s: got %d parts and %v, want %d and status 413", c.name, h.parts, err, c.parts)
 		}
 	}
 }
@@ -132,7 +253,7 @@ func TestReaderDefaults(t *testing.T) {
 		if err := r.Begin([]byte(mixed), Limits{}, new(recorder)); err != nil {
 			t.Fatal(err)
 		}
-		r.Rx([]byte(c.body))
+		r.Rx(0, []byte(c.body))
 		err := r.End()
 		var p *http.ProtocolError
 		if errors.As(err, &p); c.status == 0 && err != nil || c.status != 0 && (p == nil || p.Status != c.status) {
@@ -153,7 +274,7 @@ func TestReaderAllocatesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			for b := body; len(b) > 0; b = b[min(size, len(b)):] {
-				r.Rx(b[:min(size, len(b))])
+				r.Rx(0, b[:min(size, len(b))])
 			}
 			if err := r.End(); err != nil {
 				t.Fatal(err)
@@ -175,6 +296,7 @@ type sink struct{ parts, bytes int }
 func (s *sink) Part([]http.Field) { s.parts++ }
 func (s *sink) Content(b []byte)  { s.bytes += len(b) }
 func (s *sink) EndPart(bool)      {}
+func (s *sink) EndParts()         {}
 
 // What a reader holds follows the header that came in pieces, and Trim gives it back.
 func TestReaderSize(t *testing.T) {
@@ -184,7 +306,7 @@ func TestReaderSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		small := r.Size()
-		r.Rx([]byte("--B\r\nA: " + strings.Repeat("x", 4000)))
+		r.Rx(0, []byte("--B\r\nA: "+strings.Repeat("x", 4000)))
 		if n := r.Size(); n < 4000 || n > 8000 {
 			t.Errorf("half a header of 4000 bytes: Size is %d", n)
 		}
@@ -197,9 +319,14 @@ func TestReaderSize(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	for _, c := range bodies {
 		f.Add([]byte(c.body), uint64(1))
+		f.Add([]byte(c.body), uint64(2))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
 		var r Reader
+		mixed := mixed
+		if seed&1 == 0 {
+			mixed = "multipart/x-mixed-replace; boundary=--B"
+		}
 		whole := read(&r, mixed, tight, func(g func([]byte)) { g(b) })
 		if cap(r.head) > 1<<10 {
 			t.Fatalf("%d bytes are held for a header of at most %d", cap(r.head), tight.Head)
@@ -228,7 +355,7 @@ func BenchmarkReader(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Begin(ct, Limits{}, &h)
-		r.Rx(body)
+		r.Rx(0, body)
 		r.End()
 	}
 }

@@ -98,7 +98,7 @@ func TestFormOracle(t *testing.T) {
 	if err := ours.Begin(b.AppendFormType(nil), Limits{}, &rec); err != nil {
 		t.Fatal(err)
 	}
-	ours.Rx(body)
+	ours.Rx(0, body)
 	if err := ours.End(); err != nil {
 		t.Fatal(err)
 	}
