@@ -92,6 +92,9 @@ type Loop struct {
 	stop    atomic.Bool
 	asleep  atomic.Bool // a wake-up is needed to be noticed
 	poison  atomic.Pointer[PoisonedError]
+
+	watchThread bool
+	thread      atomic.Int64 // that drives the loop, as far as it is known
 }
 
 // New makes a loop on sys, which from then on belongs to it.
@@ -114,6 +117,13 @@ func (l *Loop) Now() time.Duration { return l.now }
 
 // Config returns the loop's limits, defaults filled in. It is not to be changed.
 func (l *Loop) Config() *Config { return &l.c }
+
+// ReportSlow sets Config.OnSlow, if nobody has set it.
+func (l *Loop) ReportSlow(f func(who string, took time.Duration)) {
+	if l.c.OnSlow == nil {
+		l.c.OnSlow = f
+	}
+}
 
 // Account returns the loop's memory account.
 func (l *Loop) Account() *Account { return &l.account }

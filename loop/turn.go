@@ -44,6 +44,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		return err
 	}
 	defer l.turning.Store(false)
+	defer l.thread.Store(0)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -130,6 +131,7 @@ func (l *Loop) enter(driver int32) error {
 	if driver == driverRun {
 		l.end = l.sys.Now()
 	}
+	l.drivenHere()
 	return nil
 }
 

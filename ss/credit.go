@@ -36,6 +36,9 @@ func (h *Handle) GetEstPeerTxCredit() int64 {
 // Info.ManualInitialTxCredit. On others it changes nothing: what they grant follows what Rx has taken. The
 // error is ErrNoCredit, or ErrMisuse for an n below 0.
 func (h *Handle) AddPeerTxCredit(n int) error {
+	if h.astray("AddPeerTxCredit") {
+		return ErrWrongThread
+	}
 	x, _ := h.windowed()
 	switch {
 	case x == nil:

@@ -23,7 +23,7 @@ const drainLook = 10 * time.Millisecond
 // still sent. done is called, once, on the loop's goroutine, when no stream and no connection is left. The caller
 // bounds the wait, and calls Close when its patience is over. No stream can be created any more.
 func (r *Runtime) Drain(done func()) {
-	if r.drain != nil {
+	if r.astray("Drain") || r.drain != nil {
 		return
 	}
 	r.drain = &draining{rt: r, done: done}
@@ -58,15 +58,9 @@ func (r *Runtime) checkDrained() {
 	if d == nil || d.done == nil {
 		return
 	}
-	servers := 0
-	r.table.each(func(h *Handle) {
-		if _, ok := h.be.(*server); ok {
-			servers++
-		}
-	})
 	switch {
-	case r.table.live > servers:
-	case servers > 0:
+	case r.table.live > r.table.servers:
+	case r.table.live > 0:
 		r.table.each(func(h *Handle) { h.Destroy() })
 	case r.net.Open() == 0 && r.cookies.kept():
 		r.loop.Disarm(&d.timer)

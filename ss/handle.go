@@ -25,7 +25,7 @@ type Info struct {
 }
 
 // Handle is one stream. It outlives its connections and is never used for another stream. Its methods
-// are for the loop's goroutine; on a destroyed handle they do nothing.
+// are for the loop's goroutine: see Config.CheckThread. On a destroyed handle they do nothing.
 type Handle struct {
 	rt      *Runtime
 	kind    *kind
@@ -86,6 +86,9 @@ type backend interface {
 func (r *Runtime) Create(i Info) (*Handle, error) {
 	refuse := func(err error, hint string) (*Handle, error) {
 		return nil, &CreateError{StreamType: i.StreamType, Err: err, Hint: hint}
+	}
+	if r.astray("Create") {
+		return refuse(ErrWrongThread, "")
 	}
 	if r.closed || r.drain != nil {
 		return refuse(ErrClosed, "")
@@ -206,7 +209,7 @@ func (h *Handle) Life() State { return State(h.life) }
 // A Connect that comes after twice the delay begins at once again. On servers and accepted streams it
 // does nothing.
 func (h *Handle) Connect() Ret {
-	if h.flags&(destroyed|wantDestroy) != 0 {
+	if h.astray("Connect") || h.flags&(destroyed|wantDestroy) != 0 {
 		return Destroyed
 	}
 	return h.be.connect(h, false)
@@ -217,7 +220,7 @@ func (h *Handle) Connect() Ret {
 // ALL_RETRIES_FAILED it gives one attempt more, when the delay after the last failure is over. Asking
 // twice is asking once.
 func (h *Handle) RequestTx() Ret {
-	if h.flags&(destroyed|wantDestroy) != 0 {
+	if h.astray("RequestTx") || h.flags&(destroyed|wantDestroy) != 0 {
 		return Destroyed
 	}
 	h.flags |= txWanted
@@ -227,22 +230,33 @@ func (h *Handle) RequestTx() Ret {
 // RequestTxLen is RequestTx with the length of the whole message that Tx will give: it becomes
 // Content-Length on HTTP. It holds for the next transaction. 0 is a message without payload.
 func (h *Handle) RequestTxLen(n int64) Ret {
+	if h.astray("RequestTxLen") {
+		return Destroyed
+	}
 	h.hint = max(n, 0)
 	return h.RequestTx()
 }
 
 // Disconnect ends the connection, as if a callback had answered LWSSSSRET_DISCONNECT_ME.
-func (h *Handle) Disconnect() { h.pend(wantDisconnect) }
+func (h *Handle) Disconnect() {
+	if !h.astray("Disconnect") {
+		h.pend(wantDisconnect)
+	}
+}
 
 // Destroy ends the stream before the turn is over: DISCONNECTED, if it was connected, then DESTROYING.
 // It may be called at any time, also from inside the stream's own callbacks.
-func (h *Handle) Destroy() { h.pend(wantDestroy) }
+func (h *Handle) Destroy() {
+	if !h.astray("Destroy") {
+		h.pend(wantDestroy)
+	}
+}
 
 // Pause stops Rx, and by flow control the peer, until Resume. It outlasts connections. Reports that the
 // policy's perf asks for are not payload, and come all the same; so do the messages that had come already with a
 // piece of a multipart body, 64 KiB at the most.
 func (h *Handle) Pause() {
-	if h.flags&(isPaused|destroyed) == 0 {
+	if !h.astray("Pause") && h.flags&(isPaused|destroyed) == 0 {
 		h.flags |= isPaused
 		h.be.flow(h)
 	}
@@ -250,7 +264,7 @@ func (h *Handle) Pause() {
 
 // Resume undoes Pause.
 func (h *Handle) Resume() {
-	if h.flags&(isPaused|destroyed) == isPaused {
+	if !h.astray("Resume") && h.flags&(isPaused|destroyed) == isPaused {
 		h.flags &^= isPaused
 		h.be.flow(h)
 	}
@@ -258,7 +272,7 @@ func (h *Handle) Resume() {
 
 // ChangeHandlers puts another Stream in place of the present one, from the next callback on.
 func (h *Handle) ChangeHandlers(s Stream) {
-	if s != nil {
+	if s != nil && !h.astray("ChangeHandlers") {
 		h.stream = s
 	}
 }
@@ -323,7 +337,7 @@ func (h *Handle) StartTimeout(d time.Duration) {
 	if d == TimeoutFromPolicy {
 		d = h.kind.pol.Timeout
 	}
-	if d <= 0 || h.flags&(destroyed|wantDestroy) != 0 {
+	if d <= 0 || h.astray("StartTimeout") || h.flags&(destroyed|wantDestroy) != 0 {
 		return
 	}
 	if h.timer == nil {
@@ -336,7 +350,7 @@ func (h *Handle) StartTimeout(d time.Duration) {
 
 // CancelTimeout cancels what StartTimeout began.
 func (h *Handle) CancelTimeout() {
-	if h.timer != nil {
+	if !h.astray("CancelTimeout") && h.timer != nil {
 		h.rt.loop.Disarm(&h.timer.Timer)
 	}
 }

@@ -7,6 +7,9 @@ type handleTable struct {
 	free  []int32
 	used  int32 // slots ever used
 	live  int
+	// servers is how many of the live ones listen.
+	servers int
+	walks   int // calls of each
 }
 
 const handlePageSize = 512
@@ -30,11 +33,17 @@ func (t *handleTable) add(h *Handle) {
 	h.slot = i
 	*t.at(i) = h
 	t.live++
+	if h.listens() {
+		t.servers++
+	}
 }
 
 func (t *handleTable) remove(h *Handle) {
 	*t.at(h.slot) = nil
 	t.live--
+	if h.listens() {
+		t.servers--
+	}
 	if t.live == 0 {
 		t.free, t.used = t.free[:0], 0
 		return
@@ -44,9 +53,16 @@ func (t *handleTable) remove(h *Handle) {
 
 // each calls f for the handles that live when it begins, unless they are gone by their turn.
 func (t *handleTable) each(f func(h *Handle)) {
+	t.walks++
 	for i, n := int32(0), t.used; i < n && i < t.used; i++ {
 		if h := *t.at(i); h != nil {
 			f(h)
 		}
 	}
+}
+
+// listens reports whether the stream is a server's listener.
+func (h *Handle) listens() bool {
+	_, ok := h.be.(*server)
+	return ok
 }

@@ -36,6 +36,9 @@ const (
 // without a colon behind it, and is sent as such; nil takes it away again. On an accepted HTTP stream values last for
 // the transaction, elsewhere until they are set again: what a response says never replaces them.
 func (h *Handle) SetMetadata(name string, v []byte) error {
+	if h.astray("SetMetadata") {
+		return ErrWrongThread
+	}
 	i, err := h.metadataIndex(name)
 	switch {
 	case err != nil:
@@ -51,6 +54,9 @@ func (h *Handle) SetMetadata(name string, v []byte) error {
 
 // SetMetadataString is SetMetadata for a string.
 func (h *Handle) SetMetadataString(name, v string) error {
+	if h.astray("SetMetadataString") {
+		return ErrWrongThread
+	}
 	i, err := h.metadataIndex(name)
 	switch {
 	case err != nil:
@@ -72,6 +78,9 @@ func (h *Handle) SetMetadataString(name, v string) error {
 // accepted stream in SERVER_TXN.
 // The slice is valid until the item is set again, and no longer than the present callback.
 func (h *Handle) Metadata(name string) (v []byte, ok bool) {
+	if h.astray("Metadata") {
+		return nil, false
+	}
 	i := h.kind.pol.MetadataIndex(name)
 	switch {
 	case i >= 0:

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -59,5 +60,50 @@ func TestProtocol(t *testing.T) {
 				t.Errorf("destroyed: got %s, want none", of(h))
 			}
 		})
+	}
+}
+
+// TestProtocolOfWebSockets: both ends of a WebSocket know that it is one, over HTTP/2 as well, an accepted stream from
+// SERVER_UPGRADE on, and not before its request.
+func TestProtocolOfWebSockets(t *testing.T) {
+	for _, cli := range []string{"one", "two"} {
+		w := newWorld(t, wsDoc, plan{})
+		of := func(h *ss.Handle) string {
+			p, ok := h.Protocol()
+			return fmt.Sprint(p, " ", ok)
+		}
+		w.serve("srv", func(s *script) {
+			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret {
+				if got := of(h); got != "ws true" {
+					t.Errorf("%s: accepted, in SERVER_UPGRADE: got %s, want ws", cli, got)
+				}
+				return ss.OK
+			})
+		})
+		s := newScript()
+		h := w.create(cli, s)
+		h.Connect()
+		w.run("CONNECTED", func() bool { return h.Life() == ss.Connected })
+		w.settle()
+		accepted := w.accepted[len(w.accepted)-1].h
+		if got := of(h) + ", " + of(accepted); got != "ws true, ws true" {
+			t.Errorf("%s: client and accepted stream: got %s, want ws twice", cli, got)
+		}
+		h.Disconnect()
+		w.settle()
+		if _, ok := accepted.Protocol(); ok {
+			t.Errorf("%s: accepted, destroyed: got %s, want none", cli, of(accepted))
+		}
+		w.pass(10 * time.Second)
+	}
+	// A handshake that was refused leaves an HTTP stream.
+	w := newWorld(t, wsDoc, plan{})
+	w.serve("srv", func(s *script) {
+		s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { h.ServerAck(403); return ss.OK })
+	})
+	w.create("one", newScript()).Connect()
+	w.settle()
+	if p, ok := w.accepted[0].h.Protocol(); ok && p != policy.H1 {
+		t.Errorf("after a refusal: got %v, want h1", p)
 	}
 }

@@ -35,8 +35,8 @@ type Config struct {
 	WS *ws.Config
 	// H2 is the same for HTTP/2. Memory that its connections hold goes to the loop's account, whatever it says.
 	H2 *h2.Config
-	// Log takes what an operator should know. Default: nothing is logged. The handler must not block:
-	// see LogRing.
+	// Log takes what an operator should know, callbacks that hold the loop for too long too (loop.Config.Slow) unless
+	// the loop has an OnSlow. Default: nothing is logged. The handler must not block: see LogRing.
 	Log *slog.Logger
 	// KeepWarm is how long a client connection that can serve again waits for the next stream with the
 	// same endpoint. Default 5 s; negative: such connections are closed.
@@ -71,9 +71,14 @@ type Config struct {
 	// socks_proxy, since the library reads no environment. This release does not speak SOCKS5: Create refuses
 	// the streams that would need it, so that none of them goes out directly.
 	SocksProxy string
-	// PanicOnIllegal makes a move that is not in the table a panic instead of a log line and a count.
-	// Tests set it.
+	// PanicOnIllegal makes a move that is not in the table a panic instead of a log line and a count, and so with what
+	// CheckThread finds. Tests set it.
 	PanicOnIllegal bool
+	// CheckThread looks with each call of a Handle's methods whether it comes from the loop's thread: calls from other
+	// goroutines do nothing, or worse. They are logged and counted (Counters.WrongThread) with it, and answered with
+	// LWSSSSRET_SS_HANDLE_DESTROYED or ErrWrongThread. It costs a system call per method, on Linux alone, and needs
+	// a loop whose goroutine is locked to its thread: see loop.WatchThread. For debugging; tests set it.
+	CheckThread bool
 }
 
 // Counters count what streams did. They are plain numbers: read them on the loop's goroutine.
@@ -104,6 +109,7 @@ type Counters struct {
 	Misuse             uint64 // callbacks that did what they may not do
 	MemoryRefused      uint64 // requests, responses and bodies refused because the share of memory for what they need was used up
 	ValuesRefused      uint64 // attempts that failed because of a metadata value that is not allowed in endpoint or http_url
+	WrongThread        uint64 // calls of a Handle's methods from another goroutine, with Config.CheckThread
 }
 
 // Runtime is a loop, its connections, and a policy: everything that streams share.
@@ -195,7 +201,16 @@ func New(c Config) (*Runtime, error) {
 		}
 	})
 	r.pool.init(r)
+	if c.CheckThread {
+		r.loop.WatchThread()
+	}
+	r.loop.ReportSlow(r.logSlow)
 	return r, nil
+}
+
+// logSlow is told of callbacks that held the loop for longer than loop.Config.Slow, unless the loop's own OnSlow is.
+func (r *Runtime) logSlow(who string, took time.Duration) {
+	r.log.Warn("ss: a callback held the loop", "who", who, "for", took)
 }
 
 // Loop is the loop that drives the runtime.
@@ -224,6 +239,9 @@ func (r *Runtime) CancelWait() error {
 // Close destroys every stream. What they committed is still sent while the loop turns. It is called on
 // the loop's goroutine.
 func (r *Runtime) Close() {
+	if r.astray("Close") {
+		return
+	}
 	r.closed = true
 	r.table.each(func(h *Handle) { h.Destroy() })
 	r.pool.warm.closeAll()

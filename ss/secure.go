@@ -189,6 +189,9 @@ func (r *Runtime) secureServer(p *policy.Stream, certs []stdtls.Certificate) (_ 
 // from now on; those that stand are not touched. The client's wish (SNI) chooses among them, the first is
 // for the rest. On an error nothing changes.
 func (h *Handle) SetCertificates(list []stdtls.Certificate) error {
+	if h.astray("SetCertificates") {
+		return ErrWrongThread
+	}
 	s, ok := h.be.(*server)
 	if !ok || s.secure == nil {
 		return fmt.Errorf("ss: set certificates: stream type %q is no TLS server: %w", h.StreamType(), ErrMisuse)

@@ -16,7 +16,7 @@ import (
 // was given before. The rest, and everything at other times, is for Tx: see RequestTx. A stream that keeps such a rest
 // must not Send until that is out, or it would overtake it.
 func (h *Handle) Send(b []byte, f Flags) (n int, all bool) {
-	if h.flags&(doomed|wantFinish) != 0 || h.rt.filling {
+	if h.astray("Send") || h.flags&(doomed|wantFinish) != 0 || h.rt.filling {
 		return 0, false
 	}
 	if p := h.wsPipe(); p != nil && p.h == h {

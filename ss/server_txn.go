@@ -37,6 +37,7 @@ const (
 	txnHead              // the request is HEAD
 	txnBody              // the request has brought body
 	txnAnswered          // our response is complete
+	txnUpgrade           // it is to become a WebSocket
 	txnForm              // the request brings a body, if only an empty one: it announces one, or its method does
 )
 
@@ -264,6 +265,9 @@ func (h *Handle) RequestBody() bool {
 // ServerAck answers the transaction of an accepted HTTP stream: 0 is 200, other codes are taken as
 // they are. Without it the response is a 404. It must come before the first byte of the response.
 func (h *Handle) ServerAck(code int) {
+	if h.astray("ServerAck") {
+		return
+	}
 	t := h.txn()
 	if t == nil || t.x == nil || t.flags&txnHeadSent != 0 {
 		return

@@ -36,7 +36,7 @@ func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 		return
 	}
 	h.agree(u.ans.Agreed.Protocol)
-	t.x, t.status, t.flags = x, 0, 0
+	t.x, t.status, t.flags = x, 0, txnUpgrade
 	if h.flags&doomed != 0 {
 		return
 	}
@@ -46,7 +46,7 @@ func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 	switch {
 	case h.flags&doomed != 0:
 	case t.status != 0 && t.status != 200:
-		t.x = nil
+		t.x, t.flags = nil, 0
 		t.refuse(x, http.Message{Status: int(t.status)})
 	default:
 		x.SetHandler(u)

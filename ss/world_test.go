@@ -3,6 +3,7 @@ package ss_test
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +65,7 @@ func newWorld(t testing.TB, doc string, p plan) *world {
 	if err != nil {
 		t.Fatalf("policy: %v", err)
 	}
+	runtime.LockOSThread() // for CheckThread; until the test's goroutine ends, as many as it makes worlds
 	w := &world{t: t, net: sim.New(p.seed, p.net), lives: make(map[*ss.Handle]*life), told: p.told, patience: 15 * time.Second}
 	if p.single {
 		w.cli = w.machine("both", pol, p.loop, p.client, clientIP, serverIP)
@@ -79,7 +81,7 @@ func newWorld(t testing.TB, doc string, p plan) *world {
 func (w *world) machine(name string, pol *policy.Policy, lc loop.Config, change func(*ss.Config), ips ...netip.Addr) *machine {
 	m := &machine{host: w.net.Host(name, ips...)}
 	m.loop = loop.New(m.host, lc)
-	c := ss.Config{Loop: m.loop, Policy: pol, PanicOnIllegal: true, Observe: w.observe}
+	c := ss.Config{Loop: m.loop, Policy: pol, PanicOnIllegal: true, CheckThread: true, Observe: w.observe}
 	if change != nil {
 		change(&c)
 	}

@@ -237,6 +237,9 @@ func (h *Handle) wsPipe() *wsPipe {
 // DisconnectWith is Disconnect for WebSocket streams: the peer is told code, which must be one that may be sent, and
 // reason, UTF-8 of at most 123 bytes. On other streams, and without a connection, it is Disconnect.
 func (h *Handle) DisconnectWith(code ws.Code, reason string) error {
+	if h.astray("DisconnectWith") {
+		return ErrWrongThread
+	}
 	if p := h.wsPipe(); p != nil {
 		if err := ws.CheckClose(code, reason); err != nil {
 			return err
@@ -254,6 +257,9 @@ func (h *Handle) DisconnectWith(code ws.Code, reason string) error {
 // A peer that is silent for too long before (Config.WS, Timeouts.Finish) is given up. On other streams, and without a
 // connection, it is Disconnect.
 func (h *Handle) Finish(code ws.Code, reason string) error {
+	if h.astray("Finish") {
+		return ErrWrongThread
+	}
 	p := h.wsPipe()
 	if p == nil {
 		h.Disconnect()

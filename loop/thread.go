@@ -1,0 +1,21 @@
+package loop
+
+// WatchThread has the loop remember the OS thread that drives it, for OnThread. Run locks its goroutine to its thread; who
+// uses Service has to do the same (runtime.LockOSThread), or the goroutine may change threads between two calls. It
+// costs a system call per Service. It is called before the first turn.
+func (l *Loop) WatchThread() { l.watchThread = true }
+
+// OnThread reports whether the caller is on the thread that drives the loop. It may be called from any goroutine. It is
+// true as well when that is not known: without WatchThread, before the first turn, after Run has returned, and on systems
+// other than Linux.
+func (l *Loop) OnThread() bool {
+	t := l.thread.Load()
+	return t == 0 || t == threadID()
+}
+
+// drivenHere notes that the caller's thread drives the loop.
+func (l *Loop) drivenHere() {
+	if l.watchThread {
+		l.thread.Store(threadID())
+	}
+}

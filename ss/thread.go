@@ -1,0 +1,39 @@
+package ss
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrWrongThread: a method of a Handle or Runtime was called from another goroutine than the loop's. It does nothing
+// then; loop.Post is the way. It is found out with Config.CheckThread alone.
+var ErrWrongThread = errors.New("called from another goroutine than the loop's; use Loop.Post")
+
+// astray reports, with Config.CheckThread, a method that is called on another thread than the loop's. True: it must do
+// nothing.
+func (h *Handle) astray(method string) bool {
+	return h.rt.cfg.CheckThread && h.rt.strayed("Handle."+method, h)
+}
+
+// astray is the same for methods of the runtime.
+func (r *Runtime) astray(method string) bool {
+	return r.cfg.CheckThread && r.strayed("Runtime."+method, nil)
+}
+
+func (r *Runtime) strayed(method string, h *Handle) bool {
+	if r.loop.OnThread() {
+		return false
+	}
+	err := fmt.Errorf("ss: %s: %w", method, ErrWrongThread)
+	if h != nil {
+		err = fmt.Errorf("ss: %s: stream type %q: %w", method, h.StreamType(), ErrWrongThread)
+	}
+	if r.cfg.PanicOnIllegal {
+		panic(err)
+	}
+	_ = r.loop.Post(func() { // a loop that has ended has nobody to tell
+		r.Counters.WrongThread++
+		r.log.Error(err.Error())
+	})
+	return true
+}
