@@ -3,8 +3,8 @@ package wsi
 import "github.com/millrace/millrace/roles"
 
 // classes are the sizes of parked buffers: what is left of most heads fits the first, a whole arena
-// fits the last but one.
-var classes = [...]int{512, 2 << 10, 8 << 10, 32 << 10, 128 << 10, 512 << 10}
+// fits the fifth.
+var classes = [...]int{512, 2 << 10, 8 << 10, 32 << 10, 64 << 10, 128 << 10, 512 << 10}
 
 // freeMax bounds the bytes of unused buffers kept for the next holder.
 const freeMax = 256 << 10

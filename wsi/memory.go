@@ -7,10 +7,14 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// stalledFor is how long a connection must have made no progress before it may be closed for the sake of
-// newcomers, from LevelStopAccepting on. A second is more than a busy line needs between two acknowledgements,
-// and little to somebody who waits to be accepted.
-const stalledFor = time.Second
+const (
+	// stalledFor is how long a connection must have made no progress before it may be closed for the sake of newcomers,
+	// from LevelStopAccepting on, if it holds at least half of the average. Who waits to be accepted is to
+	// wait no longer than that.
+	stalledFor = 100 * time.Millisecond
+	// stalledLong is the same for those that hold less: more than a line with losses needs to go on.
+	stalledLong = time.Second
+)
 
 // lastingMuch is the least that is worth closing a connection for which holds nothing but what lasts: less than a
 // tls.Conn, or the context of compressed messages, and more than the further streams of an HTTP/2 connection.
@@ -41,21 +45,15 @@ func (n *Net) unstallAll() {
 	}
 }
 
-// pressed has those closed that memory is needed from: at the end of this turn at the ceiling, and below it
-// when the first of them has stalled for long enough.
+// pressed has those closed that memory is needed from: at the end of this turn at the ceiling, and below it as
+// soon as they have stalled for long enough.
 func (n *Net) pressed() {
-	if n.account.Level() == loop.LevelCloseWorst {
+	switch {
+	case n.account.Level() == loop.LevelCloseWorst:
 		n.loop.Defer(&n.closeTask, n)
-		return
-	}
-	if n.pressure.Armed() {
-		return
-	}
-	for h := n.holders.next; h != &n.holders; h = h.next {
-		if h.moving > 0 && !h.going() {
-			n.loop.Arm(&n.pressure, max(h.since+stalledFor, n.loop.Now()+1), (*pressure)(n))
-			return
-		}
+	case n.account.Level() == loop.LevelStopAccepting && !n.pressure.Armed() && n.holders.next != &n.holders:
+		at := max(n.holders.next.since, n.loop.Now()-stalledFor+1) + stalledFor
+		n.loop.Arm(&n.pressure, at, (*pressure)(n))
 	}
 }
 
@@ -74,30 +72,22 @@ func (p *pressure) Expired(time.Duration) {
 	if n.account.Level() < loop.LevelStopAccepting {
 		return
 	}
-	if over := n.evict(n.account.Over(loop.LevelStopAccepting), stalledFor); over > 0 {
-		n.pressed()
-	}
+	n.evict(stalledFor, stalledLong)
+	n.pressed()
 }
 
 // Label names the timer in reports.
 func (p *pressure) Label() string { return "the memory account" }
 
-// closeWorst resets connections until the account will have fallen an eighth below its ceiling. LevelCloseWorst
-// ends only a tenth below: stopping earlier would leave the level where it is, and the next byte past the
-// ceiling would not be heard of.
-func (n *Net) closeWorst() {
-	ceiling := n.account.Ceiling()
-	n.evict(n.account.Used()-(ceiling-ceiling/8), 0)
-}
-
 // going says whether what h holds is about to be given back.
 func (h *holding) going() bool { return h.w.flags&closing != 0 && h.w.mode != roles.Graceful }
 
-// evict resets connections that have made no progress for least or longer, until they will have given back over
-// bytes: the one that has stalled longest first, among those that hold at least half of what connections hold on
-// average; then the others; and with least 0 at last those that hold much of what lasts. It returns how much it is
-// short of.
-func (n *Net) evict(over int64, least time.Duration) int64 {
+// evict resets connections until the account will have fallen so far that newcomers are accepted again: first those
+// that hold at least half of what connections hold on average, and have made no progress for least; then others that
+// have made none for longer; and, if longer is 0, at last those that hold much of what lasts. Among each of them the
+// one that has stalled longest is first.
+func (n *Net) evict(least, longer time.Duration) {
+	over := n.account.Over(loop.LevelStopAccepting)
 	count, sum := 0, 0
 	for h := n.holders.next; h != &n.holders; h = h.next {
 		switch {
@@ -110,18 +100,20 @@ func (n *Net) evict(over int64, least time.Duration) int64 {
 	}
 	much := sum / max(2*count, 1)
 	now := n.loop.Now()
-	for _, ok := range [...]func(h *holding) bool{
-		func(h *holding) bool { return h.moving > 0 && h.moving >= much },
-		func(h *holding) bool { return h.moving > 0 },
-		func(h *holding) bool { return least == 0 && h.lasting >= lastingMuch },
+	for _, pass := range [...]struct {
+		least time.Duration
+		ok    func(h *holding) bool
+	}{
+		{least, func(h *holding) bool { return h.moving > 0 && h.moving >= much }},
+		{longer, func(h *holding) bool { return h.moving > 0 }},
+		{longer, func(h *holding) bool { return longer == 0 && h.lasting >= lastingMuch }},
 	} {
-		for h := n.holders.next; h != &n.holders && over > 0 && h.since+least <= now; h = h.next {
-			if !h.going() && ok(h) {
+		for h := n.holders.next; h != &n.holders && over > 0 && h.since+pass.least <= now; h = h.next {
+			if !h.going() && pass.ok(h) {
 				over -= int64(h.moving + h.lasting)
 				n.Counters.MemoryClosed++
 				h.w.Close(roles.Reset, &Error{Op: "keep", Wsi: h.w.Label(), Err: ErrMemory})
 			}
 		}
 	}
-	return over
 }

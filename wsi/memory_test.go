@@ -137,17 +137,17 @@ func TestCloseWorst(t *testing.T) {
 // A connection is judged by all that it holds, and one that has been closed but drains may go too.
 func TestCloseWorstCountsBothDirections(t *testing.T) {
 	for _, closed := range []bool{false, true} {
-		wd := newWorld(t, 1, sim.Options{SndBuf: 1000, RcvBuf: 1000}, loop.Config{Memory: 100 << 10}, Config{})
+		wd := newWorld(t, 1, sim.Options{SndBuf: 1000, RcvBuf: 1000}, loop.Config{Memory: 70 << 10}, Config{})
 		a := wd.listen()
 		_, fs := hoarders(wd, a, 2)
 		worst, other := fs[0], fs[1]
 		worst.onWritable = func() {
-			worst.w.Commit(copy(worst.w.Room(1), strings.Repeat("z", 60_000))) // 128 KiB to keep
+			worst.w.Commit(copy(worst.w.Room(1), strings.Repeat("z", 60_000))) // 64 KiB to keep
 			if closed {
 				worst.w.Close(roles.Graceful, nil)
 			}
 		}
-		other.onWritable = func() { other.w.Commit(copy(other.w.Room(1), strings.Repeat("z", 20_000))) }
+		other.onWritable = func() { other.w.Commit(copy(other.w.Room(1), strings.Repeat("z", 9_000))) }
 		other.w.WantWrite()
 		wd.settle()
 		worst.w.WantWrite()

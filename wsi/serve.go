@@ -67,6 +67,10 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 func (w *Wsi) exchange(now time.Duration) (again bool) {
 	n := w.net
 	rx, tx := n.loop.Config().Bytes, n.loop.Config().Bytes
+	if n.account.Level() >= loop.LevelStopReading {
+		// One room's worth, so that a socket which refuses it leaves us with little.
+		tx = min(tx, roles.MaxRoom)
+	}
 	var in []byte
 	if w.in != nil {
 		in = w.in.bytes()
