@@ -3,7 +3,6 @@ package ss
 import (
 	"time"
 
-	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
@@ -103,7 +102,7 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 	switch {
 	case s.h.flags&doomed != 0:
 		return nil
-	case r.loop.Account().Level() >= loop.LevelStopAccepting, !c.Lower().MayHold(roles.HoldStream, laneCost):
+	case !c.Lower().MayHold(roles.HoldStream, laneCost):
 		r.Counters.MemoryRefused++
 		return nil
 	}

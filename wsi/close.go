@@ -37,7 +37,7 @@ func (w *Wsi) queueClose() {
 // those that hold too much.
 func (n *Net) RunTask(now time.Duration) {
 	if n.account.Level() == loop.LevelCloseWorst {
-		n.evict(0, 0)
+		n.evict(0)
 	}
 	list := n.closing
 	n.closing = n.closingNext[:0]

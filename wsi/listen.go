@@ -173,8 +173,13 @@ func (s *listening) Ready(now time.Duration, r loop.Ready) (again bool) {
 	}
 	for s.more && !s.l.closed {
 		if n.account.Level() >= loop.LevelStopAccepting {
-			s.starve(0)
-			return false
+			if n.short() {
+				return true
+			}
+			if !n.evictable() {
+				s.starve(0)
+				return false
+			}
 		}
 		if !n.loop.TakeAccept() {
 			return true

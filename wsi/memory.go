@@ -7,14 +7,9 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-const (
-	// stalledFor is how long a connection must have made no progress before it may be closed for the sake of newcomers,
-	// from LevelStopAccepting on, if it holds at least half of the average. Who waits to be accepted is to
-	// wait no longer than that.
-	stalledFor = 100 * time.Millisecond
-	// stalledLong is the same for those that hold less: more than a line with losses needs to go on.
-	stalledLong = time.Second
-)
+// stalledFor is how long a connection must have made no progress before it is closed at LevelStopAccepting: more than
+// a line with losses needs to go on.
+const stalledFor = time.Second
 
 // lastingMuch is the least that is worth closing a connection for which holds nothing but what lasts: less than a
 // tls.Conn, or the context of compressed messages, and more than the further streams of an HTTP/2 connection.
@@ -72,7 +67,7 @@ func (p *pressure) Expired(time.Duration) {
 	if n.account.Level() < loop.LevelStopAccepting {
 		return
 	}
-	n.evict(stalledFor, stalledLong)
+	n.evict(stalledFor)
 	n.pressed()
 }
 
@@ -82,11 +77,20 @@ func (p *pressure) Label() string { return "the memory account" }
 // going says whether what h holds is about to be given back.
 func (h *holding) going() bool { return h.w.flags&closing != 0 && h.w.mode != roles.Graceful }
 
-// evict resets connections until the account will have fallen so far that newcomers are accepted again: first those
-// that hold at least half of what connections hold on average, and have made no progress for least; then others that
-// have made none for longer; and, if longer is 0, at last those that hold much of what lasts. Among each of them the
-// one that has stalled longest is first.
-func (n *Net) evict(least, longer time.Duration) {
+// evictable reports whether there is somebody whose memory newcomers could have.
+func (n *Net) evictable() bool {
+	for h := n.holders.next; h != &n.holders; h = h.next {
+		if h.moving > 0 && !h.going() {
+			return true
+		}
+	}
+	return false
+}
+
+// evict resets connections that have made no progress for least, until the account will have fallen below
+// LevelStopAccepting: the one that has stalled longest first, among those that hold at least half of what connections
+// hold on average; then among the others; and, if least is 0, at last those that hold much of what lasts.
+func (n *Net) evict(least time.Duration) {
 	over := n.account.Over(loop.LevelStopAccepting)
 	count, sum := 0, 0
 	for h := n.holders.next; h != &n.holders; h = h.next {
@@ -100,16 +104,13 @@ func (n *Net) evict(least, longer time.Duration) {
 	}
 	much := sum / max(2*count, 1)
 	now := n.loop.Now()
-	for _, pass := range [...]struct {
-		least time.Duration
-		ok    func(h *holding) bool
-	}{
-		{least, func(h *holding) bool { return h.moving > 0 && h.moving >= much }},
-		{longer, func(h *holding) bool { return h.moving > 0 }},
-		{longer, func(h *holding) bool { return longer == 0 && h.lasting >= lastingMuch }},
+	for _, ok := range [...]func(h *holding) bool{
+		func(h *holding) bool { return h.moving > 0 && h.moving >= much },
+		func(h *holding) bool { return h.moving > 0 },
+		func(h *holding) bool { return least == 0 && h.lasting >= lastingMuch },
 	} {
-		for h := n.holders.next; h != &n.holders && over > 0 && h.since+pass.least <= now; h = h.next {
-			if !h.going() && pass.ok(h) {
+		for h := n.holders.next; h != &n.holders && over > 0 && h.since+least <= now; h = h.next {
+			if !h.going() && ok(h) {
 				over -= int64(h.moving + h.lasting)
 				n.Counters.MemoryClosed++
 				h.w.Close(roles.Reset, &Error{Op: "keep", Wsi: h.w.Label(), Err: ErrMemory})
