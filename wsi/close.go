@@ -36,6 +36,9 @@ func (w *Wsi) queueClose() {
 // RunTask implements loop.Runner: it ends the connections that were asked to close in this turn, and
 // those that hold too much.
 func (n *Net) RunTask(now time.Duration) {
+	if n.exceeded != 0 {
+		n.evictShares()
+	}
 	if n.account.Level() == loop.LevelCloseWorst {
 		n.evict(0)
 	}

@@ -175,7 +175,12 @@ type peer struct {
 // knock begins to connect a bare socket to port 80 of b.
 func (wd *world) knock() *peer {
 	wd.t.Helper()
-	fd, e := wd.a.Connect(loop.Addr{IP: netip.AddrPortFrom(ipB, 80)}, loop.SocketOptions{})
+	return wd.knockAt(80)
+}
+
+func (wd *world) knockAt(port uint16) *peer {
+	wd.t.Helper()
+	fd, e := wd.a.Connect(loop.Addr{IP: netip.AddrPortFrom(ipB, port)}, loop.SocketOptions{})
 	if e != syscall.EINPROGRESS {
 		wd.t.Fatalf("connect: got %v, want EINPROGRESS", e)
 	}

@@ -33,8 +33,9 @@ const (
 	holdingsFree = 64
 )
 
-// share is how much of the ceiling all holders of a kind may use together, in percent. Kinds without one stop
-// at LevelStopReading by flow control.
+// share is how much of the ceiling all holders of a kind may use together, in percent: the newcomer that asks
+// MayHold is refused, and where it cannot be the one that has stalled longest with much of the kind makes way. Kinds
+// without a share stop at LevelStopReading by flow control.
 var share = [roles.Kinds]int64{
 	roles.HoldInflater:  25, // 300 messages at the default ceiling; see ws.Deflate
 	roles.HoldHandshake: 25,
@@ -119,6 +120,11 @@ func (w *Wsi) Hold(k roles.Kind, delta int) {
 		}
 	}
 	if delta > 0 {
+		if s := share[k]; s > 0 && n.account.Ceiling() > 0 && !k.Lasting() && n.account.UsedBy(uint8(k))*100 > n.account.Ceiling()*s {
+			// More than MayHold allows, or nobody asked it.
+			n.exceeded |= 1 << k
+			n.loop.Defer(&n.closeTask, n)
+		}
 		if n.account.Level() >= loop.LevelStopAccepting {
 			n.pressed()
 		}

@@ -87,34 +87,74 @@ func (n *Net) evictable() bool {
 	return false
 }
 
+// amount is how much of what h holds eviction for the sake of a kind, or of all of them, is about.
+func (h *holding) amount(k roles.Kind) int {
+	if k == roles.Kinds {
+		return h.moving
+	}
+	return int(h.kinds[k])
+}
+
 // evict resets connections that have made no progress for least, until the account will have fallen below
 // LevelStopAccepting: the one that has stalled longest first, among those that hold at least half of what connections
 // hold on average; then among the others; and, if least is 0, at last those that hold much of what lasts.
 func (n *Net) evict(least time.Duration) {
-	over := n.account.Over(loop.LevelStopAccepting)
+	over := n.evictFrom(roles.Kinds, n.account.Over(loop.LevelStopAccepting), least)
+	for h := n.holders.next; h != &n.holders && over > 0 && least == 0; h = h.next {
+		if !h.going() && h.lasting >= lastingMuch {
+			over -= h.evict()
+		}
+	}
+}
+
+// evictShares does so for the kinds that have used up more than their share: until each has fallen an eighth below it.
+func (n *Net) evictShares() {
+	for k := range roles.Kinds {
+		if n.exceeded&(1<<k) != 0 {
+			most := n.account.Ceiling() / 100 * share[k]
+			n.evictFrom(k, n.account.UsedBy(uint8(k))-most+most/8, 0)
+		}
+	}
+	n.exceeded = 0
+}
+
+// evictFrom resets connections until over bytes of a kind, of all of them for roles.Kinds, will have been given back, and
+// returns what it is short of.
+func (n *Net) evictFrom(k roles.Kind, over int64, least time.Duration) int64 {
 	count, sum := 0, 0
 	for h := n.holders.next; h != &n.holders; h = h.next {
 		switch {
-		case h.going():
+		case h.going() && k == roles.Kinds:
 			over -= int64(h.moving + h.lasting)
-		case h.moving > 0:
+		case h.going():
+			over -= int64(h.amount(k))
+		case h.amount(k) > 0:
 			count++
-			sum += h.moving
+			sum += h.amount(k)
 		}
 	}
-	much := sum / max(2*count, 1)
+	if k != roles.Kinds && count <= 1 {
+		return over // one of each there can be, however low the ceiling
+	}
 	now := n.loop.Now()
-	for _, ok := range [...]func(h *holding) bool{
-		func(h *holding) bool { return h.moving > 0 && h.moving >= much },
-		func(h *holding) bool { return h.moving > 0 },
-		func(h *holding) bool { return least == 0 && h.lasting >= lastingMuch },
-	} {
+	for _, much := range [...]int{sum / max(2*count, 1), 1} {
 		for h := n.holders.next; h != &n.holders && over > 0 && h.since+least <= now; h = h.next {
-			if !h.going() && ok(h) {
-				over -= int64(h.moving + h.lasting)
-				n.Counters.MemoryClosed++
-				h.w.Close(roles.Reset, &Error{Op: "keep", Wsi: h.w.Label(), Err: ErrMemory})
+			if size := h.amount(k); size > 0 && size >= much && !h.going() {
+				if gone := h.evict(); k == roles.Kinds {
+					over -= gone
+				} else {
+					over -= int64(size)
+				}
 			}
 		}
 	}
+	return over
+}
+
+// evict resets h's connection, and returns how much it will give back.
+func (h *holding) evict() int64 {
+	w := h.w
+	w.net.Counters.MemoryClosed++
+	w.Close(roles.Reset, &Error{Op: "keep", Wsi: w.Label(), Err: ErrMemory})
+	return int64(h.moving + h.lasting)
 }

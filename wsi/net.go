@@ -120,6 +120,7 @@ type Net struct {
 	none     holding // what those have that hold nothing
 	holdings []*holding
 	watch    *loop.Watch // of the account
+	exceeded uint32      // kinds that have used up more than their share
 	pressure loop.Timer  // looks for stalled connections while memory is short
 
 	closing     []*Wsi // asked to close in this turn

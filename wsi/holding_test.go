@@ -1,0 +1,286 @@
+package wsi
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/sim"
+)
+
+// What layers hold is charged to their connection by kind, and a connection that holds nothing has no record of it.
+func TestHoldingByKind(t *testing.T) {
+	wd := plain(t)
+	_, f := wd.connect(wd.listen())
+	w, a := f.w, wd.loop.Account()
+	if w.holding != &wd.net.none {
+		t.Error("a connection that holds nothing has a record, want none")
+	}
+	for _, s := range []struct {
+		k         roles.Kind
+		delta     int
+		of, total int
+	}{
+		{roles.HoldBody, 1000, 1000, 1000}, {roles.HoldInflater, 55_000, 55_000, 56_000}, {roles.HoldSession, 7000, 7000, 63_000},
+		{roles.HoldBody, -400, 600, 62_600}, {roles.HoldInflater, -55_000, 0, 7600}, {roles.HoldBody, -600, 0, 7000}, {roles.HoldSession, -7000, 0, 0},
+	} {
+		w.Hold(s.k, s.delta)
+		if w.HeldBy(s.k) != s.of || w.Held() != s.total || a.UsedBy(uint8(s.k)) != int64(s.of) || a.Used() != int64(s.total) {
+			t.Errorf("%v %+d: got %d of the kind and %d in all, on the account %d and %d; want %d and %d", s.k, s.delta,
+				w.HeldBy(s.k), w.Held(), a.UsedBy(uint8(s.k)), a.Used(), s.of, s.total)
+		}
+		if _, ok := w.StalledSince(); ok != (s.total != 7000 && s.total != 0) {
+			t.Errorf("%v %+d: can make progress: got %v, want %v: a session lasts", s.k, s.delta, ok, !ok)
+		}
+	}
+	if w.holding != &wd.net.none || len(wd.net.holdings) != 1 {
+		t.Error("in the end there is a record of what is held, want it given back")
+	}
+}
+
+func TestHoldingAllocatesNothing(t *testing.T) {
+	wd := plain(t)
+	_, f := wd.connect(wd.listen())
+	if n := testing.AllocsPerRun(1000, func() {
+		f.w.Hold(roles.HoldBody, 1000)
+		f.w.Hold(roles.HoldBody, -1000)
+	}); n != 0 {
+		t.Errorf("got %v allocations, want 0", n)
+	}
+}
+
+// Each kind has its share: who asks is told no when it is used up, who does not ask makes room at the cost of the one
+// that has stalled longest. One of each there can always be.
+func TestHoldingShares(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 100_000}, Config{})
+	a := wd.listen()
+	_, one := wd.connect(a)
+	if !one.w.MayHold(roles.HoldInflater, 1<<30) {
+		t.Error("the first inflater of all: got no, want yes however large")
+	}
+	one.w.Hold(roles.HoldInflater, 20_000)
+	for _, c := range []struct {
+		k    roles.Kind
+		n    int
+		want bool
+	}{{roles.HoldInflater, 5000, true}, {roles.HoldInflater, 5001, false}, {roles.HoldPart, 25_000, true}, {roles.HoldBody, 1 << 20, true}} {
+		if got := one.w.MayHold(c.k, c.n); got != c.want {
+			t.Errorf("%d bytes more of %v beside 20,000 inflaters of 100,000: got %v, want %v", c.n, c.k, got, c.want)
+		}
+	}
+	one.w.Hold(roles.HoldInflater, 10_000)
+	wd.settle()
+	one.wantOpen()
+	_, two := wd.connect(a)
+	wd.pass(time.Second)
+	two.w.Hold(roles.HoldInflater, 10_000)
+	two.w.Hold(roles.HoldBody, 15_000)
+	one.onClosed = func() { one.w.Hold(roles.HoldInflater, -30_000) }
+	wd.settle()
+	one.wantClosed(ErrMemory)
+	two.wantOpen()
+	if two.w.MayHold(roles.HoldBody, 1) != true {
+		t.Error("a body below half of the ceiling: got no, want yes")
+	}
+	if two.w.Hold(roles.HoldBody, 30_000); two.w.MayHold(roles.HoldBody, 1) {
+		t.Error("a body from half of the ceiling on: got yes, want no window for it")
+	}
+	two.w.Hold(roles.HoldInflater, -10_000)
+	two.w.Hold(roles.HoldBody, -45_000)
+	two.w.Close(roles.Immediate, nil)
+	wd.settle()
+	wd.wantEmpty(1)
+}
+
+// At the ceiling the one goes that has made no progress for longest, of those that hold at least half of the average,
+// whatever they hold it for. To give back a little now and then is no progress.
+func TestEvictionByStall(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		give func(i int, f *fake) // second by second
+		want int                  // who is closed
+	}{
+		{"the first of equals", func(int, *fake) {}, 1},
+		{"the first makes progress", func(i int, f *fake) {
+			if i == 1 {
+				f.w.Hold(roles.HoldBody, -9000)
+				f.w.Hold(roles.HoldBody, 9000)
+			}
+		}, 2},
+		{"the first gives a byte back", func(i int, f *fake) {
+			if i == 1 {
+				f.w.Hold(roles.HoldBody, -1)
+				f.w.Hold(roles.HoldBody, 1)
+			}
+		}, 1},
+		{"more comes for the last", func(i int, f *fake) {
+			if i == 2 {
+				f.w.Hold(roles.HoldBody, 100)
+			}
+		}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 100_000}, Config{})
+			a := wd.listen()
+			var fs []*fake
+			for i := range 3 {
+				_, f := wd.connect(a)
+				f.onClosed = func() { f.w.Hold(roles.HoldBody, -f.w.HeldBy(roles.HoldBody)) }
+				f.w.Hold(roles.HoldBody, []int{1000, 45_000, 45_000}[i]) // the first holds little, for longest
+				fs = append(fs, f)
+				wd.pass(100 * time.Millisecond)
+			}
+			for range 3 {
+				for i, f := range fs {
+					c.give(i, f)
+				}
+				wd.pass(100 * time.Millisecond)
+			}
+			wd.loop.Account().Charge(9_000)
+			fs[0].w.Hold(roles.HoldHead, 1)
+			wd.turn()
+			for i, f := range fs {
+				if (f.closed > 0) != (i == c.want) {
+					t.Errorf("connection %d: closed %v, want that %d goes alone", i, f.closed > 0, c.want)
+				}
+			}
+			fs[0].w.Hold(roles.HoldHead, -1)
+			wd.loop.Account().Release(9_000)
+		})
+	}
+}
+
+// From three quarters on those go that have stalled for a second, until the level ends; no other.
+func TestStalledMakeWay(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 100_000}, Config{})
+	a := wd.listen()
+	var fs []*fake
+	for range 3 {
+		_, f := wd.connect(a)
+		f.onClosed = func() { f.w.Hold(roles.HoldTunnel, -f.w.HeldBy(roles.HoldTunnel)) }
+		f.w.Hold(roles.HoldTunnel, 26_000)
+		fs = append(fs, f)
+	}
+	wd.pass(900 * time.Millisecond)
+	for _, f := range fs {
+		f.wantOpen()
+	}
+	fs[0].w.Hold(roles.HoldTunnel, -10_000)
+	fs[0].w.Hold(roles.HoldTunnel, 10_000)
+	wd.pass(101 * time.Millisecond)
+	fs[1].wantClosed(ErrMemory)
+	fs[0].wantOpen()
+	fs[2].wantOpen()
+	wd.pass(time.Minute)
+	fs[2].wantOpen()
+	if v := wd.loop.Account().Level(); v != loop.LevelStopReading || wd.loop.Stats().Timers != 0 {
+		t.Errorf("then: got level %v and %d timers, want stop reading and none", v, wd.loop.Stats().Timers)
+	}
+}
+
+// Newcomers are accepted at three quarters of the ceiling if somebody could be closed for them, and wait if nobody can.
+func TestAcceptingGoesOnWhileSomebodyHolds(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 100_000}, Config{})
+	a := wd.listen()
+	_, f := wd.connect(a)
+	f.w.Hold(roles.HoldBody, 80_000)
+	wd.connect(a)
+	f.w.Hold(roles.HoldBody, -80_000)
+	wd.loop.Account().Charge(80_000)
+	wd.knock()
+	wd.pass(10 * time.Millisecond)
+	if len(a.all) != 2 {
+		t.Errorf("accepted while nobody holds what is charged: got %d, want 2", len(a.all))
+	}
+	wd.loop.Account().Release(80_000)
+	wd.settle()
+	if len(a.all) != 3 {
+		t.Errorf("accepted when there is memory: got %d, want 3", len(a.all))
+	}
+}
+
+// A connection that is not read for what it holds is read again when that is less, whatever the level.
+func TestStallEndsWithTheHolding(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 48 << 10}, Config{})
+	a := wd.listen()
+	p, f := wd.connect(a)
+	wd.loop.Account().Charge(30_000)
+	f.w.Hold(roles.HoldBody, 1000)
+	p.write("hello")
+	wd.settle()
+	if len(f.got) != 0 || f.w.flags&stalledRx == 0 {
+		t.Fatalf("a connection that holds more than its share was read: %q", f.got)
+	}
+	f.w.Hold(roles.HoldBody, -980)
+	wd.settle()
+	if string(f.got) != "hello" || f.w.flags&stalledRx != 0 {
+		t.Errorf("then: got %q, want hello: 20 bytes are less than a thousandth of the ceiling", f.got)
+	}
+	f.w.Hold(roles.HoldBody, -20)
+	wd.loop.Account().Release(30_000)
+}
+
+// Nets that share a loop each act on its level, and one that is closed lets go of it when its connections have gone.
+func TestNetsShareALoop(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 48 << 10}, Config{})
+	second := &node{t: t, sys: wd.sys, loop: wd.loop, net: New(wd.loop, Config{})}
+	b := second.listenAt(Bind{Port: 81}, nil)
+	connect := func(a *acceptor, port uint16) (*peer, *fake) {
+		p, had := wd.knockAt(port), len(a.all)
+		wd.pass(time.Millisecond)
+		return p, a.all[had]
+	}
+	a := wd.listen()
+	stalled := func(a *acceptor, port uint16) (*peer, *fake) {
+		p, f := connect(a, port)
+		f.onRx = func([]byte) int { return 0 }
+		p.write(strings.Repeat("x", 100))
+		wd.settle()
+		wd.loop.Account().Charge(30_000)
+		p.write("more")
+		wd.settle()
+		if f.w.flags&stalledRx == 0 {
+			t.Fatalf("port %d: got a connection that is read at level %v", port, wd.loop.Account().Level())
+		}
+		f.onRx = nil
+		return p, f
+	}
+	for _, c := range []struct {
+		a    *acceptor
+		port uint16
+	}{{a, 80}, {b, 81}} {
+		_, f := stalled(c.a, c.port)
+		wd.loop.Account().Release(30_000)
+		wd.settle()
+		if len(f.got) != 104 {
+			t.Errorf("port %d: read when there is memory again: got %d bytes, want 104", c.port, len(f.got))
+		}
+		f.w.Close(roles.Immediate, nil)
+		wd.settle()
+	}
+	p, f := stalled(b, 81)
+	b.l.Close()
+	second.net.Close()
+	wd.settle()
+	wd.loop.Account().Release(30_000)
+	wd.settle()
+	if len(f.got) != 104 {
+		t.Errorf("a closed Net's last connection: read %d bytes when there is memory again, want 104", len(f.got))
+	}
+	f.w.Close(roles.Immediate, nil)
+	wd.settle()
+	p.want("", 0)
+	heard := 0
+	second.net.watch.Stop() // it has stopped already
+	wd.loop.Account().Watch(func(loop.Level) { heard++ })
+	wd.loop.Account().Charge(30_000)
+	wd.settle()
+	wd.loop.Account().Release(30_000)
+	wd.settle()
+	if heard != 2 || !second.net.closed {
+		t.Errorf("changes of the level: got %d, want 2", heard)
+	}
+	wd.wantEmpty(1)
+}
