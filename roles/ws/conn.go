@@ -297,9 +297,7 @@ func (c *Conn) Timeout(now time.Duration) {
 	case c.is(timeless):
 		c.flags &^= timeless
 		c.heard = now
-		if !c.is(stopped) {
-			c.listening(now)
-		}
+		c.itIs(now)
 		if c.is(closeQueued | closeSent) {
 			c.due = c.cfg.deadline(c.patience())
 		}

@@ -121,17 +121,37 @@ func (c *Conn) messageDue() time.Duration {
 	return p.began + most + time.Duration(p.in)*(time.Second/leastRate)
 }
 
-// deaf and listening note that we take no input, and do again, so that the peer is not blamed for the time between. A
-// call from outside of the transport's does not know the time: Timeout, which follows it, does.
+// unknown is packer.stopped when it was set by a call from outside of the transport's, which does not know the time.
+// Timeout, which follows it, does.
+const unknown = -1
+
+// deaf and listening note that we take no input, and do again, so that the peer is not blamed for the time between.
 func (c *Conn) deaf() {
-	if p := c.packer; p != nil && p.z != nil && p.stopped == 0 {
-		p.stopped = max(c.cfg.now, 1)
+	p := c.packer
+	if p == nil || p.z == nil || p.stopped != 0 {
+		return
 	}
+	p.stopped = unknown
+	if c.cfg.inside {
+		p.stopped = c.cfg.now
+	}
+	c.guess()
 }
 
 func (c *Conn) listening(now time.Duration) {
 	if p := c.packer; p != nil && p.z != nil && p.stopped != 0 {
-		p.began += now - p.stopped
+		if p.stopped != unknown {
+			p.began += now - p.stopped
+		}
 		p.stopped = 0
+	}
+}
+
+// itIs is called when the time is known, after a call that did not know it.
+func (c *Conn) itIs(now time.Duration) {
+	if !c.is(stopped) {
+		c.listening(now)
+	} else if p := c.packer; p != nil && p.stopped == unknown {
+		p.stopped = now
 	}
 }

@@ -1,0 +1,151 @@
+package h2
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/roles/rolestest"
+)
+
+// windowsOf adds up the windows that out, a text, grants, of the connection for 0.
+func windowsOf(out string, id int) (all int) {
+	for line := range strings.Lines(out) {
+		var k, n int
+		if c, _ := fmt.Sscanf(line, "window %d %d", &k, &n); c == 2 && k == id {
+			all += n
+		}
+	}
+	return all
+}
+
+// While memory is short a connection is given no window for bodies that their handlers have not taken, and one for those
+// that they have. It is given when there is memory again.
+func TestWindowsAreWithheldWhileMemoryIsShort(t *testing.T) {
+	cfg := NewConfig()
+	cfg.Limits.Window, cfg.Limits.ConnWindow = 64<<10, 128<<10
+	v := ready(t, cfg)
+	v.setup = func(n int, r *recorder) {
+		r.head.Status, r.quiet = 0, true
+		if n == 1 {
+			r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+		}
+	}
+	v.feed(t, postReq(1), postReq(3))
+	send := func(id uint32, n int) string { return v.feed(t, data(id, 0, strings.Repeat("x", n))) }
+	if got := windowsOf(send(1, 16384)+send(1, 16384)+send(3, 16384)+send(3, 16384), 0); got != 64<<10 {
+		t.Errorf("with memory: got a window of %d, want 65536 for the parked and the taken alike", got)
+	}
+	v.l.Short = true
+	if got := windowsOf(send(1, 16384)+send(1, 16384), 0); got != 0 {
+		t.Errorf("for what is parked without memory: got a window of %d, want none", got)
+	}
+	out := ""
+	for range 4 {
+		out += send(3, 16384)
+	}
+	if got := windowsOf(out, 0); got != 64<<10 {
+		t.Errorf("for what is taken without memory: got a window of %d, want 65536", got)
+	}
+	if got := cfg.Counters.Withheld; got != 1 || len(cfg.withheld) != 1 {
+		t.Errorf("withheld: counted %d, %d wait; want 1 and 1", got, len(cfg.withheld))
+	}
+	cfg.Relieve()
+	v.l.Service()
+	if got := v.out(t); got != "" {
+		t.Errorf("relieved while memory is still short: got %q, want nothing", got)
+	}
+	v.l.Short = false
+	cfg.Relieve()
+	v.l.Service()
+	// 32 KiB are parked, and what has become due together with them is granted from half of the window on.
+	v.feed(t, data(3, 0, strings.Repeat("x", 16384)))
+	got := windowsOf(send(3, 16384), 0)
+	if credit := int(v.s.credit); got+credit != 64<<10 || len(cfg.withheld) != 0 {
+		t.Errorf("with memory again: got a window of %d and %d to come, %d wait; want 65536 in all", got, credit, len(cfg.withheld))
+	}
+	if n := v.l.Held[roles.HoldBody]; n != 64<<10 {
+		t.Errorf("held: got %d, want 65536", n)
+	}
+	v.made[0].x.Resume()
+	v.l.Sleep(0)
+	v.out(t)
+	if v.s.recvWin+v.s.credit != int64(cfg.Limits.ConnWindow) || v.l.All() != 0 {
+		t.Errorf("when all is taken: got %d and %d of the window, %d bytes held; want all of it, and none", v.s.recvWin, v.s.credit, v.l.All())
+	}
+	v.over(t)
+}
+
+// A connection that ends while its windows are withheld is forgotten, in any order.
+func TestWithheldConnectionsAreForgotten(t *testing.T) {
+	cfg := NewConfig()
+	var all []*served
+	for range 3 {
+		v := ready(t, cfg)
+		v.setup = func(_ int, r *recorder) {
+			r.head.Status = 0
+			r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+		}
+		v.l.Short = true
+		v.feed(t, postReq(1), data(1, 0, "x"))
+		all = append(all, v)
+	}
+	for i, n := range []int{1, 0, 2} {
+		all[n].over(t)
+		if len(cfg.withheld) != 2-i {
+			t.Errorf("after the end of %d: %d wait, want %d", n, len(cfg.withheld), 2-i)
+		}
+		for i, c := range cfg.withheld {
+			if c.withheld != int32(i+1) {
+				t.Errorf("at %d: a connection that thinks it is at %d", i+1, c.withheld)
+			}
+		}
+	}
+}
+
+// What runs over a stream, and needs more than half of its window before it can use any, gets it when there is memory.
+func TestTunnelWindowIsWithheldWhileMemoryIsShort(t *testing.T) {
+	far := &pipe{least: 10_000}
+	short := func(on bool) { far.low.(*tunnel).c.low.(*rolestest.Lower).Short = on }
+	far.on = func(call string) {
+		if call == "opened" {
+			short(true)
+		}
+	}
+	sc := windows(100, 65535)
+	p := newTunnel(t, NewConfig(), sc, &pipe{out: text(10_000)}, far)
+	if len(far.in) != 0 || len(sc.withheld) != 1 {
+		t.Fatalf("without memory: got %d octets, %d connections wait; want none, and 1", len(far.in), len(sc.withheld))
+	}
+	short(false)
+	sc.Relieve()
+	p.pump()
+	if string(far.in) != string(text(10_000)) {
+		t.Errorf("with memory again: got %d octets, want 10000", len(far.in))
+	}
+	p.end(t)
+}
+
+// Buffers come in sizes that double, and the one that is outgrown, or given up, serves the next.
+func TestBuffers(t *testing.T) {
+	var p buffers
+	for _, c := range []struct{ n, want int }{{0, 512}, {1, 512}, {512, 512}, {513, 1024}, {256 << 10, 256 << 10}, {256<<10 + 1, 256<<10 + 1}} {
+		if b := p.get(c.n); cap(b) != c.want || len(b) != 0 {
+			t.Errorf("for %d bytes: got a capacity of %d, want %d", c.n, cap(b), c.want)
+		}
+	}
+	b := p.get(1000)
+	p.put(b[:10])
+	p.put(make([]byte, 0, 1000)) // none of ours
+	if again := p.get(600); &again[:1][0] != &b[:1][0] || len(again) != 0 || p.size != 0 {
+		t.Errorf("got another buffer, %d bytes long, %d wait; want the same, empty, and none", len(again), p.size)
+	}
+	for range 1000 {
+		p.put(make([]byte, 0, 4096))
+	}
+	if p.size > spareMax || p.size < spareMax/2 {
+		t.Errorf("%d bytes wait, want at most %d", p.size, spareMax)
+	}
+}

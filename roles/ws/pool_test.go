@@ -1,0 +1,193 @@
+package ws
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/rolestest"
+)
+
+// begun is the beginning of a compressed message, and ended the rest of it.
+func begun() (begun, ended []byte) {
+	m := frame(true, rsvText, deflated(prose(5000), ""))
+	return m[:100], m[100:]
+}
+
+// A compressed message that has stalled makes way for another's, the one first that has had no input for longest. While
+// none has stalled for long enough the newcomer is refused.
+func TestInflaterOfAStalledMessageIsGivenToAnother(t *testing.T) {
+	g := newConfig()
+	g.Deflate.Inflaters = 2
+	begin, end := begun()
+	var ls []*rolestest.Lower
+	var hs []*recorder
+	add := func(at time.Duration) *rolestest.Lower {
+		h := &recorder{}
+		_, l := open(g, false, packed(), h)
+		l.Now = at
+		l.Feed(begin)
+		ls, hs = append(ls, l), append(hs, h)
+		return l
+	}
+	wantCode := func(what string, l *rolestest.Lower, code string, held int) {
+		t.Helper()
+		wantSent(t, l, false, code)
+		if n := l.All(); n != held {
+			t.Errorf("%s: got %d octets held, want %d", what, n, held)
+		}
+	}
+	add(10 * time.Second)
+	add(11 * time.Second)
+	ls[0].Now = 11 * time.Second
+	ls[0].Feed(end[:10]) // now the second has had no input for longest
+	late := add(11*time.Second + evictAfter - 1)
+	wantCode("the third, before any has stalled", late, "close 1013", 0)
+	ls[0].Now = 11*time.Second + evictAfter
+	ls[0].Feed(end[10:20])
+	next := add(11*time.Second + evictAfter)
+	if next.All() != inflaterSize || len(next.Out) != 0 {
+		t.Errorf("the fourth, when one has stalled: got %d octets held, %q sent; want an inflater", next.All(), next.Out)
+	}
+	ls[1].Service()
+	wantCode("the one that has stalled", ls[1], "close 1013", 0)
+	ls[0].Feed(end[20:])
+	next.Feed(end)
+	for _, i := range []int{0, 3} {
+		if len(hs[i].lines) != 1 || hs[i].open || ls[i].All() != 0 {
+			t.Errorf("message %d: got %.40q, %d octets held; want it whole", i, hs[i].lines, ls[i].All())
+		}
+	}
+	ls[1].Break(nil)
+	if !errors.Is(hs[1].cause, errEvicted) {
+		t.Errorf("cause: got %v, want %v", hs[1].cause, errEvicted)
+	}
+	if n := g.Counters; n.Evicted != 1 || n.Over != 2 || g.pool.out != 0 || g.pool.ring.next != &g.pool.ring {
+		t.Errorf("in the end: got %+v, %d in use; want one evicted and one refused", n, g.pool.out)
+	}
+}
+
+// The transport says how many inflaters there may be.
+func TestInflatersHaveTheirShareOfMemory(t *testing.T) {
+	g := newConfig()
+	g.Deflate.Inflaters = 0
+	begin, end := begun()
+	h := &recorder{}
+	_, l := open(g, false, packed(), h)
+	if !g.MayDeflate(l) {
+		t.Error("a handshake with memory: got no, want compression")
+	}
+	l.Short = true
+	l.Feed(begin)
+	wantSent(t, l, false, "close 1013")
+	if g.MayDeflate(l) || g.Counters.Declined != 1 {
+		t.Errorf("a handshake without memory: got compression, %d declined; want none, and 1", g.Counters.Declined)
+	}
+	_, l = open(g, false, packed(), h)
+	l.Feed(begin)
+	l.Short = true
+	if l.Feed(end); l.Closing || l.All() != 0 {
+		t.Errorf("a message that has begun, when memory becomes short: closing %v, %d octets held; want it completed", l.Closing, l.All())
+	}
+}
+
+// A compressed message that has begun must be complete in time: a second more for each KiB, and not counting the time in
+// which the handler takes nothing.
+func TestCompressedMessageHasADeadline(t *testing.T) {
+	const most = 30 * time.Second
+	begin, end := begun()
+	big := frame(true, rsvBinary, deflated(noise(400<<10), ""))
+	trickle := func(piece int) func(c *Conn, l *rolestest.Lower) time.Duration {
+		return func(c *Conn, l *rolestest.Lower) time.Duration {
+			for in := big; len(in) > 0; in = in[min(len(in), piece):] {
+				if l.Feed(in[:min(len(in), piece)]); l.Closing || len(l.Out) > 0 {
+					return l.Now
+				}
+				l.Sleep(time.Second)
+			}
+			return l.Now
+		}
+	}
+	for _, c := range []struct {
+		name string
+		run  func(c *Conn, l *rolestest.Lower) time.Duration // returns when it is to have ended
+		ends bool
+	}{
+		{"nothing more comes", func(c *Conn, l *rolestest.Lower) time.Duration {
+			l.Feed(begin)
+			l.Sleep(most - time.Millisecond)
+			if len(l.Out) > 0 {
+				t.Errorf("before its time: got %q, want nothing", l.Out)
+			}
+			l.Sleep(time.Second) // and a little for what has come
+			return 0
+		}, true},
+		{"an octet each second", trickle(1), true},
+		{"half of the least rate", trickle(leastRate / 2), true},
+		{"the least rate", trickle(leastRate), false},
+		{"paused meanwhile", func(c *Conn, l *rolestest.Lower) time.Duration {
+			l.Feed(begin)
+			l.Sleep(20 * time.Second)
+			c.Pause()
+			l.Sleep(time.Hour)
+			c.Resume()
+			l.Sleep(9 * time.Second)
+			l.Feed(end)
+			return 0
+		}, false},
+		{"paused meanwhile, and late", func(c *Conn, l *rolestest.Lower) time.Duration {
+			l.Feed(begin)
+			l.Sleep(20 * time.Second)
+			c.Pause()
+			l.Sleep(time.Hour)
+			c.Resume()
+			l.Sleep(11 * time.Second)
+			return 0
+		}, true},
+		{"after our own Finish", func(c *Conn, l *rolestest.Lower) time.Duration {
+			l.Feed(begin)
+			c.Finish(Normal, "")
+			l.Service()
+			l.Out = l.Out[:0]
+			l.Sleep(most + time.Second)
+			if l.Closing {
+				l.Out = append(l.Out, frame(false, bitFin|opClose, closeBody(1008, ""))...) // as it cannot say any more
+			}
+			return 0
+		}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := newConfig()
+			g.Timeouts.Message, g.Timeouts.Validity, g.Timeouts.Finish = most, Validity{}, time.Hour
+			g.Deflate.Ratio = 0
+			h := &recorder{}
+			conn, l := open(g, false, packed(), h)
+			at := c.run(conn, l)
+			if !c.ends {
+				if l.Closing || len(l.Out) > 0 || l.All() != 0 || len(h.lines) != 1 || h.open {
+					t.Errorf("got %q sent, %d octets held; want the message complete", l.Out, l.All())
+				}
+				return
+			}
+			if at > 100*time.Second {
+				t.Errorf("it ended after %v, want at most twice the time", at)
+			}
+			if !strings.Contains(strings.Join(frames(t, false, l.Out), " "), "close 1008") || l.All() != 0 || g.Counters.Slow != 1 {
+				t.Errorf("got %q sent, %d octets held, %d counted; want close 1008", l.Out, l.All(), g.Counters.Slow)
+			}
+		})
+	}
+}
+
+// What a compressed connection keeps between messages lasts, and says nothing of its peer.
+func TestContextsLast(t *testing.T) {
+	g := newConfig()
+	_, l := open(g, false, Agreed{Deflate: true, Params: Params{ServerBits: 15, ClientBits: 15}}, &recorder{})
+	l.Feed(frame(true, rsvText, deflated(prose(5000), "")))
+	if n := l.Held[roles.HoldSession]; n == 0 || n != l.All() {
+		t.Errorf("between messages: got %d of %d octets that last, want all", n, l.All())
+	}
+	l.Break(nil)
+}
