@@ -40,7 +40,7 @@ func (n *Net) RunTask(now time.Duration) {
 		n.evictShares()
 	}
 	if n.account.Level() == loop.LevelCloseWorst {
-		n.evict(0)
+		n.evict()
 	}
 	list := n.closing
 	n.closing = n.closingNext[:0]

@@ -125,10 +125,13 @@ func (w *Wsi) Hold(k roles.Kind, delta int) {
 			n.exceeded |= 1 << k
 			n.loop.Defer(&n.closeTask, n)
 		}
-		if n.account.Level() >= loop.LevelStopAccepting {
+		if n.account.Level() >= loop.LevelStopReading {
 			n.pressed()
 		}
 		return
+	}
+	if n.pressure.Armed() && n.account.Level() < loop.LevelStopReading {
+		n.loop.Disarm(&n.pressure) // it rose and fell within the turn, of which nobody is told
 	}
 	if w.flags&stalledRx != 0 && !n.starves(h.moving) {
 		n.unstall(h)

@@ -152,7 +152,8 @@ func TestEvictionByStall(t *testing.T) {
 	}
 }
 
-// From three quarters on those go that have stalled for a second, until the level ends; no other.
+// From three quarters on those go that have stalled for a second, and from half on those that have for ten, until the
+// level ends; no other.
 func TestStalledMakeWay(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 100_000}, Config{})
 	a := wd.listen()
@@ -169,14 +170,22 @@ func TestStalledMakeWay(t *testing.T) {
 	}
 	fs[0].w.Hold(roles.HoldTunnel, -10_000)
 	fs[0].w.Hold(roles.HoldTunnel, 10_000)
-	wd.pass(101 * time.Millisecond)
+	wd.pass(101*time.Millisecond + pressureStep)
 	fs[1].wantClosed(ErrMemory)
 	fs[0].wantOpen()
 	fs[2].wantOpen()
-	wd.pass(time.Minute)
+	wd.pass(stalledLong - 2*time.Second)
+	fs[0].wantOpen()
 	fs[2].wantOpen()
-	if v := wd.loop.Account().Level(); v != loop.LevelStopReading || wd.loop.Stats().Timers != 0 {
-		t.Errorf("then: got level %v and %d timers, want stop reading and none", v, wd.loop.Stats().Timers)
+	if v := wd.loop.Account().Level(); v != loop.LevelStopReading {
+		t.Errorf("then: got level %v, want stop reading", v)
+	}
+	wd.pass(time.Second)
+	fs[2].wantClosed(ErrMemory)
+	wd.pass(time.Minute)
+	fs[0].wantOpen()
+	if v := wd.loop.Account().Level(); v != loop.LevelNormal || wd.loop.Stats().Timers != 0 {
+		t.Errorf("in the end: got level %v and %d timers, want normal and none", v, wd.loop.Stats().Timers)
 	}
 }
 

@@ -7,9 +7,13 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// stalledFor is how long a connection must have made no progress before it is closed at LevelStopAccepting: more than
-// a line with losses needs to go on.
-const stalledFor = time.Second
+const (
+	// stalledLong is how long a connection must have made no progress before it is closed at LevelStopReading, where it may
+	// be we who do not read it: then nothing else would ever end it, and all others that wait with it.
+	stalledLong = 10 * time.Second
+	// stalledFor is the same at LevelStopAccepting: more than a line with losses needs to go on.
+	stalledFor = time.Second
+)
 
 // lastingMuch is the least that is worth closing a connection for which holds nothing but what lasts: less than a
 // tls.Conn, or the context of compressed messages, and more than the further streams of an HTTP/2 connection.
@@ -18,12 +22,12 @@ const lastingMuch = 4 << 10
 // levelChanged acts on the memory account: see loop.Level. When the level falls, connections that were not
 // read are read again, and below LevelStopAccepting listeners accept again.
 func (n *Net) levelChanged(v loop.Level) {
+	n.loop.Disarm(&n.pressure)
+	if v < loop.LevelStopAccepting {
+		n.wakeListeners()
+	}
 	if v < loop.LevelStopReading {
 		n.unstallAll()
-	}
-	if v < loop.LevelStopAccepting {
-		n.loop.Disarm(&n.pressure)
-		n.wakeListeners()
 		return
 	}
 	n.pressed()
@@ -43,13 +47,26 @@ func (n *Net) unstallAll() {
 // pressed has those closed that memory is needed from: at the end of this turn at the ceiling, and below it as
 // soon as they have stalled for long enough.
 func (n *Net) pressed() {
+	v := n.account.Level()
 	switch {
-	case n.account.Level() == loop.LevelCloseWorst:
+	case v == loop.LevelCloseWorst:
 		n.loop.Defer(&n.closeTask, n)
-	case n.account.Level() == loop.LevelStopAccepting && !n.pressure.Armed() && n.holders.next != &n.holders:
-		at := max(n.holders.next.since, n.loop.Now()-stalledFor+1) + stalledFor
-		n.loop.Arm(&n.pressure, at, (*pressure)(n))
+	case v >= loop.LevelStopReading && !n.pressure.Armed() && n.evictable():
+		least := stalledTime(v)
+		n.loop.Arm(&n.pressure, max(n.holders.next.since, n.loop.Now()-least+pressureStep)+least, (*pressure)(n))
 	}
+}
+
+// pressureStep is how long after one look at stalled connections the next is taken, if the first of them was spared: it
+// holds too little to matter.
+const pressureStep = 100 * time.Millisecond
+
+// stalledTime is how long a connection must have made no progress before it is closed at a level.
+func stalledTime(v loop.Level) time.Duration {
+	if v == loop.LevelStopReading {
+		return stalledLong
+	}
+	return stalledFor
 }
 
 // short says that the ceiling is reached and the worst are still to be closed in this turn: until then nobody is
@@ -64,10 +81,9 @@ type pressure Net
 // Expired implements loop.Expirer.
 func (p *pressure) Expired(time.Duration) {
 	n := (*Net)(p)
-	if n.account.Level() < loop.LevelStopAccepting {
-		return
+	if v := n.account.Level(); v >= loop.LevelStopReading {
+		n.evictFrom(roles.Kinds, n.account.Over(min(v, loop.LevelStopAccepting)), stalledTime(v))
 	}
-	n.evict(stalledFor)
 	n.pressed()
 }
 
@@ -95,12 +111,12 @@ func (h *holding) amount(k roles.Kind) int {
 	return int(h.kinds[k])
 }
 
-// evict resets connections that have made no progress for least, until the account will have fallen below
-// LevelStopAccepting: the one that has stalled longest first, among those that hold at least half of what connections
-// hold on average; then among the others; and, if least is 0, at last those that hold much of what lasts.
-func (n *Net) evict(least time.Duration) {
-	over := n.evictFrom(roles.Kinds, n.account.Over(loop.LevelStopAccepting), least)
-	for h := n.holders.next; h != &n.holders && over > 0 && least == 0; h = h.next {
+// evict resets connections until the account will have fallen below LevelStopAccepting: the one that has made no
+// progress for longest first, among those that hold at least half of what connections hold on average; then among the
+// others; and at last those that hold much of what lasts.
+func (n *Net) evict() {
+	over := n.evictFrom(roles.Kinds, n.account.Over(loop.LevelStopAccepting), 0)
+	for h := n.holders.next; h != &n.holders && over > 0; h = h.next {
 		if !h.going() && h.lasting >= lastingMuch {
 			over -= h.evict()
 		}
@@ -119,7 +135,8 @@ func (n *Net) evictShares() {
 }
 
 // evictFrom resets connections until over bytes of a kind, of all of them for roles.Kinds, will have been given back, and
-// returns what it is short of.
+// returns what it is short of. With least, only those go that have made no progress for so long, and hold at least half
+// of the average.
 func (n *Net) evictFrom(k roles.Kind, over int64, least time.Duration) int64 {
 	count, sum := 0, 0
 	for h := n.holders.next; h != &n.holders; h = h.next {
@@ -138,6 +155,9 @@ func (n *Net) evictFrom(k roles.Kind, over int64, least time.Duration) int64 {
 	}
 	now := n.loop.Now()
 	for _, much := range [...]int{sum / max(2*count, 1), 1} {
+		if much == 1 && least > 0 {
+			break
+		}
 		for h := n.holders.next; h != &n.holders && over > 0 && h.since+least <= now; h = h.next {
 			if size := h.amount(k); size > 0 && size >= much && !h.going() {
 				if gone := h.evict(); k == roles.Kinds {
