@@ -12,10 +12,32 @@ import (
 func (r *Runtime) Dump(w io.Writer) {
 	fmt.Fprintf(w, "%d streams, %d connections, %d warm, %d bytes held, account %d bytes (%v)\n",
 		r.table.live, r.net.Open(), r.pool.warm.n, r.net.Held(), r.loop.Account().Used(), r.loop.Account().Level())
+	if a := r.loop.Account(); a.Used() > 0 {
+		fmt.Fprint(w, "held for")
+		for k := range roles.Kinds {
+			if n := a.UsedBy(uint8(k)); n != 0 {
+				fmt.Fprintf(w, " %v: %d;", k, n)
+			}
+		}
+		fmt.Fprintf(w, " at most %d\n", a.Peak())
+	}
 	r.table.each(func(h *Handle) {
-		line := fmt.Sprintf("%5d %-20s %-28v %s%s", h.slot, h.kind.pol.Name, h.Life(), h.be.describe(h), h.wishes())
+		line := fmt.Sprintf("%5d %-20s %-28v %s%s%s", h.slot, h.kind.pol.Name, h.Life(), h.be.describe(h), h.wishes(), h.holds())
 		io.WriteString(w, roles.Plain(line)+"\n")
 	})
+}
+
+// holds is what the stream's connection holds, in words.
+func (h *Handle) holds() string {
+	c := h.conn()
+	if c == nil || c.Held() == 0 {
+		return ""
+	}
+	s := fmt.Sprintf(", its connection holds %d bytes", c.Held())
+	if at, ok := c.StalledSince(); ok {
+		s += fmt.Sprintf(", without progress for %v", h.rt.loop.Now()-at)
+	}
+	return s
 }
 
 func (h *Handle) wishes() string {

@@ -28,6 +28,8 @@ var (
 	ErrDisplaced = errors.New("peer kept the handshake waiting while others waited for a place")
 	// ErrShutdown: Shared.Close ended the handshake.
 	ErrShutdown = errors.New("shutting down")
+	// ErrMemory: the session would have to keep its tls.Conn, and there are as many of them as there is memory for.
+	ErrMemory = errors.New("no memory for another session that keeps its tls.Conn")
 	// ErrClock: a certificate's dates could not be judged since the system's clock cannot be right.
 	ErrClock = errors.New("system clock cannot be right")
 	// ErrNotTLS: what the peer sent first is no TLS.

@@ -264,6 +264,9 @@ func (s *Session) stand(h *handshake) error {
 		if err := s.takeOver(h, c.CipherSuite); err != nil {
 			return &Error{Op: "handshake", Err: err}
 		}
+	} else if !s.low.MayHold(roles.HoldSession, keptCost) {
+		sh.Counters.NoMemory++
+		return &Error{Op: "handshake", Peer: e.name, Err: ErrMemory}
 	} else {
 		s.conn = &keptConn{h.conn, h.pipe}
 		sh.Counters.Kept++

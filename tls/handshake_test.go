@@ -414,3 +414,18 @@ func TestCloseWaitsForItsFarewell(t *testing.T) {
 		})
 	}
 }
+
+// A session that would keep its tls.Conn, when there is no memory for another, fails and holds nothing.
+func TestHandshakeWithoutMemory(t *testing.T) {
+	sh := newShared(t, nil)
+	v, err := NewClient(sh, ClientConfig{Name: "example.test", Store: lab().store()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := client(t, v, &stdtls.Config{})
+	r.low.Short = true
+	_ = r.do(r.m.Handshake)
+	if !errors.Is(r.low.Cause, ErrMemory) || sh.Counters.NoMemory != 1 || r.low.All() != 0 {
+		t.Errorf("cause: got %v, %d counted, %d bytes held; want %v, 1, none", r.low.Cause, sh.Counters.NoMemory, r.low.All(), ErrMemory)
+	}
+}

@@ -71,6 +71,7 @@ type Counters struct {
 	Waited, HeldBack               uint64 // handshakes that waited for a place; those of an address with its share
 	Displaced, OverShare           uint64 // handshakes ended for others that waited; those of an address with its share
 	NoReply                        uint64 // handshakes ended because the client did not answer within Config.Reply
+	NoMemory                       uint64 // handshakes that failed with ErrMemory
 	PutOff                         uint64 // steps left to a later turn
 	TakenOver, Kept                uint64 // sessions whose record layer is ours, or their tls.Conn's
 	RecordsIn, RecordsOut          uint64 // by our record layer

@@ -42,7 +42,7 @@ var share = [roles.Kinds]int64{
 	roles.HoldHead:      25,
 	roles.HoldPart:      25,
 	roles.HoldStream:    25,
-	roles.HoldSession:   50,
+	roles.HoldSession:   75, // 7,000 clients, or servers of TLS 1.2, at the default ceiling
 }
 
 // connShare is the part of the ceiling that a connection may hold and still be read from LevelStopReading on:
