@@ -94,7 +94,7 @@ func (a *app) open(o houseOptions) (*house, error) {
 
 // shortHeap is how much garbage, in percent of what lives, may gather while memory is short: what connections hold
 // is most of the heap then, and the process is to stay within half as much again.
-const shortHeap = 40
+const shortHeap = 25
 
 // tightenHeap has the collector run more often while the account is short, if the environment leaves that to us.
 func tightenHeap(v loop.Level) {
