@@ -15,8 +15,8 @@ const (
 	// LevelStopReading, from half of the ceiling: connections that already hold their share of bytes
 	// are not read, and no window is given back for what is held.
 	LevelStopReading
-	// LevelStopAccepting, from three quarters: no new connection is taken either, and connections that
-	// have stalled for a while are closed.
+	// LevelStopAccepting, from three quarters: connections that have stalled for a while are closed, and if
+	// there is none that could be, no new one is taken.
 	LevelStopAccepting
 	// LevelCloseWorst, from the ceiling: connections are closed, those first that have stalled longest
 	// with much.

@@ -13,7 +13,8 @@ var (
 	ErrTimeout = errors.New("timed out")
 	// ErrParked: the peer sent more than ParkedMax bytes of one unit.
 	ErrParked = errors.New("more unused input than a connection may hold")
-	// ErrMemory: the loop's memory account had reached its ceiling, and this connection held most.
+	// ErrMemory: memory was needed, and this connection had made no progress for longest with much of it: because the
+	// loop's account was near its ceiling, or those who hold the same kind had used up their share.
 	ErrMemory = errors.New("the loop's memory ceiling is reached")
 	// ErrNoName: no address is known for the name.
 	ErrNoName = errors.New("no address for this name")

@@ -96,7 +96,7 @@ type Counters struct {
 	InputOverflow           uint64 // connections ended for holding more than ParkedMax
 	AcceptExhausted         uint64 // accepts that found no free descriptor or memory
 	AcceptRefused           uint64 // accepted connections that the Acceptor did not want
-	MemoryClosed            uint64 // connections closed because the account had reached its ceiling
+	MemoryClosed            uint64 // connections closed because memory was short: see loop.Level
 }
 
 // Net is what the connections of one loop share.
