@@ -24,7 +24,9 @@ func (m *Memory) Set(h *Handle, n int) {
 	}
 	w := m.w
 	if n > 0 {
-		w = h.conn()
+		if w = h.conn(); w != nil && (w.Net() == nil || w.IsClosed()) {
+			w = nil
+		}
 	}
 	if w != m.w || m.h == nil {
 		m.charge(-m.n)

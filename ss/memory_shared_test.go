@@ -203,34 +203,37 @@ func TestProgramsMemoryIsCounted(t *testing.T) {
 
 // TestMemoryFollowsItsStream: what a stream holds is charged to the runtime while it has no connection.
 func TestMemoryFollowsItsStream(t *testing.T) {
-	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true,"retry":"none"`, rawServer), plan{})
-	w.serve("srv", nil)
-	s := newScript()
-	h := w.create("c", s)
-	var m ss.Memory
-	a := w.cli.loop.Account()
-	kind := uint8(roles.HoldProgram)
-	m.Set(h, 100)
-	if a.UsedBy(kind) != 100 {
-		t.Errorf("before it connects: got %d bytes, want 100", a.UsedBy(kind))
-	}
-	h.Connect()
-	w.pass(time.Second)
-	m.Set(h, 300)
-	m.Set(h, 300)
-	if a.UsedBy(kind) != 300 {
-		t.Errorf("connected: got %d bytes, want 300", a.UsedBy(kind))
-	}
-	h.Disconnect()
-	w.pass(time.Second)
-	m.Set(h, 50)
-	h.Destroy()
-	w.pass(time.Second)
-	if a.UsedBy(kind) != 50 {
-		t.Errorf("destroyed: got %d bytes, want 50", a.UsedBy(kind))
-	}
-	if m.Set(h, 0); a.Used() != 0 {
-		t.Errorf("at the end: got %d bytes, want 0", a.Used())
+	for _, c := range [][2]string{{"raw", rawServer}, {"h1", h1Server}} {
+		w := newWorld(t, clientDoc(`"protocol":"`+c[0]+`","opportunistic":true,"retry":"none"`, c[1]), plan{})
+		w.serve("srv", nil)
+		s := newScript()
+		h := w.create("c", s)
+		var m ss.Memory
+		want := func(when string, n int64) {
+			t.Helper()
+			if got := w.cli.loop.Account().UsedBy(uint8(roles.HoldProgram)); got != n {
+				t.Errorf("%s, %s: got %d bytes, want %d", c[0], when, got, n)
+			}
+		}
+		m.Set(h, 100)
+		want("before it connects", 100)
+		h.Connect()
+		m.Set(h, 200)
+		want("while it connects", 200)
+		w.pass(time.Second)
+		m.Set(h, 300)
+		m.Set(h, 300)
+		want("connected", 300)
+		h.Disconnect()
+		m.Set(h, 310)
+		w.pass(time.Second)
+		m.Set(h, 50)
+		want("disconnected", 50)
+		h.Destroy()
+		w.pass(time.Minute)
+		want("destroyed", 50)
+		m.Set(h, 0)
+		want("in the end", 0)
 	}
 }
 

@@ -329,7 +329,7 @@ func (w *world) checkMemory(v *visitor, leave ...*holders) {
 	if v.failed != "" || v.served < 200 || v.worst > 100*time.Millisecond {
 		t.Errorf("honest client: served %d times, at the worst after %v; want hundreds of times, each within 100 ms; %s", v.served, v.worst, v.failed)
 	}
-	for _, k := range []roles.Kind{roles.HoldInflater, roles.HoldHandshake, roles.HoldHead, roles.HoldPart, roles.HoldStream} {
+	for _, k := range []roles.Kind{roles.HoldInflater, roles.HoldHandshake, roles.HoldHead, roles.HoldPart} {
 		if n := a.UsedBy(uint8(k)); n > a.Ceiling()/4 {
 			t.Errorf("%v: got %d bytes, want at most a quarter of %d", k, n, a.Ceiling())
 		}

@@ -45,8 +45,11 @@ const (
 	// laneRest is how long lanes must have had nothing to do before there are too many of them: long enough
 	// that a peer which asks in bursts finds those of its last burst.
 	laneRest = 2 * time.Second
-	// laneCost is what the account is charged for each lane but the first: a peer can have many for one descriptor.
+	// laneCost is the size class of each lane but the first.
 	laneCost = 128
+	// laneHeld is what the account is charged for it: a peer can have many for one descriptor, and the program has
+	// an object for each.
+	laneHeld = 2 * laneCost
 )
 
 // speakH2 makes a, which has had no request yet, a connection of HTTP/2.
@@ -102,13 +105,13 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 	switch {
 	case s.h.flags&doomed != 0:
 		return nil
-	case !c.Lower().MayHold(roles.HoldStream, laneCost):
+	case !c.Lower().MayHold(roles.HoldStream, laneHeld):
 		r.Counters.MemoryRefused++
 		return nil
 	}
 	l := new(addedLane)
 	l.lane.h, l.at = &l.h, &c.place
-	c.Lower().Hold(roles.HoldStream, laneCost)
+	c.Lower().Hold(roles.HoldStream, laneHeld)
 	if !s.greet(&l.h, &l.lane) {
 		return nil
 	}
@@ -193,7 +196,7 @@ func (l *lane) parent() *server       { return l.at.server }
 func (l *lane) release(h *Handle) {
 	c, x := l.at.h2, l.x
 	if l != &c.first {
-		c.Lower().Hold(roles.HoldStream, -laneCost)
+		c.Lower().Hold(roles.HoldStream, -laneHeld)
 	}
 	for i, o := range c.idle {
 		if o == l {

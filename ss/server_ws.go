@@ -229,7 +229,7 @@ func (s *acceptedWS) settle(h *Handle, _ time.Duration) {
 
 func (s *acceptedWS) release(h *Handle) {
 	if c := s.at.h2; c != nil && h != c.first.h {
-		c.Lower().Hold(roles.HoldStream, -laneCost)
+		c.Lower().Hold(roles.HoldStream, -laneHeld)
 	}
 	s.wsPipe.release()
 }

@@ -41,7 +41,7 @@ var share = [roles.Kinds]int64{
 	roles.HoldHandshake: 25,
 	roles.HoldHead:      25,
 	roles.HoldPart:      25,
-	roles.HoldStream:    25,
+	roles.HoldStream:    50,
 	roles.HoldSession:   75, // 7,000 clients, or servers of TLS 1.2, at the default ceiling
 }
 

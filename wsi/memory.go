@@ -91,7 +91,10 @@ func (p *pressure) Expired(time.Duration) {
 func (p *pressure) Label() string { return "the memory account" }
 
 // going says whether what h holds is about to be given back.
-func (h *holding) going() bool { return h.w.flags&closing != 0 && h.w.mode != roles.Graceful }
+func (h *holding) going() bool {
+	w := h.w
+	return w.phase == phaseClosed || w.flags&closing != 0 && w.mode != roles.Graceful
+}
 
 // evictable reports whether there is somebody whose memory newcomers could have.
 func (n *Net) evictable() bool {

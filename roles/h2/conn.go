@@ -215,6 +215,10 @@ func (c *conn) add(h http.Handler) *stream {
 	x.place = int32(len(c.streams))
 	c.streams = append(c.streams, x)
 	c.ids = append(c.ids, 0)
+	if len(c.streams) > fewStreams {
+		x.flags |= charged
+		c.low.Hold(roles.HoldStream, streamCost)
+	}
 	c.idleDue = 0
 	return x
 }
@@ -263,6 +267,9 @@ func (c *conn) finish(x *stream, cause error) {
 	}
 	if x.is(resumed) {
 		c.woken--
+	}
+	if x.is(charged) {
+		c.low.Hold(roles.HoldStream, -streamCost)
 	}
 	c.dropParked(x)
 	c.forget(roles.HoldTunnel, x.held)

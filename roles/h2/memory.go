@@ -3,6 +3,7 @@ package h2
 import (
 	"math/bits"
 	"slices"
+	"unsafe"
 
 	"github.com/millrace/millrace/roles"
 )
@@ -17,6 +18,18 @@ const (
 	// spareMax bounds the bytes of buffers that wait.
 	spareMax = 512 << 10
 )
+
+const (
+	// fewStreams is how many streams of a connection are not charged, so that ordinary requests pay nothing for it.
+	fewStreams = 16
+	// streamCost is what each further one is charged with.
+	streamCost = int(unsafe.Sizeof(stream{}))
+)
+
+// mayAdd reports whether there is memory for another stream of the peer's.
+func (c *conn) mayAdd() bool {
+	return len(c.streams) < fewStreams || c.low.MayHold(roles.HoldStream, streamCost)
+}
 
 // buffers are what connections keep bytes in, in sizes that double: what a stream has outgrown serves the next, and
 // the collector has little to do when a crowd fills its windows.

@@ -128,6 +128,34 @@ func TestTunnelWindowIsWithheldWhileMemoryIsShort(t *testing.T) {
 	p.end(t)
 }
 
+// Streams beyond a few are charged, and refused when there is no memory for them.
+func TestManyStreamsAreCharged(t *testing.T) {
+	v := ready(t, NewConfig())
+	v.setup = func(_ int, r *recorder) { r.head.Status = 0 }
+	for i := range fewStreams {
+		v.feed(t, postReq(id(i)))
+	}
+	if v.kept != 0 {
+		t.Errorf("%d streams: got %d bytes charged, want none", fewStreams, v.kept)
+	}
+	v.feed(t, postReq(id(fewStreams)), postReq(id(fewStreams+1)))
+	if v.kept != 2*streamCost {
+		t.Errorf("two more: got %d bytes charged, want %d", v.kept, 2*streamCost)
+	}
+	v.l.Short = true
+	if got := verdict(v.feed(t, postReq(id(fewStreams+2)))); got != fmt.Sprintf("reset %d REFUSED_STREAM", id(fewStreams+2)) {
+		t.Errorf("another without memory: got %q, want it refused", got)
+	}
+	v.made[0].x.Reset(nil)
+	v.made[fewStreams].x.Reset(nil)
+	v.l.Service()
+	v.l.Sleep(0)
+	if v.kept != streamCost {
+		t.Errorf("after the end of an early and a late one: got %d bytes charged, want %d", v.kept, streamCost)
+	}
+	v.over(t)
+}
+
 // Buffers come in sizes that double, and the one that is outgrown, or given up, serves the next.
 func TestBuffers(t *testing.T) {
 	var p buffers

@@ -109,7 +109,11 @@ func (s *Server) headers(b block, p []byte) *fault {
 	case len(m.Protocol) == 0 && string(m.Method) == "CONNECT":
 		h = refusal(501)
 	default:
-		if h = s.acceptor.Accept(s); h == nil {
+		h = nil
+		if c.mayAdd() {
+			h = s.acceptor.Accept(s)
+		}
+		if h == nil {
 			c.cfg.Counters.Refused++
 			c.sendReset(b.stream, RefusedStream)
 			return nil

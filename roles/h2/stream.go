@@ -72,6 +72,7 @@ const (
 	upEnded                            // upper was told RxEnd
 	patient                            // client: the response and its body have no deadline
 	finWanted                          // the tunnel's direction ends when held has gone
+	charged                            // beyond fewStreams: the connection is charged for it
 )
 
 // sending is how much of our message is out.
