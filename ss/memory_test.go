@@ -301,7 +301,7 @@ func memoryKinds(t testing.TB) []memoryKind {
 	packed := h1Upgrade + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n" + begunMessage
 	return []memoryKind{
 		{"HTTP/2 bodies", 80, 1000, false, false, say(h2Post(3, 20_000))},
-		{"HTTP/2 bodies, again and again", 80, 40, false, true, say(h2Post(3, 20_000))},
+		{"HTTP/2 bodies, again and again", 80, 70, false, true, say(h2Post(3, 20_000))},
 		{"HTTP/2 tunnels", 82, 300, false, false, h2Sockets(3, "\x82\xfe\x40\x00\x00\x00\x00\x00"+strings.Repeat("x", 1<<14))},
 		{"HTTP/2 header blocks in pieces", 80, 300, true, false, say(string(frame(frame([]byte(h2Magic), fSettings, 0, 0), fHeaders, 0, 1, make([]byte, 16000)...)))},
 		{"bodies on HTTP/1.1", 80, 300, false, false, say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 100_000))},
@@ -312,7 +312,7 @@ func memoryKinds(t testing.TB) []memoryKind {
 			fWindow, 0, 0, 0x40, 0, 0, 0), fHeaders, 5, 1, hpacked(":method", "GET", ":scheme", "http", ":path", "/big", ":authority", "h")...)))},
 		{"WebSocket messages", 81, 300, false, false, say(h1Upgrade + "\r\n\x82\xfe\xff\xff\x00\x00\x00\x00" + strings.Repeat("x", 60_000))},
 		{"compressed messages", 83, 1000, true, false, say(packed)},
-		{"compressed messages, again and again", 83, 100, true, true, say(packed)},
+		{"compressed messages, again and again", 83, 300, true, true, say(packed)},
 		{"compressed messages over HTTP/2", 86, 8, true, true, h2Sockets(125, begunMessage, "sec-websocket-extensions", "permessage-deflate")},
 		{"parts of multipart bodies", 84, 500, true, false, say(part)},
 		{"handshakes", 85, 200, true, false, say(clientHello(t))},
