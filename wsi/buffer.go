@@ -1,6 +1,10 @@
 package wsi
 
-import "github.com/millrace/millrace/roles"
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles"
+)
 
 // classes are the sizes of parked buffers: what is left of most heads fits the first, a whole arena
 // fits the fifth.
@@ -16,6 +20,10 @@ type buffer struct {
 	class int8
 	kind  roles.Kind
 	owner *Wsi
+
+	// Of refused output: how far Timeouts.Write has run. Connections whose socket takes all have no such thing.
+	since time.Duration // when the socket last made progress
+	taken uint64        // Wsi.bytesOut then
 }
 
 func (b *buffer) bytes() []byte { return b.b[b.off:] }

@@ -107,7 +107,8 @@ func (w *Wsi) lingered(now time.Duration) bool {
 			w.kick()
 		}
 	}
-	return w.phase != phaseClosed && w.clock != 0 && w.clock <= now
+	d := w.writeDeadline()
+	return w.phase != phaseClosed && (w.clock != 0 && w.clock <= now || d != 0 && d <= now)
 }
 
 // drain sends what is left, ends our direction, and reads until the peer ends its own; then the
@@ -120,7 +121,7 @@ func (w *Wsi) drain(now time.Duration) (again bool) {
 	}
 	if w.out != nil && w.flags&wrReady != 0 {
 		had := w.bytesOut
-		w.flushHeld()
+		w.flushHeld(now)
 		if w.bytesOut != had {
 			w.linger(now)
 		}

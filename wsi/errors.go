@@ -27,7 +27,7 @@ var (
 // Error says what was attempted on which connection, and why it failed. Unwrap gives the system's
 // errno or one of this package's values.
 type Error struct {
-	Op  string // "read", "write", "keep" (input or output, for later), "establish", "idle", "watch"
+	Op  string // "read", "write", "keep" (input or output, for later), "establish", "idle", "watch"; ErrTimeout of "write": Timeouts.Write
 	Wsi string // the connection's label
 	Err error
 }

@@ -261,7 +261,7 @@ func TestStopAccepting(t *testing.T) {
 func TestListenerTimeouts(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{Timeouts: Timeouts{Establish: 7 * time.Second}})
 	a := wd.listenAt(Bind{Port: 80}, &Timeouts{Idle: time.Second})
-	want := Timeouts{Connect: 20 * time.Second, Establish: 7 * time.Second, Idle: time.Second, Linger: 5 * time.Second}
+	want := Timeouts{Connect: 20 * time.Second, Establish: 7 * time.Second, Idle: time.Second, Write: 60 * time.Second, Linger: 5 * time.Second}
 	if *a.l.times != want {
 		t.Errorf("timeouts: got %+v, want %+v", *a.l.times, want)
 	}

@@ -37,15 +37,26 @@ type Timeouts struct {
 	// Idle runs, once established, while no byte moves in either direction. Default never: roles have
 	// rules of their own.
 	Idle time.Duration
+	// Write runs while the socket refuses output, from the first refusal, and anew whenever it has taken
+	// WriteLeast bytes or all that was refused: a peer that does not read, or takes a byte now and then, is not served
+	// for ever. What it takes is seen only as far as the system makes room, so before the end one more write is tried.
+	// The connection is reset, so that the system drops what it holds for the peer too. Default 60 s: longer than a
+	// change of network takes a device, and than most pauses of a player.
+	Write time.Duration
 	// Linger runs while a gracefully closed connection waits for the peer: for it to take more of our
-	// last bytes, anew whenever it has, and then to end its own direction. Default 5 s.
+	// last bytes, anew whenever it has, and then to end its own direction. Default 5 s. Write runs beside it.
 	Linger time.Duration
 }
+
+// WriteLeast is how many bytes a peer must take in each Timeouts.Write while its connection holds output. In the
+// default minute that is 70 bytes a second, less than any line gives on which TCP is of use.
+const WriteLeast = 4 << 10
 
 var defaultTimeouts = Timeouts{
 	Connect:   20 * time.Second,
 	Establish: 30 * time.Second,
 	Idle:      -1,
+	Write:     60 * time.Second,
 	Linger:    5 * time.Second,
 }
 
@@ -54,6 +65,7 @@ func (t Timeouts) or(d *Timeouts) Timeouts {
 	t.Connect = cmp.Or(t.Connect, d.Connect)
 	t.Establish = cmp.Or(t.Establish, d.Establish)
 	t.Idle = cmp.Or(t.Idle, d.Idle)
+	t.Write = cmp.Or(t.Write, d.Write)
 	t.Linger = cmp.Or(t.Linger, d.Linger)
 	return t
 }
@@ -93,6 +105,7 @@ type Counters struct {
 	Resets                  uint64 // connections broken by the peer or the network
 	TimedOut                uint64 // connections ended by one of Timeouts
 	Flooded                 uint64 // closed connections given back early since their peer went on to send
+	WriteTimedOut           uint64 // of TimedOut, those whose peer did not take our output: Timeouts.Write
 	InputOverflow           uint64 // connections ended for holding more than ParkedMax
 	AcceptExhausted         uint64 // accepts that found no free descriptor or memory
 	AcceptRefused           uint64 // accepted connections that the Acceptor did not want

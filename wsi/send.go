@@ -3,6 +3,7 @@ package wsi
 import (
 	"fmt"
 	"syscall"
+	"time"
 
 	"github.com/millrace/millrace/roles"
 )
@@ -66,17 +67,22 @@ func (w *Wsi) flush() {
 	if len(p) > 0 && w.flags&outBroken == 0 {
 		w.out = w.net.take(w, roles.HoldOutput, len(p))
 		w.out.b = append(w.out.b, p...)
+		w.out.since, w.out.taken = w.net.loop.Now(), w.bytesOut
 	}
 }
 
 // flushHeld writes what the socket refused before.
-func (w *Wsi) flushHeld() {
-	k := w.write(w.out.bytes())
-	w.out.off += k
+func (w *Wsi) flushHeld(now time.Duration) {
+	o := w.out
+	k := w.write(o.bytes())
+	o.off += k
 	w.moved(k)
-	if w.flags&outBroken != 0 || w.out.off == len(w.out.b) {
-		w.net.give(w.out)
+	switch {
+	case w.flags&outBroken != 0 || o.off == len(o.b):
+		w.net.give(o)
 		w.out = nil
+	case w.bytesOut-o.taken >= WriteLeast:
+		o.since, o.taken = now, w.bytesOut
 	}
 }
 

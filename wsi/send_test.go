@@ -148,9 +148,9 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
-// While the peer does not read, a connection that wants to write costs nothing.
+// While the peer does not read, a connection that wants to write costs nothing, for as long as it is let.
 func TestBlockedWriterSleeps(t *testing.T) {
-	wd := newWorld(t, 1, sim.Options{SndBuf: 1000, RcvBuf: 1000}, loop.Config{}, Config{})
+	wd := newWorld(t, 1, sim.Options{SndBuf: 1000, RcvBuf: 1000}, loop.Config{}, Config{Timeouts: Timeouts{Write: -1}})
 	_, f := wd.connect(wd.listen())
 	f.send(numbered(100_000))
 	wd.settle()

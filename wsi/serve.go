@@ -38,7 +38,7 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 	w.net.out.owner = w
 	w.flags |= serving
 	if w.out != nil && w.flags&wrReady != 0 {
-		w.flushHeld()
+		w.flushHeld(now)
 	}
 	before := w.bytesIn + w.bytesOut
 	if expired && w.flags&(closing|unopened) == 0 {

@@ -22,6 +22,29 @@ func (w *Wsi) idleDeadline() time.Duration {
 	return w.clock + w.times.Idle
 }
 
+// writeDeadline is when Timeouts.Write runs out, 0 for never.
+func (w *Wsi) writeDeadline() time.Duration {
+	if w.out == nil || w.times.Write <= 0 {
+		return 0
+	}
+	return w.out.since + w.times.Write
+}
+
+// writeTimedOut says whether Timeouts.Write has run out. Before it has, one more write is tried: see lingered.
+func (w *Wsi) writeTimedOut(now time.Duration) bool {
+	if d := w.writeDeadline(); d == 0 || d > now {
+		return false
+	}
+	had := w.bytesOut
+	w.flags |= wrReady
+	w.flushHeld(now)
+	if w.phase == phaseOpen && w.bytesOut != had {
+		w.clock = now
+	}
+	d := w.writeDeadline()
+	return d != 0 && d <= now
+}
+
 // rearm sets the one timer to the least of the deadlines. Before the connection stands the timer is the
 // dial's.
 func (w *Wsi) rearm() {
@@ -30,6 +53,9 @@ func (w *Wsi) rearm() {
 	}
 	at := w.deadline()
 	if d := w.idleDeadline(); d != 0 && (at == 0 || d < at) {
+		at = d
+	}
+	if d := w.writeDeadline(); d != 0 && (at == 0 || d < at) {
 		at = d
 	}
 	if w.phase == phaseOpening || w.phase == phaseOpen {
@@ -74,6 +100,11 @@ func (w *Wsi) Expired(now time.Duration) {
 		}
 		if d := w.deadline(); d != 0 && d <= now {
 			w.timedOut("establish", roles.Immediate)
+			return
+		}
+		if w.writeTimedOut(now) {
+			w.net.Counters.WriteTimedOut++
+			w.timedOut("write", roles.Reset)
 			return
 		}
 		if d := w.idleDeadline(); d != 0 && d <= now {
