@@ -147,7 +147,7 @@ func keventReady(r *unix.Kevent_t) (ready Ready) {
 		ready = Writable
 	}
 	if end && r.Fflags != 0 {
-		ready |= Readable | Writable | Broken
+		ready |= Readable | Writable | Broken | Failed
 	}
 	return ready
 }

@@ -174,5 +174,8 @@ func epollReady(ev uint32) (r Ready) {
 	if ev&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		r |= Readable | Writable | Broken
 	}
+	if ev&unix.EPOLLERR != 0 {
+		r |= Failed
+	}
 	return r
 }

@@ -30,7 +30,7 @@ func TestBlockRoundsUp(t *testing.T) {
 		for _, d := range []time.Duration{1, 1000, 999_999, ms(1), ms(2) + 1} {
 			waits := 0
 			for start := k.Now(); k.Now()-start < d; waits++ {
-				if n, err := k.Wait(ev[:], d-(k.Now()-start)); n != 0 || err != nil {
+				if n, err := k.Wait(ev[:], max(0, d-(k.Now()-start))); n != 0 || err != nil {
 					t.Fatalf("Wait: got %d, %v", n, err)
 				}
 			}
@@ -69,11 +69,11 @@ func TestEpollReady(t *testing.T) {
 		{unix.EPOLLIN, Readable},
 		{unix.EPOLLOUT, Writable},
 		{unix.EPOLLIN | unix.EPOLLRDHUP, Readable | HangUp},
-		{unix.EPOLLERR, Readable | Writable | Broken},
+		{unix.EPOLLERR, Readable | Writable | Broken | Failed},
 		{unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLHUP, Readable | Writable | HangUp | Broken},
 	} {
 		if got := epollReady(c.ev); got != c.want {
-			t.Errorf("events %#x: got %04b, want %04b", c.ev, got, c.want)
+			t.Errorf("events %#x: got %05b, want %05b", c.ev, got, c.want)
 		}
 	}
 }

@@ -30,6 +30,10 @@ const (
 	HangUp
 	// Broken: both directions are over, or the socket holds an error.
 	Broken
+	// Failed: the socket holds an error: a reset, or a peer that does not answer. It comes with Broken; Broken without
+	// it is what two orderly ends look like, or an error that a call has returned already. kqueue tells of it only
+	// beside an end (EV_EOF with fflags).
+	Failed
 )
 
 // Token names a registration: descriptor number in the low half, the generation the caller gave in

@@ -102,6 +102,13 @@ func (k Kind) String() string { return kindNames[min(k, Kinds-1)] }
 // the program, makes progress.
 func (k Kind) Lasting() bool { return k >= HoldSession }
 
+// HangUpWatcher is an Upper that wants to know at once that its peer has ended its direction, though it has paused and
+// has bytes still to take. A transport calls HungUp at most once; RxEnd follows as ever, behind those bytes. Without a
+// pause there is RxEnd alone.
+type HangUpWatcher interface {
+	HungUp(now time.Duration)
+}
+
 // MaxRoom is the most that Room can be asked for: one TLS record's payload.
 const MaxRoom = 16 << 10
 

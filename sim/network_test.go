@@ -79,7 +79,7 @@ func TestResets(t *testing.T) {
 		add(t, p.a, p.c)
 		write(t, p.b, p.s, "before")
 		strike(p)
-		if r := ready(t, p.a)[p.c]; r != loop.Readable|loop.Writable|loop.HangUp|loop.Broken {
+		if r := ready(t, p.a)[p.c]; r != loop.Readable|loop.Writable|loop.HangUp|loop.Broken|loop.Failed {
 			t.Errorf("%s: got readiness %b, want all", name, r)
 		}
 		read(t, p.a, p.c, "before", 0)

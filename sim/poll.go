@@ -88,6 +88,9 @@ func (s *sock) present() (r loop.Ready) {
 	if s.rcvShut && s.sndShut || s.err != 0 {
 		r |= loop.Readable | loop.Writable | loop.Broken
 	}
+	if s.err != 0 {
+		r |= loop.Failed
+	}
 	return r
 }
 

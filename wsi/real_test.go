@@ -322,3 +322,66 @@ func TestKernelReset(t *testing.T) {
 		k.wantEmpty(1)
 	}
 }
+
+// Of five hundred peers that leave while their answers are owed, each in one of these ways, all are noticed.
+func TestKernelPeersAreGone(t *testing.T) {
+	k := onKernel(t, Config{Timeouts: Timeouts{Linger: 100 * time.Millisecond}})
+	a := k.listenAt(Bind{Host: "127.0.0.1"}, nil)
+	ways := []struct {
+		name  string
+		pause bool
+		leave func(c *net.TCPConn)
+	}{
+		{"reset", false, func(c *net.TCPConn) {}},
+		{"half-closed, then reset", false, func(c *net.TCPConn) { c.CloseWrite() }},
+		{"paused, reset", true, func(c *net.TCPConn) {}},
+		{"paused, half-closed, then reset", true, func(c *net.TCPConn) { c.CloseWrite() }},
+		{"paused, one byte more, then reset", true, func(c *net.TCPConn) { c.Write([]byte("+")) }},
+	}
+	const each = 100
+	var conns []*net.TCPConn
+	for range each {
+		for _, way := range ways {
+			c, f := k.client(a)
+			f.onRx = func(b []byte) int {
+				if way.pause {
+					f.w.Pause()
+				}
+				return len(b)
+			}
+			c.Write([]byte("ask"))
+			conns = append(conns, c.(*net.TCPConn))
+		}
+	}
+	k.until("questions", func() bool {
+		for _, f := range a.all {
+			if string(f.got) != "ask" {
+				return false
+			}
+		}
+		return true
+	})
+	for i, c := range conns {
+		ways[i%len(ways)].leave(c)
+	}
+	for range 10 { // the half-closed ones are read to their end
+		k.turn()
+		time.Sleep(time.Millisecond)
+	}
+	for i, f := range a.all {
+		if f.closed > 0 {
+			t.Fatalf("%s: closed with %v before the peer had gone", ways[i%len(ways)].name, f.cause)
+		}
+	}
+	for _, c := range conns {
+		c.SetLinger(0)
+		c.Close()
+	}
+	k.until("end of all", func() bool { return k.net.Open() == 0 })
+	for i, f := range a.all {
+		if f.cause == nil {
+			t.Fatalf("%s: closed without a cause", ways[i%len(ways)].name)
+		}
+	}
+	k.wantEmpty(1)
+}

@@ -100,6 +100,7 @@ func (w *Wsi) read(in []byte) []byte {
 	n.Counters.Reads++
 	n.Counters.BytesIn += uint64(k)
 	w.bytesIn += uint64(k)
+	w.flags &^= offered
 	if k < len(dst) && w.flags&hungUp == 0 {
 		w.flags &^= rdReady
 	}
@@ -117,6 +118,12 @@ func (w *Wsi) broken(op string, e syscall.Errno) {
 	cause := w.blamed()
 	if cause == nil {
 		cause = &Error{Op: op, Wsi: w.Label(), Err: e}
+	}
+	if w.flags&(gone|paused) == gone|paused {
+		w.flags |= endTold // this is no orderly end, and peerGone decides when it is told
+		w.net.Counters.Resets--
+		w.blame(cause)
+		return
 	}
 	w.Close(roles.Immediate, cause)
 }

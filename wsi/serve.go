@@ -18,6 +18,9 @@ func (w *Wsi) Ready(now time.Duration, r loop.Ready) (again bool) {
 			w.flags |= hungUp
 		}
 	}
+	if r&loop.Broken != 0 && w.phase >= phaseOpening && (r&loop.Failed != 0 || w.flags&finSent == 0) {
+		w.flags |= gone // Broken by two orderly ends, ours among them, leaves what came to be read
+	}
 	switch w.phase {
 	case phaseConnecting:
 		if r&(loop.Writable|loop.Broken) == 0 || w.flags&closing != 0 || !w.connected(now) {
@@ -52,7 +55,7 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 	}
 	w.flags &^= serving
 	w.net.out.owner = nil
-	if w.phase == phaseOpen && w.bytesIn+w.bytesOut != before {
+	if w.phase == phaseOpen && w.flags&unheard == 0 && w.bytesIn+w.bytesOut != before {
 		w.clock = now
 	}
 	if w.flags&closing == 0 {
@@ -75,7 +78,8 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 	if w.in != nil {
 		in = w.in.bytes()
 	}
-	mute := false // Writable was asked and had nothing
+	mute := false  // Writable was asked and had nothing
+	heard := false // Rx used something
 	for w.flags&closing == 0 {
 		if w.flags&unopened != 0 {
 			w.flags &^= unopened
@@ -92,6 +96,8 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 			used := w.upper.Rx(now, in)
 			in = in[used:]
 			moved = used > 0
+			heard = heard || moved
+			w.flags |= offered
 		}
 		if w.flags&(wantWrite|closing|unopened) == wantWrite && !mute && w.canProduce() {
 			if tx <= 0 {
@@ -135,10 +141,19 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 		in = w.read(in)
 		rx -= len(in) - had
 	}
+	if w.flags&(gone|closing) == gone && !again {
+		in = w.peerGone(now, in, heard)
+	}
 	if w.flags&closing != 0 {
 		in = nil
 	}
 	w.park(in)
+	if w.flags&(hungUp|paused|outBroken|gone|hangUpTold|closing) == hungUp|paused {
+		w.flags |= hangUpTold
+		if u, ok := w.upper.(roles.HangUpWatcher); ok {
+			u.HungUp(now)
+		}
+	}
 	if w.flags&(outBroken|closing) == outBroken && w.lost(again) {
 		n.Counters.Resets++
 		w.Close(roles.Immediate, w.blamed())

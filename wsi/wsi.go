@@ -46,6 +46,10 @@ const (
 	closedTold                   // Closed was called
 	stalledRx                    // not reading because the memory account is high
 	torn                         // writing failed, and not because the peer had ended in order
+	gone                         // the connection is over in both directions: nothing can be sent any more
+	unheard                      // gone, and bytes wait for an Upper that has paused: until clock
+	hangUpTold                   // HungUp was called
+	offered                      // Rx was called with all of the input that is held, and left it
 )
 
 // Wsi is one connection. It is made by Net.Dial, or provided by an Acceptor, embedded in whatever
@@ -58,7 +62,7 @@ type Wsi struct {
 	times    *Timeouts
 	*holding               // what is held; Net.none as long as that is nothing
 	dial     *dial         // nil once connected, and for accepted connections
-	clock    time.Duration // phaseOpen: when a byte last moved; else the deadline of the phase, 0 for none
+	clock    time.Duration // phaseOpen: when a byte last moved; else, and unheard, the deadline, 0 for none
 	bytesIn  uint64
 	bytesOut uint64
 	cause    *reason // of its end; nil as long as nothing is wrong
@@ -150,7 +154,10 @@ func (w *Wsi) IsClosed() bool { return w.phase == phaseClosed }
 func (w *Wsi) Established() {
 	if w.phase == phaseOpening {
 		w.net.loop.Newcomer(&w.src, false)
-		w.phase, w.clock = phaseOpen, w.net.loop.Now()
+		w.phase = phaseOpen
+		if w.flags&unheard == 0 {
+			w.clock = w.net.loop.Now()
+		}
 		if w.flags&serving == 0 {
 			w.rearm()
 		}

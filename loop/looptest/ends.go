@@ -73,8 +73,30 @@ var endStories = []story{
 	{name: "a reset is ECONNRESET", tell: func(r *rig) {
 		p := r.pair()
 		r.abort(p.client.FD())
-		r.expect(p.server, loop.Readable|loop.Broken)
+		r.expect(p.server, loop.Readable|loop.Broken|loop.Failed)
 		r.readErr(p.server, syscall.ECONNRESET)
+	}},
+	{name: "two orderly ends are no failure", tell: func(r *rig) {
+		p := r.pair()
+		for _, end := range []loop.Token{p.client, p.server} {
+			if e := r.sys.CloseWrite(end.FD()); e != 0 {
+				r.Fatalf("CloseWrite: %s", errnoString(e))
+			}
+		}
+		r.expect(p.client, loop.HangUp)
+		r.expectNothing(p.client, loop.Failed)
+		r.expectNothing(p.server, loop.Failed)
+	}},
+	{name: "a reset after a half-close is news", tell: func(r *rig) {
+		p := r.pair()
+		if e := r.sys.CloseWrite(p.client.FD()); e != 0 {
+			r.Fatalf("CloseWrite: %s", errnoString(e))
+		}
+		r.expect(p.server, loop.HangUp)
+		r.readErr(p.server, 0)
+		r.expectNothing(p.server, loop.Broken|loop.Failed)
+		r.abort(p.client.FD())
+		r.expect(p.server, loop.Broken|loop.Failed)
 	}},
 	{name: "a reset is seen by SocketError", tell: func(r *rig) {
 		p := r.pair()

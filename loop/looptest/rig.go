@@ -45,13 +45,13 @@ func newRig(t *testing.T, sys loop.System) *rig {
 	return r
 }
 
-// readyString prints readiness as letters: R W H B.
+// readyString prints readiness as letters: R W H B F.
 func readyString(r loop.Ready) string {
 	if r == 0 {
 		return "none"
 	}
 	var b strings.Builder
-	for i, c := range "RWHB" {
+	for i, c := range "RWHBF" {
 		if r&(1<<i) != 0 {
 			b.WriteRune(c)
 		}
