@@ -75,7 +75,7 @@ func (k *kernel) LocalAddr(fd FD) (Addr, bool) {
 func (k *kernel) PeerAddr(fd FD) (Addr, bool) {
 	sa, err := unix.Getpeername(int(fd))
 	if err != nil {
-		return Addr{}, false
+		return formerPeer(fd)
 	}
 	return fromSockaddr(sa)
 }

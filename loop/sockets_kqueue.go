@@ -38,6 +38,9 @@ func bindToDevice(int, string) bool { return false }
 
 func lateBindPort(int) {}
 
+// formerPeer is the peer of a connection that is broken: these systems have forgotten it.
+func formerPeer(FD) (Addr, bool) { return Addr{}, false }
+
 // Accept implements Sockets.
 func (k *kernel) Accept(l FD) (FD, syscall.Errno) {
 	for {

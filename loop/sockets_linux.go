@@ -35,6 +35,36 @@ func lateBindPort(fd int) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 }
 
+// formerPeer is the peer of a connection that is broken. getpeername refuses to name it then, though the socket knows it
+// for as long as it is open, and SO_PEERNAME tells: so a connection need not remember its peer. The kernel wants the
+// length to be that of the address.
+func formerPeer(fd FD) (Addr, bool) {
+	var raw unix.RawSockaddrAny
+	for _, size := range [...]uint32{unix.SizeofSockaddrInet4, unix.SizeofSockaddrInet6} {
+		n := size
+		_, _, e := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERNAME,
+			uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&n)), 0)
+		if e != 0 {
+			continue
+		}
+		switch {
+		case raw.Addr.Family == unix.AF_INET && size == unix.SizeofSockaddrInet4:
+			in := (*unix.RawSockaddrInet4)(unsafe.Pointer(&raw))
+			return fromSockaddr(&unix.SockaddrInet4{Addr: in.Addr, Port: bigEndian(in.Port)})
+		case raw.Addr.Family == unix.AF_INET6 && size == unix.SizeofSockaddrInet6:
+			in := (*unix.RawSockaddrInet6)(unsafe.Pointer(&raw))
+			return fromSockaddr(&unix.SockaddrInet6{Addr: in.Addr, Port: bigEndian(in.Port), ZoneId: in.Scope_id})
+		}
+	}
+	return Addr{}, false
+}
+
+// bigEndian is the number that lies in v's memory in the network's order.
+func bigEndian(v uint16) int {
+	b := (*[2]byte)(unsafe.Pointer(&v))
+	return int(b[0])<<8 | int(b[1])
+}
+
 // Accept implements Sockets.
 func (k *kernel) Accept(l FD) (FD, syscall.Errno) {
 	for {

@@ -110,6 +110,32 @@ func TestSocketOptions(t *testing.T) {
 	}
 }
 
+// TestPeerAfterReset: the system still names the peer of a connection that was reset, before and after the error is read.
+func TestPeerAfterReset(t *testing.T) {
+	for _, ip := range []string{"127.0.0.1:0", "[::1]:0"} {
+		k := newKernel(t)
+		client, server := join(t, k, tcp(ip), SocketOptions{})
+		want, _ := k.LocalAddr(client)
+		if got, ok := k.PeerAddr(server); !ok || got != want {
+			t.Errorf("peer: got %s, %v, want %s", got, ok, want)
+		}
+		k.Abort(client)
+		var b [1]byte
+		for _, when := range []string{"before", "after"} {
+			if got, ok := k.PeerAddr(server); !ok || got != want {
+				t.Errorf("peer after a reset, %s its error was read: got %s, %v, want %s", when, got, ok, want)
+			}
+			if _, e := k.Read(server, b[:]); when == "before" && e != syscall.ECONNRESET {
+				t.Fatalf("read: got %v, want ECONNRESET", e)
+			}
+		}
+	}
+	k := newKernel(t)
+	if a, ok := k.PeerAddr(1 << 20); ok {
+		t.Errorf("peer of no descriptor: got %s", a)
+	}
+}
+
 func TestBindBeforeConnect(t *testing.T) {
 	k := newKernel(t)
 	client, _ := join(t, k, tcp("127.0.0.1:0"), SocketOptions{Interface: "127.0.0.7"})

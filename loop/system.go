@@ -182,7 +182,8 @@ type Sockets interface {
 	Close(fd FD)
 	// Abort gives the descriptor back and resets the connection.
 	Abort(fd FD)
-	// LocalAddr and PeerAddr name the ends; ok is false when the system no longer knows.
+	// LocalAddr and PeerAddr name the ends; ok is false when the system no longer knows. Linux, and sim, know the peer
+	// of a TCP connection until the descriptor is given back, a reset or not; other systems until it is broken.
 	LocalAddr(fd FD) (a Addr, ok bool)
 	PeerAddr(fd FD) (a Addr, ok bool)
 	// InterfaceAddrs are the addresses of a named network interface.

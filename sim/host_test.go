@@ -116,8 +116,8 @@ func TestNames(t *testing.T) {
 		t.Errorf("names: got client %v to %v, server %v to %v", cl, cp, sl, sp)
 	}
 	p.a.Reset(p.c)
-	if a, ok := p.a.PeerAddr(p.c); ok {
-		t.Errorf("peer of a broken connection: got %v, want none", a)
+	if a, ok := p.a.PeerAddr(p.c); !ok || a != cp {
+		t.Errorf("peer of a broken connection: got %v, %v, want %v", a, ok, cp)
 	}
 	if _, ok := p.a.LocalAddr(99); ok {
 		t.Error("local address of nothing: got one")

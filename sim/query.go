@@ -55,10 +55,10 @@ func (h *Host) LocalAddr(fd loop.FD) (loop.Addr, bool) {
 	return loop.Addr{}, false
 }
 
-// PeerAddr names the other end; not ok once the connection is broken, as on Linux.
+// PeerAddr names the other end, also once the connection is broken, as on Linux.
 func (h *Host) PeerAddr(fd loop.FD) (loop.Addr, bool) {
 	h.calls.Other++
-	if s := h.at(fd); s != nil && s.state == open {
+	if s := h.at(fd); s != nil && (s.state == open || s.state == closed && s.in != nil) {
 		return s.peer, true
 	}
 	return loop.Addr{}, false

@@ -2,6 +2,7 @@ package wsi
 
 import (
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -100,6 +101,9 @@ func TestPeerIsGone(t *testing.T) {
 			}
 			wd.settle()
 			f.wantClosed(c.want)
+			if f.cause != nil && !strings.Contains(f.cause.Error(), ipA.String()) {
+				t.Errorf("cause: got %q, want the peer's address %s in it", f.cause, ipA)
+			}
 			if string(f.got) != c.got {
 				t.Errorf("received: got %q, want %q", f.got, c.got)
 			}

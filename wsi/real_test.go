@@ -382,6 +382,9 @@ func TestKernelPeersAreGone(t *testing.T) {
 		if f.cause == nil {
 			t.Fatalf("%s: closed without a cause", ways[i%len(ways)].name)
 		}
+		if peer := conns[i].LocalAddr().String(); !strings.Contains(f.cause.Error(), peer) && runtime.GOOS == "linux" {
+			t.Fatalf("%s: cause: got %q, want the peer's address %s in it", ways[i%len(ways)].name, f.cause, peer)
+		}
 	}
 	k.wantEmpty(1)
 }
