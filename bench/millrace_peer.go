@@ -154,6 +154,12 @@ const echoHigh = 64 << 10
 func (e *echo) State(*ss.Handle, ss.State, ss.Notice) ss.Ret { return ss.OK }
 
 func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if f == ss.EOM && len(b) == 0 { // raw: the peer has ended its direction
+		if e.off == len(e.held) {
+			return ss.DisconnectMe
+		}
+		return h.RequestTx() // what is left of it to say, and then the stream ends by itself
+	}
 	if e.off == len(e.held) {
 		n, all := h.Send(b, f)
 		if all {

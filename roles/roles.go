@@ -103,9 +103,10 @@ func (k Kind) String() string { return kindNames[min(k, Kinds-1)] }
 func (k Kind) Lasting() bool { return k >= HoldSession }
 
 // HangUpWatcher is an Upper that wants to know at once that its peer has ended its direction, though it has paused and
-// has bytes still to take. A transport calls HungUp at most once; RxEnd follows as ever, behind those bytes. Without a
-// pause there is RxEnd alone.
+// has bytes still to take.
 type HangUpWatcher interface {
+	// HungUp is called at most once, while the Upper has paused; RxEnd follows as ever, after those bytes. Without a
+	// pause there is RxEnd alone.
 	HungUp(now time.Duration)
 }
 

@@ -124,11 +124,14 @@ func (o *onward) settle(h *Handle, now time.Duration) {
 			o.carrier.drop()
 			o.failed(ErrAsked, 0)
 		case phaseUp, phaseFinishing:
-			o.carrier.drop()
 			how := endOwn
-			if o.phase == phaseFinishing {
+			switch p := h.rawPipe(); {
+			case o.phase == phaseFinishing:
 				how = endDone
+			case p != nil && p.peerEnded():
+				how = endClosed // the program has only agreed
 			}
+			o.carrier.drop()
 			o.lost(nil, how)
 		}
 	}

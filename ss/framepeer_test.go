@@ -181,7 +181,10 @@ func (p *framePeer) answer(q *peerRequest, status int, body string) {
 }
 
 // Rx implements ss.Stream.
-func (p *framePeer) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+func (p *framePeer) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if f&ss.EOM != 0 {
+		return ss.DisconnectMe // the client has ended its direction
+	}
 	p.in = append(p.in, b...)
 	const magic = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	if !p.started {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -20,9 +21,12 @@ func (p panicker) State(_ *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	}
 	return ss.OK
 }
-func (p panicker) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret {
+func (p panicker) Rx(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 	if p.where == "rx" {
 		panic("at rx")
+	}
+	if f == ss.EOM && h.Policy().Protocol == policy.Raw {
+		return ss.DisconnectMe // the peer has ended its direction
 	}
 	return ss.OK
 }
@@ -134,6 +138,8 @@ func (s twoWays) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 }
 
 func (s twoWays) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
-	s.panicker.Rx(h, b, f)
+	if r := s.panicker.Rx(h, b, f); r != ss.OK {
+		return r
+	}
 	return h.RequestTx()
 }

@@ -1,16 +1,21 @@
 package ss
 
 import (
+	"time"
+
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/raw"
 )
 
 // rawPipe passes bytes between a stream and its connection, the same way on both sides of it. Message
-// boundaries do not exist: SOM and EOM are ignored, and Rx has no flags.
+// boundaries do not exist: SOM and EOM of Tx are ignored, and Rx has EOM once, empty, when the peer has ended its
+// direction.
 type rawPipe struct {
 	raw.Conn
-	h     *Handle
-	ended bool // the peer sends no more
+	h *Handle
+	// due is 0 until the peer has ended its direction. Then it is when the connection ends, unless the stream
+	// gives something before; negative: never.
+	due time.Duration
 }
 
 // rawPipe is the raw connection of h, nil without one.
@@ -30,7 +35,6 @@ func (h *Handle) rawPipe() *rawPipe {
 func (p *rawPipe) writable() {
 	h := p.h
 	if h.flags&txWanted == 0 {
-		p.finish()
 		return
 	}
 	buf := p.Room(roles.MaxRoom)
@@ -39,26 +43,46 @@ func (p *rawPipe) writable() {
 		return
 	}
 	if n, _, ok := h.tx(buf); ok && n > 0 {
-		p.Commit(n)
+		p.commit(n)
 	}
 	if h.flags&(txWanted|doomed) == txWanted {
 		p.WantWrite()
-		return
 	}
-	p.finish()
 }
 
-// rxEnd takes the end of the peer's direction. The reference takes it for the end of the stream, and
-// so do we, once the stream has given what it had asked to give: an echo owes its last bytes.
+// commit sends what the stream has given.
+func (p *rawPipe) commit(n int) {
+	p.Commit(n)
+	if p.due != 0 {
+		p.await()
+	}
+}
+
+// rxEnd takes the end of the peer's direction. The reference takes it for the end of the stream. Here the
+// stream may go on to write, for as long as it does not pause for too long: nobody can tell a peer that waits for more
+// from one that is gone.
 func (p *rawPipe) rxEnd() {
-	p.ended = true
-	if p.h.flags&txWanted == 0 {
-		p.finish()
+	p.await()
+	p.h.rx(nil, EOM)
+}
+
+func (p *rawPipe) await() {
+	p.due = -1
+	if d := p.h.rt.cfg.HalfClosed; d > 0 {
+		p.due = p.h.rt.loop.Now() + d
 	}
 }
 
-func (p *rawPipe) finish() {
-	if p.ended {
+// peerEnded reports whether the peer has ended its direction.
+func (p *rawPipe) peerEnded() bool { return p.due != 0 }
+
+// Deadline is roles.Upper's.
+func (p *rawPipe) Deadline() time.Duration { return max(p.due, 0) }
+
+// Timeout is roles.Upper's.
+func (p *rawPipe) Timeout(now time.Duration) {
+	if p.due > 0 && now >= p.due {
+		p.due = -1
 		p.Close(roles.Graceful, nil)
 	}
 }

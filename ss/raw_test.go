@@ -33,7 +33,7 @@ func TestRawBothWays(t *testing.T) {
 	}
 	one := ` POLL CONNECTING CONNECTED tx("a"|SOM|EOM) tx("bc"|SOM|EOM) tx("d"|SOM|EOM) rx("abcd") DISCONNECTED`
 	w.wantLine("the client", s, "CREATING"+one+one)
-	w.wantLine("the server's stream", w.accepted[1], `CREATING CONNECTING CONNECTED rx("abcd") tx("abcd"|SOM) DISCONNECTED DESTROYING`)
+	w.wantLine("the server's stream", w.accepted[1], `CREATING CONNECTING CONNECTED rx("abcd") tx("abcd"|SOM) rx(""|EOM) DISCONNECTED DESTROYING`)
 	if len(ordinals) != 6 || ordinals[2] != 2 || ordinals[3] != 0 {
 		t.Errorf("ordinals: got %v, want 0 1 2 0 1 2", ordinals)
 	}

@@ -50,6 +50,11 @@ type Config struct {
 	// that more requests at a time have needed end when they have had nothing to do for a few seconds.
 	// Default 4; negative: none.
 	IdleLanes int
+	// HalfClosed is how long a raw stream whose peer has ended its direction may give nothing before its connection is
+	// ended. It is told of that end by an empty Rx with EOM, and should say itself when it is done, by
+	// LWSSSSRET_DISCONNECT_ME or Disconnect: a peer that is gone looks like one that waits for more. Default 10 s, in
+	// which an answer can be computed; negative: never.
+	HalfClosed time.Duration
 	// Backlog of listening sockets; 0 is the system's largest.
 	Backlog int
 	// ReusePort lets several processes or loops listen on one port: see loop.ListenOptions.
@@ -162,6 +167,9 @@ func New(c Config) (*Runtime, error) {
 	}
 	if c.WarmMax == 0 {
 		c.WarmMax = 64
+	}
+	if c.HalfClosed == 0 {
+		c.HalfClosed = 10 * time.Second
 	}
 	if c.SharedMax <= 0 {
 		c.SharedMax = 2

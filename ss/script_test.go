@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/ss"
 )
 
@@ -28,6 +29,8 @@ type script struct {
 	causes  []error
 	dead    bool
 	quietTx bool // do not log Tx
+	stays   bool // raw: the end of the peer's direction is not the stream's
+	ended   bool // raw: the peer's direction has ended
 }
 
 func newScript() *script {
@@ -83,7 +86,7 @@ func (s *script) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 	}
 	switch st {
 	case ss.Connecting, ss.ServerTxn:
-		s.said = 0
+		s.said, s.ended = 0, false
 	case ss.Destroying:
 		s.dead = true
 	}
@@ -98,6 +101,12 @@ func (s *script) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	s.alive("Rx")
 	s.log = append(s.log, "rx("+quoted(b)+marks(f)+")")
 	s.got = append(s.got, b...)
+	if f == ss.EOM && len(b) == 0 && h.Policy().Protocol == policy.Raw && !s.stays {
+		if s.ended = true; s.said == 0 || s.said == len(s.say) {
+			return ss.DisconnectMe
+		}
+		return ss.OK
+	}
 	if s.onRx != nil {
 		return s.onRx(h, b, f)
 	}
@@ -134,6 +143,8 @@ func (s *script) give(h *ss.Handle, buf []byte) (n int, f ss.Flags, r ss.Ret) {
 	switch {
 	case s.said < len(s.say):
 		h.RequestTx()
+	case s.ended:
+		h.Disconnect()
 	case !s.noEOM:
 		f |= ss.EOM
 	}

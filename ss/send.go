@@ -51,7 +51,7 @@ func (p *rawPipe) send(b []byte) (n int, all bool) {
 			return n, false
 		}
 		k := copy(room, b[n:])
-		p.Commit(k)
+		p.commit(k)
 		n += k
 	}
 	return n, true

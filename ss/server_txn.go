@@ -170,6 +170,13 @@ func (t *transaction) End(http.Exchange, []http.Field) {
 	}
 }
 
+// HalfClosed is http.HalfCloseWatcher's.
+func (t *transaction) HalfClosed(http.Exchange) {
+	if t.x != nil && t.flags&txnAnswered == 0 {
+		t.h.tell(PeerEnded, Notice{})
+	}
+}
+
 // Writable is http.Handler's: the head of the response, then as much body as the stream asked to give.
 func (t *transaction) Writable(x http.Exchange) {
 	h := t.h

@@ -28,6 +28,11 @@ const (
 	SinkJoin          State = 19 // event: a source joined the sink; ordinal: how many had before
 	SinkPart          State = 20 // event: a source left the sink
 	UserBase          State = 1000
+	// PeerEnded is an event of Millrace's own: the client of an accepted HTTP stream has ended its direction before it
+	// was answered. It may wait for the answer, or be gone: DISCONNECTED and DESTROYING follow if nothing is sent for
+	// the role's Timeouts.HalfClosed, or sending fails. To the reference it is one of the user states, which pass at
+	// any time; http_resp_map names none so high.
+	PeerEnded State = 1 << 16
 )
 
 var stateNames = [...]string{
@@ -54,11 +59,13 @@ var stateNames = [...]string{
 	"LWSSSCS_SINK_PART",
 }
 
-// String gives the reference's name, "user state" from UserBase on, and "unknown" otherwise.
+// String gives the reference's name, that of a state of ours, "user state" from UserBase on, and "unknown" otherwise.
 func (s State) String() string {
 	switch {
 	case int(s) < len(stateNames):
 		return stateNames[s]
+	case s == PeerEnded:
+		return "MILLRACE_PEER_ENDED"
 	case s >= UserBase:
 		return "user state"
 	}
@@ -118,7 +125,7 @@ type Flags uint32
 // The payload flags, with the reference's values.
 const (
 	SOM          Flags = 1 << iota // a message begins with this piece, which for a part of a multipart body is empty
-	EOM                            // the last byte of a message is in this piece, which may be empty
+	EOM                            // the last byte of a message is in this piece, which may be empty; on raw streams, in an empty Rx: the peer has ended its direction
 	FlagPoll                       // not payload: a poll for something to receive
 	RelatedStart                   // empty: a group of related messages begins, the parts of a multipart body
 	RelatedEnd                     // empty: the group is over; goes with the EOM of the last, if there was any

@@ -163,6 +163,7 @@ func renderStates(t *testing.T) []byte {
 		p("| %d | %s | %s | %s | %s |\n", s, short(s), kind, says[s], isTold(s))
 	}
 	p("| %d and up | the program's own | event | a response whose status `http_resp_map` names | yes |\n", UserBase)
+	p("| %d | %s | event | the client of an accepted HTTP stream has ended its direction before it was answered; a user state to the reference | yes |\n", PeerEnded, PeerEnded)
 	p("\n## Where events may be told\n\n| event | while the last move was |\n|---|---|\n")
 	for s := Creating; s < maxState; s++ {
 		var at []string

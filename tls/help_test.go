@@ -167,6 +167,8 @@ func (p *protocol) RxEnd(_ time.Duration, unused int) {
 	p.note("end %d", unused)
 }
 
+func (p *protocol) HungUp(time.Duration) { p.note("hung up") }
+
 func (p *protocol) Writable(time.Duration) {
 	if p.on != nil {
 		p.on("writable")

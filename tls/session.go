@@ -147,6 +147,17 @@ func (s *Session) RxEnd(now time.Duration, _ int) {
 	s.leave(now, false)
 }
 
+// HungUp is roles.HangUpWatcher's: it is passed on.
+func (s *Session) HungUp(now time.Duration) {
+	u, ok := s.upper.(roles.HangUpWatcher)
+	if !ok || s.flags&(opened|closing) != opened {
+		return
+	}
+	s.enter(now)
+	u.HungUp(now)
+	s.leave(now, false)
+}
+
 // Writable is roles.Upper's.
 func (s *Session) Writable(now time.Duration) {
 	s.enter(now)

@@ -3,6 +3,7 @@ package tls
 import (
 	stdtls "crypto/tls"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/roles"
@@ -208,4 +209,18 @@ func TestReplaceHandsOver(t *testing.T) {
 	if r.p.closed != 0 || second.closed != 1 {
 		t.Errorf("closed: the first %d times, the second %d; want 0 and 1", r.p.closed, second.closed)
 	}
+}
+
+// TestHangUpIsPassedOn: a protocol that has paused learns that its peer sends nothing more, though records wait.
+func TestHangUpIsPassedOn(t *testing.T) {
+	r := server(t, newServer(t, newShared(t, nil), nil), &stdtls.Config{})
+	r.handshake()
+	r.s.Pause()
+	r.low.End()
+	if got := strings.Count(strings.Join(r.p.log, " "), "hung up"); got != 1 {
+		t.Errorf("HungUp: got %d calls, want 1: %q", got, r.p.log)
+	}
+	r.s.Resume()
+	r.low.Service()
+	r.wantClosed(ErrTruncated)
 }

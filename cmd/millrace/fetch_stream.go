@@ -62,6 +62,7 @@ type fetcher struct {
 	got     int64
 	over    bool // DESTROYING was told
 	sent    bool // with --send: the payload is out
+	ended   bool // raw: the peer sends no more
 	ws      wsFetch
 }
 
@@ -72,7 +73,7 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	case ss.Creating:
 		return f.prepare(h)
 	case ss.Connecting:
-		f.sent, f.ws = false, wsFetch{}
+		f.sent, f.ended, f.ws = false, false, wsFetch{}
 		if !f.up.rewind() {
 			return f.end(h, verdictUnreachable, errOnce)
 		}
@@ -163,6 +164,12 @@ func (f *fetcher) Rx(h *ss.Handle, b []byte, flags ss.Flags) ss.Ret {
 			f.verdict = verdictDone
 		}
 	}
+	if !f.o.ws && flags&ss.EOM != 0 && !transactional(h.Policy()) {
+		// The peer has ended its direction. What is to be sent still is, as far as it is there.
+		if f.ended = true; !f.o.hasData || f.up.complete() || f.up.reading {
+			return ss.DisconnectMe
+		}
+	}
 	f.got += int64(len(b))
 	if f.o.ws {
 		b = f.message(b, flags)
@@ -185,6 +192,9 @@ func (f *fetcher) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret)
 		return f.say(h, buf)
 	}
 	n, flags, r := f.up.fill(buf)
+	if f.ended && (flags&ss.EOM != 0 || r == ss.TxDontSend) {
+		h.Disconnect()
+	}
 	if flags&ss.EOM != 0 && f.o.sendOnly && !transactional(h.Policy()) {
 		f.sent = true
 		h.RequestTx() // what this call gives is committed by the next

@@ -40,6 +40,12 @@ func (e *echo) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 }
 
 func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	if !e.sv.http && f&ss.EOM != 0 {
+		if e.ended = true; e.buf == nil {
+			return ss.DisconnectMe
+		}
+		return h.RequestTx()
+	}
 	if f&ss.RelatedStart != 0 {
 		e.parts = true
 	}
@@ -84,6 +90,9 @@ func (e *echo) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.R
 		h.RequestTx()
 	case e.ended:
 		f |= ss.EOM
+		if !e.sv.http {
+			h.Disconnect() // the client has ended its direction, and has its last bytes back
+		}
 		fallthrough
 	default:
 		e.release(h)

@@ -69,6 +69,9 @@ type Timeouts struct {
 	// Response is how long a client waits for the first byte of a response after its request is
 	// complete.
 	Response time.Duration
+	// HalfClosed is how long a server's connection whose client has ended its direction may go without a byte of the
+	// response being sent. Such a client may be gone: nothing tells, until something is sent.
+	HalfClosed time.Duration
 	// Continue is how long a client that asked for 100 (Continue) waits before it sends its body
 	// unasked (RFC 9110 s.10.1.1).
 	Continue time.Duration
@@ -84,6 +87,8 @@ func DefaultTimeouts() Timeouts {
 		BodyTotal: 24 * time.Hour,   // uploads of hours pass; one that is kept just above the least rate ends
 		Idle:      60 * time.Second, // less than the 120 s after which many NATs forget
 		Continue:  time.Second,      // servers that know Expect answer at once, the others never
+		// What a client is given for its response by a policy that says nothing.
+		HalfClosed: 60 * time.Second,
 	}
 }
 

@@ -20,25 +20,27 @@ type exchange struct {
 	pace http.Pace // of the peer's body
 	came int       // payload that pace does not know of yet
 
-	version  http.Version // the peer's, of a request; ours, on a client
-	head     bool         // the request is HEAD: its response has no body
-	close    bool         // the connection ends with this exchange
-	inDone   bool         // the peer's message is complete
-	wants    bool         // the handler asked for Writable
-	paused   bool         // the handler asked for no Body
-	stopped  bool         // the Lower is paused, for whatever reason
-	timed    bool         // pace holds the peer's body to its limits
-	moved    bool         // something of the body has come in the present call
-	unset    bool         // the handler has resumed, and pace is to go on with the transport's next call
-	hold     bool         // client: our body waits for 100 (Continue)
-	owes100  bool         // server: the peer waits for 100 (Continue)
-	mute     bool         // server: the rest of the body is of no interest
-	upgrade  bool         // client: the request asks for another protocol
-	began    bool         // client: a byte of the response has come
-	answered bool         // client: the final head has come
-	patient  bool         // client: the response and its body have no deadline
-	interim  uint8        // client: informational heads so far
-	drained  int64        // server: body taken after the response was complete
+	version  http.Version  // the peer's, of a request; ours, on a client
+	head     bool          // the request is HEAD: its response has no body
+	close    bool          // the connection ends with this exchange
+	inDone   bool          // the peer's message is complete
+	wants    bool          // the handler asked for Writable
+	paused   bool          // the handler asked for no Body
+	stopped  bool          // the Lower is paused, for whatever reason
+	timed    bool          // pace holds the peer's body to its limits
+	moved    bool          // something of the body has come in the present call
+	unset    bool          // the handler has resumed, and pace is to go on with the transport's next call
+	hold     bool          // client: our body waits for 100 (Continue)
+	owes100  bool          // server: the peer waits for 100 (Continue)
+	mute     bool          // server: the rest of the body is of no interest
+	upgrade  bool          // client: the request asks for another protocol
+	began    bool          // client: a byte of the response has come
+	answered bool          // client: the final head has come
+	patient  bool          // client: the response and its body have no deadline
+	interim  uint8         // client: informational heads so far
+	sent     bool          // server: something of the response was sent in the present Writable
+	drained  int64         // server: body taken after the response was complete
+	halfDue  time.Duration // server: something of the response must be sent by then, since the client has ended its direction
 }
 
 // side is what the two ends of a connection do differently.
@@ -74,6 +76,7 @@ func (x *exchange) Commit(n int, end bool) {
 	if err := x.out.commit(x.low, n, end); err != nil {
 		x.side.abandon(x, err)
 	}
+	x.sent = x.sent || n > 0
 }
 
 // SendTrailers is http.Exchange's.

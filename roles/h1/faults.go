@@ -69,6 +69,7 @@ var (
 	errBodyRate = slow(408, "body", "slower than the least rate")
 	errBodyLong = slow(408, "body", "not complete in time")
 	errRespSlow = slow(0, "response", "nothing came in time")
+	errHalfSlow = slow(0, "response", "nothing was sent in time to a client that has ended its direction")
 
 	errHeadCut = bad("head", "connection ended inside of it")
 	errBodyCut = bad("body", "connection ended inside of it")

@@ -44,7 +44,7 @@ type Server struct {
 	state  serverState
 	traits serverTraits
 	held   bool // Rx left bytes of the next request with the transport
-	ended  bool // the peer has ended its direction
+	peer   peerEnd
 }
 
 // serverTraits share an octet, since a hundred thousand idle servers are counted in octets.
@@ -53,6 +53,15 @@ type serverTraits uint8
 const (
 	served     serverTraits = 1 << iota // an exchange was completed on this connection
 	unixSocket                          // the connection came in on a Unix socket
+)
+
+// peerEnd is what is known of the end of the peer's direction.
+type peerEnd uint8
+
+const (
+	peerSends  peerEnd = iota
+	peerHungUp         // it has ended, though bytes may wait before the end
+	peerEnded          // its end was read
 )
 
 var _ roles.Upper = (*Server)(nil)
@@ -119,7 +128,7 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 	if s.state == expectBody && s.x.moved {
 		s.due = s.x.time(s.cfg, s.cfg.requestPace())
 	}
-	if s.ended && !s.held {
+	if s.peer == peerEnded && !s.held {
 		s.cut()
 	}
 	return used
@@ -186,6 +195,9 @@ func (s *Server) begin(m *http.Message) {
 	x.version, x.close, x.owes100 = m.Version, m.Close, m.Continue && m.Length != 0
 	x.head = len(m.Method) == 4 && string(m.Method) == "HEAD"
 	s.x = x
+	if s.peer != peerSends {
+		x.halfDue = c.deadline(c.Timeouts.HalfClosed)
+	}
 	if m.Length == 0 {
 		s.state, s.due = expectAnswer, 0
 		x.inDone = true
@@ -255,8 +267,11 @@ func (s *Server) Writable(now time.Duration) {
 	if x.out.kind == sendLast {
 		x.out.last(s.low)
 	} else if x.wants {
-		x.wants = false
+		x.wants, x.sent = false, false
 		x.h.Writable(x)
+		if x.sent && s.peer != peerSends {
+			x.halfDue = s.cfg.deadline(s.cfg.Timeouts.HalfClosed)
+		}
 	}
 	if s.state == expectBody && x.owes100 && !x.paused && !x.out.begun() {
 		s.send100(x)
@@ -276,7 +291,7 @@ func (s *Server) settle() {
 	case !x.out.done():
 	case x.inDone:
 		s.state, s.due = expectHead, s.cfg.deadline(s.cfg.Timeouts.Idle)
-		if x.close || s.ended && !s.held {
+		if x.close || s.peer == peerEnded && !s.held {
 			s.state = expectClose
 			s.low.Close(roles.Graceful, nil)
 		}
@@ -302,10 +317,36 @@ func (s *Server) finish(x *exchange) {
 // RxEnd is roles.Upper's.
 func (s *Server) RxEnd(now time.Duration, unused int) {
 	s.cfg.now = now
-	s.ended = true
+	had := s.peer
+	s.peer = peerEnded
 	// Half-closed clients get their answers. Bytes that are held become requests first.
 	s.held = s.state == expectAnswer && unused > 0
 	s.cut()
+	if had == peerSends {
+		s.halfClosed()
+	}
+}
+
+// HungUp is roles.HangUpWatcher's: what has come so far waits for the present exchange, the end behind it.
+func (s *Server) HungUp(now time.Duration) {
+	s.cfg.now = now
+	if s.peer == peerSends {
+		s.peer = peerHungUp
+		s.halfClosed()
+		s.low.Rearm()
+	}
+}
+
+// halfClosed gives the answer to a peer that has ended its direction its time, and tells the handler.
+func (s *Server) halfClosed() {
+	x := s.x
+	if x == nil || s.state >= expectClose || x.out.done() {
+		return
+	}
+	x.halfDue = s.cfg.deadline(s.cfg.Timeouts.HalfClosed)
+	if w, ok := x.h.(http.HalfCloseWatcher); ok {
+		w.HalfClosed(x)
+	}
 }
 
 // cut ends what the peer will never complete. Nothing but held requests can follow.
@@ -324,7 +365,14 @@ func (s *Server) cut() {
 
 // Deadline is roles.Upper's.
 func (s *Server) Deadline() time.Duration {
-	if s.x != nil && s.x.paused || s.state >= expectClose {
+	switch x := s.x; {
+	case s.state >= expectClose:
+		return 0
+	case x == nil:
+		return s.due
+	case x.halfDue != 0 && (x.paused || s.due == 0 || x.halfDue < s.due):
+		return x.halfDue
+	case x.paused:
 		return 0
 	}
 	return s.due
@@ -335,6 +383,10 @@ func (s *Server) Timeout(now time.Duration) {
 	s.cfg.now = now
 	s.clockStarts()
 	if d := s.Deadline(); d == 0 || now < d {
+		return
+	}
+	if x := s.x; x != nil && x.halfDue != 0 && now >= x.halfDue {
+		s.refuse(errHalfSlow, nil)
 		return
 	}
 	s.due = 0

@@ -67,7 +67,7 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 	default:
 		kind, k.chunked = sendChunked, true
 	}
-	k.close = x.close || kind == sendClose || m.Close || x.owes100 || s.ended && !s.held ||
+	k.close = x.close || kind == sendClose || m.Close || x.owes100 || s.peer == peerEnded && !s.held ||
 		end && !x.inDone && x.in.kind == bodyLength && x.in.left > s.cfg.Limits.Drain
 	head, err := s.cfg.head(k, m)
 	if err != nil {
@@ -78,6 +78,7 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 		return http.ErrNoRoom
 	}
 	s.low.Commit(copy(r, head))
+	x.sent = true
 	s.cfg.Counters.Responses++
 	x.close = k.close
 	x.out.kind, x.out.left = kind, k.length

@@ -96,6 +96,9 @@ type Timeouts struct {
 	Idle time.Duration
 	// Response is how long a client waits for a response after its request is complete.
 	Response time.Duration
+	// HalfClosed is how long a server's stream may go without anything of its response being sent when the client has
+	// ended its direction of the connection. Such a client may be gone: nothing tells, until something is sent.
+	HalfClosed time.Duration
 	// Continue is how long a client that asked for 100 (Continue) waits before it sends its body unasked.
 	Continue time.Duration
 	// Settings is how long a peer may take to acknowledge our settings, or a ping of ours that drains.
@@ -114,6 +117,8 @@ func DefaultTimeouts() Timeouts {
 		Idle:      60 * time.Second,
 		Continue:  time.Second,
 		Settings:  10 * time.Second,
+		// What a client is given for its response by a policy that says nothing.
+		HalfClosed: 60 * time.Second,
 	}
 }
 

@@ -90,6 +90,7 @@ type conn struct {
 	phase    phase
 	server   bool
 	unix     bool // server: the connection came in on a Unix socket
+	half     bool // a server's peer has ended its direction, and waits for answers
 	tolerant bool // windows above the maximum are taken for the maximum
 	made     int  // bytes, during this Writable
 	began    bool // server: a block was sent, with the word about the table
@@ -352,6 +353,7 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 	case len(c.streams) > 0:
 		c.phase, c.frameDue = expectFrame, 0
 		c.pingAfter, c.hangAfter = 0, 0 // its silence means nothing any more
+		c.halfClosed()
 		if c.draining == notDraining {
 			c.draining = drainLast
 		}
@@ -363,6 +365,34 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 		c.shut(roles.Graceful, nil)
 	}
 	c.settle()
+}
+
+// halfClosed gives the answers to a client that has ended its direction their time, and tells the handlers.
+func (c *conn) halfClosed() {
+	if !c.server {
+		return
+	}
+	c.half = true
+	for i := len(c.streams) - 1; i >= 0; i-- {
+		if i >= len(c.streams) {
+			continue
+		}
+		x := c.streams[i]
+		if x.sending == ourEnd || x.is(over|tunnelled) {
+			continue
+		}
+		c.awaitAnswer(x)
+		if w, ok := x.h.(http.HalfCloseWatcher); ok {
+			w.HalfClosed(x)
+		}
+	}
+}
+
+// awaitAnswer starts the time in which something of the answer to a client that has ended its direction must be sent.
+func (c *conn) awaitAnswer(x *stream) {
+	if x.inDue = c.cfg.deadline(c.cfg.Timeouts.HalfClosed); x.inDue != 0 {
+		c.due(x.inDue)
+	}
 }
 
 // Closed is roles.Upper's.

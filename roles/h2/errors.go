@@ -129,6 +129,7 @@ var (
 	errBodyRate   = slow(Cancel, "body", "slower than the least rate")
 	errBodyLong   = slow(Cancel, "body", "not complete in time")
 	errRespSlow   = slow(Cancel, "response", "nothing came in time")
+	errHalfSlow   = slow(Cancel, "response", "nothing was sent in time to a client that has ended its direction")
 	errWindowSlow = slow(Cancel, "body", "the peer granted no window in time")
 	errTrailers   = bad(ProtocolError, "trailers", "without END_STREAM, or with a pseudo field")
 	errNoHead     = bad(ProtocolError, "data", "in front of the head")

@@ -80,6 +80,9 @@ func quoted(b []byte) string {
 	return string(append(q, '"'))
 }
 
+// HalfClosed is http.HalfCloseWatcher's.
+func (r *recorder) HalfClosed(http.Exchange) { r.say("half-closed") }
+
 func (r *recorder) End(x http.Exchange, t []http.Field) {
 	var f strings.Builder
 	for _, v := range t {

@@ -41,6 +41,9 @@ func (c *conn) Writable(now time.Duration) {
 		c.serve(x)
 		if vain++; c.made > was {
 			vain = 0
+			if c.half && !x.is(over|tunnelled) {
+				c.awaitAnswer(x)
+			}
 		}
 		if x.flags&(over|wants|starved|unsettled|waits|hold) == wants {
 			c.enqueue(x)

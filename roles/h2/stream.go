@@ -123,7 +123,7 @@ func (x *stream) Pause() {
 		x.pace.Stop(x.c.cfg.now)
 	}
 	x.flags |= paused
-	if x.c.server || x.is(gotHead) {
+	if (x.c.server || x.is(gotHead)) && !x.c.half {
 		x.inDue = 0 // the peer cannot be late with a body that we do not take
 	}
 }

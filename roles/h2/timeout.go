@@ -138,6 +138,8 @@ func (c *conn) overdue(x *stream) {
 	switch {
 	case x.is(hold):
 		x.release()
+	case c.half:
+		c.refuse(x, errHalfSlow)
 	case (c.server || x.is(gotHead)) && !x.is(mute) && c.blocked(x):
 		x.pace.Stop(c.cfg.now) // until there is a window: see unblocked
 	case c.server || x.is(gotHead):

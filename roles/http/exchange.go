@@ -56,6 +56,14 @@ type Unhurried interface {
 	Unhurried()
 }
 
+// HalfCloseWatcher is a server's Handler that wants to know when the client has ended its direction of the connection
+// before it was answered. The exchange goes on, for a client may end its direction behind its request; but it breaks
+// when nothing of the response is sent for the role's Timeouts.HalfClosed.
+type HalfCloseWatcher interface {
+	// HalfClosed is called at most once per connection, for the exchanges that are under way then.
+	HalfClosed(x Exchange)
+}
+
 // MinRoom is the least that Exchange.Room offers, where nothing but the transport bounds it.
 const MinRoom = 16<<10 - 64
 

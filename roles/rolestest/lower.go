@@ -73,6 +73,10 @@ func (l *Lower) Feed(b []byte) {
 func (l *Lower) End() {
 	l.end = true
 	l.Service()
+	if u, ok := l.upper.(roles.HangUpWatcher); ok && l.Paused && !l.Over && !l.ended {
+		u.HungUp(l.Now)
+		l.Service()
+	}
 }
 
 // Break says Closed with cause, as when the connection is lost.

@@ -1,0 +1,303 @@
+package ss_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+// bare is a socket of a machine without a reactor, connected to the server machine.
+type bare struct {
+	w    *world
+	host *sim.Host
+	fd   loop.FD
+}
+
+func (w *world) bare(text string) *bare {
+	w.t.Helper()
+	b := &bare{w: w, host: w.wsHost()}
+	var e syscall.Errno
+	if b.fd, e = b.host.Connect(loop.Addr{IP: netip.AddrPortFrom(serverIP, 80)}, loop.SocketOptions{}); e != syscall.EINPROGRESS {
+		w.t.Fatalf("connect: %v", e)
+	}
+	w.settle()
+	b.write(text)
+	return b
+}
+
+func (b *bare) write(text string) {
+	b.w.t.Helper()
+	if n, e := b.host.Write(b.fd, []byte(text)); n != len(text) {
+		b.w.t.Fatalf("write: got %d of %d, %v", n, len(text), e)
+	}
+	b.w.settle()
+}
+
+func (b *bare) halfClose() {
+	b.host.CloseWrite(b.fd)
+	b.w.settle()
+}
+
+func (b *bare) abort() {
+	b.host.Abort(b.fd)
+	b.w.settle()
+}
+
+// read takes what there is, and says how it ends.
+func (b *bare) read() (string, syscall.Errno) {
+	var all []byte
+	buf := make([]byte, 4096)
+	for {
+		n, e := b.host.Read(b.fd, buf)
+		if n == 0 || e != 0 {
+			return string(all), e
+		}
+		all = append(all, buf[:n]...)
+	}
+}
+
+const halfDoc = `{"s":[{"srv":{"server":true,"port":80,"protocol":"h1"}}]}`
+
+var ended = fmt.Sprintf(" USER(%d)", ss.PeerEnded)
+
+// halfClosedBefore are the ways in which a client ends its direction before its request is answered.
+var halfClosedBefore = []struct {
+	name string
+	more string // behind the request
+	body bool   // the request has a body that has not come, and the stream has paused
+}{
+	{name: "after the request"},
+	{name: "after a piece of the next", more: "GET /b HT"},
+	{name: "after the next request", more: "GET /b HTTP/1.1\r\nHost: x\r\n\r\n"},
+	{name: "inside a body that is not taken", body: true},
+}
+
+// halfClosed connects a client that ends its direction in one of these ways to a stream that answers nothing by itself.
+func halfClosed(t *testing.T, way int, p plan) (*world, *bare, *script) {
+	t.Helper()
+	c := halfClosedBefore[way]
+	w := newWorld(t, halfDoc, p)
+	w.serve("srv", func(s *script) {
+		s.say, s.noEOM = []byte("late, but complete"), true
+		if c.body {
+			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.Pause(); return ss.OK })
+		}
+	})
+	text := "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+	if c.body {
+		text = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n123"
+	}
+	b := w.bare(text)
+	w.settle()
+	if c.more != "" {
+		b.write(c.more)
+	}
+	s := w.accepted[0]
+	const before = "CREATING CONNECTING CONNECTED SERVER_TXN"
+	w.wantLine("before the half-close", s, before)
+	b.halfClose()
+	w.wantLine("after the half-close", s, before+ended)
+	return w, b, s
+}
+
+// TestHalfClosedClientIsAnswered: a client that has ended its direction gets its answer, however long that
+// takes, as long as something is sent now and then. The stream is told once.
+func TestHalfClosedClientIsAnswered(t *testing.T) {
+	for way, c := range halfClosedBefore {
+		t.Run(c.name, func(t *testing.T) {
+			w, b, s := halfClosed(t, way, plan{})
+			if c.body {
+				return // it has no whole request to answer
+			}
+			s.piece = 1
+			s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+				n := copy(buf[:1], s.say[s.said:])
+				if s.said += n; s.said < len(s.say) {
+					w.net.At(50*time.Second, func() { h.RequestTx() })
+				}
+				return n, 0, ss.OK
+			}
+			w.pass(59 * time.Second)
+			s.h.ServerAck(0)
+			s.h.RequestTxLen(int64(len(s.say)))
+			w.pass(20 * time.Minute)
+			if got, _ := b.read(); !strings.HasSuffix(got, string(s.say)) && !strings.Contains(got, string(s.say)+"HTTP/1.1") {
+				t.Errorf("the answer: got %q, want it to end with %q", got, s.say)
+			}
+			if n := strings.Count(s.line(), strings.TrimSpace(ended)); n != 1 {
+				t.Errorf("told %d times of the end: %s", n, s.line())
+			}
+			w.pass(2 * time.Minute)
+			if !strings.HasSuffix(s.line(), "DISCONNECTED DESTROYING") {
+				t.Errorf("no stream stays: told %s", s.line())
+			}
+			b.host.Close(b.fd)
+		})
+	}
+}
+
+// TestHalfClosedClientIsNotAnswered: a stream that sends nothing to such a client ends with the role's time for it.
+func TestHalfClosedClientIsNotAnswered(t *testing.T) {
+	for way, c := range halfClosedBefore {
+		t.Run(c.name, func(t *testing.T) {
+			w, b, s := halfClosed(t, way, plan{})
+			s.onTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
+			s.h.RequestTx() // the head leaves, and nothing more however often that is asked for
+			for range 59 {
+				w.pass(time.Second)
+				s.h.RequestTx()
+			}
+			w.pass(900 * time.Millisecond)
+			if s.told(ss.Disconnected) > 0 {
+				t.Fatalf("too early: %s", s.line())
+			}
+			w.pass(200 * time.Millisecond)
+			if !strings.HasSuffix(s.line(), ended+" DISCONNECTED DESTROYING") {
+				t.Errorf("told %s, want the end", s.line())
+			}
+			w.wantCause(s, http.ErrTimeout)
+			b.host.Close(b.fd)
+		})
+	}
+}
+
+// TestHalfClosedClientIsGone: of 500 clients that half-close and then go with a reset, all are noticed, in time if
+// something of theirs was never taken.
+func TestHalfClosedClientIsGone(t *testing.T) {
+	for _, c := range halfClosedBefore {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, halfDoc, plan{})
+			w.serve("srv", func(s *script) {
+				if c.body {
+					s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.Pause(); return ss.OK })
+				}
+			})
+			text := "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+			if c.body {
+				text = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n123"
+			}
+			var all []*bare
+			for range 500 {
+				b := w.bare(text + c.more)
+				b.halfClose()
+				all = append(all, b)
+			}
+			for _, b := range all {
+				b.abort()
+			}
+			w.pass(5 * time.Second)
+			if n := w.srv.rt.Net().Open(); n != 0 {
+				t.Errorf("connections left: %d of 500", n)
+			}
+			for _, s := range w.accepted {
+				if !strings.HasSuffix(s.line(), "DISCONNECTED DESTROYING") || !strings.Contains(s.causes[0].Error(), peerIP.String()) {
+					t.Fatalf("told %s, causes %v; want the end, and the peer's address", s.line(), s.causes)
+				}
+			}
+		})
+	}
+}
+
+const rawHalfDoc = `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}},
+	{"c":{"endpoint":"10.0.0.3","port":80,"protocol":"raw","opportunistic":true}}]}`
+
+// TestRawHalfClose: the peer's end comes as an empty Rx with EOM, once; the stream may go on to write, and ends when it
+// says so, on both sides.
+func TestRawHalfClose(t *testing.T) {
+	for _, server := range []bool{true, false} {
+		t.Run(fmt.Sprintf("server=%v", server), func(t *testing.T) {
+			w, b, s := rawHalfClosed(t, server, plan{})
+			s.say, s.noEOM = []byte("one"), true
+			for range 3 { // each pause is shorter than what is borne
+				w.pass(9 * time.Second)
+				s.said = 0
+				s.h.RequestTx()
+			}
+			w.settle()
+			if got, e := b.read(); got != "oneoneone" || e != syscall.EAGAIN {
+				t.Errorf("written after the peer's end: got %q, %v, want three times", got, e)
+			}
+			s.h.Disconnect()
+			w.settle()
+			if got, e := b.read(); got != "" || e != 0 {
+				t.Errorf("after Disconnect: got %q, %v, want an end in order", got, e)
+			}
+			if n := strings.Count(s.line(), `rx(""|EOM)`); n != 1 {
+				t.Errorf("the end was told %d times: %s", n, s.line())
+			}
+			if s.told(ss.Disconnected) != 1 || len(s.causes) != 0 {
+				t.Errorf("told %s, causes %v; want one DISCONNECTED without", s.line(), s.causes)
+			}
+			b.host.Close(b.fd)
+		})
+	}
+}
+
+// TestRawHalfCloseIdle: a stream that neither writes nor ends is ended; a peer that has gone is noticed by the write.
+func TestRawHalfCloseIdle(t *testing.T) {
+	for _, server := range []bool{true, false} {
+		w, b, s := rawHalfClosed(t, server, plan{})
+		w.pass(9 * time.Second)
+		if s.told(ss.Disconnected) > 0 {
+			t.Fatalf("server=%v: too early: %s", server, s.line())
+		}
+		w.pass(2 * time.Second)
+		if s.told(ss.Disconnected) != 1 {
+			t.Errorf("server=%v: told %s, want DISCONNECTED", server, s.line())
+		}
+		b.host.Close(b.fd)
+
+		never := func(c *ss.Config) { c.HalfClosed = -1 }
+		w, b, s = rawHalfClosed(t, server, plan{client: never, server: never})
+		w.pass(time.Hour)
+		if s.told(ss.Disconnected) > 0 {
+			t.Errorf("server=%v, without the timeout: told %s", server, s.line())
+		}
+		b.host.Close(b.fd)
+		s.say = []byte("anybody?")
+		s.h.RequestTx()
+		w.pass(time.Second)
+		if s.told(ss.Disconnected) != 1 {
+			t.Errorf("server=%v, after a write to a peer that is gone: told %s, want DISCONNECTED", server, s.line())
+		}
+	}
+}
+
+// rawHalfClosed is a raw stream whose peer has ended its direction.
+func rawHalfClosed(t *testing.T, server bool, p plan) (*world, *bare, *script) {
+	t.Helper()
+	w := newWorld(t, rawHalfDoc, p)
+	b, s := &bare{w: w, host: w.wsHost()}, newScript()
+	s.stays = true
+	if server {
+		w.serve("srv", func(s *script) { s.stays = true })
+		b = w.bare("hello")
+		s = w.accepted[0]
+	} else {
+		l, _, err := b.host.Listen(loop.Addr{IP: netip.AddrPortFrom(peerIP, 80)}, loop.ListenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.create("c", s).Connect()
+		w.settle()
+		var e syscall.Errno
+		if b.fd, e = b.host.Accept(l); e != 0 {
+			t.Fatal(e)
+		}
+		b.write("hello")
+		b.host.Close(l)
+	}
+	b.halfClose()
+	if !strings.HasSuffix(s.line(), `CONNECTED rx("hello") rx(""|EOM)`) {
+		t.Fatalf("told %s, want the bytes and their end", s.line())
+	}
+	return w, b, s
+}
