@@ -184,6 +184,7 @@ func (w *Wsi) release(abort bool) {
 	if w.src.Watched() {
 		fd := w.src.FD()
 		n.loop.Unwatch(&w.src)
+		n.leave(fd)
 		if abort {
 			n.sys.Abort(fd)
 		} else {

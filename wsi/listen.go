@@ -206,14 +206,20 @@ func (s *listening) Ready(now time.Duration, r loop.Ready) (again bool) {
 // take makes a connection of a descriptor.
 func (s *listening) take(now time.Duration, fd loop.FD) {
 	n := s.l.net
+	if !n.admit(fd) {
+		n.sys.Abort(fd) // a close in order would leave each of them with us for a while
+		return
+	}
 	w, u := s.l.acceptor.Accept(s.l)
 	if w == nil {
 		n.Counters.AcceptRefused++
+		n.leave(fd)
 		n.sys.Close(fd)
 		return
 	}
 	w.net, w.holding, w.upper, w.times = n, &n.none, u, s.l.times
 	if err := n.loop.Watch(&w.src, fd, w); err != nil {
+		n.leave(fd)
 		n.sys.Close(fd)
 		w.phase, w.flags = phaseOpening, closing|closedTold
 		u.Closed(&Error{Op: "watch", Wsi: "accepted connection", Err: err})

@@ -21,6 +21,10 @@ type Config struct {
 	// loop.ListenOptions) keep it. Default: after 60 s, which is less than most NATs remember a flow, every 15 s,
 	// four times; a negative Idle means none.
 	KeepAlive loop.KeepAlive
+	// PeerMax is how many accepted connections one peer may have at a time, all listeners of the Net together: an IPv4
+	// address, or the /64 network of an IPv6 one. Further ones are reset. 0, the default, is no limit, since one
+	// address may be that of a proxy, or of a NAT before thousands. Unix sockets are never limited.
+	PeerMax int
 }
 
 // keepAlive is the default of Config.KeepAlive: a peer is gone after two minutes.
@@ -108,6 +112,7 @@ type Counters struct {
 	WriteTimedOut           uint64 // of TimedOut, those whose peer did not take our output: Timeouts.Write
 	InputOverflow           uint64 // connections ended for holding more than ParkedMax
 	AcceptExhausted         uint64 // accepts that found no free descriptor or memory
+	PeerRefused             uint64 // accepted connections of peers that had PeerMax of them
 	AcceptRefused           uint64 // accepted connections that the Acceptor did not want
 	MemoryClosed            uint64 // connections closed because memory was short: see loop.Level
 }
@@ -140,6 +145,8 @@ type Net struct {
 	closingNext []*Wsi
 	ending      *Wsi // being told Closed
 	closeTask   loop.Task
+
+	peers peers
 
 	starving []*listening // not accepting for want of descriptors or memory
 

@@ -1,0 +1,83 @@
+package wsi
+
+import (
+	"net/netip"
+
+	"github.com/millrace/millrace/loop"
+)
+
+// What the account is charged for the table of peers: about what a map needs for an entry.
+const (
+	peerCost     = 128 // for each address
+	peerConnCost = 48  // for each connection
+)
+
+// peerBits is how much of an IPv6 address is one peer: the network that a site is given, in which it has as many
+// addresses as it likes.
+const peerBits = 64
+
+// peers counts accepted connections by their peer's address, for Config.PeerMax. There is none without a limit.
+type peers struct {
+	count map[netip.Addr]int32
+	of    map[loop.FD]netip.Addr
+}
+
+// admit counts an accepted connection, or reports that its peer has too many. Who has no address, or none that the
+// system still knows, is not limited.
+func (n *Net) admit(fd loop.FD) bool {
+	if n.cfg.PeerMax <= 0 {
+		return true
+	}
+	a, ok := n.sys.PeerAddr(fd)
+	if !ok || a.Network != loop.TCP {
+		return true
+	}
+	peer := onePeer(a.IP.Addr())
+	p := &n.peers
+	if p.count == nil {
+		p.count, p.of = make(map[netip.Addr]int32), make(map[loop.FD]netip.Addr)
+	}
+	k := p.count[peer]
+	if int(k) >= n.cfg.PeerMax {
+		n.Counters.PeerRefused++
+		return false
+	}
+	if k == 0 {
+		n.account.Charge(peerCost)
+	}
+	n.account.Charge(peerConnCost)
+	p.count[peer], p.of[fd] = k+1, peer
+	return true
+}
+
+// leave ends the count of a connection. It is called for every one, counted or not, before its descriptor is given
+// back.
+func (n *Net) leave(fd loop.FD) {
+	p := &n.peers
+	if p.of == nil {
+		return
+	}
+	peer, ok := p.of[fd]
+	if !ok {
+		return
+	}
+	delete(p.of, fd)
+	n.account.Release(peerConnCost)
+	if p.count[peer]--; p.count[peer] == 0 {
+		delete(p.count, peer)
+		n.account.Release(peerCost)
+	}
+	if len(p.of) == 0 {
+		p.count, p.of = nil, nil // a map keeps the room that it needed once
+	}
+}
+
+// onePeer is what counts as one peer: an IPv4 address, or the /64 network of an IPv6 one.
+func onePeer(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if a.Is4() {
+		return a
+	}
+	p, _ := a.Prefix(peerBits)
+	return p.Addr()
+}
