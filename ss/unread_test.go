@@ -1,0 +1,76 @@
+package ss_test
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/sim"
+	"github.com/millrace/millrace/ss"
+)
+
+var bulkBody = []byte(strings.Repeat("0123456789abcdef", 1<<16))
+
+// bulk has an accepted stream answer every request with a megabyte.
+func bulk(s *script) {
+	s.quietTx = true
+	s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+		s.said, s.say = 0, bulkBody
+		h.ServerAck(0)
+		return h.RequestTxLen(int64(len(bulkBody)))
+	})
+}
+
+// h2Asks is an HTTP/2 client that grants all the windows it can and asks for n bodies.
+func h2Asks(n int) string {
+	frame := func(typ, flags byte, id uint32, payload string) string {
+		return string([]byte{byte(len(payload) >> 16), byte(len(payload) >> 8), byte(len(payload)), typ, flags,
+			byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}) + payload
+	}
+	var b strings.Builder
+	b.WriteString("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	b.WriteString(frame(4, 0, 0, "\x00\x04\x7f\xff\xff\xff")) // INITIAL_WINDOW_SIZE
+	b.WriteString(frame(4, 1, 0, ""))
+	b.WriteString(frame(8, 0, 0, "\x7f\xfe\x00\x00"))
+	for i := range n {
+		b.WriteString(frame(1, 5, uint32(2*i+1), "\x82\x86\x84\x41\x01x"))
+	}
+	return b.String()
+}
+
+// TestClientsThatDoNotRead: 320 clients that ask for large bodies and never read, on HTTP/1.1 by 64 KiB of pipelined
+// requests, on HTTP/2 with the transport not read either. Newcomers are served all the time, and all 320 are gone
+// after the deadline.
+func TestClientsThatDoNotRead(t *testing.T) {
+	const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, c := range []struct{ name, asks string }{
+		{"h1", strings.Repeat(get, 64<<10/len(get))},
+		{"h2", h2Asks(20)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h2"}}]}`, plan{net: sim.Options{SndBuf: 64 << 10, RcvBuf: 64 << 10}})
+			w.serve("srv", bulk)
+			for range 320 {
+				b := w.bare("")
+				b.host.Write(b.fd, []byte(c.asks))
+				w.settle()
+			}
+			for second := range 70 {
+				b := w.bare("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+				w.pass(time.Second) // memory may have to be had from somebody first
+				if got, e := b.read(); e != syscall.EAGAIN || !strings.HasPrefix(got, "HTTP/1.1 200") {
+					t.Fatalf("a newcomer after %d s: got %q, %v, want an answer", second, got, e)
+				}
+				b.abort()
+			}
+			if n := w.srv.rt.Net().Open(); n != 0 {
+				t.Errorf("connections after the deadline: got %d, want none", n)
+			}
+			n := w.srv.rt.Net().Counters
+			if n.WriteTimedOut+n.MemoryClosed != 320 || n.WriteTimedOut == 0 {
+				t.Errorf("ended: got %d by the deadline and %d for memory, want 320 in all", n.WriteTimedOut, n.MemoryClosed)
+			}
+		})
+	}
+}
