@@ -25,6 +25,10 @@ func (h *Host) SetOptions(fd loop.FD, o loop.SocketOptions) error {
 	if s == nil {
 		return fmt.Errorf("sim: set options: descriptor %d: %w", fd, syscall.Errno(syscall.EBADF))
 	}
+	if o.KeepAlive == (loop.KeepAlive{}) { // what was set, or inherited, stays
+		o.KeepAlive = s.opts.KeepAlive
+	}
+	o.UserTimeout = or(o.UserTimeout, s.opts.UserTimeout)
 	s.opts = o
 	if s.state == open {
 		s.probe()
