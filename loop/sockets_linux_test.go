@@ -82,6 +82,43 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
+// TestKeepAliveOnTheKernel: a peer that takes no packet any more is given up when KeepAlive, cut short by UserTimeout,
+// says: after one probe.
+func TestKeepAliveOnTheKernel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes two seconds")
+	}
+	k := newKernel(t)
+	client, server := join(t, k, tcp("127.0.0.1:0"), SocketOptions{
+		KeepAlive:   KeepAlive{Idle: time.Second, Interval: time.Second, Probes: 9},
+		UserTimeout: time.Second,
+	})
+	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K} // 0 bytes of each packet
+	if err := unix.SetsockoptSockFprog(int(server), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop}); err != nil {
+		t.Skipf("cannot silence the peer: %v", err)
+	}
+	if err := k.Add(client, MakeToken(client, 1)); err != nil {
+		t.Fatal(err)
+	}
+	start := k.Now()
+	var ev [4]Event
+	for r := Ready(0); r&Failed == 0; {
+		n, err := k.Wait(ev[:], 10*time.Second)
+		if n == 0 || err != nil {
+			t.Fatalf("after %v: got %d events, %v, want the failure", k.Now()-start, n, err)
+		}
+		for _, e := range ev[:n] {
+			r |= e.Ready
+		}
+	}
+	if took := k.Now() - start; took < 1500*time.Millisecond || took > 5*time.Second {
+		t.Errorf("noticed after %v, want two seconds", took)
+	}
+	if e := k.SocketError(client); e != syscall.ETIMEDOUT {
+		t.Errorf("the error: got %v, want ETIMEDOUT", e)
+	}
+}
+
 func TestSocketOptions(t *testing.T) {
 	k := newKernel(t)
 	o := SocketOptions{TOS: 0x28, Priority: 5, RcvBuf: 32 << 10, SndBuf: 48 << 10}
