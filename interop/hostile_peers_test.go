@@ -1,0 +1,426 @@
+package interop
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	stdtls "crypto/tls"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// hostileTarget is the server that hostile peers connect to.
+type hostileTarget struct {
+	at    string
+	tls   *stdtls.Config
+	hello []byte        // the first flight of a TLS handshake
+	done  chan struct{} // closed when all shall leave
+}
+
+// hostileKind is a way to do harm. run is given a new connection and returns when the server has ended it, or when the
+// peer has done what it came for; the connection is closed then. At the end of the test it is closed too.
+type hostileKind struct {
+	name  string
+	alpn  string // "" for no TLS
+	fewer int    // there are so many times fewer of it
+	again time.Duration
+	run   func(h *hostileTarget, c net.Conn) error
+}
+
+// hostileAgain is how long a peer waits before it connects again, and hostileSoon for those whose hostility is in ending:
+// with a thousand of each kind that is still a hundred new connections a second.
+const (
+	hostileAgain = 20 * time.Second
+	hostileSoon  = 15 * time.Second
+)
+
+var hostileKinds = []hostileKind{
+	{"h1, pipelines and does not read", "http/1.1", 1, hostileAgain, unreadPipeline},
+	{"h1, a body of a byte a second", "http/1.1", 1, hostileAgain, slowBody},
+	{"h1, a head of a byte a second", "http/1.1", 1, hostileAgain, slowHead},
+	{"h1, gone while its answer is pending", "http/1.1", 1, hostileSoon, goneWhilePending},
+	{"h2, bodies whose echo has no window", "h2", 1, hostileAgain, noWindow},
+	{"h2, does not read its TCP connection", "h2", 1, hostileAgain, unreadHTTP2},
+	{"ws, a compressed message that stops", "http/1.1", 1, hostileAgain, stalledMessage},
+	{"h2, 100 ws with messages that stop", "h2", 10, hostileAgain, stalledMessages},
+	{"tls, a handshake that stops", "", 2, 8 * time.Second, halfOpen},
+}
+
+// hostileCount counts the connections of a kind.
+type hostileCount struct{ made, ended, failed atomic.Int64 }
+
+// keepUp connects as kind does, and again when the connection is over, until all shall leave.
+func (h *hostileTarget) keepUp(kind hostileKind, count *hostileCount, after time.Duration) {
+	for ; ; after = kind.again {
+		select {
+		case <-h.done:
+			return
+		case <-time.After(after):
+		}
+		c, err := h.dial(kind.alpn)
+		if err != nil {
+			count.failed.Add(1)
+			continue
+		}
+		count.made.Add(1)
+		over := make(chan struct{})
+		go func() {
+			select {
+			case <-h.done:
+				c.Close()
+			case <-over:
+			}
+		}()
+		err = kind.run(h, c)
+		close(over)
+		select {
+		case <-h.done:
+		default:
+			if err != nil {
+				count.ended.Add(1)
+			}
+		}
+		c.Close()
+	}
+}
+
+// dial connects, with small buffers so that what is not read stays with the server.
+func (h *hostileTarget) dial(alpn string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := dialSmall(ctx, "tcp", h.at)
+	if err != nil || alpn == "" {
+		return c, err
+	}
+	conf := h.tls.Clone()
+	conf.NextProtos, conf.ServerName = []string{alpn}, "127.0.0.1"
+	s := stdtls.Client(c, conf)
+	c.SetDeadline(time.Now().Add(patience))
+	if err := s.Handshake(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	c.SetDeadline(time.Time{})
+	return s, nil
+}
+
+// clientHello is the first flight of a client.
+func clientHello(t *testing.T, conf *stdtls.Config) []byte {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	conf = conf.Clone()
+	conf.ServerName = "127.0.0.1"
+	go func() {
+		stdtls.Client(theirs, conf).Handshake()
+		theirs.Close()
+	}()
+	b := make([]byte, 16<<10)
+	n, err := ours.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b[:n]
+}
+
+// ended waits for the server to end the connection, or for c to be closed here.
+func ended(c net.Conn) error {
+	_, err := io.Copy(io.Discard, c)
+	if err == nil {
+		err = io.EOF
+	}
+	return err
+}
+
+// unreadPipeline asks for more and more, and reads nothing.
+func unreadPipeline(_ *hostileTarget, c net.Conn) error {
+	request := fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 16384\r\n\r\n%s", pattern(16384, 7))
+	for {
+		if _, err := c.Write(request); err != nil {
+			return err
+		}
+	}
+}
+
+// slowBody announces a body and sends a byte of it a second.
+func slowBody(_ *hostileTarget, c net.Conn) error {
+	return drip(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", "x")
+}
+
+// slowHead sends a head that does not end.
+func slowHead(_ *hostileTarget, c net.Conn) error {
+	return drip(c, "GET / HTTP/1.1\r\nHost: x\r\nX: ", "y")
+}
+
+// drip writes begin, then more each second. It reads what comes: a server that ends the connection is noticed.
+func drip(c net.Conn, begin, more string) error {
+	over := make(chan error, 1)
+	go func() { over <- ended(c) }()
+	_, err := io.WriteString(c, begin)
+	for err == nil {
+		select {
+		case err := <-over:
+			return err
+		case <-time.After(time.Second):
+			_, err = io.WriteString(c, more)
+		}
+	}
+	return err
+}
+
+// goneWhilePending asks for more than fits the way back, ends its direction, and a little later resets the connection.
+func goneWhilePending(_ *hostileTarget, c net.Conn) error {
+	s := c.(*stdtls.Conn)
+	c.SetWriteDeadline(time.Now().Add(2 * time.Second))
+	request := fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 16384\r\n\r\n%s", pattern(16384, 8))
+	for range 64 {
+		if _, err := c.Write(request); err != nil {
+			break
+		}
+	}
+	s.NetConn().(*net.TCPConn).CloseWrite()
+	time.Sleep(time.Second)
+	s.NetConn().(*net.TCPConn).SetLinger(0)
+	return nil
+}
+
+// halfOpen begins a handshake.
+func halfOpen(h *hostileTarget, c net.Conn) error {
+	if _, err := c.Write(h.hello); err != nil {
+		return err
+	}
+	return ended(c)
+}
+
+// hostileHTTP2 is a client that frames what it likes.
+type hostileHTTP2 struct {
+	c      net.Conn
+	framer *http2.Framer
+	out    bufio.Writer
+	next   uint32
+
+	mu      sync.Mutex
+	changed sync.Cond
+	window  map[uint32]int64 // 0: the connection's
+	initial int64
+	connect bool // the server takes extended CONNECT
+	err     error
+}
+
+func newHostileHTTP2(c net.Conn, settings ...http2.Setting) (*hostileHTTP2, error) {
+	x := &hostileHTTP2{c: c, next: 1, window: map[uint32]int64{0: 65535}, initial: 65535}
+	x.changed.L = &x.mu
+	x.out.Reset(c)
+	x.framer = http2.NewFramer(&x.out, c)
+	if _, err := x.out.WriteString(http2.ClientPreface); err != nil {
+		return nil, err
+	}
+	if err := x.framer.WriteSettings(settings...); err != nil {
+		return nil, err
+	}
+	return x, x.out.Flush()
+}
+
+// read follows what the server grants, until the server's settings have come, or for ever.
+func (x *hostileHTTP2) read(forEver bool) error {
+	for {
+		f, err := x.framer.ReadFrame()
+		x.mu.Lock()
+		switch f := f.(type) {
+		case *http2.SettingsFrame:
+			if v, ok := f.Value(http2.SettingInitialWindowSize); ok {
+				for id := range x.window {
+					if id != 0 {
+						x.window[id] += int64(v) - x.initial
+					}
+				}
+				x.initial = int64(v)
+			}
+			if v, ok := f.Value(http2.SettingEnableConnectProtocol); ok && v == 1 {
+				x.connect = true
+			}
+			if !f.IsAck() && !forEver {
+				x.mu.Unlock()
+				return nil
+			}
+		case *http2.WindowUpdateFrame:
+			x.window[f.StreamID] += int64(f.Increment)
+		case *http2.RSTStreamFrame:
+			x.window[f.StreamID] = -1 << 40
+		case *http2.GoAwayFrame:
+			err = errors.New("GOAWAY")
+		}
+		if err != nil && x.err == nil {
+			x.err = err
+		}
+		x.changed.Broadcast()
+		x.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// head opens a stream; last says that no body follows.
+func (x *hostileHTTP2) head(last bool, fields ...string) (id uint32, err error) {
+	var b bytes.Buffer
+	e := hpack.NewEncoder(&b)
+	for i := 0; i < len(fields); i += 2 {
+		e.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
+	}
+	id = x.next
+	x.next += 2
+	x.mu.Lock()
+	x.window[id] = x.initial
+	x.mu.Unlock()
+	return id, x.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: b.Bytes(), EndHeaders: true, EndStream: last})
+}
+
+// noWindow sends as much body as the server takes, on eight streams, and grants nothing for what comes back.
+func noWindow(_ *hostileTarget, c net.Conn) error {
+	x, err := newHostileHTTP2(c, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	if err != nil {
+		return err
+	}
+	go x.read(true)
+	var ids []uint32
+	for range 8 {
+		id, err := x.head(false, ":method", "POST", ":scheme", "https", ":authority", "x", ":path", "/")
+		if err != nil {
+			return err
+		}
+		ids = append(ids, id)
+	}
+	data := []byte(pattern(16384, 9))
+	for {
+		if err := x.out.Flush(); err != nil {
+			return err
+		}
+		x.mu.Lock()
+		n, id := int64(0), uint32(0)
+		for {
+			for _, s := range ids {
+				if w := min(x.window[s], x.window[0], int64(len(data))); w > n {
+					n, id = w, s
+				}
+			}
+			if n > 0 || x.err != nil {
+				break
+			}
+			x.changed.Wait()
+		}
+		x.window[id] -= n
+		x.window[0] -= n
+		err := x.err
+		x.mu.Unlock()
+		if err == nil {
+			err = x.framer.WriteData(id, false, data[:n])
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// unreadHTTP2 grants everything, sends what the first windows take and then small requests, and reads nothing of what
+// comes back.
+func unreadHTTP2(_ *hostileTarget, c net.Conn) error {
+	x, err := newHostileHTTP2(c, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1})
+	if err != nil {
+		return err
+	}
+	if err := x.framer.WriteWindowUpdate(0, 1<<31-1-65535); err != nil {
+		return err
+	}
+	c.SetReadDeadline(time.Now().Add(time.Second)) // of crypto/tls this is the end of reading
+	x.read(true)
+	data := []byte(pattern(16384, 10))
+	for x.window[0] >= int64(len(data)) {
+		id, err := x.head(false, ":method", "POST", ":scheme", "https", ":authority", "x", ":path", "/")
+		if err == nil {
+			x.window[0] -= int64(len(data))
+			err = x.framer.WriteData(id, true, data)
+		}
+		if err == nil {
+			err = x.out.Flush()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for {
+		_, err := x.head(true, ":method", "GET", ":scheme", "https", ":authority", "x", ":path", "/")
+		if err == nil {
+			err = x.out.Flush()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// beginning is a compressed text frame that is not final, and whose octets leave the inflater inside of a block.
+var beginning = func() []byte {
+	b := []byte{0x41, 0x80 | 34, 0, 0, 0, 0} // RSV1, text, not FIN; masked with 0
+	return append(b, append([]byte{0x4a, 0x4c, 0x4c}, make([]byte, 31)...)...)
+}()
+
+const upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: echo\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+
+// stalledMessage begins a compressed message and waits.
+func stalledMessage(_ *hostileTarget, c net.Conn) error {
+	if _, err := io.WriteString(c, upgrade); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil || !strings.Contains(line, " 101 ") {
+		return fmt.Errorf("the upgrade was answered with %q, %w", line, err)
+	}
+	if _, err := c.Write(beginning); err != nil {
+		return err
+	}
+	return ended(c)
+}
+
+// stalledMessages does the same on a hundred streams of HTTP/2.
+func stalledMessages(_ *hostileTarget, c net.Conn) error {
+	x, err := newHostileHTTP2(c)
+	if err != nil {
+		return err
+	}
+	if err := x.read(false); err != nil {
+		return err
+	}
+	go x.read(true)
+	for range 100 {
+		id, err := x.head(false, ":method", "CONNECT", ":protocol", "websocket", ":scheme", "https", ":authority", "x", ":path", "/",
+			"sec-websocket-version", "13", "sec-websocket-protocol", "echo", "sec-websocket-extensions", "permessage-deflate")
+		if err == nil {
+			err = x.framer.WriteData(id, false, beginning)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := x.out.Flush(); err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for x.err == nil {
+		x.changed.Wait()
+	}
+	return x.err
+}

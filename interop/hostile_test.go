@@ -1,0 +1,289 @@
+package interop
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	stdtls "crypto/tls"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/net/http2"
+)
+
+const (
+	// hostileFor is how long the hostile peers stay.
+	hostileFor = 60 * time.Second
+	// hostileEach is the number of connections of each kind of hostile peer.
+	hostileEach = 1000
+	// hostileRamp spreads their first connections: the peers shall be hostile, not the handshakes of the test itself.
+	hostileRamp = 15 * time.Second
+	// serveCeiling is the memory ceiling of `millrace serve`.
+	serveCeiling = 64 << 20
+	// honestLimit is the most that 99 of 100 honest exchanges may take.
+	honestLimit = 100 * time.Millisecond
+)
+
+// hostileServer takes HTTP/1.1, HTTP/2 and compressed WebSockets over TLS on one port.
+const hostileServer = `{"web": {SERVER, "protocol": "h2", "ws_subprotocol": "echo", "ws_deflate": true, "metadata": [{"mime": "content-type:"}]}}`
+
+// Hostile peers of every kind, many of each, all at the same time: an honest client beside them is served promptly, the
+// server's memory stays within one and a half times its ceiling, and nothing is left when they have gone.
+func TestHostilePeersTogether(t *testing.T) {
+	length, each, ramp := hostileFor, hostileEach, hostileRamp
+	if testing.Short() {
+		length, each, ramp = 8*time.Second, 100, 2*time.Second
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
+		if most := int(limit.Cur)*4/5/len(hostileKinds) - 1; most < each {
+			t.Logf("only %d descriptors: %d hostile peers of each kind", limit.Cur, most)
+			each = most
+		}
+	}
+	ca := authority(t, "lab")
+	server, at := serve(t, securely(t, ca, ca.issue(t, "leaf", ecKey(t), nil), hostileServer), "web", "--echo")
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.cert)
+	target := &hostileTarget{at: at, tls: &stdtls.Config{RootCAs: roots}, done: make(chan struct{})}
+	target.hello = clientHello(t, target.tls)
+
+	var hostile, honest sync.WaitGroup
+	counts := make([]hostileCount, len(hostileKinds))
+	for k, kind := range hostileKinds {
+		n := max(each/kind.fewer, 1)
+		for i := range n {
+			hostile.Go(func() {
+				target.keepUp(kind, &counts[k], ramp*time.Duration(i)/time.Duration(n))
+			})
+		}
+	}
+	flows := honestFlows(t, target)
+	for _, f := range flows {
+		honest.Go(func() { f.run(target.done) })
+	}
+	time.Sleep(length)
+	peak := memoryPeak(t, server)
+	close(target.done)
+	honest.Wait()
+	hostile.Wait()
+
+	for k, kind := range hostileKinds {
+		t.Logf("%-40s %6d connections made, %6d ended by the server, %d refused", kind.name, counts[k].made.Load(), counts[k].ended.Load(), counts[k].failed.Load())
+	}
+	control := flows[0].percentile(99)
+	for _, f := range flows[1:] {
+		t.Logf("honest %-28s %5d exchanges, p50 %v, p99 %v, longest %v", f.name, len(f.took), f.percentile(50), f.percentile(99), f.percentile(100))
+		if len(f.failed) > 0 {
+			t.Errorf("honest %s: %d of %d exchanges failed; the first: %v", f.name, len(f.failed), len(f.took)+len(f.failed), f.failed[0])
+		}
+		// A machine that holds up an exchange inside this process as long says nothing about the server.
+		if got, most := f.percentile(99), max(honestLimit, 3*control); got > most {
+			t.Errorf("honest %s: p99 is %v, want %v at most (%v between two goroutines of this test)", f.name, got, most, control)
+		}
+	}
+	t.Logf("resident memory of the server at its peak: %.1f MiB, ceiling %.0f MiB", float64(peak)/(1<<20), float64(serveCeiling)/(1<<20))
+	if most := int64(serveCeiling) * 3 / 2; peak > most {
+		t.Errorf("the server's resident memory came to %d bytes, want %d at most", peak, most)
+	}
+	left := ""
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(500 * time.Millisecond) {
+		if left = dumpLine(t, server); strings.HasPrefix(left, "1 streams, 0 connections") && strings.Contains(left, "account 0 bytes") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Errorf("90 s after all peers had gone the server still holds something: %s\n%s", left, &server.err)
+			break
+		}
+	}
+}
+
+// memoryPeak is the most memory that a process ever had resident, in bytes.
+func memoryPeak(t *testing.T, p *process) int64 {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(b)
+	if m == nil {
+		t.Fatalf("no VmHWM in %s", b)
+	}
+	kb, _ := strconv.ParseInt(string(m[1]), 10, 64)
+	return kb << 10
+}
+
+// dumpLine has the server show what it holds, and returns the first line of that.
+func dumpLine(t *testing.T, p *process) string {
+	t.Helper()
+	had := len(p.err.String())
+	if err := p.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+		t.Fatalf("ask the server: %v\n%s", err, &p.err)
+	}
+	var line string
+	poll(t, "the server to show what it holds", func() bool {
+		for s := range strings.Lines(p.err.String()[had:]) {
+			if strings.HasSuffix(s, "\n") && regexp.MustCompile(`^\d+ streams`).MatchString(s) {
+				line = strings.TrimSpace(s)
+				return true
+			}
+		}
+		return false
+	})
+	return line
+}
+
+// honestFlow repeats one honest exchange.
+type honestFlow struct {
+	name   string
+	do     func() error
+	took   []time.Duration
+	failed []error
+}
+
+// honestPace is the time between two exchanges of a flow.
+const honestPace = 25 * time.Millisecond
+
+func (f *honestFlow) run(done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-time.After(honestPace):
+		}
+		began := time.Now()
+		if err := f.do(); err != nil {
+			f.failed = append(f.failed, err)
+			continue
+		}
+		f.took = append(f.took, time.Since(began))
+	}
+}
+
+// percentile is what p of 100 exchanges took at most.
+func (f *honestFlow) percentile(p int) time.Duration {
+	if len(f.took) == 0 {
+		return 0
+	}
+	slices.Sort(f.took)
+	return f.took[min(len(f.took)*p/100, len(f.took)-1)]
+}
+
+// honestFlows are the exchanges of an honest client, after a first that involves no server of ours: it shows what the
+// machine itself does to an exchange.
+func honestFlows(t *testing.T, target *hostileTarget) []*honestFlow {
+	t.Helper()
+	url := "https://" + target.at + "/"
+	client := func(h2, fresh bool) *http.Client {
+		tr := &http.Transport{TLSClientConfig: target.tls.Clone(), DisableKeepAlives: fresh}
+		if h2 {
+			if err := http2.ConfigureTransport(tr); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			tr.TLSNextProto = map[string]func(string, *stdtls.Conn) http.RoundTripper{}
+		}
+		t.Cleanup(tr.CloseIdleConnections)
+		return &http.Client{Transport: tr, Timeout: patience}
+	}
+	post := func(c *http.Client) func() error {
+		body := []byte(pattern(1000, 5))
+		return func() error {
+			r, err := c.Post(url, "text/plain", bytes.NewReader(body))
+			if err != nil {
+				return err
+			}
+			defer r.Body.Close()
+			b, err := io.ReadAll(r.Body)
+			if err == nil && (r.StatusCode != 200 || !bytes.Equal(b, body)) {
+				err = fmt.Errorf("status %d with %d bytes, want 200 with %d", r.StatusCode, len(b), len(body))
+			}
+			return err
+		}
+	}
+	return []*honestFlow{
+		{name: "control", do: pingPong(t)},
+		{name: "h1, one connection", do: post(client(false, false))},
+		{name: "h1, a new connection each", do: post(client(false, true))},
+		{name: "h2, one connection", do: post(client(true, false))},
+		{name: "h2, a new connection each", do: post(client(true, true))},
+		{name: "WebSocket", do: honestWebSocket(t, target)},
+	}
+}
+
+// pingPong is an exchange between two goroutines of this process over loopback.
+func pingPong(t *testing.T) func() error {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(); s.Close() })
+	go io.Copy(s, s)
+	return func() error {
+		var b [64]byte
+		if _, err := c.Write(b[:]); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(c, b[:])
+		return err
+	}
+}
+
+// honestWebSocket is a message and its echo, on one compressed connection.
+func honestWebSocket(t *testing.T, target *hostileTarget) func() error {
+	t.Helper()
+	d := websocket.Dialer{TLSClientConfig: target.tls.Clone(), EnableCompression: true, Subprotocols: []string{"echo"}, HandshakeTimeout: patience}
+	d.TLSClientConfig.NextProtos = []string{"http/1.1"}
+	var c *websocket.Conn
+	t.Cleanup(func() {
+		if c != nil {
+			c.Close()
+		}
+	})
+	text := strings.Repeat("an honest line; ", 40)
+	return func() error {
+		if c == nil {
+			var err error
+			if c, _, err = d.DialContext(context.Background(), "wss://"+target.at+"/", nil); err != nil {
+				return err
+			}
+		}
+		c.SetReadDeadline(time.Now().Add(patience))
+		err := c.WriteMessage(websocket.TextMessage, []byte(text))
+		var b []byte
+		if err == nil {
+			_, b, err = c.ReadMessage()
+		}
+		if err == nil && string(b) != text {
+			err = fmt.Errorf("the echo is %.60q, want %.60q", b, text)
+		}
+		if err != nil {
+			c.Close()
+			c = nil
+		}
+		return err
+	}
+}
