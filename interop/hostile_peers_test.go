@@ -370,11 +370,13 @@ func unreadHTTP2(_ *hostileTarget, c net.Conn) error {
 	}
 }
 
-// beginning is a compressed text frame that is not final, and whose octets leave the inflater inside of a block.
+// beginning is a compressed text frame that is not final: a stored block of 4,096 octets of which 29 come.
 var beginning = func() []byte {
-	b := []byte{0x41, 0x80 | 34, 0, 0, 0, 0} // RSV1, text, not FIN; masked with 0
-	return append(b, append([]byte{0x4a, 0x4c, 0x4c}, make([]byte, 31)...)...)
+	b := []byte{0x41, 0x80 | 34, 0, 0, 0, 0, 0x00, 0x00, 0x10, 0xff, 0xef} // RSV1, text, not FIN; masked with 0
+	return append(b, pattern29...)
 }()
+
+var pattern29 = strings.Repeat("x", 29)
 
 const upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: echo\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
