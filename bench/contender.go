@@ -19,12 +19,15 @@ type contender struct {
 	spin    time.Duration
 	// quiet is millrace's alone; see peerEnv.
 	quiet time.Duration
+	// exe is the build of this program that has the peer; "" for this one.
+	exe string
 }
 
 // The names in tables and JSON.
 const (
 	nameLimit        = "limit"
 	nameMillrace     = "millrace"
+	nameBefore       = "before"
 	nameMillraceSpin = "millrace -spin"
 	nameAwake        = "millrace, never asleep"
 	namePlain        = "millrace without TLS"
@@ -114,7 +117,7 @@ func (l *lab) start(c contender, kind string) (*process, error) {
 			args = append(args, "-quiet", c.quiet.String())
 		}
 		args = append(args, c.peer, kind)
-		if p, err = l.self(c.name, l.serverCore, args...); err == nil {
+		if p, err = l.build(c.exe, c.name, l.serverCore, args...); err == nil {
 			var at string
 			if at, err = p.line("listening", answerTimeout); err == nil {
 				p.addr, err = netip.ParseAddrPort(at)
@@ -162,10 +165,29 @@ type seat struct {
 	proc *process
 }
 
+// field is who takes part of all: with options.before the limit, ours, and ours of that build.
+func (o options) field(all []contender) []contender {
+	if o.before == "" {
+		return all
+	}
+	var some []contender
+	for _, c := range all {
+		switch {
+		case c.ours:
+			old := c
+			old.name, old.exe = nameBefore, o.before
+			some = append(some, c, old)
+		case c.name == nameLimit:
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
 // startAll starts all contenders and puts those that cannot take part on the report's list.
 func (l *lab) startAll(all []contender, kind string, r *report) ([]seat, error) {
 	var up []seat
-	for _, c := range all {
+	for _, c := range l.field(all) {
 		p, err := l.start(c, kind)
 		if a, ok := isAbsent(err); ok {
 			r.miss(c, a.why)

@@ -16,6 +16,9 @@
 //	go -C bench run . -spin                ping-pong with the loop's spin option on
 //	go -C bench run . -storm               10,000 clients at once beside an established one
 //
+// With -before, the path of a binary that another commit's bench was built into, the servers are the limit, this millrace
+// and that one: `go -C bench build -o /tmp/old .` there, `go -C bench run . -suite h1 -before /tmp/old` here.
+//
 // Besides the table on standard output (or JSON, with -json) each run draws a chart into
 // ../docs/figures; a -quick run, whose rounds are too short to publish, draws none unless -figures
 // is given. The binary starts itself again as `bench peer NAME KIND` and

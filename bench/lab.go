@@ -95,9 +95,16 @@ func (l *lab) spawn(name string, core int, cmd *exec.Cmd, clean func()) (*proces
 
 // self starts this binary again with other arguments.
 func (l *lab) self(name string, core int, args ...string) (*process, error) {
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("bench: start %s: %w", name, err)
+	return l.build("", name, core, args...)
+}
+
+// build starts a build of this program, this binary if exe is "", with other arguments.
+func (l *lab) build(exe, name string, core int, args ...string) (*process, error) {
+	if exe == "" {
+		var err error
+		if exe, err = os.Executable(); err != nil {
+			return nil, fmt.Errorf("bench: start %s: %w", name, err)
+		}
 	}
 	cmd := exec.Command(exe, args...)
 	cmd.Env = goSettings(os.Environ())

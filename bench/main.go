@@ -41,6 +41,8 @@ type options struct {
 	tls     bool // the idle suite over TLS
 	ws      bool // the idle suite with WebSockets
 	figures string
+	// before is another build of this program, whose millrace is measured beside ours; "" for none.
+	before string
 }
 
 // defaultFigures is where charts go, seen from bench/.
@@ -66,6 +68,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	fs.BoolVar(&o.quick, "quick", false, "short rounds and waits, for development; the figures are not to be published")
 	fs.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	fs.StringVar(&o.figures, "figures", "", "directory for the chart (default "+defaultFigures+", with -quick none)")
+	fs.StringVar(&o.before, "before", "", "another build of this `program`: compare its millrace with this one's, and leave other servers out")
 	fs.Usage = func() {
 		fmt.Fprintf(out, "bench measures Millrace beside other servers.\n\n"+
 			"  go -C bench run . -suite h1\n  go -C bench run . -suite idle -tls -json\n  go -C bench run . -storm\n\n")
@@ -104,7 +107,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 			o.rounds = quickRounds
 		}
 	}
-	if o.figures == "" && !o.quick {
+	if o.figures == "" && !o.quick && o.before == "" {
 		o.figures = defaultFigures
 	}
 	return o, nil

@@ -27,6 +27,7 @@ type report struct {
 	Notes   []string  `json:"notes,omitempty"`
 	tables  []*table
 	goals   []goal
+	before  bool // tables compare with another build
 }
 
 // machine is where and with what the figures were made.
@@ -88,7 +89,7 @@ var libraries = map[string]string{
 const loadWatch = time.Second
 
 func newReport(o options, cores []int) *report {
-	r := &report{Suite: o.title(), Rounds: o.rounds, Quick: o.quick, Machine: machine{
+	r := &report{before: o.before != "", Suite: o.title(), Rounds: o.rounds, Quick: o.quick, Machine: machine{
 		CPU: cpuModel(), Date: time.Now().UTC().Format(time.DateOnly), Cores: cores[:2],
 		Versions: map[string]string{"go": runtime.Version()},
 	}}
@@ -134,6 +135,12 @@ func (r *report) note(format string, args ...any) {
 }
 
 func (r *report) table(t *table) *table {
+	if r.before {
+		t.Ratios = nil
+		for _, m := range t.Measures {
+			t.Ratios = append(t.Ratios, ratio{m.Key, nameBefore, m.Head + " / before"})
+		}
+	}
 	r.tables = append(r.tables, t)
 	return t
 }

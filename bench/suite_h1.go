@@ -67,7 +67,7 @@ func h1Suite(l *lab, r *report) error {
 	}
 	for _, shape := range h1Shapes {
 		t := r.table(&table{Name: shape.name, Title: shape.title, Measures: h1Measures, Ratios: h1Ratios})
-		if shape.name == "pingpong" {
+		if shape.name == "pingpong" && !r.before {
 			t.Ratios = pingRatios
 		}
 		proof, err := l.inTurn(shape.name, seats, func(round int, s seat) error {

@@ -159,7 +159,7 @@ const among = " among idle"
 func (l *lab) fillAll(who []contender, kind string, n counts, settle time.Duration, t *table, r *report) ([]idler, error) {
 	var idlers []idler
 	var due []time.Time
-	for _, c := range who {
+	for _, c := range l.field(who) {
 		l.say("idle: %s: %d and %d connections", c.name, n.few, n.many)
 		id, err := l.fill(c, kind, n)
 		if a, ok := isAbsent(err); ok {
