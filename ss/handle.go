@@ -350,7 +350,7 @@ func (h *Handle) StartTimeout(d time.Duration) {
 
 // CancelTimeout cancels what StartTimeout began.
 func (h *Handle) CancelTimeout() {
-	if !h.astray("CancelTimeout") && h.timer != nil {
+	if h.timer != nil && !h.astray("CancelTimeout") {
 		h.rt.loop.Disarm(&h.timer.Timer)
 	}
 }

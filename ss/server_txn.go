@@ -78,10 +78,12 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 	if m.Length != 0 || takesBody(m.Method) {
 		t.flags |= txnForm
 	}
-	if _, err := h.split(x, m, h.be.(acceptor).wsi(), t); err != nil {
-		t.x = nil
-		t.refuse(x, http.Message{Status: statusFor(err)})
-		return
+	if h.kind.pol.HTTP.MultipartIn {
+		if _, err := h.split(x, m, h.be.(acceptor).wsi(), t); err != nil {
+			t.x = nil
+			t.refuse(x, http.Message{Status: statusFor(err)})
+			return
+		}
 	}
 	h.rt.show(h, m)
 	t.begin(m)
@@ -197,7 +199,9 @@ func (t *transaction) Writable(x http.Exchange) {
 	}
 	if t.left != uncounted {
 		t.left -= uint32(n)
-		h.checkLength(int64(t.left), f&EOM != 0)
+		if end := f&EOM != 0; end == (t.left > 0) {
+			h.checkLength(int64(t.left), end)
+		}
 	}
 	if f&EOM != 0 || t.left == 0 {
 		t.flags |= txnAnswered
@@ -252,7 +256,9 @@ func (t *transaction) Done(x http.Exchange, cause error) {
 	h.flags &^= txWanted
 	h.hint = -1
 	h.ordinal = 0
-	h.CancelTimeout()
+	if h.timer != nil {
+		h.CancelTimeout()
+	}
 	if cause == nil {
 		h.dropMetadata()
 	}
