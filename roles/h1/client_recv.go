@@ -142,7 +142,7 @@ func (c *Client) answered(m *http.Message, kind bodyKind) {
 			x.release()
 		}
 	}
-	x.in.kind, x.in.left, x.in.rules = kind, m.Length, c.rules()
+	x.in = body{kind: kind, left: m.Length, rules: c.rules()}
 	c.state, x.moved = expectContent, true
 	x.h.Head(x, m)
 	if kind == bodyNone && c.state == expectContent {

@@ -181,7 +181,7 @@ func (c *Config) take() *exchange {
 }
 
 func (c *Config) give(x *exchange) {
-	*x = exchange{}
+	x.exchangeState, x.in.kind = exchangeState{}, bodyNone
 	if len(c.free) < maxFree {
 		c.free = append(c.free, x)
 	}

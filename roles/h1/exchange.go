@@ -12,13 +12,18 @@ import (
 // exchange is the http.Exchange of the request a connection is busy with. A connection without one
 // owns none: they come from the Config's pool.
 type exchange struct {
+	exchangeState
+	in   body      // of the peer; all of it is set when a body begins, and kind is bodyNone without one
+	pace http.Pace // of the peer's body, once timed
+}
+
+// exchangeState is what of an exchange is zero at its start: little, since most exchanges are of two heads.
+type exchangeState struct {
 	h    http.Handler
 	low  roles.Lower
 	side side
-	in   body
 	out  sender
-	pace http.Pace // of the peer's body
-	came int       // payload that pace does not know of yet
+	came int // payload that pace does not know of yet
 
 	version  http.Version  // the peer's, of a request; ours, on a client
 	head     bool          // the request is HEAD: its response has no body
@@ -76,7 +81,9 @@ func (x *exchange) Commit(n int, end bool) {
 	if err := x.out.commit(x.low, n, end); err != nil {
 		x.side.abandon(x, err)
 	}
-	x.sent = x.sent || n > 0
+	if n > 0 {
+		x.sent = true
+	}
 }
 
 // SendTrailers is http.Exchange's.

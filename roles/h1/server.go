@@ -104,7 +104,9 @@ func (s *Server) Opened(now time.Duration) {
 func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 	s.cfg.now = now
 	s.held = false
-	s.clockStarts()
+	if s.x != nil && s.x.unset {
+		s.clockStarts()
+	}
 	for used < len(b) {
 		n := 0
 		switch s.state {
@@ -209,7 +211,7 @@ func (s *Server) begin(m *http.Message) {
 		return
 	}
 	s.state, x.moved = expectBody, true
-	x.in.kind, x.in.left = bodyLength, m.Length
+	x.in = body{kind: bodyLength, left: m.Length}
 	if m.Length < 0 {
 		x.in.kind = bodyChunked
 	}
@@ -269,7 +271,7 @@ func (s *Server) Writable(now time.Duration) {
 	} else if x.wants {
 		x.wants, x.sent = false, false
 		x.h.Writable(x)
-		if x.sent && s.peer != peerSends {
+		if s.peer != peerSends && x.sent {
 			x.halfDue = s.cfg.deadline(s.cfg.Timeouts.HalfClosed)
 		}
 	}
