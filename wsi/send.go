@@ -30,7 +30,7 @@ func (w *Wsi) Room(min int) []byte {
 // Commit implements roles.Lower.
 func (w *Wsi) Commit(n int) {
 	a := &w.net.out
-	if n < 0 || n > len(a.buf)-a.n || n > 0 && (a.owner != w || w.out != nil) {
+	if n < 0 || n > len(a.buf)-a.n || n > 0 && (a.owner != w || w.flags&wrReady == 0) {
 		panic(fmt.Sprintf("wsi: commit: %d bytes into room for %d", n, len(a.buf)-a.n))
 	}
 	a.n += n
@@ -40,16 +40,18 @@ func (w *Wsi) Commit(n int) {
 // canProduce says whether Writable can be granted: Room would give MaxRoom.
 func (w *Wsi) canProduce() bool { return w.roomFor(roles.MaxRoom) }
 
-// roomFor makes room for min bytes in the arena, writing it out if it must.
+// roomFor makes room for min bytes in the arena, writing it out if it must. While the connection is served, it holds
+// refused output only without wrReady: serve begins by writing that, and a write that does not take all clears wrReady.
 func (w *Wsi) roomFor(min int) bool {
-	a := &w.net.out
-	if w.out != nil || w.flags&(wrReady|outBroken) != wrReady {
+	if w.flags&(wrReady|outBroken) != wrReady {
 		return false
 	}
-	if len(a.buf)-a.n < min {
-		w.flush()
+	a := &w.net.out
+	if len(a.buf)-a.n >= min {
+		return true
 	}
-	return w.out == nil && w.flags&outBroken == 0 && len(a.buf)-a.n >= min
+	w.flush()
+	return w.flags&(wrReady|outBroken) == wrReady && len(a.buf) >= min
 }
 
 // flush writes the arena. What the socket refuses is kept, and Room gives nothing until it is gone: so

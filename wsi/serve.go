@@ -97,7 +97,9 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 			in = in[used:]
 			moved = used > 0
 			heard = heard || moved
-			w.flags |= offered
+			if w.flags&offered == 0 {
+				w.flags |= offered
+			}
 		}
 		if w.flags&(wantWrite|closing|unopened) == wantWrite && !mute && w.canProduce() {
 			if tx <= 0 {
