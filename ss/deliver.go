@@ -83,7 +83,7 @@ func (h *Handle) rx(b []byte, f Flags) bool {
 		return false
 	}
 	h.rt.at = h
-	if f&PerfJSON == 0 && (len(b) > 0 || f&SOM != 0) {
+	if h.flags&hasReceived == 0 && f&PerfJSON == 0 && (len(b) > 0 || f&SOM != 0) {
 		h.flags |= hasReceived // the end of a direction alone is no payload, an empty message is
 	}
 	if r := h.stream.Rx(h, b, f); r != OK {
@@ -112,7 +112,7 @@ func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
 		h.misuse(fmt.Sprintf("Tx returned %d bytes of a buffer of %d", n, len(buf)))
 		return 0, 0, false
 	}
-	if n > 0 {
+	if n > 0 && h.flags&hasSent == 0 {
 		h.flags |= hasSent
 	}
 	return n, f, true

@@ -220,7 +220,14 @@ func (h *Handle) Connect() Ret {
 // ALL_RETRIES_FAILED it gives one attempt more, when the delay after the last failure is over. Asking
 // twice is asking once.
 func (h *Handle) RequestTx() Ret {
-	if h.astray("RequestTx") || h.flags&(destroyed|wantDestroy) != 0 {
+	if h.astray("RequestTx") {
+		return Destroyed
+	}
+	return h.requestTx()
+}
+
+func (h *Handle) requestTx() Ret {
+	if h.flags&(destroyed|wantDestroy) != 0 {
 		return Destroyed
 	}
 	h.flags |= txWanted
@@ -234,7 +241,7 @@ func (h *Handle) RequestTxLen(n int64) Ret {
 		return Destroyed
 	}
 	h.hint = max(n, 0)
-	return h.RequestTx()
+	return h.requestTx()
 }
 
 // Disconnect ends the connection, as if a callback had answered LWSSSSRET_DISCONNECT_ME.

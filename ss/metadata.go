@@ -176,11 +176,15 @@ func (h *Handle) slotFor(i int) *value {
 
 // dropMetadata forgets all values.
 func (h *Handle) dropMetadata() {
-	if h.meta != nil {
-		h.letGo()
-		h.rt.giveValues(h.meta)
-		h.meta = nil
+	m := h.meta
+	if m == nil {
+		return
 	}
+	if m.peer.low != nil {
+		h.letGo()
+	}
+	h.rt.giveValues(m)
+	h.meta = nil
 }
 
 const (
@@ -216,6 +220,14 @@ func (r *Runtime) giveValues(m *values) {
 			v.own = nil
 		}
 	}
+	if cap(m.direct) > 0 {
+		m.dropDirect()
+	}
+	r.free = append(r.free, m)
+}
+
+// dropDirect forgets the fields that were set by their names.
+func (m *values) dropDirect() {
 	m.direct = m.direct[:0]
 	for _, d := range m.direct[:cap(m.direct)] {
 		if cap(d.name)+cap(d.value) > valueKept {
@@ -223,5 +235,4 @@ func (r *Runtime) giveValues(m *values) {
 			break
 		}
 	}
-	r.free = append(r.free, m)
 }

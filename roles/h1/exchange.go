@@ -30,6 +30,7 @@ type exchangeState struct {
 	close    bool          // the connection ends with this exchange
 	inDone   bool          // the peer's message is complete
 	wants    bool          // the handler asked for Writable
+	sent     bool          // server: something of the response was sent in the present Writable
 	paused   bool          // the handler asked for no Body
 	stopped  bool          // the Lower is paused, for whatever reason
 	timed    bool          // pace holds the peer's body to its limits
@@ -43,7 +44,6 @@ type exchangeState struct {
 	answered bool          // client: the final head has come
 	patient  bool          // client: the response and its body have no deadline
 	interim  uint8         // client: informational heads so far
-	sent     bool          // server: something of the response was sent in the present Writable
 	drained  int64         // server: body taken after the response was complete
 	halfDue  time.Duration // server: something of the response must be sent by then, since the client has ended its direction
 }
