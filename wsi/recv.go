@@ -3,6 +3,7 @@ package wsi
 import (
 	"syscall"
 
+	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/roles"
 )
 
@@ -28,6 +29,9 @@ func (w *Wsi) mayRead(held int) bool {
 		n.Counters.InputOverflow++
 		w.Close(roles.Graceful, &Error{Op: "keep", Wsi: w.Label(), Err: ErrParked})
 		return false
+	}
+	if n.account.Level() < loop.LevelStopReading {
+		return true
 	}
 	if w.in == nil {
 		held += w.moving

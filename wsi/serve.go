@@ -78,8 +78,8 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 	if w.in != nil {
 		in = w.in.bytes()
 	}
-	mute := false  // Writable was asked and had nothing
-	heard := false // Rx used something
+	unseen := len(in) - int(w.bytesIn)
+	mute := false // Writable was asked and had nothing
 	for w.flags&closing == 0 {
 		if w.flags&unopened != 0 {
 			w.flags &^= unopened
@@ -96,7 +96,6 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 			used := w.upper.Rx(now, in)
 			in = in[used:]
 			moved = used > 0
-			heard = heard || moved
 			if w.flags&offered == 0 {
 				w.flags |= offered
 			}
@@ -144,6 +143,7 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 		rx -= len(in) - had
 	}
 	if w.flags&(gone|closing) == gone && !again {
+		heard := unseen+int(w.bytesIn) > len(in) // Rx used something
 		in = w.peerGone(now, in, heard)
 	}
 	if w.flags&closing != 0 {
