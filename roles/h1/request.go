@@ -39,7 +39,7 @@ func requestLine(m *http.Message, line []byte) *fault {
 		return errMethod
 	}
 	method, rest := line[:i:i], line[i+1:]
-	i = http.TargetLen(rest)
+	i, plain := http.ScanTarget(rest)
 	switch {
 	case i == 0 || i == len(rest):
 		return errStart
@@ -49,6 +49,9 @@ func requestLine(m *http.Message, line []byte) *fault {
 	v, f := version(rest[i+1:], errVersion, errVersionNo)
 	if f != nil {
 		return f
+	}
+	if !plain && rest[0] == '/' && !http.ValidPathQuery(rest[:i]) {
+		return errTarget
 	}
 	*m = http.Message{}
 	m.Version, m.Method, m.Target = v, method, rest[:i:i]
@@ -109,9 +112,9 @@ func target(m *http.Message) *fault {
 		if len(t) == 0 {
 			t = slash
 		}
-	}
-	if !http.ValidPathQuery(t) {
-		return errTarget
+		if !http.ValidPathQuery(t) {
+			return errTarget
+		}
 	}
 	if i := bytes.IndexByte(t, '?'); i >= 0 {
 		m.Path, m.Query = t[:i:i], t[i+1:]

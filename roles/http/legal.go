@@ -9,13 +9,14 @@ const (
 	classTarget             // octets that end neither a request-target nor its line: what we send as a target
 	classHost               // octets of a reg-name or IPv4address
 	classPath               // pchar, "/", "?": octets of a path and query
+	classPlain              // those of them that mean nothing but themselves: all but "%"
 )
 
 var classes = func() (t [256]uint8) {
 	for c := 0; c < 256; c++ {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		if letter {
-			t[c] |= classToken | classHost | classPath
+			t[c] |= classToken | classHost | classPath | classPlain
 		}
 		if c >= 0x20 && c != 0x7f || c == '\t' {
 			t[c] |= classValue
@@ -32,9 +33,10 @@ var classes = func() (t [256]uint8) {
 	for _, c := range []byte("-._~%!$&'()*+,;=") {
 		t[c] |= classHost
 	}
-	for _, c := range []byte("-._~%!$&'()*+,;=:@/?") {
-		t[c] |= classPath
+	for _, c := range []byte("-._~!$&'()*+,;=:@/?") {
+		t[c] |= classPath | classPlain
 	}
+	t['%'] |= classPath
 	return t
 }()
 
@@ -80,6 +82,20 @@ func TargetLen(b []byte) int {
 		}
 	}
 	return len(b)
+}
+
+// ScanTarget is TargetLen, and tells in passing whether those octets are a path and query for which ValidPathQuery need
+// not be asked. If they are not, it may accept them all the same: they may contain a "%".
+func ScanTarget(b []byte) (n int, plain bool) {
+	all := uint8(classPlain)
+	for ; n < len(b); n++ {
+		k := classes[b[n]]
+		if k&classTarget == 0 {
+			break
+		}
+		all &= k
+	}
+	return n, all != 0
 }
 
 // ValidAuthority tells whether b is uri-host [ ":" port ] (RFC 9110 s.7.2). Userinfo is refused. The

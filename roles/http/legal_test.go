@@ -102,3 +102,21 @@ func TestParseLength(t *testing.T) {
 		}
 	}
 }
+
+// ScanTarget's shortcut and the judgement that it spares must agree.
+func TestScanTargetPlainIsValidPathQuery(t *testing.T) {
+	for c := range 256 {
+		b := []byte{'/', byte(c), 'x'}
+		n, plain := ScanTarget(b)
+		if want := TargetLen(b); n != want {
+			t.Errorf("ScanTarget(%q): %d octets, want TargetLen's %d", b, n, want)
+		}
+		valid := ValidPathQuery(b[:n])
+		if plain && !valid {
+			t.Errorf("ScanTarget(%q): plain, but ValidPathQuery refuses %q", b, b[:n])
+		}
+		if !plain && valid {
+			t.Errorf("ScanTarget(%q): not plain, but ValidPathQuery accepts %q without a \"%%\" in it", b, b[:n])
+		}
+	}
+}
