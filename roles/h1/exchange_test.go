@@ -81,3 +81,32 @@ func TestInterimWaitsForRoom(t *testing.T) {
 	l.Feed([]byte(getHead))
 	wantOut(t, l, "")
 }
+
+// What an exchange was before it was given back must not show in the next.
+func TestReusedExchangeBeginsClean(t *testing.T) {
+	dirty := func(x *exchange) {
+		x.in = body{kind: bodyChunked, chunk: expectTrailers, rules: ofResponse | lenient, left: 9, total: 1 << 62, extra: 1 << 20,
+			scan: scan{line: 3, seen: 4, fields: 5}}
+		x.pace.Start(1, &http.PaceLimits{Rate: 1 << 40, Grace: 1, Total: 1})
+		x.timed, x.moved, x.came, x.paused = true, true, 77, true
+	}
+	for _, in := range []string{string(get), string(post(16 << 10)), string(chunkedPost(2, 100))} {
+		c := NewConfig()
+		x := new(exchange)
+		dirty(x)
+		c.give(x)
+		w := newWireServer(c)
+		h := w.up.(*Server).h.(*fast)
+		head := strings.Index(in, "\r\n\r\n") + 4
+		w.feed([]byte(in[:head])) // alone, so that a body is timed
+		w.feed([]byte(in[head:]))
+		want := map[byte]int{'G': 0, 'P': 200}[in[0]]
+		if len(in) > 1<<14 {
+			want = 16 << 10
+		}
+		if h.got != want || c.Counters.Responses != 1 || c.Counters.Malformed+c.Counters.Timeouts != 0 {
+			t.Errorf("%.40q on an exchange that was in use: %d octets of body, %d responses, counters %+v; want %d and 1",
+				in, h.got, c.Counters.Responses, c.Counters, want)
+		}
+	}
+}
