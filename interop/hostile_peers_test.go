@@ -4,13 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,6 +59,83 @@ var hostileKinds = []hostileKind{
 	{"ws, a compressed message that stops", "http/1.1", 1, hostileAgain, stalledMessage},
 	{"h2, 100 ws with messages that stop", "h2", 10, hostileAgain, stalledMessages},
 	{"tls, a handshake that stops", "", 2, 8 * time.Second, halfOpen},
+}
+
+// hostileChild is the value of childEnv that makes this test binary the hostile peers. They are a process of their own, so
+// that an honest client does not wait for their work, and a patient one: what the machine has belongs to the server first.
+const (
+	hostileChild = "hostile"
+	hostileNice  = 10
+)
+
+// startHostile starts the hostile peers, so many of each kind, and returns how to end them: they answer with what they did.
+func startHostile(t *testing.T, at, ca string, each int, ramp time.Duration) (end func() string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, stop, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out output
+	t.Setenv(childEnv, hostileChild)
+	p := start(t, in, &out, self, at, ca, strconv.Itoa(each), ramp.String())
+	in.Close()
+	t.Cleanup(func() { stop.Close() })
+	return func() string {
+		stop.Close()
+		if status := p.wait(); status != 0 {
+			t.Errorf("the hostile peers ended with status %d\n%s", status, &p.err)
+		}
+		return out.String()
+	}
+}
+
+// hostileMain is the hostile peers' process: its arguments are where to connect, the file of the authority, how many of each
+// kind, and the time in which the first of them come. It ends with its standard input.
+func hostileMain() int {
+	fail := func(err error) int {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, hostileNice); err != nil {
+		return fail(err)
+	}
+	pem, err := os.ReadFile(os.Args[2])
+	if err != nil {
+		return fail(err)
+	}
+	each, err := strconv.Atoi(os.Args[3])
+	if err != nil {
+		return fail(err)
+	}
+	ramp, err := time.ParseDuration(os.Args[4])
+	if err != nil {
+		return fail(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	target := &hostileTarget{at: os.Args[1], tls: &stdtls.Config{RootCAs: roots}, done: make(chan struct{})}
+	if target.hello, err = clientHello(target.tls); err != nil {
+		return fail(err)
+	}
+	var all sync.WaitGroup
+	counts := make([]hostileCount, len(hostileKinds))
+	for k, kind := range hostileKinds {
+		n := max(each/kind.fewer, 1)
+		for i := range n {
+			all.Go(func() { target.keepUp(kind, &counts[k], ramp*time.Duration(i)/time.Duration(n)) })
+		}
+	}
+	io.Copy(io.Discard, os.Stdin)
+	close(target.done)
+	all.Wait()
+	for k, kind := range hostileKinds {
+		fmt.Printf("%-40s %6d connections made, %6d ended by the server, %d failed\n", kind.name, counts[k].made.Load(), counts[k].ended.Load(), counts[k].failed.Load())
+	}
+	return 0
 }
 
 // hostileCount counts the connections of a kind.
@@ -116,8 +197,7 @@ func (h *hostileTarget) dial(alpn string) (net.Conn, error) {
 }
 
 // clientHello is the first flight of a client.
-func clientHello(t *testing.T, conf *stdtls.Config) []byte {
-	t.Helper()
+func clientHello(conf *stdtls.Config) ([]byte, error) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	conf = conf.Clone()
@@ -128,10 +208,7 @@ func clientHello(t *testing.T, conf *stdtls.Config) []byte {
 	}()
 	b := make([]byte, 16<<10)
 	n, err := ours.Read(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b[:n]
+	return b[:n], err
 }
 
 // ended waits for the server to end the connection, or for c to be closed here.

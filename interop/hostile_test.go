@@ -30,7 +30,7 @@ const (
 	// hostileEach is the number of connections of each kind of hostile peer.
 	hostileEach = 1000
 	// hostileRamp spreads their first connections: the peers shall be hostile, not the handshakes of the test itself.
-	hostileRamp = 15 * time.Second
+	hostileRamp = 30 * time.Second
 	// serveCeiling is the memory ceiling of `millrace serve`.
 	serveCeiling = 64 << 20
 	// honestLimit is the most that 99 of 100 honest exchanges may take.
@@ -59,18 +59,9 @@ func TestHostilePeersTogether(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(ca.cert)
 	target := &hostileTarget{at: at, tls: &stdtls.Config{RootCAs: roots}, done: make(chan struct{})}
-	target.hello = clientHello(t, target.tls)
 
-	var hostile, honest sync.WaitGroup
-	counts := make([]hostileCount, len(hostileKinds))
-	for k, kind := range hostileKinds {
-		n := max(each/kind.fewer, 1)
-		for i := range n {
-			hostile.Go(func() {
-				target.keepUp(kind, &counts[k], ramp*time.Duration(i)/time.Duration(n))
-			})
-		}
-	}
+	end := startHostile(t, at, ca.pem, each, ramp)
+	var honest sync.WaitGroup
 	flows := honestFlows(t, target)
 	for _, f := range flows {
 		honest.Go(func() { f.run(target.done) })
@@ -79,11 +70,7 @@ func TestHostilePeersTogether(t *testing.T) {
 	peak := memoryPeak(t, server)
 	close(target.done)
 	honest.Wait()
-	hostile.Wait()
-
-	for k, kind := range hostileKinds {
-		t.Logf("%-40s %6d connections made, %6d ended by the server, %d refused", kind.name, counts[k].made.Load(), counts[k].ended.Load(), counts[k].failed.Load())
-	}
+	t.Logf("hostile peers:\n%s", end())
 	control := flows[0].percentile(99)
 	for _, f := range flows[1:] {
 		t.Logf("honest %-28s %5d exchanges, p50 %v, p99 %v, longest %v", f.name, len(f.took), f.percentile(50), f.percentile(99), f.percentile(100))
