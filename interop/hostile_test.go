@@ -137,6 +137,7 @@ func dumpLine(t *testing.T, p *process) string {
 type honestFlow struct {
 	name   string
 	do     func() error
+	end    func() // ends the connection that it keeps; nil if it keeps none
 	took   []time.Duration
 	failed []error
 }
@@ -145,6 +146,9 @@ type honestFlow struct {
 const honestPace = 25 * time.Millisecond
 
 func (f *honestFlow) run(done <-chan struct{}) {
+	if f.end != nil {
+		defer f.end()
+	}
 	for {
 		select {
 		case <-done:
@@ -183,7 +187,6 @@ func honestFlows(t *testing.T, target *hostileTarget) []*honestFlow {
 		} else {
 			tr.TLSNextProto = map[string]func(string, *stdtls.Conn) http.RoundTripper{}
 		}
-		t.Cleanup(tr.CloseIdleConnections)
 		return &http.Client{Transport: tr, Timeout: patience}
 	}
 	post := func(c *http.Client) func() error {
@@ -201,14 +204,21 @@ func honestFlows(t *testing.T, target *hostileTarget) []*honestFlow {
 			return err
 		}
 	}
-	return []*honestFlow{
-		{name: "control", do: pingPong(t)},
-		{name: "h1, one connection", do: post(client(false, false))},
-		{name: "h1, a new connection each", do: post(client(false, true))},
-		{name: "h2, one connection", do: post(client(true, false))},
-		{name: "h2, a new connection each", do: post(client(true, true))},
-		{name: "WebSocket", do: honestWebSocket(t, target)},
+	all := []*honestFlow{{name: "control", do: pingPong(t)}}
+	for _, h2 := range []bool{false, true} {
+		for _, fresh := range []bool{false, true} {
+			c := client(h2, fresh)
+			f := &honestFlow{name: "h1, one connection", do: post(c), end: c.CloseIdleConnections}
+			if fresh {
+				f.name = "h1, a new connection each"
+			}
+			if h2 {
+				f.name = strings.Replace(f.name, "h1", "h2", 1)
+			}
+			all = append(all, f)
+		}
 	}
+	return append(all, honestWebSocket(target))
 }
 
 // pingPong is an exchange between two goroutines of this process over loopback.
@@ -240,18 +250,17 @@ func pingPong(t *testing.T) func() error {
 }
 
 // honestWebSocket is a message and its echo, on one compressed connection.
-func honestWebSocket(t *testing.T, target *hostileTarget) func() error {
-	t.Helper()
+func honestWebSocket(target *hostileTarget) *honestFlow {
 	d := websocket.Dialer{TLSClientConfig: target.tls.Clone(), EnableCompression: true, Subprotocols: []string{"echo"}, HandshakeTimeout: patience}
 	d.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	var c *websocket.Conn
-	t.Cleanup(func() {
+	text := strings.Repeat("an honest line; ", 40)
+	end := func() {
 		if c != nil {
 			c.Close()
 		}
-	})
-	text := strings.Repeat("an honest line; ", 40)
-	return func() error {
+	}
+	do := func() error {
 		if c == nil {
 			var err error
 			if c, _, err = d.DialContext(context.Background(), "wss://"+target.at+"/", nil); err != nil {
@@ -273,4 +282,5 @@ func honestWebSocket(t *testing.T, target *hostileTarget) func() error {
 		}
 		return err
 	}
+	return &honestFlow{name: "WebSocket", do: do, end: end}
 }
