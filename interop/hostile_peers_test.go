@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strconv"
@@ -143,7 +144,7 @@ type hostileCount struct{ made, ended, failed atomic.Int64 }
 
 // keepUp connects as kind does, and again when the connection is over, until all shall leave.
 func (h *hostileTarget) keepUp(kind hostileKind, count *hostileCount, after time.Duration) {
-	for ; ; after = kind.again {
+	for ; ; after = kind.again/2 + rand.N(kind.again) { // else those that were ended together would come together
 		select {
 		case <-h.done:
 			return
