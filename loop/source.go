@@ -44,6 +44,9 @@ func (s *Source) FD() FD {
 // Watched says whether the source is registered.
 func (s *Source) Watched() bool { return s.bits&sourceWatched != 0 }
 
+// Due reports whether Ready is going to be called, for an event that was fetched or for a Kick.
+func (s *Source) Due() bool { return s.bits&sourceQueued != 0 }
+
 // Watch registers fd in both directions, edge-triggered, and has h called with what it can do, first
 // with its present state. It fails when s or fd is watched already, when the System refuses, and on a
 // poisoned loop.

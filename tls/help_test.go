@@ -246,6 +246,7 @@ type rig struct {
 	p     *protocol
 	m     *mate
 	split *mrand.Rand // pieces in which bytes travel; nil: as they come
+	due   bool        // input waits to be read: what places asks an addressed transport
 }
 
 func newRig(t testing.TB) *rig {

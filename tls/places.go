@@ -15,7 +15,8 @@ import (
 //   - While at least half of the places are free, every handshake has one at once.
 //   - From there on no source has more than its share: its further handshakes wait, until one of its own ends.
 //   - When no place is free, the handshake that has waited longest for its peer is ended, one of a source with more
-//     than its share first. It has had Config.Patience; the longer the next in line waits, the less.
+//     than its share first. It has had Config.Patience; the longer the next in line waits, the less. One whose answer has
+//     come, and waits to be read, has lateShare times Config.Patience: a busy loop is not the peer's fault.
 //   - Those that wait are served source by source in rotation, and in order within a source.
 
 const (
@@ -34,6 +35,9 @@ const (
 	// scanMax bounds how many handshakes are looked at to find one to end. A source with more than
 	// its share has at least one place in leastShare, so that it is found in far less.
 	scanMax = 64
+	// lateShare is how many times Config.Patience a peer has whose input waits for the loop. It is bounded, since a peer
+	// that sends an octet at a time has input there most of the time.
+	lateShare = 4
 )
 
 // source is where handshakes come from: an IPv4 address, or the first 64 bits of an IPv6 one, which is what a
@@ -169,6 +173,7 @@ func (sh *Shared) slowest(h *handshake) (victim *handshake) {
 	v := p.running.first
 	for n := 0; v != nil && n < scanMax && now-v.since >= patience; n++ {
 		switch {
+		case now-v.since < lateShare*most && v.inputDue():
 		case own && v.from == h.from, !own && p.exceeds(v.from):
 			return v
 		case !own && victim == nil:
@@ -182,6 +187,12 @@ func (sh *Shared) slowest(h *handshake) (victim *handshake) {
 		p.alarm = max(since+most/4, (most+since+h.since)/2, now+most/8+1)
 	}
 	return victim
+}
+
+// inputDue reports whether h's peer has sent something that the transport has not read yet.
+func (h *handshake) inputDue() bool {
+	low, ok := h.s.low.(interface{ InputDue() bool })
+	return ok && low.InputDue()
 }
 
 // share is how many places one source may have while they are short: all of them by the number of sources

@@ -16,7 +16,10 @@ import (
 type addressed struct {
 	*rolestest.Lower
 	peer loop.Addr
+	due  *bool // input waits to be read
 }
+
+func (a addressed) InputDue() bool { return *a.due }
 
 func (a addressed) PeerAddr() (loop.Addr, bool) { return a.peer, true }
 
@@ -28,7 +31,7 @@ func helloFrom(t *testing.T, v *Server, peer string) *rig {
 	if ip, err := netip.ParseAddr(peer); err == nil {
 		a = loop.Addr{IP: netip.AddrPortFrom(ip, 1)}
 	}
-	r.s.InitServer(v, addressed{r.low, a})
+	r.s.InitServer(v, addressed{r.low, a, &r.due})
 	r.s.SetUpper(r.p)
 	t.Cleanup(r.end)
 	r.low.Open(r.s)
@@ -92,6 +95,40 @@ func TestNoAddressKeepsMoreThanItsShareOfPlaces(t *testing.T) {
 	if n := sh.Counters; n.Displaced != 1 || n.OverShare != 1 {
 		t.Errorf("counted %d displaced, %d over their share; want 1, 1", n.Displaced, n.OverShare)
 	}
+}
+
+// A peer whose answer waits to be read is not the one that keeps a place: a busy loop is.
+func TestAnsweredHandshakesKeepTheirPlaces(t *testing.T) {
+	now := time.Second
+	sh := newShared(t, func(c *Config) { c.MaxHandshakes, c.Now = 2, func() time.Duration { return now } })
+	v := newServer(t, sh, nil)
+	answered := helloFrom(t, v, "192.0.2.1")
+	answered.due = true
+	now += time.Millisecond
+	silent := helloFrom(t, v, "192.0.2.2")
+	late := helloFrom(t, v, "192.0.2.3")
+	now += 600 * time.Millisecond
+	sh.Timeout(now)
+	answered.low.Service()
+	if answered.p.closed > 0 {
+		t.Fatal("the handshake whose answer waits to be read was ended, and not the one whose peer is silent")
+	}
+	silent.low.Service()
+	silent.wantClosed(ErrDisplaced)
+	late.low.Service()
+	next := helloFrom(t, v, "192.0.2.4")
+	now += 300 * time.Millisecond
+	sh.Timeout(now)
+	late.low.Service()
+	late.wantClosed(ErrDisplaced)
+	// For ever it does not keep it.
+	next.low.Service()
+	next.due = true
+	helloFrom(t, v, "192.0.2.5")
+	now += 1500 * time.Millisecond
+	sh.Timeout(now)
+	answered.low.Service()
+	answered.wantClosed(ErrDisplaced)
 }
 
 // Those that wait are served source by source.

@@ -139,6 +139,10 @@ func (w *Wsi) Moved() time.Duration {
 	return w.clock
 }
 
+// InputDue reports whether the peer has sent something that has not been read, as far as the loop knows: what the
+// connection waits for is then the loop, and not the peer.
+func (w *Wsi) InputDue() bool { return w.flags&rdReady != 0 || w.src.Due() }
+
 // BytesIn and BytesOut count what the socket gave and took.
 func (w *Wsi) BytesIn() uint64 { return w.bytesIn }
 
