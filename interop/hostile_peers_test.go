@@ -181,7 +181,7 @@ func (h *hostileTarget) keepUp(kind hostileKind, count *hostileCount, after time
 func (h *hostileTarget) dial(alpn string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, err := dialSmall(ctx, "tcp", h.at)
+	c, err := smallDialer(hostileAddress()).DialContext(ctx, "tcp", h.at)
 	if err != nil || alpn == "" {
 		return c, err
 	}
@@ -195,6 +195,13 @@ func (h *hostileTarget) dial(alpn string) (net.Conn, error) {
 	}
 	c.SetDeadline(time.Time{})
 	return s, nil
+}
+
+// hostileAddresses is how many addresses the hostile peers have. The honest client's is another.
+const hostileAddresses = 200
+
+func hostileAddress() *net.TCPAddr {
+	return &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+rand.N(hostileAddresses)))}
 }
 
 // clientHello is the first flight of a client.

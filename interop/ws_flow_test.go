@@ -45,8 +45,13 @@ func stalls(n func() int64) int64 {
 }
 
 // dialSmall dials with a small receive buffer.
-func dialSmall(_ context.Context, network, at string) (net.Conn, error) {
-	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
+func dialSmall(ctx context.Context, network, at string) (net.Conn, error) {
+	return smallDialer(nil).DialContext(ctx, network, at)
+}
+
+// smallDialer dials so from an address, or from any if that is nil.
+func smallDialer(from net.Addr) *net.Dialer {
+	return &net.Dialer{LocalAddr: from, Control: func(_, _ string, c syscall.RawConn) (err error) {
 		if e := c.Control(func(fd uintptr) {
 			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, smallBuffer)
 		}); e != nil {
@@ -54,7 +59,6 @@ func dialSmall(_ context.Context, network, at string) (net.Conn, error) {
 		}
 		return err
 	}}
-	return d.Dial(network, at)
 }
 
 // A client that says 64 MiB and reads nothing stops being read. When it reads it gets everything back.
