@@ -69,8 +69,10 @@ func TestHostilePeersTogether(t *testing.T) {
 	}
 	time.Sleep(length)
 	peak := memoryPeak(t, server)
+	during := dumpLine(t, server)
 	close(target.done)
 	honest.Wait()
+	t.Logf("at the end of the attack: %s\n%s", during, regexp.MustCompile(`(?m)^(\d+ turns|held for).*`).FindAllString(server.err.String(), 2))
 	t.Logf("hostile peers:\n%s", end())
 	control := flows[0].percentile(99)
 	for _, f := range flows[1:] {

@@ -8,7 +8,7 @@ import (
 // Config sets a loop's limits. Zero fields take the defaults.
 type Config struct {
 	// Bytes one connection may move per turn, each direction, before the others get their share.
-	// Default 256 KiB: four full receive buffers. The loop only keeps the figure; wsi obeys it.
+	// Default 256 KiB: four full receive buffers. The loop only keeps the figure; wsi obeys it, by Loop.Share.
 	Bytes int
 	// Accepts per turn, all listeners together. Default 16: so few that a storm of connections adds
 	// little to everybody's turn, and enough that a turn's own cost does not show.
@@ -74,6 +74,7 @@ type Loop struct {
 	cur       queue[Token]
 	next      queue[Token]
 	newcomers fifo[Token]
+	share     int // see Share
 
 	timers timerHeap
 	tasks  [2]queue[*Task]
@@ -104,6 +105,7 @@ func New(sys System, c Config) *Loop {
 	l.now = sys.Now()
 	l.end = l.now
 	l.asleep.Store(true)
+	l.share = c.Bytes
 	l.account.init(l, c.Memory)
 	l.post = func(f func()) { _ = l.Post(f) } // a job that outlives its loop has nobody to tell
 	return l
@@ -117,6 +119,25 @@ func (l *Loop) Now() time.Duration { return l.now }
 
 // Config returns the loop's limits, defaults filled in. It is not to be changed.
 func (l *Loop) Config() *Config { return &l.c }
+
+// sharers is how many connections may move Config.Bytes each in one turn, and leastShare what each of many may move: one
+// record of TLS.
+const (
+	sharers    = 16
+	leastShare = 16 << 10
+)
+
+// Share returns how many bytes one connection may move in this turn, in each direction: Config.Bytes, and less when more
+// than a few are ready at the same time. It bounds what a turn takes, and so how long one that becomes ready now waits.
+func (l *Loop) Share() int { return l.share }
+
+// shareAmong sets Share for n connections.
+func (l *Loop) shareAmong(n int) {
+	l.share = l.c.Bytes
+	if n > sharers {
+		l.share = max(l.c.Bytes*sharers/n, min(leastShare, l.c.Bytes))
+	}
+}
 
 // ReportSlow sets Config.OnSlow, if nobody has set it.
 func (l *Loop) ReportSlow(f func(who string, took time.Duration)) {

@@ -47,6 +47,36 @@ func TestNewcomersWaitForOthers(t *testing.T) {
 	}
 }
 
+// A few connections may move Config.Bytes each in a turn; many share what those may, and each has a record's worth.
+func TestShareOfATurn(t *testing.T) {
+	for _, c := range []struct{ ready, bytes, want int }{
+		{1, 0, 256 << 10}, {16, 0, 256 << 10}, {64, 0, 64 << 10}, {500, 0, 16 << 10}, {500, 1000, 1000}, {32, 100 << 10, 50 << 10},
+	} {
+		f := &fakeSystem{now: 1}
+		l := New(f, Config{Bytes: c.bytes})
+		hosts := make([]funcs, c.ready)
+		got := 0
+		for i := range hosts {
+			hosts[i].ready = func(Ready) bool { got = l.Share(); return false }
+			if err := l.Watch(&hosts[i].Source, FD(i), &hosts[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.script = func(ev []Event) int {
+			for i := range hosts {
+				ev[i] = Event{Token: f.added[FD(i)], Ready: Readable}
+			}
+			return len(hosts)
+		}
+		if err := l.Service(); err != nil {
+			t.Fatal(err)
+		}
+		if got != c.want {
+			t.Errorf("%d connections ready, Config.Bytes %d: got a share of %d, want %d", c.ready, c.bytes, got, c.want)
+		}
+	}
+}
+
 // What a newcomer kicks is served in the same turn, and one that has become established is no newcomer
 // in its next.
 func TestNewcomerGrowsUp(t *testing.T) {

@@ -132,6 +132,7 @@ func (l *Loop) runReady(events []Event) {
 			l.enqueue(s)
 		}
 	}
+	l.shareAmong(len(l.cur.items))
 	for i, left := 0, l.c.Newcomers; i < len(l.cur.items) || left > 0; {
 		if i < len(l.cur.items) {
 			if s := l.sources.find(l.cur.items[i]); s != nil {

@@ -137,7 +137,7 @@ func (w *Wsi) drain(now time.Duration) (again bool) {
 		}
 		w.phase = phaseLingering // its time runs from the last byte taken, or from Close
 	}
-	for budget := n.loop.Config().Bytes; w.flags&(rdReady|ended) == rdReady; {
+	for budget := n.loop.Share(); w.flags&(rdReady|ended) == rdReady; {
 		if budget <= 0 {
 			return true
 		}

@@ -69,7 +69,7 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 // looked at, and all answers to one read leave in one write.
 func (w *Wsi) exchange(now time.Duration) (again bool) {
 	n := w.net
-	rx, tx := n.loop.Config().Bytes, n.loop.Config().Bytes
+	rx, tx := n.loop.Share(), n.loop.Share()
 	if n.account.Level() >= loop.LevelStopReading {
 		// One room's worth, so that a socket which refuses it leaves us with little.
 		tx = min(tx, roles.MaxRoom)
