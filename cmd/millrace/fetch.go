@@ -6,7 +6,6 @@ import (
 	"flag"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -50,8 +49,10 @@ subprotocol, and how it was closed.
 --data gives payload: TEXT, @FILE, or @- for standard input, which cannot be repeated on a retry. A POST that the server may
 have acted on is not retried by the built-in policy; a policy says "http_retry_unsafe".
 
-SOCKS5 is not built yet: with socks_proxy in the environment, or "via-socks5" in the policy, streams over TCP are refused
-and do not go out directly. "via-socks5": "none" in a stream type exempts it.
+Proxies are not built yet. With socks_proxy in the environment or "via-socks5" in the policy, http_proxy for what goes out in
+clear, or https_proxy for TLS, streams over TCP are refused and do not go out directly. no_proxy exempts hosts from those of the
+environment: names, which include all names below them, or addresses, with commas between, or * for all. "via-socks5": "none"
+exempts a stream type from SOCKS5.
 
 -o FILE writes beside FILE, and puts the payload in its place when the exit status is 0. After a failure FILE is as it was, and
 what had come is in FILE.part. Without it fetch ends when the reader of standard output has gone, with status 4.
@@ -115,6 +116,7 @@ type fetchFlags struct {
 	timeout        time.Duration
 	verbose        bool
 	device         deviceFlags
+	socks          string // SOCKS5 proxy of the environment, "" for none
 }
 
 func runFetch(a *app, c *command, args []string) int {
@@ -140,7 +142,7 @@ func runFetch(a *app, c *command, args []string) int {
 		"repeated: the policy's client_cert counts them", fileList(&o.device.certs))
 	f.Func("client-key", "the certificate's key, a PEM `file`", fileList(&o.device.keys))
 	f.StringVar(&o.device.cookies, "cookies", "", "send the cookies in this `file`, cookies.txt, and keep there what servers set")
-	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, retries included; default the policy's timeout_ms")
+	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, retries included; default the policy's timeout_ms, with a URL no limit")
 	f.BoolVar(&o.verbose, "v", false, "log the states of the stream")
 	rest, status, ok := a.parse(c, f, args, len(args))
 	if !ok {
@@ -152,6 +154,9 @@ func runFetch(a *app, c *command, args []string) int {
 		err = o.settleWS(p)
 	}
 	var d device
+	if err == nil {
+		o.socks, err = o.checkProxies(p)
+	}
 	if err == nil {
 		d, err = o.device.open()
 	}
@@ -267,7 +272,8 @@ const (
 // fetch runs the streams to their end.
 func (a *app) fetch(p *policy.Policy, o *fetchFlags, d device, out io.Writer) int {
 	var h *house
-	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace, socks: os.Getenv("socks_proxy"), h2: downloadConfig(), device: d}
+	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace, socks: o.socks, device: d}
+	ho.h1, ho.h2 = o.clientLimits()
 	if o.sendOnly {
 		ho.grace = sendGrace
 	}

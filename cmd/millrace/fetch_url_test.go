@@ -104,6 +104,28 @@ func TestFromURLs(t *testing.T) {
 	}
 }
 
+// TestFetchWaitsForItsTimeoutAlone: with a URL --timeout is the one limit. No stream type of the built-in policies gives up
+// a server that takes its time, for a response, in the middle of one, or for a WebSocket's handshake.
+func TestFetchWaitsForItsTimeoutAlone(t *testing.T) {
+	for _, url := range []string{"http://127.0.0.1/", "https://127.0.0.1/", "ws://127.0.0.1/", "wss://127.0.0.1/"} {
+		for _, http2 := range []bool{false, true} {
+			o := fetchFlags{http2: http2}
+			p, err := o.fromURLs([]string{url})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range p.Streams {
+				if s.ResponseWait() != 0 || s.Timeout != 0 {
+					t.Errorf("%s, stream type %s: waits %v for a response, timeout_ms %v; want no limit", url, s.Name, s.ResponseWait(), s.Timeout)
+				}
+			}
+			if one, two := o.clientLimits(); one.Timeouts.Body != 0 || one.Timeouts.Response != 0 || two.Timeouts.Body != 0 || two.Timeouts.Response != 0 {
+				t.Errorf("%s: a pause inside a response: %v, %v; want no limit", url, one.Timeouts, two.Timeouts)
+			}
+		}
+	}
+}
+
 // TestFetchDoesNotPassTheProxyBy: a proxy in the environment is not spoken to yet, and nothing goes out directly.
 func TestFetchDoesNotPassTheProxyBy(t *testing.T) {
 	at := web(t)
@@ -112,6 +134,60 @@ func TestFetchDoesNotPassTheProxyBy(t *testing.T) {
 	doc := `{"s":[{"a":{"endpoint":"127.0.0.1","port":%s,"opportunistic":true%s}}]}`
 	run("fetch", "--policy", write(t, "a.json", fmt.Sprintf(doc, port(at), "")), "--stream", "a").expect(t, exitUsage, "socks_proxy")
 	run("fetch", "--policy", write(t, "b.json", fmt.Sprintf(doc, port(at), `,"via-socks5":"none"`)), "--stream", "a").expect(t, exitOK, "GET /")
+	t.Setenv("no_proxy", "127.0.0.1")
+	run("fetch", "http://"+at).expect(t, exitOK, "GET /")
+	t.Setenv("no_proxy", "")
 	t.Setenv("socks_proxy", "")
 	run("fetch", "http://"+at).expect(t, exitOK, "GET /")
+}
+
+// TestFetchDoesNotPassAnHTTPProxyBy: the same for http_proxy, of what goes out in clear, and https_proxy, of TLS, unless
+// no_proxy exempts the host.
+func TestFetchDoesNotPassAnHTTPProxyBy(t *testing.T) {
+	at := web(t)
+	const proxy = "http://127.0.0.1:3128"
+	doc := write(t, "a.json", fmt.Sprintf(`{"s":[{"a":{"endpoint":"127.0.0.1","port":%s,"opportunistic":true}},`+
+		`{"u":{"endpoint":"+@nobody-listens-here","opportunistic":true}},{"s":{"endpoint":"127.0.0.1","port":1,"tls":true,"opportunistic":true}}]}`, port(at)))
+	for _, c := range []struct {
+		env, exempt string
+		args        []string
+		status      int
+		says        string
+	}{
+		{"http_proxy", "", []string{"http://" + at}, exitUsage, "http_proxy"},
+		{"http_proxy", "", []string{"ws://" + at}, exitUsage, "http_proxy"},
+		{"http_proxy", "", []string{"--policy", doc, "--stream", "a"}, exitUsage, "http_proxy"},
+		{"http_proxy", "", []string{"--policy", doc, "--stream", "u"}, exitUnreachable, ""},
+		{"http_proxy", "", []string{"https://127.0.0.1:1/"}, exitUnreachable, ""},
+		{"https_proxy", "", []string{"https://127.0.0.1:1/"}, exitUsage, "https_proxy"},
+		{"HTTPS_PROXY", "", []string{"wss://127.0.0.1:1/"}, exitUsage, "https_proxy"},
+		{"https_proxy", "", []string{"--policy", doc, "--stream", "s"}, exitUsage, "https_proxy"},
+		{"https_proxy", "", []string{"http://" + at}, exitOK, "GET /"},
+		{"http_proxy", "127.0.0.1", []string{"http://" + at}, exitOK, "GET /"},
+		{"http_proxy", "127.0.0.1", []string{"http://" + at, "http://127.0.0.2:1/"}, exitUsage, "127.0.0.2"},
+		{"http_proxy", "*", []string{"--policy", doc, "--stream", "a"}, exitOK, "GET /"},
+	} {
+		t.Run(c.env+" "+c.exempt+" "+c.args[len(c.args)-1], func(t *testing.T) {
+			t.Setenv(c.env, proxy)
+			t.Setenv("no_proxy", c.exempt)
+			run(append([]string{"fetch"}, c.args...)...).expect(t, c.status, c.says)
+		})
+	}
+}
+
+// TestNoProxy: which hosts the list in no_proxy exempts.
+func TestNoProxy(t *testing.T) {
+	for _, c := range []struct {
+		list, host string
+		want       bool
+	}{
+		{"", "a.example", false}, {"*", "a.example", true}, {"a.example", "a.example", true}, {"A.Example", "a.eXample.", true},
+		{"example", "a.example", true}, {".example", "a.example", true}, {"*.example", "a.example", true}, {"example", "notexample", false},
+		{"b.example, a.example", "a.example", true}, {"a.example:80", "a.example", true}, {"127.0.0.1", "127.0.0.1", true}, {"0.0.1", "127.0.0.1", false},
+		{"::1", "::1", true}, {"[::1]:80", "::1", true}, {"::1", "::2", false}, {",", "a.example", false}, {".", "a.example", false},
+	} {
+		if got := noProxy(c.list, c.host); got != c.want {
+			t.Errorf("no_proxy %q, host %q: exempt %v, want %v", c.list, c.host, got, c.want)
+		}
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/h1"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/ss"
 )
@@ -50,7 +51,8 @@ type houseOptions struct {
 	observe func(h *ss.Handle, s ss.State, n ss.Notice)
 	socks   string     // SOCKS5 proxy of the environment, for streams that go out; "" for none
 	reload  func()     // called for SIGHUP, away from the loop; nil leaves that signal alone
-	h2      *h2.Config // nil: the library's limits
+	h1      *h1.Config // nil: the library's limits
+	h2      *h2.Config // the same
 	device  device
 }
 
@@ -66,7 +68,7 @@ func (a *app) open(o houseOptions) (*house, error) {
 	h.loop = loop.New(sys, loop.Config{OnSlow: func(who string, took time.Duration) {
 		h.log.Warn("a callback held the loop", "who", who, "for", took)
 	}})
-	h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: o.policy, Log: h.log, Observe: o.observe, SocksProxy: o.socks, H2: o.h2,
+	h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: o.policy, Log: h.log, Observe: o.observe, SocksProxy: o.socks, H1: o.h1, H2: o.h2,
 		Blobs: o.device.blobs, ClientCerts: o.device.certs, Cookies: ss.Cookies{Store: o.device.cookies}})
 	if err != nil {
 		h.loop.Close()
