@@ -170,6 +170,27 @@ func TestRideshareHint(t *testing.T) {
 	}
 }
 
+// TestRideshareTooLongAfterTheAnswerBegan: a part that is longer than was announced ends a transaction that the server
+// has begun to answer as a loss, since the stream was told CONNECTED.
+func TestRideshareTooLongAfterTheAnswerBegan(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"h1",`+multipartKeys+`,"opportunistic":true,"retry":"none","rideshare":"second"`, `,{"second":{"http_multipart_name":"m"}}`+rawServer), plan{})
+	w.serve("srv", speak("one", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", false))
+	s := newScript()
+	asked := 0
+	s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+		if asked++; asked == 2 {
+			return 0, 0, ss.TxDontSend // the second part is late
+		}
+		return copy(buf, "one"), ss.SOM | ss.EOM, ss.OK
+	}
+	s.when(ss.Connected, func(h *ss.Handle) ss.Ret { h.StartTimeout(time.Second); return ss.OK })
+	s.when(ss.Timeout, (*ss.Handle).RequestTx)
+	w.create("c", s).RequestTxLen(3)
+	w.pass(5 * time.Second)
+	w.wantLife("the stream", s, "CREATING POLL CONNECTING CONNECTED TIMEOUT DISCONNECTED")
+	w.wantCause(s, ss.ErrMisuse)
+}
+
 // TestRideshareShort: parts that are shorter than was announced for all of them are counted too.
 func TestRideshareShort(t *testing.T) {
 	var log bytes.Buffer

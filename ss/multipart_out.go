@@ -201,15 +201,20 @@ func (a *httpClient) writeForm(x http.Exchange) {
 	}
 }
 
-// tooLong fails an attempt whose parts are longer than was announced for all of them: the request's Content-Length is
+// tooLong fails a request whose parts are longer than was announced for all of them: the request's Content-Length is
 // out, so the rest cannot be sent, and must not be acknowledged either.
 func (a *httpClient) tooLong() {
 	h := a.o.h
 	h.rt.Counters.LongBodies++
 	part := a.out.form.parts[a.out.part].of.Name
 	h.lengthDiffers("a part of a multipart body is longer than what is left of the announced length", "part", part)
+	cause := fmt.Errorf("ss: multipart body: part %s: longer than RequestTxLen announced for all parts: %w", part, ErrMisuse)
 	a.drop()
-	a.o.failed(fmt.Errorf("ss: multipart body: part %s: longer than RequestTxLen announced for all parts: %w", part, ErrMisuse), 0)
+	if a.o.phase == phaseUp { // the server has begun to answer
+		a.o.lost(cause, endCut)
+		return
+	}
+	a.o.failed(cause, 0)
 }
 
 // Rideshare is the stream type to which the payload belongs that Tx is asked for: on a client whose body is multipart
