@@ -38,6 +38,8 @@ type onward struct {
 // carrier is a protocol's part of a client stream. It reports to onward's attempt, connected, failed
 // and lost; none of its methods calls the program.
 type carrier interface {
+	// forget clears what is known of the attempt before, as another begins.
+	forget()
 	// begin makes an attempt to reach t. The outcome is reported later, not before begin returns.
 	begin(t *target)
 	// requestTx asks for Tx on the connection.
@@ -183,6 +185,7 @@ func (o *onward) attempt(poll bool) {
 	o.phase = phaseAttempt
 	r.Counters.Attempts++
 	h.ordinal = 0
+	o.carrier.forget()
 	h.dropFromPeer()
 	h.flags &^= hasReceived | hasSent
 	h.tell(Connecting, Notice{})

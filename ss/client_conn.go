@@ -15,10 +15,14 @@ import (
 // enough for one that restarts behind a balancer, too few for one that turns everybody away.
 const maxMoves = 4
 
-// begin makes an attempt.
-func (a *httpClient) begin(t *target) {
+// forget implements carrier.
+func (a *httpClient) forget() {
 	a.moves, a.away, a.status, a.exposed, a.exposedBefore, a.inFlight, a.againCause, a.resent = 0, nil, 0, false, false, false, nil, false
 	a.learnt = false
+}
+
+// begin makes an attempt.
+func (a *httpClient) begin(t *target) {
 	if a.o.h.kind.pol.HTTP.Cookies && a.o.h.rt.jar().await(a) {
 		a.t = t
 		return
@@ -222,6 +226,9 @@ func (a *httpClient) rewind() bool {
 // not idempotent, unless the policy allows that.
 func (a *httpClient) outcome(cause error) (told error, again bool) {
 	if !a.exposed && !a.inFlight {
+		if a.o.phase == phaseAttempt && a.status == 0 && !a.isWS() && cause != nil && !errors.Is(cause, http.ErrNotProcessed) {
+			cause = &unsentError{cause} // nothing was sent, or what was sent the server has certainly not acted on
+		}
 		return cause, true
 	}
 	var answer *StatusError

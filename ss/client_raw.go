@@ -16,6 +16,9 @@ type rawClient struct {
 	c *rawConn // nil between connections
 }
 
+// forget implements carrier: nothing is known of a raw attempt but its end.
+func (a *rawClient) forget() {}
+
 func (a *rawClient) begin(t *target) {
 	c := &rawConn{pipe: rawPipe{h: a.o.h}, carrier: a}
 	var low roles.Lower = &c.w
@@ -110,7 +113,11 @@ func (c *rawConn) Rx(_ *raw.Conn, b []byte) {
 }
 
 // RxEnd is raw.Handler's.
-func (c *rawConn) RxEnd(*raw.Conn) { c.pipe.rxEnd() }
+func (c *rawConn) RxEnd(*raw.Conn) {
+	if c.carrier != nil {
+		c.pipe.rxEnd()
+	}
+}
 
 // Writable is raw.Handler's.
 func (c *rawConn) Writable(*raw.Conn) {

@@ -462,3 +462,43 @@ func TestPostsThatAreSentAway(t *testing.T) {
 		})
 	}
 }
+
+// TestOutcomeOfAnAttemptWithoutRequest: what is known of a request does not outlast its attempt. One that fails before
+// anything was sent, for a value of the endpoint, the path or a header field, was certainly not processed, and it has no
+// status, whatever became of the transaction before.
+func TestOutcomeOfAnAttemptWithoutRequest(t *testing.T) {
+	for _, c := range []struct{ name, bad string }{{"host", "10.0.0.2/"}, {"path", "a b"}, {"field", "a\nb"}} {
+		overEach(t, func(t *testing.T, proto string) {
+			t.Run(c.name, func(t *testing.T) {
+				doc := clientDoc(`"protocol":"`+proto+`","http_method":"POST","http_url":"${path}","opportunistic":true,"retry":"three",`+
+					`"metadata":[{"host":""},{"path":""},{"field":"x-field:"}]`, `,{"srv":{"server":true,"port":80,"protocol":"h2"}}`)
+				w := newWorld(t, strings.Replace(doc, `"endpoint":"10.0.0.2"`, `"endpoint":"${host}"`, 1), plan{})
+				w.serve("srv", answer(200, "done"))
+				s := newScript()
+				s.say = []byte("body")
+				s.when(ss.Connecting, func(*ss.Handle) ss.Ret { s.said = 0; return ss.OK })
+				status := -1
+				s.when(ss.Unreachable, func(h *ss.Handle) ss.Ret { status = h.HTTPStatus(); return ss.DestroyMe })
+				h := w.create("c", s)
+				for name, v := range map[string]string{"host": "10.0.0.2", "path": "a", "field": "f"} {
+					if err := h.SetMetadataString(name, v); err != nil {
+						t.Fatal(err)
+					}
+				}
+				h.RequestTxLen(4)
+				w.pass(time.Second)
+				if s.told(ss.QOSAckRemote) != 1 {
+					t.Fatalf("the first transaction: told %s, %v", s.life(), s.causes)
+				}
+				h.SetMetadataString(c.name, c.bad)
+				s.causes = nil
+				h.RequestTxLen(4)
+				w.pass(time.Second)
+				wantOutcome(t, s, true, false)
+				if status != 0 || w.cli.rt.Counters.Withheld != 0 {
+					t.Errorf("in UNREACHABLE: status %d, %d retries withheld; want none", status, w.cli.rt.Counters.Withheld)
+				}
+			})
+		})
+	}
+}
