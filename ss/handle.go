@@ -137,6 +137,19 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 // smdStreamType is the name by which the reference implementation's streams reach its system messages.
 const smdStreamType = "_lws_smd"
 
+// socksProxyFor is the SOCKS5 proxy that what p has to do over TCP goes through, "" for none.
+func (r *Runtime) socksProxyFor(p *policy.Stream) string {
+	switch {
+	case p.ViaSocks5 == "none":
+		return ""
+	case p.ViaSocks5 != "":
+		return p.ViaSocks5
+	case r.pol.ViaSocks5 != "":
+		return r.pol.ViaSocks5
+	}
+	return r.cfg.SocksProxy
+}
+
 // unsupported says what of a stream type this release cannot do, and "" if it can do it. What concerns the way to the
 // peer, or who we are to it, must not be left out silently.
 func (r *Runtime) unsupported(p *policy.Stream) string {

@@ -1,8 +1,10 @@
 package ss_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +121,46 @@ func TestNotBuiltIsRefused(t *testing.T) {
 	}
 	if _, err := policy.Parse([]byte(`{"s":[{"a":{"endpoint":"file:///etc/motd"}}]}`)); err == nil || !strings.Contains(err.Error(), "file:// is no endpoint") {
 		t.Errorf("file://: got %v, want the policy refused", err)
+	}
+}
+
+// TestRedirectDoesNotPassTheProxyBy: a stream to a Unix socket needs no proxy, but where a redirect leads does.
+func TestRedirectDoesNotPassTheProxyBy(t *testing.T) {
+	for _, c := range []struct{ name, keys, proxy, want string }{
+		{"no proxy", "", "", "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED"},
+		{"a proxy", "", "127.0.0.1:1080", "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
+		{"a proxy, and none for this one", `,"via-socks5":"none"`, "127.0.0.1:1080", "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED"},
+	} {
+		w := newWorld(t, `{"retry":[{"none":{"backoff":[700],"conceal":0}}],"s":[
+			{"c":{"endpoint":"+@sock","protocol":"h1","http_url":"/a","allow_redirects":true,"opportunistic":true,"retry":"none"`+c.keys+`}},
+			{"unix":{"server":true,"endpoint":"+@sock","protocol":"h1","direct_proto_str":true,"metadata":[{"path":""},{"authority":""},{"auth":""}]}},
+			{"tcp":{"server":true,"port":80,"protocol":"h1"}}]}`,
+			plan{single: true, client: func(k *ss.Config) { k.SocksProxy = c.proxy }})
+		var asked []string
+		w.serve("unix", signpost("unix", "http://10.0.0.2/b", &asked))
+		reached := 0
+		w.serve("tcp", func(s *script) { reached++; answer(200, "hello")(s) })
+		s := newScript()
+		w.create("c", s).Connect()
+		w.pass(time.Second)
+		w.wantLife(c.name, s, c.want)
+		if direct := c.proxy == "" || c.keys != ""; (reached == 1) != direct || len(asked) != 1 {
+			t.Errorf("%s: %d connections past the proxy, asked %q, %v", c.name, reached, asked, s.causes)
+		}
+	}
+}
+
+// TestWakingTimersAreNotBuilt: one warning for each stream type that asks for timers which wake a suspended system, when
+// its first stream is created.
+func TestWakingTimersAreNotBuilt(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorld(t, clientDoc(`"protocol":"raw","swake_validity":true`, `,{"d":{"endpoint":"10.0.0.2","port":80}}`),
+		plan{client: func(k *ss.Config) { k.Log = slog.New(slog.NewTextHandler(&log, nil)) }})
+	for _, streamType := range []string{"c", "c", "d"} {
+		w.create(streamType, newScript())
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "swake_validity") || !strings.Contains(log.String(), "stream=c") {
+		t.Errorf("%d warnings, want one for swake_validity of stream c:\n%s", n, log.String())
 	}
 }
 

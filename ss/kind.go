@@ -85,6 +85,10 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 		validity:     ws.Validity{Ping: p.Retry.ValidPing, Hangup: p.Retry.ValidHup},
 		socket:       socketOptions(p.Attr),
 	}
+	if p.ValidityWakes {
+		r.log.Warn("swake_validity needs timers that wake a suspended system, which are not built yet; ordinary timers are used",
+			"stream", p.Name)
+	}
 	if p.Protocol == policy.Raw {
 		k.socket.KeepAlive, k.socket.UserTimeout = rawValidity(p.Retry)
 	}

@@ -197,6 +197,10 @@ func (a *httpClient) resolve(location string) (t *target, path []byte, why strin
 	if next.tls == a.t.tls && http.EqualFold(a.t.authority, string(next.authority)) {
 		return a.t, path, ""
 	}
+	if a.o.h.rt.socksProxyFor(a.o.h.kind.pol) != "" {
+		// From a Unix socket: other streams that need the proxy are refused when they are created.
+		return nil, nil, "the way there is through a SOCKS5 proxy, which is not built yet"
+	}
 	if next.tls {
 		h := a.o.h
 		if next.secure, err = h.rt.secureClient(h.kind.pol, next.dial.Host, false); err != nil {
