@@ -108,6 +108,39 @@ func halfClosed(t *testing.T, way int, p plan) (*world, *bare, *script) {
 	return w, b, s
 }
 
+// TestHalfClosedRawPeerMayReadSlowly: a raw peer that has ended its direction gets all that the stream has to give, also
+// when it does not read for longer than Config.HalfClosed. The stream is not silent: the socket takes nothing.
+func TestHalfClosedRawPeerMayReadSlowly(t *testing.T) {
+	w := newWorld(t, `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}}]}`, plan{})
+	const size = 1 << 20
+	w.serve("srv", func(s *script) {
+		s.say, s.quietTx, s.stays = make([]byte, size), true, true
+		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+			if f&ss.EOM != 0 {
+				s.ended = true // Disconnect with the last byte
+				return h.RequestTx()
+			}
+			return ss.OK
+		}
+	})
+	b := w.bare("all, please")
+	b.halfClose()
+	got := 0
+	for i := range 200 {
+		w.pass(time.Second)
+		if i > 0 && i < 25 {
+			continue
+		}
+		text, e := b.read()
+		if got += len(text); e == 0 || e != syscall.EAGAIN {
+			break
+		}
+	}
+	if got != size || w.accepted[0].told(ss.Disconnected) != 1 {
+		t.Errorf("the peer got %d bytes of %d; the stream was told %s, %v", got, size, w.accepted[0].life(), w.accepted[0].causes)
+	}
+}
+
 // TestHalfClosedClientIsAnswered: a client that has ended its direction gets its answer, however long that
 // takes, as long as something is sent now and then. The stream is told once.
 func TestHalfClosedClientIsAnswered(t *testing.T) {

@@ -81,7 +81,11 @@ func (p *rawPipe) Deadline() time.Duration { return max(p.due, 0) }
 
 // Timeout is roles.Upper's.
 func (p *rawPipe) Timeout(now time.Duration) {
-	if p.due > 0 && now >= p.due {
+	switch {
+	case p.due <= 0 || now < p.due:
+	case p.h.flags&txWanted != 0:
+		p.await() // it would give something, but the socket takes nothing: wsi.Timeouts.Write bounds that
+	default:
 		p.due = -1
 		p.Close(roles.Graceful, nil)
 	}
