@@ -3,6 +3,8 @@ package ss_test
 import (
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/roles/http"
 )
 
 // TestServerThatGrantsNoWindowAtFirst: the first SETTINGS of libwebsockets' servers grant streams no window. Requests
@@ -47,4 +49,19 @@ func TestServerThatGrantsNoWindowAtFirst(t *testing.T) {
 			h.Destroy()
 		}
 	}
+}
+
+// TestRequestBodyThatGetsNoWindow: a server that lives, and grants the body of a request no window, cannot hold the stream:
+// after a minute the attempt has failed.
+func TestRequestBodyThatGetsNoWindow(t *testing.T) {
+	w := newWorld(t, clientDoc(`"protocol":"h2","http_method":"PUT","retry":"none"`, rawServer), plan{})
+	w.frames("srv", func(p *framePeer) { p.more = []byte{0, 4, 0, 0, 0, 0} }) // INITIAL_WINDOW_SIZE 0
+	s := newScript()
+	s.say, s.quietTx = make([]byte, 100<<10), true // more than the window before any SETTINGS
+	w.create("c", s).RequestTxLen(100 << 10)
+	w.pass(50 * time.Second)
+	w.wantLife("the stream, before its time is over", s, "CREATING POLL CONNECTING")
+	w.pass(15 * time.Second)
+	w.wantLife("the stream", s, "CREATING POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	w.wantCause(s, http.ErrTimeout)
 }

@@ -90,7 +90,7 @@ type Timeouts struct {
 	// BodyTotal is how long the body of a request may take at a server, from its head to its end, not counting the
 	// time in which the handler has paused.
 	BodyTotal time.Duration
-	// Window is how long a server's body may wait for the peer to grant a window.
+	// Window is how long a body, of a request or of a response, may wait for the peer to grant a window.
 	Window time.Duration
 	// Idle is how long a connection without a stream is kept.
 	Idle time.Duration

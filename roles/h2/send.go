@@ -220,7 +220,7 @@ func (c *conn) starve(x *stream) {
 	if x.sendWin > 0 {
 		c.lineUp(x)
 	}
-	if x.outDue == 0 && c.server {
+	if x.outDue == 0 {
 		if x.outDue = c.cfg.deadline(c.cfg.Timeouts.Window); x.outDue != 0 {
 			c.due(x.outDue)
 		}
