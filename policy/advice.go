@@ -98,7 +98,11 @@ func (c *checker) advice(s *Stream, m *members) {
 	}
 	if r := s.Retry; s.NailedUp && !s.Server && r.Conceal < Forever {
 		at("nailed_up", c.warnName, fmt.Sprintf("after %d failures in a row, about %v, the stream gives up until it is asked to connect", r.Conceal+1, r.patience()),
-			`give it a retry scheme with "conceal": 65535 to try for ever`)
+			`give it a retry scheme with "conceal": 65535 never to give up`)
+	}
+	if s.NailedUp && !s.Server && (s.Protocol == H1 || s.Protocol == H2) && !s.HTTP.RetryUnsafe && !idempotent(s.HTTP.Method) {
+		at("nailed_up", c.warnName, "when the connection is lost, the request is not made again: the server may have acted on it, and "+s.HTTP.Method+" is not idempotent",
+			`say "http_retry_unsafe": true if the request may be repeated`)
 	}
 	for i := range s.Metadata {
 		name := s.Metadata[i].Name
@@ -145,6 +149,15 @@ func needsDNS(host string) bool {
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return host != "localhost" && !strings.HasSuffix(host, ".localhost") // RFC 6761 s.6.3
+}
+
+// idempotent reports whether a method may be repeated (RFC 9110 s.9.2.2). The empty one is GET.
+func idempotent(method string) bool {
+	switch method {
+	case "", "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return true
+	}
+	return false
 }
 
 // patience is about how long a stream tries before it gives up.

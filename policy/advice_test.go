@@ -190,7 +190,11 @@ func TestAdvice(t *testing.T) {
 		{`{"retry":[{"r":{"conceal":65535}}],"s":[{"a":{"endpoint":"::1","port":1,"retry":"r","opportunistic":true,"nailed_up":true}}]}`, []string{
 			"warning: 1:85: s[0].a.opportunistic: nailed_up is given too, and wins: remove one of them"}},
 		{`{"retry":[{"r":{"backoff":[1000,2000],"jitterpc":0,"conceal":3}}],"s":[{"a":{"endpoint":"::1","port":1,"retry":"r","nailed_up":true}}]}`, []string{
-			`warning: 1:116: s[0].a.nailed_up: after 4 failures in a row, about 5s, the stream gives up until it is asked to connect: give it a retry scheme with "conceal": 65535 to try for ever`}},
+			`warning: 1:116: s[0].a.nailed_up: after 4 failures in a row, about 5s, the stream gives up until it is asked to connect: give it a retry scheme with "conceal": 65535 never to give up`}},
+		{`{"retry":[{"r":{"conceal":65535}}],"s":[{"a":{"endpoint":"::1","port":1,"retry":"r","http_method":"POST","nailed_up":true}}]}`, []string{
+			`warning: 1:106: s[0].a.nailed_up: when the connection is lost, the request is not made again: the server may have acted on it, and POST is not idempotent: say "http_retry_unsafe": true if the request may be repeated`}},
+		{`{"retry":[{"r":{"conceal":65535}}],"s":[{"a":{"endpoint":"::1","port":1,"retry":"r","http_method":"POST","nailed_up":true,"http_retry_unsafe":true}},` +
+			`{"b":{"endpoint":"::1","port":1,"retry":"r","http_method":"PUT","nailed_up":true}},{"c":{"endpoint":"::1","port":1,"retry":"r","protocol":"ws","nailed_up":true}}]}`, nil},
 		{`{"s":[{"a":{"server":true,"port":1,"nailed_up":true}}]}`, []string{"warning: 1:36: s[0].a.nailed_up: means nothing to a server: remove it"}},
 
 		// what is missing

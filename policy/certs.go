@@ -186,7 +186,7 @@ func (c *checker) pair(cert, key *Cert) (row, msg, fix string) {
 	if !known && c.paired+size <= maxPairing {
 		c.paired += size
 		c.work += size
-		v = judgePair(cert, key)
+		v = checkPair(cert, key)
 		if c.pairs == nil {
 			c.pairs = make(map[pairing]verdict)
 		}
@@ -195,7 +195,7 @@ func (c *checker) pair(cert, key *Cert) (row, msg, fix string) {
 	return v.row, v.msg, v.fix
 }
 
-func judgePair(cert, key *Cert) verdict {
+func checkPair(cert, key *Cert) verdict {
 	if len(key.DER) > maxKey {
 		return verdict{"server_key", fmt.Sprintf("%s is a key of %d bytes", quote(key.Name), len(key.DER)), fmt.Sprintf("%d are possible", maxKey)}
 	}

@@ -121,7 +121,7 @@ func (t *Template) locateEndpoint(server bool, bad func(msg, fix string)) {
 	if len(t.literals()) > t.most {
 		bad(fmt.Sprintf("%d bytes", len(t.literals())), fmt.Sprintf("%d are possible", t.most))
 	}
-	if wrong, fix := judgeAuthority(t, form); wrong != "" && !server {
+	if wrong, fix := checkAuthority(t, form); wrong != "" && !server {
 		bad(wrong, fix)
 	}
 }
@@ -169,9 +169,9 @@ func (e *endpointScan) value(next string, last bool) position {
 	return p
 }
 
-// judgeAuthority says what is wrong with the host and port of a client's endpoint, "" if nothing is. Values
+// checkAuthority says what is wrong with the host and port of a client's endpoint, "" if nothing is. Values
 // count as what fits.
-func judgeAuthority(t *Template, form EndpointForm) (wrong, fix string) {
+func checkAuthority(t *Template, form EndpointForm) (wrong, fix string) {
 	var b strings.Builder
 	for i := range t.parts {
 		p := &t.parts[i]

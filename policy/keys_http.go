@@ -26,7 +26,7 @@ var httpKeys = []row[Stream]{
 		text: "Never send Content-Length. The end of a body is told by chunks on h1, by END_STREAM on h2."},
 		boolean(func(s *Stream) *bool { return &s.HTTP.NoContentLength })},
 	{key{name: "http_fail_redirect", kind: kindBool, on: onWeb, side: clientSide, proof: "ss.TestRedirects", def: "false",
-		text: "Any 3xx fails the attempt, which tells captive portals; goes before allow_redirects. Alike on h1 and h2."},
+		text: "Any 3xx fails the attempt, but for one that http_expect names; this tells captive portals. Overrides allow_redirects. Alike on h1 and h2."},
 		boolean(func(s *Stream) *bool { return &s.HTTP.FailRedirect })},
 	{key{name: "allow_redirects", kind: kindBool, on: onWeb, side: clientSide, proof: "ss.TestRedirects", def: "false",
 		text: "Follow 301, 302, 303, 307 and 308, up to four in a row, as part of the one attempt; otherwise they fail it. A body that is kept is asked of Tx again. From https to http none is followed; to another origin no credentials go along. Alike on h1 and h2."},
