@@ -34,8 +34,8 @@ var levelShares = [...]int64{0, 50, 75, 100}
 
 const levelSlack = 10
 
-// Kinds is how many kinds of holders an account tells apart. What each stands for is up to those who
-// charge; 0 is what Charge and Release mean.
+// Kinds is the number of kinds of memory that an account counts. The caller of Hold gives them their meaning; Charge and
+// Release use kind 0.
 const Kinds = 16
 
 // Account counts the bytes that a loop holds beyond one turn: parked input, refused output, bodies,
@@ -46,7 +46,6 @@ type Account struct {
 	used    int64
 	peak    int64
 	level   Level
-	told    Level                      // the level of which the watches were last told
 	begins  [LevelCloseWorst + 2]int64 // where each level begins; nothing reaches the last
 	ends    [LevelCloseWorst + 1]int64 // below what it ends
 	kinds   [Kinds]int64
@@ -70,8 +69,9 @@ func (a *Account) init(l *Loop, ceiling int64) {
 	a.ends[LevelNormal] = math.MinInt64
 }
 
-// Watch has f called at the end of each turn in which the level has changed, with the new one, until
-// Stop. Watches are told in the order in which they were made.
+// Watch calls f at the end of each turn in which the level has changed, with the level at that time, until Stop. That may be
+// the level from before the turn: a connection that was not read in between has to be read again. Watches are called in the
+// order in which they were made.
 func (a *Account) Watch(f func(Level)) *Watch {
 	w := &Watch{a, f}
 	a.watches = append(a.watches, w)
@@ -146,15 +146,12 @@ func (a *Account) mark(v Level, slack int64) int64 {
 	return int64(float64(a.ceiling) / 100 * float64(levelShares[v]-slack))
 }
 
-// RunTask tells the watches. The loop calls it.
+// RunTask calls the watches. The loop calls it.
 func (a *Account) RunTask(time.Duration) {
-	if a.level == a.told {
-		return
-	}
-	a.told = a.level
+	level := a.level
 	for _, w := range a.watches {
 		if w.f != nil {
-			w.f(a.told)
+			w.f(level)
 		}
 	}
 }

@@ -66,6 +66,21 @@ func TestAccountTellsEveryWatch(t *testing.T) {
 	}
 }
 
+// A level that has ended within the turn in which it began has had consequences, so its end is reported too.
+func TestAccountReportsLevelsWithinATurn(t *testing.T) {
+	l := New(&fakeSystem{}, Config{Memory: 1000})
+	var told []Level
+	l.Account().Watch(func(v Level) { told = append(told, v) })
+	l.Account().Charge(600)
+	l.Account().Release(600)
+	l.turn(0)
+	l.Account().Charge(400)
+	l.turn(0)
+	if len(told) != 1 || told[0] != LevelNormal {
+		t.Errorf("600 of 1000 bytes charged and released in one turn, then 400: the watch was called with %v, want [normal]", told)
+	}
+}
+
 // Bytes are counted by kind, and how much is too much for a level is what must go for it to end.
 func TestAccountKinds(t *testing.T) {
 	a := New(&fakeSystem{}, Config{Memory: 1000}).Account()

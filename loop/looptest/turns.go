@@ -237,7 +237,7 @@ var turnStories = []story{
 		l.Account().Release(600)
 		r.turns(1)
 		if len(told) != 2 || told[0] != loop.LevelStopReading || told[1] != loop.LevelNormal {
-			r.Errorf("the watch was told %q, want stop reading, then normal: only what differs at the end of a turn", told)
+			r.Errorf("the watch was called with %q, want stop reading, then normal: once for each turn, with the level at its end", told)
 		}
 	}},
 }
