@@ -9,7 +9,8 @@ import (
 
 // Causes of the end of a connection that the system did not give. They are found with errors.Is.
 var (
-	// ErrTimeout: one of Timeouts ran out; the Error's Op says which.
+	// ErrTimeout: one of Timeouts ran out; the Error's Op says which. "write" is Timeouts.Write; "keep" is that the
+	// peer had gone, and what it had sent was not taken in time.
 	ErrTimeout = errors.New("timed out")
 	// ErrParked: the peer sent more than ParkedMax bytes of one unit.
 	ErrParked = errors.New("more unused input than a connection may hold")
@@ -27,7 +28,7 @@ var (
 // Error says what was attempted on which connection, and why it failed. Unwrap gives the system's
 // errno or one of this package's values.
 type Error struct {
-	Op  string // "read", "write", "keep" (input or output, for later), "establish", "idle", "watch"; ErrTimeout of "write": Timeouts.Write
+	Op  string // "read", "write", "keep" (input or output, for later), "establish", "idle", "watch"; see ErrTimeout
 	Wsi string // the connection's label
 	Err error
 }

@@ -7,20 +7,20 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// goneInOrder is how long what came before an orderly end is kept for an Upper that has paused, once the connection is
-// gone: keepalive finds that out of a peer which has answered and left. It is longer than most pauses, and nothing waits
-// for ever.
+// goneInOrder is how long a paused Upper may take to resume when the connection is over and the peer had ended in order:
+// keepalive notices a peer that has answered and left, and a Unix socket reports a peer that has closed it. It is longer
+// than most pauses.
 const goneInOrder = 10 * time.Minute
 
 // peerGone ends a connection that is over in both directions, whatever its Upper waits for, once what had come was
-// offered; it returns the input that is left. An Upper that has paused, or keeps bodies for those above it that have
-// (roles.HoldBody), is given time to resume, anew when it has and took something: goneInOrder for what it has not seen
-// if the peer had ended its direction before, and Timeouts.Linger else, for a reset may cost bytes anyway. What it was
-// to be offered then is taken from the system now, as far as a connection may hold it, so that an end with nothing
-// before it is known at once.
+// offered; it returns the input that is left. An Upper that has paused, or keeps bodies for streams that have
+// (roles.HoldBody), is given time to resume, anew when it has and took something; so is a connection that memory has
+// stopped. It is goneInOrder for what the Upper has not seen if the peer ended in order, and Timeouts.Linger otherwise,
+// since a reset may cost bytes anyway. What a paused Upper was to be offered is taken from the system now, as far as a
+// connection may hold it, so that an end with nothing before it is known at once.
 func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
 	if w.flags&paused != 0 {
-		for w.flags&(rdReady|closing) == rdReady && len(in) < blockedMax {
+		for w.flags&(rdReady|closing) == rdReady && len(in) < min(blockedMax, w.net.cfg.ParkedMax) {
 			in = w.read(in)
 		}
 	} else if w.flags&(rdReady|ended) == 0 {
@@ -28,15 +28,17 @@ func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
 		return in
 	}
 	kept := w.holding.kinds[roles.HoldBody] > 0
-	waits := kept || w.flags&paused != 0 && (len(in) > 0 || w.flags&rdReady != 0)
+	unread := w.flags&rdReady != 0
+	waits := kept || w.flags&stalledRx != 0 || w.flags&paused != 0 && (len(in) > 0 || unread)
+	inOrder := w.cause == nil && (w.flags&(ended|hangUpTold) != 0 || w.flags&failed == 0)
 	grace := w.times.Linger
-	if w.flags&ended != 0 && w.cause == nil && (kept || w.flags&offered == 0) {
+	if inOrder && (kept || unread || w.flags&offered == 0) {
 		grace = goneInOrder
 	}
 	switch {
 	case w.flags&closing != 0:
 	case !waits, grace <= 0:
-		w.endGone()
+		w.endGone(false)
 	case w.flags&unheard == 0 || heard:
 		w.flags |= unheard
 		w.clock = now + grace
@@ -44,8 +46,8 @@ func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
 	return in
 }
 
-// endGone closes a connection that is over.
-func (w *Wsi) endGone() {
+// endGone closes a connection that is over. lost says that something came which the Upper has not taken in time.
+func (w *Wsi) endGone(lost bool) {
 	cause := w.blamed()
 	if cause == nil {
 		e, op := w.net.sys.SocketError(w.src.FD()), "read"
@@ -55,8 +57,11 @@ func (w *Wsi) endGone() {
 		if e == syscall.EPIPE { // also what the system calls a reset after the peer's end
 			op = "write"
 		}
-		if e != 0 {
+		switch {
+		case e != 0:
 			cause = &Error{Op: op, Wsi: w.Label(), Err: e}
+		case lost: // or it would pass for an end after all of it
+			cause = &Error{Op: "keep", Wsi: w.Label(), Err: ErrTimeout}
 		}
 	}
 	w.net.Counters.Resets++

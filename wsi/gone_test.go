@@ -77,6 +77,12 @@ func TestPeerIsGone(t *testing.T) {
 			wd.settle()
 			p.h.Abort(p.fd)
 		}, within: 5 * time.Second, want: syscall.ECONNRESET, got: "ask"},
+		{name: "paused, more than is held, half-closed, reset", pause: true, leave: func(wd *world, p *peer) {
+			p.write(numbered(100_000))
+			p.halfClose()
+			wd.settle()
+			p.h.Abort(p.fd)
+		}, within: goneInOrder, want: syscall.EPIPE, got: "ask"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			wd := plain(t)
@@ -303,4 +309,110 @@ func TestSilentPeerIsNoticed(t *testing.T) {
 			d.wantClosed(syscall.ETIMEDOUT)
 		})
 	}
+}
+
+// unixPeer is the other end of a connection over a Unix socket.
+func (wd *world) unixPeer(a *acceptor, path string) (*peer, *fake) {
+	wd.t.Helper()
+	fd, e := wd.b.Connect(loop.Addr{Network: loop.Unix, Path: path}, loop.SocketOptions{})
+	if e != 0 {
+		wd.t.Fatal(e)
+	}
+	had := len(a.all)
+	wd.settle()
+	return &peer{wd.t, wd.b, fd}, a.all[had]
+}
+
+// What a peer of a Unix socket sent before it closed in order is kept for an Upper that has paused, all of it; when
+// the Upper has not resumed at last, the end is none in order.
+func TestUnixPeerClosesBehindAPause(t *testing.T) {
+	for _, resume := range []bool{true, false} {
+		wd := newWorld(t, 1, sim.Options{SndBuf: 200_000, RcvBuf: 200_000}, loop.Config{}, Config{})
+		a := wd.listenAt(Bind{Path: "/run/x"}, nil)
+		p, f := wd.unixPeer(a, "/run/x")
+		f.w.Pause()
+		want := numbered(150_000)
+		p.write(want)
+		p.close()
+		wd.pass(time.Minute)
+		f.wantOpen()
+		if resume {
+			f.w.Resume()
+			wd.settle()
+			if string(f.got) != want || !f.ended {
+				t.Errorf("received %d bytes, end %v; want %d and the end", len(f.got), f.ended, len(want))
+			}
+			f.wantClosed(nil)
+		} else {
+			wd.pass(goneInOrder)
+			f.wantClosed(ErrTimeout)
+		}
+		wd.settle()
+		wd.wantEmpty(1)
+	}
+}
+
+// So it is for a connection that memory has stopped.
+func TestUnixPeerClosesWhileMemoryIsShort(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{SndBuf: 200_000, RcvBuf: 200_000}, loop.Config{Memory: 1 << 20}, Config{})
+	a := wd.listenAt(Bind{Path: "/run/x"}, nil)
+	p, f := wd.unixPeer(a, "/run/x")
+	wd.loop.Account().Charge(600 << 10)
+	f.w.Hold(roles.HoldProgram, 4000)
+	wd.settle()
+	want := numbered(150_000)
+	p.write(want)
+	p.close()
+	wd.pass(time.Second)
+	f.wantOpen()
+	if len(f.got) != 0 {
+		t.Fatalf("received %d bytes while memory was short, want none: the test does not show anything", len(f.got))
+	}
+	wd.loop.Account().Release(600 << 10)
+	wd.settle()
+	if string(f.got) != want || !f.ended {
+		t.Errorf("received %d bytes, end %v; want %d and the end", len(f.got), f.ended, len(want))
+	}
+	f.w.Hold(roles.HoldProgram, -4000)
+}
+
+// A connection that may hold less than a peer sent before it went does not take that for the end of it.
+func TestPeerIsGoneWithMoreThanParkedMax(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{ParkedMax: 20_000})
+	p, f := wd.connect(wd.listen())
+	f.w.Pause()
+	want := numbered(50_000)
+	p.write(want)
+	wd.settle()
+	p.h.Abort(p.fd)
+	wd.pass(time.Second)
+	f.wantOpen()
+	f.w.Resume()
+	wd.settle()
+	if string(f.got) != want || f.ended {
+		t.Errorf("received %d bytes, orderly end %v; want %d and no orderly end", len(f.got), f.ended, len(want))
+	}
+	f.wantClosed(syscall.ECONNRESET)
+	wd.settle()
+	wd.wantEmpty(1)
+}
+
+// So is an Upper that takes another's place afterwards, as long as the end itself waits.
+func TestHangUpIsToldToTheNextUpper(t *testing.T) {
+	wd := plain(t)
+	p, f := wd.connect(wd.listen())
+	f.w.Pause()
+	p.write("more")
+	p.halfClose()
+	wd.settle()
+	h := &hangUps{fake: f}
+	f.w.Replace(h)
+	f.open = false
+	wd.settle()
+	if h.told != 1 {
+		t.Errorf("HungUp: got %d, want 1; calls %q", h.told, f.log)
+	}
+	f.w.Close(roles.Immediate, nil)
+	wd.settle()
+	p.close()
 }

@@ -20,6 +20,9 @@ func (w *Wsi) Ready(now time.Duration, r loop.Ready) (again bool) {
 	}
 	if r&loop.Broken != 0 && w.phase >= phaseOpening && (r&loop.Failed != 0 || w.flags&finSent == 0) {
 		w.flags |= gone // Broken by two orderly ends, ours among them, leaves what came to be read
+		if r&loop.Failed != 0 {
+			w.flags |= failed
+		}
 	}
 	switch w.phase {
 	case phaseConnecting:

@@ -133,6 +133,9 @@ func TestWriteDeadlineWhileDraining(t *testing.T) {
 	if passed > 2*time.Minute {
 		t.Fatalf("a peer that takes 25 bytes a second: given back after %v, want a minute", passed)
 	}
+	if c := wd.net.Counters; c.TimedOut != 1 || c.WriteTimedOut != 1 {
+		t.Errorf("counted %d timeouts, %d of them of Write; want 1, 1", c.TimedOut, c.WriteTimedOut)
+	}
 }
 
 // The cause says what was attempted, on whom, and why it ended.

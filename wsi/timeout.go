@@ -30,7 +30,7 @@ func (w *Wsi) writeDeadline() time.Duration {
 	return w.out.since + w.times.Write
 }
 
-// writeTimedOut says whether Timeouts.Write has run out. Before it has, one more write is tried: see lingered.
+// writeTimedOut reports whether Timeouts.Write has run out, after one more attempt to write: see lingered.
 func (w *Wsi) writeTimedOut(now time.Duration) bool {
 	if d := w.writeDeadline(); d == 0 || d > now {
 		return false
@@ -81,6 +81,9 @@ func (w *Wsi) Expired(now time.Duration) {
 	case phaseDraining, phaseLingering:
 		if w.lingered(now) {
 			w.net.Counters.TimedOut++
+			if d := w.writeDeadline(); d != 0 && d <= now {
+				w.net.Counters.WriteTimedOut++
+			}
 			w.release(w.out != nil)
 			return
 		}
@@ -100,7 +103,7 @@ func (w *Wsi) Expired(now time.Duration) {
 		}
 		if d := w.deadline(); d != 0 && d <= now {
 			if w.flags&unheard != 0 {
-				w.endGone()
+				w.endGone(true)
 				return
 			}
 			w.timedOut("establish", roles.Immediate)

@@ -47,6 +47,7 @@ const (
 	stalledRx                    // not reading because the memory account is high
 	torn                         // writing failed, and not because the peer had ended in order
 	gone                         // the connection is over in both directions: nothing can be sent any more
+	failed                       // gone, and by a failure of the socket: what came may not be all
 	unheard                      // gone, and bytes wait for an Upper that has paused: until clock
 	hangUpTold                   // HungUp was called
 	offered                      // Rx was called with all of the input that is held, and left it
@@ -131,7 +132,8 @@ func (w *Wsi) LocalAddr() (a loop.Addr, ok bool) {
 	return w.net.sys.LocalAddr(w.src.FD())
 }
 
-// Moved is when a byte last moved, in either direction, on an established connection; 0 on others.
+// Moved is when a byte last moved, in either direction, on an established connection; 0 on others. While a connection that
+// is over waits for its Upper to resume, it is when that wait ends.
 func (w *Wsi) Moved() time.Duration {
 	if w.phase != phaseOpen {
 		return 0
@@ -208,7 +210,7 @@ func (w *Wsi) CloseWrite() {
 func (w *Wsi) Replace(u roles.Upper) {
 	w.upper = u
 	w.flags |= unopened
-	w.flags &^= endTold
+	w.flags &^= endTold | hangUpTold
 	w.kick()
 }
 
