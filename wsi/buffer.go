@@ -30,6 +30,15 @@ func (b *buffer) bytes() []byte { return b.b[b.off:] }
 
 // take gives owner a buffer with a capacity of at least size, charged to it.
 func (n *Net) take(owner *Wsi, kind roles.Kind, size int) *buffer {
+	b := n.unused(size)
+	b.owner, b.kind = owner, kind
+	n.held += cap(b.b)
+	owner.Hold(kind, cap(b.b))
+	return b
+}
+
+// unused returns an empty buffer with a capacity of at least size, not charged yet.
+func (n *Net) unused(size int) *buffer {
 	class := 0
 	for class < len(classes)-1 && classes[class] < size {
 		class++
@@ -42,16 +51,18 @@ func (n *Net) take(owner *Wsi, kind roles.Kind, size int) *buffer {
 	} else {
 		b = &buffer{b: make([]byte, 0, max(size, classes[class])), class: int8(class)}
 	}
-	b.owner, b.kind = owner, kind
-	n.held += cap(b.b)
-	owner.Hold(kind, cap(b.b))
 	return b
 }
 
-// give takes b back. Buffers beyond what is worth keeping go to the collector.
+// give takes b back.
 func (n *Net) give(b *buffer) {
 	n.held -= cap(b.b)
 	b.owner.Hold(b.kind, -cap(b.b))
+	n.keepUnused(b)
+}
+
+// keepUnused keeps b for the next owner. Buffers beyond what is worth keeping go to the collector.
+func (n *Net) keepUnused(b *buffer) {
 	b.owner = nil
 	b.b, b.off = b.b[:0], 0
 	if cap(b.b) == classes[b.class] && n.freeSize+cap(b.b) <= freeMax {
@@ -60,10 +71,15 @@ func (n *Net) give(b *buffer) {
 	}
 }
 
-// grown returns a buffer with the bytes of b and a capacity of at least size, and gives b back.
+// grown returns a buffer with the bytes of b and a capacity of at least size, and takes b back. The owner is charged with
+// the difference, since growth is no progress.
 func (n *Net) grown(b *buffer, size int) *buffer {
-	g := n.take(b.owner, b.kind, size)
+	g := n.unused(size)
+	g.owner, g.kind = b.owner, b.kind
 	g.b = append(g.b, b.bytes()...)
-	n.give(b)
+	delta := cap(g.b) - cap(b.b)
+	n.keepUnused(b)
+	n.held += delta
+	g.owner.Hold(g.kind, delta)
 	return g
 }

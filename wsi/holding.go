@@ -9,8 +9,9 @@ import (
 
 // holding is what one connection holds beyond the turn, in buffers of its own and by the layers above it. It
 // exists only while there is something, or while the connection waits for memory, so that an idle connection
-// does not pay for it. The holdings of a Net form a ring in the order of since: the one that has made no
-// progress for longest is first.
+// does not pay for it. The holdings of a Net with bytes that can make progress form a ring in the order of since, the
+// longest stalled first. Those with lasting bytes alone form another ring, so that the search for the longest stalled does
+// not walk over them.
 type holding struct {
 	in  *buffer // input that upper left
 	out *buffer // output that the socket refused
@@ -26,8 +27,8 @@ type holding struct {
 }
 
 const (
-	// progress is what part of what a connection holds must have gone before it counts as progress: a peer that
-	// takes a byte now and then is not to look alive. One eighth.
+	// progress is the fraction of a connection's bytes that must be released to count as progress, one eighth: a peer
+	// that takes a byte now and then makes none.
 	progress = 8
 	// holdingsFree bounds the holdings that are kept for the next connection.
 	holdingsFree = 64
@@ -45,8 +46,8 @@ var share = [roles.Kinds]int64{
 	roles.HoldSession:   75, // 7,000 clients, or servers of TLS 1.2, at the default ceiling
 }
 
-// connShare is the part of the ceiling that a connection may hold and still be read from LevelStopReading on:
-// enough for a record or a head that has not come complete. One 1,024th, at most 64 KiB.
+// connShare is the part of the ceiling that a connection may hold of the kinds without a share and still be read from
+// LevelStopReading on: enough for a record or a head that has not come complete. One 1,024th, at most 64 KiB.
 const connShare = 1024
 
 // hold returns the connection's holding, made if there is none.
@@ -66,15 +67,19 @@ func (w *Wsi) hold() *holding {
 	return h
 }
 
-// begin puts h at the end of the ring.
+// begin puts h at the end of its ring.
 func (h *holding) begin() {
 	n := h.w.net
 	h.since, h.gone = n.loop.Now(), 0
 	if h.next != nil {
 		h.prev.next, h.next.prev = h.next, h.prev
 	}
-	h.next, h.prev = &n.holders, n.holders.prev
-	h.prev.next, n.holders.prev = h, h
+	ring := &n.holders
+	if h.moving == 0 {
+		ring = &n.lasting
+	}
+	h.next, h.prev = ring, ring.prev
+	h.prev.next, ring.prev = h, h
 }
 
 // moved notes that n bytes of what is held went.
@@ -121,7 +126,7 @@ func (w *Wsi) Hold(k roles.Kind, delta int) {
 	}
 	if delta > 0 {
 		if s := share[k]; s > 0 && n.account.Ceiling() > 0 && !k.Lasting() && n.account.UsedBy(uint8(k))*100 > n.account.Ceiling()*s {
-			// More than MayHold allows, or nobody asked it.
+			// more than MayHold allows: some layers cannot ask
 			n.exceeded |= 1 << k
 			n.loop.Defer(&n.closeTask, n)
 		}
@@ -130,10 +135,7 @@ func (w *Wsi) Hold(k roles.Kind, delta int) {
 		}
 		return
 	}
-	if n.pressure.Armed() && n.account.Level() < loop.LevelStopReading {
-		n.loop.Disarm(&n.pressure) // it rose and fell within the turn, of which nobody is told
-	}
-	if w.flags&stalledRx != 0 && !n.starves(h.moving) {
+	if w.flags&stalledRx != 0 && !n.starves(h.unshared()) {
 		n.unstall(h)
 		return
 	}
@@ -155,19 +157,30 @@ func (w *Wsi) MayHold(k roles.Kind, size int) bool {
 	return a.Level() < loop.LevelCloseWorst && (a.UsedBy(uint8(k))+int64(size))*100 <= a.Ceiling()*s
 }
 
-// starves says whether a connection that holds so much is not to be read at the present level.
+// unshared is how much h holds of the kinds without a share. The others are bounded by their share, and some of them, such as
+// a handshake, end only when the connection is read.
+func (h *holding) unshared() (n int) {
+	for k, s := range share {
+		if s == 0 {
+			n += int(h.kinds[k])
+		}
+	}
+	return n
+}
+
+// starves reports whether a connection that holds so much, see unshared, must not be read at the present level.
 func (n *Net) starves(held int) bool {
 	return held > 0 && n.account.Level() >= loop.LevelStopReading &&
 		int64(held) >= min(n.account.Ceiling()/connShare, blockedMax)
 }
 
-// stall has the connection wait for memory before it is read again.
+// stall stops reading the connection until there is memory.
 func (w *Wsi) stall() {
 	w.hold()
 	w.flags |= stalledRx
 }
 
-// unstall has the connection of h read again.
+// unstall resumes reading the connection of h.
 func (n *Net) unstall(h *holding) {
 	w := h.w
 	w.flags &^= stalledRx

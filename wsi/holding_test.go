@@ -293,3 +293,132 @@ func TestNetsShareALoop(t *testing.T) {
 	}
 	wd.wantEmpty(1)
 }
+
+// A connection that memory has stopped is read again also when the level ends in the turn in which it began.
+func TestStallEndsWithinATurn(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 48 << 10}, Config{})
+	a := wd.listen()
+	first, f1 := wd.connect(a)
+	p, f := wd.connect(a)
+	last, f3 := wd.connect(a)
+	f.w.Hold(roles.HoldBody, 1000)
+	was := false
+	f1.onRx = func(b []byte) int { wd.loop.Account().Charge(30_000); return len(b) }
+	f3.onRx = func(b []byte) int {
+		was = f.w.flags&stalledRx != 0
+		wd.loop.Account().Release(30_000)
+		return len(b)
+	}
+	first.write("1")
+	p.write("hello")
+	last.write("3")
+	wd.pass(time.Second)
+	if !was {
+		t.Fatal("the connection was read at the level stop reading, want it stopped: the test does not show anything")
+	}
+	if string(f.got) != "hello" {
+		t.Errorf("after the turn, at level %v: received %q, want hello", wd.loop.Account().Level(), f.got)
+	}
+	f.w.Hold(roles.HoldBody, -1000)
+}
+
+// The growth of a connection's buffer is no progress: a peer that sends a unit in small pieces has stalled since the
+// first.
+func TestGrowthIsNoProgress(t *testing.T) {
+	wd := plain(t)
+	p, f := wd.connect(wd.listen())
+	f.onRx = func([]byte) int { return 0 }
+	p.write("x")
+	wd.settle()
+	since, _ := f.w.StalledSince()
+	for i := range 8 {
+		wd.pass(time.Second)
+		p.write(strings.Repeat("x", 4000))
+		wd.settle()
+		if at, ok := f.w.StalledSince(); !ok || at != since {
+			t.Fatalf("after %d further pieces, with %d bytes held: no progress since %v, want %v", i+1, f.w.Held(), at, since)
+		}
+	}
+	f.w.Close(roles.Immediate, nil)
+	wd.settle()
+	wd.wantEmpty(1)
+}
+
+// The search for a connection that has stalled does not walk over those that hold lasting bytes alone, however many
+// they are.
+func TestLastingHoldersAreNotInTheWay(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 1 << 20}, Config{})
+	a := wd.listen()
+	var fs []*fake
+	for range 20 {
+		_, f := wd.connect(a)
+		f.w.Hold(roles.HoldSession, 7000)
+		fs = append(fs, f)
+	}
+	looked := func() (n int) {
+		for h := wd.net.holders.next; h != &wd.net.holders; h = h.next {
+			n++
+		}
+		return n
+	}
+	if n := looked(); n != 0 || wd.net.evictable() {
+		t.Errorf("20 that hold sessions alone: got %d to look at, evictable %v; want none", n, wd.net.evictable())
+	}
+	fs[7].w.Hold(roles.HoldBody, 1)
+	if n := looked(); n != 1 || !wd.net.evictable() {
+		t.Errorf("one of them holds a body too: got %d to look at, evictable %v; want it alone", n, wd.net.evictable())
+	}
+	fs[7].w.Hold(roles.HoldBody, -1)
+	if n := looked(); n != 0 {
+		t.Errorf("the body has been taken: got %d to look at, want none", n)
+	}
+	for _, f := range fs {
+		f.w.Hold(roles.HoldSession, -7000)
+		f.w.Close(roles.Immediate, nil)
+	}
+	wd.settle()
+	wd.wantEmpty(1)
+}
+
+// Sessions, which last, do not keep newcomers out, and are not closed while other connections can be: they have a share
+// of their own.
+func TestSessionsBesideOthers(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 100_000}, Config{})
+	a := wd.listen()
+	_, session := wd.connect(a)
+	session.w.Hold(roles.HoldSession, 70_000)
+	_, other := wd.connect(a)
+	other.w.Hold(roles.HoldBody, 8000)
+	other.w.Hold(roles.HoldBody, -8000)
+	wd.knock()
+	wd.pass(10 * time.Millisecond)
+	if v := wd.loop.Account().Level(); len(a.all) != 3 || v != loop.LevelStopAccepting {
+		t.Errorf("at level %v, for sessions alone: accepted %d, want 3", v, len(a.all))
+	}
+	other.onClosed = func() { other.w.Hold(roles.HoldBody, -other.w.HeldBy(roles.HoldBody)) }
+	other.w.Hold(roles.HoldBody, 31_000)
+	wd.settle()
+	other.wantClosed(ErrMemory)
+	session.wantOpen()
+	session.onClosed = func() { session.w.Hold(roles.HoldSession, -70_000) }
+	wd.loop.Account().Charge(31_000)
+	wd.settle()
+	session.wantClosed(ErrMemory) // no other connection holds anything
+	wd.loop.Account().Release(31_000)
+}
+
+// A handshake needs what its peer sends to end, whatever the level. It has its share, and no flow control stops it.
+func TestHandshakeIsReadWhileMemoryIsShort(t *testing.T) {
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 1 << 20}, Config{})
+	p, f := wd.connect(wd.listen())
+	f.w.Hold(roles.HoldHandshake, 27<<10)
+	wd.loop.Account().Charge(600 << 10)
+	wd.settle()
+	p.write("finished")
+	wd.settle()
+	if string(f.got) != "finished" {
+		t.Errorf("at level %v a connection with a handshake of 27 KiB received %q, want finished", wd.loop.Account().Level(), f.got)
+	}
+	f.w.Hold(roles.HoldHandshake, -27<<10)
+	wd.loop.Account().Release(600 << 10)
+}

@@ -176,7 +176,7 @@ func (s *listening) Ready(now time.Duration, r loop.Ready) (again bool) {
 			if n.short() {
 				return true
 			}
-			if !n.evictable() {
+			if !n.evictable() && !n.onlyLasting() {
 				s.starve(0)
 				return false
 			}

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// stalledLong is how long a connection must have made no progress before it is closed at LevelStopReading, where it may
-	// be we who do not read it: then nothing else would ever end it, and all others that wait with it.
+	// stalledLong is how long a connection must have made no progress before it is closed at LevelStopReading. There it may
+	// be stalled because it is not read, and nothing else would end that wait.
 	stalledLong = 10 * time.Second
 	// stalledFor is the same at LevelStopAccepting: more than a line with losses needs to go on.
 	stalledFor = time.Second
@@ -33,14 +33,16 @@ func (n *Net) levelChanged(v loop.Level) {
 	n.pressed()
 }
 
-// unstallAll has the connections read again that were not.
+// unstallAll resumes reading all connections that wait for memory.
 func (n *Net) unstallAll() {
-	for h := n.holders.next; h != &n.holders; {
-		next := h.next
-		if h.w.flags&stalledRx != 0 {
-			n.unstall(h)
+	for _, ring := range [...]*holding{&n.holders, &n.lasting} {
+		for h := ring.next; h != ring; {
+			next := h.next
+			if h.w.flags&stalledRx != 0 {
+				n.unstall(h)
+			}
+			h = next
 		}
-		h = next
 	}
 }
 
@@ -69,8 +71,8 @@ func stalledTime(v loop.Level) time.Duration {
 	return stalledFor
 }
 
-// short says that the ceiling is reached and the worst are still to be closed in this turn: until then nobody is
-// served, since that would take more.
+// short reports that the ceiling is reached and the worst are still to be closed in this turn. Until then no connection is
+// served, since that would take more memory.
 func (n *Net) short() bool {
 	return n.account.Level() == loop.LevelCloseWorst && n.closeTask.Queued()
 }
@@ -90,20 +92,27 @@ func (p *pressure) Expired(time.Duration) {
 // Label names the timer in reports.
 func (p *pressure) Label() string { return "the memory account" }
 
-// going says whether what h holds is about to be given back.
+// going reports whether h's connection is about to release what it holds.
 func (h *holding) going() bool {
 	w := h.w
 	return w.phase == phaseClosed || w.flags&closing != 0 && w.mode != roles.Graceful
 }
 
-// evictable reports whether there is somebody whose memory newcomers could have.
+// evictable reports whether there is a connection that could be closed for the sake of others.
 func (n *Net) evictable() bool {
 	for h := n.holders.next; h != &n.holders; h = h.next {
-		if h.moving > 0 && !h.going() {
+		if !h.going() {
 			return true
 		}
 	}
 	return false
+}
+
+// onlyLasting reports whether lasting bytes alone keep the level at LevelStopAccepting. They are bounded by their own share,
+// so the rest of the ceiling is left for newcomers, which need not wait until other clients' sessions end.
+func (n *Net) onlyLasting() bool {
+	a := n.account
+	return a.Level() == loop.LevelStopAccepting && a.Over(loop.LevelStopAccepting) <= a.UsedBy(uint8(roles.HoldSession))+a.UsedBy(uint8(roles.HoldStream))
 }
 
 // amount is how much of what h holds eviction for the sake of a kind, or of all of them, is about.
@@ -116,10 +125,19 @@ func (h *holding) amount(k roles.Kind) int {
 
 // evict resets connections until the account will have fallen below LevelStopAccepting: the one that has made no
 // progress for longest first, among those that hold at least half of what connections hold on average; then among the
-// others; and at last those that hold much of what lasts.
+// others. Connections with many lasting bytes and no others do not stall anything: they go last, and only until
+// LevelCloseWorst ends.
 func (n *Net) evict() {
-	over := n.evictFrom(roles.Kinds, n.account.Over(loop.LevelStopAccepting), 0)
-	for h := n.holders.next; h != &n.holders && over > 0; h = h.next {
+	var ending int64
+	for h := n.lasting.next; h != &n.lasting; h = h.next {
+		if h.going() {
+			ending += int64(h.lasting)
+		}
+	}
+	most := n.account.Over(loop.LevelStopAccepting)
+	left := n.evictFrom(roles.Kinds, most-ending, 0)
+	over := n.account.Over(loop.LevelCloseWorst) - (most - left)
+	for h := n.lasting.next; h != &n.lasting && over > 0; h = h.next {
 		if !h.going() && h.lasting >= lastingMuch {
 			over -= h.evict()
 		}

@@ -42,8 +42,8 @@ type Timeouts struct {
 	// rules of their own.
 	Idle time.Duration
 	// Write runs while the socket refuses output, from the first refusal, and anew whenever it has taken
-	// WriteLeast bytes or all that was refused: a peer that does not read, or takes a byte now and then, is not served
-	// for ever. What it takes is seen only as far as the system makes room, so before the end one more write is tried.
+	// WriteLeast bytes or all that was refused: a limit for peers that do not read, or take a byte now and then. The
+	// system reports room late, so one more write is tried before the end.
 	// The connection is reset, so that the system drops what it holds for the peer too. Default 60 s: longer than a
 	// change of network takes a device, and than most pauses of a player.
 	Write time.Duration
@@ -134,7 +134,8 @@ type Net struct {
 	freeSize int
 	held     int // bytes of buffers in use
 
-	holders  holding // ring of what connections hold, the longest stalled first
+	holders  holding // ring of the connections that hold what can make progress, the longest stalled first
+	lasting  holding // ring of those that hold nothing but what lasts
 	none     holding // what those have that hold nothing
 	holdings []*holding
 	watch    *loop.Watch // of the account
@@ -171,6 +172,7 @@ func New(l *loop.Loop, c Config) *Net {
 		out:     arena{buf: make([]byte, outSize)},
 	}
 	n.holders.next, n.holders.prev = &n.holders, &n.holders
+	n.lasting.next, n.lasting.prev = &n.lasting, &n.lasting
 	n.resolver = c.Resolver
 	if n.resolver == nil {
 		n.resolver = NewHosts(l, func() ([]byte, error) { return os.ReadFile("/etc/hosts") })
@@ -188,14 +190,14 @@ func (n *Net) Open() int { return n.open }
 // Held is how many bytes of buffers for unused input and refused output connections have now.
 func (n *Net) Held() int { return n.held }
 
-// Close has the Net let go of its loop when its last connection and listener are gone. Until then it goes on;
-// new ones are not to be made. Closing twice is closing once.
+// Close detaches the Net from its loop as soon as its last connection and listener have ended. Until then it works as
+// before, but new ones must not be made. Further calls have no effect.
 func (n *Net) Close() {
 	n.closed = true
 	n.letGo()
 }
 
-// letGo ends what a closed Net has of its loop, if nobody needs it any more.
+// letGo detaches a closed Net from its loop when it has no connection and no listener.
 func (n *Net) letGo() {
 	if n.closed && n.open+n.listening == 0 {
 		n.watch.Stop()

@@ -22,8 +22,8 @@ type peers struct {
 	of    map[loop.FD]netip.Addr
 }
 
-// admit counts an accepted connection, or reports that its peer has too many. Who has no address, or none that the
-// system still knows, is not limited.
+// admit counts an accepted connection. It returns false if its peer has too many already. Peers without an address, or
+// whose address the system no longer knows, are not limited.
 func (n *Net) admit(fd loop.FD) bool {
 	if n.cfg.PeerMax <= 0 {
 		return true

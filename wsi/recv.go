@@ -33,12 +33,11 @@ func (w *Wsi) mayRead(held int) bool {
 	if n.account.Level() < loop.LevelStopReading {
 		return true
 	}
+	all := w.unshared()
 	if w.in == nil {
-		held += w.moving
-	} else {
-		held = w.moving
+		all += held
 	}
-	if n.starves(held) {
+	if n.starves(all) {
 		w.stall()
 		return false
 	}
@@ -152,6 +151,7 @@ func (w *Wsi) park(in []byte) {
 
 // keep copies in, which lies in the shared buffer, into a buffer of the connection's own.
 func (w *Wsi) keep(in []byte) {
-	w.in = w.net.take(w, roles.HoldInput, len(in)+readMin)
-	w.in.b = append(w.in.b, in...)
+	b := w.net.take(w, roles.HoldInput, len(in)+readMin) // before w.in is looked up: it may be what makes w.holding
+	b.b = append(b.b, in...)
+	w.in = b
 }

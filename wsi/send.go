@@ -67,9 +67,10 @@ func (w *Wsi) flush() {
 		p = p[w.write(p):]
 	}
 	if len(p) > 0 && w.flags&outBroken == 0 {
-		w.out = w.net.take(w, roles.HoldOutput, len(p))
-		w.out.b = append(w.out.b, p...)
-		w.out.since, w.out.taken = w.net.loop.Now(), w.bytesOut
+		b := w.net.take(w, roles.HoldOutput, len(p)) // before w.out is looked up: see keep
+		b.b = append(b.b, p...)
+		b.since, b.taken = w.net.loop.Now(), w.bytesOut
+		w.out = b
 	}
 }
 
