@@ -51,14 +51,14 @@ func (k *kernel) listenUnix(fd int, path string, sa unix.Sockaddr, o ListenOptio
 	}
 	k.files[FD(fd)] = socketFile{strings.Clone(path), info}
 	if o.Mode != 0 {
-		if err := os.Chmod(path, os.FileMode(o.Mode).Perm()); err != nil { // before listen: nobody has slipped in
+		if err := os.Chmod(path, os.FileMode(o.Mode).Perm()); err != nil { // before listen, so that no client connects earlier
 			return err
 		}
 	}
 	return unix.Listen(fd, backlog)
 }
 
-// abandoned says whether path is a socket to which nobody listens.
+// abandoned reports whether path is a socket without a listener.
 func abandoned(path string, sa unix.Sockaddr) bool {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode().Type() != os.ModeSocket {

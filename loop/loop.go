@@ -139,7 +139,7 @@ func (l *Loop) shareAmong(n int) {
 	}
 }
 
-// ReportSlow sets Config.OnSlow, if nobody has set it.
+// ReportSlow sets Config.OnSlow if it is nil. Of several runtimes on one loop the first reports.
 func (l *Loop) ReportSlow(f func(who string, took time.Duration)) {
 	if l.c.OnSlow == nil {
 		l.c.OnSlow = f

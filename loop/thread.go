@@ -1,8 +1,8 @@
 package loop
 
-// WatchThread has the loop remember the OS thread that drives it, for OnThread. Run locks its goroutine to its thread; who
-// uses Service has to do the same (runtime.LockOSThread), or the goroutine may change threads between two calls. It
-// costs a system call per Service. It is called before the first turn.
+// WatchThread makes the loop record the OS thread that drives it, for OnThread. Run locks its goroutine to its thread; a
+// caller of Service must do the same (runtime.LockOSThread), or the goroutine may change threads between two calls. It
+// costs a system call per Service. Call it before the first turn.
 func (l *Loop) WatchThread() { l.watchThread = true }
 
 // OnThread reports whether the caller is on the thread that drives the loop. It may be called from any goroutine. It is

@@ -119,7 +119,7 @@ func (f *flow) pump() {
 	}
 }
 
-// shutWindow has the sender wait for the reader, with TCP_USER_TIMEOUT not longer than that.
+// shutWindow stops the sender until the reader makes room, for TCP_USER_TIMEOUT at most if that is set.
 func (f *flow) shutWindow() {
 	if f.windowShut {
 		return

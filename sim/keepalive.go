@@ -12,7 +12,7 @@ const (
 	keepProbes   = 9
 )
 
-// keepalive says whether s probes a silent peer, and for how long the peer must have been silent when s gives it up.
+// keepalive reports whether s probes a silent peer, and how long the peer has been silent when s gives up.
 func keepalive(o *loop.SocketOptions) (dead time.Duration, on bool) {
 	k := o.KeepAlive
 	if k.Idle <= 0 {
@@ -42,12 +42,12 @@ func (s *sock) probe() {
 	n.schedule(last+dead-n.now, event{kind: evKeepAlive, sock: s, epoch: s.probed})
 }
 
-// answered says whether the other end acknowledges a probe of s, as far as anybody can tell.
+// answered reports whether the other end would acknowledge a probe of s now.
 func (s *sock) answered() bool {
 	return s.in.passable() && s.out.passable() && !s.resets()
 }
 
-// resets says whether a probe is answered by a reset: the other end has forgotten the connection.
+// resets reports whether the answer to a probe is a reset: the other end has forgotten the connection.
 func (s *sock) resets() bool {
 	return s.out.passable() && (s.out.successor() || s.other.state == closed && s.other.gone)
 }

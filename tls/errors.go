@@ -148,8 +148,8 @@ func (e *end) verifyError(c *stdtls.CertificateVerificationError) *VerifyError {
 	return v
 }
 
-// wrongName says for whom a certificate is, and what to do about one that names nobody where names are looked for:
-// a common name counts no longer (RFC 9525 s.2).
+// wrongName describes a certificate for other names, with the remedy if it has no subjectAltName of the right type: a
+// common name no longer counts (RFC 9525 s.2).
 func wrongName(e x509.HostnameError) string {
 	kind := "DNS"
 	_, err := netip.ParseAddr(e.Host)

@@ -54,8 +54,8 @@ type Config struct {
 	// Quiet is after how long without a record a session gives its expanded keys back, at the latest; it may
 	// be a quarter sooner. Default 5 s, negative: never.
 	Quiet time.Duration
-	// Arm asks to have Timeout called at a time on the clock of Now; the latest call counts. Default: nobody does,
-	// no session sleeps, and Patience is looked at only when handshakes come and end.
+	// Arm asks for a call of Timeout at a time on the clock of Now; the latest request counts. Default: Timeout is not
+	// called, no session sleeps, and Patience is checked only when handshakes begin and end.
 	Arm func(at time.Duration)
 	// Sessions is how many sessions clients remember for resumption, of all endpoints together.
 	// Default 256, negative: none.

@@ -112,7 +112,7 @@ func (sh *Shared) enqueue(a *awake, now time.Duration) {
 // Config.Quiet sleeps now, since the next look would be too late.
 func (sh *Shared) look() time.Duration { return sh.cfg.Quiet / 4 }
 
-// arm has Timeout called when the first session is to be looked at, or a handshake that waits has a claim.
+// arm asks for Timeout at the first session's due time, or when a waiting handshake may displace another.
 func (sh *Shared) arm() {
 	at := sh.places.alarm
 	if a := sh.queue.first; a != nil && sh.cfg.Quiet > 0 && (at == 0 || a.due < at) {
