@@ -388,3 +388,35 @@ func TestKernelPeersAreGone(t *testing.T) {
 	}
 	k.wantEmpty(1)
 }
+
+// A peer that writes to a Unix socket and closes it has ended in order: all of it is kept for an Upper that has paused,
+// for longer than Timeouts.Linger.
+func TestKernelUnixPeerClosesBehindAPause(t *testing.T) {
+	k := onKernel(t, Config{Timeouts: Timeouts{Linger: 10 * time.Millisecond}})
+	path := filepath.Join(t.TempDir(), "s")
+	a := k.listenAt(Bind{Path: path}, nil)
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.until("accept", func() bool { return len(a.all) == 1 })
+	f := a.all[0]
+	f.w.Pause()
+	want := numbered(150_000)
+	if _, err := io.WriteString(c, want); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	for range 50 {
+		k.turn()
+		time.Sleep(time.Millisecond)
+	}
+	f.wantOpen()
+	f.w.Resume()
+	k.until("end", func() bool { return f.closed > 0 })
+	if string(f.got) != want || !f.ended {
+		t.Errorf("received %d bytes, end %v; want %d and the end", len(f.got), f.ended, len(want))
+	}
+	f.wantClosed(nil)
+	k.wantEmpty(1)
+}
