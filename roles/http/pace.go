@@ -7,7 +7,7 @@ type PaceLimits struct {
 	// Rate is the least rate in bytes of payload per second.
 	Rate int64
 	// Grace is how far a peer may be behind that rate, in time: as long as it may send nothing at all. It is full
-	// at the start of a body, and what comes faster than Rate fills it again.
+	// at the start of a body, and what comes faster than Rate fills it again. Without it there is no least rate.
 	Grace time.Duration
 	// Total is how long the body may take from its start to its end.
 	Total time.Duration
@@ -75,7 +75,7 @@ func (p *Pace) Due(l *PaceLimits) time.Duration {
 	switch {
 	case !p.running:
 		return 0
-	case l.Rate > 0 && (l.Total <= 0 || p.credit < p.left):
+	case l.Rate > 0 && l.Grace > 0 && (l.Total <= 0 || p.credit < p.left):
 		return max(1, p.since+p.credit)
 	case l.Total > 0:
 		return max(1, p.since+p.left)

@@ -39,6 +39,8 @@ func TestPace(t *testing.T) {
 		{"stopped, with what is left of the grace", l, join(repeat(0, 6), repeat(stop, 100), repeat(0, 6)), PaceRate, 110},
 		{"no rate", PaceLimits{Total: 5 * time.Second}, repeat(0, 9), PaceTotal, 5},
 		{"no total", PaceLimits{Rate: 100, Grace: 2 * time.Second}, repeat(100, 100000), PaceKept, 0},
+		{"no grace", PaceLimits{Rate: 100}, repeat(0, 100000), PaceKept, 0},
+		{"no grace, but a total", PaceLimits{Rate: 100, Total: 5 * time.Second}, repeat(0, 9), PaceTotal, 5},
 		{"no limit", PaceLimits{}, repeat(0, 100000), PaceKept, 0},
 	} {
 		var p Pace
