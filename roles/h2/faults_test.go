@@ -160,6 +160,8 @@ var serverFaults = []faultRow{
 	{"s.8.3.1 :path * for OPTIONS", hdrs(1, 0, swap(swap(ask, ":path", "*"), ":method", "OPTIONS")...), ""},
 	{"s.8.3.1 :authority of a Unix socket", hdrs(1, endS, swap(ask, ":authority", "+@x")...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.3.1 :path with a bar", hdrs(1, endS, swap(ask, ":path", "/a|b")...), "reset 1 PROTOCOL_ERROR"},
+	{"s.8.3.1 :path with a bracket", hdrs(1, endS, swap(ask, ":path", "/a[b?c")...), "reset 1 PROTOCOL_ERROR"},
+	{":path with brackets in its query", hdrs(1, 0, swap(ask, ":path", "/a?b[]=c&d[0]=e")...), ""},
 	{"s.8.3.1 :path with a backslash", hdrs(1, endS, swap(ask, ":path", `/a\b`)...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.3.1 :path with a quote in its query", hdrs(1, endS, swap(ask, ":path", `/?"`)...), "reset 1 PROTOCOL_ERROR"},
 	{"s.8.3.1 :path with a bad escape", hdrs(1, endS, swap(ask, ":path", "/%zz")...), "reset 1 PROTOCOL_ERROR"},

@@ -10,6 +10,7 @@ const (
 	classHost               // octets of a reg-name or IPv4address
 	classPath               // pchar, "/", "?": octets of a path and query
 	classPlain              // those of them that mean nothing but themselves: all but "%"
+	classQuery              // brackets, which only a query may have
 )
 
 var classes = func() (t [256]uint8) {
@@ -37,6 +38,7 @@ var classes = func() (t [256]uint8) {
 		t[c] |= classPath | classPlain
 	}
 	t['%'] |= classPath
+	t['['], t[']'] = t['[']|classQuery, t[']']|classQuery
 	return t
 }()
 
@@ -55,22 +57,26 @@ func ValidValue(b []byte) bool {
 	return all(b, classValue) && !isOWS(b[0]) && !isOWS(b[len(b)-1])
 }
 
-// ValidPathQuery tells whether b is a path and query of RFC 3986 s.3.3 and s.3.4, as a server accepts them in a
-// request-target (RFC 9112 s.3.2): no quotes, backslash, bar, braces, brackets, caret or angle brackets, and each
-// "%" followed by two hexadecimal digits.
+// ValidPathQuery reports whether b is a path and query of RFC 3986 s.3.3 and s.3.4, as a server accepts them in a
+// request-target (RFC 9112 s.3.2): no quotes, backslash, bar, braces, caret or angle brackets, and each "%" followed by
+// two hexadecimal digits. "[" and "]" are accepted in the query, although RFC 3986 does not have them there: browsers
+// and clients of PHP do not encode them.
 func ValidPathQuery(b []byte) bool {
+	legal := uint8(classPath)
 	for i, c := range b {
-		if classes[c]&classPath == 0 {
+		switch {
+		case classes[c]&legal == 0:
 			return false
-		}
-		if c == '%' && (i+2 >= len(b) || !isHex(b[i+1]) || !isHex(b[i+2])) {
+		case c == '?':
+			legal |= classQuery
+		case c == '%' && (i+2 >= len(b) || !isHex(b[i+1]) || !isHex(b[i+2])):
 			return false
 		}
 	}
 	return true
 }
 
-// ValidTarget tells whether b may be sent as a request-target: not empty, visible ASCII, no fragment. It accepts
+// ValidTarget reports whether b may be sent as a request-target: not empty, visible ASCII, no fragment. It accepts
 // octets that ValidPathQuery does not, since policies and redirects contain them.
 func ValidTarget(b []byte) bool { return len(b) > 0 && TargetLen(b) == len(b) }
 
@@ -138,7 +144,7 @@ func ValidAuthority(b []byte) bool {
 	return true
 }
 
-// ValidUnixAuthority tells whether b is the authority that clients of Unix sockets send, libwebsockets' among them:
+// ValidUnixAuthority reports whether b is the authority that clients of Unix sockets send, libwebsockets' among them:
 // "+" and the path of the socket, or "+@" and its abstract name, in visible ASCII. It is no authority of RFC 9110:
 // accept it only from a Unix socket, where no proxy reads it in another way.
 func ValidUnixAuthority(b []byte) bool { return len(b) > 1 && b[0] == '+' && ValidTarget(b[1:]) }
