@@ -128,10 +128,10 @@ func (d *body) sizeLine(c *Config, b []byte) (int, *fault) {
 		return 0, errChunkSize
 	}
 	if i < e {
-		switch ext := http.TrimLeftOWS(b[i:e]); {
+		switch ext := d.rules.skipBWS(b[i:e]); {
 		case len(ext) == 0 || ext[0] != ';':
 			return 0, errChunkSize
-		case !extensions(ext):
+		case !d.rules.extensions(ext):
 			return 0, errChunkExt
 		}
 		if d.extra += e - i; d.extra > c.Limits.ChunkExtra {
@@ -151,24 +151,32 @@ func (d *body) sizeLine(c *Config, b []byte) (int, *fault) {
 	return next, nil
 }
 
-// extensions judges *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 s.7.1.1). Recipients must
-// accept the grammar's "bad whitespace" (RFC 9110 s.5.6.3).
-func extensions(b []byte) bool {
+// skipBWS removes the "bad whitespace" of chunk extensions, which recipients of responses accept (RFC 9110 s.5.6.3). In a
+// request it is refused: extensions are where parsers differ, and a request is smuggled past one that reads another way.
+func (k kind) skipBWS(b []byte) []byte {
+	if k&ofResponse == 0 {
+		return b
+	}
+	return http.TrimLeftOWS(b)
+}
+
+// extensions judges *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 s.7.1.1).
+func (k kind) extensions(b []byte) bool {
 	for len(b) > 0 {
-		if b = http.TrimLeftOWS(b); len(b) == 0 || b[0] != ';' {
+		if b = k.skipBWS(b); len(b) == 0 || b[0] != ';' {
 			return false
 		}
-		b = http.TrimLeftOWS(b[1:])
+		b = k.skipBWS(b[1:])
 		n := token(b)
 		if n == 0 {
 			return false
 		}
 		b = b[n:]
-		value := http.TrimLeftOWS(b)
+		value := k.skipBWS(b)
 		if len(value) == 0 || value[0] != '=' {
 			continue
 		}
-		b = http.TrimLeftOWS(value[1:])
+		b = k.skipBWS(value[1:])
 		if n = token(b); n == 0 {
 			n = quoted(b)
 		}
