@@ -226,3 +226,23 @@ func TestEmptyLinesBetweenResponses(t *testing.T) {
 		wantCalls(t, h, "head 200 OK HTTP/1.1 length=2", "body hi", "end", "done")
 	}
 }
+
+// TestFoldedLinesAreLinear holds a field that is folded over and over to looking at each byte a bounded number of times.
+// Reading the field anew for each of its lines would take minutes.
+func TestFoldedLinesAreLinear(t *testing.T) {
+	const lines = 1 << 19
+	for _, c := range []struct{ name, front, line string }{
+		{"blank lines", "A:", "\r\n "},
+		{"blank lines after a value", "A: b", "\r\n\t"},
+		{"lines with values", "A: b", "\r\n c"},
+	} {
+		cfg := NewConfig()
+		cfg.Limits.Head = 8 << 20
+		in := []byte("HTTP/1.1 200 OK\r\n" + c.front + strings.Repeat(c.line, lines) + "\r\nContent-Length: 0\r\n\r\n")
+		var s scan
+		var m http.Message
+		if n, f := s.section(cfg, responseHead, &m, in); n != len(in) || f != nil || len(m.Fields) != 2 {
+			t.Errorf("%s: got %d of %d bytes, %d fields, %v; want all, and 2", c.name, n, len(in), len(m.Fields), f)
+		}
+	}
+}

@@ -46,6 +46,7 @@ func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (length int
 	}
 	at, from := int(p.line), int(max(p.seen, p.line))
 	last := -1 // where the latest field line begins, if it was read in this call
+	fold := 0  // where it ends if it is folded, and is to be read anew
 	for {
 		stop, over := limit, long
 		if at == 0 && k&trailers == 0 && c.Limits.StartLine < stop {
@@ -72,6 +73,13 @@ func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (length int
 			return 0, nil
 		}
 		line := b[at:e]
+		folded := k&ofResponse != 0 && n > 0 && len(line) > 0 && isBlank(line[0])
+		if fold > 0 && !folded {
+			if f = fieldLine(&c.fields[n-1], b[last:fold]); f != nil {
+				return 0, f
+			}
+			fold = 0
+		}
 		switch {
 		case at == 0 && k&(trailers|ofResponse) == 0:
 			f = requestLine(m, line)
@@ -85,10 +93,10 @@ func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (length int
 			}
 			m.Fields = c.fields[:n]
 			return next, nil
-		case n > 0 && k&ofResponse != 0 && isBlank(line[0]):
+		case folded:
 			unfold(b, at)
 			if last >= 0 { // else the whole section is read again at its end
-				f = fieldLine(&c.fields[n-1], b[last:e])
+				fold = e
 			}
 		case n >= c.Limits.Fields:
 			return 0, errFieldsMax
