@@ -75,6 +75,7 @@ func (c *Conn) rxClose(p []byte) *fault {
 	}
 	c.flags |= closeGot
 	c.state, c.left = expectEnd, 0
+	c.forget()
 	if c.is(patient) {
 		// A client still waits for the server to end the connection.
 		c.flags &^= patient

@@ -287,7 +287,7 @@ func TestFinish(t *testing.T) {
 	})
 }
 
-// TestFloodAfterTheEnd: who goes on to send after its Close frame, or after a fault while our Close frame has no room, ends
+// TestFloodAfterTheEnd: a peer that goes on to send after its Close frame, or after a fault while our Close frame has no room, ends
 // the connection; a careless frame does not.
 func TestFloodAfterTheEnd(t *testing.T) {
 	junk := make([]byte, 64<<10)
@@ -315,7 +315,7 @@ func TestFloodAfterTheEnd(t *testing.T) {
 			left -= n
 		}
 		if l.Closing || g.Counters.Flooded != 0 {
-			t.Errorf("%s: ended after %d octets, want as many borne", c.name, c.most)
+			t.Errorf("%s: ended after %d octets, want as many accepted", c.name, c.most)
 			continue
 		}
 		l.Feed(junk[:1])

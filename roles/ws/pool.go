@@ -34,14 +34,17 @@ func (l *pool) take(c *Conn) bool {
 	}
 	if !l.room(c) {
 		v := l.ring.next
-		if v == &l.ring || g.now-v.fed < evictAfter {
-			return false
+		if v == &l.ring || g.now-v.fed < evictAfter || !c.low.MayHold(roles.HoldInflater, 0) {
+			return false // an eviction would not make room
 		}
-		g.Counters.Evicted++
-		w := v.c
-		w.fail(errEvicted, 0)
-		w.start() // what still comes is dropped
-		w.low.Rearm()
+		if w := v.c; w.state < expectEnd {
+			g.Counters.Evicted++
+			w.fail(errEvicted, 0)
+			w.start() // what still comes is dropped
+			w.low.Rearm()
+		} else {
+			w.forget() // its end has come in this turn, and Closed will follow
+		}
 		if !l.room(c) {
 			return false
 		}

@@ -93,6 +93,42 @@ func TestInflatersHaveTheirShareOfMemory(t *testing.T) {
 	}
 }
 
+// No message is given up for another that gets no inflater even so.
+func TestStalledMessageStaysWhereItsEndMakesNoRoom(t *testing.T) {
+	g := newConfig()
+	begin, end := begun()
+	h := &recorder{}
+	_, l := open(g, false, packed(), h)
+	l.Now = 10 * time.Second
+	l.Feed(begin)
+	_, late := open(g, false, packed(), &recorder{})
+	late.Now, late.Short = time.Minute, true
+	late.Feed(begin)
+	wantSent(t, late, false, "close 1013")
+	l.Feed(end)
+	if l.Closing || len(h.lines) != 1 || h.open || g.Counters.Evicted != 0 {
+		t.Errorf("the message that had stalled: got %.40q, closing %v, %d evicted; want it whole", h.lines, l.Closing, g.Counters.Evicted)
+	}
+}
+
+// A Close frame in the middle of a compressed message ends that too: no inflater waits for the rest.
+func TestCloseInsideOfAMessageGivesTheInflaterBack(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		g := newConfig()
+		_, l := open(g, false, packed(), &recorder{})
+		l.Feed(frame(true, bitRSV1|opText, deflated(prose(5000), "")[:100]))
+		if l.Held[roles.HoldInflater] != inflaterSize {
+			t.Fatalf("in the middle of a message: got %d octets held, want an inflater", l.All())
+		}
+		l.Refuse = full
+		l.Feed(frame(true, bitFin|opClose, closeBody(1000, "")))
+		if l.All() != 0 || g.pool.out != 0 {
+			t.Errorf("after a Close frame, room for the answer %v: got %d octets held, %d inflaters; want none", !full, l.All(), g.pool.out)
+		}
+		l.Break(nil)
+	}
+}
+
 // A compressed message that has begun must be complete in time: a second more for each KiB, and not counting the time in
 // which the handler takes nothing.
 func TestCompressedMessageHasADeadline(t *testing.T) {

@@ -36,7 +36,7 @@ func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 }
 
 // rxAfterEnd drops n octets that the peer has sent after its Close frame, or after a fault. A peer that sends many of
-// them ends the connection: nobody waits any more for what else it might do.
+// them ends the connection.
 func (c *Conn) rxAfterEnd(n int) {
 	if c.state == expectNothing {
 		return
