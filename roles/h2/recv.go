@@ -176,9 +176,13 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 	}
 	c.cfg.Counters.ResetsIn++
 	x := c.find(f.stream)
-	answered := x == nil && c.howReset(f.stream) == notReset || x != nil && x.hasResponse()
-	if answered {
-		// Nothing was done in vain: it costs no more than a request that ends in order.
+	how := notReset
+	if x == nil {
+		how = c.howReset(f.stream)
+	}
+	answered := x == nil && how == notReset || x != nil && x.hasResponse()
+	if answered || how == resetByUs {
+		// No work was wasted: it costs no more than a request that ends in order, or has crossed our own reset.
 		if bad := c.idleFrame(); bad != nil {
 			return bad
 		}
@@ -218,7 +222,7 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 	return nil
 }
 
-// hasResponse says whether the response is complete: sent by a server, or received by a client.
+// hasResponse reports whether the response is complete: sent by a server, or received by a client.
 func (x *stream) hasResponse() bool {
 	if x.c.server {
 		return x.sending == ourEnd
