@@ -11,8 +11,8 @@ type Limits struct {
 	// Streams is how many streams a peer may have open at a time. It is announced; more are refused.
 	Streams uint32
 	// Window is how much body a peer may send on a stream ahead of what its handler has taken: what a paused
-	// handler can make us keep. Announced. A peer that overruns it by up to as much again is borne with while the
-	// stream is not paused and memory is not short.
+	// handler can make us keep. Announced. A peer may overrun it by up to as much again while the stream is
+	// not paused and memory is not short.
 	Window int32
 	// ConnWindow is the same for all streams of a connection together, the patience included.
 	ConnWindow int32

@@ -64,7 +64,8 @@ type conn struct {
 	sendWin  int64
 	recvWin  int64
 	credit   int64 // taken, and not granted anew yet
-	parked   int   // bytes that streams hold
+	parked   int64 // bytes that streams hold
+	credited int64 // of them, what the connection's window has back already
 	withheld int32 // place in Config.withheld, from 1; 0: not there
 
 	lastIn  uint32 // the highest stream of the peer's that we have taken up
@@ -344,9 +345,13 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 	}
 	cut := unused > 0 || c.partial != nil
 	for i := len(c.streams) - 1; i >= 0; i-- {
-		if x := c.streams[i]; !(c.server && x.inDone() || x.is(endParked)) {
+		switch x := c.streams[i]; {
+		case c.server && x.inDone():
+		case !x.is(endParked):
 			c.finish(x, c.lossOf(x, errCut))
 			cut = true
+		case x.upper == nil:
+			x.flags = x.flags&^(wants|hold) | ceased // no window comes any more for what is left of its request
 		}
 	}
 	switch {
@@ -413,7 +418,7 @@ func (c *conn) Closed(cause error) {
 		c.finish(x, c.lossOf(x, why))
 	}
 	c.settle()
-	c.forgive()
+	c.dropWithheld()
 	c.forget(roles.HoldHead, c.owed)
 	c.owed = nil
 	c.dropPartial()

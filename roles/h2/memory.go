@@ -38,7 +38,7 @@ type buffers struct {
 	size  int
 }
 
-// sizeFor is the place in spare of buffers with a capacity of at least n, kepts if there is none.
+// sizeFor returns the place in spare of buffers with a capacity of at least n, kepts if there is none.
 func sizeFor(n int) int {
 	return min(bits.Len(uint(max(n-1, 0)/leastKept)), kepts)
 }
@@ -70,6 +70,10 @@ func (p *buffers) put(b []byte) {
 // keep copies b behind into, which may be nil, and charges for the growth.
 func (c *conn) keep(k roles.Kind, into, b []byte) []byte {
 	if n := len(into) + len(b); n > cap(into) {
+		// Beyond the sizes that are kept it grows by a quarter, so that what comes in pieces is not copied for each.
+		if sizeFor(n) == kepts {
+			n = max(n, cap(into)+cap(into)/4)
+		}
 		g := append(c.cfg.buffers.get(n), into...)
 		c.low.Hold(k, cap(g)-cap(into))
 		if into != nil {
@@ -88,7 +92,7 @@ func (c *conn) forget(k roles.Kind, b []byte) {
 	}
 }
 
-// holds is the kind of what is kept for a stream.
+// holds returns the kind of memory that keeps x's bytes.
 func (x *stream) holds() roles.Kind {
 	if x.is(tunnelled) {
 		return roles.HoldTunnel
@@ -96,9 +100,9 @@ func (x *stream) holds() roles.Kind {
 	return roles.HoldBody
 }
 
-// mayLend reports whether windows may be given back for what is kept for x. If memory is too short for that,
-// Config.Relieve sees to it later.
-func (c *conn) mayLend(x *stream) bool {
+// mayCredit reports whether windows may be given back for what is kept for x. If memory is too short for that,
+// Config.Relieve does it later.
+func (c *conn) mayCredit(x *stream) bool {
 	if c.low.MayHold(x.holds(), 0) {
 		return true
 	}
@@ -110,8 +114,8 @@ func (c *conn) mayLend(x *stream) bool {
 	return false
 }
 
-// forgive takes c off those for which windows are withheld.
-func (c *conn) forgive() {
+// dropWithheld takes c off those for which windows are withheld.
+func (c *conn) dropWithheld() {
 	if c.withheld == 0 {
 		return
 	}
@@ -124,32 +128,26 @@ func (c *conn) forgive() {
 }
 
 // Relieve gives the windows back that were withheld because there was too little memory: see roles.Lower.MayHold.
-// Whoever learns that there is memory again calls it, outside of all calls of the connections' transports.
+// It is called when there is memory again, outside of all calls of the connections' transports.
 func (g *Config) Relieve() {
 	// What is withheld again meanwhile waits for the next call.
 	for _, c := range slices.Clone(g.withheld) {
-		c.forgive()
-		c.lend()
+		c.dropWithheld()
+		c.creditWithheld()
 	}
 }
 
-// lend gives back the windows that may be given for what is kept.
-func (c *conn) lend() {
-	left := int64(c.cfg.Limits.Parked)
+// creditWithheld gives back the windows that may be given for what is kept.
+func (c *conn) creditWithheld() {
 	for _, x := range c.streams {
-		left -= x.lent
-	}
-	for _, x := range c.streams {
-		n := int64(len(x.left()))
-		if n > 0 && !c.mayLend(x) {
+		if len(x.left()) == 0 {
+			continue
+		}
+		if !c.mayCredit(x) {
 			return
 		}
-		if k := min(n-x.lent, left); k > 0 {
-			x.lent += k
-			left -= k
-			c.takenConn(k)
-		}
-		if x.listens() && n > 0 {
+		c.creditParked(x)
+		if x.listens() {
 			c.tunnelTook(x, 0)
 		}
 	}

@@ -48,33 +48,47 @@ func (c *conn) drainBody(x *stream, n int) {
 }
 
 // park keeps body for a handler that has paused. The connection's window is given back all the same, as long as
-// not too much is kept, so that one who pauses does not stop the others, and as long as memory is not short.
+// not too much is kept, so that a paused stream does not stop the others, and as long as memory is not short.
 func (c *conn) park(x *stream, p []byte) {
 	x.parked = c.keep(x.holds(), x.parked, p)
-	c.parked += len(p)
+	c.parked += int64(len(p))
 	c.cfg.Counters.Parked += uint64(len(p))
-	if c.parked <= c.cfg.Limits.Parked && c.mayLend(x) {
-		x.lent += int64(len(p))
-		c.takenConn(int64(len(p)))
+	c.creditParked(x)
+}
+
+// creditParked gives the connection's window back for what is kept, up to Limits.Parked, unless memory is short. x is one
+// of the streams for which something is kept, or was until now.
+func (c *conn) creditParked(x *stream) {
+	n := min(c.parked, int64(c.cfg.Limits.Parked)) - c.credited
+	if n > 0 && c.mayCredit(x) {
+		c.credited += n
+		c.takenConn(n)
 	}
 }
 
 // unparked takes n bytes off what is kept for x, and gives their window back to the connection unless that was
-// done when they came.
+// done before. What is kept beyond Limits.Parked for other streams may get its window then.
 func (c *conn) unparked(x *stream, n int) {
-	c.parked -= n
-	k := min(int64(n), x.lent)
-	x.lent -= k
+	c.parked -= int64(n)
+	k := min(int64(n), c.credited)
+	c.credited -= k
 	c.takenConn(int64(n) - k)
+	c.creditParked(x)
 }
 
 // dropParked forgets what is kept for a stream.
 func (c *conn) dropParked(x *stream) {
 	c.unparked(x, len(x.left()))
-	c.forget(x.holds(), x.parked)
+	if x.is(offered) {
+		c.low.Hold(x.holds(), -cap(x.parked)) // its reader has not returned: the buffer must not be used again
+	} else {
+		c.forget(x.holds(), x.parked)
+	}
 	x.parked, x.skip = nil, 0
-	c.forget(roles.HoldBody, x.lateText)
-	x.lateText, x.late = nil, nil
+	if n := cap(x.lateText); n > 0 {
+		c.low.Hold(roles.HoldBody, -n) // a handler may be reading it too
+		x.lateText, x.late = nil, nil
+	}
 }
 
 // wake has a stream's parked bytes offered in the next call of the transport's.
@@ -116,7 +130,6 @@ func (c *conn) unpark(x *stream) {
 	if p := x.parked; len(p) > 0 {
 		x.parked = nil
 		c.unparked(x, len(p))
-		c.awaitBody(x)
 		x.h.Body(x, p)
 		c.takenStream(x, int64(len(p)))
 		c.forget(roles.HoldBody, p)

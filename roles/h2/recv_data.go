@@ -47,7 +47,7 @@ func (c *conn) admitData(f frame, payload uint32) *fault {
 		return errIdle
 	}
 	x := c.find(f.stream)
-	if c.recvWin -= int64(f.length); c.recvWin < 0 && !c.bears(x, c.recvWin, c.cfg.Limits.ConnWindow) {
+	if c.recvWin -= int64(f.length); c.recvWin < 0 && !c.mayOverrun(x, c.recvWin, c.cfg.Limits.ConnWindow) {
 		return errConnWindow
 	}
 	if payload == 0 && !f.has(flagEndStream) {
@@ -66,7 +66,7 @@ func (c *conn) admitData(f frame, payload uint32) *fault {
 	switch {
 	case x.inDone():
 		bad = errHalfClosed
-	case x.recvWin < 0 && !c.bears(x, x.recvWin, c.window):
+	case x.recvWin < 0 && !c.mayOverrun(x, x.recvWin, c.window):
 		bad = errWindow
 	case !c.server && !x.is(gotHead):
 		bad = errNoHead
@@ -95,10 +95,10 @@ func (c *conn) admitData(f frame, payload uint32) *fault {
 	return nil
 }
 
-// bears reports whether DATA for x, which may be nil, is accepted although it leaves a window of that size at left, which
-// is below 0. Some peers lose count by a little: one window more is borne where its bytes are handed on at once, which
-// is where the stream is not paused, and while memory is not short.
-func (c *conn) bears(x *stream, left int64, window int32) bool {
+// mayOverrun reports whether DATA for x, which may be nil, is accepted although it leaves a window of that size at left,
+// which is below 0. Some peers lose count by a little: one window more is tolerated where its bytes are handed on at once,
+// which is where the stream is not paused, and while memory is not short.
+func (c *conn) mayOverrun(x *stream, left int64, window int32) bool {
 	kind := roles.HoldBody
 	if x != nil {
 		kind = x.holds()

@@ -27,7 +27,6 @@ type stream struct {
 	received int64
 	drained  int64
 	parked   []byte       // body that came while paused, charged
-	lent     int64        // of it, what the connection's window has back already
 	late     []http.Field // trailers behind it
 	lateText []byte       // what they point into, charged
 	pace     http.Pace    // of the peer's body
@@ -73,6 +72,7 @@ const (
 	patient                            // client: the response and its body have no deadline
 	finWanted                          // the tunnel's direction ends when held has gone
 	charged                            // beyond fewStreams: the connection is charged for it
+	offered                            // upper reads what is parked just now
 )
 
 // sending is how much of our message is out.

@@ -23,7 +23,7 @@ func (c *conn) Upgrade(e http.Exchange, u roles.Upper) error {
 	}
 	c.cfg.Counters.Upgraded++
 	x.upper = u
-	c.forget(roles.HoldBody, x.parked)
+	c.low.Hold(roles.HoldBody, -cap(x.parked))
 	x.flags = x.flags&^(wants|paused) | manual | tunnelled
 	c.low.Hold(roles.HoldTunnel, cap(x.parked))
 	if x.inDone() {
@@ -66,7 +66,10 @@ func (c *conn) tunnelRx(x *stream, p []byte) {
 	switch {
 	case !x.listens():
 	case len(x.parked) > 0:
-		c.tookParked(x, x.upper.Rx(now, x.left()))
+		x.flags |= offered
+		used := x.upper.Rx(now, x.left())
+		x.flags &^= offered
+		c.tookParked(x, used)
 	case len(p) > 0:
 		c.tookFresh(x, p, x.upper.Rx(now, p))
 	}
@@ -122,7 +125,7 @@ func (c *conn) tunnelTook(x *stream, n int) {
 	case x.is(paused):
 	case n > 0 && len(x.parked) > 0:
 		c.wake(x)
-	case n == 0 && x.recvWin <= half && c.mayLend(x):
+	case n == 0 && x.recvWin <= half && c.mayCredit(x):
 		x.credit += int64(len(x.left())) - x.ahead
 		x.ahead = int64(len(x.left()))
 	}
@@ -298,7 +301,7 @@ func (c *conn) linger(x *stream, cause error) {
 	y.upper, y.cause, y.flags = x.upper, cause, over
 	c.ended.push(y)
 	x.upper, x.h = nil, refusal(0)
-	x.flags = x.flags&^(paused|manual|upWants) | finWanted | mute
+	x.flags = x.flags&^(paused|manual|upWants|patient) | finWanted | mute
 	n := len(x.left())
 	c.dropParked(x)
 	x.inDue = 0

@@ -435,10 +435,10 @@ func TestHeadsNeedNoWindow(t *testing.T) {
 	}
 }
 
-// TestOverrunIsBorneByStreamsThatTakeIt: a peer that sends up to one window more than it was granted is borne with where
+// TestOverrunIsToleratedOnStreamsThatTakeIt: a peer that sends up to one window more than it was granted is tolerated where
 // the bytes are handed on at once, and counted; beyond that, where the stream is paused, and while memory is short, it is
 // not.
-func TestOverrunIsBorneByStreamsThatTakeIt(t *testing.T) {
+func TestOverrunIsToleratedOnStreamsThatTakeIt(t *testing.T) {
 	const streamOver, connOver = "reset 1 FLOW_CONTROL_ERROR", "goaway 1 FLOW_CONTROL_ERROR"
 	for _, c := range []struct {
 		name         string

@@ -1,0 +1,249 @@
+package h2
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// reading is a pipe that shows what Rx is given.
+type reading struct {
+	*pipe
+	rx func(b []byte)
+}
+
+func (r *reading) Rx(now time.Duration, b []byte) int {
+	r.rx(b)
+	return len(b)
+}
+
+// upgraded has a client send text on an extended CONNECT before it is answered, and then gives the stream to u. What was
+// kept of the text is offered with the next call.
+func upgraded(t *testing.T, cfg *Config, text string, u *reading) *served {
+	t.Helper()
+	v := ready(t, cfg)
+	v.setup = func(_ int, r *recorder) {
+		r.head.Status = 0
+		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+	}
+	v.feed(t, hdrs(1, 0, ":method", "CONNECT", ":protocol", "websocket", ":scheme", "https", ":authority", "a.example", ":path", "/"), data(1, 0, text))
+	x := v.made[0].x
+	x.SetHandler(handOver{v.made[0], func(x http.Exchange) {
+		if err := x.SendHead(&http.Message{Status: 200, Length: http.UnknownLength}, false); err != nil {
+			t.Fatal(err)
+		}
+		u.low = v.s.Stream(x)
+		if err := v.s.Upgrade(x, u); err != nil {
+			t.Fatal(err)
+		}
+	}})
+	x.WantWrite()
+	v.l.Service()
+	return v
+}
+
+// handOver is a handler whose Writable is another.
+type handOver struct {
+	*recorder
+	writable func(x http.Exchange)
+}
+
+func (h handOver) Writable(x http.Exchange) { h.writable(x) }
+
+// What a stream has sent before it was given to another protocol belongs to that protocol alone.
+func TestUpgradeKeepsWhatCameBefore(t *testing.T) {
+	cfg := NewConfig()
+	const text = "what the first has sent"
+	got := ""
+	v := upgraded(t, cfg, text, &reading{&pipe{}, func(b []byte) { got += string(b) }})
+	other := ready(t, cfg)
+	other.setup = func(_ int, r *recorder) {
+		r.head.Status = 0
+		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+	}
+	other.feed(t, postReq(1), data(1, 0, strings.Repeat("?", len(text))))
+	v.l.Sleep(0)
+	if got != text {
+		t.Errorf("over the upgraded stream: got %q, want %q", got, text)
+	}
+	if n := v.l.All(); n != 0 {
+		t.Errorf("held when all is read: got %d bytes, want none", n)
+	}
+	other.over(t)
+}
+
+// What Rx is given stays what it is until Rx returns, also if the stream ends meanwhile and others keep bytes.
+func TestTunnelReadsWhatItWasGivenAfterItsEnd(t *testing.T) {
+	for _, mode := range []roles.CloseMode{roles.Graceful, roles.Immediate, roles.Reset} {
+		const text = "the last words of a stream"
+		u := &reading{pipe: &pipe{}}
+		got := ""
+		var c *conn
+		u.rx = func(b []byte) {
+			u.low.Close(mode, nil)
+			other := c.keep(roles.HoldTunnel, nil, []byte(strings.Repeat("?", len(text))))
+			got = string(b)
+			c.forget(roles.HoldTunnel, other)
+		}
+		v := upgraded(t, NewConfig(), text, u)
+		c = &v.s.conn
+		v.l.Sleep(0)
+		if got != text {
+			t.Errorf("closed with mode %d: read %q, want %q", mode, got, text)
+		}
+		if n := v.l.All(); n != 0 {
+			t.Errorf("closed with mode %d: got %d bytes held, want none", mode, n)
+		}
+	}
+}
+
+// Trailers stay what they are during End, also if the stream ends meanwhile and others keep bytes.
+func TestTrailersStayDuringEnd(t *testing.T) {
+	v := ready(t, NewConfig())
+	value := strings.Repeat("v", leastKept-1) // with its name of one octet, as long as a buffer that is kept
+	got := ""
+	v.setup = func(_ int, r *recorder) {
+		r.head.Status = 0
+		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+	}
+	v.feed(t, postReq(1), data(1, 0, "x"), hdrs(1, endS, "t", value))
+	x := v.made[0].x
+	x.SetHandler(&trailed{v.made[0], func(t []http.Field) {
+		x.Reset(nil)
+		other := v.s.keep(roles.HoldBody, nil, []byte(strings.Repeat("?", leastKept)))
+		got = string(t[0].Value)
+		v.s.forget(roles.HoldBody, other)
+	}})
+	x.Resume()
+	v.l.Sleep(0)
+	if got != value {
+		t.Errorf("trailer after a reset: got %.20q, want %.20q", got, value)
+	}
+	v.over(t)
+}
+
+// trailed is a handler whose End is another.
+type trailed struct {
+	*recorder
+	end func(t []http.Field)
+}
+
+func (h *trailed) End(_ http.Exchange, t []http.Field) { h.end(t) }
+
+// A request that was complete before its handler took it is not late: the handler may answer when it likes.
+func TestRequestThatCameWholeHasNoDeadline(t *testing.T) {
+	v := ready(t, NewConfig())
+	v.setup = func(_ int, r *recorder) {
+		r.head.Status = 0
+		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+	}
+	v.feed(t, postReq(1), data(1, endS, "all of it"))
+	v.made[0].x.Resume()
+	v.l.Sleep(0)
+	if r := v.made[0]; r.got != len("all of it") {
+		t.Fatalf("resumed: got %d bytes of the request, want all", r.got)
+	}
+	v.l.Sleep(time.Hour)
+	if r := v.made[0]; r.done {
+		t.Errorf("an hour later: got the end with %v, want the exchange to wait for its answer", r.cause)
+	}
+	v.over(t)
+}
+
+// A stream whose bytes found Limits.Parked used up gets their window when others have taken theirs: streams that take
+// what they get are not stopped by those that have paused.
+func TestWindowBeyondParkedIsGivenBackLater(t *testing.T) {
+	cfg := NewConfig()
+	cfg.Limits.Window, cfg.Limits.ConnWindow, cfg.Limits.Parked = 64<<10, 128<<10, 128<<10
+	for _, first := range []int{0, 2} { // who resumes: those that came first, or those that came last
+		v := ready(t, cfg)
+		v.setup = func(_ int, r *recorder) {
+			r.head.Status, r.quiet = 0, true
+			r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+		}
+		for i := range 4 {
+			v.feed(t, postReq(id(i)))
+			for range 4 {
+				v.feed(t, data(id(i), 0, strings.Repeat("x", 16384)))
+			}
+		}
+		if v.s.recvWin+v.s.credit != 0 {
+			t.Fatalf("256 KiB are kept: got a window of %d and %d to come, want none", v.s.recvWin, v.s.credit)
+		}
+		for i := first; i < first+2; i++ {
+			v.made[i].x.Resume()
+		}
+		v.l.Sleep(0)
+		if got := v.s.recvWin + v.s.credit; got != 128<<10 {
+			t.Errorf("streams %d and %d have taken theirs, and 128 KiB are kept: got a window of %d, want all 131072", id(first), id(first+1), got)
+		}
+		for i := range 4 {
+			v.made[i].x.Resume()
+		}
+		v.l.Sleep(0)
+		if got := v.s.recvWin + v.s.credit; got != 128<<10 || v.s.credited != 0 || v.l.All() != 0 {
+			t.Errorf("all is taken: got a window of %d, %d given ahead, %d bytes held; want 131072 and none", got, v.s.credited, v.l.All())
+		}
+		v.over(t)
+	}
+}
+
+// Bytes that are kept in pieces are not copied anew for each piece, however many they are.
+func TestKeptBytesAreCopiedFewTimes(t *testing.T) {
+	v := ready(t, NewConfig())
+	piece := make([]byte, 16<<10)
+	var b []byte
+	copied := 0
+	for range 1 << 10 {
+		old := cap(b)
+		if b = v.s.keep(roles.HoldBody, b, piece); cap(b) != old {
+			copied += len(b)
+		}
+	}
+	if copied > 8*len(b) {
+		t.Errorf("%d bytes in %d pieces: got %d bytes copied, want at most 8 times as many", len(b), 1<<10, copied)
+	}
+	if n := v.l.Held[roles.HoldBody]; n != cap(b) {
+		t.Errorf("got %d bytes charged, want %d", n, cap(b))
+	}
+	v.s.forget(roles.HoldBody, b)
+	v.over(t)
+}
+
+// A tunnel that its owner has closed has its time to end, whatever the exchange was promised that it began with.
+func TestClosedTunnelOfAnUnhurriedExchangeEnds(t *testing.T) {
+	p := newTunnel(t, NewConfig(), NewConfig(), &pipe{}, &pipe{})
+	p.c.x.(http.Unhurried).Unhurried()
+	p.near.low.Close(roles.Graceful, nil)
+	p.pump()
+	p.cl.Sleep(time.Minute)
+	if n := p.pair.c.Active(); n != 0 {
+		t.Errorf("a minute after its Close, with a peer that does not end it: got %d streams, want none; %s", n, fmt.Sprint(p.near.log))
+	}
+	p.end(t)
+}
+
+// A response that waits for its handler when the server ends its direction is still handed over, and ends the exchange: no
+// window can come for what is left of the request.
+func TestResponseThatWaitedEndsTheExchange(t *testing.T) {
+	v := dial(t, NewConfig(), setting(settingWindow, 10), setack)
+	r := v.ask(t, post("/", http.UnknownLength), strings.Repeat("x", 100), func(r *recorder) {
+		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
+	})
+	v.feed(t, hdrs(1, 0, ":status", "200"), data(1, endS, "all of it"))
+	v.l.End()
+	r.x.Resume()
+	v.l.Sleep(0)
+	if r.got != len("all of it") || !r.done || r.cause != nil {
+		t.Errorf("resumed: got %d bytes, done %v with %v; want all of the response, and done", r.got, r.done, r.cause)
+	}
+	v.l.Service()
+	if !v.l.Over {
+		t.Error("got a connection that stays, want its end")
+	}
+	v.over(t)
+}
