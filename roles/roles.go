@@ -54,7 +54,7 @@ type Lower interface {
 	// refuses nothing. All must be taken off before Closed returns.
 	Hold(k Kind, delta int)
 	// MayHold reports whether n more bytes of a kind may be held, by the connection and by all of them
-	// together. A layer that is told no refuses what would need them by its protocol's own means, or gives no
+	// together. When they may not, a layer refuses what would need them by its protocol's own means, or gives no
 	// window for it.
 	MayHold(k Kind, n int) bool
 }

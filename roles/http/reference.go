@@ -46,7 +46,7 @@ func isScheme(s string) bool {
 }
 
 // AppendTarget appends the request-target that r means, seen from a request for the target base, which begins
-// with "/" (RFC 3986 s.5.2). An octet that cannot stand in a request-target is percent-encoded, all others stay as
+// with "/" (RFC 3986 s.5.2). An octet that a request-target may not have is percent-encoded, all others stay as
 // they are: a "%" is never encoded again.
 func (r *Reference) AppendTarget(b []byte, base string) []byte {
 	path, query, has := r.Path, r.Query, r.HasQuery
@@ -90,7 +90,7 @@ func removeDots(path string) string {
 	return "/" + strings.Join(kept, "/")
 }
 
-// appendEscaped appends s, with what cannot stand in a request-target percent-encoded.
+// appendEscaped appends s, with what a request-target may not have percent-encoded.
 func appendEscaped(b []byte, s string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(s) {

@@ -157,7 +157,7 @@ func (r *Reader) opened(end bool) bool {
 	return true
 }
 
-// subtypeIs tells whether a Content-Type is of this subtype of multipart.
+// subtypeIs reports whether a Content-Type is of this subtype of multipart.
 func subtypeIs(contentType []byte, name string) bool {
 	media, _ := cut(contentType, ';')
 	_, sub := cut(media, '/')
