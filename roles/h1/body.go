@@ -34,6 +34,7 @@ type body struct {
 	left  int64 // of a counted body, or of the present chunk
 	total int64
 	extra int  // octets of chunk extensions so far
+	free  bool // Limits.Body does not apply
 	scan  scan // within an incomplete chunk line or trailer section
 }
 
@@ -89,7 +90,7 @@ func (d *body) next(c *Config, b []byte) (n int, payload []byte, done bool, f *f
 
 // count holds the body to the limit.
 func (d *body) count(c *Config, n int64) *fault {
-	if d.total += n; c.Limits.Body > 0 && d.total > c.Limits.Body {
+	if d.total += n; !d.free && c.Limits.Body > 0 && d.total > c.Limits.Body {
 		return errBodyBig
 	}
 	return nil

@@ -246,3 +246,46 @@ func TestFoldedLinesAreLinear(t *testing.T) {
 		}
 	}
 }
+
+// A response that never ends, by its type, is not held to the length of those that do.
+func TestEndlessResponsesHaveNoLength(t *testing.T) {
+	const chunks, bare = "Transfer-Encoding: chunked\r\n", ""
+	for _, c := range []struct {
+		head, framing string
+		free          bool
+	}{
+		{"Content-Type: multipart/x-mixed-replace; boundary=b\r\n", chunks, true},
+		{"Content-Type: Multipart/X-Mixed-Replace;boundary=b\r\n", bare, true},
+		{"content-type: text/event-stream\r\n", chunks, true},
+		{"Content-Type: text/event-stream\r\n", "Content-Length: 60\r\n", false},
+		{"Content-Type: text/plain\r\n", chunks, false},
+		{"Content-Type: multipart/mixed; boundary=b\r\n", bare, false},
+		{"", bare, false},
+	} {
+		cfg := NewConfig()
+		cfg.Limits.Body = 50
+		k, l := dial(cfg)
+		h := (&recorder{}).request(&http.Message{Method: []byte("GET"), Authority: []byte("x")}, "")
+		if _, err := k.Do(h); err != nil {
+			t.Fatal(err)
+		}
+		l.Service()
+		l.Feed([]byte("HTTP/1.1 200 OK\r\n" + c.head + c.framing + "\r\n"))
+		for range 6 {
+			if c.framing == chunks {
+				l.Feed([]byte("a\r\n0123456789\r\n"))
+			} else {
+				l.Feed([]byte("0123456789"))
+			}
+		}
+		if over := strings.Contains(errText(l.Cause), "over the limit"); over == c.free || h.dones != 0 != !c.free {
+			t.Errorf("%q %q: 60 bytes with a limit of 50: closed for %v, done %d times; want it to go on: %v", c.head, c.framing, l.Cause, h.dones, c.free)
+		}
+	}
+	// A server takes no request without an end, whatever its type.
+	cfg := NewConfig()
+	cfg.Limits.Body = 50
+	_, l := serve(cfg, (&recorder{}).answer(200, ""))
+	l.Feed([]byte("POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n" + chunks + "\r\n3c\r\n"))
+	wantRefusal(t, "request", cfg, l, 413, "over the limit")
+}

@@ -15,7 +15,8 @@ type Limits struct {
 	Head int
 	// Fields is how many header fields, or trailer fields, a message may have. 431 on a server.
 	Fields int
-	// Body is the longest body, declared or as it streams. 413 on a server. 0 means no limit.
+	// Body is the longest body, declared or as it streams. 413 on a server. 0 means no limit. It does not apply to a
+	// response that is endless by its type (http.Message.Endless).
 	Body int64
 	// BodyRate is the least rate, in bytes of payload per second, at which a server takes a request's body while its
 	// handler is ready for it. Timeouts.BodyGrace bridges what is slower. 0 means no limit. 408.

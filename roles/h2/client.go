@@ -199,6 +199,9 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 		}
 		return
 	}
+	if m.Endless() {
+		x.flags |= unbounded
+	}
 	c.startBody(x)
 	x.h.Head(x, m)
 }

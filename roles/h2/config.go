@@ -31,7 +31,8 @@ type Limits struct {
 	Block, Continuations int
 	// Table is the size of the table by which the peer may compress its header blocks. Announced.
 	Table uint32
-	// Body is the longest body, declared or as it streams. 0 means no limit.
+	// Body is the longest body, declared or as it streams. 0 means no limit. It does not apply to a response that is
+	// endless by its type (http.Message.Endless).
 	Body int64
 	// BodyRate is the least rate, in bytes of payload per second, at which a server takes a request's body while its
 	// handler is ready for it and windows are granted. Timeouts.BodyGrace bridges what is slower. 0 means no limit.

@@ -247,3 +247,43 @@ func TestResponseThatWaitedEndsTheExchange(t *testing.T) {
 	}
 	v.over(t)
 }
+
+// A response that never ends, by its type, is not held to the length of those that do; a request is.
+func TestEndlessResponsesHaveNoLength(t *testing.T) {
+	send := func(feed func(*testing.T, ...string) string) (out string) {
+		for range 6 {
+			out += feed(t, data(1, 0, "0123456789"))
+		}
+		return verdict(out)
+	}
+	for _, c := range []struct {
+		fields []string
+		want   string
+	}{
+		{[]string{"content-type", "multipart/x-mixed-replace; boundary=b"}, ""},
+		{[]string{"content-type", "text/event-stream"}, ""},
+		{[]string{"content-type", "text/event-stream", "content-length", "60"}, "reset 1 CANCEL"},
+		{[]string{"content-type", "text/plain"}, "reset 1 CANCEL"},
+		{nil, "reset 1 CANCEL"},
+	} {
+		cfg := NewConfig()
+		cfg.Limits.Body = 50
+		v := dial(t, cfg)
+		v.ask(t, get("/"), "")
+		v.out(t)
+		v.feed(t, hdrs(1, 0, with([]string{":status", "200"}, c.fields...)...))
+		if got := send(func(t *testing.T, f ...string) string { return v.feed(t, f...) }); got != c.want {
+			t.Errorf("%q: 60 bytes with a limit of 50: got %q, want %q", c.fields, got, c.want)
+		}
+		v.over(t)
+	}
+	cfg := NewConfig()
+	cfg.Limits.Body = 50
+	v := ready(t, cfg)
+	v.setup = func(_ int, r *recorder) { r.head.Status = 0 }
+	v.feed(t, hdrs(1, 0, with(ps, "content-type", "text/event-stream")...))
+	if got := send(func(t *testing.T, f ...string) string { return v.feed(t, f...) }); got != "reset 1 CANCEL" {
+		t.Errorf("a request: got %q, want reset 1 CANCEL", got)
+	}
+	v.over(t)
+}

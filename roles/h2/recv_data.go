@@ -76,7 +76,7 @@ func (c *conn) admitData(f frame, payload uint32) *fault {
 		bad = errLengthLess
 	}
 	if bad == nil && x.upper == nil {
-		if x.received += int64(payload); c.cfg.Limits.Body > 0 && x.received > c.cfg.Limits.Body {
+		if x.received += int64(payload); c.cfg.Limits.Body > 0 && x.received > c.cfg.Limits.Body && !x.is(unbounded) {
 			bad = errBodyBig
 		}
 	}

@@ -72,6 +72,7 @@ const (
 	patient                            // client: the response and its body have no deadline
 	finWanted                          // the tunnel's direction ends when held has gone
 	charged                            // beyond fewStreams: the connection is charged for it
+	unbounded                          // client: Limits.Body does not apply to the response
 	offered                            // upper reads what is parked just now
 )
 

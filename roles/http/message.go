@@ -1,5 +1,7 @@
 package http
 
+import "bytes"
+
 import "strconv"
 
 // Version is a protocol version in tenths.
@@ -80,6 +82,20 @@ func (m *Message) Find(id ID) (value []byte, ok bool) {
 		}
 	}
 	return nil, false
+}
+
+// Endless reports whether m is the head of a response whose type is made to go on for as long as the client listens, and
+// which has no length: pictures of a camera, or events. How long a body may be says nothing about such a one.
+func (m *Message) Endless() bool {
+	if m.Length >= 0 {
+		return false
+	}
+	v, _ := m.Find(ContentType)
+	if i := bytes.IndexByte(v, ';'); i >= 0 {
+		v = v[:i]
+	}
+	v = TrimOWS(v)
+	return EqualFold(v, "multipart/x-mixed-replace") || EqualFold(v, "text/event-stream")
 }
 
 // Reset empties m and keeps the room of its Fields.
