@@ -28,14 +28,14 @@ const (
 
 // body takes a received body off its framing (RFC 9112 s.6, s.7.1).
 type body struct {
-	kind  bodyKind
-	chunk chunkState
-	rules kind  // of its chunk lines and trailers
-	left  int64 // of a counted body, or of the present chunk
-	total int64
-	extra int  // octets of chunk extensions so far
-	free  bool // Limits.Body does not apply
-	scan  scan // within an incomplete chunk line or trailer section
+	kind      bodyKind
+	chunk     chunkState
+	rules     kind  // of its chunk lines and trailers
+	left      int64 // of a counted body, or of the present chunk
+	total     int64
+	extra     int  // octets of chunk extensions so far
+	unbounded bool // Limits.Body does not apply
+	scan      scan // within an incomplete chunk line or trailer section
 }
 
 // next takes from the front of b and returns how many octets it used, which of them are payload (a
@@ -90,7 +90,7 @@ func (d *body) next(c *Config, b []byte) (n int, payload []byte, done bool, f *f
 
 // count holds the body to the limit.
 func (d *body) count(c *Config, n int64) *fault {
-	if d.total += n; !d.free && c.Limits.Body > 0 && d.total > c.Limits.Body {
+	if d.total += n; !d.unbounded && c.Limits.Body > 0 && d.total > c.Limits.Body {
 		return errBodyBig
 	}
 	return nil

@@ -144,7 +144,7 @@ func (c *Client) answered(m *http.Message, kind bodyKind) {
 			x.release()
 		}
 	}
-	x.in = body{kind: kind, left: m.Length, rules: c.rules(), free: kind != bodyNone && m.Endless()}
+	x.in = body{kind: kind, left: m.Length, rules: c.rules(), unbounded: kind != bodyNone && m.Endless()}
 	c.state, x.moved = expectContent, true
 	x.h.Head(x, m)
 	if kind == bodyNone && c.state == expectContent {

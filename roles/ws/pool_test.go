@@ -93,8 +93,8 @@ func TestInflatersHaveTheirShareOfMemory(t *testing.T) {
 	}
 }
 
-// No message is given up for another that gets no inflater even so.
-func TestStalledMessageStaysWhereItsEndMakesNoRoom(t *testing.T) {
+// No message is evicted for another that gets no inflater even so.
+func TestNoMessageIsEvictedIfThatMakesNoRoom(t *testing.T) {
 	g := newConfig()
 	begin, end := begun()
 	h := &recorder{}
