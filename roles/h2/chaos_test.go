@@ -22,6 +22,7 @@ type chaos struct {
 	c      Client
 	s      Server
 	cl, sl *rolestest.Lower
+	cfgs   [2]*Config
 	// What is on its way. A frame may be put in where one of a Lower's outputs ends.
 	up, down []byte
 	kept     [2]int
@@ -352,8 +353,9 @@ func (w *chaos) Closed(*Client, error) {}
 // step lets something happen.
 func (w *chaos) step() {
 	r := w.r
-	side := []*rolestest.Lower{w.cl, w.sl}[r.IntN(2)]
-	switch r.IntN(12) {
+	which := r.IntN(2)
+	side := []*rolestest.Lower{w.cl, w.sl}[which]
+	switch r.IntN(13) {
 	case 0:
 		side.Refuse = !side.Refuse && r.IntN(2) == 0
 	case 1:
@@ -368,6 +370,10 @@ func (w *chaos) step() {
 	case 4:
 		if r.IntN(4) == 0 {
 			w.inject(r.IntN(3))
+		}
+	case 5:
+		if side.Short = !side.Short; !side.Short {
+			w.cfgs[which].Relieve()
 		}
 	default:
 		w.carry(1 + r.IntN(20000))
@@ -438,6 +444,7 @@ func run(t testing.TB, seed uint64, steps int) {
 	w := &chaos{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 2)), cl: rolestest.New(), sl: rolestest.New()}
 	r := w.r
 	cfgs := [2]*Config{NewConfig(), NewConfig()}
+	w.cfgs = cfgs
 	for i, k := range cfgs {
 		l := &k.Limits
 		l.Window = []int32{200, 1000, 5000, 65535, 256 << 10}[r.IntN(5)]
@@ -477,6 +484,10 @@ func run(t testing.TB, seed uint64, steps int) {
 	}
 	w.calm = true
 	w.cl.Refuse, w.sl.Refuse, w.cl.Allow, w.sl.Allow = false, false, 0, 0
+	w.cl.Short, w.sl.Short = false, false
+	for _, g := range cfgs {
+		g.Relieve()
+	}
 	for what := range 2 {
 		w.inject(what)
 	}
@@ -517,6 +528,12 @@ func run(t testing.TB, seed uint64, steps int) {
 	for _, c := range []*conn{&w.c.conn, &w.s.conn} {
 		if c.parked != 0 || c.woken != 0 || c.opened != 0 || len(c.streams) != 0 || c.ready.head != nil || c.thirsty.head != nil || c.ended.head != nil {
 			w.failf("left over: parked %d, woken %d, opened %d, streams %d", c.parked, c.woken, c.opened, len(c.streams))
+		}
+		if c.credited != 0 || c.withheld != 0 || len(c.cfg.withheld) != 0 {
+			w.failf("left over: %d of the window given ahead, %d connections from which one is withheld", c.credited, len(c.cfg.withheld))
+		}
+		if whole := int64(max(c.cfg.Limits.ConnWindow, defaultWindow)); c.dataLeft+c.padLeft == 0 && c.recvWin+c.credit != whole {
+			w.failf("the connection's window, and what is still to be given back: got %d, want %d", c.recvWin+c.credit, whole)
 		}
 	}
 	if w.cl.Misuse != "" || w.sl.Misuse != "" {
