@@ -75,6 +75,7 @@ func (a *app) open(o houseOptions) (*house, error) {
 		return nil, err
 	}
 	h.loop.Account().Watch(tightenHeap)
+	boundHeap(h.loop.Account().Ceiling())
 	h.signals, h.unhook = a.signals, func() {}
 	if h.signals == nil {
 		c := make(chan os.Signal, 4)
@@ -97,6 +98,14 @@ func (a *app) open(o houseOptions) (*house, error) {
 // shortHeap is how much garbage, in percent of what lives, may gather while memory is short: what connections hold
 // is most of the heap then, and the process is to stay within half as much again.
 const shortHeap = 25
+
+// boundHeap sets the collector's soft limit to the account's ceiling and three eighths of it for everything else, if the
+// environment leaves that to us: from there on it runs more often than shortHeap says.
+func boundHeap(ceiling int64) {
+	if os.Getenv("GOMEMLIMIT") == "" && ceiling > 0 {
+		debug.SetMemoryLimit(ceiling + ceiling*3/8)
+	}
+}
 
 // tightenHeap has the collector run more often while the account is short, if the environment leaves that to us.
 func tightenHeap(v loop.Level) {
