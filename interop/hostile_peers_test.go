@@ -69,8 +69,9 @@ const (
 	hostileNice  = 10
 )
 
-// startHostile starts the hostile peers, so many of each kind, and returns how to end them: they answer with what they did.
-func startHostile(t *testing.T, at, ca string, each int, ramp time.Duration) (end func() string) {
+// startHostile starts the hostile peers, so many of each kind, and returns how to end them: it tells
+// the processor time that they used and what they did.
+func startHostile(t *testing.T, at, ca string, each int, ramp time.Duration) (end func() (time.Duration, string)) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -85,12 +86,12 @@ func startHostile(t *testing.T, at, ca string, each int, ramp time.Duration) (en
 	p := start(t, in, &out, self, at, ca, strconv.Itoa(each), ramp.String())
 	in.Close()
 	t.Cleanup(func() { stop.Close() })
-	return func() string {
+	return func() (time.Duration, string) {
 		stop.Close()
 		if status := p.wait(); status != 0 {
 			t.Errorf("the hostile peers ended with status %d\n%s", status, &p.err)
 		}
-		return out.String()
+		return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime(), out.String()
 	}
 }
 

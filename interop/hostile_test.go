@@ -21,7 +21,6 @@ import (
 	stdtls "crypto/tls"
 
 	"github.com/gorilla/websocket"
-	"golang.org/x/net/http2"
 )
 
 const (
@@ -33,8 +32,11 @@ const (
 	hostileRamp = 30 * time.Second
 	// serveCeiling is the memory ceiling of `millrace serve`.
 	serveCeiling = 64 << 20
-	// honestLimit is the most that 99 of 100 honest exchanges may take.
+	// honestLimit is the most that 99 of 100 honest exchanges may take, busyLimit where others use more than idleMachine
+	// cores at the same time: what an exchange takes there is theirs to decide.
 	honestLimit = 100 * time.Millisecond
+	busyLimit   = 2 * time.Second
+	idleMachine = 0.25
 )
 
 // hostileServer takes HTTP/1.1, HTTP/2 and compressed WebSockets over TLS on one port.
@@ -61,6 +63,8 @@ func TestHostilePeersTogether(t *testing.T) {
 	roots.AddCert(ca.cert)
 	target := &hostileTarget{at: at, tls: &stdtls.Config{RootCAs: roots}, done: make(chan struct{})}
 
+	busy, own := machineTime(t), processTime(t, server)
+	began := time.Now()
 	end := startHostile(t, at, ca.pem, each, ramp)
 	var honest sync.WaitGroup
 	flows := honestFlows(t, target, unattacked(t, leaf.pair()))
@@ -72,16 +76,23 @@ func TestHostilePeersTogether(t *testing.T) {
 	during := dumpLine(t, server)
 	close(target.done)
 	honest.Wait()
+	attackers, summary := end()
+	own = processTime(t, server) - own + attackers
+	others := max(0, machineTime(t)-busy-own).Seconds() / time.Since(began).Seconds()
+	limit99 := honestLimit
+	if others > idleMachine {
+		limit99 = busyLimit
+	}
+	t.Logf("others used %.2f cores: 99 of 100 exchanges may take %v", others, limit99)
 	t.Logf("at the end of the attack: %s\n%s", during, regexp.MustCompile(`(?m)^(\d+ turns|held for).*`).FindAllString(server.err.String(), 2))
-	t.Logf("hostile peers:\n%s", end())
+	t.Logf("hostile peers:\n%s", summary)
 	control := flows[0].percentile(99)
 	for _, f := range flows[1:] {
 		t.Logf("honest %-28s %5d exchanges, p50 %v, p99 %v, longest %v", f.name, len(f.took), f.percentile(50), f.percentile(99), f.percentile(100))
 		if len(f.failed) > 0 {
 			t.Errorf("honest %s: %d of %d exchanges failed; the first: %v", f.name, len(f.failed), len(f.took)+len(f.failed), f.failed[0])
 		}
-		// Where a server that nobody attacks needs as long, the machine is busy, and that says nothing about ours.
-		if got, most := f.percentile(99), max(honestLimit, 3*control); got > most {
+		if got, most := f.percentile(99), max(limit99, 3*control); got > most {
 			t.Errorf("honest %s: p99 is %v, want %v at most; that of new connections to a server that nobody attacks is %v", f.name, got, most, control)
 		}
 	}
@@ -99,6 +110,46 @@ func TestHostilePeersTogether(t *testing.T) {
 			break
 		}
 	}
+}
+
+// machineTime is the processor time that the machine has spent at work since it started.
+func machineTime(t *testing.T) time.Duration {
+	t.Helper()
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	sum := time.Duration(0)
+	for i, f := range strings.Fields(line)[1:] {
+		if n, _ := strconv.ParseInt(f, 10, 64); i != 3 && i != 4 && i < 8 { // idle, iowait; guests count twice
+			sum += time.Duration(n) * clockTick
+		}
+	}
+	return sum
+}
+
+// clockTick is the unit of /proc on Linux: USER_HZ is 100 everywhere.
+const clockTick = 10 * time.Millisecond
+
+// processTime is the processor time of this process and of p.
+func processTime(t *testing.T, p *process) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // from the state on, the third
+	ticks := int64(0)
+	for _, f := range fields[11:13] { // utime and stime
+		n, _ := strconv.ParseInt(f, 10, 64)
+		ticks += n
+	}
+	return time.Duration(u.Utime.Nano()+u.Stime.Nano()) + time.Duration(ticks)*clockTick
 }
 
 // memoryPeak is the most memory that a process ever had resident, in bytes.
@@ -181,14 +232,9 @@ func (f *honestFlow) percentile(p int) time.Duration {
 func honestFlows(t *testing.T, target *hostileTarget, other string) []*honestFlow {
 	t.Helper()
 	client := func(h2, fresh bool) *http.Client {
-		tr := &http.Transport{TLSClientConfig: target.tls.Clone(), DisableKeepAlives: fresh}
-		if h2 {
-			if err := http2.ConfigureTransport(tr); err != nil {
-				t.Fatal(err)
-			}
-		} else {
-			tr.TLSNextProto = map[string]func(string, *stdtls.Conn) http.RoundTripper{}
-		}
+		tr := &http.Transport{TLSClientConfig: target.tls.Clone(), DisableKeepAlives: fresh, Protocols: new(http.Protocols)}
+		tr.Protocols.SetHTTP1(!h2)
+		tr.Protocols.SetHTTP2(h2)
 		return &http.Client{Transport: tr, Timeout: patience}
 	}
 	post := func(c *http.Client, at string) func() error {

@@ -69,8 +69,8 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 		return errors.Is(err, syscall.ECONNREFUSED)
 	})
 	p.cmd.Process.Signal(syscall.SIGINT)
-	if status := p.wait(); status != 0 {
-		t.Errorf("status %d after two signals, want 0\n%s", status, &p.err)
+	if status := p.wait(); status != 4 {
+		t.Errorf("status %d after two signals, want 4: an answer was cut\n%s", status, &p.err)
 	}
 }
 

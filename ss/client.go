@@ -112,7 +112,7 @@ func (o *onward) release(h *Handle) {
 	o.phase = phaseIdle
 }
 
-func (o *onward) settle(h *Handle, now time.Duration) {
+func (o *onward) settle(h *Handle, _ time.Duration) {
 	if h.flags&(wantAsk|wantFinish) != 0 {
 		if p := h.wsPipe(); p != nil {
 			p.settle(h)
@@ -150,7 +150,7 @@ func (o *onward) settle(h *Handle, now time.Duration) {
 		return
 	}
 	h.flags &^= wantConnect | wantPoll
-	now = h.rt.loop.Now()
+	now := h.rt.loop.Now()
 	var at time.Duration
 	if want&wantConnect != 0 {
 		at = o.pace.connect(now)

@@ -22,7 +22,6 @@ type hostileScript struct {
 	id     uint32   // h2: our latest stream; of a server, the client's latest
 	open   []uint32 // h2: streams that may take DATA
 	key    string   // of the handshake that a client has sent
-	path   int      // length asked for
 	hello  []byte   // tls: a ClientHello
 	msg    bool     // ws: a message is under way
 	enc    *hpack.Encoder
