@@ -46,8 +46,8 @@ type hostileKind struct {
 // hostileAgain is how long a peer waits before it connects again, and hostileSoon for those whose hostility is in ending:
 // with a thousand of each kind that is still a hundred new connections a second.
 const (
-	hostileAgain = 30 * time.Second
-	hostileSoon  = 20 * time.Second
+	hostileAgain = 40 * time.Second
+	hostileSoon  = 30 * time.Second
 )
 
 var hostileKinds = []hostileKind{

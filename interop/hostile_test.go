@@ -29,12 +29,14 @@ const (
 	// hostileEach is the number of connections of each kind of hostile peer.
 	hostileEach = 1000
 	// hostileRamp spreads their first connections: the peers shall be hostile, not the handshakes of the test itself.
-	hostileRamp = 30 * time.Second
+	hostileRamp = 40 * time.Second
 	// serveCeiling is the memory ceiling of `millrace serve`.
 	serveCeiling = 64 << 20
-	// honestLimit is the most that 99 of 100 honest exchanges may take, busyLimit where others use more than idleMachine
-	// cores at the same time: what an exchange takes there is theirs to decide.
+	// honestLimit is the most that 99 of 100 honest exchanges may take on a connection that stands, newLimit with a
+	// handshake before: hundreds of hostile ones a second use the same processors, on both ends. busyLimit is for both where
+	// others use more than idleMachine cores at the same time: what an exchange takes there is theirs to decide.
 	honestLimit = 100 * time.Millisecond
+	newLimit    = 250 * time.Millisecond
 	busyLimit   = 2 * time.Second
 	idleMachine = 0.25
 )
@@ -79,11 +81,7 @@ func TestHostilePeersTogether(t *testing.T) {
 	attackers, summary := end()
 	own = processTime(t, server) - own + attackers
 	others := max(0, machineTime(t)-busy-own).Seconds() / time.Since(began).Seconds()
-	limit99 := honestLimit
-	if others > idleMachine {
-		limit99 = busyLimit
-	}
-	t.Logf("others used %.2f cores: 99 of 100 exchanges may take %v", others, limit99)
+	t.Logf("others used %.2f cores", others)
 	t.Logf("at the end of the attack: %s\n%s", during, regexp.MustCompile(`(?m)^(\d+ turns|held for).*`).FindAllString(server.err.String(), 2))
 	t.Logf("hostile peers:\n%s", summary)
 	control := flows[0].percentile(99)
@@ -92,7 +90,14 @@ func TestHostilePeersTogether(t *testing.T) {
 		if len(f.failed) > 0 {
 			t.Errorf("honest %s: %d of %d exchanges failed; the first: %v", f.name, len(f.failed), len(f.took)+len(f.failed), f.failed[0])
 		}
-		if got, most := f.percentile(99), max(limit99, 3*control); got > most {
+		most := honestLimit
+		if f.fresh {
+			most = newLimit
+		}
+		if others > idleMachine {
+			most = busyLimit
+		}
+		if got := f.percentile(99); got > max(most, 3*control) {
 			t.Errorf("honest %s: p99 is %v, want %v at most; that of new connections to a server that nobody attacks is %v", f.name, got, most, control)
 		}
 	}
@@ -191,6 +196,7 @@ func dumpLine(t *testing.T, p *process) string {
 type honestFlow struct {
 	name   string
 	do     func() error
+	fresh  bool   // with a new connection each time
 	end    func() // ends the connection that it keeps; nil if it keeps none
 	took   []time.Duration
 	failed []error
@@ -256,7 +262,7 @@ func honestFlows(t *testing.T, target *hostileTarget, other string) []*honestFlo
 	for _, h2 := range []bool{false, true} {
 		for _, fresh := range []bool{false, true} {
 			c := client(h2, fresh)
-			f := &honestFlow{name: "h1, one connection", do: post(c, target.at), end: c.CloseIdleConnections}
+			f := &honestFlow{name: "h1, one connection", do: post(c, target.at), fresh: fresh, end: c.CloseIdleConnections}
 			if fresh {
 				f.name = "h1, a new connection each"
 			}

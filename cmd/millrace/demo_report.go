@@ -40,10 +40,10 @@ func (d *demo) report(a *app) int {
 		return a.fail(exitLocal, "demo: %v", err)
 	}
 	switch {
+	case d.house.interrupted:
+		return a.fail(exitLocal, "demo: interrupted")
 	case failed > 0:
 		return exitRefused
-	case d.house.interrupted:
-		return exitLocal
 	}
 	return exitOK
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +25,16 @@ func TestDemo(t *testing.T) {
 		if !strings.Contains(line, "a callback held the loop") {
 			t.Errorf("the demo complains: %s", line)
 		}
+	}
+}
+
+func TestDemoInterrupted(t *testing.T) {
+	var errs text
+	signals := make(chan os.Signal, 1)
+	signals <- os.Interrupt
+	a := &app{in: strings.NewReader(""), out: io.Discard, err: &errs, signals: signals}
+	if status := a.run([]string{"demo"}); status != exitLocal || !strings.Contains(errs.String(), "interrupted") {
+		t.Errorf("status %d, want %d and \"interrupted\"\n%s", status, exitLocal, &errs)
 	}
 }
 

@@ -92,22 +92,33 @@ func TestFetchLocalTrouble(t *testing.T) {
 		expect(t, exitLocal, "the disk is on fire")
 }
 
+// SIGHUP says that the terminal has gone: it ends a command that has nothing to read again as SIGTERM does.
 func TestFetchInterrupted(t *testing.T) {
-	var errs text
-	signals := make(chan os.Signal, 1)
-	a := &app{in: strings.NewReader(""), out: io.Discard, err: &errs, signals: signals}
-	at := web(t)
-	over := make(chan int, 1)
-	go func() { over <- a.run([]string{"fetch", "http://" + at + "/hang", "-v"}) }()
-	poll(t, "an attempt", func() bool { return strings.Contains(errs.String(), "LWSSSCS_CONNECTING") })
-	signals <- os.Interrupt
-	select {
-	case status := <-over:
-		if status != exitLocal || !strings.Contains(errs.String(), "interrupted") {
-			t.Errorf("status %d, want %d and \"interrupted\"\n%s", status, exitLocal, &errs)
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		var errs text
+		signals := make(chan os.Signal, 1)
+		a := &app{in: strings.NewReader(""), out: io.Discard, err: &errs, signals: signals}
+		at := web(t)
+		over := make(chan int, 1)
+		go func() { over <- a.run([]string{"fetch", "http://" + at + "/hang", "-v"}) }()
+		poll(t, "an attempt", func() bool { return strings.Contains(errs.String(), "LWSSSCS_CONNECTING") })
+		signals <- signal
+		select {
+		case status := <-over:
+			if status != exitLocal || !strings.Contains(errs.String(), "interrupted") {
+				t.Errorf("%v: status %d, want %d and \"interrupted\"\n%s", signal, status, exitLocal, &errs)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("fetch goes on after %v\n%s", signal, &errs)
 		}
-	case <-time.After(20 * time.Second):
-		t.Errorf("fetch goes on after an interrupt\n%s", &errs)
+	}
+}
+
+func TestFetchDoesNotShowAPassword(t *testing.T) {
+	r := run("fetch", "http://user:secret@127.0.0.1:1/")
+	r.expect(t, exitUsage, "127.0.0.1:1", "Basic")
+	if strings.Contains(r.err, "secret") {
+		t.Errorf("the password is shown: %s", r.err)
 	}
 }
 

@@ -135,7 +135,7 @@ func (o *fetchFlags) parseURL(url string) (where metadata, ws bool, err error) {
 		port = "443"
 	}
 	if strings.Contains(host, "@") {
-		return nil, false, fmt.Errorf("%q: a name and password in a URL would be shown in logs: give -m auth='Basic ...'", url)
+		return nil, false, fmt.Errorf("a URL for %q with a name and password, which would be shown in logs: give -m auth='Basic ...'", host[strings.LastIndexByte(host, '@')+1:])
 	}
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		if i+1 < len(host) {

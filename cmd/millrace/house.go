@@ -50,7 +50,7 @@ type houseOptions struct {
 	grace   time.Duration
 	observe func(h *ss.Handle, s ss.State, n ss.Notice)
 	socks   string     // SOCKS5 proxy of the environment, for streams that go out; "" for none
-	reload  func()     // called for SIGHUP, away from the loop; nil leaves that signal alone
+	reload  func()     // called for SIGHUP, away from the loop; with nil that signal is like SIGTERM
 	h1      *h1.Config // nil: the library's limits
 	h2      *h2.Config // the same
 	device  device
@@ -80,7 +80,7 @@ func (a *app) open(o houseOptions) (*house, error) {
 	if h.signals == nil {
 		c := make(chan os.Signal, 4)
 		signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
-		if h.reload != nil {
+		if h.reload != nil || !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
 			signal.Notify(c, syscall.SIGHUP)
 		}
 		h.signals, h.unhook = c, func() { signal.Stop(c) }
@@ -128,7 +128,8 @@ func (h *house) run(ctx context.Context) error {
 }
 
 // watchSignals obeys signals: the first of SIGINT and SIGTERM drains, the second stops at once, SIGUSR1
-// shows the live streams, SIGHUP reloads what can be.
+// shows the live streams. SIGHUP reloads what can be reloaded; where nothing can, it says that the terminal has gone, and
+// is like SIGTERM.
 func (h *house) watchSignals() {
 	asked := false
 	for {
@@ -139,14 +140,12 @@ func (h *house) watchSignals() {
 			switch {
 			case s == syscall.SIGUSR1:
 				h.dump()
-			case s == syscall.SIGHUP:
-				if h.reload != nil {
-					h.reload()
-				}
+			case s == syscall.SIGHUP && h.reload != nil:
+				h.reload()
 			case asked:
 				h.forced.Store(true)
 				h.loop.Stop()
-			case s == os.Interrupt, s == syscall.SIGTERM:
+			default:
 				asked = true
 				h.post(func() {
 					h.interrupted = true

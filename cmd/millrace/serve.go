@@ -148,6 +148,7 @@ func (a *app) serve(p *policy.Policy, sv *service, d device, o *serveFlags) int 
 	level := slog.LevelWarn
 	var h *house
 	ho := houseOptions{policy: p, grace: o.grace, device: d}
+	ho.reload = func() { h.log.Warn("SIGHUP: nothing to read again: the stream type has no tls", "stream", o.stream) }
 	if s := p.Stream(o.stream); s != nil && s.TLS {
 		ho.reload = func() { sv.reload(o) }
 	}

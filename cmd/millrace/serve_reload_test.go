@@ -96,3 +96,11 @@ func TestServeCertificateMistakes(t *testing.T) {
 		run(append([]string{"serve", "--policy", p, "--reply", "x"}, c.args...)...).expect(t, c.status, c.says)
 	}
 }
+
+// In clear there is nothing to read again, and SIGHUP says so.
+func TestHangUpWithoutTLS(t *testing.T) {
+	s := serve(t, "--policy", write(t, "p.json", servePolicy), "--stream", "web", "--reply", "hello")
+	s.hangUp()
+	poll(t, "a word about SIGHUP", func() bool { return strings.Contains(s.err.String(), "nothing to read again") })
+	run("fetch", "http://"+s.at).expect(t, exitOK, "hello")
+}
