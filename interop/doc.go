@@ -7,5 +7,5 @@
 // package in the test's own process, where the states of a stream matter.
 //
 // A peer that is not installed skips its tests and says which package has it; with CI=true in the environment that
-// is a failure. The whole takes less than two minutes: `go -C interop test ./...`.
+// is a failure. The whole takes about three minutes, of which hostile peers take one: `go -C interop test ./...`.
 package interop

@@ -62,9 +62,9 @@ func (t *transaction) mayDeflate() bool {
 			g.Counters.Declined++
 			return false
 		}
-		return g.MayDeflate(c.Lower())
+		return g.MayDeflate(t.h.rt.loop.Now(), c.Lower())
 	}
-	return g.MayDeflate(t.h.be.(*acceptedHTTP).Lower())
+	return g.MayDeflate(t.h.rt.loop.Now(), t.h.be.(*acceptedHTTP).Lower())
 }
 
 // announce takes the stream to SERVER_UPGRADE. The reference has no step there from SERVER_TXN: a stream that has

@@ -66,14 +66,21 @@ func (l *pool) take(c *Conn) bool {
 // have agreed before are not to be refused their messages for the sake of newcomers.
 const handshakeSpare = 16
 
-// MayDeflate reports whether a connection on low may agree on compression now, as far as memory goes. A server whose
-// answer is no takes it back with Answer.NoDeflate, and Declined counts it.
-func (g *Config) MayDeflate(low roles.Lower) bool {
-	if low.MayHold(roles.HoldInflater, handshakeSpare*inflaterSize) && low.MayHold(roles.HoldSession, window) {
+// MayDeflate reports whether a connection on low may agree on compression now, as far as memory goes: there is some to
+// spare, or a message that has stalled will give way to the connection's first. A server whose answer is no takes it back
+// with Answer.NoDeflate, and Declined counts it.
+func (g *Config) MayDeflate(now time.Duration, low roles.Lower) bool {
+	spare := low.MayHold(roles.HoldInflater, handshakeSpare*inflaterSize)
+	if (spare || g.pool.stalled(now)) && low.MayHold(roles.HoldSession, window) {
 		return true
 	}
 	g.Counters.Declined++
 	return false
+}
+
+// stalled reports whether there is a message that would be given up for another.
+func (l *pool) stalled(now time.Duration) bool {
+	return l.ring.next != nil && l.ring.next != &l.ring && now-l.ring.next.fed >= evictAfter
 }
 
 // room reports whether there may be another inflater, for c.

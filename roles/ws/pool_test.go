@@ -76,13 +76,13 @@ func TestInflatersHaveTheirShareOfMemory(t *testing.T) {
 	begin, end := begun()
 	h := &recorder{}
 	_, l := open(g, false, packed(), h)
-	if !g.MayDeflate(l) {
+	if !g.MayDeflate(l.Now, l) {
 		t.Error("a handshake with memory: got no, want compression")
 	}
 	l.Short = true
 	l.Feed(begin)
 	wantSent(t, l, false, "close 1013")
-	if g.MayDeflate(l) || g.Counters.Declined != 1 {
+	if g.MayDeflate(l.Now, l) || g.Counters.Declined != 1 {
 		t.Errorf("a handshake without memory: got compression, %d declined; want none, and 1", g.Counters.Declined)
 	}
 	_, l = open(g, false, packed(), h)
@@ -226,4 +226,26 @@ func TestContextsLast(t *testing.T) {
 		t.Errorf("between messages: got %d of %d octets that last, want all", n, l.All())
 	}
 	l.Break(nil)
+}
+
+// noInflaters is a transport that has memory for everything but further inflaters.
+type noInflaters struct{ *rolestest.Lower }
+
+func (noInflaters) MayHold(k roles.Kind, n int) bool { return k != roles.HoldInflater || n == 0 }
+
+// Stalled messages do not keep newcomers from compression: the first of them would give way.
+func TestStalledMessagesDoNotDeclineCompression(t *testing.T) {
+	g := newConfig()
+	begin, _ := begun()
+	_, l := open(g, false, packed(), &recorder{})
+	l.Now = 10 * time.Second
+	l.Feed(begin)
+	for _, c := range []struct {
+		now  time.Duration
+		want bool
+	}{{10*time.Second + evictAfter - 1, false}, {10*time.Second + evictAfter, true}} {
+		if got := g.MayDeflate(c.now, noInflaters{l}); got != c.want {
+			t.Errorf("a handshake %v after the only inflater's message had input: got compression %v, want %v", c.now-10*time.Second, got, c.want)
+		}
+	}
 }
