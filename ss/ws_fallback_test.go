@@ -64,6 +64,13 @@ func newFallbackServer(t *testing.T, p pki, alpn ...string) *fallbackServer {
 	return s
 }
 
+// set changes what s does with connections to come.
+func (s *fallbackServer) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
 // seen is what the clients of the connections so far have offered in ALPN.
 func (s *fallbackServer) seen() string {
 	s.mu.Lock()
@@ -109,7 +116,10 @@ func (s *fallbackServer) serve2(c net.Conn) {
 		defer mu.Unlock()
 		c.Write(b)
 	}
-	if s.says {
+	s.mu.Lock()
+	says := s.says
+	s.mu.Unlock()
+	if says {
 		write(frame(nil, fSettings, 0, 0, 0, 8, 0, 0, 0, 1))
 	} else {
 		write(frame(nil, fSettings, 0, 0))
@@ -190,7 +200,7 @@ func TestWebSocketFallsBack(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPKI(t, "127.0.0.1")
 			s := newFallbackServer(t, p, c.alpn...)
-			s.says = c.says
+			s.set(func() { s.says = c.says })
 			l, cli := fallbackWorld(t, p, s.port)
 			var get *told
 			if len(c.alpn) == 2 {
@@ -280,7 +290,7 @@ func TestWebSocketMalformedExtensions(t *testing.T) {
 		"permessage-deflate",
 	} {
 		s := newFallbackServer(t, p, "http/1.1")
-		s.deflate = "Sec-WebSocket-Extensions: " + answer + "\r\n"
+		s.set(func() { s.deflate = "Sec-WebSocket-Extensions: " + answer + "\r\n" })
 		l, cli := fallbackWorld(t, p, s.port)
 		try := func() *told {
 			c := startTold(t, cli, "packed")
