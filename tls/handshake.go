@@ -32,8 +32,8 @@ type handshake struct {
 	secrets secrets
 	last    []byte // the last record that conn has written
 
-	list       *list
-	prev, next *handshake
+	links[handshake]
+	in *handshakes // the queue that it is in; nil in none
 }
 
 // pipe is the net.Conn under a tls.Conn. It gives what lies in feed, which is never more than the present
@@ -202,7 +202,7 @@ func (s *Session) mayStep() bool {
 // advance takes the step that needs no bytes: a client's first.
 func (s *Session) advance(now time.Duration) {
 	h := s.hs
-	if !s.end.client || h.begun || h.list == &s.end.sh.places.putOff || !h.begin() || !s.mayStep() {
+	if !s.end.client || h.begun || h.in == &s.end.sh.places.putOff || !h.begin() || !s.mayStep() {
 		return
 	}
 	h.step()

@@ -104,7 +104,7 @@ func TestHandshakesWaitInOrder(t *testing.T) {
 		if sh.InFlight() != 2 || sh.Waiting() != 2-i {
 			t.Errorf("after %d ended: got %d in flight, %d waiting, want 2 and %d", i+1, sh.InFlight(), sh.Waiting(), 2-i)
 		}
-		if r := rigs[i+2]; r.low.Paused || r.s.hs.list != nil && r.s.hs.list != &sh.places.running {
+		if r := rigs[i+2]; r.low.Paused || r.s.hs.in != nil && r.s.hs.in != &sh.places.running {
 			t.Errorf("handshake %d is the next in line and did not get the place", i+2)
 		}
 		rigs[i+2].low.Service()

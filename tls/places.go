@@ -44,21 +44,21 @@ const (
 // site has at the least (RFC 6177). The zero address is for those that are not counted: our own clients,
 // and peers without an address, on Unix sockets.
 type source struct {
-	addr       netip.Addr
-	n          int     // handshakes that hold a place
-	line       list    // those that wait for one, in order
-	queued     bool    // it is in places.line
-	prev, next *source // there
+	links[source]
+	addr   netip.Addr
+	n      int        // handshakes that hold a place
+	line   handshakes // those that wait for one, in order
+	queued bool       // it is in places.line
 }
 
 // places are the handshakes of a loop that hold a place, and those that wait for one.
 type places struct {
 	max      int
-	flight   int  // places in use
-	running  list // waiting for their peers, the longest first
-	putOff   list // paused until the next turn
+	flight   int        // places in use
+	running  handshakes // waiting for their peers, the longest first
+	putOff   handshakes // paused until the next turn
 	waiting  int
-	line     sourceList // sources with handshakes that wait
+	line     list[source, *source] // sources with handshakes that wait
 	sources  map[netip.Addr]*source
 	exempt   source
 	unnamed  int           // handshakes in running and putOff whose source was not looked up
@@ -81,7 +81,7 @@ func (sh *Shared) admit(h *handshake) bool {
 	case h.granted:
 		h.granted = false
 		return true
-	case h.list != nil:
+	case h.in != nil:
 		return false
 	case p.max == 0:
 		h.s.refuse(ErrShutdown)
@@ -222,6 +222,7 @@ func (p *places) enqueue(h *handshake) {
 	f.line.add(h)
 	p.waiting++
 	if !f.queued {
+		f.queued = true
 		p.line.add(f)
 	}
 }
@@ -231,15 +232,17 @@ func (p *places) dequeue(h *handshake) {
 	f := h.from
 	h.unlink()
 	p.waiting--
+	f.queued = false
 	p.line.remove(f)
 	if f.line.n > 0 {
+		f.queued = true
 		p.line.add(f)
 	}
 }
 
 // quit ends h's waiting, if it waits.
 func (p *places) quit(h *handshake) {
-	if h.from != nil && h.list == &h.from.line {
+	if h.from != nil && h.in == &h.from.line {
 		p.dequeue(h)
 		p.forget(h.from)
 		return
@@ -252,7 +255,7 @@ func (p *places) nameAll() {
 	if p.unnamed == 0 {
 		return
 	}
-	for _, l := range []*list{&p.running, &p.putOff} {
+	for _, l := range []*handshakes{&p.running, &p.putOff} {
 		for h := l.first; h != nil; h = h.next {
 			if h.from == nil {
 				h.from = p.sourceOf(h)
@@ -298,29 +301,18 @@ func (p *places) forget(f *source) {
 	}
 }
 
-// sourceList is a queue of sources, linked through them.
-type sourceList struct{ first, last *source }
+// handshakes is a queue of handshakes, each of which knows in which it is.
+type handshakes struct{ list[handshake, *handshake] }
 
-func (l *sourceList) add(f *source) {
-	f.queued, f.prev, f.next = true, l.last, nil
-	if l.last == nil {
-		l.first = f
-	} else {
-		l.last.next = f
-	}
-	l.last = f
+func (l *handshakes) add(h *handshake) {
+	h.in = l
+	l.list.add(h)
 }
 
-func (l *sourceList) remove(f *source) {
-	if f.prev == nil {
-		l.first = f.next
-	} else {
-		f.prev.next = f.next
+// unlink takes h out of the queue that it is in, if it is in one.
+func (h *handshake) unlink() {
+	if l := h.in; l != nil {
+		h.in = nil
+		l.remove(h)
 	}
-	if f.next == nil {
-		l.last = f.prev
-	} else {
-		f.next.prev = f.prev
-	}
-	f.queued, f.prev, f.next = false, nil, nil
 }

@@ -94,7 +94,7 @@ type Shared struct {
 	open    openRecord
 	scratch []byte // what a tls.Conn has written since it was entered
 	nonce   [ivLen]byte
-	queue   awakeList // of all sessions that are awake
+	queue   list[awake, *awake] // of all sessions that are awake
 	spare   []*awake
 	armed   time.Duration // when Timeout will be called; 0 never
 	limit   uint64        // recordLimit
@@ -158,7 +158,7 @@ func (sh *Shared) Close() {
 	for f := p.line.first; f != nil; f = p.line.first {
 		f.line.first.s.refuse(ErrShutdown)
 	}
-	for _, l := range []*list{&p.putOff, &p.running} {
+	for _, l := range []*handshakes{&p.putOff, &p.running} {
 		for h := l.first; h != nil; h = l.first {
 			h.s.refuse(ErrShutdown)
 		}
@@ -200,40 +200,4 @@ func (sh *Shared) sealOpen() {
 	if sh.open.owner != nil {
 		sh.open.owner.seal()
 	}
-}
-
-// list is a queue of handshakes, linked through them.
-type list struct {
-	first, last *handshake
-	n           int
-}
-
-func (l *list) add(h *handshake) {
-	h.list, h.prev, h.next = l, l.last, nil
-	if l.last == nil {
-		l.first = h
-	} else {
-		l.last.next = h
-	}
-	l.last = h
-	l.n++
-}
-
-func (h *handshake) unlink() {
-	l := h.list
-	if l == nil {
-		return
-	}
-	if h.prev == nil {
-		l.first = h.next
-	} else {
-		h.prev.next = h.next
-	}
-	if h.next == nil {
-		l.last = h.prev
-	} else {
-		h.next.prev = h.prev
-	}
-	h.list, h.prev, h.next = nil, nil, nil
-	l.n--
 }

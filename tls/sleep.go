@@ -44,38 +44,11 @@ func (s *Session) stir(now time.Duration) {
 // equally long to be looked at, so that the queue is in order of time and needs one timer for all: a timer
 // per session would be moved through the loop's heap at each waking, past those of connections that sleep.
 type awake struct {
-	s          *Session
-	prev, next *awake
-	due        time.Duration // when to see whether it has gone quiet
-	active     time.Duration // when a record last moved
-	in, out    half
-}
-
-// awakeList is the queue.
-type awakeList struct{ first, last *awake }
-
-func (l *awakeList) add(a *awake) {
-	a.prev, a.next = l.last, nil
-	if l.last == nil {
-		l.first = a
-	} else {
-		l.last.next = a
-	}
-	l.last = a
-}
-
-func (l *awakeList) remove(a *awake) {
-	if a.prev == nil {
-		l.first = a.next
-	} else {
-		a.prev.next = a.next
-	}
-	if a.next == nil {
-		l.last = a.prev
-	} else {
-		a.next.prev = a.prev
-	}
-	a.prev, a.next = nil, nil
+	links[awake]
+	s       *Session
+	due     time.Duration // when to see whether it has gone quiet
+	active  time.Duration // when a record last moved
+	in, out half
 }
 
 // takeAwake gives s somewhere to expand its keys.
