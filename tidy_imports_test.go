@@ -16,6 +16,8 @@ var mayImport = []struct {
 	ruin string // what would be lost
 }{
 	{".", nil, "the root holds no code"},
+	{"internal/machine", nil, "a table of states knows no protocol"},
+	{"internal/machine/machinetest", []string{"internal/machine"}, "a test helper for tables knows no protocol"},
 	{"loop", nil, "the reactor knows descriptors and time, nothing else"},
 	{"loop/looptest", []string{"loop"}, "the suite judges a loop.System and nothing above it"},
 	{"policy", nil, "a policy can be checked without anything that could run it"},
@@ -24,10 +26,10 @@ var mayImport = []struct {
 	{"roles/http/cookie", nil, "a jar knows cookies, and nothing of what carries them"},
 	{"roles/rolestest", []string{"roles", "roles/http"}, "a test transport knows no protocol"},
 	{"roles/http/*", []string{"roles", "roles/http"}, "what HTTP messages carry depends on no protocol that carries them"},
-	{"roles/*", []string{"roles", "roles/http"}, "a role is tested by handing it bytes"},
+	{"roles/*", []string{"roles", "roles/http", "internal/machine"}, "a role is tested by handing it bytes"},
 	{"dns", []string{"loop"}, "the resolver's core has its transport handed to it"},
-	{"tls", []string{"loop", "roles"}, "TLS is a layer between a connection and a role"},
-	{"wsi", []string{"loop", "tls", "dns", "roles"}, "a connection knows no protocol and no stream"},
+	{"tls", []string{"loop", "roles", "internal/machine"}, "TLS is a layer between a connection and a role"},
+	{"wsi", []string{"loop", "tls", "dns", "roles", "internal/machine"}, "a connection knows no protocol and no stream"},
 	{"sim", []string{"loop"}, "the simulated kernel stands where the real one does"},
 	{"ss", []string{"loop", "wsi", "tls", "policy", "roles", "roles/*", "roles/http/*"}, "a stream stands on a connection, not beside it"},
 	{"ss/wire", nil, "the frames are tested by handing them bytes"},
