@@ -1,4 +1,4 @@
-package ss_test
+package logring_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/internal/logring"
 )
 
 // plain renders records without their time.
@@ -24,8 +24,8 @@ func plain(w *bytes.Buffer) slog.Handler {
 	}})
 }
 
-// drained gives everything in the ring to a text handler.
-func drained(r *ss.LogRing) string {
+// drained passes everything in the ring to a text handler and returns the text.
+func drained(r *logring.Ring) string {
 	var out bytes.Buffer
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -33,8 +33,8 @@ func drained(r *ss.LogRing) string {
 	return out.String()
 }
 
-func TestLogRingKeepsOrderAndScopes(t *testing.T) {
-	r := ss.NewLogRing(8, nil)
+func TestRingKeepsOrderAndScopes(t *testing.T) {
+	r := logring.New(8, nil)
 	log := slog.New(r)
 	log.Debug("below the level")
 	log.Info("one", "n", 1)
@@ -53,9 +53,9 @@ func TestLogRingKeepsOrderAndScopes(t *testing.T) {
 	}
 }
 
-// A full ring drops what is new, and says how much once what it held has been read.
-func TestLogRingDropsAndCounts(t *testing.T) {
-	r := ss.NewLogRing(2, nil)
+// A full ring drops new records, and reports their number after the records that it held.
+func TestRingDropsAndCounts(t *testing.T) {
+	r := logring.New(2, nil)
 	log := slog.New(r)
 	for i := range 5 {
 		log.Info(fmt.Sprint("record ", i))
@@ -85,10 +85,10 @@ func (h onEach) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// The warning stands where the records are missing, also in a ring that never runs empty.
-func TestLogRingMarksTheGap(t *testing.T) {
+// The warning comes where the records are missing, also in a ring that never becomes empty.
+func TestRingMarksTheGap(t *testing.T) {
 	var out bytes.Buffer
-	r := ss.NewLogRing(1, nil)
+	r := logring.New(1, nil)
 	log := slog.New(r)
 	log.Info("a")
 	log.Info("lost")
@@ -114,9 +114,9 @@ type live struct{ state string }
 func (l *live) LogValue() slog.Value { return slog.StringValue(l.state) }
 func (l *live) String() string       { return l.state }
 
-// What a record says is what was true when it was logged.
-func TestLogRingRendersAtOnce(t *testing.T) {
-	r := ss.NewLogRing(4, nil)
+// A record shows the values at the time of logging.
+func TestRingRendersAtOnce(t *testing.T) {
+	r := logring.New(4, nil)
 	buf := []byte("before")
 	l := &live{"before"}
 	slog.New(r).Info("x", "bytes", buf, "value", l, "any", struct{ fmt.Stringer }{l})
@@ -127,7 +127,7 @@ func TestLogRingRendersAtOnce(t *testing.T) {
 	}
 }
 
-// stuck is a log reader that does not come back until it is let go.
+// stuck is a handler that blocks until release is closed.
 type stuck struct {
 	slog.Handler
 	entered chan struct{}
@@ -141,10 +141,10 @@ func (s *stuck) Handle(ctx context.Context, rec slog.Record) error {
 	return s.Handler.Handle(ctx, rec)
 }
 
-// Logging goes on, and loses only what does not fit, while the reader hangs.
-func TestLogRingNeverWaits(t *testing.T) {
+// While the reader blocks, logging goes on and drops only what does not fit.
+func TestRingNeverWaits(t *testing.T) {
 	var out bytes.Buffer
-	r := ss.NewLogRing(4, nil)
+	r := logring.New(4, nil)
 	log := slog.New(r)
 	s := &stuck{Handler: plain(&out), entered: make(chan struct{}), release: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -173,10 +173,10 @@ func TestLogRingNeverWaits(t *testing.T) {
 	}
 }
 
-// Many goroutines log while one drains: nothing is lost from a ring that is large enough.
-func TestLogRingConcurrent(t *testing.T) {
+// Many goroutines log while one drains: a ring that is large enough drops nothing.
+func TestRingConcurrent(t *testing.T) {
 	var out bytes.Buffer
-	r := ss.NewLogRing(4000, slog.LevelDebug)
+	r := logring.New(4000, slog.LevelDebug)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); r.Drain(ctx, plain(&out)) }()
