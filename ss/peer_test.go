@@ -69,7 +69,7 @@ func (w *world) peer(proto string) *peer {
 func (w *world) dialPeer(proto string) *peer {
 	p := &peer{w: w, proto: proto}
 	var u roles.Upper = &p.h1
-	p.h1.Init(h1.NewConfig(), &p.wsi)
+	p.h1.Init(h1.NewShared(h1.DefaultConfig()), &p.wsi)
 	if proto == "h2" {
 		c := h2.NewConfig()
 		c.Limits.Resets = 1 << 20

@@ -27,8 +27,7 @@ type Config struct {
 	Policy *policy.Policy
 	// Net configures the connections.
 	Net wsi.Config
-	// H1 holds limits and timeouts of HTTP/1.1; nil means h1's defaults. It is not to be shared
-	// between runtimes.
+	// H1 holds limits and timeouts of HTTP/1.1; nil means h1.DefaultConfig. It is copied.
 	H1 *h1.Config
 	// WS is what WebSocket connections take their limits, timeouts and terms of compression from; nil means the
 	// defaults. Whether messages are compressed the policy says.
@@ -125,7 +124,7 @@ type Runtime struct {
 	loop         *loop.Loop
 	net          *wsi.Net
 	pol          *policy.Policy
-	h1           *h1.Config
+	h1           *h1.Shared
 	h2           *h2.Config
 	log          *slog.Logger
 	kinds        map[*policy.Stream]*kind
@@ -183,7 +182,6 @@ func New(c Config) (*Runtime, error) {
 		loop:  c.Loop,
 		net:   wsi.New(c.Loop, c.Net),
 		pol:   c.Policy,
-		h1:    c.H1,
 		h2:    c.H2,
 		log:   c.Log,
 		kinds: make(map[*policy.Stream]*kind),
@@ -191,12 +189,7 @@ func New(c Config) (*Runtime, error) {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	if r.h1 == nil {
-		r.h1 = h1.NewConfig()
-	}
-	if r.h1.Date == nil {
-		r.h1.Date = r.date
-	}
+	r.h1 = r.newH1(c.H1)
 	if r.h2 == nil {
 		r.h2 = h2.NewConfig()
 	}
@@ -223,6 +216,21 @@ func (r *Runtime) logSlow(who string, took time.Duration) {
 
 // Loop is the loop that drives the runtime.
 func (r *Runtime) Loop() *loop.Loop { return r.loop }
+
+// newH1 makes what HTTP/1.1 connections share from c, or from h1's defaults if c is nil.
+func (r *Runtime) newH1(c *h1.Config) *h1.Shared {
+	cfg := h1.DefaultConfig()
+	if c != nil {
+		cfg = *c
+	}
+	if cfg.Date == nil {
+		cfg.Date = r.date
+	}
+	return h1.NewShared(cfg)
+}
+
+// H1 returns what the runtime's HTTP/1.1 connections share, whose Counters a report may show.
+func (r *Runtime) H1() *h1.Shared { return r.h1 }
 
 // Net is what the runtime's connections share.
 func (r *Runtime) Net() *wsi.Net { return r.net }

@@ -29,7 +29,7 @@ func (a *sniffedHTTP) Rx(_ time.Duration, b []byte) int {
 		}
 	case !http.IsTokenByte(b[0]):
 		a.Lower().Replace(&a.acceptedHTTP) // it can tell at once
-	case !whole && len(line) <= r.h1.Limits.StartLine:
+	case !whole && len(line) <= r.h1.Config().Limits.StartLine:
 	case whole && !bytes.Contains(line, version):
 		// It is a wrong preface (RFC 9113 s.3.4) as well as a wrong request line, from one who might read neither answer.
 		r.h2.Counters.Failed++

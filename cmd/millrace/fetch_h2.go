@@ -13,11 +13,11 @@ const fetchWindow = 4 << 20
 // clientLimits are the limits of HTTP for a fetch. With URLs no pause of a server inside a response is too long, as none
 // before it is: --timeout alone bounds a fetch. What a policy describes has the library's times.
 func (o *fetchFlags) clientLimits() (*h1.Config, *h2.Config) {
-	one, two := h1.NewConfig(), downloadConfig()
+	one, two := h1.DefaultConfig(), downloadConfig()
 	if o.policy == "" {
 		one.Timeouts.Body, two.Timeouts.Body = 0, 0
 	}
-	return one, two
+	return &one, two
 }
 
 // downloadConfig are the limits of HTTP/2 for a program whose purpose is a download. Streams whose payload is not

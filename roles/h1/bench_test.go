@@ -82,7 +82,7 @@ func (h *asker) Writable(x http.Exchange) {
 	}
 }
 
-func newWireServer(c *Config) *wire {
+func newWireServer(c *Shared) *wire {
 	w := &wire{out: make([]byte, 2*roles.MaxRoom)}
 	s := new(Server)
 	s.Init(c, w, &fast{m: http.Message{Status: 200, Length: 5}, body: []byte("hello")})
@@ -91,7 +91,7 @@ func newWireServer(c *Config) *wire {
 	return w
 }
 
-func newWireClient(c *Config) (*wire, *Client) {
+func newWireClient(c *Shared) (*wire, *Client) {
 	w := &wire{out: make([]byte, 2*roles.MaxRoom)}
 	k := new(Client)
 	k.Init(c, w)
@@ -123,9 +123,8 @@ func chunkedPost(chunks, size int) []byte {
 // TestNoAllocations holds the steady state to its budget: nothing, per request, on either side.
 func TestNoAllocations(t *testing.T) {
 	date := []byte("Mon, 02 Jan 2006 15:04:05 GMT")
-	c := NewConfig()
-	c.Date, c.ServerName = func() []byte { return date }, "millrace"
-	w := newWireServer(c)
+	sh := sharedWith(func(c *Config) { c.Date, c.ServerName = func() []byte { return date }, "millrace" })
+	w := newWireServer(sh)
 	for _, r := range []struct {
 		name string
 		in   []byte
@@ -134,7 +133,7 @@ func TestNoAllocations(t *testing.T) {
 			t.Errorf("server, %s: %v allocations a request, want 0", r.name, n)
 		}
 	}
-	wc, k := newWireClient(NewConfig())
+	wc, k := newWireClient(NewShared(DefaultConfig()))
 	h := &asker{m: http.Message{Method: []byte("GET"), Path: []byte("/x"), Authority: []byte("example.com")}}
 	n := testing.AllocsPerRun(100, func() {
 		if _, err := k.Do(h); err != nil {
@@ -162,7 +161,7 @@ func TestIdleSize(t *testing.T) {
 }
 
 func benchServer(b *testing.B, in []byte, requests int) {
-	w := newWireServer(NewConfig())
+	w := newWireServer(NewShared(DefaultConfig()))
 	b.SetBytes(int64(len(in)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -186,15 +185,15 @@ func BenchmarkParse(b *testing.B) {
 		in   []byte
 	}{{"small", get}, {"browser", browser}} {
 		b.Run(r.name, func(b *testing.B) {
-			c := NewConfig()
+			sh := NewShared(DefaultConfig())
 			var p scan
 			b.SetBytes(int64(len(r.in)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if n, f := p.section(c, requestHead, &c.msg, r.in); n != len(r.in) || f != nil {
+				if n, f := p.section(sh, requestHead, &sh.msg, r.in); n != len(r.in) || f != nil {
 					b.Fatal(n, f)
 				}
-				if f := request(c, &c.msg, false); f != nil {
+				if f := request(sh, &sh.msg, false); f != nil {
 					b.Fatal(f)
 				}
 			}
@@ -203,7 +202,7 @@ func BenchmarkParse(b *testing.B) {
 }
 
 func BenchmarkClientGET(b *testing.B) {
-	w, k := newWireClient(NewConfig())
+	w, k := newWireClient(NewShared(DefaultConfig()))
 	h := &asker{m: http.Message{Method: []byte("GET"), Path: []byte("/x"), Authority: []byte("example.com")}}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -217,7 +216,7 @@ func BenchmarkClientGET(b *testing.B) {
 
 // BenchmarkSendChunked is a response of 1 MiB in chunks.
 func BenchmarkSendChunked(b *testing.B) {
-	w := newWireServer(NewConfig())
+	w := newWireServer(NewShared(DefaultConfig()))
 	s := w.up.(*Server)
 	body := make([]byte, http.MinRoom)
 	s.h = &streamer{head: http.Message{Status: 200, Length: http.UnknownLength}, body: body}

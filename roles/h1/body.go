@@ -41,7 +41,7 @@ type body struct {
 // next takes from the front of b and returns how many octets it used, which of them are payload (a
 // view of b, maybe empty), and whether the body is complete; n is 0 with done false when more are
 // needed. Trailers are left in c's scratch message.
-func (d *body) next(c *Config, b []byte) (n int, payload []byte, done bool, f *fault) {
+func (d *body) next(sh *Shared, b []byte) (n int, payload []byte, done bool, f *fault) {
 	switch d.kind {
 	case bodyNone:
 		return 0, nil, true, nil
@@ -50,11 +50,11 @@ func (d *body) next(c *Config, b []byte) (n int, payload []byte, done bool, f *f
 		d.left -= int64(n)
 		return n, b[:n], d.left == 0, nil
 	case bodyClose:
-		return len(b), b, false, d.count(c, int64(len(b)))
+		return len(b), b, false, d.count(sh, int64(len(b)))
 	}
 	switch d.chunk {
 	case expectSize:
-		n, f = d.sizeLine(c, b)
+		n, f = d.sizeLine(sh, b)
 		return n, nil, false, f
 	case expectData:
 		n = int(min(d.left, int64(len(b))))
@@ -76,12 +76,12 @@ func (d *body) next(c *Config, b []byte) (n int, payload []byte, done bool, f *f
 		d.chunk = expectSize
 		return 2, nil, false, nil
 	}
-	n, f = d.scan.section(c, trailers|d.rules, &c.msg, b)
+	n, f = d.scan.section(sh, trailers|d.rules, &sh.msg, b)
 	if f != nil || n == 0 {
 		return 0, nil, false, f
 	}
-	for i := range c.msg.Fields {
-		if c.msg.Fields[i].ID.Framing() {
+	for i := range sh.msg.Fields {
+		if sh.msg.Fields[i].ID.Framing() {
 			return 0, nil, false, errTrailField
 		}
 	}
@@ -89,16 +89,16 @@ func (d *body) next(c *Config, b []byte) (n int, payload []byte, done bool, f *f
 }
 
 // count holds the body to the limit.
-func (d *body) count(c *Config, n int64) *fault {
-	if d.total += n; !d.unbounded && c.Limits.Body > 0 && d.total > c.Limits.Body {
+func (d *body) count(sh *Shared, n int64) *fault {
+	if d.total += n; !d.unbounded && sh.cfg.Limits.Body > 0 && d.total > sh.cfg.Limits.Body {
 		return errBodyBig
 	}
 	return nil
 }
 
 // sizeLine takes chunk-size [ chunk-ext ] CRLF and returns the line's length, 0 when it is incomplete.
-func (d *body) sizeLine(c *Config, b []byte) (int, *fault) {
-	e, f := lineEnd(b[:min(len(b), c.Limits.ChunkLine)], int(d.scan.seen))
+func (d *body) sizeLine(sh *Shared, b []byte) (int, *fault) {
+	e, f := lineEnd(b[:min(len(b), sh.cfg.Limits.ChunkLine)], int(d.scan.seen))
 	next := e + 2
 	if f != nil {
 		if next, f = d.rules.bareLF(e, f); f != nil {
@@ -106,7 +106,7 @@ func (d *body) sizeLine(c *Config, b []byte) (int, *fault) {
 		}
 	}
 	if e < 0 {
-		if len(b) >= c.Limits.ChunkLine {
+		if len(b) >= sh.cfg.Limits.ChunkLine {
 			return 0, errChunkLong
 		}
 		d.scan.seen = uint32(-e - 1)
@@ -135,14 +135,14 @@ func (d *body) sizeLine(c *Config, b []byte) (int, *fault) {
 		case !d.rules.extensions(ext):
 			return 0, errChunkExt
 		}
-		if d.extra += e - i; d.extra > c.Limits.ChunkExtra {
+		if d.extra += e - i; d.extra > sh.cfg.Limits.ChunkExtra {
 			return 0, errChunkExtra
 		}
 	}
 	if size > math.MaxInt64-d.total {
 		return 0, errChunkBig
 	}
-	if f := d.count(c, size); f != nil {
+	if f := d.count(sh, size); f != nil {
 		return 0, f
 	}
 	d.left, d.chunk = size, expectData

@@ -74,8 +74,8 @@ func TestChunked(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			rolestest.Splits(t, []byte(chunkedHead+c.in), 8, func(how string, feed func(func([]byte))) {
 				h := (&recorder{}).answer(200, "")
-				cfg := NewConfig()
-				_, l := serve(cfg, h)
+				sh := NewShared(DefaultConfig())
+				_, l := serve(sh, h)
 				feed(l.Feed)
 				want := []string{"head POST / for=x HTTP/1.1 length=-1"}
 				if c.body != "" {
@@ -90,7 +90,7 @@ func TestChunked(t *testing.T) {
 					t.Fatalf("%s: calls are\n%q\nwant\n%q\nbytes: %q", how, got, want, c.in)
 				}
 				if c.fault != "" {
-					wantRefusal(t, how, cfg, l, c.status, c.fault)
+					wantRefusal(t, how, sh, l, c.status, c.fault)
 				}
 				if l.Misuse != "" {
 					t.Fatalf("%s: %s", how, l.Misuse)
@@ -102,28 +102,28 @@ func TestChunked(t *testing.T) {
 
 func TestBodyOverTheLimitAsItStreams(t *testing.T) {
 	h := (&recorder{}).answer(200, "")
-	cfg := NewConfig()
-	cfg.Limits.Body = 6
-	_, l := serve(cfg, h)
+	sh := sharedWith(func(c *Config) { c.Limits.Body = 6 })
+	_, l := serve(sh, h)
 	l.Feed([]byte(chunkedHead + "4\r\nabcd\r\n3\r\nefg\r\n"))
-	wantRefusal(t, "whole", cfg, l, 413, "over the limit")
+	wantRefusal(t, "whole", sh, l, 413, "over the limit")
 
-	_, l = serve(cfg, h)
+	_, l = serve(sh, h)
 	l.Feed([]byte("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n"))
-	if cfg.Refused(413) != 2 {
-		t.Errorf("a declared length of 7 with a limit of 6: %d refusals, want 2; out %q", cfg.Refused(413), l.Out)
+	if sh.Refused(413) != 2 {
+		t.Errorf("a declared length of 7 with a limit of 6: %d refusals, want 2; out %q", sh.Refused(413), l.Out)
 	}
 }
 
 // TestSlowSenderIsLinear holds a long head and a long chunk line, sent byte by byte, to looking at each
 // byte a bounded number of times. A scan that begins anew with each byte would take minutes.
 func TestSlowSenderIsLinear(t *testing.T) {
-	cfg := NewConfig()
-	cfg.Limits.Head, cfg.Limits.StartLine, cfg.Limits.ChunkLine, cfg.Limits.ChunkExtra = 1<<20, 1<<20, 1<<20, 1<<20
+	sh := sharedWith(func(c *Config) {
+		c.Limits.Head, c.Limits.StartLine, c.Limits.ChunkLine, c.Limits.ChunkExtra = 1<<20, 1<<20, 1<<20, 1<<20
+	})
 	long := strings.Repeat("x", 1<<18)
 	var s Server
 	l := rolestest.New()
-	s.Init(cfg, l, (&recorder{}).answer(200, ""))
+	s.Init(sh, l, (&recorder{}).answer(200, ""))
 	in := []byte("POST /" + long + " HTTP/1.1\r\nHost: x\r\nA: " + long + "\r\nTransfer-Encoding: chunked\r\n\r\n")
 	for i := range in {
 		if n := s.Rx(0, in[:i+1]); n != 0 && i+1 < len(in) {
@@ -134,7 +134,7 @@ func TestSlowSenderIsLinear(t *testing.T) {
 	for i := range in {
 		s.Rx(0, in[:i+1])
 	}
-	if cfg.Counters.Malformed != 0 || cfg.Counters.Requests != 1 {
-		t.Errorf("%d heads taken, %d faults; want 1, 0", cfg.Counters.Requests, cfg.Counters.Malformed)
+	if sh.Counters.Malformed != 0 || sh.Counters.Requests != 1 {
+		t.Errorf("%d heads taken, %d faults; want 1, 0", sh.Counters.Requests, sh.Counters.Malformed)
 	}
 }

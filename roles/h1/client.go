@@ -58,7 +58,7 @@ type Owner interface {
 // since what the response says may depend on what is still to be sent: an echo, say. Done comes when
 // both messages are complete; where the response announced close, when it is.
 type Client struct {
-	cfg *Config
+	sh  *Shared
 	low roles.Lower
 	// Owner may be nil. It is set after Init.
 	Owner Owner
@@ -76,8 +76,8 @@ type Client struct {
 var _ roles.Upper = (*Client)(nil)
 
 // Init makes c a client on l. c must not be in use.
-func (c *Client) Init(cfg *Config, l roles.Lower) {
-	*c = Client{cfg: cfg, low: l, lf: cfg.BareLF}
+func (c *Client) Init(sh *Shared, l roles.Lower) {
+	*c = Client{sh: sh, low: l, lf: sh.cfg.BareLF}
 }
 
 // AcceptBareLF is Config.BareLF for this connection alone. It is called after Init.
@@ -103,7 +103,7 @@ func (c *Client) Do(h http.Handler) (http.Exchange, error) {
 	if c.state >= expectEnd {
 		return nil, ErrClosed
 	}
-	x := c.cfg.take()
+	x := c.sh.take()
 	x.h, x.low, x.side, x.wants = h, c.low, c, true
 	c.x = x
 	if c.state == expectDo {
@@ -137,12 +137,12 @@ func (c *Client) Close() {
 
 // Opened is roles.Upper's.
 func (c *Client) Opened(now time.Duration) {
-	c.cfg.now = now
+	c.sh.now = now
 	if c.state != expectOpen {
 		return
 	}
 	if c.x == nil {
-		c.state, c.due = expectDo, c.cfg.deadline(c.cfg.Timeouts.Idle)
+		c.state, c.due = expectDo, c.sh.deadline(c.sh.cfg.Timeouts.Idle)
 		return
 	}
 	c.state = expectStatus
@@ -151,7 +151,7 @@ func (c *Client) Opened(now time.Duration) {
 
 // Writable is roles.Upper's.
 func (c *Client) Writable(now time.Duration) {
-	c.cfg.now = now
+	c.sh.now = now
 	x := c.x
 	if x == nil || c.state >= expectEnd || x.hold {
 		return
@@ -163,7 +163,7 @@ func (c *Client) Writable(now time.Duration) {
 		x.h.Writable(x)
 	}
 	if x.out.done() && c.state == expectStatus {
-		c.due = c.cfg.deadline(c.cfg.Timeouts.Response)
+		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Response)
 	}
 	c.settle()
 }
@@ -182,13 +182,13 @@ func (c *Client) settle() {
 		c.state = expectEnd
 		c.low.Close(roles.Graceful, nil)
 	default:
-		c.state, c.due = expectDo, c.cfg.deadline(c.cfg.Timeouts.Idle)
+		c.state, c.due = expectDo, c.sh.deadline(c.sh.cfg.Timeouts.Idle)
 		x.start()
 	}
 	c.x = nil
 	c.served = true
 	x.h.Done(x, nil)
-	c.cfg.give(x)
+	c.sh.give(x)
 	if c.Owner != nil && c.state == expectDo {
 		c.Owner.Idle(c)
 	}
@@ -196,7 +196,7 @@ func (c *Client) settle() {
 
 // RxEnd is roles.Upper's.
 func (c *Client) RxEnd(now time.Duration, unused int) {
-	c.cfg.now = now
+	c.sh.now = now
 	switch c.state {
 	case expectDo, expectOpen:
 		c.shut(roles.Graceful, nil)
@@ -236,7 +236,7 @@ func (c *Client) Deadline() time.Duration {
 
 // Timeout is roles.Upper's.
 func (c *Client) Timeout(now time.Duration) {
-	c.cfg.now = now
+	c.sh.now = now
 	c.clockStarts()
 	if d := c.Deadline(); d == 0 || now < d {
 		return
@@ -254,7 +254,7 @@ func (c *Client) Timeout(now time.Duration) {
 	case expectRest:
 		c.fail(errHeadSlow, nil)
 	case expectContent:
-		c.fail(c.cfg.slowBody(c.x, c.cfg.responsePace()), nil)
+		c.fail(c.sh.slowBody(c.x, c.sh.responsePace()), nil)
 	}
 }
 
@@ -265,7 +265,7 @@ func (c *Client) Closed(cause error) {
 	if x != nil {
 		c.x = nil
 		x.h.Done(x, c.cause(x, cause, own))
-		c.cfg.give(x)
+		c.sh.give(x)
 	}
 	if c.Owner != nil {
 		c.Owner.Closed(c, cause)
@@ -296,9 +296,9 @@ func (c *Client) cause(x *exchange, cause error, own bool) error {
 // looked at.
 func (c *Client) fail(f *fault, b []byte) int {
 	if errors.Is(f, http.ErrTimeout) {
-		c.cfg.Counters.Timeouts++
+		c.sh.Counters.Timeouts++
 	} else {
-		c.cfg.Counters.Malformed++
+		c.sh.Counters.Malformed++
 	}
 	e := *f
 	e.Where, e.Status = "response: "+f.Where, 0
@@ -312,7 +312,7 @@ func (c *Client) shut(mode roles.CloseMode, cause error) {
 	c.low.Close(mode, cause)
 }
 
-func (c *Client) suspended(x *exchange) { x.pace.Stop(c.cfg.now) }
+func (c *Client) suspended(x *exchange) { x.pace.Stop(c.sh.now) }
 
 func (c *Client) resumed(x *exchange) {
 	if c.state == expectContent {
@@ -323,8 +323,8 @@ func (c *Client) resumed(x *exchange) {
 
 // clockStarts sets the deadline of a body whose handler has resumed since the transport's latest call.
 func (c *Client) clockStarts() {
-	if x := c.x; x != nil && x.clockStarts(c.cfg) && c.state == expectContent {
-		c.due = c.cfg.bodyDeadline(x, c.cfg.responsePace())
+	if x := c.x; x != nil && x.clockStarts(c.sh) && c.state == expectContent {
+		c.due = c.sh.bodyDeadline(x, c.sh.responsePace())
 	}
 }
 

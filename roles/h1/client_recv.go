@@ -8,7 +8,7 @@ import (
 
 // Rx is roles.Upper's.
 func (c *Client) Rx(now time.Duration, b []byte) (used int) {
-	c.cfg.now = now
+	c.sh.now = now
 	if c.x != nil && c.x.unset {
 		c.clockStarts()
 	}
@@ -32,7 +32,7 @@ func (c *Client) Rx(now time.Duration, b []byte) (used int) {
 		used += n
 	}
 	if c.state == expectContent && c.x.moved {
-		c.due = c.x.time(c.cfg, c.cfg.responsePace())
+		c.due = c.x.time(c.sh, c.sh.responsePace())
 	}
 	return used
 }
@@ -48,20 +48,20 @@ func (c *Client) rxHead(b []byte) int {
 		return c.fail(errUnsolicited, b)
 	}
 	x.began = true
-	n, f := c.scan.section(c.cfg, c.rules(), &c.cfg.msg, b)
+	n, f := c.scan.section(c.sh, c.rules(), &c.sh.msg, b)
 	if f != nil {
 		return c.fail(f, b)
 	}
 	if n == 0 {
 		if c.state == expectStatus {
 			c.state = expectRest
-			c.due = c.cfg.deadline(c.cfg.Timeouts.Head)
+			c.due = c.sh.deadline(c.sh.cfg.Timeouts.Head)
 		}
 		return 0
 	}
 	c.blank = 0
-	m := &c.cfg.msg
-	kind, f := response(c.cfg, m, x.head)
+	m := &c.sh.msg
+	kind, f := response(c.sh, m, x.head)
 	switch {
 	case f != nil:
 		return c.fail(f, b)
@@ -103,10 +103,10 @@ func (c *Client) informed(m *http.Message, n int, b []byte) int {
 	if x.interim++; x.interim > maxInterim {
 		return c.fail(errInterim, b)
 	}
-	c.cfg.Counters.Interim++
+	c.sh.Counters.Interim++
 	c.state, c.due = expectStatus, 0
 	if x.out.done() {
-		c.due = c.cfg.deadline(c.cfg.Timeouts.Response)
+		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Response)
 	}
 	if m.Status == 100 {
 		x.release()
@@ -133,7 +133,7 @@ func (c *Client) switched(m *http.Message, n int, b []byte) int {
 // answered starts the final response.
 func (c *Client) answered(m *http.Message, kind bodyKind) {
 	x := c.x
-	c.cfg.Counters.Responses++
+	c.sh.Counters.Responses++
 	x.answered = true
 	x.close = x.close || m.Close
 	if !x.out.done() {
@@ -158,7 +158,7 @@ func (c *Client) rxBody(b []byte) int {
 	if x.paused {
 		return 0
 	}
-	n, p, done, f := x.in.next(c.cfg, b)
+	n, p, done, f := x.in.next(c.sh, b)
 	if f != nil {
 		return c.fail(f, b)
 	}
@@ -172,7 +172,7 @@ func (c *Client) rxBody(b []byte) int {
 	if done && c.state == expectContent {
 		var t []http.Field
 		if x.in.kind == bodyChunked {
-			t = c.cfg.msg.Fields
+			t = c.sh.msg.Fields
 		}
 		c.complete(t)
 	}

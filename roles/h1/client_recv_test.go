@@ -128,7 +128,7 @@ func TestResponsesReceived(t *testing.T) {
 				if method == "" {
 					method = "GET"
 				}
-				k, l := dial(NewConfig())
+				k, l := dial(NewShared(DefaultConfig()))
 				h := (&recorder{}).request(&http.Message{Method: []byte(method), Authority: []byte("x")}, "")
 				if _, err := k.Do(h); err != nil {
 					t.Fatal(err)
@@ -178,9 +178,8 @@ func TestResponsesWithBareLF(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rolestest.Splits(t, []byte(c.in), 8, func(how string, feed func(func([]byte))) {
-				cfg := NewConfig()
-				cfg.BareLF = true
-				k, l := dial(cfg)
+				sh := sharedWith(func(c *Config) { c.BareLF = true })
+				k, l := dial(sh)
 				h := start(t, k, l, method("GET"), "")
 				feed(l.Feed)
 				if c.fault != "" {
@@ -196,16 +195,15 @@ func TestResponsesWithBareLF(t *testing.T) {
 		})
 	}
 	// One client alone, and never a server.
-	k, l := dial(NewConfig())
+	k, l := dial(NewShared(DefaultConfig()))
 	k.AcceptBareLF()
 	h := start(t, k, l, method("GET"), "")
 	l.Feed([]byte("HTTP/1.1 204 No Content\n\n"))
 	wantCalls(t, h, "head 204 No Content HTTP/1.1 length=0", "end", "done")
-	cfg := NewConfig()
-	cfg.BareLF = true
-	_, l = serve(cfg, &recorder{})
+	sh := sharedWith(func(c *Config) { c.BareLF = true })
+	_, l = serve(sh, &recorder{})
 	l.Feed([]byte("GET / HTTP/1.1\nHost: x\n\n"))
-	wantRefusal(t, "a request, with Config.BareLF", cfg, l, 400, "LF without CR")
+	wantRefusal(t, "a request, with Config.BareLF", sh, l, 400, "LF without CR")
 }
 
 // TestEmptyLinesBetweenResponses: a line end too many behind a body costs neither the connection nor the next response,
@@ -213,7 +211,7 @@ func TestResponsesWithBareLF(t *testing.T) {
 func TestEmptyLinesBetweenResponses(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 	for _, pieces := range [][3]string{{ok + "\r\n", "", ok}, {ok, "\r\n", ok}, {ok, "", "\r\n" + ok}, {ok + "\r", "\n", ok}, {ok + "\r", "", "\n" + ok}} {
-		k, l := dial(NewConfig())
+		k, l := dial(NewShared(DefaultConfig()))
 		start(t, k, l, method("GET"), "")
 		l.Feed([]byte(pieces[0]))
 		l.Feed([]byte(pieces[1]))
@@ -236,12 +234,11 @@ func TestFoldedLinesAreLinear(t *testing.T) {
 		{"blank lines after a value", "A: b", "\r\n\t"},
 		{"lines with values", "A: b", "\r\n c"},
 	} {
-		cfg := NewConfig()
-		cfg.Limits.Head = 8 << 20
+		sh := sharedWith(func(c *Config) { c.Limits.Head = 8 << 20 })
 		in := []byte("HTTP/1.1 200 OK\r\n" + c.front + strings.Repeat(c.line, lines) + "\r\nContent-Length: 0\r\n\r\n")
 		var s scan
 		var m http.Message
-		if n, f := s.section(cfg, responseHead, &m, in); n != len(in) || f != nil || len(m.Fields) != 2 {
+		if n, f := s.section(sh, responseHead, &m, in); n != len(in) || f != nil || len(m.Fields) != 2 {
 			t.Errorf("%s: got %d of %d bytes, %d fields, %v; want all, and 2", c.name, n, len(in), len(m.Fields), f)
 		}
 	}
@@ -262,9 +259,8 @@ func TestEndlessResponsesHaveNoLength(t *testing.T) {
 		{"Content-Type: multipart/mixed; boundary=b\r\n", bare, false},
 		{"", bare, false},
 	} {
-		cfg := NewConfig()
-		cfg.Limits.Body = 50
-		k, l := dial(cfg)
+		sh := sharedWith(func(c *Config) { c.Limits.Body = 50 })
+		k, l := dial(sh)
 		h := (&recorder{}).request(&http.Message{Method: []byte("GET"), Authority: []byte("x")}, "")
 		if _, err := k.Do(h); err != nil {
 			t.Fatal(err)
@@ -283,9 +279,8 @@ func TestEndlessResponsesHaveNoLength(t *testing.T) {
 		}
 	}
 	// A server takes no request without an end, whatever its type.
-	cfg := NewConfig()
-	cfg.Limits.Body = 50
-	_, l := serve(cfg, (&recorder{}).answer(200, ""))
+	sh := sharedWith(func(c *Config) { c.Limits.Body = 50 })
+	_, l := serve(sh, (&recorder{}).answer(200, ""))
 	l.Feed([]byte("POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n" + chunks + "\r\n3c\r\n"))
-	wantRefusal(t, "request", cfg, l, 413, "over the limit")
+	wantRefusal(t, "request", sh, l, 413, "over the limit")
 }

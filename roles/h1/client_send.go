@@ -90,7 +90,7 @@ func (c *Client) sendHead(x *exchange, m *http.Message, end bool) error {
 	if m.Continue && x.out.kind != sendDone && x.version == http.HTTP11 {
 		x.hold = true
 		b = append(b, "Expect: 100-continue\r\n"...)
-		c.due = c.cfg.deadline(c.cfg.Timeouts.Continue)
+		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Continue)
 		if c.due == 0 {
 			x.hold = false
 		}
@@ -102,9 +102,9 @@ func (c *Client) sendHead(x *exchange, m *http.Message, end bool) error {
 	b = appendFields(b, m.Fields)
 	b = append(b, crlf...)
 	c.low.Commit(len(b))
-	c.cfg.Counters.Requests++
+	c.sh.Counters.Requests++
 	if c.served {
-		c.cfg.Counters.Reused++
+		c.sh.Counters.Reused++
 	}
 	return nil
 }
@@ -114,10 +114,10 @@ func (c *Client) sendHead(x *exchange, m *http.Message, end bool) error {
 // has returned; c is of no use after that, and its Owner is told nothing more.
 func (c *Client) Upgrade(x http.Exchange, u roles.Upper) error {
 	e, ok := x.(*exchange)
-	if !ok || e != c.x || !e.upgrade || c.state > expectRest || c.cfg.msg.Status != 101 {
+	if !ok || e != c.x || !e.upgrade || c.state > expectRest || c.sh.msg.Status != 101 {
 		return errUpgrade
 	}
-	c.cfg.Counters.Upgraded++
+	c.sh.Counters.Upgraded++
 	c.state = expectGone
 	e.start()
 	c.low.Replace(u)

@@ -60,7 +60,7 @@ func TestRequestsSent(t *testing.T) {
 		{"no authority", http.Message{Method: []byte("GET"), Authority: []byte{}}, "", "GET / HTTP/1.1\r\nHost: \r\n\r\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			k, l := dial(NewConfig())
+			k, l := dial(NewShared(DefaultConfig()))
 			start(t, k, l, &c.m, c.body)
 			wantOut(t, l, c.out)
 		})
@@ -69,7 +69,7 @@ func TestRequestsSent(t *testing.T) {
 
 func TestRequestBeforeTheConnectionIsOpen(t *testing.T) {
 	k, l := new(Client), rolestest.New()
-	k.Init(NewConfig(), l)
+	k.Init(NewShared(DefaultConfig()), l)
 	h := (&recorder{}).request(&http.Message{Method: []byte("GET"), Authority: []byte("x")}, "")
 	if _, err := k.Do(h); err != nil {
 		t.Fatal(err)
@@ -82,8 +82,8 @@ func TestRequestBeforeTheConnectionIsOpen(t *testing.T) {
 }
 
 func TestClientReuse(t *testing.T) {
-	c := NewConfig()
-	k, l := dial(c)
+	sh := NewShared(DefaultConfig())
+	k, l := dial(sh)
 	o := &owner{}
 	k.Owner = o
 	for range 3 {
@@ -96,10 +96,10 @@ func TestClientReuse(t *testing.T) {
 			t.Fatalf("done %d times with %v, reusable %v; want once, nil, true", h.dones, h.cause, k.Reusable())
 		}
 	}
-	if o.idle != 3 || !k.Reused() || c.Counters.Requests != 3 || c.Counters.Reused != 2 {
-		t.Errorf("idle %d, reused %v, %d requests, %d on a warm connection; want 3, true, 3, 2", o.idle, k.Reused(), c.Counters.Requests, c.Counters.Reused)
+	if o.idle != 3 || !k.Reused() || sh.Counters.Requests != 3 || sh.Counters.Reused != 2 {
+		t.Errorf("idle %d, reused %v, %d requests, %d on a warm connection; want 3, true, 3, 2", o.idle, k.Reused(), sh.Counters.Requests, sh.Counters.Reused)
 	}
-	l.Sleep(c.Timeouts.Idle)
+	l.Sleep(sh.cfg.Timeouts.Idle)
 	wantClosed(t, l, roles.Graceful, "")
 	if o.closed != 1 || o.cause != nil {
 		t.Errorf("owner told %d times of %v; want once of nil", o.closed, o.cause)
@@ -111,7 +111,7 @@ func TestClientReuse(t *testing.T) {
 
 // TestNextExchangeInsideDone starts the next request from inside Done, as a queue of requests would.
 func TestNextExchangeInsideDone(t *testing.T) {
-	k, l := dial(NewConfig())
+	k, l := dial(NewShared(DefaultConfig()))
 	o := &owner{}
 	k.Owner = o
 	second := (&recorder{}).request(&http.Message{Method: []byte("PUT"), Authority: []byte("x")}, "")
@@ -141,14 +141,14 @@ func (s *starter) Done(x http.Exchange, cause error) {
 }
 
 func TestBytesWhileIdleClose(t *testing.T) {
-	c := NewConfig()
-	k, l := dial(c)
+	sh := NewShared(DefaultConfig())
+	k, l := dial(sh)
 	o := &owner{}
 	k.Owner = o
 	l.Feed([]byte("HTTP/1.1 408 Request Timeout\r\n\r\n"))
 	wantClosed(t, l, roles.Immediate, "bytes without a request")
-	if o.closed != 1 || c.Counters.Malformed != 1 {
-		t.Errorf("owner told %d times, %d malformed; want once, 1", o.closed, c.Counters.Malformed)
+	if o.closed != 1 || sh.Counters.Malformed != 1 {
+		t.Errorf("owner told %d times, %d malformed; want once, 1", o.closed, sh.Counters.Malformed)
 	}
 }
 
@@ -181,9 +181,8 @@ func TestOutcome(t *testing.T) {
 	} {
 		for _, m := range []string{"GET", "POST"} {
 			t.Run(c.name+" "+m, func(t *testing.T) {
-				cfg := NewConfig()
-				cfg.Timeouts.Response = time.Second
-				k, l := dial(cfg)
+				sh := sharedWith(func(c *Config) { c.Timeouts.Response = time.Second })
+				k, l := dial(sh)
 				if c.reused {
 					start(t, k, l, method("GET"), "")
 					l.Feed([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
@@ -198,7 +197,7 @@ func TestOutcome(t *testing.T) {
 	}
 	t.Run("never opened", func(t *testing.T) {
 		k, l := new(Client), rolestest.New()
-		k.Init(NewConfig(), l)
+		k.Init(NewShared(DefaultConfig()), l)
 		h := &recorder{}
 		if _, err := k.Do(h); err != nil {
 			t.Fatal(err)
@@ -209,7 +208,7 @@ func TestOutcome(t *testing.T) {
 		}
 	})
 	t.Run("leftovers in front of the request", func(t *testing.T) {
-		k, l := dial(NewConfig())
+		k, l := dial(NewShared(DefaultConfig()))
 		l.Refuse = true
 		h := start(t, k, l, method("GET"), "")
 		l.Feed([]byte("HTTP/1.1 408 X\r\n\r\n"))
@@ -240,7 +239,7 @@ func TestClientContinue(t *testing.T) {
 		return &http.Message{Method: []byte("POST"), Length: 2, Continue: true}
 	}
 	t.Run("100", func(t *testing.T) {
-		k, l := dial(NewConfig())
+		k, l := dial(NewShared(DefaultConfig()))
 		h := start(t, k, l, post(), "hi")
 		wantOut(t, l, head)
 		l.Feed([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
@@ -249,7 +248,7 @@ func TestClientContinue(t *testing.T) {
 		wantCalls(t, h, "head 100 Continue HTTP/1.1 length=0", "head 204 No Content HTTP/1.1 length=0", "end", "done")
 	})
 	t.Run("silence", func(t *testing.T) {
-		k, l := dial(NewConfig())
+		k, l := dial(NewShared(DefaultConfig()))
 		start(t, k, l, post(), "hi")
 		l.Sleep(999 * time.Millisecond)
 		wantOut(t, l, head)
@@ -257,7 +256,7 @@ func TestClientContinue(t *testing.T) {
 		wantOut(t, l, "hi")
 	})
 	t.Run("refusal", func(t *testing.T) {
-		k, l := dial(NewConfig())
+		k, l := dial(NewShared(DefaultConfig()))
 		h := start(t, k, l, post(), "hi")
 		l.Feed([]byte("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n\r\nno"))
 		wantOut(t, l, head)
@@ -265,7 +264,7 @@ func TestClientContinue(t *testing.T) {
 		wantClosed(t, l, roles.Graceful, "")
 	})
 	t.Run("a final success instead", func(t *testing.T) {
-		k, l := dial(NewConfig())
+		k, l := dial(NewShared(DefaultConfig()))
 		h := start(t, k, l, post(), "hi")
 		l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
 		wantOut(t, l, head+"hi")
@@ -285,7 +284,7 @@ func TestResponseDuringTheRequest(t *testing.T) {
 		{"close", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			k, l := dial(NewConfig())
+			k, l := dial(NewShared(DefaultConfig()))
 			l.Allow = 1
 			h := start(t, k, l, &http.Message{Method: []byte("POST"), Length: -1}, "hi")
 			l.Feed([]byte(c.in))
@@ -304,7 +303,7 @@ func TestResponseDuringTheRequest(t *testing.T) {
 // A success that announces close may depend on the rest of the request, as an echo's does: it is sent until
 // the response is complete.
 func TestSendingGoesOnDuringAResponseThatCloses(t *testing.T) {
-	k, l := dial(NewConfig())
+	k, l := dial(NewShared(DefaultConfig()))
 	l.Allow = 1
 	h := start(t, k, l, &http.Message{Method: []byte("POST"), Length: 2}, "hi")
 	l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"))
@@ -330,9 +329,8 @@ func TestClientTimeouts(t *testing.T) {
 		{"body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 30 * time.Second, "body: nothing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := NewConfig()
-			cfg.Timeouts.Response = 20 * time.Second
-			k, l := dial(cfg)
+			sh := sharedWith(func(c *Config) { c.Timeouts.Response = 20 * time.Second })
+			k, l := dial(sh)
 			h := start(t, k, l, method("GET"), "")
 			l.Feed([]byte(c.in))
 			l.Sleep(c.after - 1)
@@ -349,7 +347,7 @@ func TestClientTimeouts(t *testing.T) {
 }
 
 func TestClientPause(t *testing.T) {
-	k, l := dial(NewConfig())
+	k, l := dial(NewShared(DefaultConfig()))
 	h := start(t, k, l, method("GET"), "")
 	h.onBody = func(x http.Exchange, _ []byte) { x.Pause() }
 	l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc"))
@@ -367,9 +365,8 @@ func TestClientPause(t *testing.T) {
 // TestClientUnhurried: who has time waits for the response, and for each piece of its body; but a head that has
 // begun is to be completed.
 func TestClientUnhurried(t *testing.T) {
-	cfg := NewConfig()
-	cfg.Timeouts.Response = 20 * time.Second
-	k, l := dial(cfg)
+	sh := sharedWith(func(c *Config) { c.Timeouts.Response = 20 * time.Second })
+	k, l := dial(sh)
 	if k.Free() != 1 {
 		t.Errorf("free on an idle connection: got %d, want 1", k.Free())
 	}
@@ -394,7 +391,7 @@ func TestClientUnhurried(t *testing.T) {
 }
 
 func TestClientReset(t *testing.T) {
-	k, l := dial(NewConfig())
+	k, l := dial(NewShared(DefaultConfig()))
 	h := start(t, k, l, method("GET"), "")
 	h.onHead = func(x http.Exchange, _ *http.Message) { x.Reset(errors.New("enough")) }
 	l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabcdef"))
@@ -404,8 +401,8 @@ func TestClientReset(t *testing.T) {
 
 func TestClientUpgrade(t *testing.T) {
 	rolestest.Splits(t, []byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nfor the next"), 4, func(how string, feed func(func([]byte))) {
-		c := NewConfig()
-		k, l := dial(c)
+		sh := NewShared(DefaultConfig())
+		k, l := dial(sh)
 		u := &taker{}
 		h := start(t, k, l, &http.Message{Method: []byte("GET"), Upgrade: []byte("echo")}, "")
 		h.onHead = func(x http.Exchange, m *http.Message) {
@@ -414,14 +411,14 @@ func TestClientUpgrade(t *testing.T) {
 			}
 		}
 		feed(l.Feed)
-		if string(u.got) != "for the next" || h.dones != 1 || h.cause != nil || c.Counters.Upgraded != 1 {
+		if string(u.got) != "for the next" || h.dones != 1 || h.cause != nil || sh.Counters.Upgraded != 1 {
 			t.Errorf("%s: the next protocol got %q, done %d times with %v; want %q, once, nil", how, u.got, h.dones, h.cause, "for the next")
 		}
 	})
 }
 
 func TestClientUpgradeNotTaken(t *testing.T) {
-	k, l := dial(NewConfig())
+	k, l := dial(NewShared(DefaultConfig()))
 	h := start(t, k, l, &http.Message{Method: []byte("GET"), Upgrade: []byte("echo")}, "")
 	l.Feed([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"))
 	wantClosed(t, l, roles.Immediate, "101 without")
@@ -431,7 +428,7 @@ func TestClientUpgradeNotTaken(t *testing.T) {
 }
 
 func TestClientClose(t *testing.T) {
-	k, l := dial(NewConfig())
+	k, l := dial(NewShared(DefaultConfig()))
 	h := start(t, k, l, method("GET"), "")
 	k.Close()
 	l.Service()

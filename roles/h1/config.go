@@ -2,8 +2,6 @@ package h1
 
 import (
 	"time"
-
-	"github.com/millrace/millrace/roles/http"
 )
 
 // Limits bound what a peer can make us hold or do. All are in bytes where nothing else is said.
@@ -93,20 +91,7 @@ func DefaultTimeouts() Timeouts {
 	}
 }
 
-// Counters count since the Config was made.
-type Counters struct {
-	Requests  uint64 // complete heads, received by servers or sent by clients
-	Responses uint64 // final heads, sent by servers or received by clients
-	Interim   uint64 // 1xx heads, either way
-	Reused    uint64 // of Requests, those on a connection that had served one before
-	Upgraded  uint64 // connections handed to another protocol
-	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
-	Slow      uint64 // of Timeouts, bodies that were slower than the least rate, or took longer than their total
-	Malformed uint64 // heads or bodies refused, by servers and clients
-}
-
-// Config is what the connections of one loop share. It must not be copied once it is in use, and all
-// of its connections must be driven by one goroutine.
+// Config configures the connections of a Shared. It is a value: NewShared copies it.
 type Config struct {
 	Limits   Limits
 	Timeouts Timeouts
@@ -117,81 +102,10 @@ type Config struct {
 	ServerName string
 	// BareLF has clients accept LF without CR as the end of a line in responses (RFC 9112 s.2.2), chunk lines
 	// included: some devices end all their lines so. Requests are not affected. See Client.AcceptBareLF.
-	BareLF   bool
-	Counters Counters
-
-	refused [512 - 400]uint64
-	msg     http.Message
-	fields  []http.Field
-	host    []byte // the last Host value found valid
-	last    lastHead
-	memo    memo
-	free    []*exchange
-	now     time.Duration // of the latest call into any connection
+	BareLF bool
 }
 
-// NewConfig returns a Config with the default limits and timeouts.
-func NewConfig() *Config {
-	return &Config{Limits: DefaultLimits(), Timeouts: DefaultTimeouts()}
-}
-
-// Refused returns how many requests servers have answered by themselves with this 4xx or 5xx status.
-func (c *Config) Refused(status int) uint64 {
-	if i := status - 400; i >= 0 && i < len(c.refused) {
-		return c.refused[i]
-	}
-	return 0
-}
-
-func (c *Config) countRefused(status int) {
-	if i := status - 400; i >= 0 && i < len(c.refused) {
-		c.refused[i]++
-	}
-}
-
-// requestPace and responsePace are the limits of a body's time.
-func (c *Config) requestPace() http.PaceLimits {
-	return http.PaceLimits{Rate: c.Limits.BodyRate, Grace: c.Timeouts.BodyGrace, Total: c.Timeouts.BodyTotal}
-}
-
-func (c *Config) responsePace() http.PaceLimits {
-	return http.PaceLimits{Rate: c.Limits.ResponseRate, Grace: c.Timeouts.BodyGrace}
-}
-
-// bodyDeadline is when more of a body must have come, or never.
-func (c *Config) bodyDeadline(x *exchange, l http.PaceLimits) time.Duration {
-	d, p := c.deadline(c.Timeouts.Body), x.pace.Due(&l)
-	if p != 0 && (d == 0 || p < d) {
-		return p
-	}
-	return d
-}
-
-// maxFree bounds the pool of exchanges: what a burst needed beyond it goes back to the collector.
-const maxFree = 1024
-
-func (c *Config) take() *exchange {
-	n := len(c.free)
-	if n == 0 {
-		return new(exchange)
-	}
-	x := c.free[n-1]
-	c.free[n-1] = nil
-	c.free = c.free[:n-1]
-	return x
-}
-
-func (c *Config) give(x *exchange) {
-	x.exchangeState, x.in.kind = exchangeState{}, bodyNone
-	if len(c.free) < maxFree {
-		c.free = append(c.free, x)
-	}
-}
-
-// deadline is d after the present call, or never.
-func (c *Config) deadline(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return c.now + d
+// DefaultConfig returns a Config with the default limits and timeouts.
+func DefaultConfig() Config {
+	return Config{Limits: DefaultLimits(), Timeouts: DefaultTimeouts()}
 }

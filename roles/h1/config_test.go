@@ -47,46 +47,21 @@ func TestHeadLimits(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rolestest.Splits(t, []byte(c.in), 3, func(how string, feed func(func([]byte))) {
-				cfg := NewConfig()
+				sh := NewShared(DefaultConfig())
 				h := (&recorder{}).answer(200, "")
-				_, l := serve(cfg, h)
+				_, l := serve(sh, h)
 				feed(l.Feed)
 				if c.status != 0 {
-					wantRefusal(t, how, cfg, l, c.status, c.fault)
+					wantRefusal(t, how, sh, l, c.status, c.fault)
 					if len(h.lines) != 0 {
 						t.Fatalf("%s: the handler was told %s", how, h)
 					}
 					return
 				}
-				if l.Cause != nil || cfg.Counters.Responses != 1 {
-					t.Fatalf("%s: got %d responses, closed for %v; want 1 and open", how, cfg.Counters.Responses, l.Cause)
+				if l.Cause != nil || sh.Counters.Responses != 1 {
+					t.Fatalf("%s: got %d responses, closed for %v; want 1 and open", how, sh.Counters.Responses, l.Cause)
 				}
 			})
 		})
-	}
-}
-
-func TestCountersOfRefusals(t *testing.T) {
-	c := NewConfig()
-	for range 3 {
-		_, l := serve(c, &recorder{})
-		l.Feed([]byte("GET / HTTP/3.0\r\n"))
-	}
-	if c.Refused(505) != 3 || c.Refused(400) != 0 || c.Refused(200) != 0 || c.Refused(5000) != 0 || c.Counters.Malformed != 3 {
-		t.Errorf("505: %d, 400: %d, malformed: %d; want 3, 0, 3", c.Refused(505), c.Refused(400), c.Counters.Malformed)
-	}
-}
-
-func TestPoolIsBounded(t *testing.T) {
-	c := NewConfig()
-	var taken []*exchange
-	for range maxFree + 10 {
-		taken = append(taken, c.take())
-	}
-	for _, x := range taken {
-		c.give(x)
-	}
-	if len(c.free) != maxFree {
-		t.Errorf("the pool keeps %d exchanges, want %d", len(c.free), maxFree)
 	}
 }

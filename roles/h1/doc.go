@@ -8,6 +8,6 @@
 //
 // A Server or a Client stands on a roles.Lower. Bytes come in through Rx and go on to an http.Handler as
 // views of the same buffer; a handler's heads and bodies are written straight into the Lower's room. One
-// Config per loop holds limits, counters, the scratch message and the pool of exchanges, so that an idle
+// Shared per loop holds a copy of the Config, counters, the scratch message and the pool of exchanges, so that an idle
 // connection costs no more than its own small struct.
 package h1

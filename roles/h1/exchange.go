@@ -10,7 +10,7 @@ import (
 )
 
 // exchange is the http.Exchange of the request a connection is busy with. A connection without one
-// owns none: they come from the Config's pool.
+// owns none: they come from the Shared's pool.
 type exchange struct {
 	exchangeState
 	in   body      // of the peer; all of it is set when a body begins, and kind is bodyNone without one
@@ -137,18 +137,18 @@ func (x *exchange) SetHandler(h http.Handler) { x.h = h }
 
 // time tells pace what has come in the present call, once for all pieces of it, and returns the deadline for more. A
 // body that comes complete with its head costs nothing.
-func (x *exchange) time(c *Config, l http.PaceLimits) time.Duration {
+func (x *exchange) time(sh *Shared, l http.PaceLimits) time.Duration {
 	if !x.timed {
 		x.timed = true
-		if x.pace.Start(c.now, &l); x.paused {
-			x.pace.Stop(c.now)
+		if x.pace.Start(sh.now, &l); x.paused {
+			x.pace.Stop(sh.now)
 		}
 	} else {
-		x.clockStarts(c)
-		x.pace.Took(c.now, x.came, &l)
+		x.clockStarts(sh)
+		x.pace.Took(sh.now, x.came, &l)
 	}
 	x.came, x.moved, x.unset = 0, false, false
-	return c.bodyDeadline(x, l)
+	return sh.bodyDeadline(x, l)
 }
 
 // startClock has pace go on with the transport's next call, which the deadline that it returns asks for: a handler may
@@ -159,12 +159,12 @@ func (x *exchange) startClock() time.Duration {
 }
 
 // clockStarts has pace go on if it is to.
-func (x *exchange) clockStarts(c *Config) bool {
+func (x *exchange) clockStarts(sh *Shared) bool {
 	if !x.unset || !x.timed {
 		return false // or time sees to it
 	}
 	if x.unset = false; !x.paused {
-		x.pace.Resume(c.now)
+		x.pace.Resume(sh.now)
 	}
 	return true
 }

@@ -12,7 +12,7 @@ import (
 func TestSetHandler(t *testing.T) {
 	second := (&recorder{}).answer(200, "")
 	first := &recorder{onHead: func(x http.Exchange, _ *http.Message) { x.SetHandler(second) }}
-	_, l := serve(NewConfig(), first)
+	_, l := serve(NewShared(DefaultConfig()), first)
 	l.Feed([]byte(postHead + "0123456789"))
 	wantCalls(t, first, "head POST / for=x HTTP/1.1 length=10")
 	wantCalls(t, second, "body 0123456789", "end", "done")
@@ -22,7 +22,7 @@ func TestSetHandler(t *testing.T) {
 
 // TestBodyHeldForContinue tries to send a body that may not leave yet.
 func TestBodyHeldForContinue(t *testing.T) {
-	k, l := dial(NewConfig())
+	k, l := dial(NewShared(DefaultConfig()))
 	h := &recorder{}
 	h.writable = func(x http.Exchange) {
 		if err := x.SendHead(&http.Message{Method: []byte("POST"), Authority: []byte("x"), Length: -1, Continue: true}, false); err != nil {
@@ -48,7 +48,7 @@ func TestBodyHeldForContinue(t *testing.T) {
 
 // TestPeerEndsDuringOurRequest has the server answer, and end its direction, while our body still goes.
 func TestPeerEndsDuringOurRequest(t *testing.T) {
-	k, l := dial(NewConfig())
+	k, l := dial(NewShared(DefaultConfig()))
 	l.Allow = 1
 	h := start(t, k, l, &http.Message{Method: []byte("POST"), Length: -1}, "hi")
 	l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
@@ -65,7 +65,7 @@ func TestPeerEndsDuringOurRequest(t *testing.T) {
 func TestInterimWaitsForRoom(t *testing.T) {
 	var s *Server
 	h := &recorder{}
-	s, l := serve(NewConfig(), h)
+	s, l := serve(NewShared(DefaultConfig()), h)
 	h.onHead = func(x http.Exchange, _ *http.Message) {
 		l.Refuse = true
 		if err := x.SendHead(&http.Message{Status: 103}, false); err != http.ErrNoRoom {
@@ -91,11 +91,11 @@ func TestReusedExchangeBeginsClean(t *testing.T) {
 		x.timed, x.moved, x.came, x.paused = true, true, 77, true
 	}
 	for _, in := range []string{string(get), string(post(16 << 10)), string(chunkedPost(2, 100))} {
-		c := NewConfig()
+		sh := NewShared(DefaultConfig())
 		x := new(exchange)
 		dirty(x)
-		c.give(x)
-		w := newWireServer(c)
+		sh.give(x)
+		w := newWireServer(sh)
 		h := w.up.(*Server).h.(*fast)
 		head := strings.Index(in, "\r\n\r\n") + 4
 		w.feed([]byte(in[:head])) // alone, so that a body is timed
@@ -104,9 +104,9 @@ func TestReusedExchangeBeginsClean(t *testing.T) {
 		if len(in) > 1<<14 {
 			want = 16 << 10
 		}
-		if h.got != want || c.Counters.Responses != 1 || c.Counters.Malformed+c.Counters.Timeouts != 0 {
+		if h.got != want || sh.Counters.Responses != 1 || sh.Counters.Malformed+sh.Counters.Timeouts != 0 {
 			t.Errorf("%.40q on an exchange that was in use: %d octets of body, %d responses, counters %+v; want %d and 1",
-				in, h.got, c.Counters.Responses, c.Counters, want)
+				in, h.got, sh.Counters.Responses, sh.Counters, want)
 		}
 	}
 }

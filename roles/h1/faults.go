@@ -82,16 +82,16 @@ var (
 )
 
 // slowBody is the fault of a body whose deadline has passed.
-func (c *Config) slowBody(x *exchange, l http.PaceLimits) *fault {
-	if most := c.Timeouts.Body; most > 0 && x.pace.Quiet(c.now) >= most {
+func (sh *Shared) slowBody(x *exchange, l http.PaceLimits) *fault {
+	if most := sh.cfg.Timeouts.Body; most > 0 && x.pace.Quiet(sh.now) >= most {
 		return errBodySlow
 	}
-	switch x.pace.Missed(c.now, &l) {
+	switch x.pace.Missed(sh.now, &l) {
 	case http.PaceRate:
-		c.Counters.Slow++
+		sh.Counters.Slow++
 		return errBodyRate
 	case http.PaceTotal:
-		c.Counters.Slow++
+		sh.Counters.Slow++
 		return errBodyLong
 	}
 	return errBodySlow

@@ -57,7 +57,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
 		fuzzed(t, b, seed, func(feed func(func([]byte))) (outcome, *rolestest.Lower) {
 			h := (&recorder{}).answer(200, "ok")
-			_, l := serve(NewConfig(), h)
+			_, l := serve(NewShared(DefaultConfig()), h)
 			feed(l.Feed)
 			l.End()
 			return outcome{h.String(), string(l.Out), errText(l.Cause)}, l
@@ -72,9 +72,8 @@ func FuzzResponse(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\n\r\n"), uint64(2))
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
 		fuzzed(t, b, seed, func(feed func(func([]byte))) (outcome, *rolestest.Lower) {
-			cfg := NewConfig()
-			cfg.BareLF = seed%2 == 1
-			k, l := dial(cfg)
+			sh := sharedWith(func(c *Config) { c.BareLF = seed%2 == 1 })
+			k, l := dial(sh)
 			h := (&recorder{}).request(&http.Message{Method: []byte("GET"), Authority: []byte("x")}, "")
 			if _, err := k.Do(h); err != nil {
 				t.Fatal(err)
@@ -95,7 +94,7 @@ func FuzzChunked(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
 		fuzzed(t, b, seed, func(feed func(func([]byte))) (outcome, *rolestest.Lower) {
 			h := (&recorder{}).answer(200, "ok")
-			_, l := serve(NewConfig(), h)
+			_, l := serve(NewShared(DefaultConfig()), h)
 			l.Feed([]byte(chunkedHead))
 			feed(l.Feed)
 			return outcome{h.String(), string(l.Out), errText(l.Cause)}, l

@@ -37,7 +37,7 @@ func (o *memo) match(b []byte) int {
 // offer is told of a head that was read and found good. If one looks like the one looked at before, it
 // takes the place of what is remembered: of a crowd in which each says something else none is worth the
 // copy.
-func (o *memo) offer(c *Config, head []byte, m *http.Message) {
+func (o *memo) offer(sh *Shared, head []byte, m *http.Message) {
 	if o.missed++; o.missed%memoTry != 0 || len(head) > memoMax || m.Length != 0 || m.Upgrade != nil {
 		return
 	}
@@ -48,14 +48,14 @@ func (o *memo) offer(c *Config, head []byte, m *http.Message) {
 	o.head = append(o.head[:0], head...)
 	var s scan
 	o.msg.Fields = o.fields
-	if n, f := s.section(c, requestHead, &o.msg, o.head); n != len(o.head) || f != nil {
+	if n, f := s.section(sh, requestHead, &o.msg, o.head); n != len(o.head) || f != nil {
 		o.head = o.head[:0]
 		return
 	}
 	o.fields = append(o.fields[:0], o.msg.Fields...)
 	o.msg.Fields = o.fields
 	// A head that only a Unix socket accepts is not remembered: the memo serves all connections.
-	if f := request(c, &o.msg, false); f != nil {
+	if f := request(sh, &o.msg, false); f != nil {
 		o.head = o.head[:0]
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// talk has a server on cfg hear in on a connection of its own, answered 200 with its target as body, and
+// talk has a server with sh hear in on a connection of its own, answered 200 with its target as body, and
 // returns the calls and the answer.
-func talk(cfg *Config, in string) string {
+func talk(sh *Shared, in string) string {
 	r := &recorder{}
 	body := ""
 	r.onHead = func(_ http.Exchange, m *http.Message) { body = string(m.Target) }
@@ -25,7 +25,7 @@ func talk(cfg *Config, in string) string {
 		x.Commit(copy(x.Room(), body), true)
 	}
 	l, s := rolestest.New(), new(Server)
-	s.Init(cfg, l, r)
+	s.Init(sh, l, r)
 	l.Open(s)
 	l.Feed([]byte(in))
 	l.End()
@@ -53,20 +53,20 @@ func TestMemoIsInvisible(t *testing.T) {
 	}
 	want := make([]string, len(heads))
 	for i, in := range heads {
-		want[i] = talk(NewConfig(), in)
+		want[i] = talk(NewShared(DefaultConfig()), in)
 	}
-	cfg := NewConfig()
+	sh := NewShared(DefaultConfig())
 	for round := range 3 {
 		for i, in := range heads {
 			for n := range 3 * memoTry {
-				if got := talk(cfg, in); got != want[i] {
+				if got := talk(sh, in); got != want[i] {
 					t.Fatalf("round %d, %q for the time %d:\ngot  %q\nwant %q", round, in, n, got, want[i])
 				}
 			}
 		}
 		for n := range 20 * len(heads) { // and mixed
 			i := n * 7 % len(heads)
-			if got := talk(cfg, heads[i]); got != want[i] {
+			if got := talk(sh, heads[i]); got != want[i] {
 				t.Fatalf("round %d, mixed, %q:\ngot  %q\nwant %q", round, heads[i], got, want[i])
 			}
 		}
@@ -76,35 +76,33 @@ func TestMemoIsInvisible(t *testing.T) {
 // A crowd that says the same is remembered, one in which each says something else is not.
 func TestMemoTakesWhatComesAgain(t *testing.T) {
 	const same = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-	cfg := NewConfig()
+	sh := NewShared(DefaultConfig())
 	for range 2 * memoTry {
-		talk(cfg, same)
+		talk(sh, same)
 	}
-	if got := string(cfg.memo.head); got != same {
+	if got := string(sh.memo.head); got != same {
 		t.Errorf("after %d the same: remembers %q, want them", 2*memoTry, got)
 	}
 	for i := range 10 * memoTry {
-		talk(cfg, fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: x\r\n\r\n", i))
+		talk(sh, fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: x\r\n\r\n", i))
 	}
-	if got := string(cfg.memo.head); got != same {
+	if got := string(sh.memo.head); got != same {
 		t.Errorf("after a crowd: remembers %q, want what it did", got)
 	}
-	missed := cfg.memo.missed
+	missed := sh.memo.missed
 	for range 4 * memoTry {
-		talk(cfg, same)
+		talk(sh, same)
 	}
-	if cfg.memo.missed != missed {
-		t.Errorf("the remembered head was read anew %d times, want never", cfg.memo.missed-missed)
+	if sh.memo.missed != missed {
+		t.Errorf("the remembered head was read anew %d times, want never", sh.memo.missed-missed)
 	}
 }
 
 // A response that is made of the last one reads as one that is made anew.
 func TestLastHeadIsInvisible(t *testing.T) {
 	now := "Sun, 22 Nov 2026 12:00:00 GMT"
-	fresh := func() *Config {
-		c := NewConfig()
-		c.Date = func() []byte { return []byte(now) }
-		return c
+	fresh := func() *Shared {
+		return sharedWith(func(c *Config) { c.Date = func() []byte { return []byte(now) } })
 	}
 	kept := fresh()
 	field := func(name, value string) http.Field { return http.Field{Name: []byte(name), Value: []byte(value)} }

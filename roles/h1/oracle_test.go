@@ -34,7 +34,7 @@ func TestOthersReadOurResponses(t *testing.T) {
 				}
 			}
 		}
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(getHead))
 		r, err := nethttp.ReadResponse(bufio.NewReader(bytes.NewReader(l.Out)), nil)
 		if err != nil {
@@ -54,7 +54,7 @@ func TestOthersReadOurResponses(t *testing.T) {
 func TestOthersReadOurRequests(t *testing.T) {
 	body := string(bytes.Repeat([]byte("0123456789"), 5000))
 	for _, length := range []int64{int64(len(body)), http.UnknownLength} {
-		k, l := dial(NewConfig())
+		k, l := dial(NewShared(DefaultConfig()))
 		start(t, k, l, &http.Message{Method: []byte("PUT"), Path: []byte("/a"), Query: []byte("b=c"), Authority: []byte("x:81"), Length: length}, body)
 		r, err := nethttp.ReadRequest(bufio.NewReader(bytes.NewReader(l.Out)))
 		if err != nil {
@@ -73,8 +73,8 @@ func TestBothEndsTogether(t *testing.T) {
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		e := &echo{}
-		_, sl := serve(NewConfig(), e)
-		k, cl := dial(NewConfig())
+		_, sl := serve(NewShared(DefaultConfig()), e)
+		k, cl := dial(NewShared(DefaultConfig()))
 		for range 4 {
 			body := make([]byte, r.IntN(100000))
 			for i := range body {

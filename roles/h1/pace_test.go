@@ -39,12 +39,13 @@ func TestSlowRequestBodies(t *testing.T) {
 		{name: "nothing", piece: "", every: time.Second, lives: 29 * time.Second, ends: 31 * time.Second, fault: "body: nothing came"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := NewConfig()
+			cfg := DefaultConfig()
 			if c.change != nil {
-				c.change(cfg)
+				c.change(&cfg)
 			}
+			sh := NewShared(cfg)
 			h := &recorder{}
-			_, l := serve(cfg, h)
+			_, l := serve(sh, h)
 			begin := l.Now
 			if c.head == "" {
 				c.head = endlessHead
@@ -67,12 +68,12 @@ func TestSlowRequestBodies(t *testing.T) {
 			if !l.Over || took < c.lives || took-c.every > c.ends {
 				t.Fatalf("over %v after %v, want the end between %v and %v", l.Over, took, c.lives, c.ends)
 			}
-			wantRefusal(t, c.name, cfg, l, 408, c.fault)
+			wantRefusal(t, c.name, sh, l, 408, c.fault)
 			slow := uint64(1)
 			if strings.Contains(c.fault, "nothing") {
 				slow = 0
 			}
-			if n := cfg.Counters; n.Timeouts != 1 || n.Slow != slow || !errors.Is(l.Cause, http.ErrTimeout) {
+			if n := sh.Counters; n.Timeouts != 1 || n.Slow != slow || !errors.Is(l.Cause, http.ErrTimeout) {
 				t.Errorf("counted %d timeouts, %d slow, cause %v; want 1, %d, ErrTimeout", n.Timeouts, n.Slow, l.Cause, slow)
 			}
 		})
@@ -81,10 +82,9 @@ func TestSlowRequestBodies(t *testing.T) {
 
 // TestSlowBodyIsNotBlamedForAPause: the time in which a handler has paused counts neither against the rate nor the total.
 func TestSlowBodyIsNotBlamedForAPause(t *testing.T) {
-	cfg := NewConfig()
-	cfg.Timeouts.BodyTotal = time.Minute
+	sh := sharedWith(func(c *Config) { c.Timeouts.BodyTotal = time.Minute })
 	h := &recorder{}
-	_, l := serve(cfg, h)
+	_, l := serve(sh, h)
 	l.Feed([]byte(endlessHead))
 	for i := range 50 {
 		l.Sleep(time.Second)
@@ -115,7 +115,7 @@ func TestSlowRestOfARequest(t *testing.T) {
 				x.Pause()
 			}
 		}
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(chunkedHead))
 		begin := l.Now
 		for !l.Over && l.Now-begin < time.Hour {
@@ -142,9 +142,8 @@ func TestSlowResponseBodies(t *testing.T) {
 		{"with a rate, unhurried", 100, true, false, false},
 		{"with a rate, paused", 100, false, true, false},
 	} {
-		cfg := NewConfig()
-		cfg.Limits.ResponseRate = c.rate
-		k, l := dial(cfg)
+		sh := sharedWith(func(cfg *Config) { cfg.Limits.ResponseRate = c.rate })
+		k, l := dial(sh)
 		h := start(t, k, l, method("GET"), "")
 		if c.unhurried {
 			h.onHead = func(x http.Exchange, _ *http.Message) { x.(http.Unhurried).Unhurried() }
@@ -161,8 +160,8 @@ func TestSlowResponseBodies(t *testing.T) {
 		if l.Over != c.ends {
 			t.Errorf("%s: over %v (%v), want %v", c.name, l.Over, l.Cause, c.ends)
 		}
-		if c.ends && (!strings.Contains(errText(h.cause), "response: body: slower") || cfg.Counters.Slow != 1) {
-			t.Errorf("%s: done with %v, counted %d slow; want the rate, 1", c.name, h.cause, cfg.Counters.Slow)
+		if c.ends && (!strings.Contains(errText(h.cause), "response: body: slower") || sh.Counters.Slow != 1) {
+			t.Errorf("%s: done with %v, counted %d slow; want the rate, 1", c.name, h.cause, sh.Counters.Slow)
 		}
 	}
 }

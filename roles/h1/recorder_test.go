@@ -156,18 +156,25 @@ func (r *recorder) send(x http.Exchange, body string) {
 	}
 }
 
+// sharedWith returns a Shared with the default configuration, changed by change.
+func sharedWith(change func(c *Config)) *Shared {
+	c := DefaultConfig()
+	change(&c)
+	return NewShared(c)
+}
+
 // serve opens a server over a new Lower.
-func serve(c *Config, h http.Handler) (*Server, *rolestest.Lower) {
+func serve(sh *Shared, h http.Handler) (*Server, *rolestest.Lower) {
 	s, l := new(Server), rolestest.New()
-	s.Init(c, l, h)
+	s.Init(sh, l, h)
 	l.Open(s)
 	return s, l
 }
 
 // dial opens a client over a new Lower.
-func dial(c *Config) (*Client, *rolestest.Lower) {
+func dial(sh *Shared) (*Client, *rolestest.Lower) {
 	k, l := new(Client), rolestest.New()
-	k.Init(c, l)
+	k.Init(sh, l)
 	l.Open(k)
 	return k, l
 }

@@ -131,7 +131,7 @@ var slash = []byte("/")
 
 // request judges a complete request head and fills in what its fields say of the message. unix says that it came in
 // on a Unix socket.
-func request(c *Config, m *http.Message, unix bool) *fault {
+func request(sh *Shared, m *http.Message, unix bool) *fault {
 	if f := target(m); f != nil {
 		return f
 	}
@@ -144,7 +144,7 @@ func request(c *Config, m *http.Message, unix bool) *fault {
 		return errHostTwice
 	case g.hosts == 0 && m.Version == http.HTTP11:
 		return errHostNone
-	case g.hosts == 1 && !c.validHost(g.host) && !(unix && http.ValidUnixAuthority(g.host)):
+	case g.hosts == 1 && !sh.validHost(g.host) && !(unix && http.ValidUnixAuthority(g.host)):
 		return errHostBad
 	}
 	if m.Authority == nil {
@@ -162,7 +162,7 @@ func request(c *Config, m *http.Message, unix bool) *fault {
 		m.Length = http.UnknownLength
 	case g.length >= 0:
 		m.Length = g.length
-		if c.Limits.Body > 0 && m.Length > c.Limits.Body {
+		if sh.cfg.Limits.Body > 0 && m.Length > sh.cfg.Limits.Body {
 			return errLengthBig
 		}
 	}
@@ -170,15 +170,15 @@ func request(c *Config, m *http.Message, unix bool) *fault {
 }
 
 // validHost is http.ValidAuthority, with the last good answer remembered: a server hears few names.
-func (c *Config) validHost(b []byte) bool {
-	if len(b) > 0 && string(b) == string(c.host) {
+func (sh *Shared) validHost(b []byte) bool {
+	if len(b) > 0 && string(b) == string(sh.host) {
 		return true
 	}
 	if !http.ValidAuthority(b) {
 		return false
 	}
 	if len(b) <= hostKept {
-		c.host = append(c.host[:0], b...)
+		sh.host = append(sh.host[:0], b...)
 	}
 	return true
 }

@@ -191,8 +191,8 @@ func TestRequests(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			rolestest.Splits(t, []byte(c.in), 8, func(how string, feed func(func([]byte))) {
 				h := (&recorder{}).answer(200, "")
-				cfg := NewConfig()
-				_, l := serve(cfg, h)
+				sh := NewShared(DefaultConfig())
+				_, l := serve(sh, h)
 				feed(l.Feed)
 				if got, want := h.String(), strings.Join(c.calls, "\n"); got != want {
 					t.Fatalf("%s: calls are\n%s\nwant\n%s\nbytes: %q", how, got, want, c.in)
@@ -206,14 +206,14 @@ func TestRequests(t *testing.T) {
 					}
 					return
 				}
-				wantRefusal(t, how, cfg, l, c.status, c.fault)
+				wantRefusal(t, how, sh, l, c.status, c.fault)
 			})
 		})
 	}
 }
 
 // wantRefusal checks that the last thing a server sent is an error response of its own.
-func wantRefusal(t *testing.T, how string, cfg *Config, l *rolestest.Lower, status int, fault string) {
+func wantRefusal(t *testing.T, how string, sh *Shared, l *rolestest.Lower, status int, fault string) {
 	t.Helper()
 	at := strings.LastIndex(string(l.Out), "HTTP/1.1 ")
 	if at < 0 {
@@ -228,7 +228,7 @@ func wantRefusal(t *testing.T, how string, cfg *Config, l *rolestest.Lower, stat
 	if l.Cause == nil || !strings.Contains(l.Cause.Error(), fault) || !strings.Contains(body, fault) {
 		t.Fatalf("%s: closed for %v, body %q; want %q in both", how, l.Cause, body, fault)
 	}
-	if cfg.Refused(status) != 1 {
-		t.Fatalf("%s: counted %d refusals with %d, want 1", how, cfg.Refused(status), status)
+	if sh.Refused(status) != 1 {
+		t.Fatalf("%s: counted %d refusals with %d, want 1", how, sh.Refused(status), status)
 	}
 }

@@ -32,7 +32,7 @@ func statusLine(m *http.Message, line []byte) *fault {
 
 // response judges a complete response head: what frames the body (RFC 9112 s.6.3), given whether the
 // request was HEAD.
-func response(c *Config, m *http.Message, head bool) (bodyKind, *fault) {
+func response(sh *Shared, m *http.Message, head bool) (bodyKind, *fault) {
 	var g framing
 	if f := g.read(m); f != nil {
 		return 0, f
@@ -50,7 +50,7 @@ func response(c *Config, m *http.Message, head bool) (bodyKind, *fault) {
 		return bodyChunked, nil
 	case g.length >= 0:
 		m.Length = g.length
-		if c.Limits.Body > 0 && m.Length > c.Limits.Body {
+		if sh.cfg.Limits.Body > 0 && m.Length > sh.cfg.Limits.Body {
 			return 0, errLengthBig
 		}
 		if m.Length == 0 {

@@ -34,23 +34,23 @@ const (
 // lines when they are complete, limits by the place of the octet that passes them.
 //
 // The line end before a folded line is overwritten with spaces in b.
-func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (length int, f *fault) {
+func (p *scan) section(sh *Shared, k kind, m *http.Message, b []byte) (length int, f *fault) {
 	resumed := p.line != 0
-	if len(c.fields) < c.Limits.Fields {
-		c.fields = make([]http.Field, c.Limits.Fields)
+	if len(sh.fields) < sh.cfg.Limits.Fields {
+		sh.fields = make([]http.Field, sh.cfg.Limits.Fields)
 	}
 	n := int(p.fields)
-	limit, long := c.Limits.Head, errHeadLong
+	limit, long := sh.cfg.Limits.Head, errHeadLong
 	if k&trailers != 0 {
-		limit, long = c.Limits.Trailers, errTrailLong
+		limit, long = sh.cfg.Limits.Trailers, errTrailLong
 	}
 	at, from := int(p.line), int(max(p.seen, p.line))
 	last := -1 // where the latest field line begins, if it was read in this call
 	fold := 0  // where it ends if it is folded, and is to be read anew
 	for {
 		stop, over := limit, long
-		if at == 0 && k&trailers == 0 && c.Limits.StartLine < stop {
-			stop, over = c.Limits.StartLine, errStartLong
+		if at == 0 && k&trailers == 0 && sh.cfg.Limits.StartLine < stop {
+			stop, over = sh.cfg.Limits.StartLine, errStartLong
 			if k&ofResponse != 0 {
 				over = errStatusLong
 			}
@@ -75,7 +75,7 @@ func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (length int
 		line := b[at:e]
 		folded := k&ofResponse != 0 && n > 0 && len(line) > 0 && isBlank(line[0])
 		if fold > 0 && !folded {
-			if f = fieldLine(&c.fields[n-1], b[last:fold]); f != nil {
+			if f = fieldLine(&sh.fields[n-1], b[last:fold]); f != nil {
 				return 0, f
 			}
 			fold = 0
@@ -89,19 +89,19 @@ func (p *scan) section(c *Config, k kind, m *http.Message, b []byte) (length int
 			*p = scan{}
 			if resumed {
 				// The fields of earlier calls were views of a buffer that may have moved.
-				return p.section(c, k, m, b[:next])
+				return p.section(sh, k, m, b[:next])
 			}
-			m.Fields = c.fields[:n]
+			m.Fields = sh.fields[:n]
 			return next, nil
 		case folded:
 			unfold(b, at)
 			if last >= 0 { // else the whole section is read again at its end
 				fold = e
 			}
-		case n >= c.Limits.Fields:
+		case n >= sh.cfg.Limits.Fields:
 			return 0, errFieldsMax
 		default:
-			f = fieldLine(&c.fields[n], line)
+			f = fieldLine(&sh.fields[n], line)
 			last = at
 			n++
 		}

@@ -52,12 +52,12 @@ func TestLineEndRemembers(t *testing.T) {
 }
 
 func TestSectionLeavesNoTrace(t *testing.T) {
-	c := NewConfig()
+	sh := NewShared(DefaultConfig())
 	var p scan
 	var m http.Message
 	in := []byte("GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\nrest")
 	for n := range in {
-		got, f := p.section(c, requestHead, &m, in[:n])
+		got, f := p.section(sh, requestHead, &m, in[:n])
 		if f != nil {
 			t.Fatal(f)
 		}

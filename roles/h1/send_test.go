@@ -59,7 +59,7 @@ func TestHeadsNotSent(t *testing.T) {
 				}
 				good(x)
 			}
-			_, l := serve(NewConfig(), h)
+			_, l := serve(NewShared(DefaultConfig()), h)
 			l.Feed([]byte(getHead))
 			wantOut(t, l, okEmpty)
 		}
@@ -85,7 +85,7 @@ func TestHeadsNotSent(t *testing.T) {
 			if m.Method == nil {
 				m.Method = []byte("GET")
 			}
-			k, l := dial(NewConfig())
+			k, l := dial(NewShared(DefaultConfig()))
 			h := &recorder{}
 			h.writable = func(x http.Exchange) {
 				if err := x.SendHead(&m, true); err != c.err || !errors.Is(err, http.ErrMisuse) {
@@ -100,7 +100,7 @@ func TestHeadsNotSent(t *testing.T) {
 		}
 	})
 	t.Run("chunked in 1.0", func(t *testing.T) {
-		k, l := dial(NewConfig())
+		k, l := dial(NewShared(DefaultConfig()))
 		h := &recorder{writable: func(x http.Exchange) {
 			m := &http.Message{Method: []byte("POST"), Version: http.HTTP10, Length: http.UnknownLength}
 			if err := x.SendHead(m, false); err != errHead10 {
@@ -136,14 +136,14 @@ func TestMisuseOfABody(t *testing.T) {
 			}
 			c.do(x)
 		}
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(getHead))
 		if h.cause != c.want || l.Mode != roles.Reset || !l.Over {
 			t.Errorf("%s: done with %v, mode %v; want %v, Reset", c.name, h.cause, l.Mode, c.want)
 		}
 	}
 	h := &recorder{onEnd: func(x http.Exchange) { x.WantWrite() }, writable: func(x http.Exchange) { x.Commit(0, true) }}
-	_, l := serve(NewConfig(), h)
+	_, l := serve(NewShared(DefaultConfig()), h)
 	if l.Feed([]byte(getHead)); h.cause != errCommitHead {
 		t.Errorf("a body without a head: done with %v, want %v", h.cause, errCommitHead)
 	}
@@ -165,7 +165,7 @@ func TestRoomKeepsItsPromise(t *testing.T) {
 				t.Errorf("length %d: room for %d of %d, want at least %d and no more than is left", c.length, len(r), cap(r), c.want)
 			}
 		}
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(getHead))
 	}
 }
@@ -174,14 +174,14 @@ func TestRoomKeepsItsPromise(t *testing.T) {
 func TestLargeBodies(t *testing.T) {
 	body := strings.Repeat("0123456789abcdef", 16384)
 	for _, length := range []int64{int64(len(body)), http.UnknownLength} {
-		k, l := dial(NewConfig())
+		k, l := dial(NewShared(DefaultConfig()))
 		start(t, k, l, &http.Message{Method: []byte("POST"), Length: length}, body)
 		for limit := 1000; l.Wants() || limit == 1000; limit += 50000 {
 			l.Allow = limit
 			l.Service()
 		}
 		h := (&recorder{}).answer(200, "")
-		_, s := serve(NewConfig(), h)
+		_, s := serve(NewShared(DefaultConfig()), h)
 		s.Feed(bytes.Clone(l.Out))
 		if s.Cause != nil || len(h.lines) != 4 || h.lines[1] != "body "+body {
 			t.Errorf("length %d: the server got %d calls, refused for %v; want 4, the body among them", length, len(h.lines), s.Cause)
@@ -192,7 +192,7 @@ func TestLargeBodies(t *testing.T) {
 // TestLastChunkWaitsForRoom ends a body at a moment when the output takes nothing.
 func TestLastChunkWaitsForRoom(t *testing.T) {
 	h := &recorder{onEnd: func(x http.Exchange) { x.WantWrite() }}
-	_, l := serve(NewConfig(), h)
+	_, l := serve(NewShared(DefaultConfig()), h)
 	h.writable = func(x http.Exchange) {
 		if err := x.SendHead(&http.Message{Status: 200, Length: http.UnknownLength}, false); err != nil {
 			t.Fatal(err)
@@ -235,7 +235,7 @@ func TestBadTrailersAreNotSent(t *testing.T) {
 		}
 		x.Commit(0, true)
 	}
-	_, l := serve(NewConfig(), h)
+	_, l := serve(NewShared(DefaultConfig()), h)
 	l.Feed([]byte(getHead))
 	wantOut(t, l, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
 }

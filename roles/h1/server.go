@@ -34,7 +34,7 @@ const (
 // decides pauses in Head and resumes, and one that refuses just answers. A final response that comes
 // instead of 100 closes the connection, since nobody can know whether the body follows.
 type Server struct {
-	cfg  *Config
+	sh   *Shared
 	low  roles.Lower
 	h    http.Handler
 	x    *exchange
@@ -67,8 +67,8 @@ const (
 var _ roles.Upper = (*Server)(nil)
 
 // Init makes s a server on l that gives each request to h. s must not be in use.
-func (s *Server) Init(c *Config, l roles.Lower, h http.Handler) {
-	*s = Server{cfg: c, low: l, h: h}
+func (s *Server) Init(sh *Shared, l roles.Lower, h http.Handler) {
+	*s = Server{sh: sh, low: l, h: h}
 }
 
 // OnUnixSocket tells s that its connection came in on a Unix socket, whose clients may say Host: +PATH or
@@ -96,13 +96,13 @@ func (s *Server) Drain() {
 
 // Opened is roles.Upper's.
 func (s *Server) Opened(now time.Duration) {
-	s.cfg.now = now
-	s.due = s.cfg.deadline(s.cfg.Timeouts.Idle)
+	s.sh.now = now
+	s.due = s.sh.deadline(s.sh.cfg.Timeouts.Idle)
 }
 
 // Rx is roles.Upper's.
 func (s *Server) Rx(now time.Duration, b []byte) (used int) {
-	s.cfg.now = now
+	s.sh.now = now
 	s.held = false
 	if s.x != nil && s.x.unset {
 		s.clockStarts()
@@ -128,7 +128,7 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 		used += n
 	}
 	if s.state == expectBody && s.x.moved {
-		s.due = s.x.time(s.cfg, s.cfg.requestPace())
+		s.due = s.x.time(s.sh, s.sh.requestPace())
 	}
 	if s.peer == peerEnded && !s.held {
 		s.cut()
@@ -156,49 +156,49 @@ func (s *Server) rxHead(b []byte) int {
 			return s.refuse(errMethod, b)
 		}
 	}
-	c := s.cfg
+	sh := s.sh
 	whole := s.state == expectHead // every octet of the head is in b
 	if whole {
-		if n := c.memo.match(b); n > 0 {
-			s.begin(&c.memo.msg)
+		if n := sh.memo.match(b); n > 0 {
+			s.begin(&sh.memo.msg)
 			return n
 		}
 	}
-	n, f := s.scan.section(c, requestHead, &c.msg, b)
+	n, f := s.scan.section(sh, requestHead, &sh.msg, b)
 	if f != nil {
 		return s.refuse(f, b)
 	}
 	if n == 0 {
 		if s.state == expectHead {
 			s.state = expectHeadEnd
-			s.due = c.deadline(c.Timeouts.Head)
+			s.due = sh.deadline(sh.cfg.Timeouts.Head)
 		}
 		return 0
 	}
-	if f = request(c, &c.msg, s.traits&unixSocket != 0); f != nil {
+	if f = request(sh, &sh.msg, s.traits&unixSocket != 0); f != nil {
 		return s.refuse(f, b)
 	}
 	if whole {
-		c.memo.offer(c, b[:n], &c.msg)
+		sh.memo.offer(sh, b[:n], &sh.msg)
 	}
-	s.begin(&c.msg)
+	s.begin(&sh.msg)
 	return n
 }
 
 // begin starts the exchange for a request whose head has come.
 func (s *Server) begin(m *http.Message) {
-	c := s.cfg
-	c.Counters.Requests++
+	sh := s.sh
+	sh.Counters.Requests++
 	if s.traits&served != 0 {
-		c.Counters.Reused++
+		sh.Counters.Reused++
 	}
-	x := c.take()
+	x := sh.take()
 	x.h, x.low, x.side = s.h, s.low, s
 	x.version, x.close, x.owes100 = m.Version, m.Close, m.Continue && m.Length != 0
 	x.head = len(m.Method) == 4 && string(m.Method) == "HEAD"
 	s.x = x
 	if s.peer != peerSends {
-		x.halfDue = c.deadline(c.Timeouts.HalfClosed)
+		x.halfDue = sh.deadline(sh.cfg.Timeouts.HalfClosed)
 	}
 	if m.Length == 0 {
 		s.state, s.due = expectAnswer, 0
@@ -224,11 +224,11 @@ func (s *Server) begin(m *http.Message) {
 
 // rxBody takes a piece of the body, and returns how many octets it used.
 func (s *Server) rxBody(b []byte) int {
-	c, x := s.cfg, s.x
+	sh, x := s.sh, s.x
 	if x.paused {
 		return 0
 	}
-	n, p, done, f := x.in.next(c, b)
+	n, p, done, f := x.in.next(sh, b)
 	if f != nil {
 		return s.refuse(f, b)
 	}
@@ -237,7 +237,7 @@ func (s *Server) rxBody(b []byte) int {
 		x.came += len(p)
 	}
 	if x.out.done() {
-		if x.drained += int64(n); x.drained > c.Limits.Drain {
+		if x.drained += int64(n); x.drained > sh.cfg.Limits.Drain {
 			s.shut(roles.Graceful, errUnread)
 			return len(b)
 		}
@@ -251,7 +251,7 @@ func (s *Server) rxBody(b []byte) int {
 		x.owes100 = false
 		var t []http.Field
 		if x.in.kind == bodyChunked {
-			t = c.msg.Fields
+			t = sh.msg.Fields
 		}
 		x.h.End(x, t)
 	}
@@ -261,7 +261,7 @@ func (s *Server) rxBody(b []byte) int {
 
 // Writable is roles.Upper's.
 func (s *Server) Writable(now time.Duration) {
-	s.cfg.now = now
+	s.sh.now = now
 	x := s.x
 	if x == nil || s.state >= expectClose {
 		return
@@ -272,7 +272,7 @@ func (s *Server) Writable(now time.Duration) {
 		x.wants, x.sent = false, false
 		x.h.Writable(x)
 		if s.peer != peerSends && x.sent {
-			x.halfDue = s.cfg.deadline(s.cfg.Timeouts.HalfClosed)
+			x.halfDue = s.sh.deadline(s.sh.cfg.Timeouts.HalfClosed)
 		}
 	}
 	if s.state == expectBody && x.owes100 && !x.paused && !x.out.begun() {
@@ -292,14 +292,14 @@ func (s *Server) settle() {
 		s.finish(x)
 	case !x.out.done():
 	case x.inDone:
-		s.state, s.due = expectHead, s.cfg.deadline(s.cfg.Timeouts.Idle)
+		s.state, s.due = expectHead, s.sh.deadline(s.sh.cfg.Timeouts.Idle)
 		if x.close || s.peer == peerEnded && !s.held {
 			s.state = expectClose
 			s.low.Close(roles.Graceful, nil)
 		}
 		x.start()
 		s.finish(x)
-	case x.owes100, x.in.kind == bodyLength && x.in.left > s.cfg.Limits.Drain:
+	case x.owes100, x.in.kind == bodyLength && x.in.left > s.sh.cfg.Limits.Drain:
 		s.shut(roles.Graceful, errUnread)
 	case x.paused:
 		x.paused, x.mute = false, true
@@ -313,12 +313,12 @@ func (s *Server) finish(x *exchange) {
 	s.x = nil
 	s.traits |= served
 	x.h.Done(x, nil)
-	s.cfg.give(x)
+	s.sh.give(x)
 }
 
 // RxEnd is roles.Upper's.
 func (s *Server) RxEnd(now time.Duration, unused int) {
-	s.cfg.now = now
+	s.sh.now = now
 	had := s.peer
 	s.peer = peerEnded
 	// Half-closed clients get their answers. Bytes that are held become requests first.
@@ -331,7 +331,7 @@ func (s *Server) RxEnd(now time.Duration, unused int) {
 
 // HungUp is roles.HangUpWatcher's: what has come so far waits for the present exchange, the end behind it.
 func (s *Server) HungUp(now time.Duration) {
-	s.cfg.now = now
+	s.sh.now = now
 	if s.peer == peerSends {
 		s.peer = peerHungUp
 		s.halfClosed()
@@ -345,7 +345,7 @@ func (s *Server) halfClosed() {
 	if x == nil || s.state >= expectClose || x.out.done() {
 		return
 	}
-	x.halfDue = s.cfg.deadline(s.cfg.Timeouts.HalfClosed)
+	x.halfDue = s.sh.deadline(s.sh.cfg.Timeouts.HalfClosed)
 	if w, ok := x.h.(http.HalfCloseWatcher); ok {
 		w.HalfClosed(x)
 	}
@@ -382,7 +382,7 @@ func (s *Server) Deadline() time.Duration {
 
 // Timeout is roles.Upper's.
 func (s *Server) Timeout(now time.Duration) {
-	s.cfg.now = now
+	s.sh.now = now
 	s.clockStarts()
 	if d := s.Deadline(); d == 0 || now < d {
 		return
@@ -398,7 +398,7 @@ func (s *Server) Timeout(now time.Duration) {
 	case expectHeadEnd:
 		s.refuse(errHeadSlow, nil)
 	case expectBody:
-		s.refuse(s.cfg.slowBody(s.x, s.cfg.requestPace()), nil)
+		s.refuse(s.sh.slowBody(s.x, s.sh.requestPace()), nil)
 	}
 }
 
@@ -414,7 +414,7 @@ func (s *Server) Closed(cause error) {
 		cause = errGone
 	}
 	x.h.Done(x, cause)
-	s.cfg.give(x)
+	s.sh.give(x)
 }
 
 // shut closes the connection; Closed tells the handler.
@@ -423,7 +423,7 @@ func (s *Server) shut(mode roles.CloseMode, cause error) {
 	s.low.Close(mode, cause)
 }
 
-func (s *Server) suspended(x *exchange) { x.pace.Stop(s.cfg.now) }
+func (s *Server) suspended(x *exchange) { x.pace.Stop(s.sh.now) }
 
 func (s *Server) resumed(x *exchange) {
 	if s.state != expectBody {
@@ -438,8 +438,8 @@ func (s *Server) resumed(x *exchange) {
 
 // clockStarts sets the deadline of a body whose handler has resumed since the transport's latest call.
 func (s *Server) clockStarts() {
-	if x := s.x; x != nil && x.clockStarts(s.cfg) && s.state == expectBody {
-		s.due = s.cfg.bodyDeadline(x, s.cfg.requestPace())
+	if x := s.x; x != nil && x.clockStarts(s.sh) && s.state == expectBody {
+		s.due = s.sh.bodyDeadline(x, s.sh.requestPace())
 	}
 }
 

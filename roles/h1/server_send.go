@@ -68,8 +68,8 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 		kind, k.chunked = sendChunked, true
 	}
 	k.close = x.close || kind == sendClose || m.Close || x.owes100 || s.peer == peerEnded && !s.held ||
-		end && !x.inDone && x.in.kind == bodyLength && x.in.left > s.cfg.Limits.Drain
-	head, err := s.cfg.head(k, m)
+		end && !x.inDone && x.in.kind == bodyLength && x.in.left > s.sh.cfg.Limits.Drain
+	head, err := s.sh.head(k, m)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 	}
 	s.low.Commit(copy(r, head))
 	x.sent = true
-	s.cfg.Counters.Responses++
+	s.sh.Counters.Responses++
 	x.close = k.close
 	x.out.kind, x.out.left = kind, k.length
 	if end || kind == sendLength && k.length == 0 {
@@ -109,11 +109,11 @@ type lastHead struct {
 
 // head makes the head of a final response, and judges the fields that the handler wants in it. The
 // slice is valid until the next call.
-func (c *Config) head(k headKind, m *http.Message) ([]byte, error) {
-	l := &c.last
+func (sh *Shared) head(k headKind, m *http.Message) ([]byte, error) {
+	l := &sh.last
 	var date []byte
-	if c.Date != nil {
-		date = c.Date()
+	if sh.cfg.Date != nil {
+		date = sh.cfg.Date()
 	}
 	if l.fields > 0 && l.kind == k && m.Upgrade == nil && string(date) == string(l.date) &&
 		l.count == len(m.Fields) && sameFields(l.text[l.fields:], m.Fields) {
@@ -128,7 +128,7 @@ func (c *Config) head(k headKind, m *http.Message) ([]byte, error) {
 		return nil, errHeadValue
 	}
 	b := appendStatus(l.text[:0], k.status)
-	b = c.appendOwn(b, date)
+	b = sh.appendOwn(b, date)
 	if k.length >= 0 {
 		b = appendLength(b, k.length)
 	} else if k.chunked {
@@ -170,15 +170,15 @@ func sameFields(text []byte, fields []http.Field) bool {
 }
 
 // appendOwn appends the fields that every response of ours has.
-func (c *Config) appendOwn(b, date []byte) []byte {
+func (sh *Shared) appendOwn(b, date []byte) []byte {
 	if len(date) > 0 {
 		b = append(b, "Date: "...)
 		b = append(b, date...)
 		b = append(b, crlf...)
 	}
-	if c.ServerName != "" {
+	if sh.cfg.ServerName != "" {
 		b = append(b, "Server: "...)
-		b = append(b, c.ServerName...)
+		b = append(b, sh.cfg.ServerName...)
 		b = append(b, crlf...)
 	}
 	return b
@@ -213,7 +213,7 @@ func (s *Server) sendInterim(x *exchange, m *http.Message) error {
 	b = appendFields(b, m.Fields)
 	b = append(b, crlf...)
 	s.low.Commit(len(b))
-	s.cfg.Counters.Interim++
+	s.sh.Counters.Interim++
 	if m.Status == 100 {
 		x.owes100 = false
 	}
@@ -229,7 +229,7 @@ func (s *Server) send100(x *exchange) {
 		return
 	}
 	s.low.Commit(copy(r, continueHead))
-	s.cfg.Counters.Interim++
+	s.sh.Counters.Interim++
 	x.owes100 = false
 }
 
@@ -262,7 +262,7 @@ func (s *Server) Upgrade(x http.Exchange, m *http.Message, u roles.Upper) error 
 	b = appendFields(b, m.Fields)
 	b = append(b, crlf...)
 	s.low.Commit(len(b))
-	s.cfg.Counters.Upgraded++
+	s.sh.Counters.Upgraded++
 	s.state = expectNothing
 	e.start()
 	s.low.Replace(u)
@@ -272,11 +272,11 @@ func (s *Server) Upgrade(x http.Exchange, m *http.Message, u roles.Upper) error 
 // refuse answers a fault with its status, if no answer has begun and the output takes one, and closes.
 // It returns len(b), so that nothing more is looked at.
 func (s *Server) refuse(f *fault, b []byte) int {
-	c := s.cfg
+	sh := s.sh
 	if errors.Is(f, http.ErrTimeout) {
-		c.Counters.Timeouts++
+		sh.Counters.Timeouts++
 	} else {
-		c.Counters.Malformed++
+		sh.Counters.Malformed++
 	}
 	mode := roles.Graceful
 	x := s.x
@@ -287,7 +287,7 @@ func (s *Server) refuse(f *fault, b []byte) int {
 			mode = roles.Reset
 		}
 	case f.Status != 0:
-		c.countRefused(f.Status)
+		sh.countRefused(f.Status)
 		s.sendRefusal(f)
 	}
 	s.shut(mode, f)
@@ -298,15 +298,15 @@ func (s *Server) sendRefusal(f *fault) {
 	const text = "Content-Type: text/plain\r\n"
 	reason := http.Reason(f.Status)
 	n := len("400 : : \n") + len(reason) + len(f.Where) + len(f.Reason)
-	r := s.low.Room(headFixed + http.DateLen + len(s.cfg.ServerName) + len(text) + n)
+	r := s.low.Room(headFixed + http.DateLen + len(s.sh.cfg.ServerName) + len(text) + n)
 	if r == nil {
 		return
 	}
 	var date []byte
-	if s.cfg.Date != nil {
-		date = s.cfg.Date()
+	if s.sh.cfg.Date != nil {
+		date = s.sh.cfg.Date()
 	}
-	b := s.cfg.appendOwn(appendStatus(r[:0], f.Status), date)
+	b := s.sh.appendOwn(appendStatus(r[:0], f.Status), date)
 	b = append(b, text...)
 	b = appendLength(b, int64(n))
 	b = appendConnection(b, true, false, nil)

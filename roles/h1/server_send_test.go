@@ -85,7 +85,6 @@ func TestResponses(t *testing.T) {
 			out: "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := NewConfig()
 			h := &recorder{onEnd: func(x http.Exchange) { x.WantWrite() }}
 			h.writable = func(x http.Exchange) {
 				if err := x.SendHead(&c.m, c.end); err != nil {
@@ -95,14 +94,13 @@ func TestResponses(t *testing.T) {
 					c.body(x)
 				}
 			}
-			_, l := serve(cfg, h)
+			_, l := serve(NewShared(DefaultConfig()), h)
 			l.Feed([]byte(c.in))
 			wantOut(t, l, c.out)
 			if h.dones != 1 || h.cause != nil || l.Closing != c.closed || l.Cause != nil {
 				t.Errorf("done %d times, %v, closing %v for %v; want once, nil, %v, nil", h.dones, h.cause, l.Closing, l.Cause, c.closed)
 			}
-			cfg.Date, cfg.ServerName = date, "mill"
-			_, l = serve(cfg, h)
+			_, l = serve(sharedWith(func(c *Config) { c.Date, c.ServerName = date, "mill" }), h)
 			l.Feed([]byte(c.in))
 			line, rest, _ := strings.Cut(c.out, "\r\n")
 			wantOut(t, l, line+"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nServer: mill\r\n"+rest)
@@ -120,14 +118,14 @@ func TestInterimResponses(t *testing.T) {
 			}
 		}
 	}
-	c := NewConfig()
-	_, l := serve(c, h)
+	sh := NewShared(DefaultConfig())
+	_, l := serve(sh, h)
 	l.Feed([]byte(getHead))
 	wantOut(t, l, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"+okEmpty)
 	l.Feed([]byte("GET / HTTP/1.0\r\n\r\n"))
 	wantOut(t, l, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-	if c.Counters.Interim != 2 || c.Counters.Responses != 2 || c.Counters.Reused != 1 {
-		t.Errorf("counted %d interim, %d final, %d reused; want 2, 2, 1", c.Counters.Interim, c.Counters.Responses, c.Counters.Reused)
+	if sh.Counters.Interim != 2 || sh.Counters.Responses != 2 || sh.Counters.Reused != 1 {
+		t.Errorf("counted %d interim, %d final, %d reused; want 2, 2, 1", sh.Counters.Interim, sh.Counters.Responses, sh.Counters.Reused)
 	}
 }
 
@@ -136,7 +134,7 @@ func TestContinue(t *testing.T) {
 	const go100 = "HTTP/1.1 100 Continue\r\n\r\n"
 	t.Run("sent unasked", func(t *testing.T) {
 		h := (&recorder{}).answer(200, "")
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(head))
 		wantOut(t, l, go100)
 		l.Feed([]byte("hi"))
@@ -145,7 +143,7 @@ func TestContinue(t *testing.T) {
 	t.Run("held back by pausing", func(t *testing.T) {
 		h := (&recorder{}).answer(200, "")
 		h.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(head))
 		wantOut(t, l, "")
 		h.x.Resume()
@@ -157,7 +155,7 @@ func TestContinue(t *testing.T) {
 	t.Run("refused, and closed", func(t *testing.T) {
 		h := (&recorder{}).answer(401, "no")
 		h.onHead = func(x http.Exchange, _ *http.Message) { x.WantWrite() }
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(head))
 		wantOut(t, l, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
 		wantClosed(t, l, roles.Graceful, "request body not read")
@@ -167,13 +165,13 @@ func TestContinue(t *testing.T) {
 	})
 	t.Run("no body, no 100", func(t *testing.T) {
 		h := (&recorder{}).answer(200, "")
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte("GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n"))
 		wantOut(t, l, okEmpty)
 	})
 	t.Run("waits for room", func(t *testing.T) {
 		h := (&recorder{}).answer(200, "")
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Refuse = true
 		l.Feed([]byte(head))
 		l.Refuse = false
@@ -212,15 +210,15 @@ func TestUpgrade(t *testing.T) {
 			} else {
 				h.onHead = func(x http.Exchange, _ *http.Message) { up(x) }
 			}
-			c := NewConfig()
-			s, l := serveInto(c, h, &s)
+			sh := NewShared(DefaultConfig())
+			s, l := serveInto(sh, h, &s)
 			feed(l.Feed)
 			wantOut(t, l, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\nA: b\r\n\r\n")
 			if string(u.got) != "for the next" || l.Upper() != roles.Upper(u) {
 				t.Errorf("%s: the next protocol got %q, want %q", how, u.got, "for the next")
 			}
-			if h.dones != 1 || h.cause != nil || c.Counters.Upgraded != 1 || s.Busy() {
-				t.Errorf("%s: done %d times with %v, %d upgrades; want once, nil, 1", how, h.dones, h.cause, c.Counters.Upgraded)
+			if h.dones != 1 || h.cause != nil || sh.Counters.Upgraded != 1 || s.Busy() {
+				t.Errorf("%s: done %d times with %v, %d upgrades; want once, nil, 1", how, h.dones, h.cause, sh.Counters.Upgraded)
 			}
 		})
 	}
@@ -239,14 +237,14 @@ func TestUpgradeIsRefused(t *testing.T) {
 				t.Errorf("%s: got %v, want ErrMisuse", name, err)
 			}
 		}
-		_, l := serveInto(NewConfig(), h, &s)
+		_, l := serveInto(NewShared(DefaultConfig()), h, &s)
 		l.Feed([]byte(in))
 		wantOut(t, l, "")
 	}
 }
 
 // serveInto is serve for handlers that need the Server.
-func serveInto(c *Config, h http.Handler, to **Server) (*Server, *rolestest.Lower) {
+func serveInto(c *Shared, h http.Handler, to **Server) (*Server, *rolestest.Lower) {
 	s, l := serve(c, h)
 	*to = s
 	return s, l

@@ -45,7 +45,7 @@ func wantClosed(t *testing.T, l *rolestest.Lower, mode roles.CloseMode, cause st
 
 func TestPipelinedAnswersNeedNoPause(t *testing.T) {
 	h := (&recorder{}).answer(200, "")
-	_, l := serve(NewConfig(), h)
+	_, l := serve(NewShared(DefaultConfig()), h)
 	l.Feed([]byte(strings.Repeat(getHead, 16)))
 	wantOut(t, l, strings.Repeat(okEmpty, 16))
 	if l.Pauses != 0 || l.Resumes != 0 {
@@ -56,7 +56,7 @@ func TestPipelinedAnswersNeedNoPause(t *testing.T) {
 func TestLateAnswerHoldsTheNextRequest(t *testing.T) {
 	h := (&recorder{}).answer(200, "")
 	h.onEnd = nil
-	_, l := serve(NewConfig(), h)
+	_, l := serve(NewShared(DefaultConfig()), h)
 	l.Feed([]byte(getHead + getHead))
 	wantCalls(t, h, "head GET / for=x HTTP/1.1 length=0", "end")
 	if !l.Paused {
@@ -82,7 +82,7 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 	t.Run("a short rest is taken", func(t *testing.T) {
 		h := early(200)
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(postHead + "01234"))
 		wantOut(t, l, okEmpty)
 		l.Feed([]byte("56789" + getHead))
@@ -91,19 +91,17 @@ func TestEarlyAnswer(t *testing.T) {
 			"head GET / for=x HTTP/1.1 length=0", "end", "done")
 	})
 	t.Run("a long rest costs the connection", func(t *testing.T) {
-		c := NewConfig()
-		c.Limits.Drain = 9
+		sh := sharedWith(func(c *Config) { c.Limits.Drain = 9 })
 		h := early(200)
-		_, l := serve(c, h)
+		_, l := serve(sh, h)
 		l.Feed([]byte(postHead))
 		wantOut(t, l, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		wantClosed(t, l, roles.Graceful, "request body not read")
 	})
 	t.Run("an endless rest costs the connection", func(t *testing.T) {
-		c := NewConfig()
-		c.Limits.Drain = 15
+		sh := sharedWith(func(c *Config) { c.Limits.Drain = 15 })
 		h := early(200)
-		_, l := serve(c, h)
+		_, l := serve(sh, h)
 		l.Feed([]byte(chunkedHead + "5\r\n01234\r\n"))
 		if l.Closing {
 			t.Fatal("closed for what came with the head, want 15 more taken")
@@ -118,7 +116,7 @@ func TestEarlyAnswer(t *testing.T) {
 		h := early(200)
 		h.onBody = func(x http.Exchange, _ []byte) { x.Pause() }
 		h.onHead = nil
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(postHead + "012"))
 		l.Feed([]byte("3456789" + getHead))
 		wantCalls(t, h, "head POST / for=x HTTP/1.1 length=10", "body 012")
@@ -130,7 +128,7 @@ func TestEarlyAnswer(t *testing.T) {
 	})
 	t.Run("a bad rest", func(t *testing.T) {
 		h := early(200)
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(chunkedHead + "zz\r\n"))
 		wantClosed(t, l, roles.Graceful, "chunk")
 	})
@@ -143,7 +141,7 @@ func TestFaultInsideAResponseResets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, l := serve(NewConfig(), h)
+	_, l := serve(NewShared(DefaultConfig()), h)
 	l.Feed([]byte(chunkedHead))
 	l.Feed([]byte("zz\r\n"))
 	wantOut(t, l, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -153,7 +151,7 @@ func TestFaultInsideAResponseResets(t *testing.T) {
 func TestPauseStopsTheBody(t *testing.T) {
 	h := (&recorder{}).answer(200, "")
 	h.onBody = func(x http.Exchange, b []byte) { x.Pause() }
-	_, l := serve(NewConfig(), h)
+	_, l := serve(NewShared(DefaultConfig()), h)
 	l.Feed([]byte(postHead + "01234"))
 	l.Feed([]byte("56789"))
 	wantCalls(t, h, "head POST / for=x HTTP/1.1 length=10", "body 01234")
@@ -184,9 +182,9 @@ func TestTimeouts(t *testing.T) {
 		{name: "trailers", in: chunkedHead + "0\r\nA: b\r\n", after: 30 * time.Second, status: 408, fault: "body: nothing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := NewConfig()
+			sh := NewShared(DefaultConfig())
 			h := (&recorder{}).answer(200, "")
-			_, l := serve(cfg, h)
+			_, l := serve(sh, h)
 			l.Feed([]byte(c.in))
 			l.Sleep(c.after - 1)
 			if l.Closing {
@@ -197,14 +195,14 @@ func TestTimeouts(t *testing.T) {
 				wantClosed(t, l, roles.Graceful, "")
 				return
 			}
-			wantRefusal(t, "late", cfg, l, c.status, c.fault)
-			if cfg.Counters.Timeouts != 1 || !errors.Is(l.Cause, http.ErrTimeout) {
-				t.Errorf("%d timeouts, cause %v; want 1, ErrTimeout", cfg.Counters.Timeouts, l.Cause)
+			wantRefusal(t, "late", sh, l, c.status, c.fault)
+			if sh.Counters.Timeouts != 1 || !errors.Is(l.Cause, http.ErrTimeout) {
+				t.Errorf("%d timeouts, cause %v; want 1, ErrTimeout", sh.Counters.Timeouts, l.Cause)
 			}
 		})
 	}
 	t.Run("a dribbled head has no more time", func(t *testing.T) {
-		_, l := serve(NewConfig(), &recorder{})
+		_, l := serve(NewShared(DefaultConfig()), &recorder{})
 		for range 10 {
 			l.Feed([]byte("A"))
 			l.Sleep(time.Second)
@@ -213,9 +211,8 @@ func TestTimeouts(t *testing.T) {
 	})
 	t.Run("progress renews a body's time", func(t *testing.T) {
 		h := (&recorder{}).answer(200, "")
-		cfg := NewConfig()
-		cfg.Limits.BodyRate = 0
-		_, l := serve(cfg, h)
+		sh := sharedWith(func(c *Config) { c.Limits.BodyRate = 0 })
+		_, l := serve(sh, h)
 		l.Feed([]byte(postHead))
 		for range 10 {
 			l.Sleep(29 * time.Second)
@@ -224,7 +221,7 @@ func TestTimeouts(t *testing.T) {
 		wantOut(t, l, okEmpty)
 	})
 	t.Run("a handler may think", func(t *testing.T) {
-		_, l := serve(NewConfig(), &recorder{})
+		_, l := serve(NewShared(DefaultConfig()), &recorder{})
 		l.Feed([]byte(getHead))
 		l.Sleep(time.Hour)
 		if l.Closing {
@@ -235,24 +232,24 @@ func TestTimeouts(t *testing.T) {
 
 func TestPeerEnds(t *testing.T) {
 	t.Run("idle", func(t *testing.T) {
-		_, l := serve(NewConfig(), &recorder{})
+		_, l := serve(NewShared(DefaultConfig()), &recorder{})
 		l.End()
 		wantClosed(t, l, roles.Graceful, "")
 	})
 	t.Run("inside a head", func(t *testing.T) {
-		c := NewConfig()
-		_, l := serve(c, &recorder{})
+		sh := NewShared(DefaultConfig())
+		_, l := serve(sh, &recorder{})
 		l.Feed([]byte("GET / HT"))
 		l.End()
-		wantRefusal(t, "cut", c, l, 400, "head: connection ended")
+		wantRefusal(t, "cut", sh, l, 400, "head: connection ended")
 	})
 	t.Run("inside a body", func(t *testing.T) {
-		c := NewConfig()
+		sh := NewShared(DefaultConfig())
 		h := &recorder{}
-		_, l := serve(c, h)
+		_, l := serve(sh, h)
 		l.Feed([]byte(postHead + "0"))
 		l.End()
-		wantRefusal(t, "cut", c, l, 400, "body: connection ended")
+		wantRefusal(t, "cut", sh, l, 400, "body: connection ended")
 		if h.dones != 1 || h.cause == nil {
 			t.Errorf("done %d times with %v, want once with a cause", h.dones, h.cause)
 		}
@@ -260,7 +257,7 @@ func TestPeerEnds(t *testing.T) {
 	t.Run("behind a request", func(t *testing.T) {
 		h := (&recorder{}).answer(200, "")
 		h.onEnd = nil
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(getHead))
 		l.End()
 		if l.Closing {
@@ -273,7 +270,7 @@ func TestPeerEnds(t *testing.T) {
 	})
 	t.Run("behind pipelined requests", func(t *testing.T) {
 		h := (&recorder{}).answer(200, "")
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Refuse = true
 		l.Feed([]byte(getHead + getHead))
 		l.End()
@@ -283,21 +280,21 @@ func TestPeerEnds(t *testing.T) {
 		wantClosed(t, l, roles.Graceful, "")
 	})
 	t.Run("behind pipelined requests, inside one more", func(t *testing.T) {
-		c := NewConfig()
+		sh := NewShared(DefaultConfig())
 		h := (&recorder{}).answer(200, "")
-		_, l := serve(c, h)
+		_, l := serve(sh, h)
 		l.Refuse = true
 		l.Feed([]byte(getHead + postHead))
 		l.End()
 		l.Refuse = false
 		l.Service()
-		wantRefusal(t, "cut", c, l, 400, "body: connection ended")
+		wantRefusal(t, "cut", sh, l, 400, "body: connection ended")
 	})
 }
 
 func TestConnectionBreaks(t *testing.T) {
 	h := &recorder{}
-	s, l := serve(NewConfig(), h)
+	s, l := serve(NewShared(DefaultConfig()), h)
 	l.Feed([]byte(postHead + "01"))
 	if !s.Busy() {
 		t.Error("not busy inside a request")
@@ -315,7 +312,7 @@ func TestResetByTheHandler(t *testing.T) {
 	} {
 		h := (&recorder{}).answer(200, "")
 		when(h)
-		_, l := serve(NewConfig(), h)
+		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(postHead + "0123456789" + getHead))
 		if h.dones != 1 || h.cause == nil || l.Mode != roles.Reset || len(l.Out) != 0 {
 			t.Errorf("%s: done %d times with %v, mode %v, out %q; want once, a cause, Reset, nothing", name, h.dones, h.cause, l.Mode, l.Out)
@@ -325,13 +322,13 @@ func TestResetByTheHandler(t *testing.T) {
 
 func TestDrainClosesAfterTheExchange(t *testing.T) {
 	h := (&recorder{}).answer(200, "")
-	s, l := serve(NewConfig(), h)
+	s, l := serve(NewShared(DefaultConfig()), h)
 	l.Feed([]byte(postHead))
 	s.Drain()
 	l.Feed([]byte("0123456789"))
 	wantOut(t, l, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	wantClosed(t, l, roles.Graceful, "")
-	s, l = serve(NewConfig(), h)
+	s, l = serve(NewShared(DefaultConfig()), h)
 	s.Drain()
 	wantClosed(t, l, roles.Graceful, "")
 }

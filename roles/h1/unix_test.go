@@ -18,13 +18,13 @@ func TestHostOfAUnixSocket(t *testing.T) {
 	} {
 		rolestest.Splits(t, []byte("GET / HTTP/1.1\r\nHost: "+c.host+"\r\n\r\n"), 4, func(how string, feed func(func([]byte))) {
 			h := (&recorder{}).answer(200, "")
-			cfg, s, l := NewConfig(), new(Server), rolestest.New()
-			s.Init(cfg, l, h)
+			sh, s, l := NewShared(DefaultConfig()), new(Server), rolestest.New()
+			s.Init(sh, l, h)
 			s.OnUnixSocket()
 			l.Open(s)
 			feed(l.Feed)
 			if c.status != 0 {
-				wantRefusal(t, how+", host "+c.host, cfg, l, c.status, "host: not")
+				wantRefusal(t, how+", host "+c.host, sh, l, c.status, "host: not")
 				return
 			}
 			if got, want := h.String(), "head GET / for="+c.host+" HTTP/1.1 length=0\nend\ndone"; got != want {

@@ -159,7 +159,7 @@ func count(lines []string) (n int) {
 // complete and what the server refused.
 func judgeRequest(_ *vector, feed func(func([]byte))) (complete int, fault error) {
 	h := (&recorder{}).answer(200, "")
-	_, l := serve(NewConfig(), h)
+	_, l := serve(NewShared(DefaultConfig()), h)
 	feed(l.Feed)
 	return count(h.lines), l.Cause
 }
@@ -195,7 +195,7 @@ func (e *eager) Closed(*Client, error) {}
 // each other in a vector are given one by one, so that none comes before its request.
 func judgeResponse(v *vector, feed func(func([]byte))) (complete int, fault error) {
 	e := &eager{h: &recorder{}}
-	c, l := dial(NewConfig())
+	c, l := dial(NewShared(DefaultConfig()))
 	c.Owner = e
 	e.Idle(c)
 	l.Service()

@@ -1,0 +1,102 @@
+package h1
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+// Counters count what happened on the connections of a Shared. They are plain numbers: read them on the loop's goroutine.
+type Counters struct {
+	Requests  uint64 // complete heads, received by servers or sent by clients
+	Responses uint64 // final heads, sent by servers or received by clients
+	Interim   uint64 // 1xx heads, either way
+	Reused    uint64 // of Requests, those on a connection that had served one before
+	Upgraded  uint64 // connections handed to another protocol
+	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
+	Slow      uint64 // of Timeouts, bodies that were slower than the least rate, or took longer than their total
+	Malformed uint64 // heads or bodies refused, by servers and clients
+}
+
+// Shared is what the connections of one loop share: the configuration, the counters, the scratch message, the caches and
+// the pool of exchanges. It belongs to the loop's goroutine.
+type Shared struct {
+	Counters Counters
+
+	cfg     Config
+	refused [512 - 400]uint64
+	msg     http.Message
+	fields  []http.Field
+	host    []byte // the last Host value found valid
+	last    lastHead
+	memo    memo
+	free    []*exchange
+	now     time.Duration // of the latest call into any connection
+}
+
+// NewShared returns a Shared that works by c.
+func NewShared(c Config) *Shared { return &Shared{cfg: c} }
+
+// Config returns the configuration that NewShared was given.
+func (sh *Shared) Config() Config { return sh.cfg }
+
+// Refused returns how many requests servers have answered by themselves with this 4xx or 5xx status.
+func (sh *Shared) Refused(status int) uint64 {
+	if i := status - 400; i >= 0 && i < len(sh.refused) {
+		return sh.refused[i]
+	}
+	return 0
+}
+
+func (sh *Shared) countRefused(status int) {
+	if i := status - 400; i >= 0 && i < len(sh.refused) {
+		sh.refused[i]++
+	}
+}
+
+// requestPace and responsePace are the limits of a body's time.
+func (sh *Shared) requestPace() http.PaceLimits {
+	return http.PaceLimits{Rate: sh.cfg.Limits.BodyRate, Grace: sh.cfg.Timeouts.BodyGrace, Total: sh.cfg.Timeouts.BodyTotal}
+}
+
+func (sh *Shared) responsePace() http.PaceLimits {
+	return http.PaceLimits{Rate: sh.cfg.Limits.ResponseRate, Grace: sh.cfg.Timeouts.BodyGrace}
+}
+
+// bodyDeadline is when more of a body must have come, or never.
+func (sh *Shared) bodyDeadline(x *exchange, l http.PaceLimits) time.Duration {
+	d, p := sh.deadline(sh.cfg.Timeouts.Body), x.pace.Due(&l)
+	if p != 0 && (d == 0 || p < d) {
+		return p
+	}
+	return d
+}
+
+// maxFree bounds the pool of exchanges: what a burst needed beyond it goes back to the collector.
+const maxFree = 1024
+
+func (sh *Shared) take() *exchange {
+	n := len(sh.free)
+	if n == 0 {
+		return new(exchange)
+	}
+	x := sh.free[n-1]
+	sh.free[n-1] = nil
+	sh.free = sh.free[:n-1]
+	return x
+}
+
+func (sh *Shared) give(x *exchange) {
+	x.exchangeState, x.in.kind = exchangeState{}, bodyNone
+	if len(sh.free) < maxFree {
+		sh.free = append(sh.free, x)
+	}
+}
+
+// deadline is d after the present call, or never.
+func (sh *Shared) deadline(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return sh.now + d
+}
