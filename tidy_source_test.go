@@ -51,6 +51,8 @@ var exceptions = map[string]string{
 	"loop/kernel_unix.go time.Now":         "the real Clock",
 	"loop/kernel_unix.go time.Since":       "the real Clock",
 	"loop/kernel_unix.go crypto/rand.Read": "the real Clock's chance",
+	"loop/poll_linux.go time.Now":          "how long a wait took, which decides how the next one is made",
+	"loop/poll_linux.go time.Since":        "how long a wait took, which decides how the next one is made",
 	"loop/offload.go go":                   "workers of the real Offloader",
 }
 

@@ -9,15 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller is epoll. A look goes through RawSyscall: it cannot block, so the scheduler need not hear of
-// it. Only a wait that found nothing to look at takes the ordinary, dearer entry.
+// poller is epoll. A wait of zero goes through RawSyscall: it cannot block, so the scheduler need not know of it. The
+// entry that tells the scheduler is dearer, and waking through it may cost a change of threads; so a wait that is
+// likely to be short is raw too, for at most rawWait.
 type poller struct {
 	ep     int
 	wake   int         // an eventfd
 	woken  atomic.Bool // written and not yet seen
 	coarse bool        // the kernel has no epoll_pwait2: milliseconds
+	brisk  bool        // the last wait that blocked was shorter than rawWait
 	raw    []unix.EpollEvent
 }
+
+// rawWait bounds the time in which the loop's thread sleeps without the scheduler knowing of it. A stop of the world
+// does not wait for its end, since the runtime's signal ends it. Goroutines that share the loop's processor (all of them
+// with GOMAXPROCS=1) wait for it, and for at most the 10 ms after which the runtime preempts any goroutine.
+const rawWait = 200 * time.Microsecond
 
 // timespec64 is the kernel's __kernel_timespec: 64 bits in both fields on every architecture.
 type timespec64 struct{ sec, nsec int64 }
@@ -84,14 +91,9 @@ func (p *poller) Wait(ev []Event, timeout time.Duration) (int, error) {
 	if len(p.raw) < len(ev) {
 		p.raw = make([]unix.EpollEvent, len(ev))
 	}
-	n, err := p.look(len(ev))
+	n, err := p.wait(len(ev), timeout)
 	if err != nil {
 		return 0, os.NewSyscallError("epoll_pwait", err)
-	}
-	if n == 0 && timeout != 0 {
-		if n, err = p.block(len(ev), timeout); err != nil {
-			return 0, os.NewSyscallError("epoll_pwait", err)
-		}
 	}
 	k := 0
 	for i := range p.raw[:n] {
@@ -106,6 +108,48 @@ func (p *poller) Wait(ev []Event, timeout time.Duration) (int, error) {
 	return k, nil
 }
 
+// wait fills p.raw. While waits are short it makes one system call: a raw one for a bounded time. The first that is
+// longer makes a second, and the next begin with a look at what is ready, until one is short again.
+func (p *poller) wait(max int, timeout time.Duration) (n int, err error) {
+	bounded := p.brisk && timeout != 0 && !p.coarse
+	if bounded {
+		n, err = p.waitRaw(max, timeout)
+	} else {
+		n, err = p.look(max)
+	}
+	if n > 0 || err != nil || timeout == 0 {
+		return n, err
+	}
+	if bounded && timeout > 0 {
+		if timeout -= rawWait; timeout <= 0 {
+			return 0, nil
+		}
+	}
+	start := time.Now()
+	n, err = p.block(max, timeout)
+	p.brisk = n > 0 && time.Since(start) < rawWait
+	return n, err
+}
+
+// waitRaw waits for rawWait at most. A signal ends it early: it may be the runtime's, which wants to stop this thread,
+// and the caller goes on through the entry that lets it.
+func (p *poller) waitRaw(max int, timeout time.Duration) (int, error) {
+	ts := timespec64{0, int64(rawWait)}
+	if timeout > 0 {
+		ts.nsec = int64(min(timeout, rawWait))
+	}
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.ep), uintptr(unsafe.Pointer(&p.raw[0])),
+		uintptr(max), uintptr(unsafe.Pointer(&ts)), 0, 0)
+	switch e {
+	case 0:
+		return int(n), nil
+	case unix.EINTR:
+		return 0, nil
+	}
+	return 0, e
+}
+
+// look returns what is ready.
 func (p *poller) look(max int) (int, error) {
 	for {
 		n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.ep), uintptr(unsafe.Pointer(&p.raw[0])),

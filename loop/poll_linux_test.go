@@ -77,3 +77,49 @@ func TestEpollReady(t *testing.T) {
 		}
 	}
 }
+
+// The first wait that ends soon makes the next one raw, and a raw wait that finds nothing ends that. Neither may come
+// back early from a longer wait, or miss an event.
+func TestShortWaitsAreRaw(t *testing.T) {
+	k := newKernel(t)
+	var ev [1]Event
+	if n, err := k.Wait(ev[:], 2*rawWait); n != 0 || err != nil || k.brisk {
+		t.Fatalf("a wait that found nothing: got %d events, error %v, brisk %v; want 0, nil, false", n, err, k.brisk)
+	}
+	client, server := join(t, k, tcp("127.0.0.1:0"), SocketOptions{})
+	if err := k.Add(server, MakeToken(server, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := k.Wait(ev[:], 0); n != 1 || err != nil {
+		t.Fatalf("the socket is writable: got %d events, error %v, want 1, nil", n, err)
+	}
+	k.brisk = true // as after a wait that was short
+	if _, err := k.Write(client, []byte("x")); err != 0 {
+		t.Fatal(err)
+	}
+	if n, err := k.Wait(ev[:], Forever); n != 1 || err != nil || !k.brisk {
+		t.Fatalf("a raw wait with an event: got %d events, error %v, brisk %v; want 1, nil, true", n, err, k.brisk)
+	}
+	start := k.Now()
+	if n, err := k.Wait(ev[:], ms(2)); n != 0 || err != nil || k.brisk {
+		t.Fatalf("a raw wait without an event: got %d events, error %v, brisk %v; want 0, nil, false", n, err, k.brisk)
+	}
+	if took := k.Now() - start; took < ms(2)-rawWait {
+		t.Errorf("a wait of 2 ms that began raw took %v", took)
+	}
+	k.brisk = true
+	if n, err := k.Wait(ev[:], rawWait/2); n != 0 || err != nil || !k.brisk {
+		t.Errorf("a wait shorter than the bound: got %d events, error %v, brisk %v; want 0, nil, true", n, err, k.brisk)
+	}
+	if _, err := k.Write(client, []byte("y")); err != 0 {
+		t.Fatal(err)
+	}
+	if n, err := k.Wait(ev[:], Forever); n != 1 || err != nil {
+		t.Errorf("an event after a short wait: got %d events, error %v, want 1, nil", n, err)
+	}
+	k.Wake()
+	k.brisk = true
+	if n, err := k.Wait(ev[:], Forever); n != 0 || err != nil {
+		t.Errorf("a wake during a raw wait: got %d events, error %v, want 0, nil", n, err)
+	}
+}
