@@ -80,8 +80,9 @@ func TestTransfersAcrossWindows(t *testing.T) {
 	nets := []sim.Options{{}, {Link: sim.Link{Latency: 40 * time.Millisecond}}, {SndBuf: 5000, RcvBuf: 3000}, {ShortRead: 0.3, ShortWrite: 0.3}}
 	for n, size := range sizes {
 		small := func(c *ss.Config) {
-			c.H2 = h2.NewConfig()
-			c.H2.Limits.Window, c.H2.Limits.ConnWindow = window, connWindow
+			cfg := h2.DefaultConfig()
+			cfg.Limits.Window, cfg.Limits.ConnWindow = window, connWindow
+			c.H2 = &cfg
 		}
 		w := newWorld(t, transferDoc, plan{seed: uint64(n), net: nets[n%len(nets)], client: small, server: small})
 		var up, down bodyIn

@@ -214,8 +214,9 @@ func multipartBulk(t *testing.T, proto string, seed uint64) {
 	w := newWorld(t, bulkDoc, plan{seed: seed, net: sim.Options{ReadMax: 1 + chance.IntN(5000), WriteMax: 1 + chance.IntN(70000), ShortWrite: 0.3, ShortRead: 0.3},
 		server: func(c *ss.Config) {
 			if window > 0 {
-				c.H2 = h2.NewConfig()
-				c.H2.Limits.Window = window
+				cfg := h2.DefaultConfig()
+				cfg.Limits.Window = window
+				c.H2 = &cfg
 			}
 		}})
 	var body []byte

@@ -15,8 +15,9 @@ func TestOverrunIsBorneWhileThereIsMemory(t *testing.T) {
 	for _, short := range []bool{false, true} {
 		w := newWorld(t, `{"s":[{"wire":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true}},
 			{"srv":{"server":true,"port":80,"protocol":"h2"}}]}`, plan{loop: loop.Config{Memory: 1 << 20}, server: func(c *ss.Config) {
-			c.H2 = h2.NewConfig()
-			c.H2.Limits.Window = 100
+			cfg := h2.DefaultConfig()
+			cfg.Limits.Window = 100
+			c.H2 = &cfg
 		}})
 		w.serve("srv", nil)
 		if short {

@@ -71,9 +71,9 @@ func (w *world) dialPeer(proto string) *peer {
 	var u roles.Upper = &p.h1
 	p.h1.Init(h1.NewShared(h1.DefaultConfig()), &p.wsi)
 	if proto == "h2" {
-		c := h2.NewConfig()
+		c := h2.DefaultConfig()
 		c.Limits.Resets = 1 << 20
-		p.h2.Init(c, &p.wsi)
+		p.h2.Init(h2.NewShared(c), &p.wsi)
 		u = &p.h2
 	}
 	w.cli.rt.Net().Dial(&p.wsi, wsi.Target{Host: "10.0.0.2", Port: 80}, upper{u, p}, wsi.DialOptions{})

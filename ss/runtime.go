@@ -32,7 +32,7 @@ type Config struct {
 	// WS is what WebSocket connections take their limits, timeouts and terms of compression from; nil means the
 	// defaults. Whether messages are compressed the policy says.
 	WS *ws.Config
-	// H2 is the same for HTTP/2. Memory that its connections hold goes to the loop's account, whatever it says.
+	// H2 configures the connections of HTTP/2; nil means h2.DefaultConfig. New copies it.
 	H2 *h2.Config
 	// Log takes what an operator should know, callbacks that hold the loop for too long too (loop.Config.Slow) unless
 	// the loop has an OnSlow. Default: nothing is logged. The handler must not block: see LogRing.
@@ -125,7 +125,7 @@ type Runtime struct {
 	net          *wsi.Net
 	pol          *policy.Policy
 	h1           *h1.Shared
-	h2           *h2.Config
+	h2           *h2.Shared
 	log          *slog.Logger
 	kinds        map[*policy.Stream]*kind
 	table        handleTable
@@ -182,20 +182,13 @@ func New(c Config) (*Runtime, error) {
 		loop:  c.Loop,
 		net:   wsi.New(c.Loop, c.Net),
 		pol:   c.Policy,
-		h2:    c.H2,
 		log:   c.Log,
 		kinds: make(map[*policy.Stream]*kind),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
-	r.h1 = r.newH1(c.H1)
-	if r.h2 == nil {
-		r.h2 = h2.NewConfig()
-	}
-	if r.h2.Date == nil {
-		r.h2.Date = r.date
-	}
+	r.h1, r.h2 = r.newH1(c.H1), r.newH2(c.H2)
 	r.watch = r.loop.Account().Watch(func(v loop.Level) {
 		if v < loop.LevelStopReading {
 			r.h2.Relieve()
@@ -231,6 +224,21 @@ func (r *Runtime) newH1(c *h1.Config) *h1.Shared {
 
 // H1 returns what the runtime's HTTP/1.1 connections share, whose Counters a report may show.
 func (r *Runtime) H1() *h1.Shared { return r.h1 }
+
+// newH2 does the same for HTTP/2.
+func (r *Runtime) newH2(c *h2.Config) *h2.Shared {
+	cfg := h2.DefaultConfig()
+	if c != nil {
+		cfg = *c
+	}
+	if cfg.Date == nil {
+		cfg.Date = r.date
+	}
+	return h2.NewShared(cfg)
+}
+
+// H2 returns what the runtime's HTTP/2 connections share, whose Counters a report may show.
+func (r *Runtime) H2() *h2.Shared { return r.h2 }
 
 // Net is what the runtime's connections share.
 func (r *Runtime) Net() *wsi.Net { return r.net }

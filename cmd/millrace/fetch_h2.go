@@ -23,9 +23,9 @@ func (o *fetchFlags) clientLimits() (*h1.Config, *h2.Config) {
 // downloadConfig are the limits of HTTP/2 for a program whose purpose is a download. Streams whose payload is not
 // written yet are paused: a connection keeps a window for each before that holds up the one that is written.
 func downloadConfig() *h2.Config {
-	c := h2.NewConfig()
+	c := h2.DefaultConfig()
 	c.Limits.Window = fetchWindow
 	c.Limits.ConnWindow = 2 * fetchWindow
 	c.Limits.Parked = fetchAhead * fetchWindow
-	return c
+	return &c
 }

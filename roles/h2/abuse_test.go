@@ -107,14 +107,14 @@ func TestAbuse(t *testing.T) {
 		{"answers that pile up: requests", func(i int) string { return getReq(id(i)) }, "", resets + int(d.Streams), deaf},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := ready(t, NewConfig())
+			v := ready(t, DefaultConfig())
 			if c.set != nil {
 				c.set(v)
 			}
 			i, held := 0, 0
 			for ; !v.l.Over; i++ {
 				if i > c.most {
-					t.Fatalf("the connection still stands after %d rounds; counted %+v", i, v.cfg.Counters)
+					t.Fatalf("the connection still stands after %d rounds; counted %+v", i, v.sh.Counters)
 				}
 				v.l.Feed([]byte(c.round(i)))
 				held = max(held, v.kept)
@@ -124,7 +124,7 @@ func TestAbuse(t *testing.T) {
 			if c.want != "" && !strings.Contains(out[strings.LastIndex(out, "goaway"):], c.want) {
 				t.Errorf("the end was %q, want %s", out, c.want)
 			}
-			n := v.cfg.Counters
+			n := v.sh.Counters
 			if n.Failed != 1 || n.Calmed == 0 {
 				t.Errorf("counted %+v", n)
 			}
@@ -155,7 +155,7 @@ func TestPatience(t *testing.T) {
 		{"pings", 200, func(int) string { return fr(framePing, 0, 0, "12345678") }},
 		{"window updates of a download", 2000, func(i int) string { return win(0, 1000) + win(1, 1000) }},
 	} {
-		v := ready(t, NewConfig())
+		v := ready(t, DefaultConfig())
 		v.setup = func(_ int, r *recorder) { r.body = body }
 		if c.per == 2000 {
 			v.feed(t, getReq(1))
@@ -185,7 +185,7 @@ func TestHeaderLists(t *testing.T) {
 		"many fields":     blk(ask...) + strings.Repeat(blk("x", "y"), 101),
 		"a bomb":          bomb,
 	} {
-		v := ready(t, NewConfig())
+		v := ready(t, DefaultConfig())
 		in := fr(frameHeaders, endH|endS, 1, block)
 		if len(block) > 16384 {
 			in = fr(frameHeaders, endS, 1, block[:16384]) + fr(frameContinuation, endH, 1, block[16384:])
@@ -209,7 +209,7 @@ func TestHeaderLists(t *testing.T) {
 
 // TestFlatHeap has one connection attacked in every way that it survives, again and again: what lives does not grow.
 func TestFlatHeap(t *testing.T) {
-	v := ready(t, NewConfig())
+	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.log = nil }
 	i := 0
 	round := func(n int) {
@@ -235,15 +235,15 @@ func TestFlatHeap(t *testing.T) {
 	if after := heap(); after > before+32<<10 {
 		t.Errorf("the heap has grown from %d to %d bytes", before, after)
 	}
-	if len(v.cfg.free) > 4 {
-		t.Errorf("%d streams are in the pool, of a peer that has one at a time", len(v.cfg.free))
+	if len(v.sh.free) > 4 {
+		t.Errorf("%d streams are in the pool, of a peer that has one at a time", len(v.sh.free))
 	}
 	v.over(t)
 }
 
 // TestZeroWindows has a peer ask for bodies and grant nothing for them: each ends in its time, and its memory is free.
 func TestZeroWindows(t *testing.T) {
-	v := serve(NewConfig())
+	v := serve(DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.body = "hello" }
 	v.feed(t, preface+setting(settingWindow, 0)+setack)
 	for i := range 100 {
@@ -259,7 +259,7 @@ func TestZeroWindows(t *testing.T) {
 	if out := verdict(v.out(t)); v.s.Active() != 0 || strings.Count(out, "CANCEL") != 100 {
 		t.Errorf("behind the deadline %d streams are open: %s", v.s.Active(), out)
 	}
-	if n := v.cfg.Counters; n.Timeouts != 100 {
+	if n := v.sh.Counters; n.Timeouts != 100 {
 		t.Errorf("counted %+v", n)
 	}
 	v.over(t)

@@ -77,11 +77,11 @@ func (r *responses) make(id uint32, fields []hpack.HeaderField, body string) []b
 
 // warmClient is a client with some exchanges behind it, and the frames of a response to any.
 func warmClient(h *asking, fields []hpack.HeaderField) (c *Client, do func()) {
-	cfg := NewConfig()
+	cfg := DefaultConfig()
 	cfg.Limits.Frames = 1 << 30
 	w := &wire{out: make([]byte, 1<<16)}
 	c = new(Client)
-	c.Init(cfg, w)
+	c.Init(NewShared(cfg), w)
 	w.up = c
 	c.Opened(time.Second)
 	w.feed([]byte(warmSettings))
@@ -111,13 +111,14 @@ func warmClient(h *asking, fields []hpack.HeaderField) (c *Client, do func()) {
 var plainResponse = []hpack.HeaderField{{Name: ":status", Value: "200"}, {Name: "content-type", Value: "text/plain"}, {Name: "server", Value: "x"}}
 
 // warmServer is a server with some requests behind it; do makes the next of those whose block is given.
-func warmServer(first, block string) (cfg *Config, h *fast, do func()) {
-	cfg = NewConfig()
+func warmServer(first, block string) (sh *Shared, h *fast, do func()) {
+	cfg := DefaultConfig()
 	cfg.Limits.Frames = 1 << 30
+	sh = NewShared(cfg)
 	w := &wire{out: make([]byte, 1<<16)}
 	h = &fast{m: http.Message{Status: 200, Length: 6, Fields: []http.Field{field("content-type", "text/plain")}}, body: []byte("hello\n")}
 	s := new(Server)
-	s.Init(cfg, w, acceptFunc(func(*Server) http.Handler { return h }))
+	s.Init(sh, w, acceptFunc(func(*Server) http.Handler { return h }))
 	w.up = s
 	s.Opened(time.Second)
 	w.feed([]byte(warmHello))
@@ -133,7 +134,7 @@ func warmServer(first, block string) (cfg *Config, h *fast, do func()) {
 	for range 100 {
 		do()
 	}
-	return cfg, h, do
+	return sh, h, do
 }
 
 // TestNothingIsAllocated: a request on a warm connection costs no allocation at either end. What hpack must allocate is
@@ -152,13 +153,13 @@ func TestNothingIsAllocated(t *testing.T) {
 		{"a name and a value as literals", static + "\x41\x09a.example", static + "\xbe" + "\x10\x03x-y\x02ab", 2},
 		{"four of each, one of them of one octet, which costs nothing", names, names, 7},
 	} {
-		cfg, h, do := warmServer(c.first, c.block)
+		sh, h, do := warmServer(c.first, c.block)
 		before := h.done
 		if n := testing.AllocsPerRun(200, do); n != c.want {
 			t.Errorf("server, %s: %v allocations, want %v", c.name, n, c.want)
 		}
-		if h.done-before != 201 || cfg.Counters.ResetsOut+cfg.Counters.Malformed > 0 {
-			t.Errorf("server, %s: %d requests are done; counted %+v", c.name, h.done-before, cfg.Counters)
+		if h.done-before != 201 || sh.Counters.ResetsOut+sh.Counters.Malformed > 0 {
+			t.Errorf("server, %s: %d requests are done; counted %+v", c.name, h.done-before, sh.Counters)
 		}
 	}
 	h := &asking{m: get("/")}
@@ -193,12 +194,12 @@ const benchWindow = 1 << 20
 // BenchmarkSendData is a response without end: 16 KiB frames out of a server. Nobody writes the octets: it is the
 // framing that is measured.
 func BenchmarkSendData(b *testing.B) {
-	cfg := NewConfig()
+	cfg := DefaultConfig()
 	cfg.Timeouts = Timeouts{}
 	w := &wire{out: make([]byte, 1<<16)}
 	h := &endless{}
 	s := new(Server)
-	s.Init(cfg, w, acceptFunc(func(*Server) http.Handler { return h }))
+	s.Init(NewShared(cfg), w, acceptFunc(func(*Server) http.Handler { return h }))
 	w.up = s
 	s.Opened(time.Second)
 	w.feed([]byte(warmHello + getReq(1)))
@@ -237,12 +238,12 @@ func (h *endless) Writable(x http.Exchange) {
 
 // BenchmarkReceiveData is a request without end: 16 KiB frames into a server, in reads of 64 KiB.
 func BenchmarkReceiveData(b *testing.B) {
-	cfg := NewConfig()
+	cfg := DefaultConfig()
 	cfg.Limits.Body = 0
 	w := &wire{out: make([]byte, 1<<16)}
 	h := &fast{}
 	s := new(Server)
-	s.Init(cfg, w, acceptFunc(func(*Server) http.Handler { return h }))
+	s.Init(NewShared(cfg), w, acceptFunc(func(*Server) http.Handler { return h }))
 	w.up = s
 	s.Opened(time.Second)
 	w.feed([]byte(warmHello + postReq(1)))

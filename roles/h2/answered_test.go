@@ -35,7 +35,7 @@ func TestResetAfterACompleteResponse(t *testing.T) {
 			return [2]string{open(id(i), 0, ask...), rst(id(i), NoError) + rst(id(i), NoError)}
 		}, "", true},
 	} {
-		v := ready(t, NewConfig())
+		v := ready(t, DefaultConfig())
 		v.setup = func(_ int, r *recorder) {
 			r.log = nil
 			r.onHead = func(x http.Exchange, _ *http.Message) { x.WantWrite() }
@@ -52,7 +52,7 @@ func TestResetAfterACompleteResponse(t *testing.T) {
 				break
 			}
 		}
-		if n := v.cfg.Counters; v.l.Over != c.calmed || (n.Calmed == 0) == c.calmed || strings.Contains(out, "ENHANCE_YOUR_CALM") != c.calmed {
+		if n := v.sh.Counters; v.l.Over != c.calmed || (n.Calmed == 0) == c.calmed || strings.Contains(out, "ENHANCE_YOUR_CALM") != c.calmed {
 			t.Errorf("%s: that the connection was told to calm down is %v, want %v; counted %+v", c.name, v.l.Over, c.calmed, n)
 		}
 		for i, r := range v.made {
@@ -76,7 +76,7 @@ func causeText(err error) string {
 
 // TestServerThatResetsAfterItsResponse: a server may end each request that way (RFC 9113 s.8.1), as often as it likes.
 func TestServerThatResetsAfterItsResponse(t *testing.T) {
-	v := dial(t, NewConfig())
+	v := dial(t, DefaultConfig())
 	for i := range 2000 {
 		r := v.ask(t, post("/", http.UnknownLength), "abc", func(r *recorder) { r.stuck = true })
 		v.feed(t, hdrs(id(i), endS, ":status", "200")+rst(id(i), NoError))

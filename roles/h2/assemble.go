@@ -45,11 +45,11 @@ type assembler struct {
 }
 
 // begin starts a section.
-func (a *assembler) begin(c *Config, s section) {
-	m := &c.msg
+func (a *assembler) begin(sh *Shared, s section) {
+	m := &sh.msg
 	m.Reset()
 	m.Version, m.Length = http.HTTP2, http.UnknownLength
-	*a = assembler{msg: m, text: a.text[:0], section: s, limit: c.Limits.HeaderList, max: c.Limits.Fields}
+	*a = assembler{msg: m, text: a.text[:0], section: s, limit: sh.cfg.Limits.HeaderList, max: sh.cfg.Limits.Fields}
 }
 
 // keep copies s into the section's text.

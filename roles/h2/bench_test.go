@@ -96,7 +96,7 @@ func (r *requests) add(b []byte, id uint32) []byte {
 }
 
 func BenchmarkServer(b *testing.B) {
-	cfg := NewConfig()
+	sh := NewShared(DefaultConfig())
 	w := &wire{out: make([]byte, 1<<16)}
 	h := &fast{m: http.Message{Status: 200, Length: 6, Fields: []http.Field{field("content-type", "text/plain")}}, body: []byte("hello\n")}
 	var s Server
@@ -105,7 +105,7 @@ func BenchmarkServer(b *testing.B) {
 	buf := make([]byte, 0, 1<<14)
 	id := uint32(0)
 	start := func() {
-		s.Init(cfg, w, acceptFunc(func(*Server) http.Handler { return h }))
+		s.Init(sh, w, acceptFunc(func(*Server) http.Handler { return h }))
 		w.up = &s
 		s.Opened(time.Second)
 		w.feed([]byte(preface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00"))
@@ -124,8 +124,8 @@ func BenchmarkServer(b *testing.B) {
 		}
 		w.feed(buf)
 	}
-	if cfg.Counters.ResetsOut > 0 {
-		b.Fatalf("%+v", cfg.Counters)
+	if sh.Counters.ResetsOut > 0 {
+		b.Fatalf("%+v", sh.Counters)
 	}
 	if h.done < b.N {
 		b.Fatalf("%d of %d requests are done", h.done, b.N)

@@ -22,7 +22,7 @@ type chaos struct {
 	c      Client
 	s      Server
 	cl, sl *rolestest.Lower
-	cfgs   [2]*Config
+	shared [2]*Shared
 	// What is on its way. A frame may be put in where one of a Lower's outputs ends.
 	up, down []byte
 	kept     [2]int
@@ -373,7 +373,7 @@ func (w *chaos) step() {
 		}
 	case 5:
 		if side.Short = !side.Short; !side.Short {
-			w.cfgs[which].Relieve()
+			w.shared[which].Relieve()
 		}
 	default:
 		w.carry(1 + r.IntN(20000))
@@ -421,7 +421,7 @@ func (w *chaos) carry(n int) {
 // inject has the server change its mind: about windows and streams never beyond what it really takes.
 func (w *chaos) inject(what int) {
 	w.collect()
-	l := &w.s.cfg.Limits
+	l := &w.s.sh.cfg.Limits
 	part := func(n uint32) uint32 {
 		if w.calm {
 			return n
@@ -443,10 +443,9 @@ func (w *chaos) inject(what int) {
 func run(t testing.TB, seed uint64, steps int) {
 	w := &chaos{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 2)), cl: rolestest.New(), sl: rolestest.New()}
 	r := w.r
-	cfgs := [2]*Config{NewConfig(), NewConfig()}
-	w.cfgs = cfgs
-	for i, k := range cfgs {
-		l := &k.Limits
+	cfgs := [2]Config{DefaultConfig(), DefaultConfig()}
+	for i := range cfgs {
+		l := &cfgs[i].Limits
 		l.Window = []int32{200, 1000, 5000, 65535, 256 << 10}[r.IntN(5)]
 		l.ConnWindow = []int32{200, 65535, 100000, 1 << 20}[r.IntN(4)]
 		l.Parked = []int{0, 1000, 1 << 20}[r.IntN(3)]
@@ -460,9 +459,10 @@ func run(t testing.TB, seed uint64, steps int) {
 	if min(cfgs[0].Limits.Window, cfgs[1].Limits.Window, cfgs[0].Limits.ConnWindow, cfgs[1].Limits.ConnWindow) < 5000 {
 		w.most = 10000
 	}
-	w.c.Init(cfgs[0], w.cl)
+	w.shared = [2]*Shared{NewShared(cfgs[0]), NewShared(cfgs[1])}
+	w.c.Init(w.shared[0], w.cl)
 	w.c.Owner = w
-	w.s.Init(cfgs[1], w.sl, w)
+	w.s.Init(w.shared[1], w.sl, w)
 	w.cl.Open(&w.c)
 	w.sl.Open(&w.s)
 	for range 1 + r.IntN(10) {
@@ -485,7 +485,7 @@ func run(t testing.TB, seed uint64, steps int) {
 	w.calm = true
 	w.cl.Refuse, w.sl.Refuse, w.cl.Allow, w.sl.Allow = false, false, 0, 0
 	w.cl.Short, w.sl.Short = false, false
-	for _, g := range cfgs {
+	for _, g := range w.shared {
 		g.Relieve()
 	}
 	for what := range 2 {
@@ -529,20 +529,20 @@ func run(t testing.TB, seed uint64, steps int) {
 		if c.parked != 0 || c.woken != 0 || c.opened != 0 || len(c.streams) != 0 || c.ready.head != nil || c.thirsty.head != nil || c.ended.head != nil {
 			w.failf("left over: parked %d, woken %d, opened %d, streams %d", c.parked, c.woken, c.opened, len(c.streams))
 		}
-		if c.credited != 0 || c.withheld != 0 || len(c.cfg.withheld) != 0 {
-			w.failf("left over: %d of the window given ahead, %d connections from which one is withheld", c.credited, len(c.cfg.withheld))
+		if c.credited != 0 || c.withheld != 0 || len(c.sh.withheld) != 0 {
+			w.failf("left over: %d of the window given ahead, %d connections from which one is withheld", c.credited, len(c.sh.withheld))
 		}
-		if whole := int64(max(c.cfg.Limits.ConnWindow, defaultWindow)); c.dataLeft+c.padLeft == 0 && c.recvWin+c.credit != whole {
+		if whole := int64(max(c.sh.cfg.Limits.ConnWindow, defaultWindow)); c.dataLeft+c.padLeft == 0 && c.recvWin+c.credit != whole {
 			w.failf("the connection's window, and what is still to be given back: got %d, want %d", c.recvWin+c.credit, whole)
 		}
 	}
 	if w.cl.Misuse != "" || w.sl.Misuse != "" {
 		w.failf("misuse of the transport: client %q, server %q", w.cl.Misuse, w.sl.Misuse)
 	}
-	if n := cfgs[0].Counters.Failed + cfgs[1].Counters.Failed; n != 0 && cfgs[0].Counters.Timeouts+cfgs[1].Counters.Timeouts == 0 {
-		w.failf("a connection failed: client %+v, server %+v; %v, %v", cfgs[0].Counters, cfgs[1].Counters, w.cl.Cause, w.sl.Cause)
+	if n := w.c.sh.Counters.Failed + w.s.sh.Counters.Failed; n != 0 && w.c.sh.Counters.Timeouts+w.s.sh.Counters.Timeouts == 0 {
+		w.failf("a connection failed: client %+v, server %+v; %v, %v", w.c.sh.Counters, w.s.sh.Counters, w.cl.Cause, w.sl.Cause)
 	}
-	if n := cfgs[0].Counters.Malformed + cfgs[1].Counters.Malformed; n != 0 {
+	if n := w.c.sh.Counters.Malformed + w.s.sh.Counters.Malformed; n != 0 {
 		w.failf("%d faults were found", n)
 	}
 }

@@ -32,9 +32,9 @@ type Client struct {
 var _ roles.Upper = (*Client)(nil)
 
 // Init makes c a client on l. c must not be in use.
-func (c *Client) Init(cfg *Config, l roles.Lower) {
+func (c *Client) Init(sh *Shared, l roles.Lower) {
 	*c = Client{}
-	c.conn.init(cfg, l, c, false)
+	c.conn.init(sh, l, c, false)
 	c.nextOut = 1
 }
 
@@ -129,7 +129,7 @@ func (c *Client) headers(b block, p []byte) *fault {
 	if broken != nil {
 		return broken
 	}
-	m := &c.cfg.msg
+	m := &c.sh.msg
 	switch {
 	case b.self:
 		malformed = errSelf
@@ -147,7 +147,7 @@ func (c *Client) headers(b block, p []byte) *fault {
 	}
 	c.moved()
 	if m.Status < 200 {
-		c.cfg.Counters.Interim++
+		c.sh.Counters.Interim++
 		if m.Status == 100 {
 			x.release()
 		}
@@ -161,7 +161,7 @@ func (c *Client) headers(b block, p []byte) *fault {
 
 // answered starts the final response.
 func (c *Client) answered(x *stream, m *http.Message, end bool) {
-	c.cfg.Counters.Responses++
+	c.sh.Counters.Responses++
 	x.flags |= gotHead
 	x.inDue = 0
 	empty := x.is(isHead) || http.Bodyless(m.Status)
@@ -219,7 +219,7 @@ func (x *stream) release() {
 
 // awaitResponse has the response to a request that is complete come in time.
 func (c *conn) awaitResponse(x *stream) {
-	if d := c.cfg.deadline(c.cfg.Timeouts.Response); d != 0 && !x.is(gotHead|patient) {
+	if d := c.sh.deadline(c.sh.cfg.Timeouts.Response); d != 0 && !x.is(gotHead|patient) {
 		x.inDue = d
 		c.due(d)
 	}
@@ -274,7 +274,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	case last:
 		length = 0
 	}
-	block := c.side.(*Client).memory.request(c.cfg, m, path, length)
+	block := c.side.(*Client).memory.request(c.sh, m, path, length)
 	c.number(x, c.nextOut)
 	c.nextOut += 2
 	x.flags |= counted
@@ -285,7 +285,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		c.shut(roles.Immediate, errGone)
 		return http.ErrNoRoom
 	}
-	c.cfg.Counters.Requests++
+	c.sh.Counters.Requests++
 	if string(m.Method) == "HEAD" {
 		x.flags |= isHead
 	}
@@ -304,7 +304,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		return nil
 	}
 	if m.Continue {
-		if d := c.cfg.deadline(c.cfg.Timeouts.Continue); d != 0 {
+		if d := c.sh.deadline(c.sh.cfg.Timeouts.Continue); d != 0 {
 			x.flags |= hold
 			x.inDue = d
 			c.due(d)
@@ -318,7 +318,7 @@ func (c *conn) joinPath(m *http.Message) []byte {
 	if bytes.IndexByte(m.Path, '?') >= 0 {
 		return nil
 	}
-	b := append(c.cfg.heads.text[:0], m.Path...)
+	b := append(c.sh.heads.text[:0], m.Path...)
 	if len(b) == 0 {
 		b = append(b, '/')
 	}
@@ -326,7 +326,7 @@ func (c *conn) joinPath(m *http.Message) []byte {
 		b = append(b, '?')
 		b = append(b, m.Query...)
 	}
-	c.cfg.heads.text = b
+	c.sh.heads.text = b
 	return b
 }
 

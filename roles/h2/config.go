@@ -1,10 +1,6 @@
 package h2
 
-import (
-	"time"
-
-	"github.com/millrace/millrace/roles/http"
-)
+import "time"
 
 // Limits bound what a peer can make us hold or do. All are in bytes where nothing else is said.
 type Limits struct {
@@ -123,29 +119,7 @@ func DefaultTimeouts() Timeouts {
 	}
 }
 
-// Counters count since the Config was made.
-type Counters struct {
-	Requests  uint64 // heads, received by servers or sent by clients
-	Responses uint64 // final heads, sent by servers or received by clients
-	Interim   uint64 // 1xx heads, either way
-	Upgraded  uint64 // streams handed to another protocol
-	Refused   uint64 // streams that servers refused, for their number or their size
-	ResetsIn  uint64 // RST_STREAM frames received
-	ResetsOut uint64 // RST_STREAM frames sent
-	GoneAway  uint64 // GOAWAY frames received
-	Failed    uint64 // connections given up for a fault of the peer's
-	Calmed    uint64 // of Failed and ResetsOut, those with ENHANCE_YOUR_CALM
-	Malformed uint64 // messages refused
-	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
-	Slow      uint64 // of Timeouts, bodies that were slower than the least rate, or took longer than their total
-	Pings     uint64 // PING frames sent
-	Parked    uint64 // bytes kept for paused handlers, ever
-	Withheld  uint64 // times that a connection was given no window for them, since memory was short
-	Overrun   uint64 // times that DATA was accepted although a window had no place for it
-}
-
-// Config is what the connections of one loop share. It must not be copied once it is in use, and all of its
-// connections must be driven by one goroutine.
+// Config configures the connections of a Shared. It is a value: NewShared copies it.
 type Config struct {
 	Limits   Limits
 	Timeouts Timeouts
@@ -154,50 +128,9 @@ type Config struct {
 	Date func() []byte
 	// ServerName is the Server field of responses; empty for none. It must be a legal field value.
 	ServerName string
-	Counters   Counters
-
-	now      time.Duration // of the latest call into any connection
-	msg      http.Message
-	heads    assembler
-	coder    coder
-	last     lastBlock
-	free     []*stream
-	room     []byte // of the frame that is being filled: there is one room at a time
-	buffers  buffers
-	withheld []*conn // those that Relieve is for
-	spill    []byte  // where a tunnel's output goes that the windows have no place for
 }
 
-// NewConfig returns a Config with the default limits and timeouts.
-func NewConfig() *Config {
-	return &Config{Limits: DefaultLimits(), Timeouts: DefaultTimeouts()}
-}
-
-// maxFree bounds the pool of streams: what a burst needed beyond it goes back to the collector.
-const maxFree = 4096
-
-func (c *Config) take() *stream {
-	n := len(c.free)
-	if n == 0 {
-		return new(stream)
-	}
-	x := c.free[n-1]
-	c.free[n-1] = nil
-	c.free = c.free[:n-1]
-	return x
-}
-
-func (c *Config) give(x *stream) {
-	*x = stream{}
-	if len(c.free) < maxFree {
-		c.free = append(c.free, x)
-	}
-}
-
-// deadline is d after the present call, or never.
-func (c *Config) deadline(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return c.now + d
+// DefaultConfig returns a Config with the default limits and timeouts.
+func DefaultConfig() Config {
+	return Config{Limits: DefaultLimits(), Timeouts: DefaultTimeouts()}
 }

@@ -40,7 +40,7 @@ type side interface {
 
 // conn is what Server and Client have in common: the connection.
 type conn struct {
-	cfg  *Config
+	sh   *Shared
 	low  roles.Lower
 	side side
 	dec  *hpack.Decoder
@@ -66,7 +66,7 @@ type conn struct {
 	credit   int64 // taken, and not granted anew yet
 	parked   int64 // bytes that streams hold
 	credited int64 // of them, what the connection's window has back already
-	withheld int32 // place in Config.withheld, from 1; 0: not there
+	withheld int32 // place in Shared.withheld, from 1; 0: not there
 
 	lastIn  uint32 // the highest stream of the peer's that we have taken up
 	topIn   uint32 // the highest that it has opened
@@ -114,11 +114,11 @@ const (
 	drainLast              // the last one taken was named
 )
 
-func (c *conn) init(cfg *Config, low roles.Lower, s side, server bool) {
-	*c = conn{cfg: cfg, low: low, side: s, server: server, peer: initialSettings(), limit: maxWindow}
+func (c *conn) init(sh *Shared, low roles.Lower, s side, server bool) {
+	*c = conn{sh: sh, low: low, side: s, server: server, peer: initialSettings(), limit: maxWindow}
 	c.sendWin, c.recvWin = defaultWindow, defaultWindow
-	c.window = cfg.Limits.Window
-	c.dec = hpack.NewDecoder(4096, cfg.heads.emit)
+	c.window = sh.cfg.Limits.Window
+	c.dec = hpack.NewDecoder(4096, sh.heads.emit)
 }
 
 // Lower is what the connection stands on.
@@ -143,20 +143,20 @@ func (c *conn) Ping() {
 
 // open says what we have to say first (RFC 9113 s.3.4).
 func (c *conn) open(now time.Duration, magic string) {
-	c.cfg.now, c.heard = now, now
-	b := append(c.cfg.coder.block[:0], magic...)
+	c.sh.now, c.heard = now, now
+	b := append(c.sh.coder.block[:0], magic...)
 	at := len(b)
 	b = append(b, "         "...)
-	b = c.cfg.appendSettings(b, c.server, c.window)
+	b = c.sh.appendSettings(b, c.server, c.window)
 	frame{length: uint32(len(b) - at - headerLen), typ: frameSettings}.put(b[at:])
-	c.cfg.coder.block = b[:0]
-	if grow := int64(c.cfg.Limits.ConnWindow) - c.recvWin; grow > 0 {
+	c.sh.coder.block = b[:0]
+	if grow := int64(c.sh.cfg.Limits.ConnWindow) - c.recvWin; grow > 0 {
 		b = append(b, 0, 0, 4, byte(frameWindow), 0, 0, 0, 0, 0, byte(grow>>24), byte(grow>>16), byte(grow>>8), byte(grow))
 		c.recvWin += grow
 	}
 	c.control(b)
-	c.settingsDue = c.cfg.deadline(c.cfg.Timeouts.Settings)
-	c.idleDue = c.cfg.deadline(c.cfg.Timeouts.Idle)
+	c.settingsDue = c.sh.deadline(c.sh.cfg.Timeouts.Settings)
+	c.idleDue = c.sh.deadline(c.sh.cfg.Timeouts.Idle)
 }
 
 // settle tells what has ended in the present call. It is called last, after all handlers; what it calls may
@@ -169,7 +169,7 @@ func (c *conn) settle() {
 	}
 	if told && c.phase < expectClose {
 		if len(c.streams) == 0 {
-			c.idleDue = c.cfg.deadline(c.cfg.Timeouts.Idle)
+			c.idleDue = c.sh.deadline(c.sh.cfg.Timeouts.Idle)
 		}
 		c.side.settled()
 	}
@@ -184,7 +184,7 @@ func (c *conn) tellDone(x *stream) {
 	} else {
 		x.h.Done(x, c.outcome(x))
 	}
-	c.cfg.give(x)
+	c.sh.give(x)
 }
 
 // outcome is the cause of a stream's end with what it means for a client's request, until the final head has come:
@@ -205,7 +205,7 @@ func (c *conn) Took() bool { return c.gone != nil && c.gone.Last != 0 && c.nextO
 
 // add makes a stream of the connection's; it has no number yet.
 func (c *conn) add(h http.Handler) *stream {
-	x := c.cfg.take()
+	x := c.sh.take()
 	x.c, x.h = c, h
 	x.sendWin, x.recvWin = int64(c.peer.window), int64(c.window)
 	if c.server && !c.acked {
@@ -297,13 +297,13 @@ func (c *conn) giveUp(x *stream, code Code, cause error) {
 func (c *conn) refuse(x *stream, f *fault) {
 	c.count(f)
 	c.giveUp(x, f.code, f)
-	if !c.churn.take(c.cfg.now, c.cfg.Limits.Resets, c.cfg.Limits.ResetRate) {
+	if !c.churn.take(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
 		c.fail(errCalmResets)
 	}
 }
 
 func (c *conn) count(f *fault) {
-	n := &c.cfg.Counters
+	n := &c.sh.Counters
 	switch {
 	case f.Cause == http.ErrTimeout:
 		n.Timeouts++
@@ -321,7 +321,7 @@ func (c *conn) fail(f *fault) {
 		return
 	}
 	c.count(f)
-	c.cfg.Counters.Failed++
+	c.sh.Counters.Failed++
 	c.sendGoAway(c.lastIn, f.code, f.Where+": "+f.Reason)
 	c.shut(roles.Graceful, f)
 }
@@ -338,7 +338,7 @@ func (c *conn) shut(mode roles.CloseMode, cause error) {
 // answer any more. What it has completed is still served: a server answers, as far as the windows go, and a
 // client's handler that had paused gets the rest.
 func (c *conn) RxEnd(now time.Duration, unused int) {
-	c.cfg.now = now
+	c.sh.now = now
 	if c.phase >= expectClose {
 		c.settle()
 		return
@@ -395,7 +395,7 @@ func (c *conn) halfClosed() {
 
 // awaitAnswer starts the time in which something of the answer to a client that has ended its direction must be sent.
 func (c *conn) awaitAnswer(x *stream) {
-	if x.inDue = c.cfg.deadline(c.cfg.Timeouts.HalfClosed); x.inDue != 0 {
+	if x.inDue = c.sh.deadline(c.sh.cfg.Timeouts.HalfClosed); x.inDue != 0 {
 		c.due(x.inDue)
 	}
 }

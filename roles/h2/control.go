@@ -16,7 +16,7 @@ func (c *conn) control(b []byte) {
 		}
 	}
 	c.owed = c.keep(roles.HoldHead, c.owed, b)
-	if len(c.owed) > c.cfg.Limits.Owed {
+	if len(c.owed) > c.sh.cfg.Limits.Owed {
 		c.owed = c.owed[:0]
 		c.fail(errCalmOwed)
 		return
@@ -47,7 +47,7 @@ func (c *conn) sendReset(id uint32, code Code) {
 	if c.phase >= expectClose {
 		return
 	}
-	c.cfg.Counters.ResetsOut++
+	c.sh.Counters.ResetsOut++
 	c.noteReset(id, false)
 	var b [headerLen + 4]byte
 	frame{length: 4, typ: frameReset, stream: id}.put(b[:])
@@ -63,7 +63,7 @@ func (c *conn) sendWindow(id uint32, n int64) {
 }
 
 func (c *conn) sendPing(data string) {
-	c.cfg.Counters.Pings++
+	c.sh.Counters.Pings++
 	b := [headerLen + 8]byte{2: 8, 3: byte(framePing)}
 	copy(b[headerLen:], data)
 	c.control(b[:])
@@ -101,7 +101,7 @@ func (c *conn) drain() {
 			c.draining = drainPinged
 			c.sendGoAway(maxWindow, NoError, "")
 			c.sendPing(drainPing)
-			c.drainDue = c.cfg.deadline(c.cfg.Timeouts.Settings)
+			c.drainDue = c.sh.deadline(c.sh.cfg.Timeouts.Settings)
 		}
 	}
 	if len(c.streams) > 0 || c.phase >= expectClose {
@@ -114,7 +114,7 @@ func (c *conn) drain() {
 	if len(c.owed) > 0 {
 		// Our last words wait for a peer that takes nothing. It has some time, and no more.
 		if c.drainDue == 0 {
-			c.drainDue = c.cfg.deadline(c.cfg.Timeouts.Settings)
+			c.drainDue = c.sh.deadline(c.sh.cfg.Timeouts.Settings)
 		}
 		return
 	}

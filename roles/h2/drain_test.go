@@ -20,7 +20,7 @@ func TestCloseOnDeafPeer(t *testing.T) {
 		{"slow", 9 * time.Second, 9 * time.Second, roles.Graceful},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := newPair(NewConfig(), NewConfig(), func(*Server) http.Handler { return nil })
+			p := newPair(DefaultConfig(), DefaultConfig(), func(*Server) http.Handler { return nil })
 			p.open()
 			p.cl.Refuse = true
 			began := p.cl.Now
@@ -40,20 +40,20 @@ func TestCloseOnDeafPeer(t *testing.T) {
 
 // TestPing: a ping is answered; one before the connection opens is none.
 func TestPing(t *testing.T) {
-	k := NewConfig()
-	p := newPair(k, NewConfig(), func(*Server) http.Handler { return nil })
+	k := DefaultConfig()
+	p := newPair(k, DefaultConfig(), func(*Server) http.Handler { return nil })
 	p.c.Ping()
 	p.open()
-	if k.Counters.Pings != 0 {
-		t.Errorf("pings before the connection opened: got %d, want none", k.Counters.Pings)
+	if p.c.sh.Counters.Pings != 0 {
+		t.Errorf("pings before the connection opened: got %d, want none", p.c.sh.Counters.Pings)
 	}
 	heard := p.c.heard
 	p.cl.Sleep(second)
 	p.sl.Sleep(second)
 	p.c.Ping()
 	p.pump()
-	if k.Counters.Pings != 1 || p.c.heard <= heard {
-		t.Errorf("pings: got %d, want 1; last heard at %v, want later than %v", k.Counters.Pings, p.c.heard, heard)
+	if p.c.sh.Counters.Pings != 1 || p.c.heard <= heard {
+		t.Errorf("pings: got %d, want 1; last heard at %v, want later than %v", p.c.sh.Counters.Pings, p.c.heard, heard)
 	}
 	p.check(t)
 }

@@ -128,25 +128,25 @@ func (l *lastBlock) remember(status int, length int64, date []byte, fields []htt
 
 // response makes the block of a response's head; length below 0 is not announced. The slice is valid until
 // the next call.
-func (c *Config) response(m *http.Message, length int64) ([]byte, error) {
+func (sh *Shared) response(m *http.Message, length int64) ([]byte, error) {
 	var date []byte
-	if c.Date != nil && m.Status >= 200 {
-		date = c.Date()
+	if sh.cfg.Date != nil && m.Status >= 200 {
+		date = sh.cfg.Date()
 	}
-	if c.last.match(m.Status, length, date, m.Fields) {
-		return c.last.block, nil
+	if sh.last.match(m.Status, length, date, m.Fields) {
+		return sh.last.block, nil
 	}
 	if err := judge(m.Fields, http.Date); err != nil {
 		return nil, err
 	}
-	o := &c.coder
+	o := &sh.coder
 	e := o.plain()
 	e.WriteField(hpack.HeaderField{Name: ":status", Value: view(strconv.AppendInt(o.num[:0], int64(m.Status), 10))})
 	if len(date) > 0 {
 		e.WriteField(hpack.HeaderField{Name: "date", Value: view(date)})
 	}
-	if c.ServerName != "" && m.Status >= 200 {
-		e.WriteField(hpack.HeaderField{Name: "server", Value: c.ServerName})
+	if sh.cfg.ServerName != "" && m.Status >= 200 {
+		e.WriteField(hpack.HeaderField{Name: "server", Value: sh.cfg.ServerName})
 	}
 	if length >= 0 {
 		e.WriteField(hpack.HeaderField{Name: "content-length", Value: view(strconv.AppendInt(o.num[:0], length, 10))})
@@ -156,17 +156,17 @@ func (c *Config) response(m *http.Message, length int64) ([]byte, error) {
 		return nil, errSendSize
 	}
 	if m.Status >= 200 {
-		c.last.remember(m.Status, length, date, m.Fields, o.block)
+		sh.last.remember(m.Status, length, date, m.Fields, o.block)
 	}
 	return o.block, nil
 }
 
 // trailers makes the block of a trailer section.
-func (c *Config) trailers(t []http.Field) ([]byte, error) {
+func (sh *Shared) trailers(t []http.Field) ([]byte, error) {
 	if err := judge(t, http.Other); err != nil {
 		return nil, err
 	}
-	o := &c.coder
+	o := &sh.coder
 	o.fields(o.plain(), t)
 	if len(o.block) > roles.MaxRoom-headerLen-1 {
 		return nil, errSendSize
@@ -219,15 +219,15 @@ type memory struct {
 }
 
 // resize takes the size that the peer allows the table.
-func (y *memory) resize(c *Config, size uint32) {
-	y.start(c)
+func (y *memory) resize(sh *Shared, size uint32) {
+	y.start(sh)
 	y.enc.SetMaxDynamicTableSizeLimit(size)
 	y.enc.SetMaxDynamicTableSize(min(size, 4096))
 }
 
-func (y *memory) start(c *Config) {
+func (y *memory) start(sh *Shared) {
 	if y.enc == nil {
-		y.enc = hpack.NewEncoder(&c.coder)
+		y.enc = hpack.NewEncoder(&sh.coder)
 	}
 }
 
@@ -258,9 +258,9 @@ var (
 )
 
 // request makes the block of a request that was judged; path is what :path says.
-func (y *memory) request(c *Config, m *http.Message, path []byte, length int64) []byte {
-	o := &c.coder
-	y.start(c)
+func (y *memory) request(sh *Shared, m *http.Message, path []byte, length int64) []byte {
+	o := &sh.coder
+	y.start(sh)
 	o.block = o.block[:0]
 	y.n = 0
 	y.write(pseudoMethod, m.Method, false)
@@ -284,8 +284,8 @@ func (y *memory) request(c *Config, m *http.Message, path []byte, length int64) 
 }
 
 // trailers makes the block of a request's trailer section.
-func (y *memory) trailers(c *Config, t []http.Field) []byte {
-	o := &c.coder
+func (y *memory) trailers(sh *Shared, t []http.Field) []byte {
+	o := &sh.coder
 	o.block = o.block[:0]
 	for i := range t {
 		f := &t[i]

@@ -39,7 +39,7 @@ func TestHeadsThatAreMisuse(t *testing.T) {
 		{"userinfo", but(func(m *http.Message) { m.Authority = []byte("u@h") }), errSendHost},
 		{"a length without a body", but(func(m *http.Message) { m.Length = 5 }), errSendEnd},
 	} {
-		v := dial(t, NewConfig())
+		v := dial(t, DefaultConfig())
 		v.ask(t, c.m, "")
 		if got, want := v.log.String(), fmt.Sprintf("1: send head: %v\n", c.want); got != want {
 			t.Errorf("request with %s: got %q, want %q", c.name, got, want)
@@ -50,7 +50,7 @@ func TestHeadsThatAreMisuse(t *testing.T) {
 		v.over(t)
 	}
 	for _, trailer := range []http.Field{field("a", long), field("A:", "b"), field("a", "\n"), field("upgrade", "x")} {
-		v := dial(t, NewConfig())
+		v := dial(t, DefaultConfig())
 		v.ask(t, post("/", http.UnknownLength), "abc", func(r *recorder) { r.trail = []http.Field{trailer} })
 		if got := v.log.String(); !strings.Contains(got, "send trailers: h2: send head: ") {
 			t.Errorf("a trailer %.10q of %d octets: %q", trailer.Name, len(trailer.Value), got)
@@ -66,7 +66,7 @@ func TestHeadsThatAreMisuse(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	var never []string
 	for _, numbered := range []bool{false, true} {
-		v := dial(t, NewConfig())
+		v := dial(t, DefaultConfig())
 		m := get("/")
 		m.Fields = []http.Field{field("Authorization", "Basic short"), field("cookie", "a=b"), field("x-a", "b"), field("cookie", strings.Repeat("long", 10))}
 		if numbered {
@@ -96,16 +96,17 @@ func TestSecrets(t *testing.T) {
 // TestBlocksAreReused sends the block of the last response again when the next says the same, and never when anything
 // differs.
 func TestBlocksAreReused(t *testing.T) {
-	cfg := NewConfig()
+	cfg := DefaultConfig()
 	date := "Mon, 01 Jan 2026 00:00:00 GMT"
 	cfg.Date = func() []byte { return []byte(date) }
 	cfg.ServerName = "x"
+	sh := NewShared(cfg)
 	base := func() *http.Message {
 		return &http.Message{Status: 200, Fields: []http.Field{field("a", "bc"), field("d", "e")}}
 	}
 	block := func(m *http.Message, length int64) string {
 		t.Helper()
-		b, err := cfg.response(m, length)
+		b, err := sh.response(m, length)
 		if err != nil {
 			t.Fatal(err)
 		}

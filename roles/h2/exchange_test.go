@@ -86,7 +86,7 @@ c done <nil>
 		t.Run(c.name, func(t *testing.T) {
 			var log strings.Builder
 			s := &recorder{name: "s", log: &log, head: c.res, end: c.resEnd, body: c.answer, trail: c.resTrl}
-			p := newPair(NewConfig(), NewConfig(), func(*Server) http.Handler { return s })
+			p := newPair(DefaultConfig(), DefaultConfig(), func(*Server) http.Handler { return s })
 			p.open()
 			r := &recorder{name: "c", log: &log, head: c.req, end: c.reqEnd, body: c.body, trail: c.trail, quiet: len(c.answer) > 100}
 			if _, err := p.c.Do(r); err != nil {

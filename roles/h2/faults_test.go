@@ -192,7 +192,7 @@ func TestServerFaults(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			calls := ""
 			rolestest.Splits(t, []byte(hello+c.in+fr(framePing, 0, 0, "still on")), 4, func(how string, feed func(func([]byte))) {
-				v := serve(NewConfig())
+				v := serve(DefaultConfig())
 				// Nobody answers, so that a stream is closed by what the row says and not by chance.
 				v.setup = func(_ int, r *recorder) { r.head.Status = 0 }
 				feed(func(b []byte) { v.l.Feed(b) })
@@ -213,7 +213,7 @@ func TestServerFaults(t *testing.T) {
 				} else if got != calls {
 					t.Errorf("%s: calls\n%s\nwhole:\n%s", how, got, calls)
 				}
-				n := v.cfg.Counters
+				n := v.sh.Counters
 				if c.want != "" && n.Malformed == 0 || (n.Failed == 1) != strings.HasPrefix(c.want, "goaway") || int(n.ResetsOut) != strings.Count(c.want, "reset") {
 					t.Errorf("%s: counted %+v", how, n)
 				}
@@ -233,7 +233,7 @@ func TestPrefaces(t *testing.T) {
 		{"cut short", preface[:20], ""},
 	} {
 		rolestest.Splits(t, []byte(c.in), 3, func(how string, feed func(func([]byte))) {
-			v := serve(NewConfig())
+			v := serve(DefaultConfig())
 			feed(func(b []byte) { v.l.Feed(b) })
 			if got := verdict(v.out(t)); got != c.want {
 				t.Errorf("%s, %s: got %q, want %q", c.name, how, got, c.want)
@@ -298,7 +298,7 @@ func TestClientFaults(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			calls := ""
 			rolestest.Splits(t, []byte(c.in+fr(framePing, 0, 0, "still on")), 4, func(how string, feed func(func([]byte))) {
-				v := dial(t, NewConfig())
+				v := dial(t, DefaultConfig())
 				v.ask(t, post("/", http.UnknownLength), "abc", func(r *recorder) { r.stuck = true })
 				v.ask(t, get("/"), "")
 				if got := v.out(t); !strings.Contains(got, "headers 1 ") || !strings.Contains(got, "headers 3 end") {

@@ -52,7 +52,7 @@ func FuzzServer(f *testing.F) {
 	f.Add([]byte(getReq(1)+postReq(3)+data(3, endS, "abc")+getReq(5)), uint64(2))
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
 		fuzzed(t, b, seed, func(feed func(func([]byte))) outcome {
-			v := ready(t, NewConfig())
+			v := ready(t, DefaultConfig())
 			v.setup = func(n int, r *recorder) {
 				r.head.Status = 0
 				if n%3 == 0 {
@@ -78,7 +78,7 @@ func FuzzClient(f *testing.F) {
 	f.Add(fmt.Appendf(nil, ok+ok, 3, 1), uint64(54)) // two exchanges that end in one read
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
 		fuzzed(t, b, seed, func(feed func(func([]byte))) outcome {
-			v := dial(t, NewConfig())
+			v := dial(t, DefaultConfig())
 			v.ask(t, post("/", http.UnknownLength), "abc", func(r *recorder) { r.stuck = true })
 			v.ask(t, get("/"), "")
 			v.ask(t, get("/"), "", func(r *recorder) {

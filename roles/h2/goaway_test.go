@@ -12,7 +12,7 @@ import (
 // TestServerDrains ends a connection in order: requests that cross the first word are still taken, those behind the
 // last one are ignored frame by frame, and the connection closes when the others are answered.
 func TestServerDrains(t *testing.T) {
-	v := ready(t, NewConfig())
+	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.onEnd = func(http.Exchange) {} }
 	v.feed(t, getReq(1))
 	v.s.Drain()
@@ -41,7 +41,7 @@ func TestServerDrains(t *testing.T) {
 
 // TestServerDrainsAtOnce has nothing to wait for, or a peer that does not answer.
 func TestServerDrainsAtOnce(t *testing.T) {
-	v := ready(t, NewConfig())
+	v := ready(t, DefaultConfig())
 	v.s.Drain()
 	v.l.Sleep(0)
 	v.l.Service()
@@ -50,7 +50,7 @@ func TestServerDrainsAtOnce(t *testing.T) {
 	}
 	v.over(t)
 
-	v = ready(t, NewConfig())
+	v = ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.head.Status = 0 }
 	v.feed(t, postReq(1))
 	v.s.Drain()
@@ -63,7 +63,7 @@ func TestServerDrainsAtOnce(t *testing.T) {
 
 // TestClientIsSentAway sorts requests by what the server may have done about them.
 func TestClientIsSentAway(t *testing.T) {
-	v := dial(t, NewConfig())
+	v := dial(t, DefaultConfig())
 	seen, unseen := v.ask(t, get("/1"), ""), v.ask(t, get("/3"), "")
 	v.l.Refuse = true
 	unsent := v.ask(t, get("/5"), "")
@@ -114,7 +114,7 @@ func TestClientOutcome(t *testing.T) {
 		{"answered, then CANCEL", func(v *asked) { v.l.Feed([]byte(hdrs(1, 0, ":status", "200") + rst(1, Cancel))) }, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := dial(t, NewConfig())
+			v := dial(t, DefaultConfig())
 			r := v.ask(t, get("/"), "")
 			c.end(v)
 			v.l.Service()
@@ -129,7 +129,7 @@ func TestClientOutcome(t *testing.T) {
 // TestGoAwayGivesReasons has a later GOAWAY not take back what an earlier one said, and name the reason when the
 // connection breaks.
 func TestGoAwayGivesReasons(t *testing.T) {
-	v := dial(t, NewConfig())
+	v := dial(t, DefaultConfig())
 	r, second := v.ask(t, get("/1"), ""), v.ask(t, get("/3"), "")
 	v.feed(t, fr(frameGoAway, 0, 0, u32(1)+u32(uint32(EnhanceYourCalm))+"too hot\x01"+strings.Repeat("!", 1000))+goaway(7, EnhanceYourCalm))
 	var g *GoAwayError
@@ -146,7 +146,7 @@ func TestGoAwayGivesReasons(t *testing.T) {
 
 // TestEndsOfPeers is a peer that ends its direction: what it has completed is served, what it has not is cut.
 func TestEndsOfPeers(t *testing.T) {
-	v := ready(t, NewConfig())
+	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.onEnd = func(http.Exchange) {} }
 	v.feed(t, getReq(1)+postReq(3))
 	v.l.End()
@@ -160,7 +160,7 @@ func TestEndsOfPeers(t *testing.T) {
 	}
 	v.over(t)
 
-	k := dial(t, NewConfig())
+	k := dial(t, DefaultConfig())
 	pauses := func(r *recorder) { r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() } }
 	whole, part := k.ask(t, get("/1"), "", pauses), k.ask(t, get("/3"), "", pauses)
 	k.feed(t, hdrs(1, 0, ":status", "200")+data(1, 0, "abc")+hdrs(1, endS, "sum", "5")+hdrs(3, 0, ":status", "200")+data(3, 0, "abc"))
@@ -190,7 +190,7 @@ func TestEarlyAnswers(t *testing.T) {
 		{"the rest is not long", hdrs(1, 0, with(ps, "content-length", "3")...) + data(1, 0, "abc") + data(1, endS, ""), answer, false},
 		{"the rest becomes long", postReq(1) + strings.Repeat(data(1, 0, strings.Repeat("x", 16384)), 10) + fr(framePing, 0, 0, "12345678"), "window 1 131072\nping \"12345678\" ack\n" + answer, false},
 	} {
-		v := ready(t, NewConfig())
+		v := ready(t, DefaultConfig())
 		v.setup = func(_ int, r *recorder) { at(r); r.quiet = true; r.onEnd = func(http.Exchange) {} }
 		if got := v.feed(t, c.in); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
@@ -211,7 +211,7 @@ func TestEarlyAnswers(t *testing.T) {
 		v.over(t)
 	}
 	// A handler that pauses and answers lets go of its request.
-	v := ready(t, NewConfig())
+	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) {
 		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause(); x.WantWrite() }
 		r.onEnd = func(http.Exchange) {}
@@ -222,7 +222,7 @@ func TestEarlyAnswers(t *testing.T) {
 	v.over(t)
 
 	for _, paused := range []bool{false, true} {
-		k := dial(t, NewConfig())
+		k := dial(t, DefaultConfig())
 		r := k.ask(t, post("/", http.UnknownLength), "abc", func(r *recorder) { r.stuck = true })
 		if paused {
 			r.x.Pause()
@@ -241,15 +241,15 @@ func TestEarlyAnswers(t *testing.T) {
 
 // TestStreamsAreTakenBack counts streams that were refused or reset as ended, so that others take their places.
 func TestStreamsAreTakenBack(t *testing.T) {
-	cfg := NewConfig()
+	cfg := DefaultConfig()
 	cfg.Limits.Streams = 2
 	v := ready(t, cfg)
 	v.setup = func(_ int, r *recorder) { r.head.Status = 0 }
 	if got := v.feed(t, postReq(1)+postReq(3)+postReq(5)+data(5, 0, "x")+rst(1, Cancel)+postReq(7)+postReq(9)); got != "reset 5 REFUSED_STREAM\nreset 9 REFUSED_STREAM\n" {
 		t.Errorf("got %q", got)
 	}
-	if v.s.Active() != 2 || cfg.Counters.Refused != 2 {
-		t.Errorf("%d streams, counted %+v", v.s.Active(), cfg.Counters)
+	if v.s.Active() != 2 || v.sh.Counters.Refused != 2 {
+		t.Errorf("%d streams, counted %+v", v.s.Active(), v.sh.Counters)
 	}
 	v.over(t)
 }

@@ -9,7 +9,7 @@ import (
 // TestHalfClosedConnection: a client that ends its direction of the connection gets its answers, one byte in time; the
 // stream for which nothing is sent in time is reset, and the connection ends with the last.
 func TestHalfClosedConnection(t *testing.T) {
-	v := serve(NewConfig())
+	v := serve(DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.head.Status = 0 } // answers nothing by itself
 	v.feed(t, hello+getReq(1)+getReq(3))
 	v.l.End()
@@ -39,7 +39,7 @@ func TestHalfClosedConnection(t *testing.T) {
 	if !one.done || !v.l.Over {
 		t.Errorf("the answer that stops: done %v, connection over %v, want both", one.done, v.l.Over)
 	}
-	if n := v.cfg.Counters.Timeouts; n != 2 {
+	if n := v.sh.Counters.Timeouts; n != 2 {
 		t.Errorf("timeouts: got %d, want 2", n)
 	}
 	v.over(t)

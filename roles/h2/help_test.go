@@ -162,11 +162,11 @@ func (p *pair) Ready(*Client)         { p.events = append(p.events, "ready") }
 func (p *pair) Draining(*Client)      { p.events = append(p.events, "draining") }
 func (p *pair) Closed(*Client, error) { p.events = append(p.events, "closed") }
 
-func newPair(cc, sc *Config, accept func(s *Server) http.Handler) *pair {
+func newPair(cc, sc Config, accept func(s *Server) http.Handler) *pair {
 	p := &pair{cl: rolestest.New(), sl: rolestest.New()}
-	p.c.Init(cc, p.cl)
+	p.c.Init(NewShared(cc), p.cl)
 	p.c.Owner = p
-	p.s.Init(sc, p.sl, acceptFunc(accept))
+	p.s.Init(NewShared(sc), p.sl, acceptFunc(accept))
 	return p
 }
 

@@ -23,9 +23,9 @@ func (r *reading) Rx(now time.Duration, b []byte) int {
 
 // upgraded has a client send text on an extended CONNECT before it is answered, and then gives the stream to u. What was
 // kept of the text is offered with the next call.
-func upgraded(t *testing.T, cfg *Config, text string, u *reading) *served {
+func upgraded(t *testing.T, sh *Shared, text string, u *reading) *served {
 	t.Helper()
-	v := ready(t, cfg)
+	v := readyOn(t, sh)
 	v.setup = func(_ int, r *recorder) {
 		r.head.Status = 0
 		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
@@ -56,11 +56,11 @@ func (h handOver) Writable(x http.Exchange) { h.writable(x) }
 
 // What a stream has sent before it was given to another protocol belongs to that protocol alone.
 func TestUpgradeKeepsWhatCameBefore(t *testing.T) {
-	cfg := NewConfig()
+	sh := NewShared(DefaultConfig())
 	const text = "what the first has sent"
 	got := ""
-	v := upgraded(t, cfg, text, &reading{&pipe{}, func(b []byte) { got += string(b) }})
-	other := ready(t, cfg)
+	v := upgraded(t, sh, text, &reading{&pipe{}, func(b []byte) { got += string(b) }})
+	other := readyOn(t, sh)
 	other.setup = func(_ int, r *recorder) {
 		r.head.Status = 0
 		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
@@ -89,7 +89,7 @@ func TestTunnelReadsWhatItWasGivenAfterItsEnd(t *testing.T) {
 			got = string(b)
 			c.forget(roles.HoldTunnel, other)
 		}
-		v := upgraded(t, NewConfig(), text, u)
+		v := upgraded(t, NewShared(DefaultConfig()), text, u)
 		c = &v.s.conn
 		v.l.Sleep(0)
 		if got != text {
@@ -103,7 +103,7 @@ func TestTunnelReadsWhatItWasGivenAfterItsEnd(t *testing.T) {
 
 // Trailers stay what they are during End, also if the stream ends meanwhile and others keep bytes.
 func TestTrailersStayDuringEnd(t *testing.T) {
-	v := ready(t, NewConfig())
+	v := ready(t, DefaultConfig())
 	value := strings.Repeat("v", leastKept-1) // with its name of one octet, as long as a buffer that is kept
 	got := ""
 	v.setup = func(_ int, r *recorder) {
@@ -136,7 +136,7 @@ func (h *trailed) End(_ http.Exchange, t []http.Field) { h.end(t) }
 
 // A request that was complete before its handler took it is not late: the handler may answer when it likes.
 func TestRequestThatCameWholeHasNoDeadline(t *testing.T) {
-	v := ready(t, NewConfig())
+	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) {
 		r.head.Status = 0
 		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
@@ -157,7 +157,7 @@ func TestRequestThatCameWholeHasNoDeadline(t *testing.T) {
 // A stream whose bytes found Limits.Parked used up gets their window when others have taken theirs: streams that take
 // what they get are not stopped by those that have paused.
 func TestWindowBeyondParkedIsGivenBackLater(t *testing.T) {
-	cfg := NewConfig()
+	cfg := DefaultConfig()
 	cfg.Limits.Window, cfg.Limits.ConnWindow, cfg.Limits.Parked = 64<<10, 128<<10, 128<<10
 	for _, first := range []int{0, 2} { // who resumes: those that came first, or those that came last
 		v := ready(t, cfg)
@@ -194,7 +194,7 @@ func TestWindowBeyondParkedIsGivenBackLater(t *testing.T) {
 
 // Bytes that are kept in pieces are not copied anew for each piece, however many they are.
 func TestKeptBytesAreCopiedFewTimes(t *testing.T) {
-	v := ready(t, NewConfig())
+	v := ready(t, DefaultConfig())
 	piece := make([]byte, 16<<10)
 	var b []byte
 	copied := 0
@@ -216,7 +216,7 @@ func TestKeptBytesAreCopiedFewTimes(t *testing.T) {
 
 // A tunnel that its owner has closed has its time to end, whatever the exchange was promised that it began with.
 func TestClosedTunnelOfAnUnhurriedExchangeEnds(t *testing.T) {
-	p := newTunnel(t, NewConfig(), NewConfig(), &pipe{}, &pipe{})
+	p := newTunnel(t, DefaultConfig(), DefaultConfig(), &pipe{}, &pipe{})
 	p.c.x.(http.Unhurried).Unhurried()
 	p.near.low.Close(roles.Graceful, nil)
 	p.pump()
@@ -230,7 +230,7 @@ func TestClosedTunnelOfAnUnhurriedExchangeEnds(t *testing.T) {
 // A response that waits for its handler when the server ends its direction is still handed over, and ends the exchange: no
 // window can come for what is left of the request.
 func TestResponseThatWaitedEndsTheExchange(t *testing.T) {
-	v := dial(t, NewConfig(), setting(settingWindow, 10), setack)
+	v := dial(t, DefaultConfig(), setting(settingWindow, 10), setack)
 	r := v.ask(t, post("/", http.UnknownLength), strings.Repeat("x", 100), func(r *recorder) {
 		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
 	})
@@ -266,7 +266,7 @@ func TestEndlessResponsesHaveNoLength(t *testing.T) {
 		{[]string{"content-type", "text/plain"}, "reset 1 CANCEL"},
 		{nil, "reset 1 CANCEL"},
 	} {
-		cfg := NewConfig()
+		cfg := DefaultConfig()
 		cfg.Limits.Body = 50
 		v := dial(t, cfg)
 		v.ask(t, get("/"), "")
@@ -277,7 +277,7 @@ func TestEndlessResponsesHaveNoLength(t *testing.T) {
 		}
 		v.over(t)
 	}
-	cfg := NewConfig()
+	cfg := DefaultConfig()
 	cfg.Limits.Body = 50
 	v := ready(t, cfg)
 	v.setup = func(_ int, r *recorder) { r.head.Status = 0 }

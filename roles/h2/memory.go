@@ -74,10 +74,10 @@ func (c *conn) keep(k roles.Kind, into, b []byte) []byte {
 		if sizeFor(n) == kepts {
 			n = max(n, cap(into)+cap(into)/4)
 		}
-		g := append(c.cfg.buffers.get(n), into...)
+		g := append(c.sh.buffers.get(n), into...)
 		c.low.Hold(k, cap(g)-cap(into))
 		if into != nil {
-			c.cfg.buffers.put(into)
+			c.sh.buffers.put(into)
 		}
 		into = g
 	}
@@ -88,7 +88,7 @@ func (c *conn) keep(k roles.Kind, into, b []byte) []byte {
 func (c *conn) forget(k roles.Kind, b []byte) {
 	if cap(b) > 0 {
 		c.low.Hold(k, -cap(b))
-		c.cfg.buffers.put(b)
+		c.sh.buffers.put(b)
 	}
 }
 
@@ -101,15 +101,15 @@ func (x *stream) holds() roles.Kind {
 }
 
 // mayCredit reports whether windows may be given back for what is kept for x. If memory is too short for that,
-// Config.Relieve does it later.
+// Shared.Relieve does it later.
 func (c *conn) mayCredit(x *stream) bool {
 	if c.low.MayHold(x.holds(), 0) {
 		return true
 	}
 	if c.withheld == 0 {
-		c.cfg.Counters.Withheld++
-		c.cfg.withheld = append(c.cfg.withheld, c)
-		c.withheld = int32(len(c.cfg.withheld))
+		c.sh.Counters.Withheld++
+		c.sh.withheld = append(c.sh.withheld, c)
+		c.withheld = int32(len(c.sh.withheld))
 	}
 	return false
 }
@@ -119,7 +119,7 @@ func (c *conn) dropWithheld() {
 	if c.withheld == 0 {
 		return
 	}
-	g := c.cfg
+	g := c.sh
 	last := g.withheld[len(g.withheld)-1]
 	g.withheld[c.withheld-1], last.withheld = last, c.withheld
 	g.withheld[len(g.withheld)-1] = nil
@@ -129,9 +129,9 @@ func (c *conn) dropWithheld() {
 
 // Relieve gives the windows back that were withheld because there was too little memory: see roles.Lower.MayHold.
 // It is called when there is memory again, outside of all calls of the connections' transports.
-func (g *Config) Relieve() {
+func (sh *Shared) Relieve() {
 	// What is withheld again meanwhile waits for the next call.
-	for _, c := range slices.Clone(g.withheld) {
+	for _, c := range slices.Clone(sh.withheld) {
 		c.dropWithheld()
 		c.creditWithheld()
 	}

@@ -24,7 +24,7 @@ func windowsOf(out string, id int) (all int) {
 // While memory is short a connection is given no window for bodies that their handlers have not taken, and one for those
 // that they have. It is given when there is memory again.
 func TestWindowsAreWithheldWhileMemoryIsShort(t *testing.T) {
-	cfg := NewConfig()
+	cfg := DefaultConfig()
 	cfg.Limits.Window, cfg.Limits.ConnWindow = 64<<10, 128<<10
 	v := ready(t, cfg)
 	v.setup = func(n int, r *recorder) {
@@ -49,22 +49,22 @@ func TestWindowsAreWithheldWhileMemoryIsShort(t *testing.T) {
 	if got := windowsOf(out, 0); got != 64<<10 {
 		t.Errorf("for what is taken without memory: got a window of %d, want 65536", got)
 	}
-	if got := cfg.Counters.Withheld; got != 1 || len(cfg.withheld) != 1 {
-		t.Errorf("withheld: counted %d, %d wait; want 1 and 1", got, len(cfg.withheld))
+	if got := v.sh.Counters.Withheld; got != 1 || len(v.sh.withheld) != 1 {
+		t.Errorf("withheld: counted %d, %d wait; want 1 and 1", got, len(v.sh.withheld))
 	}
-	cfg.Relieve()
+	v.sh.Relieve()
 	v.l.Service()
 	if got := v.out(t); got != "" {
 		t.Errorf("relieved while memory is still short: got %q, want nothing", got)
 	}
 	v.l.Short = false
-	cfg.Relieve()
+	v.sh.Relieve()
 	v.l.Service()
 	// 32 KiB are parked, and what has become due together with them is granted from half of the window on.
 	v.feed(t, data(3, 0, strings.Repeat("x", 16384)))
 	got := windowsOf(send(3, 16384), 0)
-	if credit := int(v.s.credit); got+credit != 64<<10 || len(cfg.withheld) != 0 {
-		t.Errorf("with memory again: got a window of %d and %d to come, %d wait; want 65536 in all", got, credit, len(cfg.withheld))
+	if credit := int(v.s.credit); got+credit != 64<<10 || len(v.sh.withheld) != 0 {
+		t.Errorf("with memory again: got a window of %d and %d to come, %d wait; want 65536 in all", got, credit, len(v.sh.withheld))
 	}
 	if n := v.l.Held[roles.HoldBody]; n != 64<<10 {
 		t.Errorf("held: got %d, want 65536", n)
@@ -80,10 +80,10 @@ func TestWindowsAreWithheldWhileMemoryIsShort(t *testing.T) {
 
 // A connection that ends while its windows are withheld is forgotten, in any order.
 func TestWithheldConnectionsAreForgotten(t *testing.T) {
-	cfg := NewConfig()
+	sh := NewShared(DefaultConfig())
 	var all []*served
 	for range 3 {
-		v := ready(t, cfg)
+		v := readyOn(t, sh)
 		v.setup = func(_ int, r *recorder) {
 			r.head.Status = 0
 			r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
@@ -94,10 +94,10 @@ func TestWithheldConnectionsAreForgotten(t *testing.T) {
 	}
 	for i, n := range []int{1, 0, 2} {
 		all[n].over(t)
-		if len(cfg.withheld) != 2-i {
-			t.Errorf("after the end of %d: %d wait, want %d", n, len(cfg.withheld), 2-i)
+		if len(sh.withheld) != 2-i {
+			t.Errorf("after the end of %d: %d wait, want %d", n, len(sh.withheld), 2-i)
 		}
-		for i, c := range cfg.withheld {
+		for i, c := range sh.withheld {
 			if c.withheld != int32(i+1) {
 				t.Errorf("at %d: a connection that thinks it is at %d", i+1, c.withheld)
 			}
@@ -114,13 +114,12 @@ func TestTunnelWindowIsWithheldWhileMemoryIsShort(t *testing.T) {
 			short(true)
 		}
 	}
-	sc := windows(100, 65535)
-	p := newTunnel(t, NewConfig(), sc, &pipe{out: text(10_000)}, far)
-	if len(far.in) != 0 || len(sc.withheld) != 1 {
-		t.Fatalf("without memory: got %d octets, %d connections wait; want none, and 1", len(far.in), len(sc.withheld))
+	p := newTunnel(t, DefaultConfig(), windows(100, 65535), &pipe{out: text(10_000)}, far)
+	if len(far.in) != 0 || len(p.pair.s.sh.withheld) != 1 {
+		t.Fatalf("without memory: got %d octets, %d connections wait; want none, and 1", len(far.in), len(p.pair.s.sh.withheld))
 	}
 	short(false)
-	sc.Relieve()
+	p.pair.s.sh.Relieve()
 	p.pump()
 	if string(far.in) != string(text(10_000)) {
 		t.Errorf("with memory again: got %d octets, want 10000", len(far.in))
@@ -130,7 +129,7 @@ func TestTunnelWindowIsWithheldWhileMemoryIsShort(t *testing.T) {
 
 // Streams beyond a few are charged, and refused when there is no memory for them.
 func TestManyStreamsAreCharged(t *testing.T) {
-	v := ready(t, NewConfig())
+	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.head.Status = 0 }
 	for i := range fewStreams {
 		v.feed(t, postReq(id(i)))

@@ -110,7 +110,7 @@ func TestOthersServeUs(t *testing.T) {
 
 	var c Client
 	low := rolestest.New()
-	c.Init(NewConfig(), low)
+	c.Init(NewShared(DefaultConfig()), low)
 	var all []*recorder
 	owner := &asked{}
 	owner.ready = func() {
@@ -219,7 +219,7 @@ func TestWeServeOthers(t *testing.T) {
 	}()
 	var s Server
 	low := rolestest.New()
-	s.Init(NewConfig(), low, acceptFunc(func(*Server) http.Handler { return new(echoing) }))
+	s.Init(NewShared(DefaultConfig()), low, acceptFunc(func(*Server) http.Handler { return new(echoing) }))
 	drive(t, near, low, &s, func() bool { return len(results) == 20 })
 	for range len(results) {
 		if err := <-results; err != nil {

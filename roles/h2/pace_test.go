@@ -37,9 +37,9 @@ func TestSlowRequestBodies(t *testing.T) {
 		{name: "nothing", piece: "", every: time.Second, lives: 29 * time.Second, ends: 31 * time.Second, cause: "body: nothing came"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := NewConfig()
+			cfg := DefaultConfig()
 			if c.change != nil {
-				c.change(cfg)
+				c.change(&cfg)
 			}
 			v := ready(t, cfg)
 			v.setup = holdOff
@@ -66,7 +66,7 @@ func TestSlowRequestBodies(t *testing.T) {
 			if strings.Contains(c.cause, "nothing") {
 				slow = 0
 			}
-			if n := cfg.Counters; n.Timeouts != 1 || n.Slow != slow {
+			if n := v.sh.Counters; n.Timeouts != 1 || n.Slow != slow {
 				t.Errorf("counted %d timeouts, %d slow, want 1, %d", n.Timeouts, n.Slow, slow)
 			}
 			if v.feed(t, getReq(3)); v.l.Over {
@@ -80,7 +80,7 @@ func TestSlowRequestBodies(t *testing.T) {
 // TestSlowBodyIsNotBlamedForUs: the time counts neither in which a handler has paused, nor in which no window is granted.
 func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 	t.Run("paused", func(t *testing.T) {
-		cfg := NewConfig()
+		cfg := DefaultConfig()
 		cfg.Timeouts.BodyTotal = time.Minute
 		v := ready(t, cfg)
 		v.setup = holdOff
@@ -109,7 +109,7 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 		}
 	})
 	t.Run("no window of the stream", func(t *testing.T) {
-		cfg := NewConfig()
+		cfg := DefaultConfig()
 		cfg.Limits.Window = 1000
 		v := ready(t, cfg)
 		v.setup = func(n int, r *recorder) {
@@ -134,7 +134,7 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 		}
 	})
 	t.Run("in the middle of a frame", func(t *testing.T) {
-		cfg := NewConfig()
+		cfg := DefaultConfig()
 		cfg.Limits.Window = 1000
 		v := ready(t, cfg)
 		v.setup = func(n int, r *recorder) {
@@ -149,7 +149,7 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 		}
 	})
 	t.Run("no window of the connection", func(t *testing.T) {
-		cfg := NewConfig()
+		cfg := DefaultConfig()
 		cfg.Limits.ConnWindow, cfg.Limits.Window, cfg.Limits.Parked = 65535, 1<<20, 0
 		v := ready(t, cfg)
 		v.setup = func(n int, r *recorder) {
@@ -192,7 +192,7 @@ func TestSlowResponseBodies(t *testing.T) {
 		{"with a rate, unhurried", 100, true, false, false},
 		{"with a rate, paused", 100, false, true, false},
 	} {
-		cfg := NewConfig()
+		cfg := DefaultConfig()
 		cfg.Limits.ResponseRate = c.rate
 		v := dial(t, cfg)
 		r := v.ask(t, get("/"), "", func(r *recorder) { r.quiet = true })
@@ -211,8 +211,8 @@ func TestSlowResponseBodies(t *testing.T) {
 		if r.done != c.ends {
 			t.Errorf("%s: done %v (%v), want %v", c.name, r.done, r.cause, c.ends)
 		}
-		if c.ends && (!strings.Contains(fmt.Sprint(r.cause), "body: slower") || cfg.Counters.Slow != 1) {
-			t.Errorf("%s: done with %v, counted %d slow; want the rate, 1", c.name, r.cause, cfg.Counters.Slow)
+		if c.ends && (!strings.Contains(fmt.Sprint(r.cause), "body: slower") || v.sh.Counters.Slow != 1) {
+			t.Errorf("%s: done with %v, counted %d slow; want the rate, 1", c.name, r.cause, v.sh.Counters.Slow)
 		}
 		v.over(t)
 	}

@@ -178,7 +178,7 @@ func (r *reader) text(t testing.TB, b []byte) string {
 type served struct {
 	s    Server
 	l    *rolestest.Lower
-	cfg  *Config
+	sh   *Shared
 	log  strings.Builder
 	r    reader
 	made []*recorder
@@ -187,10 +187,13 @@ type served struct {
 	kept  int // bytes on the account
 }
 
-func serve(cfg *Config) *served {
-	v := &served{l: rolestest.New(), cfg: cfg}
+func serve(cfg Config) *served { return serveOn(NewShared(cfg)) }
+
+// serveOn is serve for one of several connections of a Shared.
+func serveOn(sh *Shared) *served {
+	v := &served{l: rolestest.New(), sh: sh}
 	v.l.OnHold = func(_ roles.Kind, n int) { v.kept += n }
-	v.s.Init(cfg, v.l, acceptFunc(func(*Server) http.Handler {
+	v.s.Init(sh, v.l, acceptFunc(func(*Server) http.Handler {
 		r := &recorder{name: fmt.Sprintf("%d:", len(v.made)+1), log: &v.log, head: http.Message{Status: 200, Length: http.UnknownLength}, body: "ok"}
 		v.made = append(v.made, r)
 		if v.setup != nil {
@@ -218,9 +221,15 @@ func (v *served) feed(t testing.TB, frames ...string) string {
 }
 
 // ready has the preface behind it.
-func ready(t testing.TB, cfg *Config) *served {
+func ready(t testing.TB, cfg Config) *served {
 	t.Helper()
-	v := serve(cfg)
+	return readyOn(t, NewShared(cfg))
+}
+
+// readyOn is ready for one of several connections of a Shared.
+func readyOn(t testing.TB, sh *Shared) *served {
+	t.Helper()
+	v := serveOn(sh)
 	v.feed(t, hello)
 	return v
 }
@@ -251,7 +260,7 @@ func (v *served) over(t testing.TB) {
 type asked struct {
 	c      Client
 	l      *rolestest.Lower
-	cfg    *Config
+	sh     *Shared
 	log    strings.Builder
 	r      reader
 	made   []*recorder
@@ -270,11 +279,11 @@ func (v *asked) Draining(*Client)            { v.events = append(v.events, "drai
 func (v *asked) Closed(_ *Client, err error) { v.events = append(v.events, fmt.Sprint("closed ", err)) }
 
 // dial makes a Client whose server has said frames.
-func dial(t testing.TB, cfg *Config, frames ...string) *asked {
+func dial(t testing.TB, cfg Config, frames ...string) *asked {
 	t.Helper()
-	v := &asked{l: rolestest.New(), cfg: cfg}
+	v := &asked{l: rolestest.New(), sh: NewShared(cfg)}
 	v.l.OnHold = func(_ roles.Kind, n int) { v.kept += n }
-	v.c.Init(cfg, v.l)
+	v.c.Init(v.sh, v.l)
 	v.c.Owner = v
 	v.l.Open(&v.c)
 	if !strings.HasPrefix(string(v.l.Out), preface) {

@@ -10,7 +10,7 @@ const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 // Rx is roles.Upper's.
 func (c *conn) Rx(now time.Duration, b []byte) (used int) {
-	c.cfg.now, c.heard = now, now
+	c.sh.now, c.heard = now, now
 	if c.woken > 0 {
 		c.deliver()
 	}
@@ -27,7 +27,7 @@ func (c *conn) Rx(now time.Duration, b []byte) (used int) {
 	case used == len(b) && c.partial == nil:
 		c.frameDue = 0
 	case c.frameDue == 0 || used > 0 && c.partial == nil:
-		c.frameDue = c.cfg.deadline(c.cfg.Timeouts.Frame)
+		c.frameDue = c.sh.deadline(c.sh.cfg.Timeouts.Frame)
 	}
 	c.settle()
 	return used
@@ -78,7 +78,7 @@ func (c *conn) admit(f frame) *fault {
 	switch {
 	case c.phase == expectSettings && (f.typ != frameSettings || f.has(flagAck)):
 		return errFirst
-	case f.length > c.cfg.Limits.Frame:
+	case f.length > c.sh.cfg.Limits.Frame:
 		return errFrameSize
 	case (c.partial != nil) != (f.typ == frameContinuation) || c.partial != nil && f.stream != c.partial.stream:
 		return errInterleaved
@@ -115,7 +115,7 @@ func (c *conn) dispatch(f frame, p []byte) *fault {
 
 // idleFrame counts a frame that moves nothing.
 func (c *conn) idleFrame() *fault {
-	if !c.frames.take(c.cfg.now, c.cfg.Limits.Frames, c.cfg.Limits.FrameRate) {
+	if !c.frames.take(c.sh.now, c.sh.cfg.Limits.Frames, c.sh.cfg.Limits.FrameRate) {
 		return errCalm
 	}
 	return nil
@@ -159,7 +159,7 @@ func (c *conn) streamFault(id uint32, f *fault) *fault {
 	}
 	c.count(f)
 	c.sendReset(id, f.code)
-	if !c.churn.take(c.cfg.now, c.cfg.Limits.Resets, c.cfg.Limits.ResetRate) {
+	if !c.churn.take(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
 		return errCalmResets
 	}
 	return nil
@@ -174,7 +174,7 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 	case c.neverOpened(f.stream):
 		return errIdle
 	}
-	c.cfg.Counters.ResetsIn++
+	c.sh.Counters.ResetsIn++
 	x := c.find(f.stream)
 	how := notReset
 	if x == nil {
@@ -186,7 +186,7 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 		if bad := c.idleFrame(); bad != nil {
 			return bad
 		}
-	} else if !c.churn.take(c.cfg.now, c.cfg.Limits.Resets, c.cfg.Limits.ResetRate) {
+	} else if !c.churn.take(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
 		return errCalmResets
 	}
 	if x != nil || answered {
@@ -275,7 +275,7 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 		}
 	}
 	if !c.server && c.peer.table != was.table {
-		c.side.(*Client).memory.resize(c.cfg, c.peer.table)
+		c.side.(*Client).memory.resize(c.sh, c.peer.table)
 	}
 	c.control([]byte{0, 0, 0, byte(frameSettings), flagAck, 0, 0, 0, 0})
 	c.side.settled()
@@ -291,7 +291,7 @@ func (c *conn) settingsSeen() {
 		return
 	}
 	c.acked = true
-	c.dec.SetAllowedMaxDynamicTableSize(c.cfg.Limits.Table)
+	c.dec.SetAllowedMaxDynamicTableSize(c.sh.cfg.Limits.Table)
 	if less := int64(defaultWindow - c.window); c.server && less > 0 {
 		for _, x := range c.streams {
 			x.recvWin -= less
@@ -334,7 +334,7 @@ func (c *conn) onGoAway(f frame, p []byte) *fault {
 	case len(p) < 8:
 		return errFrameLen
 	}
-	c.cfg.Counters.GoneAway++
+	c.sh.Counters.GoneAway++
 	if bad := c.idleFrame(); bad != nil {
 		return bad
 	}

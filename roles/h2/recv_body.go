@@ -11,7 +11,7 @@ import (
 func (c *conn) body(x *stream, p []byte) {
 	if x.upper == nil {
 		l := c.pace()
-		x.pace.Took(c.cfg.now, len(p), &l)
+		x.pace.Took(c.sh.now, len(p), &l)
 	}
 	switch {
 	case x.is(mute):
@@ -42,7 +42,7 @@ func (x *stream) answered() bool { return x.c.server && x.sending == ourEnd }
 
 // drainBody counts what a server takes of a request after it has answered.
 func (c *conn) drainBody(x *stream, n int) {
-	if x.drained += int64(n); x.drained > c.cfg.Limits.Drain {
+	if x.drained += int64(n); x.drained > c.sh.cfg.Limits.Drain {
 		c.giveUp(x, NoError, errUnread)
 	}
 }
@@ -52,14 +52,14 @@ func (c *conn) drainBody(x *stream, n int) {
 func (c *conn) park(x *stream, p []byte) {
 	x.parked = c.keep(x.holds(), x.parked, p)
 	c.parked += int64(len(p))
-	c.cfg.Counters.Parked += uint64(len(p))
+	c.sh.Counters.Parked += uint64(len(p))
 	c.creditParked(x)
 }
 
 // creditParked gives the connection's window back for what is kept, up to Limits.Parked, unless memory is short. x is one
 // of the streams for which something is kept, or was until now.
 func (c *conn) creditParked(x *stream) {
-	n := min(c.parked, int64(c.cfg.Limits.Parked)) - c.credited
+	n := min(c.parked, int64(c.sh.cfg.Limits.Parked)) - c.credited
 	if n > 0 && c.mayCredit(x) {
 		c.credited += n
 		c.takenConn(n)
@@ -124,7 +124,7 @@ func (c *conn) unpark(x *stream) {
 		return
 	}
 	if x.awaitsBody() {
-		x.pace.Resume(c.cfg.now)
+		x.pace.Resume(c.sh.now)
 		c.awaitBody(x)
 	}
 	if p := x.parked; len(p) > 0 {
@@ -149,7 +149,7 @@ func (c *conn) taken(x *stream, n int64) {
 }
 
 func (c *conn) takenConn(n int64) {
-	if c.credit += n; n > 0 && c.credit >= int64(c.cfg.Limits.ConnWindow)/2 && c.phase < expectClose {
+	if c.credit += n; n > 0 && c.credit >= int64(c.sh.cfg.Limits.ConnWindow)/2 && c.phase < expectClose {
 		c.sendWindow(0, c.credit)
 		blocked := c.recvWin <= 0
 		c.recvWin += c.credit
@@ -248,9 +248,9 @@ func (c *conn) complete(x *stream) {
 
 // pace is how slow the bodies that come in may be.
 func (c *conn) pace() http.PaceLimits {
-	l := http.PaceLimits{Rate: c.cfg.Limits.ResponseRate, Grace: c.cfg.Timeouts.BodyGrace}
+	l := http.PaceLimits{Rate: c.sh.cfg.Limits.ResponseRate, Grace: c.sh.cfg.Timeouts.BodyGrace}
 	if c.server {
-		l.Rate, l.Total = c.cfg.Limits.BodyRate, c.cfg.Timeouts.BodyTotal
+		l.Rate, l.Total = c.sh.cfg.Limits.BodyRate, c.sh.cfg.Timeouts.BodyTotal
 	}
 	return l
 }
@@ -258,8 +258,8 @@ func (c *conn) pace() http.PaceLimits {
 // startBody has the peer send its body in time.
 func (c *conn) startBody(x *stream) {
 	l := c.pace()
-	if x.pace.Start(c.cfg.now, &l); x.is(paused) {
-		x.pace.Stop(c.cfg.now)
+	if x.pace.Start(c.sh.now, &l); x.is(paused) {
+		x.pace.Stop(c.sh.now)
 	}
 	c.awaitBody(x)
 }
@@ -270,7 +270,7 @@ func (c *conn) awaitBody(x *stream) {
 		return
 	}
 	l := c.pace()
-	d := c.cfg.deadline(c.cfg.Timeouts.Body)
+	d := c.sh.deadline(c.sh.cfg.Timeouts.Body)
 	if p := x.pace.Due(&l); p != 0 && (d == 0 || p < d) {
 		d = p
 	}
@@ -291,8 +291,8 @@ func (c *conn) unblocked(x *stream) {
 		return
 	}
 	l := c.pace()
-	x.pace.Refill(c.cfg.now, &l)
-	x.pace.Stop(c.cfg.now)
+	x.pace.Refill(c.sh.now, &l)
+	x.pace.Stop(c.sh.now)
 	c.wake(x)
 }
 

@@ -47,7 +47,7 @@ func (c *conn) admitData(f frame, payload uint32) *fault {
 		return errIdle
 	}
 	x := c.find(f.stream)
-	if c.recvWin -= int64(f.length); c.recvWin < 0 && !c.mayOverrun(x, c.recvWin, c.cfg.Limits.ConnWindow) {
+	if c.recvWin -= int64(f.length); c.recvWin < 0 && !c.mayOverrun(x, c.recvWin, c.sh.cfg.Limits.ConnWindow) {
 		return errConnWindow
 	}
 	if payload == 0 && !f.has(flagEndStream) {
@@ -76,7 +76,7 @@ func (c *conn) admitData(f frame, payload uint32) *fault {
 		bad = errLengthLess
 	}
 	if bad == nil && x.upper == nil {
-		if x.received += int64(payload); c.cfg.Limits.Body > 0 && x.received > c.cfg.Limits.Body && !x.is(unbounded) {
+		if x.received += int64(payload); c.sh.cfg.Limits.Body > 0 && x.received > c.sh.cfg.Limits.Body && !x.is(unbounded) {
 			bad = errBodyBig
 		}
 	}
@@ -106,7 +106,7 @@ func (c *conn) mayOverrun(x *stream, left int64, window int32) bool {
 	if left < -int64(window) || x != nil && x.is(paused) || !c.low.MayHold(kind, 0) {
 		return false
 	}
-	c.cfg.Counters.Overrun++
+	c.sh.Counters.Overrun++
 	return true
 }
 

@@ -34,7 +34,7 @@ func (c *conn) onHeaders(f frame, p []byte) *fault {
 	if c.ours(f.stream) && c.server || !c.ours(f.stream) && !c.server {
 		return errStreamID
 	}
-	if len(p) > c.cfg.Limits.Block {
+	if len(p) > c.sh.cfg.Limits.Block {
 		return errBlockLong
 	}
 	if !f.has(flagEndHeaders) {
@@ -49,9 +49,9 @@ func (c *conn) onContinuation(f frame, p []byte) *fault {
 	b := c.partial
 	b.frames++
 	switch {
-	case b.frames > c.cfg.Limits.Continuations:
+	case b.frames > c.sh.cfg.Limits.Continuations:
 		return errBlockFrames
-	case len(b.b)+len(p) > c.cfg.Limits.Block:
+	case len(b.b)+len(p) > c.sh.cfg.Limits.Block:
 		return errBlockLong
 	}
 	b.b = c.keep(roles.HoldHead, b.b, p)
@@ -72,12 +72,12 @@ func (c *conn) dropPartial() {
 	}
 }
 
-// decode reads a block into the Config's message: to the end, whatever becomes of its stream, since the next
+// decode reads a block into the Shared's message: to the end, whatever becomes of its stream, since the next
 // one builds on it. broken says that the connection is lost; malformed is what
 // is wrong with the message; long, that it is over the limits.
 func (c *conn) decode(p []byte, s section) (broken, malformed *fault, long bool) {
-	a := &c.cfg.heads
-	a.begin(c.cfg, s)
+	a := &c.sh.heads
+	a.begin(c.sh, s)
 	a.unix = c.unix
 	if _, err := c.dec.Write(p); err != nil {
 		return errCompression, nil, false
@@ -106,7 +106,7 @@ func (c *conn) onTrailers(x *stream, b block, p []byte) *fault {
 		return nil
 	}
 	c.moved()
-	c.peerEnd(x, c.cfg.msg.Fields)
+	c.peerEnd(x, c.sh.msg.Fields)
 	return nil
 }
 

@@ -21,7 +21,7 @@ const (
 
 // Writable is roles.Upper's: what is owed, and then each stream in its turn.
 func (c *conn) Writable(now time.Duration) {
-	c.cfg.now = now
+	c.sh.now = now
 	if c.woken > 0 {
 		c.deliver()
 	}
@@ -84,7 +84,7 @@ func (c *conn) serve(x *stream) {
 	if x.is(wants) && !x.is(hold) {
 		x.flags &^= wants
 		x.h.Writable(x)
-		c.roomOut, c.cfg.room = false, nil
+		c.roomOut, c.sh.room = false, nil
 	}
 	if x.flags&(over|owes100|paused) == owes100 && x.sending == nothing {
 		c.send100(x)
@@ -106,7 +106,7 @@ func (c *conn) answer(x *stream) {
 		return
 	}
 	switch {
-	case x.is(owes100), x.inLeft > c.cfg.Limits.Drain:
+	case x.is(owes100), x.inLeft > c.sh.cfg.Limits.Drain:
 		c.giveUp(x, NoError, errUnread)
 	case x.is(paused):
 		c.silence(x)
@@ -124,7 +124,7 @@ func (c *conn) silence(x *stream) {
 		return
 	}
 	c.takenStream(x, int64(n))
-	x.pace.Resume(c.cfg.now)
+	x.pace.Resume(c.sh.now)
 	c.awaitBody(x)
 	c.drainBody(x, n)
 }
@@ -210,7 +210,7 @@ func (x *stream) Room() []byte {
 		return nil
 	}
 	n = min(n, int64(len(r)-headerLen))
-	c.cfg.room, c.roomOut = r[:headerLen+n], true
+	c.sh.room, c.roomOut = r[:headerLen+n], true
 	return r[headerLen : headerLen+n]
 }
 
@@ -221,7 +221,7 @@ func (c *conn) starve(x *stream) {
 		c.lineUp(x)
 	}
 	if x.outDue == 0 {
-		if x.outDue = c.cfg.deadline(c.cfg.Timeouts.Window); x.outDue != 0 {
+		if x.outDue = c.sh.deadline(c.sh.cfg.Timeouts.Window); x.outDue != 0 {
 			c.due(x.outDue)
 		}
 	}
@@ -230,8 +230,8 @@ func (c *conn) starve(x *stream) {
 // Commit is http.Exchange's.
 func (x *stream) Commit(n int, end bool) {
 	c := x.c
-	r := c.cfg.room
-	c.cfg.room, c.roomOut = nil, false
+	r := c.sh.room
+	c.sh.room, c.roomOut = nil, false
 	switch {
 	case x.is(over) || x.sending == ourEnd:
 		return
@@ -313,7 +313,7 @@ func (x *stream) SendTrailers(t []http.Field) error {
 	var block []byte
 	var err error
 	if c.server {
-		block, err = c.cfg.trailers(t)
+		block, err = c.sh.trailers(t)
 	} else if err = judge(t, http.Other); err == nil {
 		size := blockBound(0, t)
 		switch {
@@ -322,7 +322,7 @@ func (x *stream) SendTrailers(t []http.Field) error {
 		case c.space(size) == nil: // the block changes the table: it must go out
 			return http.ErrNoRoom
 		}
-		block = c.side.(*Client).memory.trailers(c.cfg, t)
+		block = c.side.(*Client).memory.trailers(c.sh, t)
 	}
 	if err != nil {
 		return err

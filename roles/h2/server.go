@@ -27,8 +27,8 @@ type Server struct {
 var _ roles.Upper = (*Server)(nil)
 
 // Init makes s a server on l. s must not be in use.
-func (s *Server) Init(cfg *Config, l roles.Lower, a Acceptor) {
-	s.conn.init(cfg, l, s, true)
+func (s *Server) Init(sh *Shared, l roles.Lower, a Acceptor) {
+	s.conn.init(sh, l, s, true)
 	s.acceptor = a
 }
 
@@ -87,24 +87,24 @@ func (s *Server) headers(b block, p []byte) *fault {
 	if b.self {
 		malformed = errSelf
 	}
-	m := &c.cfg.msg
+	m := &c.sh.msg
 	if malformed == nil && !long && b.end && m.Length > 0 {
 		malformed = errLengthLess
 	}
 	switch {
 	case malformed != nil:
 		return c.streamFault(b.stream, malformed)
-	case c.opened >= c.cfg.Limits.Streams:
-		c.cfg.Counters.Refused++
+	case c.opened >= c.sh.cfg.Limits.Streams:
+		c.sh.Counters.Refused++
 		return c.streamFault(b.stream, errTooMany)
 	}
 	var h http.Handler = refusal(431)
 	switch {
 	case long:
-		c.cfg.Counters.Refused++
+		c.sh.Counters.Refused++
 		m.Length, m.Continue, m.Protocol = http.UnknownLength, false, nil // what is known of it is not the whole
-	case c.cfg.Limits.Body > 0 && m.Length > c.cfg.Limits.Body:
-		c.cfg.Counters.Refused++
+	case c.sh.cfg.Limits.Body > 0 && m.Length > c.sh.cfg.Limits.Body:
+		c.sh.Counters.Refused++
 		h = refusal(413)
 	case len(m.Protocol) == 0 && string(m.Method) == "CONNECT":
 		h = refusal(501)
@@ -114,7 +114,7 @@ func (s *Server) headers(b block, p []byte) *fault {
 			h = s.acceptor.Accept(s)
 		}
 		if h == nil {
-			c.cfg.Counters.Refused++
+			c.sh.Counters.Refused++
 			c.sendReset(b.stream, RefusedStream)
 			return nil
 		}
@@ -130,7 +130,7 @@ func (s *Server) headers(b block, p []byte) *fault {
 // begin starts the exchange of a request whose head has come.
 func (s *Server) begin(x *stream, m *http.Message, end bool) {
 	c := &s.conn
-	c.cfg.Counters.Requests++
+	c.sh.Counters.Requests++
 	c.moved()
 	x.move(recvHeaders)
 	x.flags |= gotHead
@@ -186,7 +186,7 @@ func (c *conn) sendResponse(x *stream, m *http.Message, end bool) error {
 	case end && !empty:
 		length = 0
 	}
-	block, err := c.cfg.response(m, length)
+	block, err := c.sh.response(m, length)
 	if err != nil {
 		return err
 	}
@@ -201,13 +201,13 @@ func (c *conn) sendResponse(x *stream, m *http.Message, end bool) error {
 	c.began = true
 	x.move(sendHeaders)
 	if m.Status < 200 {
-		c.cfg.Counters.Interim++
+		c.sh.Counters.Interim++
 		if m.Status == 100 {
 			x.flags &^= owes100
 		}
 		return nil
 	}
-	c.cfg.Counters.Responses++
+	c.sh.Counters.Responses++
 	x.sending, x.outLeft = ourHead, length
 	if last {
 		x.endSent()
@@ -217,7 +217,7 @@ func (c *conn) sendResponse(x *stream, m *http.Message, end bool) error {
 
 // send100 has the peer send its body.
 func (c *conn) send100(x *stream) {
-	m := &c.cfg.msg
+	m := &c.sh.msg
 	m.Reset()
 	m.Status = 100
 	if c.sendResponse(x, m, false) != nil {
@@ -244,7 +244,7 @@ func (refusal) Done(http.Exchange, error) {}
 
 // Writable is http.Handler's.
 func (r refusal) Writable(x http.Exchange) {
-	m := &x.(*stream).c.cfg.msg
+	m := &x.(*stream).c.sh.msg
 	m.Reset()
 	m.Status = int(r)
 	if x.SendHead(m, true) != nil {

@@ -72,12 +72,12 @@ func (s *settings) apply(p []byte, server bool) *fault {
 }
 
 // appendSettings appends the payload of our SETTINGS frame: what differs from the protocol's defaults.
-func (c *Config) appendSettings(b []byte, server bool, window int32) []byte {
+func (sh *Shared) appendSettings(b []byte, server bool, window int32) []byte {
 	put := func(id uint16, v uint32) {
 		b = binary.BigEndian.AppendUint16(b, id)
 		b = binary.BigEndian.AppendUint32(b, v)
 	}
-	l := &c.Limits
+	l := &sh.cfg.Limits
 	if l.Table != 4096 {
 		put(settingTable, l.Table)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // stream is one stream, and the http.Exchange of what travels on it. It belongs to its connection while it is
-// open, and to the Config's pool afterwards.
+// open, and to the Shared's pool afterwards.
 type stream struct {
 	c     *conn
 	h     http.Handler
@@ -121,7 +121,7 @@ func (x *stream) WantWrite() {
 // Pause is http.Exchange's.
 func (x *stream) Pause() {
 	if !x.is(paused) {
-		x.pace.Stop(x.c.cfg.now)
+		x.pace.Stop(x.c.sh.now)
 	}
 	x.flags |= paused
 	if (x.c.server || x.is(gotHead)) && !x.c.half {

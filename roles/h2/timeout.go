@@ -13,12 +13,12 @@ import (
 func (c *conn) Deadline() time.Duration {
 	if c.phase >= expectClose || c.phase == expectOpened {
 		if c.ended.head != nil {
-			return max(c.cfg.now, 1)
+			return max(c.sh.now, 1)
 		}
 		return 0
 	}
 	if c.ended.head != nil || c.woken > 0 || c.draining == drainAsked {
-		return max(c.cfg.now, 1) // at once: somebody waits to be told
+		return max(c.sh.now, 1) // at once: somebody waits to be told
 	}
 	d := time.Duration(0)
 	for _, e := range [...]time.Duration{c.frameDue, c.settingsDue, c.drainDue, c.idleDue, c.streamDue, c.validityDue()} {
@@ -42,7 +42,7 @@ func (c *conn) validityDue() time.Duration {
 
 // Timeout is roles.Upper's.
 func (c *conn) Timeout(now time.Duration) {
-	c.cfg.now = now
+	c.sh.now = now
 	if c.phase >= expectClose || c.phase == expectOpened {
 		c.settle()
 		return
@@ -93,7 +93,7 @@ func (c *conn) checkValidity(now time.Duration) {
 		return
 	}
 	if c.hangAfter > 0 && now >= c.heard+c.hangAfter {
-		c.cfg.Counters.Timeouts++
+		c.sh.Counters.Timeouts++
 		c.sendGoAway(c.lastIn, NoError, "no sign of life")
 		c.shut(roles.Immediate, errPingSlow)
 		return
@@ -141,7 +141,7 @@ func (c *conn) overdue(x *stream) {
 	case c.half:
 		c.refuse(x, errHalfSlow)
 	case (c.server || x.is(gotHead)) && !x.is(mute) && c.blocked(x):
-		x.pace.Stop(c.cfg.now) // until there is a window: see unblocked
+		x.pace.Stop(c.sh.now) // until there is a window: see unblocked
 	case c.server || x.is(gotHead):
 		c.refuse(x, c.slowBody(x))
 	default:
@@ -152,15 +152,15 @@ func (c *conn) overdue(x *stream) {
 // slowBody is the fault of a body whose deadline has passed.
 func (c *conn) slowBody(x *stream) *fault {
 	l := c.pace()
-	if most := c.cfg.Timeouts.Body; x.is(mute) || most > 0 && x.pace.Quiet(c.cfg.now) >= most {
+	if most := c.sh.cfg.Timeouts.Body; x.is(mute) || most > 0 && x.pace.Quiet(c.sh.now) >= most {
 		return errBodySlow
 	}
-	switch x.pace.Missed(c.cfg.now, &l) {
+	switch x.pace.Missed(c.sh.now, &l) {
 	case http.PaceRate:
-		c.cfg.Counters.Slow++
+		c.sh.Counters.Slow++
 		return errBodyRate
 	case http.PaceTotal:
-		c.cfg.Counters.Slow++
+		c.sh.Counters.Slow++
 		return errBodyLong
 	}
 	return errBodySlow

@@ -35,7 +35,7 @@ func TestServerDeadlines(t *testing.T) {
 		{"no request", hello, d.Idle, "goaway 0 NO_ERROR", nil},
 		{"no other request", hello + getReq(1), d.Idle, "goaway 1 NO_ERROR", nil},
 	} {
-		v := serve(NewConfig())
+		v := serve(DefaultConfig())
 		if c.set != nil {
 			c.set(v)
 		}
@@ -49,7 +49,7 @@ func TestServerDeadlines(t *testing.T) {
 		if got := verdict(v.out(t)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
-		if n := v.cfg.Counters.Timeouts; (n == 1) == strings.Contains(c.want, "NO_ERROR") {
+		if n := v.sh.Counters.Timeouts; (n == 1) == strings.Contains(c.want, "NO_ERROR") {
 			t.Errorf("%s: %d timeouts counted", c.name, n)
 		}
 		v.over(t)
@@ -58,7 +58,7 @@ func TestServerDeadlines(t *testing.T) {
 
 // TestDribbledBlock gives a header block no more time for coming in many pieces.
 func TestDribbledBlock(t *testing.T) {
-	v := ready(t, NewConfig())
+	v := ready(t, DefaultConfig())
 	b := fr(frameHeaders, 0, 1, blk(ask...)) + fr(frameContinuation, 0, 1, blk("a", "b")) + fr(frameContinuation, endH, 1, blk("c", "d"))
 	for i := range len(b) {
 		v.l.Feed([]byte(b[i : i+1]))
@@ -75,7 +75,7 @@ func TestDribbledBlock(t *testing.T) {
 
 // TestPausedBodiesHaveTime does not blame a peer for a body that a handler has stopped.
 func TestPausedBodiesHaveTime(t *testing.T) {
-	v := ready(t, NewConfig())
+	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) {
 		r.head.Status = 0
 		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
@@ -96,7 +96,7 @@ func TestPausedBodiesHaveTime(t *testing.T) {
 // TestClientDeadlines is the same for what a client waits for. Pausing before the head comes puts nothing off.
 func TestClientDeadlines(t *testing.T) {
 	for _, paused := range []bool{false, true} {
-		cfg := NewConfig()
+		cfg := DefaultConfig()
 		cfg.Timeouts.Response = 5 * second
 		v := dial(t, cfg)
 		r := v.ask(t, get("/"), "")
@@ -141,7 +141,7 @@ func TestContinue(t *testing.T) {
 		{"nothing comes, and it pauses", func(v *asked, r *recorder) { r.x.Pause(); v.l.Sleep(second) }, "data 1 3 \"abc\" end\n"},
 		{"nothing has come yet", func(v *asked, r *recorder) { v.l.Sleep(second - 1) }, ""},
 	} {
-		v := dial(t, NewConfig())
+		v := dial(t, DefaultConfig())
 		r := v.ask(t, expecting(), "abc")
 		if got := v.out(t); !strings.Contains(got, "expect=100-continue") || strings.Contains(got, "data") {
 			t.Errorf("%s: it began with\n%s", c.name, got)
@@ -168,7 +168,7 @@ func TestContinue(t *testing.T) {
 		}},
 		{"one that has no body to wait for", hdrs(1, 0, with(ps, "expect", "100-continue", "content-length", "0")...), "", func(r *recorder) { r.head.Status = 0 }},
 	} {
-		v := ready(t, NewConfig())
+		v := ready(t, DefaultConfig())
 		v.setup = func(_ int, r *recorder) { c.set(r) }
 		if got := v.feed(t, c.in); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
@@ -179,7 +179,7 @@ func TestContinue(t *testing.T) {
 
 // TestValidity asks a silent peer, and gives it up when it does not answer. Whatever it says is an answer.
 func TestValidity(t *testing.T) {
-	v := dial(t, NewConfig())
+	v := dial(t, DefaultConfig())
 	v.ask(t, get("/"), "")
 	v.c.SetValidity(10*second, 15*second)
 	v.out(t)

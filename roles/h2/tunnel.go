@@ -21,7 +21,7 @@ func (c *conn) Upgrade(e http.Exchange, u roles.Upper) error {
 	if !ok || x.c != c || x.flags&(over|connecting|tunnelled) != connecting || x.sending != ourHead || !x.is(gotHead) {
 		return errUpgrade
 	}
-	c.cfg.Counters.Upgraded++
+	c.sh.Counters.Upgraded++
 	x.upper = u
 	c.low.Hold(roles.HoldBody, -cap(x.parked))
 	x.flags = x.flags&^(wants|paused) | manual | tunnelled
@@ -45,7 +45,7 @@ func (x *stream) listens() bool {
 
 // tunnelRx offers p, behind what was left, to what runs over the stream, and then the end.
 func (c *conn) tunnelRx(x *stream, p []byte) {
-	now := c.cfg.now
+	now := c.sh.now
 	if !x.is(upOpened) {
 		x.flags |= upOpened
 		x.upper.Opened(now)
@@ -161,8 +161,8 @@ func (c *conn) tunnelWritable(x *stream) {
 		}
 	case x.is(upWants) && x.upper != nil:
 		x.flags &^= upWants
-		x.upper.Writable(c.cfg.now)
-		c.cfg.room, c.roomOut = nil, false
+		x.upper.Writable(c.sh.now)
+		c.sh.room, c.roomOut = nil, false
 		c.tunnelDue(x)
 	}
 }
@@ -216,23 +216,23 @@ func (t *tunnel) Room(least int) []byte {
 			return nil
 		}
 		n = min(n, int64(len(r)-headerLen))
-		c.cfg.room, c.roomOut = r[:headerLen+n], true
-		return c.cfg.room[headerLen:]
+		c.sh.room, c.roomOut = r[:headerLen+n], true
+		return c.sh.room[headerLen:]
 	}
 	if c.phase >= expectClose || least > roles.MaxRecord {
 		return nil
 	}
-	c.cfg.spill = slices.Grow(c.cfg.spill[:0], roles.MaxRecord)
-	c.cfg.room, c.roomOut = nil, false
-	return c.cfg.spill[:roles.MaxRecord]
+	c.sh.spill = slices.Grow(c.sh.spill[:0], roles.MaxRecord)
+	c.sh.room, c.roomOut = nil, false
+	return c.sh.spill[:roles.MaxRecord]
 }
 
 // Commit is roles.Lower's.
 func (t *tunnel) Commit(n int) {
 	x := (*stream)(t)
 	c := x.c
-	r := c.cfg.room
-	c.cfg.room, c.roomOut = nil, false
+	r := c.sh.room
+	c.sh.room, c.roomOut = nil, false
 	if x.is(over) || n == 0 {
 		return
 	}
@@ -240,7 +240,7 @@ func (t *tunnel) Commit(n int) {
 		c.putData(x, r, n, false)
 		return
 	}
-	x.held = c.keep(roles.HoldTunnel, x.held, c.cfg.spill[:n])
+	x.held = c.keep(roles.HoldTunnel, x.held, c.sh.spill[:n])
 	x.WantWrite()
 }
 
@@ -297,7 +297,7 @@ func (t *tunnel) Close(mode roles.CloseMode, cause error) {
 // linger ends a stream whose owner has closed it: what it has committed is sent, and what still comes is dropped, as
 // long as it is not too much and does not take too long.
 func (c *conn) linger(x *stream, cause error) {
-	y := c.cfg.take() // brings the news to the owner
+	y := c.sh.take() // brings the news to the owner
 	y.upper, y.cause, y.flags = x.upper, cause, over
 	c.ended.push(y)
 	x.upper, x.h = nil, refusal(0)
@@ -310,7 +310,7 @@ func (c *conn) linger(x *stream, cause error) {
 	} else {
 		c.takenStream(x, int64(n))
 		c.startBody(x)
-		x.pace.Stop(c.cfg.now)
+		x.pace.Stop(c.sh.now)
 		c.wake(x) // that call knows the time
 	}
 	if x.sending == ourEnd {

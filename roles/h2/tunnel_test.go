@@ -114,7 +114,7 @@ type tunnelPair struct {
 	kept      [2]int
 }
 
-func newTunnel(t testing.TB, cc, sc *Config, near, far *pipe) *tunnelPair {
+func newTunnel(t testing.TB, cc, sc Config, near, far *pipe) *tunnelPair {
 	t.Helper()
 	p := &tunnelPair{near: near, far: far}
 	p.s = &recorder{name: "s"}
@@ -164,7 +164,7 @@ func (h upgrader) Writable(x http.Exchange) {
 func TestTunnelAnswersBeforeItReads(t *testing.T) {
 	for _, c := range []struct{ room, bite int }{{1, 0}, {3, 1}} {
 		near, far := &pipe{}, &pipe{bite: c.bite}
-		p := newTunnel(t, NewConfig(), NewConfig(), near, far)
+		p := newTunnel(t, DefaultConfig(), DefaultConfig(), near, far)
 		order := ""
 		far.on = func(call string) {
 			if order += call + " "; call == "rx" {
@@ -201,8 +201,8 @@ func (p *tunnelPair) end(t testing.TB) {
 	p.check(t)
 }
 
-func windows(stream, conn int32) *Config {
-	k := NewConfig()
+func windows(stream, conn int32) Config {
+	k := DefaultConfig()
 	k.Limits.Window, k.Limits.ConnWindow = stream, conn
 	return k
 }
@@ -246,7 +246,7 @@ func TestTunnelCarriesBothWays(t *testing.T) {
 // TestTunnelNeedsMoreThanItsWindow has an Upper that uses nothing until there is more than the window holds.
 func TestTunnelNeedsMoreThanItsWindow(t *testing.T) {
 	far := &pipe{least: 10000}
-	p := newTunnel(t, NewConfig(), windows(100, 65535), &pipe{out: text(10000)}, far)
+	p := newTunnel(t, DefaultConfig(), windows(100, 65535), &pipe{out: text(10000)}, far)
 	if len(far.in) != 10000 {
 		t.Errorf("%d octets were used, want 10000", len(far.in))
 	}
@@ -262,7 +262,7 @@ func TestTunnelPause(t *testing.T) {
 		}
 	}
 	near := &pipe{out: text(5000), fin: true}
-	p := newTunnel(t, NewConfig(), windows(1000, 65535), near, far)
+	p := newTunnel(t, DefaultConfig(), windows(1000, 65535), near, far)
 	if len(far.in) != 0 || p.kept[1] < 1000 || p.kept[1] > 4000 || far.calls() != "opened" {
 		t.Errorf("paused: %d octets came, %d are charged, calls %q", len(far.in), p.kept[1], far.calls())
 	}
@@ -282,7 +282,7 @@ func TestTunnelPause(t *testing.T) {
 func TestTunnelSips(t *testing.T) {
 	for _, sip := range []int{500, 777, 9999} {
 		far := &pipe{bite: sip}
-		p := newTunnel(t, NewConfig(), windows(20_000, 65535), &pipe{out: text(60_000), room: 10_000, fin: true}, far)
+		p := newTunnel(t, DefaultConfig(), windows(20_000, 65535), &pipe{out: text(60_000), room: 10_000, fin: true}, far)
 		p.pump()
 		if string(far.in) != string(text(60_000)) || far.calls() != "opened, end 0" || p.kept[1] != 0 {
 			t.Errorf("sips of %d: %d octets came, %d are charged, calls %q", sip, len(far.in), p.kept[1], far.calls())
@@ -341,10 +341,10 @@ func TestTunnelCloses(t *testing.T) {
 
 // TestTunnelLingers bounds what a peer may send behind a graceful end, by bytes and by time.
 func TestTunnelLingers(t *testing.T) {
-	k := NewConfig()
+	k := DefaultConfig()
 	k.Limits.Drain = 10000
 	near, far := &pipe{}, &pipe{}
-	p := newTunnel(t, NewConfig(), k, near, far)
+	p := newTunnel(t, DefaultConfig(), k, near, far)
 	far.low.Close(roles.Graceful, nil)
 	p.pump()
 	near.out = text(9000)
@@ -362,7 +362,7 @@ func TestTunnelLingers(t *testing.T) {
 	p.end(t)
 
 	near, far = &pipe{}, &pipe{}
-	p = newTunnel(t, NewConfig(), NewConfig(), near, far)
+	p = newTunnel(t, DefaultConfig(), DefaultConfig(), near, far)
 	far.low.Close(roles.Graceful, nil)
 	p.pump()
 	p.sl.Sleep(DefaultTimeouts().Body)
@@ -382,7 +382,7 @@ func TestTunnelReplace(t *testing.T) {
 		}
 	}
 	near := &pipe{out: []byte("abcdefgh"), fin: true, room: 4}
-	p := newTunnel(t, NewConfig(), NewConfig(), near, first)
+	p := newTunnel(t, DefaultConfig(), DefaultConfig(), near, first)
 	if string(first.in) != "abcd" && string(first.in) != "abcdefgh" || string(first.in)+string(second.in) != "abcdefgh" {
 		t.Errorf("got %q and %q", first.in, second.in)
 	}
@@ -405,7 +405,7 @@ func TestTunnelClosesInsideOfCalls(t *testing.T) {
 			}
 			near := &pipe{out: text(5000), fin: true}
 			k := windows(1000, 65535)
-			p := newTunnel(t, NewConfig(), k, near, far)
+			p := newTunnel(t, DefaultConfig(), k, near, far)
 			if where == "timeout" {
 				far.due = p.sl.Now + second
 				far.low.Rearm()
@@ -427,7 +427,7 @@ func TestTunnelClosesInsideOfCalls(t *testing.T) {
 // TestTunnelDeadline has the deadline of what runs over a stream told, also one that moves between calls.
 func TestTunnelDeadline(t *testing.T) {
 	far := &pipe{}
-	p := newTunnel(t, NewConfig(), NewConfig(), &pipe{}, far)
+	p := newTunnel(t, DefaultConfig(), DefaultConfig(), &pipe{}, far)
 	far.due = p.sl.Now + 3*second
 	far.low.Rearm()
 	p.sl.Sleep(2 * second)
@@ -443,7 +443,7 @@ func TestTunnelDeadline(t *testing.T) {
 
 // TestTunnelEndsWithItsHead is a 2xx that ends the stream: there is a tunnel, but nothing will come of it.
 func TestTunnelEndsWithItsHead(t *testing.T) {
-	v := dial(t, NewConfig(), setting(settingConnect, 1), setack)
+	v := dial(t, DefaultConfig(), setting(settingConnect, 1), setack)
 	u := &pipe{}
 	m := get("/")
 	m.Method, m.Protocol = []byte("CONNECT"), []byte("websocket")
@@ -476,7 +476,7 @@ func TestTunnelEndsWithItsHead(t *testing.T) {
 
 // TestUpgradeAtItsTime refuses to give a stream away that is not one of an extended CONNECT, or not yet.
 func TestUpgradeAtItsTime(t *testing.T) {
-	v := dial(t, NewConfig())
+	v := dial(t, DefaultConfig())
 	m := get("/")
 	m.Method, m.Protocol = []byte("CONNECT"), []byte("websocket")
 	v.ask(t, m, "")

@@ -10,11 +10,11 @@ import (
 // TestUnhurried: who has time waits for the response and for each piece of its body; the others on the connection
 // have their deadlines.
 func TestUnhurried(t *testing.T) {
-	k := NewConfig()
+	k := DefaultConfig()
 	k.Timeouts.Response = 20 * time.Second
 	k.Timeouts.Body = 30 * time.Second
 	var served []*recorder
-	p := newPair(k, NewConfig(), func(*Server) http.Handler {
+	p := newPair(k, DefaultConfig(), func(*Server) http.Handler {
 		h := &recorder{onEnd: func(http.Exchange) {}}
 		served = append(served, h)
 		return h

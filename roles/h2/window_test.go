@@ -23,7 +23,7 @@ func sum(out string, id int) (all int) {
 // TestSendingWithinWindows walks a response along both windows: each step says what the client sends and how much
 // body comes of it (RFC 9113 s.6.9).
 func TestSendingWithinWindows(t *testing.T) {
-	v := serve(NewConfig())
+	v := serve(DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.body = strings.Repeat("x", 70000) }
 	v.feed(t, preface+setting(settingWindow, 10)+setack)
 	got := 0
@@ -65,8 +65,8 @@ func TestSendingWithinWindows(t *testing.T) {
 
 // TestReceivingWithinWindows has a peer use its windows to the last octet, and then one more.
 func TestReceivingWithinWindows(t *testing.T) {
-	small := func() *Config {
-		cfg := NewConfig()
+	small := func() Config {
+		cfg := DefaultConfig()
 		cfg.Limits.Window, cfg.Limits.ConnWindow = 100, 1000
 		return cfg
 	}
@@ -126,7 +126,7 @@ func TestReceivingWithinWindows(t *testing.T) {
 
 // TestPausedStreamsStopNobody has paused handlers fill all that is parked for them while others go on.
 func TestPausedStreamsStopNobody(t *testing.T) {
-	cfg := NewConfig()
+	cfg := DefaultConfig()
 	cfg.Limits.ConnWindow = 65535
 	v := ready(t, cfg)
 	v.setup = func(n int, r *recorder) {
@@ -193,7 +193,7 @@ func sum0(out string) (all int) {
 
 // TestManualCredit has the window follow Credit alone, before the request is sent and behind it.
 func TestManualCredit(t *testing.T) {
-	cfg := NewConfig()
+	cfg := DefaultConfig()
 	v := dial(t, cfg)
 	v.c.SetWindow(0)
 	r := &recorder{name: "1:", log: &v.log, head: get("/"), end: true}
@@ -229,7 +229,7 @@ func TestManualCredit(t *testing.T) {
 func TestTolerance(t *testing.T) {
 	for _, in := range []string{win(0, maxWindow), win(1, maxWindow), win(1, maxWindow-65535) + setting(settingWindow, 70000)} {
 		for _, tolerant := range []bool{false, true} {
-			v := dial(t, NewConfig())
+			v := dial(t, DefaultConfig())
 			if tolerant {
 				v.c.Tolerate()
 			}
@@ -254,7 +254,7 @@ func TestEveryLength(t *testing.T) {
 			for d := -2; d <= 2; d++ {
 				n := 1<<20 + k*int(window) + d
 				for _, up := range []bool{false, true} {
-					cc, sc := NewConfig(), NewConfig()
+					cc, sc := DefaultConfig(), DefaultConfig()
 					cc.Limits.Window, sc.Limits.Window = window, window
 					cc.Limits.ConnWindow, sc.Limits.ConnWindow = 65535+int32(k), 65535
 					s := &recorder{name: "s", quiet: true, head: http.Message{Status: 200, Length: http.UnknownLength}}
@@ -296,7 +296,7 @@ func TestFairness(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			const streams = 100
-			v := serve(NewConfig())
+			v := serve(DefaultConfig())
 			v.l.Allow = 200 << 10 // the transport takes so much between two reads
 			v.setup = func(_ int, r *recorder) { r.body = strings.Repeat("x", 4<<20) }
 			v.feed(t, preface+setting(settingWindow, 1<<30)+setack)
@@ -336,7 +336,7 @@ func TestFairness(t *testing.T) {
 // TestUrgency has the more urgent of two answers leave first, as its request or a PRIORITY_UPDATE asks for.
 func TestUrgency(t *testing.T) {
 	for _, late := range []bool{false, true} {
-		v := serve(NewConfig())
+		v := serve(DefaultConfig())
 		v.setup = func(_ int, r *recorder) { r.body = strings.Repeat("x", 100000) }
 		v.feed(t, preface+setting(settingWindow, 1<<20)+setack)
 		v.l.Refuse = true
@@ -356,7 +356,7 @@ func TestUrgency(t *testing.T) {
 
 // TestLoweredLimit has a server take fewer streams than a client has begun: those that are not sent yet wait.
 func TestLoweredLimit(t *testing.T) {
-	v := dial(t, NewConfig(), setting(settingStreams, 5), setack)
+	v := dial(t, DefaultConfig(), setting(settingStreams, 5), setack)
 	v.l.Refuse = true
 	for range 5 {
 		v.ask(t, get("/"), "")
@@ -402,7 +402,7 @@ func TestHeadsNeedNoWindow(t *testing.T) {
 		{"CONNECT", connect, "", true, "headers 1 :method=CONNECT " + to + "/chat :protocol=websocket\n", true, ""},
 	} {
 		for _, asked := range []string{"before SETTINGS", "in time for SETTINGS", "after SETTINGS"} {
-			v := dial(t, NewConfig(), "")
+			v := dial(t, DefaultConfig(), "")
 			late := asked == "after SETTINGS"
 			if late {
 				v.feed(t, none, setack)
@@ -462,7 +462,7 @@ func TestOverrunIsToleratedOnStreamsThatTakeIt(t *testing.T) {
 		{"memory is short", 100, 1 << 20, false, false, true, []int{101}, streamOver, 0},
 		{"memory is short, within", 100, 1 << 20, false, false, true, []int{100, 100}, "", 0},
 	} {
-		cfg := NewConfig()
+		cfg := DefaultConfig()
 		cfg.Limits.Window, cfg.Limits.ConnWindow = c.window, c.conn
 		v := ready(t, cfg)
 		v.l.Short = c.short
@@ -485,7 +485,7 @@ func TestOverrunIsToleratedOnStreamsThatTakeIt(t *testing.T) {
 		if got := verdict(out); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
-		if got := v.cfg.Counters.Overrun; got != c.counted {
+		if got := v.sh.Counters.Overrun; got != c.counted {
 			t.Errorf("%s: counted %d, want %d", c.name, got, c.counted)
 		}
 		if r := v.made[0]; c.want == "" && !c.paused && r.got != sent {
@@ -506,7 +506,7 @@ func TestOverrunIsToleratedOnStreamsThatTakeIt(t *testing.T) {
 		{"paused", true, false, 1, connOver},
 		{"memory is short", false, true, 1, connOver},
 	} {
-		cfg := NewConfig()
+		cfg := DefaultConfig()
 		cfg.Limits.Window, cfg.Limits.ConnWindow, cfg.Limits.Parked = 1<<20, 65535, 0
 		v := ready(t, cfg)
 		v.l.Short = c.short
