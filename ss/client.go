@@ -7,7 +7,6 @@ import (
 
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
-	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
 
@@ -25,19 +24,21 @@ const (
 // onward fulfils a client stream in this process: it makes the attempts, waits between them, and gives
 // up, as the retry section of the policy says. What is particular to a protocol is its carrier's.
 type onward struct {
-	h       *Handle
-	carrier carrier
-	timer   loop.Timer // the delay, while phaseWaiting; how long the peer may take to answer, while phaseAttempt
-	pace    pace
-	phase   clientPhase
-	credit  int32 // Info.ManualInitialTxCredit
-	target  *target
-	perf    *measured // what is known of the connection being made; nil unless the policy asks for it
+	streamDefaults
+	carrier
+	h      *Handle
+	timer  loop.Timer // the delay, while phaseWaiting; how long the peer may take to answer, while phaseAttempt
+	pace   pace
+	phase  clientPhase
+	credit int32 // Info.ManualInitialTxCredit
+	target *target
+	perf   *measured // what is known of the connection being made; nil unless the policy asks for it
 }
 
 // carrier is a protocol's part of a client stream. It reports to onward's attempt, connected, failed
 // and lost; none of its methods calls the program.
 type carrier interface {
+	connection
 	// forget clears what is known of the attempt before, as another begins.
 	forget()
 	// begin makes an attempt to reach t. The outcome is reported later, not before begin returns.
@@ -54,10 +55,12 @@ type carrier interface {
 	// overdue is called when onward's timer expires during an attempt. The carrier may set it for one, and may leave it
 	// set when it does not matter any more.
 	overdue(now time.Duration)
-	// session is the connection's TLS, nil without.
-	session() *tls.Session
-	// speaks is the protocol of the connection that carries the stream now; ok is false without one.
-	speaks() (p policy.Protocol, ok bool)
+	// settlePayload does at the end of the turn what wantAsk and wantFinish ask of the connection.
+	settlePayload(h *Handle)
+	// peerEnded reports whether the peer has ended its direction in order while ours is open.
+	peerEnded() bool
+	// attemptFailed is called when an attempt has failed, before outcome.
+	attemptFailed()
 	// describe says in a few words what connection there is.
 	describe() string
 }
@@ -104,8 +107,6 @@ func (o *onward) describe(*Handle) string {
 	return o.carrier.describe()
 }
 
-func (o *onward) session() *tls.Session { return o.carrier.session() }
-
 func (o *onward) release(h *Handle) {
 	h.rt.loop.Disarm(&o.timer)
 	o.carrier.drop()
@@ -114,9 +115,7 @@ func (o *onward) release(h *Handle) {
 
 func (o *onward) settle(h *Handle, _ time.Duration) {
 	if h.flags&(wantAsk|wantFinish) != 0 {
-		if p := h.wsPipe(); p != nil {
-			p.settle(h)
-		}
+		o.settlePayload(h)
 		h.flags &^= wantAsk | wantFinish
 	}
 	if h.flags&wantDisconnect != 0 {
@@ -127,10 +126,10 @@ func (o *onward) settle(h *Handle, _ time.Duration) {
 			o.failed(ErrAsked, 0)
 		case phaseUp, phaseFinishing:
 			how := endOwn
-			switch p := h.rawPipe(); {
+			switch {
 			case o.phase == phaseFinishing:
 				how = endDone
-			case p != nil && p.peerEnded():
+			case o.peerEnded():
 				how = endClosed // the program has only agreed
 			}
 			o.carrier.drop()
@@ -212,9 +211,7 @@ func (o *onward) failed(cause error, least time.Duration) {
 	h := o.h
 	r := h.rt
 	o.reportPerf()
-	if a, ok := o.carrier.(*httpClient); ok {
-		a.forgetQuirks()
-	}
+	o.carrier.attemptFailed()
 	r.Counters.Failed++
 	cause, again := o.carrier.outcome(cause)
 	o.phase = phaseIdle

@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/tls"
+	"github.com/millrace/millrace/wsi"
 )
 
 // maxMoves is how often an attempt goes on elsewhere when servers turn it away without having done anything:
@@ -244,14 +245,23 @@ func (a *httpClient) outcome(cause error) (told error, again bool) {
 	return cause, !a.exposed || a.o.h.kind.pol.HTTP.RetryUnsafe
 }
 
-func (a *httpClient) session() *tls.Session {
+func (a *httpClient) tlsState() (s tls.State, ok bool) {
+	if a.conn == nil {
+		return s, false
+	}
+	return stateOf(a.conn.s)
+}
+
+func (a *httpClient) wsi() *wsi.Wsi {
 	if a.conn == nil {
 		return nil
 	}
-	return a.conn.s
+	return &a.conn.w
 }
 
-func (a *httpClient) speaks() (policy.Protocol, bool) {
+func (a *httpClient) peerEnded() bool { return false }
+
+func (a *httpClient) protocol() (policy.Protocol, bool) {
 	switch {
 	case a.ws != nil:
 		return policy.WS, true

@@ -15,6 +15,7 @@ import (
 // httpClient carries a client stream over HTTP exchanges: one transaction is one CONNECTED to
 // DISCONNECTED, on whatever connection serves it.
 type httpClient struct {
+	connectionDefaults
 	o     *onward
 	conn  *httpConn     // nil between transactions, and while it waits for one that others share
 	x     http.Exchange // nil until the connection stands
@@ -74,6 +75,19 @@ func (a *httpClient) requestTx() {
 	if a.x != nil && a.sending {
 		a.x.WantWrite()
 	}
+}
+
+func (a *httpClient) settlePayload(h *Handle) {
+	if a.ws != nil {
+		a.ws.settle(h)
+	}
+}
+
+func (a *httpClient) send(b []byte, f Flags) (n int, all bool) {
+	if a.ws == nil {
+		return 0, false
+	}
+	return a.ws.send(b, f)
 }
 
 func (a *httpClient) flow(paused bool) {
@@ -342,13 +356,10 @@ var schemeTLS, schemeClear = []byte("https"), []byte("http")
 // it until the next attempt begins. 0 without one, and for streams that are no HTTP clients. It is the last
 // on the way that redirects have taken.
 func (h *Handle) HTTPStatus() int {
-	if o, ok := h.be.(*onward); ok {
-		if a, ok := o.carrier.(*httpClient); ok {
-			return a.status
-		}
-	}
-	return 0
+	return h.be.httpStatus()
 }
+
+func (a *httpClient) httpStatus() int { return a.status }
 
 // refusal says whether a response is no answer at all but a failed attempt, and how long the server
 // asks us to stay away.

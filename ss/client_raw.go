@@ -12,6 +12,7 @@ import (
 
 // rawClient carries a client stream over a connection without framing.
 type rawClient struct {
+	connectionDefaults
 	o *onward
 	c *rawConn // nil between connections
 }
@@ -59,15 +60,32 @@ func (a *rawClient) outcome(cause error) (told error, again bool) { return cause
 // overdue implements carrier: an attempt of raw has no timer of its own.
 func (a *rawClient) overdue(time.Duration) {}
 
-func (a *rawClient) session() *tls.Session {
+func (a *rawClient) attemptFailed()        {}
+func (a *rawClient) settlePayload(*Handle) {}
+func (a *rawClient) peerEnded() bool       { return a.c != nil && a.c.pipe.peerEnded() }
+
+func (a *rawClient) send(b []byte, _ Flags) (n int, all bool) {
+	if a.c == nil {
+		return 0, false
+	}
+	return a.c.pipe.send(b)
+}
+
+func (a *rawClient) tlsState() (s tls.State, ok bool) {
+	if a.c == nil {
+		return s, false
+	}
+	return stateOf(sessionIn(a.c.pipe.Lower))
+}
+
+func (a *rawClient) wsi() *wsi.Wsi {
 	if a.c == nil {
 		return nil
 	}
-	s, _ := a.c.pipe.Lower.(*tls.Session)
-	return s
+	return &a.c.w
 }
 
-func (a *rawClient) speaks() (policy.Protocol, bool) { return policy.Raw, a.c != nil }
+func (a *rawClient) protocol() (policy.Protocol, bool) { return policy.Raw, a.c != nil }
 
 func (a *rawClient) describe() string {
 	if a.c == nil {

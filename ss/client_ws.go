@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace/policy"
-	"github.com/millrace/millrace/roles/h1"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/ws"
@@ -88,8 +87,8 @@ func (a *httpClient) noteDeflate(cause error) {
 	}
 }
 
-// forgetQuirks is called when an attempt has failed: what was known of the endpoint may not hold any more.
-func (a *httpClient) forgetQuirks() {
+// attemptFailed forgets the endpoint's quirks: what was known of the endpoint may not hold any more.
+func (a *httpClient) attemptFailed() {
 	if a.quirks != 0 && !a.learnt {
 		a.o.h.rt.quirks.forget(a.t)
 	}
@@ -137,12 +136,7 @@ func (a *httpClient) switchWS(x http.Exchange, agreed ws.Agreed) (err error) {
 		low = c.h2.Stream(x)
 	}
 	u.start(a.o.h, low, true, agreed, (*clientTalk)(u))
-	if c.h2 != nil {
-		err = c.h2.Upgrade(x, u)
-	} else {
-		err = c.role.(*h1.Client).Upgrade(x, u)
-	}
-	if err != nil {
+	if err = c.role.Upgrade(x, u); err != nil {
 		return err
 	}
 	c.answered = true
@@ -152,6 +146,13 @@ func (a *httpClient) switchWS(x http.Exchange, agreed ws.Agreed) (err error) {
 	}
 	a.ws, a.state = u, httpSwitched
 	return nil
+}
+
+func (a *httpClient) setClose(code ws.Code, reason string) (ok bool, err error) {
+	if a.ws == nil {
+		return false, nil
+	}
+	return a.ws.setClose(code, reason)
 }
 
 // Label names the stream in reports: a connection that its stream has let go is still known by where it leads.

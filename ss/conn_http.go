@@ -19,6 +19,8 @@ type httpRole interface {
 	roles.Upper
 	// Do starts an exchange.
 	Do(h http.Handler) (http.Exchange, error)
+	// Upgrade hands an exchange's bytes to u once its response has allowed that.
+	Upgrade(x http.Exchange, u roles.Upper) error
 	// Free is how many exchanges can be started now.
 	Free() int
 	// Close ends the connection in order.

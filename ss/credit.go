@@ -10,27 +10,9 @@ import (
 // there TCP's is all there is, and Handle.Pause what moves it.
 var ErrNoCredit = errors.New("the stream's peer is granted no transmit credit")
 
-// windowed is the exchange of a client stream that grants windows, nil for other streams and without a
-// connection.
-func (h *Handle) windowed() (http.Exchange, http.Windowed) {
-	if o, ok := h.be.(*onward); ok {
-		if a, ok := o.carrier.(*httpClient); ok && a.x != nil {
-			if w, ok := a.x.(http.Windowed); ok {
-				return a.x, w
-			}
-		}
-	}
-	return nil, nil
-}
-
 // GetEstPeerTxCredit is how many bytes of body the peer may still send, as far as we have granted: what is on its
 // way is counted as sent only once it has come. It is 0 where protocol or connection grant nothing.
-func (h *Handle) GetEstPeerTxCredit() int64 {
-	if _, w := h.windowed(); w != nil {
-		return w.PeerWindow()
-	}
-	return 0
-}
+func (h *Handle) GetEstPeerTxCredit() int64 { return h.be.peerCredit() }
 
 // AddPeerTxCredit lets the peer send n bytes more, on a stream that was made with
 // Info.ManualInitialTxCredit. On others it changes nothing: what they grant follows what Rx has taken. The
@@ -39,14 +21,24 @@ func (h *Handle) AddPeerTxCredit(n int) error {
 	if h.astray("AddPeerTxCredit") {
 		return ErrWrongThread
 	}
-	x, _ := h.windowed()
-	switch {
-	case x == nil:
+	return h.be.addPeerCredit(n)
+}
+
+func (a *httpClient) peerCredit() int64 {
+	if w, ok := a.x.(http.Windowed); ok {
+		return w.PeerWindow()
+	}
+	return 0
+}
+
+func (a *httpClient) addPeerCredit(n int) error {
+	switch _, ok := a.x.(http.Windowed); {
+	case !ok:
 		return ErrNoCredit
 	case n < 0:
 		return ErrMisuse
 	}
-	x.Credit(n)
+	a.x.Credit(n)
 	return nil
 }
 

@@ -27,18 +27,7 @@ func (r *Runtime) Drain(done func()) {
 		return
 	}
 	r.drain = &draining{rt: r, done: done}
-	r.table.each(func(h *Handle) {
-		switch b := h.be.(type) {
-		case *server:
-			b.l.Close()
-			b.drainH2()
-		case *acceptedHTTP:
-			b.Server.Drain()
-		case *lane: // with its connection
-		default:
-			h.Destroy()
-		}
-	})
+	r.table.each(func(h *Handle) { h.be.drain(h) })
 	r.pool.warm.closeAll()
 	if r.cookies != nil {
 		r.cookies.keep()

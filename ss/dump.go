@@ -31,7 +31,7 @@ func (r *Runtime) Dump(w io.Writer) {
 
 // holds is what the stream's connection holds, in words.
 func (h *Handle) holds() string {
-	c := h.conn()
+	c := h.be.wsi()
 	if c == nil || c.Held() == 0 {
 		return ""
 	}

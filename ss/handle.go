@@ -62,24 +62,6 @@ const (
 // doomed is what forbids further payload callbacks.
 const doomed = wantDestroy | wantDisconnect | destroyed
 
-// backend fulfils what a program asks of a handle: onward makes the connection in this process,
-// accepted streams and listeners have theirs already. None of its methods calls the program, settle
-// apart.
-type backend interface {
-	// connect asks for a connection: by Connect, or by RequestTx (poll).
-	connect(h *Handle, poll bool) Ret
-	// requestTx asks for Tx on the connection, if there is one.
-	requestTx(h *Handle) Ret
-	// flow stops or lets go payload towards the program, as h.flags&isPaused says.
-	flow(h *Handle)
-	// settle does at the end of the turn what h.flags ask for, other than destroying.
-	settle(h *Handle, now time.Duration)
-	// release lets go of everything, without a word to the program. The stream is being destroyed.
-	release(h *Handle)
-	// describe says in a few words what connection there is, for Dump.
-	describe(h *Handle) string
-}
-
 // Create makes a stream. CREATING is delivered before it returns; a server listens before it returns.
 // The error is a *CreateError: an unknown stream type, a server that cannot listen, or CREATING
 // answered with LWSSSSRET_DESTROY_ME. Whatever the network does later is a state, not an error.

@@ -33,7 +33,7 @@ func (t *handleTable) add(h *Handle) {
 	h.slot = i
 	*t.at(i) = h
 	t.live++
-	if h.listens() {
+	if h.be.listens() {
 		t.servers++
 	}
 }
@@ -41,7 +41,7 @@ func (t *handleTable) add(h *Handle) {
 func (t *handleTable) remove(h *Handle) {
 	*t.at(h.slot) = nil
 	t.live--
-	if h.listens() {
+	if h.be.listens() {
 		t.servers--
 	}
 	if t.live == 0 {
@@ -59,10 +59,4 @@ func (t *handleTable) each(f func(h *Handle)) {
 			f(h)
 		}
 	}
-}
-
-// listens reports whether the stream is a server's listener.
-func (h *Handle) listens() bool {
-	_, ok := h.be.(*server)
-	return ok
 }

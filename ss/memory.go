@@ -24,7 +24,7 @@ func (m *Memory) Set(h *Handle, n int) {
 	}
 	w := m.w
 	if n > 0 {
-		if w = h.conn(); w != nil && (w.Net() == nil || w.IsClosed()) {
+		if w = h.be.wsi(); w != nil && (w.Net() == nil || w.IsClosed()) {
 			w = nil
 		}
 	}
@@ -44,24 +44,4 @@ func (m *Memory) charge(delta int) {
 	default:
 		m.h.rt.loop.Account().Hold(uint8(roles.HoldProgram), delta)
 	}
-}
-
-// conn is the stream's connection, nil without one.
-func (h *Handle) conn() *wsi.Wsi {
-	switch b := h.be.(type) {
-	case acceptor:
-		return b.wsi()
-	case *onward:
-		switch a := b.carrier.(type) {
-		case *httpClient:
-			if a.conn != nil {
-				return &a.conn.w
-			}
-		case *rawClient:
-			if a.c != nil {
-				return &a.c.w
-			}
-		}
-	}
-	return nil
 }

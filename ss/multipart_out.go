@@ -220,10 +220,15 @@ func (a *httpClient) tooLong() {
 // Rideshare is the stream type to which the payload belongs that Tx is asked for: on a client whose body is multipart
 // that of the part, as the policy's rideshare says; the stream's own otherwise.
 func (h *Handle) Rideshare() string {
-	if b, ok := h.be.(*onward); ok {
-		if a, ok := b.carrier.(*httpClient); ok && a.sending && a.out != nil && a.out.form != nil {
-			return a.out.form.parts[max(a.out.part, 0)].of.Name
-		}
+	if name := h.be.rideshare(); name != "" {
+		return name
 	}
 	return h.StreamType()
+}
+
+func (a *httpClient) rideshare() string {
+	if a.sending && a.out != nil && a.out.form != nil {
+		return a.out.form.parts[max(a.out.part, 0)].of.Name
+	}
+	return ""
 }

@@ -22,7 +22,10 @@ type measured struct {
 }
 
 func (m *measured) stands(o *onward) {
-	if m != nil && o.session() != nil {
+	if m == nil {
+		return
+	}
+	if _, ok := o.tlsState(); ok {
 		m.secure = o.h.rt.loop.System().Now()
 	}
 }

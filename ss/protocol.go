@@ -9,21 +9,5 @@ func (h *Handle) Protocol() (p policy.Protocol, ok bool) {
 	if h.flags&destroyed != 0 {
 		return 0, false
 	}
-	if t := h.txn(); t != nil && t.flags&txnUpgrade != 0 {
-		return policy.WS, true
-	}
-	switch b := h.be.(type) {
-	case *onward:
-		return b.carrier.speaks()
-	case *acceptedWS:
-		return policy.WS, true
-	case *lane:
-		return policy.H2, true
-	case acceptor:
-		if h.kind.pol.Protocol == policy.Raw {
-			return policy.Raw, true
-		}
-		return policy.H1, true
-	}
-	return 0, false
+	return h.be.protocol()
 }

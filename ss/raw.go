@@ -18,19 +18,6 @@ type rawPipe struct {
 	due time.Duration
 }
 
-// rawPipe is the raw connection of h, nil without one.
-func (h *Handle) rawPipe() *rawPipe {
-	switch b := h.be.(type) {
-	case *onward:
-		if a, ok := b.carrier.(*rawClient); ok && a.c != nil {
-			return &a.c.pipe
-		}
-	case *acceptedRaw:
-		return &b.pipe
-	}
-	return nil
-}
-
 // writable has the stream fill what room there is.
 func (p *rawPipe) writable() {
 	h := p.h

@@ -192,21 +192,12 @@ func (h *Handle) SetCertificates(list []stdtls.Certificate) error {
 	if h.astray("SetCertificates") {
 		return ErrWrongThread
 	}
-	s, ok := h.be.(*server)
-	if !ok || s.secure == nil {
-		return fmt.Errorf("ss: set certificates: stream type %q is no TLS server: %w", h.StreamType(), ErrMisuse)
-	}
-	return s.secure.SetCertificates(list)
+	return h.be.setCertificates(h, list)
 }
 
 // TLS tells what the handshake of the stream's present connection settled on; ok is false without one.
 func (h *Handle) TLS() (s tls.State, ok bool) {
-	if b, is := h.be.(interface{ session() *tls.Session }); is {
-		if t := b.session(); t != nil {
-			return t.State(), true
-		}
-	}
-	return s, false
+	return h.be.tlsState()
 }
 
 // secureClient finds what a client stream needs to reach name over TLS. known says whether name is the

@@ -19,16 +19,13 @@ func (h *Handle) Send(b []byte, f Flags) (n int, all bool) {
 	if h.astray("Send") || h.flags&(doomed|wantFinish) != 0 || h.rt.filling {
 		return 0, false
 	}
-	if p := h.wsPipe(); p != nil && p.h == h {
-		return p.send(b, f)
-	}
-	if p := h.rawPipe(); p != nil {
-		return p.send(b)
-	}
-	return 0, false
+	return h.be.send(b, f)
 }
 
 func (p *wsPipe) send(b []byte, f Flags) (n int, all bool) {
+	if p.h == nil {
+		return 0, false
+	}
 	g := p.h.kind.wsFlags(f)
 	var err error
 	if len(b) == 0 {

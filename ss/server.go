@@ -1,6 +1,7 @@
 package ss
 
 import (
+	stdtls "crypto/tls"
 	"fmt"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // server is the backend of a server stream: the stream owns the listening socket, and moves no payload
 // itself. Connections become streams of their own.
 type server struct {
+	defaults
 	h    *Handle
 	make func(h *Handle) Stream
 	l    *wsi.Listener
@@ -116,6 +118,23 @@ func (s *server) requestTx(*Handle) Ret             { return OK }
 func (s *server) flow(*Handle)                      {}
 func (s *server) settle(h *Handle, _ time.Duration) { h.flags &^= wantDisconnect }
 func (s *server) describe(*Handle) string           { return "listening on " + s.l.Addr().String() }
+func (s *server) listens() bool                     { return true }
+func (s *server) addr() (loop.Addr, bool)           { return s.l.Addr(), true }
+
+func (s *server) protocol() (p policy.Protocol, ok bool) { return p, false }
+
+func (s *server) setCertificates(h *Handle, list []stdtls.Certificate) error {
+	if s.secure == nil {
+		return s.defaults.setCertificates(h, list)
+	}
+	return s.secure.SetCertificates(list)
+}
+
+// drain ends the listener. What was accepted from it drains by itself, HTTP/2 connections with all their streams.
+func (s *server) drain(*Handle) {
+	s.l.Close()
+	s.drainH2()
+}
 
 // release closes the socket and, with it, every stream that was accepted from it.
 func (s *server) release(h *Handle) {
@@ -134,29 +153,17 @@ func (s *server) drainH2() {
 // Addr is where a server stream listens, with the port that the system picked, or our end of an
 // accepted connection. ok is false for other streams.
 func (h *Handle) Addr() (a loop.Addr, ok bool) {
-	switch b := h.be.(type) {
-	case *server:
-		return b.l.Addr(), true
-	case acceptor:
-		return b.wsi().LocalAddr()
-	}
-	return a, false
+	return h.be.addr()
 }
 
 // Peer is the other end of an accepted stream's connection, while the system knows it.
 func (h *Handle) Peer() (a loop.Addr, ok bool) {
-	if b, is := h.be.(acceptor); is {
-		return b.wsi().PeerAddr()
-	}
-	return a, false
+	return h.be.peer()
 }
 
 // Server is the server stream from which this one was accepted, nil for other streams.
 func (h *Handle) Server() *Handle {
-	if b, ok := h.be.(acceptor); ok {
-		return b.parent().h
-	}
-	return nil
+	return h.be.parentStream()
 }
 
 // ForEachClient calls f for every stream accepted from the server stream h.
@@ -169,14 +176,7 @@ func (h *Handle) ForEachClient(f func(c *Handle)) {
 }
 
 func (h *Handle) accepted() bool {
-	_, ok := h.be.(acceptor)
-	return ok
-}
-
-// acceptor is what the backends of accepted streams have in common.
-type acceptor interface {
-	wsi() *wsi.Wsi
-	parent() *server
+	return h.be.parentStream() != nil
 }
 
 // over says that no connection is taken any more.
@@ -189,7 +189,7 @@ func (s *server) greet(h *Handle, be backend) bool {
 	o := h.kind.socket
 	o.KeepAlive, o.UserTimeout = loop.KeepAlive{}, 0 // inherited from the listening socket
 	if o != (loop.SocketOptions{}) {
-		if err := be.(acceptor).wsi().SetOptions(o); err != nil {
+		if err := be.wsi().SetOptions(o); err != nil {
 			r.log.Warn("ss: the policy's attr_ settings could not be applied", "stream", h.StreamType(), "err", err)
 		}
 	}

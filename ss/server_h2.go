@@ -3,6 +3,8 @@ package ss
 import (
 	"time"
 
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
@@ -16,11 +18,11 @@ import (
 type acceptedH2 struct {
 	h2.Server
 	place    place
-	first    lane          // of the stream that the connection began with
-	idle     []*lane       // the latest to have been used is the next
-	least    int           // fewest idle since the last look
-	deflated int           // WebSockets with compression
-	look     time.Duration // when lanes that are too many are looked for; 0: there are none
+	first    lane           // of the stream that the connection began with
+	idle     []*transaction // the latest to have been used is the next
+	least    int            // fewest idle since the last look
+	deflated int            // WebSockets with compression
+	look     time.Duration  // when lanes that are too many are looked for; 0: there are none
 	// The server's list of such connections.
 	prev, next *acceptedH2
 }
@@ -38,7 +40,6 @@ var (
 	_ roles.Upper = (*acceptedH2)(nil)
 	_ h2.Acceptor = (*acceptedH2)(nil)
 	_ backend     = (*lane)(nil)
-	_ acceptor    = (*lane)(nil)
 )
 
 const (
@@ -54,7 +55,7 @@ const (
 
 // speakH2 makes a, which has had no request yet, a connection of HTTP/2.
 func (a *acceptedHTTP) speakH2() *acceptedH2 {
-	s := a.parent()
+	s := a.at.server
 	c := new(acceptedH2)
 	c.place = place{s, c}
 	c.first.h, c.first.at = a.h, &c.place
@@ -87,7 +88,7 @@ func (c *acceptedH2) Opened(now time.Duration) {
 		c.Lower().Close(roles.Graceful, nil)
 		return
 	}
-	c.rest(l)
+	c.rest(&l.transaction)
 }
 
 // Accept is h2.Acceptor's: the lane that answers the next request.
@@ -97,7 +98,7 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 		c.idle = c.idle[:n]
 		c.least = min(c.least, n)
 		if l.h.flags&doomed == 0 {
-			return &l.transaction
+			return l
 		}
 	}
 	s := c.place.server
@@ -119,16 +120,16 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 }
 
 // answered is told when a lane's exchange is over.
-func (c *acceptedH2) answered(h *Handle, cause error) {
+func (c *acceptedH2) answered(t *transaction, cause error) {
 	if cause != nil {
-		h.closed(cause)
+		t.h.closed(cause)
 		return
 	}
-	c.rest(h.be.(*lane))
+	c.rest(t)
 }
 
 // rest has l wait for the next request.
-func (c *acceptedH2) rest(l *lane) {
+func (c *acceptedH2) rest(l *transaction) {
 	if l.h.flags&doomed != 0 {
 		return
 	}
@@ -188,9 +189,13 @@ func (c *acceptedH2) Closed(cause error) {
 
 func (c *acceptedH2) wsi() *wsi.Wsi { return wsiUnder(c.Lower()) }
 
-func (l *lane) wsi() *wsi.Wsi         { return l.at.h2.wsi() }
-func (l *lane) session() *tls.Session { return sessionIn(l.at.h2.Lower()) }
-func (l *lane) parent() *server       { return l.at.server }
+func (l *lane) wsi() *wsi.Wsi               { return l.at.h2.wsi() }
+func (l *lane) tlsState() (tls.State, bool) { return stateOf(sessionIn(l.at.h2.Lower())) }
+func (l *lane) addr() (loop.Addr, bool)     { return l.wsi().LocalAddr() }
+func (l *lane) peer() (loop.Addr, bool)     { return l.wsi().PeerAddr() }
+func (l *lane) drain(*Handle)               {} // with its connection, which its listener drains
+
+func (l *lane) protocol() (policy.Protocol, bool) { return l.speaks(policy.H2), true }
 
 // release ends the stream alone. The peer cannot take half a response for a whole one: its stream is reset.
 func (l *lane) release(h *Handle) {
@@ -199,7 +204,7 @@ func (l *lane) release(h *Handle) {
 		c.Lower().Hold(roles.HoldStream, -laneHeld)
 	}
 	for i, o := range c.idle {
-		if o == l {
+		if o == &l.transaction {
 			c.idle = append(c.idle[:i], c.idle[i+1:]...)
 			break
 		}

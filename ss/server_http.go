@@ -3,6 +3,8 @@ package ss
 import (
 	"time"
 
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/h1"
 	"github.com/millrace/millrace/tls"
@@ -33,7 +35,7 @@ type acceptedHTTP struct {
 var (
 	_ roles.Upper = (*acceptedHTTP)(nil)
 	_ backend     = (*acceptedHTTP)(nil)
-	_ acceptor    = (*acceptedHTTP)(nil)
+	_ upgrader    = (*acceptedHTTP)(nil)
 )
 
 // init makes a what the connection speaks that stands on low and has the stream h.
@@ -45,8 +47,13 @@ func (a *acceptedHTTP) init(s *server, h *Handle, low roles.Lower) {
 	}
 }
 
-func (a *acceptedHTTP) wsi() *wsi.Wsi         { return wsiUnder(a.Lower()) }
-func (a *acceptedHTTP) session() *tls.Session { return sessionIn(a.Lower()) }
+func (a *acceptedHTTP) wsi() *wsi.Wsi               { return wsiUnder(a.Lower()) }
+func (a *acceptedHTTP) tlsState() (tls.State, bool) { return stateOf(sessionIn(a.Lower())) }
+func (a *acceptedHTTP) addr() (loop.Addr, bool)     { return a.wsi().LocalAddr() }
+func (a *acceptedHTTP) peer() (loop.Addr, bool)     { return a.wsi().PeerAddr() }
+func (a *acceptedHTTP) drain(*Handle)               { a.Server.Drain() }
+
+func (a *acceptedHTTP) protocol() (policy.Protocol, bool) { return a.speaks(policy.H1), true }
 
 // sessionIn is the TLS of a protocol that stands on low, nil without.
 func sessionIn(low roles.Lower) *tls.Session {
@@ -63,12 +70,12 @@ func wsiUnder(low roles.Lower) *wsi.Wsi {
 }
 
 // Label names the stream in reports.
-func (a *acceptedHTTP) Label() string { return a.parent().h.Label() }
+func (a *acceptedHTTP) Label() string { return a.at.server.h.Label() }
 
 // Opened is roles.Upper's.
 func (a *acceptedHTTP) Opened(now time.Duration) {
 	a.Server.Opened(now)
-	if s := a.parent(); a.h.be == nil && (s.over() || !s.greet(a.h, a)) {
+	if s := a.at.server; a.h.be == nil && (s.over() || !s.greet(a.h, a)) {
 		a.Lower().Close(roles.Graceful, nil)
 	}
 }

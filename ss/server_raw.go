@@ -3,6 +3,8 @@ package ss
 import (
 	"time"
 
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/raw"
 	"github.com/millrace/millrace/tls"
@@ -12,6 +14,7 @@ import (
 // acceptedRaw is one accepted connection without framing, its stream, and the backend of that stream:
 // one object.
 type acceptedRaw struct {
+	defaults
 	w      wsi.Wsi
 	pipe   rawPipe
 	h      Handle
@@ -21,7 +24,6 @@ type acceptedRaw struct {
 var (
 	_ raw.Handler = (*acceptedRaw)(nil)
 	_ backend     = (*acceptedRaw)(nil)
-	_ acceptor    = (*acceptedRaw)(nil)
 )
 
 // init makes a the stream of a connection that stands on low.
@@ -32,13 +34,15 @@ func (a *acceptedRaw) init(s *server, low roles.Lower) roles.Upper {
 	return &a.pipe
 }
 
-func (a *acceptedRaw) session() *tls.Session {
-	s, _ := a.pipe.Lower.(*tls.Session)
-	return s
-}
+func (a *acceptedRaw) tlsState() (tls.State, bool) { return stateOf(sessionIn(a.pipe.Lower)) }
+func (a *acceptedRaw) wsi() *wsi.Wsi               { return &a.w }
+func (a *acceptedRaw) parentStream() *Handle       { return a.server.h }
+func (a *acceptedRaw) addr() (loop.Addr, bool)     { return a.w.LocalAddr() }
+func (a *acceptedRaw) peer() (loop.Addr, bool)     { return a.w.PeerAddr() }
 
-func (a *acceptedRaw) wsi() *wsi.Wsi   { return &a.w }
-func (a *acceptedRaw) parent() *server { return a.server }
+func (a *acceptedRaw) protocol() (policy.Protocol, bool) { return policy.Raw, true }
+
+func (a *acceptedRaw) send(b []byte, _ Flags) (n int, all bool) { return a.pipe.send(b) }
 
 // Label names the stream in reports.
 func (a *acceptedRaw) Label() string { return a.server.h.Label() }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"time"
 
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/http"
 )
 
 // transaction answers the requests of one accepted HTTP stream, one after another. It is the handler of their
 // exchanges, and what the stream's backends have in common whatever carries it.
 type transaction struct {
+	defaults
 	h      *Handle
 	at     *place
 	x      http.Exchange // the present one's, nil between transactions
@@ -43,17 +45,6 @@ const (
 
 var _ http.Handler = (*transaction)(nil)
 
-// txn is what answers the requests of an accepted HTTP stream, nil for other streams.
-func (h *Handle) txn() *transaction {
-	switch b := h.be.(type) {
-	case *acceptedHTTP:
-		return &b.transaction
-	case *lane:
-		return &b.transaction
-	}
-	return nil
-}
-
 // Head is http.Handler's: a transaction begins.
 func (t *transaction) Head(x http.Exchange, m *http.Message) {
 	h := t.h
@@ -79,7 +70,7 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 		t.flags |= txnForm
 	}
 	if h.kind.pol.HTTP.MultipartIn {
-		if _, err := h.split(x, m, h.be.(acceptor).wsi(), t); err != nil {
+		if _, err := h.split(x, m, h.be.wsi(), t); err != nil {
 			t.x = nil
 			t.refuse(x, http.Message{Status: statusFor(err)})
 			return
@@ -94,7 +85,7 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 func (t *transaction) begin(m *http.Message) {
 	h := t.h
 	if h.Life() != Connected {
-		h.be.(acceptor).wsi().Established()
+		h.be.wsi().Established()
 		h.tell(Connected, Notice{})
 		if h.flags&doomed != 0 {
 			return
@@ -263,7 +254,7 @@ func (t *transaction) Done(x http.Exchange, cause error) {
 		h.dropMetadata()
 	}
 	if c := t.at.h2; c != nil {
-		c.answered(h, cause)
+		c.answered(t, cause)
 	}
 }
 
@@ -271,9 +262,10 @@ func (t *transaction) Done(x http.Exchange, cause error) {
 // stream brings a body, whose end Rx tells with EOM: those that announce one, and every POST, PUT and
 // PATCH, if only an empty one. Without a body Rx is not called.
 func (h *Handle) RequestBody() bool {
-	t := h.txn()
-	return t != nil && t.x != nil && t.flags&txnForm != 0
+	return h.be.requestBody()
 }
+
+func (t *transaction) requestBody() bool { return t.x != nil && t.flags&txnForm != 0 }
 
 // ServerAck answers the transaction of an accepted HTTP stream: 0 is 200, other codes are taken as
 // they are. Without it the response is a 404. It must come before the first byte of the response.
@@ -281,8 +273,11 @@ func (h *Handle) ServerAck(code int) {
 	if h.astray("ServerAck") {
 		return
 	}
-	t := h.txn()
-	if t == nil || t.x == nil || t.flags&txnHeadSent != 0 {
+	h.be.serverAck(h, code)
+}
+
+func (t *transaction) serverAck(h *Handle, code int) {
+	if t.x == nil || t.flags&txnHeadSent != 0 {
 		return
 	}
 	if code == 0 {
@@ -294,6 +289,16 @@ func (h *Handle) ServerAck(code int) {
 	}
 	t.status = int16(code)
 }
+
+// speaks is WS from SERVER_UPGRADE on, before the stream has its WebSocket, and otherwise p.
+func (t *transaction) speaks(p policy.Protocol) policy.Protocol {
+	if t.flags&txnUpgrade != 0 {
+		return policy.WS
+	}
+	return p
+}
+
+func (t *transaction) parentStream() *Handle { return t.at.server.h }
 
 func (t *transaction) connect(*Handle, bool) Ret { return OK }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/ws"
@@ -14,6 +16,7 @@ import (
 // acceptedWS is the WebSocket connection of an accepted stream, and its backend: what an HTTP/1.1 connection, or a
 // lane of an HTTP/2 one, has become.
 type acceptedWS struct {
+	defaults
 	wsPipe
 	at *place
 }
@@ -21,7 +24,6 @@ type acceptedWS struct {
 var (
 	_ roles.Upper = (*acceptedWS)(nil)
 	_ backend     = (*acceptedWS)(nil)
-	_ acceptor    = (*acceptedWS)(nil)
 )
 
 // upgrade takes a request to become a WebSocket. One that breaks the rules of the handshake is refused without a
@@ -64,7 +66,7 @@ func (t *transaction) mayDeflate() bool {
 		}
 		return g.MayDeflate(t.h.rt.loop.Now(), c.Lower())
 	}
-	return g.MayDeflate(t.h.rt.loop.Now(), t.h.be.(*acceptedHTTP).Lower())
+	return g.MayDeflate(t.h.rt.loop.Now(), t.h.upgrader().Lower())
 }
 
 // announce takes the stream to SERVER_UPGRADE. The reference has no step there from SERVER_TXN: a stream that has
@@ -74,7 +76,7 @@ func (t *transaction) announce(m *http.Message) {
 	steps := []State{Connected, ServerUpgrade}
 	switch {
 	case h.Life() != Connected:
-		h.be.(acceptor).wsi().Established()
+		h.be.wsi().Established()
 	case State(h.last) == Connected:
 		steps = steps[1:]
 	default:
@@ -95,7 +97,7 @@ func (t *transaction) refuse(x http.Exchange, m http.Message) {
 	x.SetHandler(&declined{m: m})
 	x.WantWrite()
 	if c := t.at.h2; c != nil {
-		c.rest(t.h.be.(*lane))
+		c.rest(t)
 	}
 }
 
@@ -149,9 +151,9 @@ func (u *upgrading) become(x http.Exchange, m *http.Message) error {
 	t := u.t
 	c := t.at.h2
 	if c == nil {
-		a := t.h.be.(*acceptedHTTP)
-		u.make(a.Lower())
-		return a.Server.Upgrade(x, m, u.s)
+		b := t.h.upgrader()
+		u.make(b.Lower())
+		return b.Upgrade(x, m, u.s)
 	}
 	if err := x.SendHead(m, false); err != nil {
 		return err
@@ -242,9 +244,19 @@ func (s *acceptedWS) under() roles.Lower {
 	return s.Lower()
 }
 
-func (s *acceptedWS) wsi() *wsi.Wsi         { return wsiUnder(s.under()) }
-func (s *acceptedWS) session() *tls.Session { return sessionIn(s.under()) }
-func (s *acceptedWS) parent() *server       { return s.at.server }
+func (s *acceptedWS) wsi() *wsi.Wsi               { return wsiUnder(s.under()) }
+func (s *acceptedWS) tlsState() (tls.State, bool) { return stateOf(sessionIn(s.under())) }
+func (s *acceptedWS) parentStream() *Handle       { return s.at.server.h }
+func (s *acceptedWS) addr() (loop.Addr, bool)     { return s.wsi().LocalAddr() }
+func (s *acceptedWS) peer() (loop.Addr, bool)     { return s.wsi().PeerAddr() }
+
+func (s *acceptedWS) protocol() (policy.Protocol, bool) { return policy.WS, true }
+
+func (s *acceptedWS) send(b []byte, f Flags) (n int, all bool) { return s.wsPipe.send(b, f) }
+
+func (s *acceptedWS) setClose(code ws.Code, reason string) (bool, error) {
+	return s.wsPipe.setClose(code, reason)
+}
 
 func (s *acceptedWS) describe(*Handle) string {
 	if s.at.h2 != nil {

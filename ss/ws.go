@@ -221,17 +221,14 @@ func (p *wsPipe) release() {
 	p.Close(code, why)
 }
 
-// wsPipe is the WebSocket connection of h, nil without one.
-func (h *Handle) wsPipe() *wsPipe {
-	switch b := h.be.(type) {
-	case *onward:
-		if a, ok := b.carrier.(*httpClient); ok && a.ws != nil {
-			return &a.ws.wsPipe
-		}
-	case *acceptedWS:
-		return &b.wsPipe
+// setClose sets what the Close frame will say that ends the connection.
+func (p *wsPipe) setClose(code ws.Code, reason string) (ok bool, err error) {
+	if err := ws.CheckClose(code, reason); err != nil {
+		return true, err
 	}
-	return nil
+	w := p.parting()
+	w.bye, w.why = code, reason
+	return true, nil
 }
 
 // DisconnectWith is Disconnect for WebSocket streams: the peer is told code, which must be one that may be sent, and
@@ -240,12 +237,8 @@ func (h *Handle) DisconnectWith(code ws.Code, reason string) error {
 	if h.astray("DisconnectWith") {
 		return ErrWrongThread
 	}
-	if p := h.wsPipe(); p != nil {
-		if err := ws.CheckClose(code, reason); err != nil {
-			return err
-		}
-		w := p.parting()
-		w.bye, w.why = code, reason
+	if _, err := h.be.setClose(code, reason); err != nil {
+		return err
 	}
 	h.Disconnect()
 	return nil
@@ -260,17 +253,14 @@ func (h *Handle) Finish(code ws.Code, reason string) error {
 	if h.astray("Finish") {
 		return ErrWrongThread
 	}
-	p := h.wsPipe()
-	if p == nil {
-		h.Disconnect()
-		return nil
-	}
-	if err := ws.CheckClose(code, reason); err != nil {
+	switch ok, err := h.be.setClose(code, reason); {
+	case err != nil:
 		return err
+	case !ok:
+		h.Disconnect()
+	default:
+		h.pend(wantFinish)
 	}
-	w := p.parting()
-	w.bye, w.why = code, reason
-	h.pend(wantFinish)
 	return nil
 }
 
