@@ -4,32 +4,6 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// statusLine reads HTTP-version SP status-code [SP reason-phrase] (RFC 9112 s.4). Servers that leave
-// out the SP before an empty reason are many, and nothing hangs on it.
-func statusLine(m *http.Message, line []byte) *fault {
-	if len(line) < 12 || line[8] != ' ' {
-		return errStatusLine
-	}
-	v, f := version(line[:8], errStatusLine, errStatusVers)
-	if f != nil {
-		return f
-	}
-	if line[9] < '1' || line[9] > '9' || !isDigit(line[10]) || !isDigit(line[11]) {
-		return errStatusLine
-	}
-	var reason []byte
-	if len(line) > 12 {
-		if line[12] != ' ' {
-			return errStatusLine
-		}
-		reason = line[13:]
-	}
-	*m = http.Message{}
-	m.Version, m.Reason = v, reason
-	m.Status = int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0')
-	return nil
-}
-
 // response judges a complete response head: what frames the body (RFC 9112 s.6.3), given whether the
 // request was HEAD.
 func response(sh *Shared, m *http.Message, head bool) (bodyKind, *fault) {
