@@ -81,22 +81,6 @@ var (
 	errSwitch      = bad("response", "101 without an upgrade asked for and taken")
 )
 
-// slowBody is the fault of a body whose deadline has passed.
-func (sh *Shared) slowBody(x *exchange, l http.PaceLimits) *fault {
-	if most := sh.cfg.Timeouts.Body; most > 0 && x.pace.Quiet(sh.now) >= most {
-		return errBodySlow
-	}
-	switch x.pace.Missed(sh.now, &l) {
-	case http.PaceRate:
-		sh.Counters.Slow++
-		return errBodyRate
-	case http.PaceTotal:
-		sh.Counters.Slow++
-		return errBodyLong
-	}
-	return errBodySlow
-}
-
 func slow(status int, where, reason string) *fault {
 	f := refuse(status, where, reason)
 	f.Cause = http.ErrTimeout

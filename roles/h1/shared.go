@@ -72,6 +72,22 @@ func (sh *Shared) bodyDeadline(x *exchange, l http.PaceLimits) time.Duration {
 	return d
 }
 
+// slowBody is the fault of a body whose deadline has passed.
+func (sh *Shared) slowBody(x *exchange, l http.PaceLimits) *fault {
+	if most := sh.cfg.Timeouts.Body; most > 0 && x.pace.Quiet(sh.now) >= most {
+		return errBodySlow
+	}
+	switch x.pace.Missed(sh.now, &l) {
+	case http.PaceRate:
+		sh.Counters.Slow++
+		return errBodyRate
+	case http.PaceTotal:
+		sh.Counters.Slow++
+		return errBodyLong
+	}
+	return errBodySlow
+}
+
 // maxFree bounds the pool of exchanges: what a burst needed beyond it goes back to the collector.
 const maxFree = 1024
 

@@ -1,0 +1,32 @@
+package h1
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace/roles/http"
+)
+
+func misuse(what string) error { return fmt.Errorf("h1: %s: %w", what, http.ErrMisuse) }
+
+var (
+	errReset      = errors.New("h1: exchange: reset by its handler")
+	errGone       = errors.New("h1: exchange: connection closed by its owner")
+	errCommitHeld = misuse("commit: body before 100 (Continue)")
+	errCommitOver = misuse("commit: more than Room gave")
+	errCommitHead = misuse("commit: body without a head")
+	errCommitLess = misuse("commit: body ends before its announced length")
+	errHeadTwice  = misuse("send head: a final head was sent already")
+	errHeadStatus = misuse("send head: status out of range")
+	errHeadSize   = misuse("send head: longer than one room")
+	errHeadEnd    = misuse("send head: no body, but a length above 0")
+	errHeadName   = misuse("send head: field name is not a token")
+	errHeadValue  = misuse("send head: illegal octet or outer whitespace in a field value")
+	errHeadFrame  = misuse("send head: framing field, or a server's Date, among the message's")
+	errHeadTarget = misuse("send head: illegal target")
+	errHeadMethod = misuse("send head: method is no token, or CONNECT")
+	errHeadHost   = misuse("send head: authority is not host[:port]")
+	errHead10     = misuse("send head: HTTP/1.0 request with a body of unknown length")
+	errHeadUp     = misuse("send head: 101 is sent by Upgrade")
+	errUpgrade    = misuse("upgrade: not the present exchange, or its request or response has begun a body")
+)
