@@ -153,11 +153,11 @@ func (c *Client) Opened(now time.Duration) {
 func (c *Client) Writable(now time.Duration) {
 	c.sh.now = now
 	x := c.x
-	if x == nil || c.state >= expectEnd || x.hold {
+	if x == nil || c.state >= expectEnd || x.out.state == await100 {
 		return
 	}
-	if x.out.kind == sendLast {
-		x.out.last(c.low)
+	if x.out.state == awaitLastRoom {
+		x.sendLast()
 	} else if x.wants {
 		x.wants = false
 		x.h.Writable(x)
@@ -226,7 +226,7 @@ func (c *Client) Deadline() time.Duration {
 		return 0
 	}
 	if x := c.x; x != nil {
-		waiting := c.state == expectStatus && !x.hold || c.state == expectContent
+		waiting := c.state == expectStatus && x.out.state != await100 || c.state == expectContent
 		if x.paused || x.patient && waiting {
 			return 0
 		}
@@ -246,7 +246,7 @@ func (c *Client) Timeout(now time.Duration) {
 	case expectDo:
 		c.shut(roles.Graceful, nil)
 	case expectStatus:
-		if c.x.hold {
+		if c.x.out.state == await100 {
 			c.x.release()
 			return
 		}
@@ -335,12 +335,11 @@ func (c *Client) abandon(x *exchange, cause error) {
 	}
 }
 
-// release lets a body go that waited for 100 (Continue).
-func (x *exchange) release() {
-	if x.hold {
-		x.hold = false
-		if x.wants {
-			x.low.WantWrite()
-		}
+// illegal closes the connection because of a move that a table does not have.
+func (c *Client) illegal(cause error) {
+	c.sh.Counters.Illegal++
+	if c.state < expectEnd {
+		c.failed = true
+		c.shut(roles.Reset, cause)
 	}
 }

@@ -180,12 +180,6 @@ func (c *Client) rxBody(b []byte) int {
 	return n
 }
 
-// cease ends the sending of our body where it is.
-func (x *exchange) cease() {
-	x.wants, x.hold = false, false
-	x.out.kind = sendDone
-}
-
 // complete ends the response.
 func (c *Client) complete(t []http.Field) {
 	c.state, c.due = expectRequest, 0

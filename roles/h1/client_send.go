@@ -74,27 +74,27 @@ func (c *Client) sendHead(x *exchange, m *http.Message, end bool) error {
 	}
 	b = append(b, m.Authority...)
 	b = append(b, crlf...)
-	x.out.kind, x.out.left = sendLength, m.Length
+	x.out.left = m.Length
+	next := sendCounted
 	switch {
 	case end || m.Length == 0:
 		if expectsBody(m.Method) {
 			b = appendLength(b, 0)
 		}
-		x.out.kind = sendDone
+		next = sent
 	case m.Length > 0:
 		b = appendLength(b, m.Length)
 	default:
-		x.out.kind = sendChunked
+		next = sendChunked
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
-	if m.Continue && x.out.kind != sendDone && x.version == http.HTTP11 {
-		x.hold = true
+	if m.Continue && next != sent && x.version == http.HTTP11 {
 		b = append(b, "Expect: 100-continue\r\n"...)
-		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Continue)
-		if c.due == 0 {
-			x.hold = false
+		if c.due = c.sh.deadline(c.sh.cfg.Timeouts.Continue); c.due != 0 {
+			next = await100
 		}
 	}
+	x.moveSend(next)
 	x.upgrade = m.Upgrade != nil
 	x.close = m.Close || x.version == http.HTTP10
 	x.head = string(m.Method) == "HEAD"

@@ -247,6 +247,17 @@ func TestClientContinue(t *testing.T) {
 		l.Feed([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
 		wantCalls(t, h, "head 100 Continue HTTP/1.1 length=0", "head 204 No Content HTTP/1.1 length=0", "end", "done")
 	})
+	t.Run("100, chunked", func(t *testing.T) {
+		k, l := dial(NewShared(DefaultConfig()))
+		m := post()
+		m.Length = http.UnknownLength
+		h := start(t, k, l, m, "hi")
+		wantOut(t, l, strings.Replace(head, "Content-Length: 2", "Transfer-Encoding: chunked", 1))
+		l.Feed([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
+		wantOut(t, l, "0002\r\nhi\r\n0\r\n\r\n")
+		l.Feed([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
+		wantCalls(t, h, "head 100 Continue HTTP/1.1 length=0", "head 204 No Content HTTP/1.1 length=0", "end", "done")
+	})
 	t.Run("silence", func(t *testing.T) {
 		k, l := dial(NewShared(DefaultConfig()))
 		start(t, k, l, post(), "hi")

@@ -34,7 +34,6 @@ type exchangeState struct {
 	timed    bool          // pace holds the peer's body to its limits
 	moved    bool          // something of the body has come in the present call
 	unset    bool          // the handler has resumed, and pace is to go on with the transport's next call
-	hold     bool          // client: our body waits for 100 (Continue)
 	owes100  bool          // server: the peer waits for 100 (Continue)
 	mute     bool          // server: the rest of the body is of no interest
 	upgrade  bool          // client: the request asks for another protocol
@@ -52,53 +51,13 @@ type side interface {
 	suspended(x *exchange)
 	resumed(x *exchange)
 	abandon(x *exchange, cause error)
+	illegal(cause error)
 }
 
 var (
 	_ http.Exchange  = (*exchange)(nil)
 	_ http.Unhurried = (*exchange)(nil)
 )
-
-// SendHead is http.Exchange's.
-func (x *exchange) SendHead(m *http.Message, end bool) error { return x.side.sendHead(x, m, end) }
-
-// Room is http.Exchange's.
-func (x *exchange) Room() []byte {
-	if x.hold {
-		return nil
-	}
-	return x.out.space(x.low)
-}
-
-// Commit is http.Exchange's.
-func (x *exchange) Commit(n int, end bool) {
-	if x.hold {
-		x.side.abandon(x, errCommitHeld)
-		return
-	}
-	if err := x.out.commit(x.low, n, end); err != nil {
-		x.side.abandon(x, err)
-	}
-	if n > 0 {
-		x.sent = true
-	}
-}
-
-// SendTrailers is http.Exchange's.
-func (x *exchange) SendTrailers(t []http.Field) error {
-	if x.hold {
-		return http.ErrNoRoom
-	}
-	return x.out.trailers(x.low, t)
-}
-
-// WantWrite is http.Exchange's.
-func (x *exchange) WantWrite() {
-	x.wants = true
-	if !x.hold {
-		x.low.WantWrite()
-	}
-}
 
 // Pause is http.Exchange's.
 func (x *exchange) Pause() {

@@ -5,19 +5,6 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// sendKind is how our body is framed, or what has become of it.
-type sendKind uint8
-
-const (
-	sendNothing sendKind = iota // the final head is not sent
-	sendLength                  // counted
-	sendChunked
-	sendClose   // the connection's end is the body's
-	sendDropped // the handler gives a body that may not be sent: HEAD, 204, 304
-	sendLast    // only the last chunk is missing, for want of room
-	sendDone
-)
-
 // Framing around a chunk's payload, laid out before the payload's size is known: four digits and CRLF
 // in front, CRLF and perhaps the last chunk behind. Leading zeros are legal (RFC 9112 s.7.1), and spare
 // us to move the payload.
@@ -28,61 +15,89 @@ const (
 	chunkMost  = 0xffff
 )
 
-// sender writes a body into a Lower.
+const hexDigits = "0123456789abcdef"
+
+// sender is the sending half of an exchange.
 type sender struct {
-	kind sendKind
-	left int64  // of sendLength
-	room []byte // what space gave: payload, with the chunk's framing around it
+	state sendState
+	left  int64  // of sendCounted: bytes of the body to come; while await100: its length, below 0 when chunked
+	room  []byte // what Room gave: payload, with a chunk's framing around it
 }
 
-func (o *sender) begun() bool { return o.kind != sendNothing }
-func (o *sender) done() bool  { return o.kind == sendDone }
+func (o *sender) begun() bool { return o.state != awaitHead }
+func (o *sender) done() bool  { return o.state == sent }
 
-// space reserves room for payload, nil when there is none now.
-func (o *sender) space(low roles.Lower) []byte {
+// moveSend moves the sending half to another state.
+func (x *exchange) moveSend(to sendState) {
+	if from := x.out.state; !sendTable.allows(uint8(from), uint8(to)) {
+		x.side.illegal(sendTable.illegal(uint8(from), uint8(to)))
+		return
+	}
+	x.out.state = to
+}
+
+// SendHead is http.Exchange's.
+func (x *exchange) SendHead(m *http.Message, end bool) error { return x.side.sendHead(x, m, end) }
+
+// Room is http.Exchange's: space for payload, nil when there is none now.
+func (x *exchange) Room() []byte {
+	o := &x.out
 	o.room = nil
-	switch o.kind {
+	switch o.state {
 	case sendChunked:
-		r := low.Room(chunkFront + http.MinRoom + chunkBack)
+		r := x.low.Room(chunkFront + http.MinRoom + chunkBack)
 		if r == nil {
 			return nil
 		}
 		o.room = r[:min(len(r), chunkFront+chunkMost+chunkBack)]
 		end := len(o.room) - chunkBack
 		return o.room[chunkFront:end:end]
-	case sendLength:
+	case sendCounted:
 		n := min(o.left, http.MinRoom)
-		if o.room = low.Room(int(n)); int64(len(o.room)) > o.left {
+		if o.room = x.low.Room(int(n)); int64(len(o.room)) > o.left {
 			o.room = o.room[:o.left]
 		}
-	case sendClose, sendDropped:
-		o.room = low.Room(http.MinRoom)
+	case sendToClose, sendDropped:
+		o.room = x.low.Room(http.MinRoom)
 	}
 	return o.room[:len(o.room):len(o.room)]
 }
 
-// commit sends n octets of the space.
-func (o *sender) commit(low roles.Lower, n int, end bool) error {
+// Commit is http.Exchange's.
+func (x *exchange) Commit(n int, end bool) {
+	if err := x.commit(n, end); err != nil {
+		x.side.abandon(x, err)
+	}
+	if n > 0 {
+		x.sent = true
+	}
+}
+
+func (x *exchange) commit(n int, end bool) error {
+	o := &x.out
 	r := o.room
 	o.room = nil
 	front, most := 0, len(r)
-	if o.kind == sendChunked && r != nil {
+	if o.state == sendChunked && r != nil {
 		front, most = chunkFront, len(r)-chunkFront-chunkBack
 	}
-	if n < 0 || n > most {
+	switch {
+	case o.state == await100:
+		return errCommitHeld
+	case n < 0 || n > most:
 		return errCommitOver
 	}
-	switch o.kind {
-	case sendNothing:
+	switch o.state {
+	case awaitHead:
 		return errCommitHead
-	case sendLength:
+	case sendCounted:
 		if o.left -= int64(n); end && o.left > 0 {
 			return errCommitLess
 		}
 		end = o.left == 0
-		low.Commit(n)
-	case sendClose:
-		low.Commit(n)
+		x.low.Commit(n)
+	case sendToClose:
+		x.low.Commit(n)
 	case sendChunked:
 		// A chunk of size 0 would be the last one.
 		if n > 0 {
@@ -95,36 +110,42 @@ func (o *sender) commit(low roles.Lower, n int, end bool) error {
 		if end && r != nil {
 			n += copy(r[n:], chunkLast)
 		}
-		low.Commit(n)
+		x.low.Commit(n)
 		if end && r == nil {
-			o.kind = sendLast
-			o.last(low)
+			x.sendLast()
 			return nil
 		}
-	case sendLast, sendDone:
+	case awaitLastRoom, sent:
 		return nil
 	}
 	if end {
-		o.kind = sendDone
+		x.moveSend(sent)
 	}
 	return nil
 }
 
-// last sends the last chunk, now or in a later Writable.
-func (o *sender) last(low roles.Lower) {
-	r := low.Room(len(chunkLast))
+// sendLast sends the last chunk, now or in a later Writable.
+func (x *exchange) sendLast() {
+	r := x.low.Room(len(chunkLast))
 	if r == nil {
-		low.WantWrite()
+		if x.out.state != awaitLastRoom {
+			x.moveSend(awaitLastRoom)
+		}
+		x.low.WantWrite()
 		return
 	}
-	low.Commit(copy(r, chunkLast))
-	o.kind = sendDone
+	x.low.Commit(copy(r, chunkLast))
+	x.moveSend(sent)
 }
 
-// trailers completes the body with trailer fields, or without them where it is not chunked.
-func (o *sender) trailers(low roles.Lower, t []http.Field) error {
-	if o.kind != sendChunked {
-		return o.commit(low, 0, true)
+// SendTrailers is http.Exchange's: a body that is not chunked ends without them.
+func (x *exchange) SendTrailers(t []http.Field) error {
+	switch x.out.state {
+	case await100:
+		return http.ErrNoRoom
+	case sendChunked:
+	default:
+		return x.commit(0, true)
 	}
 	n, err := fieldsSize(t, http.Other)
 	if err != nil {
@@ -133,16 +154,45 @@ func (o *sender) trailers(low roles.Lower, t []http.Field) error {
 	if n += len(chunkLast); n > roles.MaxRoom {
 		return errHeadSize
 	}
-	r := low.Room(n)
+	r := x.low.Room(n)
 	if r == nil {
 		return http.ErrNoRoom
 	}
 	b := append(r[:0], "0\r\n"...)
 	b = appendFields(b, t)
 	b = append(b, crlf...)
-	low.Commit(len(b))
-	o.kind = sendDone
+	x.low.Commit(len(b))
+	x.moveSend(sent)
 	return nil
 }
 
-const hexDigits = "0123456789abcdef"
+// WantWrite is http.Exchange's.
+func (x *exchange) WantWrite() {
+	x.wants = true
+	if x.out.state != await100 {
+		x.low.WantWrite()
+	}
+}
+
+// release starts a body that waits for 100 (Continue).
+func (x *exchange) release() {
+	if x.out.state != await100 {
+		return
+	}
+	if x.out.left < 0 {
+		x.moveSend(sendChunked)
+	} else {
+		x.moveSend(sendCounted)
+	}
+	if x.wants {
+		x.low.WantWrite()
+	}
+}
+
+// cease ends the sending of the body where it is.
+func (x *exchange) cease() {
+	x.wants = false
+	if !x.out.done() {
+		x.moveSend(sent)
+	}
+}

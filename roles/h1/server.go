@@ -266,8 +266,8 @@ func (s *Server) Writable(now time.Duration) {
 	if x == nil || s.state >= expectClose {
 		return
 	}
-	if x.out.kind == sendLast {
-		x.out.last(s.low)
+	if x.out.state == awaitLastRoom {
+		x.sendLast()
 	} else if x.wants {
 		x.wants, x.sent = false, false
 		x.h.Writable(x)
@@ -445,6 +445,14 @@ func (s *Server) clockStarts() {
 
 func (s *Server) abandon(x *exchange, cause error) {
 	if x == s.x && s.state < expectClose {
+		s.shut(roles.Reset, cause)
+	}
+}
+
+// illegal closes the connection because of a move that a table does not have.
+func (s *Server) illegal(cause error) {
+	s.sh.Counters.Illegal++
+	if s.state < expectClose {
 		s.shut(roles.Reset, cause)
 	}
 }

@@ -27,10 +27,10 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 		return errHeadEnd
 	}
 	k := headKind{status: m.Status, length: m.Length, old: x.version == http.HTTP10}
-	kind := sendLength
+	next := sendCounted
 	switch {
 	case empty:
-		kind = sendDropped
+		next = sendDropped
 		// 204 must not have a length, and 304 need not (RFC 9110 s.8.6).
 		if m.Status == 204 || m.Status == 304 && m.Length == 0 {
 			k.length = -1
@@ -39,11 +39,11 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 		k.length = 0
 	case m.Length >= 0:
 	case k.old:
-		kind = sendClose
+		next = sendToClose
 	default:
-		kind, k.chunked = sendChunked, true
+		next, k.chunked = sendChunked, true
 	}
-	k.close = x.close || kind == sendClose || m.Close || x.owes100 || s.peer == peerEnded && !s.held ||
+	k.close = x.close || next == sendToClose || m.Close || x.owes100 || s.peer == peerEnded && !s.held ||
 		end && !x.inDone && x.in.kind == bodyLength && x.in.left > s.sh.cfg.Limits.Drain
 	head, err := s.sh.head(k, m)
 	if err != nil {
@@ -57,10 +57,11 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 	x.sent = true
 	s.sh.Counters.Responses++
 	x.close = k.close
-	x.out.kind, x.out.left = kind, k.length
-	if end || kind == sendLength && k.length == 0 {
-		x.out.kind = sendDone
+	x.out.left = k.length
+	if end || next == sendCounted && k.length == 0 {
+		next = sent
 	}
+	x.moveSend(next)
 	return nil
 }
 

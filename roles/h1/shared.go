@@ -16,6 +16,7 @@ type Counters struct {
 	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
 	Slow      uint64 // of Timeouts, bodies that were slower than the least rate, or took longer than their total
 	Malformed uint64 // heads or bodies refused, by servers and clients
+	Illegal   uint64 // connections closed for a move that a state table does not have: a bug of this package
 }
 
 // Shared is what the connections of one loop share: the configuration, the counters, the scratch message, the caches and
