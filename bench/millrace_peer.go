@@ -65,9 +65,9 @@ func runMillrace(e *peerEnv) error {
 	l := loop.New(sys, loop.Config{Spin: e.spin})
 	hour := h1.DefaultConfig()
 	hour.Timeouts.Idle = time.Hour // as nginx is told; the others keep idle connections for ever
-	silent := ws.NewConfig()
+	silent := ws.DefaultConfig()
 	silent.Timeouts.Validity = ws.Validity{} // nobody else pings unasked
-	rt, err := ss.New(ss.Config{Loop: l, Policy: p, H1: &hour, WS: silent, TLS: tls.Config{Quiet: e.quiet}})
+	rt, err := ss.New(ss.Config{Loop: l, Policy: p, H1: &hour, WS: &silent, TLS: tls.Config{Quiet: e.quiet}})
 	if err != nil {
 		return err
 	}

@@ -109,9 +109,9 @@ func openWSHouse(t *testing.T, keys *wsTLS, types string, terms wsTerms, serves 
 	}
 	h := &wsHouse{loop: loop.New(sys, loop.Config{}), servers: map[string]*ss.Handle{}, over: make(chan error, 1), notes: map[string]*wsNote{},
 		waiting: map[string][]*ss.Handle{}}
-	c := ws.NewConfig()
+	c := ws.DefaultConfig()
 	c.Deflate.KeepTx, c.Deflate.KeepRx = terms.keepTx, terms.keepRx
-	if h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: p, PanicOnIllegal: true, KeepWarm: -1, WS: c}); err != nil {
+	if h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: p, PanicOnIllegal: true, KeepWarm: -1, WS: &c}); err != nil {
 		t.Fatal(err)
 	}
 	accept := func(s *ss.Handle) ss.Stream {

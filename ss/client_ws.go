@@ -39,7 +39,7 @@ func (a *httpClient) askWS(m *http.Message) {
 		a.o.h.rt.Counters.FellBack++
 		a.o.h.rt.quirks.add(a.t, noWSOverH2) // the next has a connection of its own from the start
 	}
-	a.offer.Ask(a.o.h.rt.wsConfig(k.pol), m, k.subprotocols, a.conn.h2 != nil)
+	a.offer.Ask(a.o.h.rt.wsShared(k.pol), m, k.subprotocols, a.conn.h2 != nil)
 	a.awaitResponse(a.o.h.rt.loop.Now())
 }
 

@@ -145,7 +145,7 @@ type Runtime struct {
 	dated        time.Duration // when dateBuf was made
 	dateBuf      []byte
 	drain        *draining
-	ws, wsPacked *ws.Config // without and with compression; nil before the first of them
+	ws, wsPacked *ws.Shared // without and with compression; nil before the first of them
 	cookies      *cookies   // nil before the first stream that asks for them
 	secure       *security  // nil before the first TLS stream
 	tickets      *tls.TicketKeys

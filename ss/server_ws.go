@@ -32,7 +32,7 @@ var (
 func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 	h := t.h
 	u := &upgrading{t: t}
-	if err := u.ans.Accept(h.rt.wsConfig(h.kind.pol), m, h.kind.subprotocols); err != nil {
+	if err := u.ans.Accept(h.rt.wsShared(h.kind.pol), m, h.kind.subprotocols); err != nil {
 		h.rt.log.Debug("ss: a websocket handshake was refused", "stream", h.StreamType(), "err", err)
 		t.refuse(x, u.ans.Message)
 		return
@@ -58,15 +58,11 @@ func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 
 // mayDeflate reports whether one more WebSocket on the connection may be compressed.
 func (t *transaction) mayDeflate() bool {
-	g := t.h.rt.wsConfig(t.h.kind.pol)
+	sh := t.h.rt.wsShared(t.h.kind.pol)
 	if c := t.at.h2; c != nil {
-		if most := g.Deflate.PerConnection; most > 0 && c.deflated >= most {
-			g.Counters.Declined++
-			return false
-		}
-		return g.MayDeflate(t.h.rt.loop.Now(), c.Lower())
+		return sh.MayDeflate(t.h.rt.loop.Now(), c.Lower(), c.deflated)
 	}
-	return g.MayDeflate(t.h.rt.loop.Now(), t.h.upgrader().Lower())
+	return sh.MayDeflate(t.h.rt.loop.Now(), t.h.upgrader().Lower(), 0)
 }
 
 // announce takes the stream to SERVER_UPGRADE. The reference has no step there from SERVER_TXN: a stream that has

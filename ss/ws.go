@@ -52,7 +52,7 @@ func (p *wsPipe) parting() *parting {
 // start makes p the end of a connection on low for h, as its policy has it, that tells t.
 func (p *wsPipe) start(h *Handle, low roles.Lower, client bool, agreed ws.Agreed, t ws.Handler) {
 	p.h = h
-	p.Init(h.rt.wsConfig(h.kind.pol), low, client, agreed, t)
+	p.Init(h.rt.wsShared(h.kind.pol), low, client, agreed, t)
 	if h.kind.pol.Retry.HasValidity {
 		p.SetValidity(&h.kind.validity)
 	}
@@ -264,8 +264,8 @@ func (h *Handle) Finish(code ws.Code, reason string) error {
 	return nil
 }
 
-// wsConfig is what WebSocket connections of a stream type share.
-func (r *Runtime) wsConfig(p *policy.Stream) *ws.Config {
+// wsShared returns what the WebSocket connections of a stream type share, and makes it at the first call.
+func (r *Runtime) wsShared(p *policy.Stream) *ws.Shared {
 	c := &r.ws
 	if p.WS.Deflate {
 		c = &r.wsPacked
@@ -273,12 +273,13 @@ func (r *Runtime) wsConfig(p *policy.Stream) *ws.Config {
 	if *c != nil {
 		return *c
 	}
-	*c = ws.NewConfig()
-	if o := r.cfg.WS; o != nil {
-		(*c).Limits, (*c).Timeouts, (*c).Deflate = o.Limits, o.Timeouts, o.Deflate
+	cfg := ws.DefaultConfig()
+	if r.cfg.WS != nil {
+		cfg = *r.cfg.WS
 	}
-	(*c).Deflate.On = p.WS.Deflate
-	(*c).Rand = r.loop.System().Rand
+	cfg.Deflate.On = p.WS.Deflate
+	cfg.Rand = r.loop.System().Rand
+	*c = ws.NewShared(cfg)
 	return *c
 }
 

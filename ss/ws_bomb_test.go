@@ -12,8 +12,9 @@ import (
 
 // fearless lets messages become whatever they can.
 func fearless(c *ss.Config) {
-	c.WS = ws.NewConfig()
-	c.WS.Deflate.Ratio = 0
+	cfg := ws.DefaultConfig()
+	cfg.Deflate.Ratio = 0
+	c.WS = &cfg
 }
 
 // wsBomb is what 16 MiB of zeros become: 16 KiB.

@@ -76,8 +76,9 @@ func wsData(kind string) string {
 func wsMeetPacked(t testing.TB, end string, term wsTerm) (*wsPeer, *mirror) {
 	t.Helper()
 	change := func(c *ss.Config) {
-		c.WS = ws.NewConfig()
-		c.WS.Deflate.KeepTx, c.WS.Deflate.KeepRx = term.keep, term.keep
+		cfg := ws.DefaultConfig()
+		cfg.Deflate.KeepTx, cfg.Deflate.KeepRx = term.keep, term.keep
+		c.WS = &cfg
 	}
 	w := newWorld(t, wsCasesDoc, plan{client: change, server: change})
 	m := new(mirror)

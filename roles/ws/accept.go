@@ -22,10 +22,10 @@ type Answer struct {
 // offers that are all unknown is refused.
 //
 // The error is an http.ProtocolError with the status of Message. m is not kept.
-func (a *Answer) Accept(g *Config, m *http.Message, protocols []string) error {
+func (a *Answer) Accept(sh *Shared, m *http.Message, protocols []string) error {
 	*a = Answer{}
 	a.Message.Fields = a.fields[:0]
-	if f := a.judge(g, m, protocols); f != nil {
+	if f := a.judge(sh, m, protocols); f != nil {
 		a.Agreed = Agreed{}
 		a.Message = http.Message{Status: f.Status, Fields: a.fields[:0]}
 		if f.Status == 426 {
@@ -38,7 +38,7 @@ func (a *Answer) Accept(g *Config, m *http.Message, protocols []string) error {
 	return nil
 }
 
-func (a *Answer) judge(g *Config, m *http.Message, protocols []string) *fault {
+func (a *Answer) judge(sh *Shared, m *http.Message, protocols []string) *fault {
 	key, once := only(m, http.SecWebSocketKey)
 	switch {
 	case extended(m):
@@ -66,7 +66,7 @@ func (a *Answer) judge(g *Config, m *http.Message, protocols []string) *fault {
 	if f := a.protocol(m, protocols); f != nil {
 		return f
 	}
-	return a.extensions(g, m)
+	return a.extensions(sh, m)
 }
 
 func (a *Answer) add(name []byte, id http.ID, value []byte) {
@@ -104,7 +104,7 @@ func (a *Answer) protocol(m *http.Message, served []string) *fault {
 
 // extensions takes the first offer of permessage-deflate that suits us. Others, and extensions we do not
 // know, are declined by not being named.
-func (a *Answer) extensions(g *Config, m *http.Message) *fault {
+func (a *Answer) extensions(sh *Shared, m *http.Message) *fault {
 	for i := range m.Fields {
 		if m.Fields[i].ID != http.SecWebSocketExtensions {
 			continue
@@ -118,14 +118,14 @@ func (a *Answer) extensions(g *Config, m *http.Message) *fault {
 			if !ok {
 				break
 			}
-			if !g.Deflate.On || a.Agreed.Deflate || !http.EqualFold(e.name, deflateName) {
+			if !sh.cfg.Deflate.On || a.Agreed.Deflate || !http.EqualFold(e.name, deflateName) {
 				continue
 			}
 			offer, ok := deflateTerms(&e, true)
 			if !ok {
 				continue
 			}
-			if reply, agreed, ok := g.Deflate.answer(offer); ok {
+			if reply, agreed, ok := sh.cfg.Deflate.answer(offer); ok {
 				a.Agreed.Deflate, a.Agreed.Params = true, agreed
 				a.terms = appendTerms(nil, &reply)
 			}

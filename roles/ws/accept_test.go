@@ -55,7 +55,7 @@ func TestAccept(t *testing.T) {
 		{"an extension with a quoted space", nil, "Sec-WebSocket-Extensions: a; b=\"c d\"", nil, "no list of extensions (400)", ""},
 	} {
 		var a Answer
-		err := a.Accept(newConfig(), request(r.change, r.extra), r.served)
+		err := a.Accept(newShared(), request(r.change, r.extra), r.served)
 		if !strings.HasPrefix(r.want, "1") && !strings.HasPrefix(r.want, "2") {
 			what, status, _ := strings.Cut(strings.TrimSuffix(r.want, ")"), " (")
 			if !strings.Contains(errText(err), what) || itoa(a.Message.Status) != status {
@@ -81,14 +81,15 @@ func FuzzAccept(f *testing.F) {
 	f.Add("GET", "websocket", sampleKey, "13", "chat, x", "permessage-deflate; client_max_window_bits=10, foo; a=\"b\"")
 	f.Add("GET", "h2c, websocket", "x", "8", ",", "permessage-deflate; server_max_window_bits=\"9\";;")
 	f.Fuzz(func(t *testing.T, method, up, key, version, protocols, extensions string) {
-		g := newConfig()
-		g.Deflate.On = true
+		cfg := newConfig()
+		cfg.Deflate.On = true
+		sh := NewShared(cfg)
 		m := &http.Message{Version: http.HTTP11, Method: []byte(method), Upgrade: []byte(up)}
 		for name, v := range map[string]string{"sec-websocket-key": key, "sec-websocket-version": version, "sec-websocket-protocol": protocols, "sec-websocket-extensions": extensions} {
 			m.Add([]byte(name), []byte(v))
 		}
 		var a Answer
-		err := a.Accept(g, m, []string{"chat"})
+		err := a.Accept(sh, m, []string{"chat"})
 		if (err == nil) != (a.Message.Status == 101) {
 			t.Fatalf("%v, status %d", err, a.Message.Status)
 		}

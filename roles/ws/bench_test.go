@@ -75,9 +75,10 @@ func (h *mirror) Writable(c *Conn) {
 func newWire(client bool, a Agreed) *wire {
 	w := &wire{out: make([]byte, 4*roles.MaxRoom)}
 	c := new(Conn)
-	g := newConfig()
-	g.Limits.Control = 0 // a benchmark's second is long
-	c.Init(g, w, client, a, &mirror{msg: make([]byte, 0, 64<<10)})
+	cfg := newConfig()
+	cfg.Limits.Control = 0 // a benchmark's second is long
+	sh := NewShared(cfg)
+	c.Init(sh, w, client, a, &mirror{msg: make([]byte, 0, 64<<10)})
 	w.up = c
 	c.Opened(time.Second)
 	return w

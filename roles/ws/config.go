@@ -1,9 +1,6 @@
 package ws
 
-import (
-	"encoding/binary"
-	"time"
-)
+import "time"
 
 // Limits bound what a peer can make us hold or do. 0 means no limit, where nothing else is said.
 type Limits struct {
@@ -61,88 +58,17 @@ func DefaultTimeouts() Timeouts {
 	}
 }
 
-// Counters count since the Config was made.
-type Counters struct {
-	Opened     uint64 // connections
-	RxMessages uint64 // messages begun by peers
-	TxMessages uint64 // messages begun by us
-	Pings      uint64 // pings received
-	Probes     uint64 // pings sent because a peer was silent
-	Silent     uint64 // connections closed because their peer stayed silent
-	Timeouts   uint64 // closing handshakes that were not completed in time
-	Abnormal   uint64 // connections whose peer ended them without one
-	Malformed  uint64 // connections failed for a breach of the protocol, 1002
-	BadText    uint64 // for text, or compressed data, that is none, 1007
-	Over       uint64 // for passing a limit, 1008, 1009, 1013
-	Slow       uint64 // of Over, those whose compressed message was not completed in time, 1008
-	Evicted    uint64 // of Over, those whose compressed message had stalled while another needed its memory, 1013
-	Declined   uint64 // handshakes without the compression that the peer had offered, since memory was short, or for Deflate.PerConnection
-	Flooded    uint64 // connections ended at once because the peer went on to send after its Close frame, or a fault
-	Inflated   uint64 // octets that came out of inflation
-	Deflated   uint64 // octets that went into deflation
-}
-
-// Config is what the connections of one loop share. It must not be copied once it is in use, and all
-// of its connections must be driven by one goroutine.
+// Config configures the connections of one loop. It is a value: NewShared copies it, and nothing changes it afterwards.
 type Config struct {
 	Limits   Limits
 	Timeouts Timeouts
 	Deflate  Deflate
 	// Rand fills p with octets that nobody can guess: clients mask with them (RFC 6455 s.10.3), and make
 	// their handshake's key. Servers need none.
-	Rand     func(p []byte)
-	Counters Counters
-
-	now    time.Duration // of the latest call into any connection
-	inside bool          // and it is not over
-	chance [256]byte     // from Rand; what is used is wiped
-	unused int           // of chance, at its end
-	room   []byte        // what the last Room has of its transport
-	roomOf *Conn         // to whom it was given
-	given  int           // and how much
-	pool   pool          // of inflaters
-	plain  []byte        // what Room gives where messages are compressed, behind what was sent before
-	sink   sink
+	Rand func(p []byte)
 }
 
-// NewConfig returns a Config with the default limits and timeouts, and without compression.
-func NewConfig() *Config {
-	return &Config{Limits: DefaultLimits(), Timeouts: DefaultTimeouts(), Deflate: DefaultDeflate()}
-}
-
-// key returns a masking key.
-func (c *Config) key() uint32 {
-	if c.unused < 4 {
-		c.Rand(c.chance[:])
-		c.unused = len(c.chance)
-	}
-	p := c.chance[len(c.chance)-c.unused:][:4]
-	c.unused -= 4
-	k := binary.LittleEndian.Uint32(p)
-	clear(p)
-	return k
-}
-
-// count counts a connection that fails with f.
-func (c *Config) count(f *fault) {
-	switch Code(f.Status) {
-	case Protocol:
-		c.Counters.Malformed++
-	case BadPayload:
-		c.Counters.BadText++
-	default:
-		c.Counters.Over++
-	}
-}
-
-// enter and leave stand around each of the transport's calls. Outside of them now is the past.
-func (c *Config) enter(now time.Duration) { c.now, c.inside = now, true }
-func (c *Config) leave()                  { c.inside = false }
-
-// deadline is d after the present call, or never.
-func (c *Config) deadline(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return c.now + d
+// DefaultConfig has the default limits and timeouts, no compression, and no Rand.
+func DefaultConfig() Config {
+	return Config{Limits: DefaultLimits(), Timeouts: DefaultTimeouts(), Deflate: DefaultDeflate()}
 }

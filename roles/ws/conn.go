@@ -81,7 +81,7 @@ const (
 // Send calls (Room, Commit, Ping, Close) and Pause and Resume may be made at any time from the loop's
 // goroutine, also from inside a Handler's methods; none calls the Handler back before it returns.
 type Conn struct {
-	cfg    *Config
+	sh     *Shared
 	low    roles.Lower
 	h      Handler
 	packer *packer   // permessage-deflate, where it was agreed upon
@@ -110,12 +110,12 @@ type farewell struct {
 var _ roles.Upper = (*Conn)(nil)
 
 // Init makes c an end of a connection on l that tells h. agreed is what the handshake came to. c must not
-// be in use. A client's Config must have Rand.
-func (c *Conn) Init(cfg *Config, l roles.Lower, client bool, agreed Agreed, h Handler) {
-	if client && cfg.Rand == nil {
+// be in use. A client needs Config.Rand.
+func (c *Conn) Init(sh *Shared, l roles.Lower, client bool, agreed Agreed, h Handler) {
+	if client && sh.cfg.Rand == nil {
 		panic("ws: init: a client masks with Config.Rand, which is nil")
 	}
-	*c = Conn{cfg: cfg, low: l, h: h, valid: &cfg.Timeouts.Validity}
+	*c = Conn{sh: sh, low: l, h: h, valid: &sh.cfg.Timeouts.Validity}
 	if client {
 		c.flags = isClient
 	}
@@ -161,7 +161,7 @@ func (c *Conn) Resume() {
 		return
 	}
 	c.flags &^= paused
-	c.heard = c.cfg.now
+	c.heard = c.sh.now
 	c.guess()
 	c.start()
 }
@@ -169,7 +169,7 @@ func (c *Conn) Resume() {
 // guess marks what was set just now if it was set outside of the transport's calls, and has Timeout called
 // at once, which knows the time.
 func (c *Conn) guess() {
-	if !c.cfg.inside {
+	if !c.sh.inside {
 		c.flags |= timeless
 		c.low.Rearm()
 	}
@@ -187,8 +187,8 @@ func (c *Conn) stop() {
 func (c *Conn) start() {
 	if c.is(stopped) && (!c.is(paused|blocked|resting) || c.state >= expectEnd) {
 		c.flags &^= stopped
-		if c.cfg.inside {
-			c.listening(c.cfg.now)
+		if c.sh.inside {
+			c.listening(c.sh.now)
 		}
 		c.low.Resume()
 	}
@@ -199,17 +199,17 @@ func (c *Conn) Opened(now time.Duration) {
 	if c.state != expectOpen {
 		return
 	}
-	c.cfg.enter(now)
+	c.sh.enter(now)
 	c.heard = now
-	c.cfg.Counters.Opened++
+	c.sh.Counters.Opened++
 	c.state = expectFrame
 	c.h.Opened(c)
-	c.cfg.leave()
+	c.sh.leave()
 }
 
 // Writable is roles.Upper's.
 func (c *Conn) Writable(now time.Duration) {
-	c.cfg.enter(now)
+	c.sh.enter(now)
 	if c.is(closeQueued) {
 		c.sendQueued()
 	}
@@ -224,12 +224,12 @@ func (c *Conn) Writable(now time.Duration) {
 		c.flags &^= wants
 		c.h.Writable(c)
 	}
-	c.cfg.leave()
+	c.sh.leave()
 }
 
 // RxEnd is roles.Upper's.
 func (c *Conn) RxEnd(now time.Duration, _ int) {
-	c.cfg.now = now
+	c.sh.now = now
 	c.flags |= ended
 	switch {
 	case c.state == expectNothing:
@@ -240,7 +240,7 @@ func (c *Conn) RxEnd(now time.Duration, _ int) {
 	case c.is(closeQueued) && c.queued.cause != nil:
 		c.shut(c.queued.cause)
 	default:
-		c.cfg.Counters.Abnormal++
+		c.sh.Counters.Abnormal++
 		c.shut(errEnded)
 	}
 }
@@ -252,10 +252,10 @@ func (c *Conn) Deadline() time.Duration {
 		return 0
 	case c.is(timeless | resting):
 		return 1
-	case c.is(patient) && (c.is(paused) || c.cfg.Timeouts.Finish <= 0):
+	case c.is(patient) && (c.is(paused) || c.sh.cfg.Timeouts.Finish <= 0):
 		return 0
 	case c.is(patient):
-		return sooner(max(c.due, c.heard+c.cfg.Timeouts.Finish), c.messageDue())
+		return sooner(max(c.due, c.heard+c.sh.cfg.Timeouts.Finish), c.messageDue())
 	case c.is(closeQueued | closeSent):
 		return c.due
 	case c.is(paused):
@@ -290,7 +290,7 @@ func sooner(a, b time.Duration) time.Duration {
 
 // Timeout is roles.Upper's.
 func (c *Conn) Timeout(now time.Duration) {
-	c.cfg.now = now
+	c.sh.now = now
 	d := c.Deadline()
 	switch {
 	case d == 0 || now < d:
@@ -299,7 +299,7 @@ func (c *Conn) Timeout(now time.Duration) {
 		c.heard = now
 		c.itIs(now)
 		if c.is(closeQueued | closeSent) {
-			c.due = c.cfg.deadline(c.patience())
+			c.due = c.sh.deadline(c.patience())
 		}
 	case c.is(resting):
 		c.flags &^= resting
@@ -308,10 +308,10 @@ func (c *Conn) Timeout(now time.Duration) {
 			c.listening(now)
 		}
 	case c.messageLate(now):
-		c.cfg.Counters.Slow++
+		c.sh.Counters.Slow++
 		c.fail(errSlow, 0)
 	case c.is(closeQueued):
-		c.cfg.Counters.Timeouts++
+		c.sh.Counters.Timeouts++
 		cause := c.queued.cause
 		if cause == nil {
 			cause = errStuck
@@ -321,10 +321,10 @@ func (c *Conn) Timeout(now time.Duration) {
 		// A client has waited for the server to end the connection: both Close frames went their way.
 		c.shut(nil)
 	case c.is(closeSent):
-		c.cfg.Counters.Timeouts++
+		c.sh.Counters.Timeouts++
 		c.drop(errNoBack)
 	case c.valid.Hangup > 0 && now >= c.heard+c.valid.Hangup:
-		c.cfg.Counters.Silent++
+		c.sh.Counters.Silent++
 		c.drop(errSilent)
 	default:
 		c.due = now
@@ -339,8 +339,8 @@ func (c *Conn) Closed(cause error) {
 	}
 	c.state = expectNothing
 	c.forget()
-	if c.cfg.roomOf == c {
-		c.cfg.room, c.cfg.roomOf = nil, nil
+	if c.sh.roomOf == c {
+		c.sh.room, c.sh.roomOf = nil, nil
 	}
 	c.h.Closed(c, cause)
 }
@@ -348,7 +348,7 @@ func (c *Conn) Closed(cause error) {
 // fail ends the connection because of the peer: it is told the fault's code, and nothing more is read.
 // It returns n, what Rx shall take for used.
 func (c *Conn) fail(f *fault, n int) int {
-	c.cfg.count(f)
+	c.sh.count(f)
 	c.state, c.left = expectEnd, 0
 	c.forget()
 	if c.is(closeSent) {
@@ -357,7 +357,7 @@ func (c *Conn) fail(f *fault, n int) int {
 	}
 	c.queued = &farewell{code: Code(f.Status), cause: f}
 	c.flags = c.flags&^patient | closeQueued
-	c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+	c.due = c.sh.deadline(c.sh.cfg.Timeouts.Close)
 	c.sendQueued()
 	return n
 }
@@ -365,7 +365,7 @@ func (c *Conn) fail(f *fault, n int) int {
 // forget gives back what compression holds. No message follows.
 func (c *Conn) forget() {
 	if c.packer != nil {
-		c.packer.close(c.cfg, c.low)
+		c.packer.close(c.sh, c.low)
 	}
 }
 
@@ -380,7 +380,7 @@ func (c *Conn) Abort(cause error) {
 	if c.state == expectNothing {
 		return
 	}
-	c.cfg.Counters.Flooded++
+	c.sh.Counters.Flooded++
 	c.forget()
 	c.drop(cause)
 }

@@ -29,10 +29,11 @@ func TestLimits(t *testing.T) {
 		{"control frames at the limit", Limits{Control: 2}, []part{pingF(""), pongF("")}, "", 0},
 		{"control frames over it", Limits{Control: 2}, []part{pingF(""), pongF(""), pingF("")}, "too many in a second", Policy},
 	} {
-		g := newConfig()
-		g.Limits = r.limits
+		cfg := newConfig()
+		cfg.Limits = r.limits
+		sh := NewShared(cfg)
 		h := &recorder{}
-		_, l := open(g, false, Agreed{}, h)
+		_, l := open(sh, false, Agreed{}, h)
 		l.Feed(bytesOf(false, r.in))
 		if r.code == 0 {
 			if l.Closing {
@@ -43,14 +44,15 @@ func TestLimits(t *testing.T) {
 		if codeOf(h.cause) != r.code || !strings.Contains(errText(h.cause), r.want) {
 			t.Errorf("%s: closed with %v, want %s and %v", r.name, h.cause, r.want, r.code)
 		}
-		if g.Counters.Over != 1 {
-			t.Errorf("%s: counted %d, want 1", r.name, g.Counters.Over)
+		if sh.Counters.Over != 1 {
+			t.Errorf("%s: counted %d, want 1", r.name, sh.Counters.Over)
 		}
 	}
 	t.Run("control frames of the next second", func(t *testing.T) {
-		g := newConfig()
-		g.Limits.Control = 1
-		_, l := open(g, false, Agreed{}, &recorder{})
+		cfg := newConfig()
+		cfg.Limits.Control = 1
+		sh := NewShared(cfg)
+		_, l := open(sh, false, Agreed{}, &recorder{})
 		for range 5 {
 			l.Feed(frame(true, bitFin|opPing, ""))
 			l.Sleep(time.Second)
@@ -65,8 +67,8 @@ func TestValidity(t *testing.T) {
 	check := func(name string, f func(t *testing.T)) { t.Run(name, f) }
 	check("a silent peer is pinged, then hung up on", func(t *testing.T) {
 		h := &recorder{}
-		g := newConfig()
-		_, l := open(g, false, Agreed{}, h)
+		sh := newShared()
+		_, l := open(sh, false, Agreed{}, h)
 		l.Sleep(39 * time.Second)
 		wantSent(t, l, false)
 		l.Sleep(time.Second)
@@ -77,8 +79,8 @@ func TestValidity(t *testing.T) {
 		}
 		l.Sleep(time.Second)
 		wantClosed(t, l, roles.Immediate, "nothing came in time")
-		if !errors.Is(h.cause, http.ErrTimeout) || g.Counters.Silent != 1 || g.Counters.Probes != 1 {
-			t.Errorf("cause %v, counters %+v", h.cause, g.Counters)
+		if !errors.Is(h.cause, http.ErrTimeout) || sh.Counters.Silent != 1 || sh.Counters.Probes != 1 {
+			t.Errorf("cause %v, counters %+v", h.cause, sh.Counters)
 		}
 	})
 	check("a peer that answers is kept", func(t *testing.T) {
@@ -160,7 +162,7 @@ func TestPauseStopsMessages(t *testing.T) {
 	sides(func(side string, client bool) {
 		h := &recorder{}
 		h.onRx = func(c *Conn, _ []byte, _ Flags) { c.Pause() }
-		c, l := open(newConfig(), client, Agreed{}, h)
+		c, l := open(newShared(), client, Agreed{}, h)
 		l.Feed(bytesOf(client, []part{text1("one"), text1("two"), pingF("")}))
 		wantCalls(t, h, "text [one]")
 		if !l.Paused {
@@ -217,7 +219,7 @@ func TestLostConnections(t *testing.T) {
 	} {
 		sides(func(side string, client bool) {
 			h := &recorder{}
-			c, l := open(newConfig(), client, Agreed{}, h)
+			c, l := open(newShared(), client, Agreed{}, h)
 			r.f(c, l.End, func() { l.Break(errors.New("lost")) })
 			if h.closed != 1 || !strings.Contains(errText(h.cause), r.want) {
 				t.Errorf("%s, %s: closed %d times with %v, want %s", r.name, side, h.closed, h.cause, r.want)
@@ -232,7 +234,7 @@ func TestLostConnections(t *testing.T) {
 func TestNeverOpened(t *testing.T) {
 	h := &recorder{}
 	c := new(Conn)
-	c.Init(newConfig(), nil, false, Agreed{}, h)
+	c.Init(newShared(), nil, false, Agreed{}, h)
 	c.Closed(errors.New("no route"))
 	wantCalls(t, h, "closed: no route")
 }
@@ -243,7 +245,7 @@ func TestClientNeedsChance(t *testing.T) {
 			t.Error("a client without Config.Rand is made")
 		}
 	}()
-	new(Conn).Init(NewConfig(), nil, true, Agreed{}, &recorder{})
+	new(Conn).Init(NewShared(DefaultConfig()), nil, true, Agreed{}, &recorder{})
 }
 
 // TestIdleSize holds the state of an idle connection to its budget.

@@ -29,7 +29,7 @@ func (c *Conn) rxControl(h *header, n int, b []byte) int {
 	}
 	switch h.op() {
 	case opPing:
-		c.cfg.Counters.Pings++
+		c.sh.Counters.Pings++
 		c.control(opPong, p)
 	case opPong:
 		c.h.Pong(c, p)
@@ -43,11 +43,11 @@ func (c *Conn) rxControl(h *header, n int, b []byte) int {
 
 // mayControl counts a control frame, and tells whether so many may come.
 func (c *Conn) mayControl() bool {
-	most := c.cfg.Limits.Control
+	most := c.sh.cfg.Limits.Control
 	if most == 0 {
 		return true
 	}
-	if s := uint32(c.cfg.now / time.Second); s != c.second {
+	if s := uint32(c.sh.now / time.Second); s != c.second {
 		c.second, c.count = s, 0
 	}
 	if c.count == most {
@@ -79,7 +79,7 @@ func (c *Conn) rxClose(p []byte) *fault {
 	if c.is(patient) {
 		// A client still waits for the server to end the connection.
 		c.flags &^= patient
-		c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Close)
 	}
 	if c.is(closeSent) {
 		if !c.is(isClient) {
@@ -120,7 +120,7 @@ func (c *Conn) probe() {
 		c.low.WantWrite()
 		return
 	}
-	c.cfg.Counters.Probes++
+	c.sh.Counters.Probes++
 }
 
 // CheckClose says whether code and reason can be sent in a Close frame: see Conn.Close.
@@ -152,7 +152,7 @@ func (c *Conn) leave(code Code, reason string, how uint32) error {
 	}
 	if c.is(patient) && how == 0 {
 		c.flags &^= patient
-		c.due = c.cfg.deadline(c.cfg.Timeouts.Close)
+		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Close)
 		c.guess()
 		return nil
 	}
@@ -172,15 +172,15 @@ func (c *Conn) leave(code Code, reason string, how uint32) error {
 // patience is how long our Close frame may wait, to be sent and to be answered.
 func (c *Conn) patience() time.Duration {
 	if c.is(patient) {
-		return c.cfg.Timeouts.Finish
+		return c.sh.cfg.Timeouts.Finish
 	}
-	return c.cfg.Timeouts.Close
+	return c.sh.cfg.Timeouts.Close
 }
 
 func (c *Conn) farewell(w *farewell) {
 	c.queued = w
 	c.flags |= closeQueued
-	c.due = c.cfg.deadline(c.patience())
+	c.due = c.sh.deadline(c.patience())
 	c.sendQueued()
 }
 
@@ -199,7 +199,7 @@ func (c *Conn) sendQueued() {
 	}
 	c.queued = nil
 	c.flags = c.flags&^(closeQueued|wants|owesProbe|blocked) | closeSent
-	c.due = c.cfg.deadline(c.patience())
+	c.due = c.sh.deadline(c.patience())
 	switch {
 	case w.cause != nil:
 		c.shut(w.cause)
@@ -233,7 +233,7 @@ func (c *Conn) control(op byte, p []byte) bool {
 	r = r[:n]
 	h := putHeader(r, bitFin|op, c.is(isClient), len(p))
 	if c.is(isClient) {
-		k := c.cfg.key()
+		k := c.sh.key()
 		binary.LittleEndian.PutUint32(r[h:], k)
 		copy(r[h+4:], p)
 		mask(r[h+4:], k)

@@ -15,8 +15,8 @@ func TestCloseByUs(t *testing.T) {
 	sides(func(side string, client bool) {
 		t.Run(side, func(t *testing.T) {
 			h := &recorder{}
-			g := newConfig()
-			c, l := open(g, client, Agreed{}, h)
+			sh := newShared()
+			c, l := open(sh, client, Agreed{}, h)
 			if err := c.Close(GoingAway, "bye"); err != nil {
 				t.Fatal(err)
 			}
@@ -38,8 +38,8 @@ func TestCloseByUs(t *testing.T) {
 
 func TestCloseIsNotAnswered(t *testing.T) {
 	h := &recorder{}
-	g := newConfig()
-	c, l := open(g, false, Agreed{}, h)
+	sh := newShared()
+	c, l := open(sh, false, Agreed{}, h)
 	c.Close(Normal, "")
 	l.Sleep(4999 * time.Millisecond)
 	if l.Closing {
@@ -47,8 +47,8 @@ func TestCloseIsNotAnswered(t *testing.T) {
 	}
 	l.Sleep(time.Millisecond)
 	wantClosed(t, l, roles.Immediate, "not answered in time")
-	if !errors.Is(h.cause, http.ErrTimeout) || g.Counters.Timeouts != 1 {
-		t.Errorf("cause %v, %d timeouts counted", h.cause, g.Counters.Timeouts)
+	if !errors.Is(h.cause, http.ErrTimeout) || sh.Counters.Timeouts != 1 {
+		t.Errorf("cause %v, %d timeouts counted", h.cause, sh.Counters.Timeouts)
 	}
 }
 
@@ -179,7 +179,7 @@ func TestOwnMisuse(t *testing.T) {
 func TestPingOfOurs(t *testing.T) {
 	sides(func(side string, client bool) {
 		h := &recorder{}
-		c, l := open(newConfig(), client, Agreed{}, h)
+		c, l := open(newShared(), client, Agreed{}, h)
 		if err := c.Ping([]byte("are you there")); err != nil {
 			t.Fatal(err)
 		}
@@ -196,17 +196,17 @@ func TestPingOfOurs(t *testing.T) {
 // TestFinish: who has said everything goes on to hear, for as long as the peer has something to say.
 func TestFinish(t *testing.T) {
 	sides(func(side string, client bool) {
-		begin := func(t *testing.T) (*recorder, *Config, *Conn, *rolestest.Lower) {
+		begin := func(t *testing.T) (*recorder, *Shared, *Conn, *rolestest.Lower) {
 			h := &recorder{}
-			g := newConfig()
-			c, l := open(g, client, Agreed{}, h)
+			sh := newShared()
+			c, l := open(sh, client, Agreed{}, h)
 			c.SetValidity(&Validity{})
 			l.Sleep(time.Hour) // nobody has told c the time since
 			if err := c.Finish(Normal, "done"); err != nil {
 				t.Fatal(err)
 			}
 			wantSent(t, l, client, "close 1000 done")
-			return h, g, c, l
+			return h, sh, c, l
 		}
 		t.Run(side+", answered late", func(t *testing.T) {
 			h, _, _, l := begin(t)
@@ -223,15 +223,15 @@ func TestFinish(t *testing.T) {
 			wantCalls(t, h, "text [more]", "text [more]", "text [more]", "closing 1000 normal closure ", "closed")
 		})
 		t.Run(side+", not answered", func(t *testing.T) {
-			h, g, _, l := begin(t)
+			h, sh, _, l := begin(t)
 			l.Sleep(time.Minute - time.Millisecond)
 			if l.Closing {
 				t.Fatalf("closed before its time: %v", l.Cause)
 			}
 			l.Sleep(time.Millisecond)
 			wantClosed(t, l, roles.Immediate, "not answered in time")
-			if !errors.Is(h.cause, http.ErrTimeout) || g.Counters.Timeouts != 1 {
-				t.Errorf("cause %v, %d timeouts counted", h.cause, g.Counters.Timeouts)
+			if !errors.Is(h.cause, http.ErrTimeout) || sh.Counters.Timeouts != 1 {
+				t.Errorf("cause %v, %d timeouts counted", h.cause, sh.Counters.Timeouts)
 			}
 		})
 		t.Run(side+", paused", func(t *testing.T) {
@@ -270,7 +270,7 @@ func TestFinish(t *testing.T) {
 		})
 		t.Run(side+", without room", func(t *testing.T) {
 			h := &recorder{}
-			c, l := open(newConfig(), client, Agreed{}, h)
+			c, l := open(newShared(), client, Agreed{}, h)
 			l.Refuse = true
 			c.Finish(Normal, "")
 			l.Sleep(30 * time.Second)
@@ -305,8 +305,8 @@ func TestFloodAfterTheEnd(t *testing.T) {
 		{"server's fault", true, true, []part{fin("")}, maxAfterFault, roles.Immediate},
 		{"client's fault", false, true, []part{fin("")}, maxAfterFault, roles.Immediate},
 	} {
-		h, g := &recorder{}, newConfig()
-		_, l := open(g, c.client, Agreed{}, h)
+		h, sh := &recorder{}, newShared()
+		_, l := open(sh, c.client, Agreed{}, h)
 		l.Refuse = c.refuse
 		l.Feed(bytesOf(c.client, c.in))
 		for left := c.most; left > 0; {
@@ -314,13 +314,13 @@ func TestFloodAfterTheEnd(t *testing.T) {
 			l.Feed(junk[:n])
 			left -= n
 		}
-		if l.Closing || g.Counters.Flooded != 0 {
+		if l.Closing || sh.Counters.Flooded != 0 {
 			t.Errorf("%s: ended after %d octets, want as many accepted", c.name, c.most)
 			continue
 		}
 		l.Feed(junk[:1])
-		if !l.Closing || l.Mode != c.mode || g.Counters.Flooded != 1 || h.closed != 1 {
-			t.Errorf("%s: closing %v, mode %v, %d counted, closed %d times, want true, %v, 1, 1", c.name, l.Closing, l.Mode, g.Counters.Flooded, h.closed, c.mode)
+		if !l.Closing || l.Mode != c.mode || sh.Counters.Flooded != 1 || h.closed != 1 {
+			t.Errorf("%s: closing %v, mode %v, %d counted, closed %d times, want true, %v, 1, 1", c.name, l.Closing, l.Mode, sh.Counters.Flooded, h.closed, c.mode)
 		}
 	}
 }

@@ -91,9 +91,9 @@ func newPacker(client bool, a Params) *packer {
 }
 
 // close gives back all memory.
-func (p *packer) close(g *Config, low roles.Lower) {
+func (p *packer) close(sh *Shared, low roles.Lower) {
 	if p.z != nil {
-		g.pool.give(low, p)
+		sh.pool.give(low, p)
 	}
 	low.Hold(roles.HoldSession, -cap(p.sent)-cap(p.got))
 	p.sent, p.got = nil, nil
@@ -125,14 +125,14 @@ func (c *Conn) keep(kept *[]byte, b []byte, most int) {
 func (c *Conn) inflate(b []byte) (used int) {
 	p := c.packer
 	if p.z == nil {
-		if !c.cfg.pool.take(c) {
+		if !c.sh.pool.take(c) {
 			c.fail(errInflaters, 0)
 			return 0
 		}
 		p.z.reset(p.got, p.rxBits)
 		p.in = 0
 	} else if len(b) > 0 {
-		c.cfg.pool.touch(p, c.cfg.now)
+		c.sh.pool.touch(p, c.sh.now)
 	}
 	z := p.z
 	for {
@@ -175,7 +175,7 @@ func (c *Conn) inflate(b []byte) (used int) {
 		c.keep(&p.got, z.history(), 1<<p.rxBits)
 	}
 	// Nothing writes to z before the handler has returned: what it is given stays valid.
-	c.cfg.pool.give(c.low, p)
+	c.sh.pool.give(c.low, p)
 	c.inflated(last, true)
 	return used
 }
@@ -183,16 +183,16 @@ func (c *Conn) inflate(b []byte) (used int) {
 // inflated passes on what came out of z, as far as it is not too much. It tells whether the message goes
 // on.
 func (c *Conn) inflated(b []byte, last bool) bool {
-	d, most := &c.cfg.Deflate, c.cfg.Limits.Message
-	c.cfg.Counters.Inflated += uint64(len(b))
+	d, most := &c.sh.cfg.Deflate, c.sh.cfg.Limits.Message
+	c.sh.Counters.Inflated += uint64(len(b))
 	var f *fault
 	if n := uint64(len(b)); most > 0 && n > most-c.size {
 		f, b, last = errMessageBig, b[:most-c.size], false
 	}
 	c.size += uint64(len(b))
 	p := c.packer
-	if p.at != c.cfg.now {
-		p.at, p.made = c.cfg.now, 0
+	if p.at != c.sh.now {
+		p.at, p.made = c.sh.now, 0
 	}
 	p.made += len(b)
 	if d.Ratio > 0 && c.size > d.Free && (c.size-d.Free)/d.Ratio > p.in {
@@ -225,31 +225,31 @@ const (
 
 // plainRoom is Room for messages that may be compressed: what is written there is compressed by Commit.
 func (c *Conn) plainRoom(least int) []byte {
-	g := c.cfg
+	sh := c.sh
 	front := c.front()
 	r := c.low.Room(front + least + storedFront + emptyPacked)
 	if r == nil {
 		return nil
 	}
-	if g.plain == nil {
-		g.plain = make([]byte, maxSent+maxPlain)
+	if sh.plain == nil {
+		sh.plain = make([]byte, maxSent+maxPlain)
 	}
 	r = r[:min(len(r), front+maxFrame)]
-	g.room, g.roomOf, g.given = r, c, min(maxPlain, len(r)-front-storedFront-emptyPacked)
-	return g.plain[maxSent : maxSent+g.given : maxSent+g.given]
+	sh.room, sh.roomOf, sh.given = r, c, min(maxPlain, len(r)-front-storedFront-emptyPacked)
+	return sh.plain[maxSent : maxSent+sh.given : maxSent+sh.given]
 }
 
 // deflate puts the first n octets of what plainRoom gave into r, compressed if that is of use, and returns
 // how many there are then, and bits with what the frame's header has to say of it.
 func (c *Conn) deflate(r []byte, n int, f Flags, bits byte) (int, byte) {
-	g, p := c.cfg, c.packer
+	sh, p := c.sh, c.packer
 	last := f&Last != 0
 	switch {
 	case f&First == 0:
 	case last && n == 0:
 		return 0, bits
-	case last && n < g.Deflate.Min:
-		return copy(r, g.plain[maxSent:maxSent+n]), bits
+	case last && n < sh.cfg.Deflate.Min:
+		return copy(r, sh.plain[maxSent:maxSent+n]), bits
 	default:
 		c.flags |= txPacked
 		bits |= bitRSV1
@@ -264,11 +264,11 @@ func (c *Conn) deflate(r []byte, n int, f Flags, bits byte) (int, byte) {
 	out := c.pack(r, n, last)
 	if f&First != 0 && last && out >= n {
 		c.flags &^= txPacked
-		return copy(r, g.plain[maxSent:maxSent+n]), bits &^ bitRSV1
+		return copy(r, sh.plain[maxSent:maxSent+n]), bits &^ bitRSV1
 	}
-	g.Counters.Deflated += uint64(n)
+	sh.Counters.Deflated += uint64(n)
 	if !p.txFresh {
-		c.keep(&p.sent, g.plain[maxSent:maxSent+n], c.maxSent())
+		c.keep(&p.sent, sh.plain[maxSent:maxSent+n], c.maxSent())
 	}
 	return out, bits
 }
@@ -279,9 +279,9 @@ func (c *Conn) maxSent() int { return min(maxSent, 1<<c.packer.txBits/2) }
 // pack compresses n octets into r, which has room for a stored block of them, and returns how many they are
 // then, in blocks that end on the border of an octet.
 func (c *Conn) pack(r []byte, n int, last bool) int {
-	g, p := c.cfg, c.packer
-	begin := maxSent - copy(g.plain[maxSent-len(p.sent):], p.sent)
-	s := &g.sink
+	sh, p := c.sh, c.packer
+	begin := maxSent - copy(sh.plain[maxSent-len(p.sent):], p.sent)
+	s := &sh.sink
 	s.b, s.n = r, 0
 	for from, end := maxSent, maxSent+n; from < end; {
 		// The writer refers to whatever it is given: that, and no more, must lie within the window.
@@ -290,7 +290,7 @@ func (c *Conn) pack(r []byte, n int, last bool) int {
 		if to == begin+1<<15 {
 			to--
 		}
-		if flate.StatelessDeflate(s, g.plain[from:to], false, g.plain[begin:from]) != nil {
+		if flate.StatelessDeflate(s, sh.plain[from:to], false, sh.plain[begin:from]) != nil {
 			s.n = 0
 			break
 		}
@@ -305,7 +305,7 @@ func (c *Conn) pack(r []byte, n int, last bool) int {
 		return out
 	}
 	// It does not fit, and so is not worth it.
-	out = storedFront + copy(r[storedFront:], g.plain[maxSent:maxSent+n])
+	out = storedFront + copy(r[storedFront:], sh.plain[maxSent:maxSent+n])
 	r[0], r[1], r[2], r[3], r[4] = 0, byte(n), byte(n>>8), ^byte(n), ^byte(n>>8)
 	if last {
 		r[out] = 0

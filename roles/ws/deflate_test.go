@@ -65,14 +65,15 @@ func TestDeflateRules(t *testing.T) {
 // account is where tests charge memory.
 type account struct{ held, most int }
 
-func (a *account) config() *Config {
-	g := newConfig()
-	accounts[g] = a
-	return g
+// shared makes the shared state of connections whose memory is charged to a.
+func (a *account) shared(cfg Config) *Shared {
+	sh := NewShared(cfg)
+	accounts[sh] = a
+	return sh
 }
 
-// accounts are those of configurations: see open.
-var accounts = make(map[*Config]*account)
+// accounts holds the account that open charges, per Shared.
+var accounts = make(map[*Shared]*account)
 
 func (a *account) hold(_ roles.Kind, n int) {
 	a.held += n
@@ -130,7 +131,7 @@ func TestDeflateSend(t *testing.T) {
 			sides(func(side string, client bool) {
 				a := Agreed{Deflate: true, Params: Params{ServerFresh: fresh, ClientFresh: fresh, ServerBits: bits, ClientBits: bits}}
 				var acc account
-				c, l := open(acc.config(), client, a, &recorder{})
+				c, l := open(acc.shared(newConfig()), client, a, &recorder{})
 				want := []string{"", "short", prose(100), prose(5000), noise(5000), prose(5000), noise(MaxMin), prose(MaxMin), strings.Repeat("x", MaxMin), prose(3000)}
 				for _, s := range want {
 					r := c.Room(len(s))
@@ -165,7 +166,7 @@ func TestDeflateSend(t *testing.T) {
 				}
 				// Our own other end, which knows the window, takes it too.
 				h := &recorder{}
-				_, peer := open(acc.config(), !client, a, h)
+				_, peer := open(acc.shared(newConfig()), !client, a, h)
 				rolestest.Pieces(1, l.Out, peer.Feed)
 				var lines []string
 				for _, s := range want {
@@ -189,7 +190,7 @@ func TestDeflateRatio(t *testing.T) {
 	size := func(fresh bool) int {
 		a := packed()
 		a.Params.ServerFresh = fresh
-		c, l := open(newConfig(), false, a, &recorder{})
+		c, l := open(newShared(), false, a, &recorder{})
 		s := prose(100 * 500)
 		for i := 0; i < len(s); i += 500 {
 			c.Send([]byte(s[i:i+500]), First|Last)
@@ -202,7 +203,7 @@ func TestDeflateRatio(t *testing.T) {
 	for bits := uint8(9); bits < 15; bits++ {
 		a := packed()
 		a.Params.ServerBits = bits
-		c, l := open(newConfig(), false, a, &recorder{})
+		c, l := open(newShared(), false, a, &recorder{})
 		c.Send([]byte(prose(16000)), First|Last)
 		if _, wire := sent(t, false, true, l.Out); wire > 13000 {
 			t.Errorf("16000 octets become %d in a window of %d bits", wire, bits)
@@ -219,7 +220,7 @@ func TestDeflateContext(t *testing.T) {
 		a.Params.ClientBits = bits
 		h := &recorder{}
 		var acc account
-		_, l := open(acc.config(), false, a, h)
+		_, l := open(acc.shared(newConfig()), false, a, h)
 		all := prose(90000)
 		if bits < 15 {
 			all = all[:6000]
@@ -257,8 +258,8 @@ func TestDeflateContext(t *testing.T) {
 
 func TestDeflateMemory(t *testing.T) {
 	var acc account
-	g := acc.config()
-	_, l := open(g, false, packed(), &recorder{})
+	sh := acc.shared(newConfig())
+	_, l := open(sh, false, packed(), &recorder{})
 	m := frame(true, rsvText, deflated(prose(5000), ""))
 	for range 3 {
 		l.Feed(m[:100])
@@ -270,7 +271,7 @@ func TestDeflateMemory(t *testing.T) {
 			t.Errorf("%d octets held between messages, want none", acc.held)
 		}
 	}
-	if n := len(g.pool.free); n != 1 {
+	if n := len(sh.pool.free); n != 1 {
 		t.Errorf("%d inflaters in the pool, want 1", n)
 	}
 	l.Feed(m[:100])
@@ -285,24 +286,25 @@ func TestDeflateLimits(t *testing.T) {
 	zeros := func(n int) string { return deflated(strings.Repeat("\x00", n), "") }
 	for _, r := range []struct {
 		name   string
-		change func(g *Config)
+		change func(c *Config)
 		in     []part
 		want   error
 	}{
-		{"a message at the limit", func(g *Config) { g.Limits.Message = 5000 }, []part{{rsvBinary, zeros(5000)}}, nil},
-		{"a message over it", func(g *Config) { g.Limits.Message = 4999 }, []part{{rsvBinary, zeros(5000)}}, errMessageBig},
-		{"fragments over it", func(g *Config) { g.Limits.Message = 4999 }, []part{{bitRSV1 | opBinary, zeros(5000)[:9]}, fin(zeros(5000)[9:])}, errMessageBig},
-		{"a frame over the limit", func(g *Config) { g.Limits.Frame = 5 }, []part{{rsvBinary, zeros(5000)}}, errFrameBig},
+		{"a message at the limit", func(c *Config) { c.Limits.Message = 5000 }, []part{{rsvBinary, zeros(5000)}}, nil},
+		{"a message over it", func(c *Config) { c.Limits.Message = 4999 }, []part{{rsvBinary, zeros(5000)}}, errMessageBig},
+		{"fragments over it", func(c *Config) { c.Limits.Message = 4999 }, []part{{bitRSV1 | opBinary, zeros(5000)[:9]}, fin(zeros(5000)[9:])}, errMessageBig},
+		{"a frame over the limit", func(c *Config) { c.Limits.Frame = 5 }, []part{{rsvBinary, zeros(5000)}}, errFrameBig},
 		{"a bomb", func(*Config) {}, []part{{rsvBinary, zeros(8 << 20)}}, errDeflateRatio},
 		{"a blank picture", func(*Config) {}, []part{{rsvBinary, zeros(1 << 20)}}, nil},
-		{"a bomb where none is feared", func(g *Config) { g.Deflate.Ratio = 0 }, []part{{rsvBinary, zeros(8 << 20)}}, nil},
-		{"each message counts anew", func(g *Config) { g.Limits.Message = 5000 }, []part{{rsvBinary, zeros(5000)}, {rsvBinary, zeros(5000)}}, nil},
+		{"a bomb where none is feared", func(c *Config) { c.Deflate.Ratio = 0 }, []part{{rsvBinary, zeros(8 << 20)}}, nil},
+		{"each message counts anew", func(c *Config) { c.Limits.Message = 5000 }, []part{{rsvBinary, zeros(5000)}, {rsvBinary, zeros(5000)}}, nil},
 	} {
-		g := newConfig()
-		r.change(g)
+		cfg := newConfig()
+		r.change(&cfg)
+		sh := NewShared(cfg)
 		got := 0
 		h := &counting{&got}
-		_, l := open(g, false, packed(), h)
+		_, l := open(sh, false, packed(), h)
 		feeder(l)(bytesOf(false, r.in))
 		if l.Cause != r.want {
 			t.Errorf("%s: cause %v after %d octets, want %v", r.name, l.Cause, got, r.want)
@@ -324,12 +326,13 @@ func (h *counting) Closing(*Conn, Code, []byte)   {}
 func (h *counting) Closed(*Conn, error)           {}
 
 func TestInflatersAreCounted(t *testing.T) {
-	g := newConfig()
-	g.Deflate.Inflaters = 2
+	cfg := newConfig()
+	cfg.Deflate.Inflaters = 2
+	sh := NewShared(cfg)
 	m := frame(true, rsvText, deflated(prose(5000), ""))
 	var ls []*rolestest.Lower
 	for range 3 {
-		_, l := open(g, false, packed(), &recorder{})
+		_, l := open(sh, false, packed(), &recorder{})
 		l.Feed(m[:100])
 		ls = append(ls, l)
 	}
@@ -338,7 +341,7 @@ func TestInflatersAreCounted(t *testing.T) {
 	}
 	wantSent(t, ls[2], false, "close 1013")
 	ls[0].Feed(m[100:])
-	_, l := open(g, false, packed(), &recorder{})
+	_, l := open(sh, false, packed(), &recorder{})
 	l.Feed(m[:100])
 	if l.Closing {
 		t.Errorf("cause %v, want the place of the first", l.Cause)
@@ -354,7 +357,7 @@ func TestDeflateContextEnds(t *testing.T) {
 		before string // what the peer claims to have sent before its first message
 		want   error
 	}{{"", nil}, {noise(1000)[400:], errDeflate}} {
-		_, l := open(newConfig(), false, a, &recorder{})
+		_, l := open(newShared(), false, a, &recorder{})
 		hist = r.before
 		for _, s := range []string{first, "and more", "and still more"} {
 			l.Feed(frame(true, rsvBinary, deflated(s, "")))
@@ -382,7 +385,7 @@ func TestPauseInsideCompressed(t *testing.T) {
 				}
 				c.Pause()
 			}}
-			c, l := open(newConfig(), client, packed(), h)
+			c, l := open(newShared(), client, packed(), h)
 			in := append(frame(!client, bitRSV1|opText, deflated(s, "")), frame(!client, bitFin, "")...)
 			in = append(in, frame(!client, bitFin|opPing, "")...)
 			l.Feed(in)
@@ -418,7 +421,7 @@ func FuzzDeflate(f *testing.F) {
 		fresh := how&1 != 0
 		a := Agreed{Deflate: true, Params: Params{ServerFresh: fresh, ClientFresh: fresh, ServerBits: bits, ClientBits: bits}}
 		client := how&16 != 0
-		c, l := open(newConfig(), client, a, &recorder{})
+		c, l := open(newShared(), client, a, &recorder{})
 		want := ""
 		for _, m := range [][]byte{one, two, one} {
 			flags := First | Binary
@@ -434,7 +437,7 @@ func FuzzDeflate(f *testing.F) {
 			want += "binary [" + string(m) + "]"
 		}
 		h := &recorder{}
-		_, peer := open(newConfig(), !client, a, h)
+		_, peer := open(newShared(), !client, a, h)
 		rolestest.Pieces(seed, l.Out, feeder(peer))
 		if got := strings.Join(h.lines, ""); got != want || peer.Closing {
 			t.Fatalf("cause %v: %d octets, want %d", peer.Cause, len(got), len(want))

@@ -52,10 +52,11 @@ func TestDeflateOffers(t *testing.T) {
 		{"the second for want of a limit", small, d + ", " + d + "; client_max_window_bits=9", d + "; server_max_window_bits=10; client_max_window_bits=9", Params{false, false, 10, 9}},
 		{"behind others", keep, ", foo; a=b ,, bar," + d, d, Params{false, false, 15, 15}},
 	} {
-		g := newConfig()
-		g.Deflate = r.d
+		cfg := newConfig()
+		cfg.Deflate = r.d
+		sh := NewShared(cfg)
 		var a Answer
-		if err := a.Accept(g, request(nil, "Sec-WebSocket-Extensions: "+r.offer), nil); err != nil {
+		if err := a.Accept(sh, request(nil, "Sec-WebSocket-Extensions: "+r.offer), nil); err != nil {
 			t.Errorf("%s: %v", r.name, err)
 			continue
 		}
@@ -95,10 +96,11 @@ func TestDeflateReplies(t *testing.T) {
 		{"twice", keep, d + ", " + d, "given twice", Params{}},
 		{"another besides", keep, d + ", foo", "not offered", Params{}},
 	} {
-		g := newConfig()
-		g.Rand, g.Deflate = sampleRand, r.d
+		cfg := newConfig()
+		cfg.Rand, cfg.Deflate = sampleRand, r.d
+		sh := NewShared(cfg)
 		var o Offer
-		o.Ask(g, &http.Message{}, nil, false)
+		o.Ask(sh, &http.Message{}, nil, false)
 		fields := "Sec-WebSocket-Accept: " + sampleAccept
 		if r.reply != "" {
 			fields += "\nSec-WebSocket-Extensions: " + r.reply

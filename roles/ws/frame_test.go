@@ -34,7 +34,7 @@ func TestFrameHeaders(t *testing.T) {
 	} {
 		for n := 1; n <= len(r.in); n++ {
 			h := &recorder{}
-			_, l := open(newConfig(), r.client, Agreed{}, h)
+			_, l := open(newShared(), r.client, Agreed{}, h)
 			for i := range n {
 				l.Feed([]byte{r.in[i]})
 			}

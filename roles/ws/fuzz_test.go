@@ -18,9 +18,9 @@ func fuzzed(t *testing.T, client bool, b []byte, seed uint64) {
 	a.Params.ServerFresh, a.Params.ClientFresh = seed&1 == 0, seed&1 == 0
 	run := func(how string, feed func(func([]byte))) outcome {
 		var acc account
-		g := acc.config()
+		sh := acc.shared(newConfig())
 		h := &recorder{}
-		_, l := open(g, client, a, h)
+		_, l := open(sh, client, a, h)
 		feed(feeder(l))
 		if l.Misuse != "" {
 			t.Fatalf("%s: %s\nbytes: %q", how, l.Misuse, b)

@@ -96,8 +96,9 @@ func TestHandshakeBothWays(t *testing.T) {
 	for i, of := range terms {
 		for k, with := range terms {
 			for _, extended := range []bool{false, true} {
-				gc, gs := newConfig(), newConfig()
-				gc.Deflate, gs.Deflate = of, with
+				cc, cs := newConfig(), newConfig()
+				cc.Deflate, cs.Deflate = of, with
+				gc, gs := NewShared(cc), NewShared(cs)
 				var o Offer
 				var a Answer
 				m := &http.Message{Version: http.HTTP11}

@@ -30,16 +30,16 @@ func (o *Offer) Deflate() bool { return o.deflate }
 // that said it takes them (RFC 8441 s.3). protocols are the subprotocols offered, most wanted first; they
 // are kept. Method, Upgrade, Protocol and fields of m are set; target, authority and all other fields are
 // the caller's. What Ask adds to m stays valid.
-func (o *Offer) Ask(g *Config, m *http.Message, protocols []string, extended bool) {
-	*o = Offer{protocols: protocols, extended: extended, fresh: !g.Deflate.KeepTx, plain: o.plain}
-	o.deflate = g.Deflate.On && !o.plain
+func (o *Offer) Ask(sh *Shared, m *http.Message, protocols []string, extended bool) {
+	*o = Offer{protocols: protocols, extended: extended, fresh: !sh.cfg.Deflate.KeepTx, plain: o.plain}
+	o.deflate = sh.cfg.Deflate.On && !o.plain
 	m.Length = 0
 	if extended {
 		m.Method, m.Protocol, m.Upgrade = []byte("CONNECT"), websocket, nil
 	} else {
 		m.Method, m.Protocol, m.Upgrade = []byte("GET"), nil, websocket
 		var raw [16]byte
-		g.Rand(raw[:])
+		sh.cfg.Rand(raw[:])
 		base64.StdEncoding.Encode(o.key[:], raw[:])
 		add(m, nameKey, http.SecWebSocketKey, append([]byte(nil), o.key[:]...))
 	}
@@ -48,7 +48,7 @@ func (o *Offer) Ask(g *Config, m *http.Message, protocols []string, extended boo
 		add(m, nameProtocol, http.SecWebSocketProtocol, []byte(strings.Join(protocols, ", ")))
 	}
 	if o.deflate {
-		o.asked = g.Deflate.offer()
+		o.asked = sh.cfg.Deflate.offer()
 		add(m, nameExtensions, http.SecWebSocketExtensions, appendTerms(nil, &o.asked))
 	}
 }

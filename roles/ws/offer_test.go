@@ -12,17 +12,18 @@ import (
 func sampleRand(p []byte) { copy(p, "the sample nonce") }
 
 func TestAsk(t *testing.T) {
-	g := newConfig()
-	g.Rand = sampleRand
+	cfg := newConfig()
+	cfg.Rand = sampleRand
+	sh := NewShared(cfg)
 	var o Offer
 	m := &http.Message{Path: []byte("/chat"), Fields: fieldsOf("Origin: http://x")}
-	o.Ask(g, m, []string{"chat", "superchat"}, false)
+	o.Ask(sh, m, []string{"chat", "superchat"}, false)
 	if got, want := textOf(m), "0\nupgrade websocket\nOrigin: http://x\nSec-WebSocket-Key: "+sampleKey+"\nSec-WebSocket-Version: 13\nSec-WebSocket-Protocol: chat, superchat"; got != want || string(m.Method) != "GET" {
 		t.Errorf("%s asks\n%s\nwant\n%s", m.Method, got, want)
 	}
 	m = &http.Message{Path: []byte("/chat")}
-	g.Deflate.On = true
-	o.Ask(g, m, nil, true)
+	cfg.Deflate.On = true
+	o.Ask(NewShared(cfg), m, nil, true)
 	if got, want := textOf(m), "0\nSec-WebSocket-Version: 13\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits"; got != want || string(m.Method) != "CONNECT" || string(m.Protocol) != "websocket" {
 		t.Errorf("%s for %s asks\n%s\nwant\n%s", m.Method, m.Protocol, got, want)
 	}
@@ -56,10 +57,11 @@ func TestCheck(t *testing.T) {
 		{"permessage-deflate unasked", 101, "websocket", accept + "\nSec-WebSocket-Extensions: permessage-deflate", "extension was not offered", ""},
 		{"extensions that are none", 101, "websocket", accept + "\nSec-WebSocket-Extensions: ;", "no list of extensions", ""},
 	} {
-		g := newConfig()
-		g.Rand = sampleRand
+		cfg := newConfig()
+		cfg.Rand = sampleRand
+		sh := NewShared(cfg)
 		var o Offer
-		o.Ask(g, &http.Message{}, []string{"chat", "superchat"}, false)
+		o.Ask(sh, &http.Message{}, []string{"chat", "superchat"}, false)
 		m := &http.Message{Status: r.status, Fields: fieldsOf(r.fields)}
 		if r.up != "" {
 			m.Upgrade = []byte(r.up)
@@ -77,7 +79,7 @@ func TestCheck(t *testing.T) {
 func TestCheckExtended(t *testing.T) {
 	for status, want := range map[int]string{200: "", 204: "", 101: "does not switch", 404: "does not switch"} {
 		var o Offer
-		o.Ask(newConfig(), &http.Message{}, nil, true)
+		o.Ask(newShared(), &http.Message{}, nil, true)
 		if _, err := o.Check(&http.Message{Status: status}); !strings.Contains(errText(err), want) || (err == nil) != (want == "") {
 			t.Errorf("%d: %v, want %q", status, err, want)
 		}
@@ -88,11 +90,12 @@ func FuzzCheck(f *testing.F) {
 	f.Add(101, "websocket", sampleAccept, "chat", "permessage-deflate; server_no_context_takeover; server_max_window_bits=10")
 	f.Add(101, "websocket", sampleAccept, "", "permessage-deflate; client_max_window_bits=\"8\"")
 	f.Fuzz(func(t *testing.T, status int, up, accept, protocol, extensions string) {
-		g := newConfig()
-		g.Rand, g.Deflate.On = sampleRand, true
-		g.Deflate.KeepRx = len(up)&1 == 0
+		cfg := newConfig()
+		cfg.Rand, cfg.Deflate.On = sampleRand, true
+		cfg.Deflate.KeepRx = len(up)&1 == 0
+		sh := NewShared(cfg)
 		var o Offer
-		o.Ask(g, &http.Message{}, []string{"chat"}, false)
+		o.Ask(sh, &http.Message{}, []string{"chat"}, false)
 		m := &http.Message{Status: status, Upgrade: []byte(up)}
 		for name, v := range map[string]string{"sec-websocket-accept": accept, "sec-websocket-protocol": protocol, "sec-websocket-extensions": extensions} {
 			m.Add([]byte(name), []byte(v))
@@ -127,11 +130,12 @@ func lwsAnswer(offer string) string {
 func TestOfferFitsShortAnswers(t *testing.T) {
 	for _, d := range []Deflate{{}, {KeepTx: true}, {KeepRx: true}, {KeepTx: true, KeepRx: true}} {
 		d.On = true
-		g := newConfig()
-		g.Rand, g.Deflate = sampleRand, d
+		cfg := newConfig()
+		cfg.Rand, cfg.Deflate = sampleRand, d
+		sh := NewShared(cfg)
 		var o Offer
 		m := &http.Message{}
-		o.Ask(g, m, nil, false)
+		o.Ask(sh, m, nil, false)
 		offer, _ := m.Find(http.SecWebSocketExtensions)
 		answer := lwsAnswer(string(offer))
 		a, err := o.Check(&http.Message{Status: 101, Upgrade: websocket, Fields: fieldsOf("Sec-WebSocket-Accept: " + sampleAccept + "\nSec-WebSocket-Extensions: " + answer)})

@@ -6,7 +6,7 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// pool has the inflaters of a Config: those that no message needs, and the compressed messages under way.
+// pool has the inflaters of a Shared: those that no message needs, and the compressed messages under way.
 type pool struct {
 	free []*inflater
 	out  int    // how many are in use
@@ -28,17 +28,17 @@ const (
 
 // take gives c's message an inflater. It reports false when there is none.
 func (l *pool) take(c *Conn) bool {
-	g := c.cfg
+	sh := c.sh
 	if l.ring.next == nil {
 		l.ring.next, l.ring.prev = &l.ring, &l.ring
 	}
 	if !l.room(c) {
 		v := l.ring.next
-		if v == &l.ring || g.now-v.fed < evictAfter || !c.low.MayHold(roles.HoldInflater, 0) {
+		if v == &l.ring || sh.now-v.fed < evictAfter || !c.low.MayHold(roles.HoldInflater, 0) {
 			return false // an eviction would not make room
 		}
 		if w := v.c; w.state < expectEnd {
-			g.Counters.Evicted++
+			sh.Counters.Evicted++
 			w.fail(errEvicted, 0)
 			w.start() // what still comes is dropped
 			w.low.Rearm()
@@ -57,8 +57,8 @@ func (l *pool) take(c *Conn) bool {
 	} else {
 		p.z = new(inflater)
 	}
-	p.c, p.began, p.stopped = c, g.now, 0
-	l.link(p, g.now)
+	p.c, p.began, p.stopped = c, sh.now, 0
+	l.link(p, sh.now)
 	return true
 }
 
@@ -66,15 +66,20 @@ func (l *pool) take(c *Conn) bool {
 // have agreed before are not to be refused their messages for the sake of newcomers.
 const handshakeSpare = 16
 
-// MayDeflate reports whether a connection on low may agree on compression now, as far as memory goes: there is some to
-// spare, or a message that has stalled will give way to the connection's first. A server whose answer is no takes it back
-// with Answer.NoDeflate, and Declined counts it.
-func (g *Config) MayDeflate(now time.Duration, low roles.Lower) bool {
+// MayDeflate reports whether a connection over low may agree on compression now: fewer than Deflate.PerConnection are
+// compressed already on the HTTP/2 connection (compressed is their number, 0 on others), and there is memory for an
+// inflater, or a stalled message whose inflater the connection would get. A server calls NoDeflate after a refusal,
+// which is counted as Declined.
+func (s *Shared) MayDeflate(now time.Duration, low roles.Lower, compressed int) bool {
+	if most := s.cfg.Deflate.PerConnection; most > 0 && compressed >= most {
+		s.Counters.Declined++
+		return false
+	}
 	spare := low.MayHold(roles.HoldInflater, handshakeSpare*inflaterSize)
-	if (spare || g.pool.stalled(now)) && low.MayHold(roles.HoldSession, window) {
+	if (spare || s.pool.stalled(now)) && low.MayHold(roles.HoldSession, window) {
 		return true
 	}
-	g.Counters.Declined++
+	s.Counters.Declined++
 	return false
 }
 
@@ -85,7 +90,7 @@ func (l *pool) stalled(now time.Duration) bool {
 
 // room reports whether there may be another inflater, for c.
 func (l *pool) room(c *Conn) bool {
-	most := c.cfg.Deflate.Inflaters
+	most := c.sh.cfg.Deflate.Inflaters
 	return (most <= 0 || l.out < most) && c.low.MayHold(roles.HoldInflater, inflaterSize)
 }
 
@@ -124,7 +129,7 @@ func (l *pool) give(low roles.Lower, p *packer) {
 
 // messageDue is when the compressed message that has begun must be complete, 0 for never.
 func (c *Conn) messageDue() time.Duration {
-	p, most := c.packer, c.cfg.Timeouts.Message
+	p, most := c.packer, c.sh.cfg.Timeouts.Message
 	if p == nil || p.z == nil || most <= 0 || p.stopped != 0 || c.is(stopped) {
 		return 0
 	}
@@ -142,8 +147,8 @@ func (c *Conn) deaf() {
 		return
 	}
 	p.stopped = unknown
-	if c.cfg.inside {
-		p.stopped = c.cfg.now
+	if c.sh.inside {
+		p.stopped = c.sh.now
 	}
 	c.guess()
 }

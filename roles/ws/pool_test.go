@@ -19,14 +19,15 @@ func begun() (begun, ended []byte) {
 // A compressed message that has stalled makes way for another's, the one first that has had no input for longest. While
 // none has stalled for long enough the newcomer is refused.
 func TestInflaterOfAStalledMessageIsGivenToAnother(t *testing.T) {
-	g := newConfig()
-	g.Deflate.Inflaters = 2
+	cfg := newConfig()
+	cfg.Deflate.Inflaters = 2
+	sh := NewShared(cfg)
 	begin, end := begun()
 	var ls []*rolestest.Lower
 	var hs []*recorder
 	add := func(at time.Duration) *rolestest.Lower {
 		h := &recorder{}
-		_, l := open(g, false, packed(), h)
+		_, l := open(sh, false, packed(), h)
 		l.Now = at
 		l.Feed(begin)
 		ls, hs = append(ls, l), append(hs, h)
@@ -64,28 +65,29 @@ func TestInflaterOfAStalledMessageIsGivenToAnother(t *testing.T) {
 	if !errors.Is(hs[1].cause, errEvicted) {
 		t.Errorf("cause: got %v, want %v", hs[1].cause, errEvicted)
 	}
-	if n := g.Counters; n.Evicted != 1 || n.Over != 2 || g.pool.out != 0 || g.pool.ring.next != &g.pool.ring {
-		t.Errorf("in the end: got %+v, %d in use; want one evicted and one refused", n, g.pool.out)
+	if n := sh.Counters; n.Evicted != 1 || n.Over != 2 || sh.pool.out != 0 || sh.pool.ring.next != &sh.pool.ring {
+		t.Errorf("in the end: got %+v, %d in use; want one evicted and one refused", n, sh.pool.out)
 	}
 }
 
 // The transport says how many inflaters there may be.
 func TestInflatersHaveTheirShareOfMemory(t *testing.T) {
-	g := newConfig()
-	g.Deflate.Inflaters = 0
+	cfg := newConfig()
+	cfg.Deflate.Inflaters = 0
+	sh := NewShared(cfg)
 	begin, end := begun()
 	h := &recorder{}
-	_, l := open(g, false, packed(), h)
-	if !g.MayDeflate(l.Now, l) {
+	_, l := open(sh, false, packed(), h)
+	if !sh.MayDeflate(l.Now, l, 0) {
 		t.Error("a handshake with memory: got no, want compression")
 	}
 	l.Short = true
 	l.Feed(begin)
 	wantSent(t, l, false, "close 1013")
-	if g.MayDeflate(l.Now, l) || g.Counters.Declined != 1 {
-		t.Errorf("a handshake without memory: got compression, %d declined; want none, and 1", g.Counters.Declined)
+	if sh.MayDeflate(l.Now, l, 0) || sh.Counters.Declined != 1 {
+		t.Errorf("a handshake without memory: got compression, %d declined; want none, and 1", sh.Counters.Declined)
 	}
-	_, l = open(g, false, packed(), h)
+	_, l = open(sh, false, packed(), h)
 	l.Feed(begin)
 	l.Short = true
 	if l.Feed(end); l.Closing || l.All() != 0 {
@@ -95,35 +97,35 @@ func TestInflatersHaveTheirShareOfMemory(t *testing.T) {
 
 // No message is evicted for another that gets no inflater even so.
 func TestNoMessageIsEvictedIfThatMakesNoRoom(t *testing.T) {
-	g := newConfig()
+	sh := newShared()
 	begin, end := begun()
 	h := &recorder{}
-	_, l := open(g, false, packed(), h)
+	_, l := open(sh, false, packed(), h)
 	l.Now = 10 * time.Second
 	l.Feed(begin)
-	_, late := open(g, false, packed(), &recorder{})
+	_, late := open(sh, false, packed(), &recorder{})
 	late.Now, late.Short = time.Minute, true
 	late.Feed(begin)
 	wantSent(t, late, false, "close 1013")
 	l.Feed(end)
-	if l.Closing || len(h.lines) != 1 || h.open || g.Counters.Evicted != 0 {
-		t.Errorf("the message that had stalled: got %.40q, closing %v, %d evicted; want it whole", h.lines, l.Closing, g.Counters.Evicted)
+	if l.Closing || len(h.lines) != 1 || h.open || sh.Counters.Evicted != 0 {
+		t.Errorf("the message that had stalled: got %.40q, closing %v, %d evicted; want it whole", h.lines, l.Closing, sh.Counters.Evicted)
 	}
 }
 
 // A Close frame in the middle of a compressed message ends that too: no inflater waits for the rest.
 func TestCloseInsideOfAMessageGivesTheInflaterBack(t *testing.T) {
 	for _, full := range []bool{false, true} {
-		g := newConfig()
-		_, l := open(g, false, packed(), &recorder{})
+		sh := newShared()
+		_, l := open(sh, false, packed(), &recorder{})
 		l.Feed(frame(true, bitRSV1|opText, deflated(prose(5000), "")[:100]))
 		if l.Held[roles.HoldInflater] != inflaterSize {
 			t.Fatalf("in the middle of a message: got %d octets held, want an inflater", l.All())
 		}
 		l.Refuse = full
 		l.Feed(frame(true, bitFin|opClose, closeBody(1000, "")))
-		if l.All() != 0 || g.pool.out != 0 {
-			t.Errorf("after a Close frame, room for the answer %v: got %d octets held, %d inflaters; want none", !full, l.All(), g.pool.out)
+		if l.All() != 0 || sh.pool.out != 0 {
+			t.Errorf("after a Close frame, room for the answer %v: got %d octets held, %d inflaters; want none", !full, l.All(), sh.pool.out)
 		}
 		l.Break(nil)
 	}
@@ -195,11 +197,12 @@ func TestCompressedMessageHasADeadline(t *testing.T) {
 		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g := newConfig()
-			g.Timeouts.Message, g.Timeouts.Validity, g.Timeouts.Finish = most, Validity{}, time.Hour
-			g.Deflate.Ratio = 0
+			cfg := newConfig()
+			cfg.Timeouts.Message, cfg.Timeouts.Validity, cfg.Timeouts.Finish = most, Validity{}, time.Hour
+			cfg.Deflate.Ratio = 0
+			sh := NewShared(cfg)
 			h := &recorder{}
-			conn, l := open(g, false, packed(), h)
+			conn, l := open(sh, false, packed(), h)
 			at := c.run(conn, l)
 			if !c.ends {
 				if l.Closing || len(l.Out) > 0 || l.All() != 0 || len(h.lines) != 1 || h.open {
@@ -210,8 +213,8 @@ func TestCompressedMessageHasADeadline(t *testing.T) {
 			if at > 100*time.Second {
 				t.Errorf("it ended after %v, want at most twice the time", at)
 			}
-			if !strings.Contains(strings.Join(frames(t, false, l.Out), " "), "close 1008") || l.All() != 0 || g.Counters.Slow != 1 {
-				t.Errorf("got %q sent, %d octets held, %d counted; want close 1008", l.Out, l.All(), g.Counters.Slow)
+			if !strings.Contains(strings.Join(frames(t, false, l.Out), " "), "close 1008") || l.All() != 0 || sh.Counters.Slow != 1 {
+				t.Errorf("got %q sent, %d octets held, %d counted; want close 1008", l.Out, l.All(), sh.Counters.Slow)
 			}
 		})
 	}
@@ -219,8 +222,8 @@ func TestCompressedMessageHasADeadline(t *testing.T) {
 
 // What a compressed connection keeps between messages lasts, and says nothing of its peer.
 func TestContextsLast(t *testing.T) {
-	g := newConfig()
-	_, l := open(g, false, Agreed{Deflate: true, Params: Params{ServerBits: 15, ClientBits: 15}}, &recorder{})
+	sh := newShared()
+	_, l := open(sh, false, Agreed{Deflate: true, Params: Params{ServerBits: 15, ClientBits: 15}}, &recorder{})
 	l.Feed(frame(true, rsvText, deflated(prose(5000), "")))
 	if n := l.Held[roles.HoldSession]; n == 0 || n != l.All() {
 		t.Errorf("between messages: got %d of %d octets that last, want all", n, l.All())
@@ -235,17 +238,33 @@ func (noInflaters) MayHold(k roles.Kind, n int) bool { return k != roles.HoldInf
 
 // Stalled messages do not keep newcomers from compression: the first of them would give way.
 func TestStalledMessagesDoNotDeclineCompression(t *testing.T) {
-	g := newConfig()
+	sh := newShared()
 	begin, _ := begun()
-	_, l := open(g, false, packed(), &recorder{})
+	_, l := open(sh, false, packed(), &recorder{})
 	l.Now = 10 * time.Second
 	l.Feed(begin)
 	for _, c := range []struct {
 		now  time.Duration
 		want bool
 	}{{10*time.Second + evictAfter - 1, false}, {10*time.Second + evictAfter, true}} {
-		if got := g.MayDeflate(c.now, noInflaters{l}); got != c.want {
+		if got := sh.MayDeflate(c.now, noInflaters{l}, 0); got != c.want {
 			t.Errorf("a handshake %v after the only inflater's message had input: got compression %v, want %v", c.now-10*time.Second, got, c.want)
+		}
+	}
+}
+
+// TestCompressionPerConnection checks Deflate.PerConnection: an HTTP/2 connection with as many compressed WebSockets gets
+// no further one, and 0 means no limit.
+func TestCompressionPerConnection(t *testing.T) {
+	for _, c := range []struct {
+		limit, compressed int
+		want              bool
+	}{{2, 0, true}, {2, 1, true}, {2, 2, false}, {0, 1000, true}} {
+		cfg := newConfig()
+		cfg.Deflate.PerConnection = c.limit
+		sh := NewShared(cfg)
+		if got := sh.MayDeflate(time.Second, rolestest.New(), c.compressed); got != c.want || (sh.Counters.Declined == 1) == c.want {
+			t.Errorf("limit %d, %d compressed: got compression %v, %d declined; want %v", c.limit, c.compressed, got, sh.Counters.Declined, c.want)
 		}
 	}
 }

@@ -134,19 +134,21 @@ func testRand(p []byte) {
 	}
 }
 
-func newConfig() *Config {
-	c := NewConfig()
+func newConfig() Config {
+	c := DefaultConfig()
 	c.Rand = testRand
 	return c
 }
 
+func newShared() *Shared { return NewShared(newConfig()) }
+
 // open opens a connection over a new Lower.
-func open(g *Config, client bool, a Agreed, h Handler) (*Conn, *rolestest.Lower) {
+func open(sh *Shared, client bool, a Agreed, h Handler) (*Conn, *rolestest.Lower) {
 	c, l := new(Conn), rolestest.New()
-	if a := accounts[g]; a != nil {
+	if a := accounts[sh]; a != nil {
 		l.OnHold = a.hold
 	}
-	c.Init(g, l, client, a, h)
+	c.Init(sh, l, client, a, h)
 	l.Open(c)
 	return c, l
 }
@@ -159,8 +161,8 @@ func feeder(l *rolestest.Lower) func(b []byte) {
 	}
 }
 
-func serve(h Handler) (*Conn, *rolestest.Lower) { return open(newConfig(), false, Agreed{}, h) }
-func dial(h Handler) (*Conn, *rolestest.Lower)  { return open(newConfig(), true, Agreed{}, h) }
+func serve(h Handler) (*Conn, *rolestest.Lower) { return open(newShared(), false, Agreed{}, h) }
+func dial(h Handler) (*Conn, *rolestest.Lower)  { return open(newShared(), true, Agreed{}, h) }
 
 // packed is an agreement on compression without context.
 func packed() Agreed {

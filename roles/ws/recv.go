@@ -11,7 +11,7 @@ const piece = 16 << 10
 
 // Rx is roles.Upper's.
 func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
-	c.cfg.enter(now)
+	c.sh.enter(now)
 	c.heard = now
 	for used < len(b) {
 		n := 0
@@ -31,7 +31,7 @@ func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 			break
 		}
 	}
-	c.cfg.leave()
+	c.sh.leave()
 	return used
 }
 
@@ -48,7 +48,7 @@ func (c *Conn) rxAfterEnd(n int) {
 	if c.left += uint64(n); c.left <= most {
 		return
 	}
-	c.cfg.Counters.Flooded++
+	c.sh.Counters.Flooded++
 	switch {
 	case c.is(closeGot) && c.is(closeSent):
 		c.shut(nil)
@@ -100,7 +100,7 @@ func (c *Conn) rxFrame(b []byte) int {
 
 // judge says whether a data frame may come here, by its first octet.
 func (c *Conn) judge(h *header) *fault {
-	most := c.cfg.Limits.Fragments
+	most := c.sh.cfg.Limits.Fragments
 	switch {
 	case h.op() != opContinuation && c.is(rxBegun):
 		return errInterleaved
@@ -118,7 +118,7 @@ func (c *Conn) judge(h *header) *fault {
 
 // measure says whether a data frame is too long. What it inflates to is measured as it does.
 func (c *Conn) measure(h *header) *fault {
-	l := &c.cfg.Limits
+	l := &c.sh.cfg.Limits
 	size, packed := uint64(0), h.bits&bitRSV1 != 0
 	if h.op() == opContinuation {
 		size, packed = c.size, c.is(rxPacked)
@@ -135,7 +135,7 @@ func (c *Conn) measure(h *header) *fault {
 // rxBegin makes h the present frame.
 func (c *Conn) rxBegin(h *header) {
 	if h.op() != opContinuation {
-		c.cfg.Counters.RxMessages++
+		c.sh.Counters.RxMessages++
 		c.size, c.frames, c.text = 0, 0, textFirst
 		c.flags &^= rxBinary | rxPacked
 		c.flags |= rxBegun | rxFirst

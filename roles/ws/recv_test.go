@@ -163,8 +163,8 @@ func TestRules(t *testing.T) {
 func checkRule(t *testing.T, r *rule, how string, client bool, a Agreed, feed func(func([]byte))) {
 	t.Helper()
 	h := (&recorder{}).echo()
-	g := newConfig()
-	_, l := open(g, client, a, h)
+	sh := newShared()
+	_, l := open(sh, client, a, h)
 	feed(l.Feed)
 	if l.Misuse != "" {
 		t.Errorf("%s, %s: %s", r.name, how, l.Misuse)

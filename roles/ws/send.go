@@ -36,8 +36,8 @@ func (c *Conn) WantWrite() {
 // nil when nothing can be taken now: then WantWrite, and wait for Writable. Valid until the next call
 // on any Conn or its transport.
 func (c *Conn) Room(min int) []byte {
-	g := c.cfg
-	g.room, g.roomOf = nil, nil
+	sh := c.sh
+	sh.room, sh.roomOf = nil, nil
 	if !c.sends() {
 		return nil
 	}
@@ -52,7 +52,7 @@ func (c *Conn) Room(min int) []byte {
 	if len(r) > front+maxFrame {
 		r = r[:front+maxFrame]
 	}
-	g.room, g.roomOf, g.given = r, c, len(r)-front
+	sh.room, sh.roomOf, sh.given = r, c, len(r)-front
 	return r[front:len(r):len(r)]
 }
 
@@ -61,12 +61,12 @@ func (c *Conn) Room(min int) []byte {
 // it is not checked. The error wraps ErrMisuse, and nothing was sent; or it is ErrNoRoom or ErrClosing,
 // if there was no Room.
 func (c *Conn) Commit(n int, f Flags) error {
-	g := c.cfg
-	r := g.room
-	if g.roomOf != c {
+	sh := c.sh
+	r := sh.room
+	if sh.roomOf != c {
 		r = nil
 	}
-	g.room, g.roomOf = nil, nil
+	sh.room, sh.roomOf = nil, nil
 	switch {
 	case !c.sends():
 		return ErrClosing
@@ -80,12 +80,12 @@ func (c *Conn) Commit(n int, f Flags) error {
 		if r = c.low.Room(front + emptyPacked); r == nil {
 			return ErrNoRoom
 		}
-	} else if n < 0 || r == nil || n > g.given {
+	} else if n < 0 || r == nil || n > sh.given {
 		return errCommitOver
 	}
 	bits := byte(opContinuation)
 	if f&First != 0 {
-		g.Counters.TxMessages++
+		sh.Counters.TxMessages++
 		bits = opText
 		if f&Binary != 0 {
 			bits = opBinary
@@ -111,7 +111,7 @@ func (c *Conn) frame(r []byte, n int, bits byte) {
 	client := c.is(isClient)
 	h := putHeader(r, bits, client, n)
 	if client {
-		k := c.cfg.key()
+		k := c.sh.key()
 		binary.LittleEndian.PutUint32(r[h:], k)
 		h += 4
 		mask(r[front:front+n], k)

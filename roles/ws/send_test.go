@@ -9,7 +9,7 @@ import (
 func TestSendLengths(t *testing.T) {
 	sides(func(side string, client bool) {
 		for _, n := range []int{0, 1, 7, 8, 124, 125, 126, 127, 128, 1000, MaxMin} {
-			c, l := open(newConfig(), client, Agreed{}, &recorder{})
+			c, l := open(newShared(), client, Agreed{}, &recorder{})
 			s := prose(n)
 			if r := c.Room(n); len(r) < n {
 				t.Fatalf("%s: room for %d, want %d", side, len(r), n)
@@ -26,7 +26,7 @@ func TestSendLengths(t *testing.T) {
 
 func TestSendFragments(t *testing.T) {
 	sides(func(side string, client bool) {
-		c, l := open(newConfig(), client, Agreed{}, &recorder{})
+		c, l := open(newShared(), client, Agreed{}, &recorder{})
 		for _, p := range []struct {
 			s string
 			f Flags
@@ -59,7 +59,7 @@ func TestSendLong(t *testing.T) {
 				c.WantWrite()
 			}
 		}
-		c, l := open(newConfig(), client, Agreed{}, h)
+		c, l := open(newShared(), client, Agreed{}, h)
 		c.WantWrite()
 		var got strings.Builder
 		pongs := 0
@@ -99,7 +99,7 @@ func TestCommitMisuse(t *testing.T) {
 	if err := c.Commit(1<<20, First); !errors.Is(err, ErrMisuse) {
 		t.Errorf("more than room: %v", err)
 	}
-	other, _ := open(c.cfg, false, Agreed{}, &recorder{})
+	other, _ := open(c.sh, false, Agreed{}, &recorder{})
 	other.Room(10)
 	if err := c.Commit(5, First); !errors.Is(err, ErrMisuse) {
 		t.Errorf("another's room: %v", err)

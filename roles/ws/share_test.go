@@ -36,10 +36,11 @@ func TestInflationIsShared(t *testing.T) {
 	}{{"one message", one, false}, {"one message, to one who asks to write", one, true}, {"many messages", many, false}, {"many, to one who asks", many, true}} {
 		sides(func(side string, client bool) {
 			var acc account
-			g := acc.config()
-			g.Deflate.Ratio = 0
+			cfg := newConfig()
+			cfg.Deflate.Ratio = 0
+			sh := acc.shared(cfg)
 			got := 0
-			c, l := open(g, client, packed(), &greedy{counting{&got}, r.asks})
+			c, l := open(sh, client, packed(), &greedy{counting{&got}, r.asks})
 			l.Feed(append(bytesOf(client, r.in), frame(!client, bitFin|opPing, "")...))
 			if got >= share+chunk {
 				t.Errorf("%s, %s: %d octets at first, want up to %d", side, r.name, got, share)
@@ -75,9 +76,10 @@ func TestInflationIsShared(t *testing.T) {
 func TestRestingEnds(t *testing.T) {
 	rest := func(h Handler) (*Conn, *rolestest.Lower, *account) {
 		acc := new(account)
-		g := acc.config()
-		g.Deflate.Ratio = 0
-		c, l := open(g, false, packed(), h)
+		cfg := newConfig()
+		cfg.Deflate.Ratio = 0
+		sh := acc.shared(cfg)
+		c, l := open(sh, false, packed(), h)
 		l.Feed(frame(true, rsvBinary, deflated(strings.Repeat("\x00", 4*share), "")))
 		if !l.Paused {
 			t.Fatal("it does not rest")

@@ -121,7 +121,7 @@ func (h *asker) Rx(c *Conn, b []byte, f Flags) {
 
 // talk runs a client and a server against each other until neither has anything to say. chop is how many
 // octets arrive at a time, 0 for as many as a read may bring; allow is how many the transports take at a time.
-func talk(t *testing.T, gc, gs *Config, a Agreed, client *asker, server Handler, chop, allow int) (*Conn, *Conn) {
+func talk(t *testing.T, gc, gs *Shared, a Agreed, client *asker, server Handler, chop, allow int) (*Conn, *Conn) {
 	t.Helper()
 	c, lc := open(gc, true, a, client)
 	s, ls := open(gs, false, a, server)
@@ -183,7 +183,7 @@ func TestLargeMessages(t *testing.T) {
 				h.left, h.echoes = 1, 2
 			}
 			e := &bounced{}
-			talk(t, newConfig(), newConfig(), Agreed{}, h, e, r.chop, r.allow)
+			talk(t, newShared(), newShared(), Agreed{}, h, e, r.chop, r.allow)
 			if h.echoes != 3 || e.most > piece {
 				t.Errorf("%s: %d echoes, want 3; pieces of up to %d", how, h.echoes, e.most)
 			}
@@ -213,9 +213,10 @@ func TestCompressedMessages(t *testing.T) {
 				continue
 			}
 			var acc account
-			gc, gs := acc.config(), acc.config()
-			gc.Deflate, gs.Deflate = terms.client, terms.server
-			gc.Deflate.Ratio, gs.Deflate.Ratio = 256, 256
+			cc, cs := newConfig(), newConfig()
+			cc.Deflate, cs.Deflate = terms.client, terms.server
+			cc.Deflate.Ratio, cs.Deflate.Ratio = 256, 256
+			gc, gs := acc.shared(cc), acc.shared(cs)
 			var o Offer
 			var ans Answer
 			m := &http.Message{Version: http.HTTP11}
