@@ -16,6 +16,7 @@ var mayImport = []struct {
 	ruin string // what would be lost
 }{
 	{".", nil, "the root holds no code"},
+	{"internal/list", nil, "a list knows nothing of its elements"},
 	{"internal/machine", nil, "a table of states knows no protocol"},
 	{"internal/machine/machinetest", []string{"internal/machine"}, "a test helper for tables knows no protocol"},
 	{"loop", nil, "the reactor knows descriptors and time, nothing else"},
@@ -26,10 +27,10 @@ var mayImport = []struct {
 	{"roles/http/cookie", nil, "a jar knows cookies, and nothing of what carries them"},
 	{"roles/rolestest", []string{"roles", "roles/http"}, "a test transport knows no protocol"},
 	{"roles/http/*", []string{"roles", "roles/http"}, "what HTTP messages carry depends on no protocol that carries them"},
-	{"roles/*", []string{"roles", "roles/http", "internal/machine"}, "a role is tested by handing it bytes"},
+	{"roles/*", []string{"roles", "roles/http", "internal/list", "internal/machine"}, "a role is tested by handing it bytes"},
 	{"dns", []string{"loop"}, "the resolver's core has its transport handed to it"},
-	{"tls", []string{"loop", "roles", "internal/machine"}, "TLS is a layer between a connection and a role"},
-	{"wsi", []string{"loop", "tls", "dns", "roles", "internal/machine"}, "a connection knows no protocol and no stream"},
+	{"tls", []string{"loop", "roles", "internal/list", "internal/machine"}, "TLS is a layer between a connection and a role"},
+	{"wsi", []string{"loop", "tls", "dns", "roles", "internal/list", "internal/machine"}, "a connection knows no protocol and no stream"},
 	{"sim", []string{"loop"}, "the simulated kernel stands where the real one does"},
 	{"ss/internal/logring", nil, "a log ring knows nothing of what is logged"},
 	{"ss", []string{"loop", "wsi", "tls", "policy", "roles", "roles/*", "roles/http/*", "ss/internal/*"}, "a stream stands on a connection, not beside it"},

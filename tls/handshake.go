@@ -9,6 +9,7 @@ import (
 
 	stdtls "crypto/tls"
 
+	"github.com/millrace/millrace/internal/list"
 	"github.com/millrace/millrace/roles"
 )
 
@@ -32,7 +33,7 @@ type handshake struct {
 	secrets secrets
 	last    []byte // the last record that conn has written
 
-	links[handshake]
+	list.Links[handshake]
 	in *handshakes // the queue that it is in; nil in none
 }
 
@@ -106,7 +107,7 @@ func (h *handshake) begin() bool {
 		return false
 	}
 	h.since = sh.clock()
-	sh.places.running.add(h)
+	sh.places.running.PushBack(h)
 	sh.Counters.Started++
 	e := h.s.end
 	e.ready()
@@ -148,7 +149,7 @@ func (h *handshake) answered(now time.Duration) {
 	p := &h.s.end.sh.places
 	h.unlink()
 	h.since = now
-	p.running.add(h)
+	p.running.PushBack(h)
 	if !h.s.end.client {
 		h.due = min(h.limit, now+h.s.end.sh.cfg.Reply)
 	}
@@ -193,7 +194,7 @@ func (s *Session) mayStep() bool {
 	}
 	sh.Counters.PutOff++
 	s.hs.unlink()
-	sh.places.putOff.add(s.hs)
+	sh.places.putOff.PushBack(s.hs)
 	s.low.Pause()
 	sh.cfg.Kick()
 	return false

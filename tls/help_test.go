@@ -99,8 +99,8 @@ func newShared(t testing.TB, change func(*Config)) *Shared {
 	}
 	sh := New(c)
 	t.Cleanup(func() {
-		if sh.places.flight != 0 || sh.places.waiting != 0 || sh.places.running.n != 0 {
-			t.Errorf("handshakes at the end: got %d in flight, %d running, %d waiting, want none", sh.places.flight, sh.places.running.n, sh.places.waiting)
+		if sh.places.flight != 0 || sh.places.waiting != 0 || sh.places.running.Len() != 0 {
+			t.Errorf("handshakes at the end: got %d in flight, %d running, %d waiting, want none", sh.places.flight, sh.places.running.Len(), sh.places.waiting)
 		}
 	})
 	return sh

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/millrace/millrace/internal/list"
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/roles"
 )
@@ -44,7 +45,7 @@ const (
 // site has at the least (RFC 6177). The zero address is for those that are not counted: our own clients,
 // and peers without an address, on Unix sockets.
 type source struct {
-	links[source]
+	list.Links[source]
 	addr   netip.Addr
 	n      int        // handshakes that hold a place
 	line   handshakes // those that wait for one, in order
@@ -58,7 +59,7 @@ type places struct {
 	running  handshakes // waiting for their peers, the longest first
 	putOff   handshakes // paused until the next turn
 	waiting  int
-	line     list[source, *source] // sources with handshakes that wait
+	line     list.List[source, *source] // sources with handshakes that wait
 	sources  map[netip.Addr]*source
 	exempt   source
 	unnamed  int           // handshakes in running and putOff whose source was not looked up
@@ -170,7 +171,7 @@ func (sh *Shared) slowest(h *handshake) (victim *handshake) {
 	p, now, most := &sh.places, sh.clock(), sh.cfg.Patience
 	patience := max(most-(now-h.since), most/4)
 	own := p.full(h.from)
-	v := p.running.first
+	v := p.running.First()
 	for n := 0; v != nil && n < scanMax && now-v.since >= patience; n++ {
 		switch {
 		case now-v.since < lateShare*most && v.inputDue():
@@ -179,11 +180,11 @@ func (sh *Shared) slowest(h *handshake) (victim *handshake) {
 		case !own && victim == nil:
 			victim = v
 		}
-		v = v.next
+		v = p.running.Next(v)
 	}
-	if victim == nil && p.running.first != nil {
+	if victim == nil && p.running.First() != nil {
 		// When patience, which falls while h waits, will have met the longest wait, which rises.
-		since := p.running.first.since
+		since := p.running.First().since
 		p.alarm = max(since+most/4, (most+since+h.since)/2, now+most/8+1)
 	}
 	return victim
@@ -209,21 +210,21 @@ func (p *places) exceeds(f *source) bool { return f != &p.exempt && f.n > p.shar
 
 // nextUp is the handshake that is next in line, of a source that may have a place if there is one.
 func (p *places) nextUp() *handshake {
-	for f := p.line.first; f != nil; f = f.next {
+	for f := p.line.First(); f != nil; f = p.line.Next(f) {
 		if !p.full(f) {
-			return f.line.first
+			return f.line.First()
 		}
 	}
-	return p.line.first.line.first
+	return p.line.First().line.First()
 }
 
 func (p *places) enqueue(h *handshake) {
 	f := h.from
-	f.line.add(h)
+	f.line.PushBack(h)
 	p.waiting++
 	if !f.queued {
 		f.queued = true
-		p.line.add(f)
+		p.line.PushBack(f)
 	}
 }
 
@@ -233,10 +234,10 @@ func (p *places) dequeue(h *handshake) {
 	h.unlink()
 	p.waiting--
 	f.queued = false
-	p.line.remove(f)
-	if f.line.n > 0 {
+	p.line.Remove(f)
+	if f.line.Len() > 0 {
 		f.queued = true
-		p.line.add(f)
+		p.line.PushBack(f)
 	}
 }
 
@@ -256,7 +257,7 @@ func (p *places) nameAll() {
 		return
 	}
 	for _, l := range []*handshakes{&p.running, &p.putOff} {
-		for h := l.first; h != nil; h = h.next {
+		for h := l.First(); h != nil; h = l.Next(h) {
 			if h.from == nil {
 				h.from = p.sourceOf(h)
 				h.from.n++
@@ -296,23 +297,26 @@ func (p *places) at(ip netip.Addr) *source {
 
 // forget drops a source that has nothing any more.
 func (p *places) forget(f *source) {
-	if f != &p.exempt && f.n == 0 && f.line.n == 0 {
+	if f != &p.exempt && f.n == 0 && f.line.Len() == 0 {
 		delete(p.sources, f.addr)
 	}
 }
 
-// handshakes is a queue of handshakes, each of which knows in which it is.
-type handshakes struct{ list[handshake, *handshake] }
-
-func (l *handshakes) add(h *handshake) {
-	h.in = l
-	l.list.add(h)
+// handshakes is a queue of handshakes; each knows the queue that it is in.
+type handshakes struct {
+	list.List[handshake, *handshake]
 }
 
-// unlink takes h out of the queue that it is in, if it is in one.
+// PushBack adds h, which is in no queue, at the end.
+func (l *handshakes) PushBack(h *handshake) {
+	h.in = l
+	l.List.PushBack(h)
+}
+
+// unlink removes h from the queue that it is in, if it is in one.
 func (h *handshake) unlink() {
 	if l := h.in; l != nil {
 		h.in = nil
-		l.remove(h)
+		l.Remove(h)
 	}
 }

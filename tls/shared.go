@@ -2,6 +2,7 @@ package tls
 
 import (
 	"cmp"
+	"github.com/millrace/millrace/internal/list"
 	"time"
 
 	stdtls "crypto/tls"
@@ -94,7 +95,7 @@ type Shared struct {
 	open    openRecord
 	scratch []byte // what a tls.Conn has written since it was entered
 	nonce   [ivLen]byte
-	queue   list[awake, *awake] // of all sessions that are awake
+	queue   list.List[awake, *awake] // of all sessions that are awake
 	spare   []*awake
 	armed   time.Duration // when Timeout will be called; 0 never
 	limit   uint64        // recordLimit
@@ -140,10 +141,10 @@ func (sh *Shared) SetTicketKeys(k *TicketKeys) { sh.tickets = k }
 // Turn has the handshakes go on that Config.TakeStep held up in this turn, in the order in which they came.
 func (sh *Shared) Turn() {
 	p := &sh.places
-	for h := p.putOff.first; h != nil; h = p.putOff.first {
+	for h := p.putOff.First(); h != nil; h = p.putOff.First() {
 		h.unlink()
 		h.since = sh.clock() // until now it has waited for us
-		p.running.add(h)
+		p.running.PushBack(h)
 		h.s.goOn()
 	}
 }
@@ -155,11 +156,11 @@ func (sh *Shared) Turn() {
 func (sh *Shared) Close() {
 	p := &sh.places
 	p.max = 0
-	for f := p.line.first; f != nil; f = p.line.first {
-		f.line.first.s.refuse(ErrShutdown)
+	for f := p.line.First(); f != nil; f = p.line.First() {
+		f.line.First().s.refuse(ErrShutdown)
 	}
 	for _, l := range []*handshakes{&p.putOff, &p.running} {
-		for h := l.first; h != nil; h = l.first {
+		for h := l.First(); h != nil; h = l.First() {
 			h.s.refuse(ErrShutdown)
 		}
 	}

@@ -1,6 +1,10 @@
 package tls
 
-import "time"
+import (
+	"time"
+
+	"github.com/millrace/millrace/internal/list"
+)
 
 // quietSteps bounds how many sessions one Timeout looks at: when a whole crowd goes quiet at once, others
 // are served in between.
@@ -44,7 +48,7 @@ func (s *Session) stir(now time.Duration) {
 // equally long to be looked at, so that the queue is in order of time and needs one timer for all: a timer
 // per session would be moved through the loop's heap at each waking, past those of connections that sleep.
 type awake struct {
-	links[awake]
+	list.Links[awake]
 	s       *Session
 	due     time.Duration // when to see whether it has gone quiet
 	active  time.Duration // when a record last moved
@@ -69,7 +73,7 @@ func (sh *Shared) takeAwake(s *Session, now time.Duration) *awake {
 
 // giveAwake takes back what takeAwake gave.
 func (sh *Shared) giveAwake(a *awake) {
-	sh.queue.remove(a)
+	sh.queue.Remove(a)
 	*a = awake{}
 	if len(sh.spare) < spareMax {
 		sh.spare = append(sh.spare, a)
@@ -78,7 +82,7 @@ func (sh *Shared) giveAwake(a *awake) {
 
 func (sh *Shared) enqueue(a *awake, now time.Duration) {
 	a.due = now + max(sh.look(), 1)
-	sh.queue.add(a)
+	sh.queue.PushBack(a)
 }
 
 // look is how long an awake session waits to be looked at. One that has been quiet for all but a look of
@@ -88,7 +92,7 @@ func (sh *Shared) look() time.Duration { return sh.cfg.Quiet / 4 }
 // arm asks for Timeout at the first session's due time, or when a waiting handshake may displace another.
 func (sh *Shared) arm() {
 	at := sh.places.alarm
-	if a := sh.queue.first; a != nil && sh.cfg.Quiet > 0 && (at == 0 || a.due < at) {
+	if a := sh.queue.First(); a != nil && sh.cfg.Quiet > 0 && (at == 0 || a.due < at) {
 		at = a.due
 	}
 	if at != 0 && (sh.armed == 0 || at < sh.armed) && sh.cfg.Arm != nil {
@@ -105,17 +109,17 @@ func (sh *Shared) Timeout(now time.Duration) {
 		sh.now = now
 		sh.shift()
 	}
-	a := sh.queue.first
+	a := sh.queue.First()
 	for n := 0; a != nil && a.due <= now && n < quietSteps; n++ {
 		if a.active+sh.cfg.Quiet-sh.look() <= now {
 			a.s.aw = nil
 			sh.giveAwake(a)
 			sh.Counters.Slept++
 		} else {
-			sh.queue.remove(a)
+			sh.queue.Remove(a)
 			sh.enqueue(a, now)
 		}
-		a = sh.queue.first
+		a = sh.queue.First()
 	}
 	sh.arm()
 }
