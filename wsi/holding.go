@@ -3,28 +3,33 @@ package wsi
 import (
 	"time"
 
+	"github.com/millrace/millrace/internal/list"
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/roles"
 )
 
 // holding is what one connection holds beyond the turn, in buffers of its own and by the layers above it. It
 // exists only while there is something, or while the connection waits for memory, so that an idle connection
-// does not pay for it. The holdings of a Net with bytes that can make progress form a ring in the order of since, the
-// longest stalled first. Those with lasting bytes alone form another ring, so that the search for the longest stalled does
-// not walk over them.
+// does not pay for it. Net.stalling lists the holdings with bytes that can make progress in the order of since, the
+// longest stalled first. Those with lasting bytes alone are in another list, Net.lasting, so that the search for the
+// longest stalled does not walk over them.
 type holding struct {
+	list.Links[holding]
 	in  *buffer // input that upper left
 	out *buffer // output that the socket refused
 
-	w          *Wsi
-	next, prev *holding
+	w  *Wsi
+	of *holdings // the list that it is in
 
 	kinds   [roles.Kinds]int32 // bytes of each kind
 	moving  int                // bytes that go when the peer, or the program, makes progress
 	lasting int                // bytes of kinds that last as long as the connection
-	gone    int                // bytes that went since the connection last moved in the ring
+	gone    int                // bytes that went since the connection last moved in its list
 	since   time.Duration      // when progress was last made, or the first byte was held
 }
+
+// holdings is a list of holdings in the order of since.
+type holdings = list.List[holding, *holding]
 
 const (
 	// progress is the fraction of a connection's bytes that must be released to count as progress, one eighth: a peer
@@ -57,35 +62,34 @@ func (w *Wsi) hold() *holding {
 	}
 	n := w.net
 	var h *holding
-	if k := len(n.holdings); k > 0 {
-		h, n.holdings = n.holdings[k-1], n.holdings[:k-1]
+	if k := len(n.spare); k > 0 {
+		h, n.spare = n.spare[k-1], n.spare[:k-1]
 	} else {
 		h = new(holding)
 	}
 	h.w, w.holding = w, h
-	h.begin()
+	h.restart()
 	return h
 }
 
-// begin puts h at the end of its ring.
-func (h *holding) begin() {
+// restart sets since to now and moves h to the end of its list.
+func (h *holding) restart() {
 	n := h.w.net
 	h.since, h.gone = n.loop.Now(), 0
-	if h.next != nil {
-		h.prev.next, h.next.prev = h.next, h.prev
+	if h.of != nil {
+		h.of.Remove(h)
 	}
-	ring := &n.holders
+	h.of = &n.stalling
 	if h.moving == 0 {
-		ring = &n.lasting
+		h.of = &n.lasting
 	}
-	h.next, h.prev = ring, ring.prev
-	h.prev.next, ring.prev = h, h
+	h.of.PushBack(h)
 }
 
 // moved notes that n bytes of what is held went.
 func (h *holding) moved(n int) {
 	if h.gone += n; h.gone >= h.moving/progress {
-		h.begin()
+		h.restart()
 	}
 }
 
@@ -97,10 +101,10 @@ func (h *holding) tidy() {
 	}
 	n := w.net
 	w.holding = &n.none
-	h.prev.next, h.next.prev = h.next, h.prev
+	h.of.Remove(h)
 	*h = holding{}
-	if len(n.holdings) < holdingsFree {
-		n.holdings = append(n.holdings, h)
+	if len(n.spare) < holdingsFree {
+		n.spare = append(n.spare, h)
 	}
 }
 
@@ -121,7 +125,7 @@ func (w *Wsi) Hold(k roles.Kind, delta int) {
 		case delta < 0:
 			h.moved(-delta)
 		case was == 0:
-			h.begin()
+			h.restart()
 		}
 	}
 	if delta > 0 {

@@ -35,7 +35,7 @@ func TestHoldingByKind(t *testing.T) {
 			t.Errorf("%v %+d: can make progress: got %v, want %v: a session lasts", s.k, s.delta, ok, !ok)
 		}
 	}
-	if w.holding != &wd.net.none || len(wd.net.holdings) != 1 {
+	if w.holding != &wd.net.none || len(wd.net.spare) != 1 {
 		t.Error("in the end there is a record of what is held, want it given back")
 	}
 }
@@ -355,12 +355,7 @@ func TestLastingHoldersAreNotInTheWay(t *testing.T) {
 		f.w.Hold(roles.HoldSession, 7000)
 		fs = append(fs, f)
 	}
-	looked := func() (n int) {
-		for h := wd.net.holders.next; h != &wd.net.holders; h = h.next {
-			n++
-		}
-		return n
-	}
+	looked := wd.net.stalling.Len
 	if n := looked(); n != 0 || wd.net.evictable() {
 		t.Errorf("20 that hold sessions alone: got %d to look at, evictable %v; want none", n, wd.net.evictable())
 	}

@@ -35,9 +35,9 @@ func (n *Net) levelChanged(v loop.Level) {
 
 // unstallAll resumes reading all connections that wait for memory.
 func (n *Net) unstallAll() {
-	for _, ring := range [...]*holding{&n.holders, &n.lasting} {
-		for h := ring.next; h != ring; {
-			next := h.next
+	for _, l := range [...]*holdings{&n.stalling, &n.lasting} {
+		for h := l.First(); h != nil; {
+			next := l.Next(h)
 			if h.w.flags&stalledRx != 0 {
 				n.unstall(h)
 			}
@@ -55,7 +55,7 @@ func (n *Net) pressed() {
 		n.loop.Defer(&n.closeTask, n)
 	case v >= loop.LevelStopReading && !n.pressure.Armed() && n.evictable():
 		least := stalledTime(v)
-		n.loop.Arm(&n.pressure, max(n.holders.next.since, n.loop.Now()-least+pressureStep)+least, (*pressure)(n))
+		n.loop.Arm(&n.pressure, max(n.stalling.First().since, n.loop.Now()-least+pressureStep)+least, (*pressure)(n))
 	}
 }
 
@@ -100,7 +100,7 @@ func (h *holding) going() bool {
 
 // evictable reports whether there is a connection that could be closed for the sake of others.
 func (n *Net) evictable() bool {
-	for h := n.holders.next; h != &n.holders; h = h.next {
+	for h := n.stalling.First(); h != nil; h = n.stalling.Next(h) {
 		if !h.going() {
 			return true
 		}
@@ -129,7 +129,7 @@ func (h *holding) amount(k roles.Kind) int {
 // LevelCloseWorst ends.
 func (n *Net) evict() {
 	var ending int64
-	for h := n.lasting.next; h != &n.lasting; h = h.next {
+	for h := n.lasting.First(); h != nil; h = n.lasting.Next(h) {
 		if h.going() {
 			ending += int64(h.lasting)
 		}
@@ -137,7 +137,7 @@ func (n *Net) evict() {
 	most := n.account.Over(loop.LevelStopAccepting)
 	left := n.evictFrom(roles.Kinds, most-ending, 0)
 	over := n.account.Over(loop.LevelCloseWorst) - (most - left)
-	for h := n.lasting.next; h != &n.lasting && over > 0; h = h.next {
+	for h := n.lasting.First(); h != nil && over > 0; h = n.lasting.Next(h) {
 		if !h.going() && h.lasting >= lastingMuch {
 			over -= h.evict()
 		}
@@ -160,7 +160,7 @@ func (n *Net) evictShares() {
 // of the average.
 func (n *Net) evictFrom(k roles.Kind, over int64, least time.Duration) int64 {
 	count, sum := 0, 0
-	for h := n.holders.next; h != &n.holders; h = h.next {
+	for h := n.stalling.First(); h != nil; h = n.stalling.Next(h) {
 		switch {
 		case h.going() && k == roles.Kinds:
 			over -= int64(h.moving + h.lasting)
@@ -179,7 +179,7 @@ func (n *Net) evictFrom(k roles.Kind, over int64, least time.Duration) int64 {
 		if much == 1 && least > 0 {
 			break
 		}
-		for h := n.holders.next; h != &n.holders && over > 0 && h.since+least <= now; h = h.next {
+		for h := n.stalling.First(); h != nil && over > 0 && h.since+least <= now; h = n.stalling.Next(h) {
 			if size := h.amount(k); size > 0 && size >= much && !h.going() {
 				if gone := h.evict(); k == roles.Kinds {
 					over -= gone

@@ -134,10 +134,10 @@ type Net struct {
 	freeSize int
 	held     int // bytes of buffers in use
 
-	holders  holding // ring of the connections that hold what can make progress, the longest stalled first
-	lasting  holding // ring of those that hold nothing but what lasts
-	none     holding // what those have that hold nothing
-	holdings []*holding
+	stalling holdings    // of connections with bytes that can make progress, the longest stalled first
+	lasting  holdings    // of connections with lasting bytes alone
+	none     holding     // of all connections that hold nothing
+	spare    []*holding  // for the next connections that hold something
 	watch    *loop.Watch // of the account
 	exceeded uint32      // kinds that have used up more than their share
 	pressure loop.Timer  // looks for stalled connections while memory is short
@@ -171,8 +171,6 @@ func New(l *loop.Loop, c Config) *Net {
 		in:      make([]byte, inSize),
 		out:     arena{buf: make([]byte, outSize)},
 	}
-	n.holders.next, n.holders.prev = &n.holders, &n.holders
-	n.lasting.next, n.lasting.prev = &n.lasting, &n.lasting
 	n.resolver = c.Resolver
 	if n.resolver == nil {
 		n.resolver = NewHosts(l, func() ([]byte, error) { return os.ReadFile("/etc/hosts") })
