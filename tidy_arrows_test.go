@@ -35,7 +35,6 @@ const arrowsFew = 2
 var arrowsAbove = map[string]int{
 	"cmd/millrace":  27,
 	"loop/looptest": 8,
-	"policy":        26,
 	"sim":           21,
 	"tls":           20,
 	"wsi":           19,

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // tlsPort is the port that stands for TLS wherever it is seen.
@@ -160,17 +159,6 @@ func idempotent(method string) bool {
 	return false
 }
 
-// patience is about how long a stream tries before it gives up.
-func (r *Retry) patience() (sum time.Duration) {
-	for try := range r.Conceal {
-		if try >= len(r.Backoff) {
-			return sum + time.Duration(r.Conceal-try)*r.Delay(try, 0)
-		}
-		sum += r.Delay(try, 0)
-	}
-	return sum
-}
-
 // bare returns the first value that stands inside the path or query of a target and is not encoded, and the
 // encoding that suits it. A value that is all of the path, or that begins the target, is the program's own path.
 func (t *Template) bare() (name, as string, found bool) {
@@ -194,16 +182,3 @@ func (t *Template) bare() (name, as string, found bool) {
 	}
 	return "", "", false
 }
-
-// NeedsSocks5 reports whether streams of the type go through a SOCKS5 proxy, where others names the one that
-// streams use which do not say otherwise: the document's, or the environment's; "" for none. Servers do not, nor
-// streams to Unix sockets, nor those with "via-socks5": "none".
-func (s *Stream) NeedsSocks5(others string) bool {
-	if s.Server || s.ViaSocks5 == viaNone || EndpointFormOf(s.Endpoint.String()) == UnixEndpoint {
-		return false
-	}
-	return s.ViaSocks5 != "" || others != ""
-}
-
-// viaNone as the value of via-socks5 says that a stream type uses no proxy, whatever others do.
-const viaNone = "none"

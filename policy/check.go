@@ -242,100 +242,6 @@ func (c *checker) name(name string) bool {
 	return true
 }
 
-// registry holds the definitions of one kind by name, and where each stands.
-type registry[T any] struct {
-	items map[string]defined[T]
-	order []string
-}
-
-type defined[T any] struct {
-	item T
-	at   spot
-}
-
-// define enters an item under a name that must be new; what names the kind in messages.
-func (r *registry[T]) define(c *checker, what, name string, item T) {
-	if old, known := r.items[name]; known {
-		c.again(old.at, "second "+what+" of this name, the first stands", "rename or remove one of them")
-		return
-	}
-	if r.items == nil {
-		r.items = make(map[string]defined[T])
-	}
-	r.items[name] = defined[T]{item, c.at}
-	r.order = append(r.order, name)
-}
-
-// nearest returns the defined name most like a misspelt one.
-func (r *registry[T]) nearest(name string, budget *int) string {
-	n := suggestion{wanted: name, budget: budget}
-	for _, known := range r.order {
-		if *budget <= 0 {
-			break
-		}
-		n.offer(known)
-	}
-	return n.best
-}
-
-// spotOf returns where a name is defined.
-func (r *registry[T]) spotOf(name string) (spot, bool) {
-	d, known := r.items[name]
-	return d.at, known
-}
-
-// reference is the use of a name that was not defined before it.
-type reference struct {
-	at      spot
-	path    string
-	name    string
-	what    string // kind of thing, as in "retry scheme"
-	where   string // where it is to be defined
-	spotOf  func(string) (spot, bool)
-	nearest func(name string, budget *int) string
-}
-
-// resolve looks up a name used where the checker stands. When it is not defined yet, that is reported
-// once the whole document is known, so that the message can tell a later definition from none.
-func resolve[T any](c *checker, r *registry[T], what, section, name string) (item T) {
-	if d, known := r.items[name]; known {
-		return d.item
-	}
-	c.postpone(reference{c.at, c.path(), name, what, strconv.Quote(section) + ", in front of this use", r.spotOf, r.nearest})
-	return item
-}
-
-// postpone notes a reference that failed. Those that could not be listed are only counted.
-func (c *checker) postpone(r reference) {
-	if len(c.late) == MaxProblems {
-		c.count()
-		return
-	}
-	c.late = append(c.late, r)
-}
-
-// checkReferences reports all references that failed.
-func (c *checker) checkReferences() {
-	for _, r := range c.late {
-		p := pending{Problem{Path: r.path}, r.at, spot{}}
-		if first, later := r.spotOf(r.name); later {
-			p.first = first
-			p.first.name = true
-			p.Msg = r.what + " " + quote(r.name) + " is used before its definition"
-			p.Fix = "move the definition in front of this use"
-		} else {
-			p.Msg = "no " + r.what + " is called " + quote(r.name)
-			p.Fix = "define it under " + r.where
-			if near := r.nearest(r.name, &c.near); near != "" {
-				p.Fix = "did you mean " + strconv.Quote(near) + "?"
-			}
-		}
-		if !c.full() {
-			c.problems = append(c.problems, p)
-		}
-	}
-}
-
 // describe names a value in a message: its type, and enough of it to recognise.
 func describe(v *fastjson.Value) string {
 	switch v.Type() {
@@ -360,14 +266,4 @@ func raw(v *fastjson.Value) string {
 		return string(b[:40]) + "..."
 	}
 	return string(b)
-}
-
-// printable reports the first character of text that no header field, name or address may hold.
-func printable(text string) (r rune, ok bool) {
-	for _, r := range text {
-		if r < ' ' || r == 0x7F {
-			return r, false
-		}
-	}
-	return 0, true
 }

@@ -211,3 +211,16 @@ func checkSocks(text string) string {
 	}
 	return ""
 }
+
+// printable reports the first character of text that no header field, name or address may hold.
+func printable(text string) (r rune, ok bool) {
+	for _, r := range text {
+		if r < ' ' || r == 0x7F {
+			return r, false
+		}
+	}
+	return 0, true
+}
+
+// viaNone as the value of via-socks5 says that a stream type uses no proxy, whatever others do.
+const viaNone = "none"

@@ -88,43 +88,6 @@ const (
 	serverSide      // refused on clients, which would silently do without it
 )
 
-// protocols is a set of protocols, a bit each; the empty set means all of them.
-type protocols uint8
-
-// httpServers stands for h1 and h2 where they serve.
-const httpServers protocols = 1 << 7
-
-const (
-	onHTTP  = protocols(1<<H1 | 1<<H2)
-	onWS    = protocols(1 << WS)
-	onWeb   = onHTTP | onWS
-	onMQTT  = protocols(1 << MQTT)
-	onMixed = onWS | httpServers
-)
-
-func (p protocols) has(s *Stream) bool {
-	if p == 0 || p&(1<<s.Protocol) != 0 {
-		return true
-	}
-	return p&httpServers != 0 && s.Server && onHTTP&(1<<s.Protocol) != 0
-}
-
-func (p protocols) String() string {
-	if p == 0 {
-		return "all"
-	}
-	var names []string
-	for i, name := range protocolNames {
-		if p&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	if p&httpServers != 0 {
-		names = append(names, "h1 and h2 servers")
-	}
-	return strings.Join(names, ", ")
-}
-
 // value is a checked value on its way into a Go struct.
 type value struct {
 	key  *key
@@ -186,36 +149,6 @@ type keySet [maxRows / 64]uint64
 func (s *keySet) add(i int)     { s[i/64] |= 1 << (i % 64) }
 func (s keySet) has(i int) bool { return s[i/64]>>(i%64)&1 != 0 }
 
-// scope is a table without its type, for those who look at all of them.
-type scope struct {
-	name string
-	keys []*key
-}
-
-// scopes lists every table. It is set in init because the tables' rows lead back to code that reads it.
-var scopes []scope
-
-func init() {
-	scopes = []scope{
-		{topKeys.name, topKeys.keys()},
-		{retryKeys.name, retryKeys.keys()},
-		{storeKeys.name, storeKeys.keys()},
-		{authKeys.name, authKeys.keys()},
-		{metricKeys.name, metricKeys.keys()},
-		{streamKeys.name, streamKeys.keys()},
-	}
-}
-
-// keysOf returns the rows of one table.
-func keysOf(table string) []*key {
-	for _, s := range scopes {
-		if s.name == table {
-			return s.keys
-		}
-	}
-	return nil
-}
-
 // The functions below make the put of a row from the address of a field.
 
 func text[T any](field func(*T) *string) func(*checker, *T, value) {
@@ -245,3 +178,6 @@ func discard[T any](*checker, *T, value) {}
 func (k *key) rangeText() string {
 	return strconv.FormatUint(k.min, 10) + " to " + strconv.FormatUint(k.max, 10)
 }
+
+// topName is the name of the table of the document itself.
+const topName = "policy"

@@ -4,9 +4,6 @@ import "time"
 
 // The keys of the document itself and of its smaller sections.
 
-// topName is the name of the table of the document itself.
-const topName = "policy"
-
 var topKeys = newTable(topName, []row[Policy]{
 	{key{name: "release", form: textForm, def: "none",
 		text: "Version of this policy. Nothing compares it yet."},

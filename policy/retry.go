@@ -46,3 +46,14 @@ func (r *Retry) Delay(try int, rnd uint16) time.Duration {
 func (r *Retry) Concealed(tries int) bool {
 	return min(tries, Forever) <= r.Conceal
 }
+
+// patience is about how long a stream tries before it gives up.
+func (r *Retry) patience() (sum time.Duration) {
+	for try := range r.Conceal {
+		if try >= len(r.Backoff) {
+			return sum + time.Duration(r.Conceal-try)*r.Delay(try, 0)
+		}
+		sum += r.Delay(try, 0)
+	}
+	return sum
+}

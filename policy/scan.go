@@ -288,3 +288,49 @@ func (s *scanner) word() *fault {
 	}
 	return s.fail(s.i, "not a value", `a value is a string in double quotes, a number, true, false, null, an object or an array`)
 }
+
+// escape returns the length of the escape sequence at the start of b (a surrogate pair counts as one,
+// RFC 8259 s.7), 0 when it is none.
+func escape(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		r, ok := hex4(b[2:])
+		switch {
+		case !ok || r >= 0xDC00 && r <= 0xDFFF:
+			return 0
+		case r < 0xD800 || r > 0xDFFF:
+			return 6
+		}
+		if len(b) >= 8 && b[6] == '\\' && b[7] == 'u' {
+			if low, ok := hex4(b[8:]); ok && low >= 0xDC00 && low <= 0xDFFF {
+				return 12
+			}
+		}
+	}
+	return 0
+}
+
+func hex4(b []byte) (r uint32, ok bool) {
+	if len(b) < 4 {
+		return 0, false
+	}
+	for _, c := range b[:4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | uint32(c)
+	}
+	return r, true
+}

@@ -1,36 +1,6 @@
 package policy
 
-import (
-	"errors"
-	"fmt"
-	"time"
-)
-
-// Protocol is the wire protocol of a stream type. The numbers are the reference implementation's.
-type Protocol uint8
-
-// The protocols a policy can name. H3 is known by name only: Parse refuses it.
-const (
-	H1 Protocol = iota
-	H2
-	H3
-	WS
-	MQTT
-	Raw
-)
-
-var protocolNames = [...]string{H1: "h1", H2: "h2", H3: "h3", WS: "ws", MQTT: "mqtt", Raw: "raw"}
-
-// String returns the name as it stands in policies: "h1", "h2", "h3", "ws", "mqtt" or "raw".
-func (p Protocol) String() string {
-	if int(p) < len(protocolNames) {
-		return protocolNames[p]
-	}
-	return fmt.Sprintf("protocol(%d)", uint8(p))
-}
-
-// ErrIncomplete is what errors.Is finds in the error of CheckReady.
-var ErrIncomplete = errors.New("stream type is incomplete")
+import "time"
 
 // Stream is one stream type. Fields of keys that stand not in the document hold the documented default;
 // Given tells a default from the same value written out.
@@ -226,43 +196,19 @@ func (s *Stream) MetadataIndex(name string) int {
 	return -1
 }
 
-// Given reports whether the document spells the key out for this stream type, under any of its names.
-func (s *Stream) Given(key string) bool {
-	i := streamKeys.find(key)
-	return i >= 0 && s.given.has(i)
-}
-
-// CheckReady reports what a stream of this type still needs before it can connect or listen, nil when
-// nothing. Parse does not insist on it, because an overlay may add the rest.
-func (s *Stream) CheckReady() error {
-	lacks := func(what, fix string) error { return &incomplete{s.Name, what, fix} }
-	form := EndpointFormOf(s.Endpoint.String())
-	if s.Server {
-		switch {
-		case !s.HasPort && s.Port == 0 && form != UnixEndpoint && form != VhostEndpoint:
-			return lacks("no port", `give "port", or an "endpoint" that begins with "+" for a Unix socket`)
-		case s.TLS && (s.ServerCerts == nil || s.ServerKeys == nil) && form != VhostEndpoint:
-			return lacks("tls without certificate", `give "server_cert" and "server_key", or certificates when it is created`)
-		}
-		return nil
+// NeedsSocks5 reports whether streams of the type go through a SOCKS5 proxy, where others names the one that
+// streams use which do not say otherwise: the document's, or the environment's; "" for none. Servers do not, nor
+// streams to Unix sockets, nor those with "via-socks5": "none".
+func (s *Stream) NeedsSocks5(others string) bool {
+	if s.Server || s.ViaSocks5 == viaNone || EndpointFormOf(s.Endpoint.String()) == UnixEndpoint {
+		return false
 	}
-	switch {
-	case s.LocalSink:
-	case form == NoEndpoint:
-		return lacks("no endpoint", `give "endpoint", the host to connect to`)
-	case s.Port == 0 && form == HostEndpoint:
-		return lacks("no port", `give "port", 1 to 65535`)
+	return s.ViaSocks5 != "" || others != ""
+}
+
+func (p protocols) has(s *Stream) bool {
+	if p == 0 || p&(1<<s.Protocol) != 0 {
+		return true
 	}
-	return nil
+	return p&httpServers != 0 && s.Server && onHTTP&(1<<s.Protocol) != 0
 }
-
-// incomplete is the error of CheckReady.
-type incomplete struct{ stream, what, fix string }
-
-// Error implements error.
-func (e *incomplete) Error() string {
-	return fmt.Sprintf("policy: check stream type: %s: %v: %s: %s", e.stream, ErrIncomplete, e.what, e.fix)
-}
-
-// Unwrap implements errors.Is.
-func (e *incomplete) Unwrap() error { return ErrIncomplete }

@@ -1,0 +1,31 @@
+package policy
+
+// scope is a table without its type, for those who look at all of them.
+type scope struct {
+	name string
+	keys []*key
+}
+
+// scopes lists every table. It is set in init because the tables' rows lead back to code that reads it.
+var scopes []scope
+
+func init() {
+	scopes = []scope{
+		{topKeys.name, topKeys.keys()},
+		{retryKeys.name, retryKeys.keys()},
+		{storeKeys.name, storeKeys.keys()},
+		{authKeys.name, authKeys.keys()},
+		{metricKeys.name, metricKeys.keys()},
+		{streamKeys.name, streamKeys.keys()},
+	}
+}
+
+// keysOf returns the rows of one table.
+func keysOf(table string) []*key {
+	for _, s := range scopes {
+		if s.name == table {
+			return s.keys
+		}
+	}
+	return nil
+}
