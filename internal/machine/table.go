@@ -1,0 +1,34 @@
+package machine
+
+// Table is a state machine as data with its legal moves as bit sets, for a package that checks each of its moves. The
+// first state is the one in which a machine begins.
+type Table struct {
+	Name   string // of the machine, unique in docs/machines.md, as in "ws-phase"
+	Title  string // of its section
+	States []State
+
+	next []uint32
+}
+
+// New returns the table of a machine. It has at most 32 states.
+func New(name, title string, states []State) *Table {
+	return &Table{name, title, states, Masks(states)}
+}
+
+// Row writes a state of a table.
+func Row(name, waits string, moves ...Move) State { return State{name, waits, moves} }
+
+// On writes a move of a table.
+func On[S ~uint8](event string, to S) Move { return Move{event, int(to)} }
+
+// Watch receives each move of each machine, legal or not, before it is made. Only tests set it: see machinetest.Main.
+var Watch func(t *Table, from, to uint8)
+
+// Allows reports whether the table has a move from one state to another. A package calls it before each move of its
+// machine.
+func (t *Table) Allows(from, to uint8) bool {
+	if Watch != nil {
+		Watch(t, from, to)
+	}
+	return t.next[from]>>to&1 != 0
+}
