@@ -6,6 +6,7 @@ import (
 
 	"github.com/klauspost/compress/flate"
 
+	"github.com/millrace/millrace/internal/list"
 	"github.com/millrace/millrace/roles"
 )
 
@@ -70,12 +71,12 @@ type packer struct {
 	made             int           // octets that have come out in the present turn of the loop
 	at               time.Duration // when that began
 
-	// While there is z: its place among those of all connections, the longest without input first.
-	c          *Conn
-	next, prev *packer
-	fed        time.Duration // when input last came
-	began      time.Duration // the message, less the time that we did not listen
-	stopped    time.Duration // when we stopped listening, 0 while we do
+	// While there is z, the packer is in pool.busy.
+	list.Links[packer]
+	c       *Conn
+	fed     time.Duration // when input last came
+	began   time.Duration // the message, less the time that we did not listen
+	stopped time.Duration // when we stopped listening, 0 while we do
 }
 
 // share is how much may come out of one connection's input in one call of the loop's: as much as the loop by default

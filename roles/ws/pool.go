@@ -3,14 +3,14 @@ package ws
 import (
 	"time"
 
+	"github.com/millrace/millrace/internal/list"
 	"github.com/millrace/millrace/roles"
 )
 
 // pool has the inflaters of a Shared: those that no message needs, and the compressed messages under way.
 type pool struct {
 	free []*inflater
-	out  int    // how many are in use
-	ring packer // of those in use, the one that has had no input for longest first
+	busy list.List[packer, *packer] // those with an inflater, the one that has had no input for longest first
 }
 
 const (
@@ -29,12 +29,9 @@ const (
 // take gives c's message an inflater. It reports false when there is none.
 func (l *pool) take(c *Conn) bool {
 	sh := c.sh
-	if l.ring.next == nil {
-		l.ring.next, l.ring.prev = &l.ring, &l.ring
-	}
 	if !l.room(c) {
-		v := l.ring.next
-		if v == &l.ring || sh.now-v.fed < evictAfter || !c.low.MayHold(roles.HoldInflater, 0) {
+		v := l.busy.First()
+		if v == nil || sh.now-v.fed < evictAfter || !c.low.MayHold(roles.HoldInflater, 0) {
 			return false // an eviction would not make room
 		}
 		if w := v.c; w.state < expectEnd {
@@ -49,7 +46,6 @@ func (l *pool) take(c *Conn) bool {
 			return false
 		}
 	}
-	l.out++
 	c.low.Hold(roles.HoldInflater, inflaterSize)
 	p := c.packer
 	if n := len(l.free); n > 0 {
@@ -57,8 +53,8 @@ func (l *pool) take(c *Conn) bool {
 	} else {
 		p.z = new(inflater)
 	}
-	p.c, p.began, p.stopped = c, sh.now, 0
-	l.link(p, sh.now)
+	p.c, p.fed, p.began, p.stopped = c, sh.now, sh.now, 0
+	l.busy.PushBack(p)
 	return true
 }
 
@@ -85,46 +81,33 @@ func (s *Shared) MayDeflate(now time.Duration, low roles.Lower, compressed int) 
 
 // stalled reports whether there is a message that would be given up for another.
 func (l *pool) stalled(now time.Duration) bool {
-	return l.ring.next != nil && l.ring.next != &l.ring && now-l.ring.next.fed >= evictAfter
+	v := l.busy.First()
+	return v != nil && now-v.fed >= evictAfter
 }
 
 // room reports whether there may be another inflater, for c.
 func (l *pool) room(c *Conn) bool {
 	most := c.sh.cfg.Deflate.Inflaters
-	return (most <= 0 || l.out < most) && c.low.MayHold(roles.HoldInflater, inflaterSize)
-}
-
-// link puts p at the end of the ring.
-func (l *pool) link(p *packer, now time.Duration) {
-	p.fed = now
-	p.next, p.prev = &l.ring, l.ring.prev
-	p.prev.next, l.ring.prev = p, p
-}
-
-func (p *packer) unlink() {
-	p.prev.next, p.next.prev = p.next, p.prev
-	p.next, p.prev = nil, nil
+	return (most <= 0 || l.busy.Len() < most) && c.low.MayHold(roles.HoldInflater, inflaterSize)
 }
 
 // touch notes that input has come for p's message.
 func (l *pool) touch(p *packer, now time.Duration) {
-	if l.ring.prev != p {
-		p.unlink()
-		l.link(p, now)
-		return
-	}
 	p.fed = now
+	if l.busy.Last() != p {
+		l.busy.Remove(p)
+		l.busy.PushBack(p)
+	}
 }
 
 // give takes p's inflater back.
 func (l *pool) give(low roles.Lower, p *packer) {
-	l.out--
 	low.Hold(roles.HoldInflater, -inflaterSize)
 	if len(l.free) < maxIdle {
 		l.free = append(l.free, p.z)
 	}
 	p.z, p.c = nil, nil
-	p.unlink()
+	l.busy.Remove(p)
 }
 
 // messageDue is when the compressed message that has begun must be complete, 0 for never.

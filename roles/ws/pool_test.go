@@ -65,8 +65,8 @@ func TestInflaterOfAStalledMessageIsGivenToAnother(t *testing.T) {
 	if !errors.Is(hs[1].cause, errEvicted) {
 		t.Errorf("cause: got %v, want %v", hs[1].cause, errEvicted)
 	}
-	if n := sh.Counters; n.Evicted != 1 || n.Over != 2 || sh.pool.out != 0 || sh.pool.ring.next != &sh.pool.ring {
-		t.Errorf("in the end: got %+v, %d in use; want one evicted and one refused", n, sh.pool.out)
+	if n := sh.Counters; n.Evicted != 1 || n.Over != 2 || sh.pool.busy.Len() != 0 {
+		t.Errorf("in the end: got %+v, %d in use; want one evicted and one refused", n, sh.pool.busy.Len())
 	}
 }
 
@@ -124,8 +124,8 @@ func TestCloseInsideOfAMessageGivesTheInflaterBack(t *testing.T) {
 		}
 		l.Refuse = full
 		l.Feed(frame(true, bitFin|opClose, closeBody(1000, "")))
-		if l.All() != 0 || sh.pool.out != 0 {
-			t.Errorf("after a Close frame, room for the answer %v: got %d octets held, %d inflaters; want none", !full, l.All(), sh.pool.out)
+		if l.All() != 0 || sh.pool.busy.Len() != 0 {
+			t.Errorf("after a Close frame, room for the answer %v: got %d octets held, %d inflaters; want none", !full, l.All(), sh.pool.busy.Len())
 		}
 		l.Break(nil)
 	}
