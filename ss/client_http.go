@@ -21,8 +21,8 @@ type httpClient struct {
 	x     http.Exchange // nil until the connection stands
 	t     *target       // of this attempt
 	state httpPhase
-	away  *detour // nil on the way that the policy says
-	asked []byte  // the target of the request, for redirects to be relative to and cookies to belong to
+	away  *http.RedirectState // nil until a redirect is followed
+	asked []byte              // the target of the request, for redirects to be relative to and cookies to belong to
 	// What became of this transaction so far.
 	sent          bool // the request head is out
 	sending       bool // the request has a body that is not complete
@@ -186,12 +186,12 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 		defer func() { clear(h.rt.text) }() // secrets
 	}
 	a.outBefore = a.conn.w.BytesOut()
-	if a.away == nil || !a.away.foreign {
+	if a.away == nil || !a.away.CrossOrigin {
 		if h.rt.text, err = h.rt.addBlobFields(m, h.rt.text, k.blobs); err != nil {
 			return err
 		}
 	}
-	k.addFields(m, h, a.away.leaves())
+	k.addFields(m, h, a.away.Omit())
 	h.rt.text = a.addCookies(m, h.rt.text)
 	if a.isWS() {
 		a.askWS(m)
@@ -202,7 +202,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 		return err
 	}
 	m.Length = k.bodyLength(h)
-	if a.away != nil && a.away.bare {
+	if a.away != nil && a.away.NoBody {
 		m.Length = 0
 	}
 	body := a.shapeBody(m)

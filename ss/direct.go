@@ -12,7 +12,7 @@ import (
 type direct struct {
 	name, value []byte
 	id          http.ID
-	class       fieldClass
+	class       http.FieldClass
 }
 
 const (
@@ -76,7 +76,7 @@ func (m *values) setDirect(name string, id http.ID, v []byte) bool {
 	}
 	d := &m.direct[at]
 	d.name, d.value = append(d.name[:0], name...), append(d.value[:0], v...)
-	d.id, d.class = id, classOf(d.name, id)
+	d.id, d.class = id, http.ClassOf(d.name, id)
 	return true
 }
 

@@ -36,37 +36,7 @@ type field struct {
 	name  []byte // as the policy writes it
 	lower string
 	id    http.ID
-	class fieldClass
-}
-
-// fieldClass says in which requests that follow a redirect a field has no place.
-type fieldClass uint8
-
-const (
-	ofOrigin  fieldClass = 1 << iota // it says who we are to one origin, and is no other's business
-	ofContent                        // it describes the body (RFC 9110 s.15.4)
-)
-
-// classOf is the class of the field with this name.
-func classOf(name []byte, id http.ID) (c fieldClass) {
-	switch id {
-	case http.Authorization, http.Cookie, http.WWWAuthenticate:
-		return ofOrigin
-	case http.ContentType, http.ContentEncoding:
-		return ofContent
-	}
-	for _, n := range []string{"proxy-authorization", "cookie2"} {
-		if http.EqualFold(name, n) {
-			return ofOrigin
-		}
-	}
-	for _, n := range []string{"content-language", "content-location", "content-disposition", "content-md5",
-		"digest", "content-digest", "repr-digest", "last-modified"} {
-		if http.EqualFold(name, n) {
-			return ofContent
-		}
-	}
-	return 0
+	class http.FieldClass
 }
 
 func (r *Runtime) kindOf(p *policy.Stream) *kind {
@@ -103,7 +73,7 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 	for i, m := range p.Metadata {
 		k.argument = append(k.argument, m.Header == "" && i != k.setMethod && i != k.setPath && i != k.setAuth && i != k.setAuthority)
 		f := field{index: i, name: []byte(m.Header), lower: strings.ToLower(m.Header), id: http.Lookup([]byte(m.Header))}
-		f.class = classOf(f.name, f.id)
+		f.class = http.ClassOf(f.name, f.id)
 		if len(f.name) > 0 {
 			k.asked = append(k.asked, f)
 		}
@@ -176,7 +146,7 @@ func rawValidity(r *policy.Retry) (k loop.KeepAlive, user time.Duration) {
 }
 
 // addFields appends the header fields that h's metadata map to, but for those of a class in without.
-func (k *kind) addFields(m *http.Message, h *Handle, without fieldClass) {
+func (k *kind) addFields(m *http.Message, h *Handle, without http.FieldClass) {
 	for i := range k.fields {
 		f := &k.fields[i]
 		if f.class&without != 0 {

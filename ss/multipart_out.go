@@ -58,7 +58,7 @@ type formOut struct {
 // that of the payload, and becomes that of the body.
 func (a *httpClient) shapeBody(m *http.Message) (body bool) {
 	k := a.o.h.kind
-	bare := a.away != nil && a.away.bare
+	bare := a.away != nil && a.away.NoBody
 	body = m.Length > 0 || m.Length == http.UnknownLength && (takesBody(m.Method) || k.pol.HTTP.FormURLEncoded)
 	if a.out != nil {
 		a.out.form = nil

@@ -1,54 +1,28 @@
 package ss
 
 import (
+	"errors"
 	"strconv"
-	"strings"
 
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 )
 
-// detour is where redirects have taken a transaction: what it asks for is no more what the policy says.
-type detour struct {
-	hops   int
-	method []byte
-	target []byte // of the request
-	bare   bool   // the request has lost its body on the way
-	// foreign says that another origin was on the way. From then on what identifies the device stays
-	// behind, also on a way that leads back: who sent us there chose it.
-	foreign bool
-}
-
-const (
-	// maxHops is how many redirects in a row are followed, as many as the reference follows.
-	maxHops = 4
-	// maxAside is how much body of a redirect is taken, in bytes, to keep its connection for the next
-	// request. More costs more than a new connection.
-	maxAside = 64 << 10
-)
-
-// leaves says which fields of the policy's request stay behind. d may be nil.
-func (d *detour) leaves() (c fieldClass) {
-	if d != nil && d.foreign {
-		c |= ofOrigin
-	}
-	if d != nil && d.bare {
-		c |= ofContent
-	}
-	return c
-}
+// maxAside is how much body of a redirect is read, in bytes, to keep its connection for the next request. More costs
+// more than a new connection.
+const maxAside = 64 << 10
 
 // method and appendTarget say what is asked for, on the policy's way or on a detour.
 func (a *httpClient) method() []byte {
 	if a.away != nil {
-		return a.away.method
+		return a.away.Method
 	}
 	return a.o.h.kind.method
 }
 
 func (a *httpClient) appendTarget(b []byte) ([]byte, error) {
 	if a.away != nil {
-		return append(b, a.away.target...), nil
+		return append(b, a.away.Target...), nil
 	}
 	return a.o.appendPath(b)
 }
@@ -59,10 +33,9 @@ func (a *httpClient) follows(status int) bool {
 	return p.AllowRedirects && !p.FailRedirect && status != p.Expect && http.IsRedirect(status)
 }
 
-// disclaimed notes what a redirect says of a request: with 307 and 308 the server has left it to another, while the
-// others may well be how it answers a POST that it has acted on (RFC 9110 s.15.4.4).
+// disclaimed records what a redirect tells about the request: with 307 and 308 the server did not act on it.
 func (a *httpClient) disclaimed(status int) {
-	if status == 307 || status == 308 {
+	if http.RedirectKeepsMethod(status) {
 		a.notActed()
 	}
 }
@@ -124,10 +97,10 @@ func (p *httpPool) followPending() {
 	p.pendingSpare = list[:0]
 }
 
-// divert makes the next request out of a redirect, or says why there can be none.
+// divert makes the next request out of a redirect, or returns why there is none.
 func (a *httpClient) divert(m *http.Message) (why string) {
 	if a.away == nil {
-		a.away = &detour{method: a.o.h.kind.method}
+		a.away = http.NewRedirectState(a.o.h.kind.method)
 	}
 	d := a.away
 	loc, ok := m.Find(http.Location)
@@ -135,77 +108,50 @@ func (a *httpClient) divert(m *http.Message) (why string) {
 		return "a redirect that does not say where to: it has no Location"
 	}
 	where := "a redirect to " + roles.Quote(string(loc))
-	if d.hops++; d.hops > maxHops {
-		return where + ", after " + strconv.Itoa(maxHops) + " others in a row: that is the limit"
+	if !d.Next(m.Status) {
+		return where + ", after " + strconv.Itoa(http.MaxRedirects) + " others in a row: that is the limit"
 	}
-	took := a.took
-	if method := http.RedirectMethod(m.Status, d.method); string(method) != string(d.method) {
-		d.method, d.bare, took = method, true, false
+	to, err := http.ResolveRedirect(string(loc), string(a.asked), a.t.tls, a.isWS())
+	if err != nil {
+		return where + ": " + err.Error()
 	}
-	t, target, why := a.resolve(string(loc))
-	if why != "" {
-		return where + ": " + why
+	t, err := a.redirectTarget(&to)
+	if err != nil {
+		return where + ": " + err.Error()
 	}
 	if t != a.t {
-		d.foreign = true
+		d.CrossOrigin = true
 	}
-	if a.t, d.target = t, target; took {
+	if a.t, d.Target = t, to.Target; a.took && !d.NoBody {
 		a.againCause = &StatusError{m.Status, where + " that asks for the body once more"}
 	}
 	return ""
 }
 
-// resolve finds out where a Location leads, as seen from the request that was sent last (RFC 3986 s.5).
-// Within one origin that is the same target: scheme and host are compared without regard to case, and a port that is
-// the scheme's own may be left out (RFC 9110 s.4.2.3). What stands in the path is taken as it is.
-func (a *httpClient) resolve(location string) (t *target, path []byte, why string) {
-	to := http.ParseReference(location)
-	secure := a.t.tls
-	switch {
-	case to.Scheme == "http", to.Scheme == "ws" && a.isWS():
-		secure = false
-	case to.Scheme == "https", to.Scheme == "wss" && a.isWS():
-		secure = true
-	case to.Scheme != "" && a.isWS():
-		return nil, nil, "only http, https, ws and wss are followed"
-	case to.Scheme != "":
-		return nil, nil, "only http and https are followed"
+var errRedirectSocks = errors.New("the way there is through a SOCKS5 proxy, which is not built yet")
+
+// redirectTarget returns the place to connect to for a redirect: the present one if both are the same origin. Scheme
+// and host are compared without regard to case, and the scheme's own port may be left out (RFC 9110 s.4.2.3).
+func (a *httpClient) redirectTarget(to *http.RedirectTarget) (*target, error) {
+	if to.Authority == "" {
+		return a.t, nil
 	}
-	path = to.AppendTarget(nil, string(a.asked))
-	if !to.HasAuthority && to.Scheme == "" {
-		return a.t, path, ""
-	}
-	host := strings.TrimSuffix(strings.ToLower(to.Authority), ":") // a port that is empty is none (RFC 3986 s.3.2.3)
-	scheme := "http://"
-	if secure {
-		scheme = "https://"
-	}
-	switch {
-	case host == "":
-		return nil, nil, "there is no host in it"
-	case strings.Contains(host, "@"):
-		return nil, nil, "user and password in a URL are not used"
-	case !http.ValidAuthority([]byte(host)):
-		return nil, nil, "that is no URL"
-	case a.t.tls && !secure:
-		return nil, nil, "it leads from https to http"
-	}
-	next, err := parseTarget(scheme+host, 0, false)
+	next, err := parseTarget(string(scheme(to.Secure))+"://"+to.Authority, 0, false)
 	if err != nil {
-		return nil, nil, err.Error()
+		return nil, err
 	}
 	if next.tls == a.t.tls && http.EqualFold(a.t.authority, string(next.authority)) {
-		return a.t, path, ""
+		return a.t, nil
 	}
-	if a.o.h.rt.socksProxyFor(a.o.h.kind.pol) != "" {
+	h := a.o.h
+	if h.rt.socksProxyFor(h.kind.pol) != "" {
 		// From a Unix socket: other streams that need the proxy are refused when they are created.
-		return nil, nil, "the way there is through a SOCKS5 proxy, which is not built yet"
+		return nil, errRedirectSocks
 	}
 	if next.tls {
-		h := a.o.h
 		if next.secure, err = h.rt.secureClient(h.kind.pol, next.dial.Host, false); err != nil {
-			return nil, nil, err.Error()
+			return nil, err
 		}
 	}
-	return &next, path, ""
+	return &next, nil
 }
