@@ -120,7 +120,7 @@ func (a *httpClient) secureH1() *tls.Client {
 	if a.quirks&noWSOverH2 == 0 || !a.t.tls {
 		return nil
 	}
-	c, err := a.o.h.rt.secureClientALPN(a.o.h.kind.pol, a.t.serverName(), a.t == a.o.target, alpnH1)
+	c, err := a.o.h.rt.secureClientALPN(a.o.h.kind.pol, a.t.name, a.t == a.o.target, alpnH1)
 	if err != nil {
 		return nil // the attempt over HTTP/2 meets the same, and says so
 	}

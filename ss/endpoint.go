@@ -2,10 +2,8 @@ package ss
 
 import (
 	"fmt"
-	"net/netip"
-	"strconv"
-	"strings"
 
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
@@ -16,120 +14,25 @@ type target struct {
 	dial      wsi.Target
 	tls       bool
 	secure    *tls.Client // nil without tls
+	name      string      // that the server's certificate must have
 	authority []byte      // for Host: host, and port when it is not the scheme's own
 	path      string      // the URL form's path, which goes before http_url; "" for none
 	from      string      // the endpoint it was made of
 }
 
-// parseTarget understands the forms that an endpoint may have: a host; "+path" and "+@name", Unix
-// sockets; "scheme://host[:port][/path]", which overrides port and says whether tls is used.
+// parseTarget makes a target of an endpoint: see policy.ParseAddress. secure is not set.
 func parseTarget(endpoint string, port uint16, tls bool) (t target, err error) {
-	bad := func(why string) (target, error) {
-		return target{}, fmt.Errorf("endpoint %s: %w: %s", roles.Quote(endpoint), ErrEndpoint, why)
+	a, err := policy.ParseAddress(endpoint, port, tls)
+	if err != nil {
+		return target{}, fmt.Errorf("endpoint %s: %w", roles.Quote(endpoint), err)
 	}
-	if strings.HasPrefix(endpoint, "+") {
-		if len(endpoint) < 2 || endpoint == "+@" {
-			return bad("a Unix socket needs a path after the +")
-		}
-		return target{dial: wsi.Target{Path: endpoint[1:]}, tls: tls, authority: []byte("localhost")}, nil
-	}
-	host := endpoint
-	if scheme, rest, ok := strings.Cut(endpoint, "://"); ok {
-		switch strings.ToLower(scheme) {
-		case "https", "wss", "mqtts":
-			tls = true
-		case "http", "ws", "mqtt", "tcp", "raw":
-			if tls {
-				return bad("the scheme " + roles.Quote(scheme) + " is without the tls that the stream type enforces")
-			}
-		default:
-			return bad("the scheme " + roles.Quote(scheme) + " is not known; use http or https")
-		}
-		host = rest
-		if i := strings.IndexAny(rest, "/?"); i >= 0 {
-			host, t.path = rest[:i], rest[i:]
-			if t.path[0] == '?' {
-				t.path = "/" + t.path
-			}
-		}
-		h, p, ok, why := cutPort(host)
-		switch {
-		case why != "":
-			return bad(why)
-		case ok:
-			host, port = h, p
-		default:
-			host, port = h, 80
-			if tls {
-				port = 443
-			}
-		}
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if host == "" {
-		return bad("there is no host in it; set \"endpoint\", or the metadata it is made of")
-	}
-	if len(host) > maxHost {
-		return bad(fmt.Sprintf("a host name of %d octets; %d are possible", len(host), maxHost))
-	}
-	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ":") {
-		return bad("a host with a colon is an IPv6 address, and this is none")
-	}
-	if strings.HasPrefix(host, ".") || strings.Contains(host, "..") {
-		return bad("a label of the host name is empty; is the metadata it is made of set?")
-	}
-	if i := strings.IndexFunc(host, func(c rune) bool { return c <= ' ' || strings.ContainsRune("/?#@\\\"<>[]\x7f", c) }); i >= 0 {
-		return bad(fmt.Sprintf("%q cannot stand in a host name", host[i]))
-	}
-	if port == 0 {
-		return bad("there is no port; set \"port\"")
-	}
-	t.dial = wsi.Target{Host: host, Port: port}
-	t.tls = tls
-	t.authority = appendAuthority(nil, host, port, tls)
-	return t, nil
-}
-
-// maxHost is the longest host name (RFC 1035 s.2.3.4, as text), with room for the zone of an address.
-const maxHost = 255
-
-// cutPort splits host:port, with an IPv6 literal in brackets.
-func cutPort(s string) (host string, port uint16, ok bool, why string) {
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 || strings.HasSuffix(s, "]") {
-		return s, 0, false, ""
-	}
-	if strings.HasPrefix(s, "[") != strings.Contains(s[:i], "]") || !strings.HasPrefix(s, "[") && strings.Contains(s[:i], ":") {
-		return "", 0, false, "an IPv6 address stands in brackets"
-	}
-	n, err := strconv.ParseUint(s[i+1:], 10, 16)
-	if err != nil || n == 0 {
-		return "", 0, false, fmt.Sprintf("%q is no port", s[i+1:])
-	}
-	return s[:i], uint16(n), true, ""
-}
-
-// serverName is the name that the server's certificate must have.
-func (t *target) serverName() string {
-	if t.dial.Host == "" {
-		return string(t.authority) // a Unix socket: whoever answers there is the local host
-	}
-	return t.dial.Host
-}
-
-func appendAuthority(b []byte, host string, port uint16, tls bool) []byte {
-	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
-		b = append(b, '[')
-		b = append(b, a.WithZone("").String()...)
-		b = append(b, ']')
-	} else {
-		b = append(b, host...)
-	}
-	if tls && port == 443 || !tls && port == 80 {
-		return b
-	}
-	b = append(b, ':')
-	return strconv.AppendUint(b, uint64(port), 10)
+	return target{
+		dial:      wsi.Target{Host: a.Host, Port: a.Port, Path: a.Unix},
+		tls:       a.TLS,
+		name:      a.ServerName(),
+		authority: []byte(a.Authority),
+		path:      a.Path,
+	}, nil
 }
 
 // findTarget works out where h connects to now. The result is kept while it cannot change: a client
@@ -159,9 +62,8 @@ func (o *onward) findTarget() (*target, error) {
 		return nil, fmt.Errorf("stream type %s: %w", p.Name, err)
 	}
 	if t.tls {
-		name := t.serverName()
-		if t.secure, err = h.rt.secureClient(p, name, true); err != nil {
-			return nil, fmt.Errorf("stream type %s: tls to %q: %w", p.Name, name, err)
+		if t.secure, err = h.rt.secureClient(p, t.name, true); err != nil {
+			return nil, fmt.Errorf("stream type %s: tls to %q: %w", p.Name, t.name, err)
 		}
 	}
 	t.from = lit

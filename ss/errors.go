@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/http"
 )
 
@@ -20,7 +21,7 @@ var (
 	// ErrClosed: the runtime is closed, or draining.
 	ErrClosed = errors.New("the runtime is closed")
 	// ErrEndpoint: endpoint, port or URL of the stream type do not make an address.
-	ErrEndpoint = errors.New("the policy does not give a usable address")
+	ErrEndpoint = policy.ErrEndpoint
 	// ErrNoClientCert: the policy names a client certificate that the program has not given.
 	ErrNoClientCert = errors.New("there is no such client certificate")
 	// ErrTurnedAway: servers took no request, on one connection after another.

@@ -1,13 +1,16 @@
-package ss
+package policy
 
 import (
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
+	"strings"
 	"testing"
 )
 
-// TestParseTarget: the forms of an endpoint, and what is none.
-func TestParseTarget(t *testing.T) {
+// TestParseAddress: the forms of an endpoint, and texts that are none.
+func TestParseAddress(t *testing.T) {
 	for _, c := range []struct {
 		endpoint string
 		port     uint16
@@ -47,16 +50,35 @@ func TestParseTarget(t *testing.T) {
 		{"exa mple.com", 80, false, ""},
 		{"example.com\r\nEvil: yes", 80, false, ""},
 		{"example.com/path", 80, false, ""},
+		{"WSS://example.com", 9, false, "example.com:443 example.com  true"},
+		{"mqtt://example.com:1883", 9, false, "example.com:1883 example.com:1883  false"},
+		{"raw://example.com", 9, true, ""},
+		{"a..example", 80, false, ""},
+		{".example", 80, false, ""},
+		{strings.Repeat("x", 256), 80, false, ""},
 	} {
 		got := ""
-		to, err := parseTarget(c.endpoint, c.port, c.tls)
-		if err == nil {
-			got = fmt.Sprintf("%s %s %s %v", to.dial, to.authority, to.path, to.tls)
-		} else if !errors.Is(err, ErrEndpoint) {
+		a, err := ParseAddress(c.endpoint, c.port, c.tls)
+		switch {
+		case err == nil && a.Unix != "":
+			got = fmt.Sprintf("unix:%s %s %s %v", a.Unix, a.Authority, a.Path, a.TLS)
+		case err == nil:
+			got = fmt.Sprintf("%s %s %s %v", net.JoinHostPort(a.Host, strconv.Itoa(int(a.Port))), a.Authority, a.Path, a.TLS)
+		case !errors.Is(err, ErrEndpoint):
 			t.Errorf("endpoint %q: error: got %v, want ErrEndpoint", c.endpoint, err)
 		}
 		if got != c.want {
 			t.Errorf("endpoint %q, port %d, tls %v: got %q (%v), want %q", c.endpoint, c.port, c.tls, got, err, c.want)
+		}
+	}
+}
+
+// TestServerName: the name that a certificate must have is the host without its port, or the local host's.
+func TestServerName(t *testing.T) {
+	for endpoint, want := range map[string]string{"https://example.com:8443/x": "example.com", "[::1]": "::1", "+/run/x": "localhost"} {
+		a, err := ParseAddress(endpoint, 443, true)
+		if got := a.ServerName(); err != nil || got != want {
+			t.Errorf("endpoint %q: server name %q (%v), want %q", endpoint, got, err, want)
 		}
 	}
 }
