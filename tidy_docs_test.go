@@ -106,7 +106,7 @@ func TestAnchors(t *testing.T) {
 }
 
 // mentioned are names of Go in the pages: `pkg.Name`, `pkg.Type.Method`, for packages of ours.
-var mentioned = regexp.MustCompile("`(loop|wsi|ss|policy|sim|roles|http|h1|raw)\\.([A-Z]\\w*)(?:\\.([A-Za-z]\\w*))?[^`]*`")
+var mentioned = regexp.MustCompile("`(loop|wsi|ss|device|policy|sim|roles|http|h1|raw)\\.([A-Z]\\w*)(?:\\.([A-Za-z]\\w*))?[^`]*`")
 
 // TestPagesNameWhatExists looks up every `package.Name` that a page mentions in the source.
 func TestPagesNameWhatExists(t *testing.T) {

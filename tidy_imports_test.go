@@ -32,8 +32,9 @@ var mayImport = []struct {
 	{"tls", []string{"loop", "roles", "internal/list", "internal/machine"}, "TLS is a layer between a connection and a role"},
 	{"wsi", []string{"loop", "tls", "dns", "roles", "internal/list", "internal/machine"}, "a connection knows no protocol and no stream"},
 	{"sim", []string{"loop"}, "the simulated kernel stands where the real one does"},
+	{"ss/device", []string{"loop", "roles/http/*"}, "the device's values are there before any stream"},
 	{"ss/internal/logring", nil, "a log ring knows nothing of what is logged"},
-	{"ss", []string{"loop", "wsi", "tls", "policy", "roles", "roles/*", "roles/http/*", "ss/internal/*"}, "a stream stands on a connection, not beside it"},
+	{"ss", []string{"loop", "wsi", "tls", "policy", "roles", "roles/*", "roles/http/*", "ss/device", "ss/internal/*"}, "a stream stands on a connection, not beside it"},
 	{"ss/wire", nil, "the frames are tested by handing them bytes"},
 	{"ss/proxy", []string{"loop", "wsi", "policy", "roles", "roles/*", "ss", "ss/wire"}, "the proxy stands on streams"},
 }

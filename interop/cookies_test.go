@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/device"
 )
 
 // TestCookiesAgainstNetHTTP: a server of net/http's sets cookies of several kinds, and reads what comes back, over both
@@ -33,7 +34,7 @@ func TestCookiesAgainstNetHTTP(t *testing.T) {
 		doc := head + f.keys + `,"http_url":"/a/b","http_cookies":true}}]}`
 		visits := func(want ...string) {
 			t.Helper()
-			s := newSceneWith(t, doc, func(c *ss.Config) { c.Cookies = ss.Cookies{Store: ss.CookieFile(file)} })
+			s := newSceneWith(t, doc, func(c *ss.Config) { c.Cookies = device.Cookies{Store: device.CookieFile(file)} })
 			var got []string
 			x := &call{}
 			x.over = func(h *ss.Handle) ss.Ret {

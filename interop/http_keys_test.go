@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/device"
 )
 
 // front is one way to a server of net/http's.
@@ -108,8 +109,8 @@ func TestHTTPKeys(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, f := range list {
-				var m ss.BlobMemory
-				for id, v := range map[ss.BlobID]string{ss.BlobAuth: "t0ken", ss.BlobDeviceSerial: "sn7", ss.BlobFirmwareVersion: "1.2", ss.BlobDeviceType: "lamp"} {
+				var m device.BlobMemory
+				for id, v := range map[device.BlobID]string{device.BlobAuth: "t0ken", device.BlobDeviceSerial: "sn7", device.BlobFirmwareVersion: "1.2", device.BlobDeviceType: "lamp"} {
 					m.Set(id, 0, []byte(v))
 				}
 				s := newSceneWith(t, head+f.keys+c.keys+`}}]}`, func(cfg *ss.Config) { cfg.Blobs = &m })

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/device"
 )
 
 // asked is a request as a server saw it.
@@ -91,9 +92,9 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 		{"from TLS to clear", underTLS(""), "down/", "", "from https to http", 302},
 	} {
 		each(t, c.name, func(t *testing.T, proto string) {
-			var m ss.BlobMemory
-			m.Set(ss.BlobAuth, 0, []byte("token"))
-			m.Set(ss.BlobDeviceSerial, 0, []byte("serial"))
+			var m device.BlobMemory
+			m.Set(device.BlobAuth, 0, []byte("token"))
+			m.Set(device.BlobDeviceSerial, 0, []byte("serial"))
 			last.Store(asked{})
 			s := newSceneWith(t, strings.ReplaceAll(c.doc, "PROTO", proto), func(cfg *ss.Config) { cfg.Blobs = &m })
 			x := &call{send: c.send}
@@ -151,9 +152,9 @@ func TestRedirectKeepsClientCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	each(t, "a certificate", func(t *testing.T, proto string) {
-		var m ss.BlobMemory
-		m.Set(ss.BlobClientCertDER, 0, ours.Certificate[0])
-		m.Set(ss.BlobClientKeyDER, 0, key)
+		var m device.BlobMemory
+		m.Set(device.BlobClientCertDER, 0, ours.Certificate[0])
+		m.Set(device.BlobClientKeyDER, 0, key)
 		s := newSceneWith(t, fmt.Sprintf(`{"certs":[{"theirs":%q}],"trust_stores":[{"name":"lab","stack":["theirs"]}],"s":[{"c":{"endpoint":"127.0.0.1","port":%s,
 			"tls":true,"tls_trust_store":"lab","client_cert":0,"protocol":%q,"http_url":"/away","allow_redirects":true,"opportunistic":true}}]}`,
 			base64.StdEncoding.EncodeToString(near.Certificate().Raw), near.URL[strings.LastIndexByte(near.URL, ':')+1:], proto),

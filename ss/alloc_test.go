@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/device"
 )
 
 // wantNone fails if step allocates in the steady state.
@@ -67,8 +68,8 @@ func TestNoAllocations(t *testing.T) {
 	client := func(t *testing.T, keys string) func() {
 		sys := newInstant("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n")
 		l, rt := benchRuntime(t, sys, `{"s":[{"cli":{"endpoint":"127.0.0.1","port":80,"protocol":"h1",`+keys+`}}]}`, func(c *ss.Config) {
-			m := new(ss.BlobMemory)
-			m.Set(ss.BlobAuth, 0, []byte("token"))
+			m := new(device.BlobMemory)
+			m.Set(device.BlobAuth, 0, []byte("token"))
 			c.Blobs = m
 		})
 		c := new(pouring)

@@ -5,6 +5,7 @@ import (
 	stdtls "crypto/tls"
 	"fmt"
 
+	"github.com/millrace/millrace/ss/device"
 	"github.com/millrace/millrace/tls"
 )
 
@@ -24,12 +25,12 @@ func (r *Runtime) clientCert(i int) (*stdtls.Certificate, error) {
 		return nil, fmt.Errorf("client_cert %d: %w: Config.ClientCerts has %d, and there are no Config.Blobs",
 			i, ErrNoClientCert, len(r.cfg.ClientCerts))
 	}
-	der, err := r.blob(BlobClientCertDER, i, "client_cert")
+	der, err := device.Lookup(r.cfg.Blobs, device.BlobClientCertDER, i, "client_cert")
 	if err != nil {
 		return nil, fmt.Errorf("client_cert %d: %w: %w", i, ErrNoClientCert, err)
 	}
 	der = append([]byte(nil), der...) // the next call of Blob may take it away
-	key, err := r.blob(BlobClientKeyDER, i, "client_cert")
+	key, err := device.Lookup(r.cfg.Blobs, device.BlobClientKeyDER, i, "client_cert")
 	if err != nil {
 		return nil, fmt.Errorf("client_cert %d: %w: %w", i, ErrNoClientCert, err)
 	}
@@ -44,7 +45,7 @@ func (r *Runtime) clientCert(i int) (*stdtls.Certificate, error) {
 	}
 	cert, err := tls.ParseCertificate(der, key)
 	if err != nil {
-		return nil, &BlobError{BlobClientCertDER, i, "client_cert", err}
+		return nil, &device.BlobError{ID: device.BlobClientCertDER, Index: i, Key: "client_cert", Err: err}
 	}
 	s.certs[i] = &blobCert{digest, cert}
 	return &s.certs[i].cert, nil

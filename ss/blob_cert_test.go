@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/device"
 )
 
 // TestClientCertFromBlobs: a certificate that Config does not have is looked for in the blobs, at each
@@ -17,7 +18,7 @@ func TestClientCertFromBlobs(t *testing.T) {
 	other := newPKI(t, "stranger.example")
 	l, _, cli := secureWorld(t, p, `"protocol":"h1","tls_trust_store":"lab"`,
 		`"endpoint":"127.0.0.1","tls_trust_store":"lab","protocol":"h1","client_cert":1`)
-	var m ss.BlobMemory
+	var m device.BlobMemory
 	rt, err := ss.New(ss.Config{Loop: l, Policy: cli.Policy(), Blobs: &m, KeepWarm: -1, PanicOnIllegal: true})
 	if err != nil {
 		t.Fatal(err)
@@ -56,18 +57,18 @@ func TestClientCertFromBlobs(t *testing.T) {
 		return stream.cause
 	}
 	const bad = "CONNECTING UNREACHABLE ALL_RETRIES_FAILED "
-	if err := attempt("no blobs", bad); !errors.Is(err, ss.ErrNoClientCert) || !errors.Is(err, ss.ErrNoBlob) {
+	if err := attempt("no blobs", bad); !errors.Is(err, ss.ErrNoClientCert) || !errors.Is(err, device.ErrNoBlob) {
 		t.Errorf("no blobs: got %v, want ErrNoClientCert and ErrNoBlob", err)
 	}
-	m.Set(ss.BlobClientCertDER, 1, der(other.leaf))
-	m.Set(ss.BlobClientKeyDER, 1, der(p.key))
+	m.Set(device.BlobClientCertDER, 1, der(other.leaf))
+	m.Set(device.BlobClientKeyDER, 1, der(p.key))
 	if err := attempt("a key of another certificate", bad); err == nil || !strings.Contains(err.Error(), "CLIENT_CERT_DER, index 1") {
 		t.Errorf("a key of another certificate: got %v, want the blob named", err)
 	}
-	m.Set(ss.BlobClientKeyDER, 1, der(other.key))
+	m.Set(device.BlobClientKeyDER, 1, der(other.key))
 	attempt("a certificate that the server does not trust", bad)
-	m.Set(ss.BlobClientCertDER, 1, der(p.leaf))
-	m.Set(ss.BlobClientKeyDER, 1, der(p.key))
+	m.Set(device.BlobClientCertDER, 1, der(p.leaf))
+	m.Set(device.BlobClientKeyDER, 1, der(p.key))
 	attempt("the right one", good)
 	attempt("the right one again", good)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/ss/device"
 )
 
 // blobField is a header field of requests whose value is a system blob.
@@ -12,7 +13,7 @@ type blobField struct {
 	name     []byte
 	id       http.ID
 	key      string // of the policy, that asks for the field
-	blob     BlobID
+	blob     device.BlobID
 	preamble string
 	hexify   bool // the value becomes hexadecimal digits, as it may be any bytes
 }
@@ -26,10 +27,10 @@ var errBlobValue = errors.New("its value cannot stand in a header field: it has 
 func (k *kind) blobFields() (list []blobField) {
 	p := &k.pol.HTTP
 	for _, f := range []blobField{
-		{name: []byte(p.AuthHeader), key: "http_auth_header", blob: BlobAuth, preamble: p.AuthPreamble, hexify: p.AuthHexify},
-		{name: []byte(p.DSNHeader), key: "http_dsn_header", blob: BlobDeviceSerial},
-		{name: []byte(p.FWVHeader), key: "http_fwv_header", blob: BlobFirmwareVersion},
-		{name: []byte(p.DevTypeHeader), key: "http_devtype_header", blob: BlobDeviceType},
+		{name: []byte(p.AuthHeader), key: "http_auth_header", blob: device.BlobAuth, preamble: p.AuthPreamble, hexify: p.AuthHexify},
+		{name: []byte(p.DSNHeader), key: "http_dsn_header", blob: device.BlobDeviceSerial},
+		{name: []byte(p.FWVHeader), key: "http_fwv_header", blob: device.BlobFirmwareVersion},
+		{name: []byte(p.DevTypeHeader), key: "http_devtype_header", blob: device.BlobDeviceType},
 	} {
 		if f.id = http.Lookup(f.name); len(f.name) > 0 {
 			list = append(list, f)
@@ -43,7 +44,7 @@ func (k *kind) blobFields() (list []blobField) {
 func (r *Runtime) addBlobFields(m *http.Message, text []byte, list []blobField) ([]byte, error) {
 	for i := range list {
 		f := &list[i]
-		v, err := r.blob(f.blob, 0, f.key)
+		v, err := device.Lookup(r.cfg.Blobs, f.blob, 0, f.key)
 		if err != nil {
 			return text, err
 		}
@@ -56,7 +57,7 @@ func (r *Runtime) addBlobFields(m *http.Message, text []byte, list []blobField) 
 		}
 		value := text[at:len(text):len(text)]
 		if !http.ValidValue(value) {
-			return text, &BlobError{f.blob, 0, f.key, errBlobValue}
+			return text, &device.BlobError{ID: f.blob, Key: f.key, Err: errBlobValue}
 		}
 		m.Fields = append(m.Fields, http.Field{Name: f.name, Value: value, ID: f.id})
 	}

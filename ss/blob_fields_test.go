@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/device"
 )
 
 // TestBlobFields: what the policy's four keys make of blobs, on the wire or as the cause of a failure.
@@ -14,27 +15,27 @@ func TestBlobFields(t *testing.T) {
 	const auth = `"http_auth_header":"authorization:"`
 	for _, c := range []struct {
 		name, keys string
-		blobs      map[ss.BlobID]string
+		blobs      map[device.BlobID]string
 		want       string // behind Host, with '|' for CRLF; "" for a failed attempt
 		key        string // that the failure names
 	}{
 		{"all four", auth + `,"http_auth_preamble":"bearer ","http_dsn_header":"x-dsn:","http_fwv_header":"X-FW","http_devtype_header":"x-type:"`,
-			map[ss.BlobID]string{ss.BlobAuth: "t0ken", ss.BlobDeviceSerial: "s/n 1", ss.BlobFirmwareVersion: "1.2", ss.BlobDeviceType: "lamp"},
+			map[device.BlobID]string{device.BlobAuth: "t0ken", device.BlobDeviceSerial: "s/n 1", device.BlobFirmwareVersion: "1.2", device.BlobDeviceType: "lamp"},
 			"authorization: bearer t0ken|x-dsn: s/n 1|X-FW: 1.2|x-type: lamp||", ""},
 		{"without a preamble, metadata behind", auth + `,"metadata":[{"m":"x-m:"}]`,
-			map[ss.BlobID]string{ss.BlobAuth: "t"}, "authorization: t|x-m: m||", ""},
+			map[device.BlobID]string{device.BlobAuth: "t"}, "authorization: t|x-m: m||", ""},
 		{"hexified", auth + `,"http_auth_preamble":"hex ","auth_hexify":true`,
-			map[ss.BlobID]string{ss.BlobAuth: "A\x00\xff\n"}, "authorization: hex 4100ff0a||", ""},
+			map[device.BlobID]string{device.BlobAuth: "A\x00\xff\n"}, "authorization: hex 4100ff0a||", ""},
 		{"no token", auth, nil, "", "http_auth_header"},
-		{"an empty token", auth, map[ss.BlobID]string{ss.BlobAuth: ""}, "", "http_auth_header"},
-		{"no serial number", `"http_dsn_header":"x-dsn:"`, map[ss.BlobID]string{ss.BlobAuth: "t"}, "", "http_dsn_header"},
-		{"a line end in a token", auth, map[ss.BlobID]string{ss.BlobAuth: "t\r\nEvil: yes"}, "", "http_auth_header"},
-		{"a line end behind a version", `"http_fwv_header":"x-fw:"`, map[ss.BlobID]string{ss.BlobFirmwareVersion: "1.2\n"}, "", "http_fwv_header"},
-		{"a field that is the protocol's", `"http_devtype_header":"Host:"`, map[ss.BlobID]string{ss.BlobDeviceType: "evil"}, "|", ""},
+		{"an empty token", auth, map[device.BlobID]string{device.BlobAuth: ""}, "", "http_auth_header"},
+		{"no serial number", `"http_dsn_header":"x-dsn:"`, map[device.BlobID]string{device.BlobAuth: "t"}, "", "http_dsn_header"},
+		{"a line end in a token", auth, map[device.BlobID]string{device.BlobAuth: "t\r\nEvil: yes"}, "", "http_auth_header"},
+		{"a line end behind a version", `"http_fwv_header":"x-fw:"`, map[device.BlobID]string{device.BlobFirmwareVersion: "1.2\n"}, "", "http_fwv_header"},
+		{"a field that is the protocol's", `"http_devtype_header":"Host:"`, map[device.BlobID]string{device.BlobDeviceType: "evil"}, "|", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, clientDoc(c.keys+`,"retry":"none"`, rawServer), plan{client: func(cfg *ss.Config) {
-				cfg.Blobs = ss.BlobFunc(func(id ss.BlobID, index int) ([]byte, bool) {
+				cfg.Blobs = device.BlobFunc(func(id device.BlobID, index int) ([]byte, bool) {
 					v, ok := c.blobs[id]
 					return []byte(v), ok && index == 0
 				})
@@ -56,7 +57,7 @@ func TestBlobFields(t *testing.T) {
 				return
 			}
 			w.wantLine("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-			var e *ss.BlobError
+			var e *device.BlobError
 			if !errors.As(s.causes[0], &e) || e.Key != c.key || strings.Contains(e.Error(), "Evil") {
 				t.Errorf("cause: got %v, want a BlobError about %s that tells no secret", s.causes[0], c.key)
 			}
@@ -69,8 +70,8 @@ func TestBlobFields(t *testing.T) {
 
 // TestBlobIsAskedAnew: a token that was renewed goes with the next request.
 func TestBlobIsAskedAnew(t *testing.T) {
-	var m ss.BlobMemory
-	m.Set(ss.BlobAuth, 0, []byte("old"))
+	var m device.BlobMemory
+	m.Set(device.BlobAuth, 0, []byte("old"))
 	w := newWorld(t, clientDoc(`"http_auth_header":"authorization:"`, rawServer), plan{client: func(c *ss.Config) { c.Blobs = &m }})
 	wire := ""
 	w.serve("srv", tap(&wire, speak("\r\n\r\n", okEmpty, false)))
@@ -78,7 +79,7 @@ func TestBlobIsAskedAnew(t *testing.T) {
 	h := w.create("c", s)
 	h.Connect()
 	w.settle()
-	m.Set(ss.BlobAuth, 0, []byte("new"))
+	m.Set(device.BlobAuth, 0, []byte("new"))
 	h.Connect()
 	w.settle()
 	if strings.Count(wire, "authorization: old\r\n") != 1 || strings.Count(wire, "authorization: new\r\n") != 1 {

@@ -24,7 +24,7 @@ func (a *httpClient) forget() {
 
 // begin makes an attempt.
 func (a *httpClient) begin(t *target) {
-	if a.o.h.kind.pol.HTTP.Cookies && a.o.h.rt.jar().await(a) {
+	if a.o.h.kind.pol.HTTP.Cookies && a.o.h.rt.jar().Await(a) {
 		a.t = t
 		return
 	}
@@ -126,9 +126,7 @@ func (a *httpClient) drop() {
 	case r != nil:
 		r.forget(a)
 	case c == nil:
-		if jar := a.o.h.rt.cookies; jar != nil {
-			jar.forget(a)
-		}
+		a.o.h.rt.cookies.Forget(a)
 	case x == nil:
 		c.own = nil
 		c.discard()

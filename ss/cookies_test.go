@@ -2,8 +2,6 @@ package ss_test
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +9,7 @@ import (
 	"github.com/millrace/millrace/roles/http/cookie"
 	"github.com/millrace/millrace/sim"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/device"
 )
 
 const cookieDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"s":[
@@ -122,7 +121,7 @@ func TestCookieStore(t *testing.T) {
 		f := &fakeStore{text: "10.0.0.2\tFALSE\t/\tFALSE\t32000000000\told\t1\nrubbish\n"}
 		jar := &cookie.Jar{}
 		w := newCookieWorld(t, plan{seed: seed, net: sim.Options{OffloadMax: 50 * time.Millisecond}, client: func(c *ss.Config) {
-			c.Cookies = ss.Cookies{Jar: jar, Store: f, Every: 10 * time.Second}
+			c.Cookies = device.Cookies{Jar: jar, Store: f, Every: 10 * time.Second}
 		}})
 		w.want("a stream that needs no cookies does not read them", w.get("shy", ""), "")
 		if f.loads != 0 {
@@ -175,37 +174,11 @@ func TestCookieStore(t *testing.T) {
 // TestCookieStoreFails: a store that cannot be read or written costs no request.
 func TestCookieStoreFails(t *testing.T) {
 	f := &fakeStore{loadErr: errors.New("no disk"), saved: errors.New("still none")}
-	w := newCookieWorld(t, plan{client: func(c *ss.Config) { c.Cookies = ss.Cookies{Store: f} }})
+	w := newCookieWorld(t, plan{client: func(c *ss.Config) { c.Cookies = device.Cookies{Store: f} }})
 	w.sets = []string{"a=1; Max-Age=9"}
 	w.want("the first request", w.get("one", "x"), "")
 	w.want("the second", w.get("one", "x"), "a=1")
 	if f.saves != 1 {
 		t.Errorf("written %d times, want 1: what has not changed again is not tried again", f.saves)
-	}
-}
-
-// TestCookieFile keeps a text in a real file.
-func TestCookieFile(t *testing.T) {
-	dir := t.TempDir()
-	f := ss.CookieFile(filepath.Join(dir, "jar.txt"))
-	if b, err := f.Load(); err != nil || len(b) != 0 {
-		t.Errorf("a file that is not there: %q, %v", b, err)
-	}
-	for _, text := range []string{"one", "two"} {
-		if err := f.Save([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		if b, err := f.Load(); err != nil || string(b) != text {
-			t.Errorf("got %q, %v, want %q", b, err, text)
-		}
-	}
-	if st, err := os.Stat(string(f)); err != nil || st.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v: want it for its owner alone", st.Mode(), err)
-	}
-	if list, _ := os.ReadDir(dir); len(list) != 1 {
-		t.Errorf("%d files in the folder, want 1", len(list))
-	}
-	if err := ss.CookieFile(filepath.Join(dir, "none", "jar.txt")).Save(nil); err == nil {
-		t.Error("saved into a folder that is not there")
 	}
 }

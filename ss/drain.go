@@ -29,9 +29,7 @@ func (r *Runtime) Drain(done func()) {
 	r.drain = &draining{rt: r, done: done}
 	r.table.each(func(h *Handle) { h.be.drain(h) })
 	r.pool.warm.closeAll()
-	if r.cookies != nil {
-		r.cookies.keep()
-	}
+	r.cookies.Flush()
 	r.loop.Defer(&r.task, r)
 }
 
@@ -51,7 +49,7 @@ func (r *Runtime) checkDrained() {
 	case r.table.live > r.table.servers:
 	case r.table.live > 0:
 		r.table.each(func(h *Handle) { h.Destroy() })
-	case r.net.Open() == 0 && r.cookies.kept():
+	case r.net.Open() == 0 && r.cookies.Kept():
 		r.loop.Disarm(&d.timer)
 		done := d.done
 		d.done = nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/sim"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/device"
 )
 
 // anyName is a wsi.Resolver for which every name is the server machine's.
@@ -81,8 +82,8 @@ func TestRedirectOrigin(t *testing.T) {
 					{"p80":{"port":80,%s}},{"p443":{"port":443,%s}},{"p8443":{"port":8443,%s}}]}`,
 					p.ca, p.leaf, p.key, c.endpoint, proto, web, web+pair, web+pair),
 					plan{client: func(cfg *ss.Config) {
-						var m ss.BlobMemory
-						m.Set(ss.BlobAuth, 0, []byte("secret"))
+						var m device.BlobMemory
+						m.Set(device.BlobAuth, 0, []byte("secret"))
 						cfg.Blobs, cfg.Net.Resolver = &m, anyName{}
 					}})
 				for _, m := range []*machine{w.cli, w.srv} {

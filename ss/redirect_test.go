@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace/sim"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/device"
 )
 
 // twoServers are raw stream types at ports 80 and 81, which play two origins.
@@ -256,9 +257,9 @@ func TestRedirectToAnotherOrigin(t *testing.T) {
 	} {
 		w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true,"http_auth_header":"authorization:","http_dsn_header":"x-dsn:",
 			"metadata":[{"cookie":"cookie:"},{"proxy":"Proxy-Authorization:"},{"plain":"x-plain:"}]`, twoServers), plan{client: func(cfg *ss.Config) {
-			var m ss.BlobMemory
-			m.Set(ss.BlobAuth, 0, []byte("secret"))
-			m.Set(ss.BlobDeviceSerial, 0, []byte("dsn"))
+			var m device.BlobMemory
+			m.Set(device.BlobAuth, 0, []byte("secret"))
+			m.Set(device.BlobDeviceSerial, 0, []byte("dsn"))
 			cfg.Blobs = &m
 		}})
 		r := &routes{fields: []string{"Authorization", "X-Dsn", "Cookie", "Proxy-Authorization", "X-Plain"}, answer: map[string]string{

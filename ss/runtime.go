@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/http/multipart"
 	"github.com/millrace/millrace/roles/ws"
+	"github.com/millrace/millrace/ss/device"
 	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
@@ -64,12 +65,12 @@ type Config struct {
 	// ClientCerts are the certificates, with keys, that the policy's client_cert counts. What it counts
 	// beyond them comes from Blobs.
 	ClientCerts []stdtls.Certificate
-	// Blobs are the device's own values, to which policies refer: see BlobID. nil: there are none.
-	Blobs Blobs
+	// Blobs are the device's own values, to which policies refer: see device.BlobID. nil: there are none.
+	Blobs device.Blobs
 	// Observe sees every state before its stream does. For tests and monitors; it must not call back.
 	Observe func(h *Handle, s State, n Notice)
 	// Cookies is for streams with "http_cookies".
-	Cookies Cookies
+	Cookies device.Cookies
 	// SocksProxy is the SOCKS5 proxy that client streams go through where the policy names none, as in
 	// "[user:password@]host:port"; "" for none. A program that obeys the environment gives the value of
 	// socks_proxy, since the library reads no environment. This release does not speak SOCKS5: Create refuses
@@ -145,9 +146,9 @@ type Runtime struct {
 	dated        time.Duration // when dateBuf was made
 	dateBuf      []byte
 	drain        *draining
-	ws, wsPacked *ws.Shared // without and with compression; nil before the first of them
-	cookies      *cookies   // nil before the first stream that asks for them
-	secure       *security  // nil before the first TLS stream
+	ws, wsPacked *ws.Shared        // without and with compression; nil before the first of them
+	cookies      *device.CookieJar // nil before the first stream that asks for them
+	secure       *security         // nil before the first TLS stream
 	tickets      *tls.TicketKeys
 	watch        *loop.Watch // of the memory account
 	quirks       quirkMemory
@@ -272,10 +273,7 @@ func (r *Runtime) Close() {
 	if r.secure != nil {
 		r.secure.close()
 	}
-	if r.cookies != nil {
-		r.cookies.keep()
-		r.cookies.charge()
-	}
+	r.cookies.Close()
 	r.watch.Stop()
 	r.net.Close()
 }
@@ -303,9 +301,7 @@ func (r *Runtime) RunTask(now time.Duration) {
 		r.cancelWait = false
 		r.table.each(func(h *Handle) { h.tell(EventWaitCancel, Notice{}) })
 	}
-	if r.cookies != nil {
-		r.cookies.settle()
-	}
+	r.cookies.Wake()
 	r.checkDrained()
 }
 

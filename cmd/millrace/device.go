@@ -13,7 +13,7 @@ import (
 	stdtls "crypto/tls"
 
 	"github.com/millrace/millrace/policy"
-	"github.com/millrace/millrace/ss"
+	ssdevice "github.com/millrace/millrace/ss/device"
 )
 
 // deviceFlags are the flags for what belongs to the device and not to one stream.
@@ -25,9 +25,9 @@ type deviceFlags struct {
 
 // device is what they stand for.
 type device struct {
-	blobs   ss.Blobs // nil: none
+	blobs   ssdevice.Blobs // nil: none
 	certs   []stdtls.Certificate
-	cookies ss.CookieStore // nil: none
+	cookies ssdevice.CookieStore // nil: none
 }
 
 func (d *deviceFlags) blobFlag(f *flag.FlagSet) {
@@ -49,7 +49,7 @@ func (d *deviceFlags) open() (v device, err error) {
 	if d.cookies == "" {
 		return v, nil
 	}
-	c := &cookieFile{file: ss.CookieFile(d.cookies)}
+	c := &cookieFile{file: ssdevice.CookieFile(d.cookies)}
 	if _, err := c.Load(); err != nil {
 		return v, fmt.Errorf("--cookies: %w", err)
 	}
@@ -71,15 +71,15 @@ func (d *deviceFlags) checkFor(s *policy.Stream) error {
 }
 
 func blobNames() (list []string) {
-	for id := ss.BlobID(0); id.String() != "unknown"; id++ {
+	for id := ssdevice.BlobID(0); id.String() != "unknown"; id++ {
 		list = append(list, id.String())
 	}
 	return list
 }
 
 // readBlobs makes the blobs of the command line. A text file ends with a line end that does not belong to the value.
-func readBlobs(flags []string) (ss.Blobs, error) {
-	m := &ss.BlobMemory{}
+func readBlobs(flags []string) (ssdevice.Blobs, error) {
+	m := &ssdevice.BlobMemory{}
 	for _, s := range flags {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok {
@@ -104,7 +104,7 @@ func readBlobs(flags []string) (ss.Blobs, error) {
 			if text, err = readFile(file); err != nil {
 				return nil, err
 			}
-			if id != ss.BlobClientCertDER && id != ss.BlobClientKeyDER {
+			if id != ssdevice.BlobClientCertDER && id != ssdevice.BlobClientKeyDER {
 				if t, cut := bytes.CutSuffix(text, []byte("\n")); cut {
 					text = bytes.TrimSuffix(t, []byte("\r"))
 				}
@@ -118,8 +118,8 @@ func readBlobs(flags []string) (ss.Blobs, error) {
 	return m, nil
 }
 
-func blobID(name string) (ss.BlobID, bool) {
-	for id := ss.BlobID(0); id.String() != "unknown"; id++ {
+func blobID(name string) (ssdevice.BlobID, bool) {
+	for id := ssdevice.BlobID(0); id.String() != "unknown"; id++ {
 		if strings.EqualFold(id.String(), name) {
 			return id, true
 		}
@@ -129,12 +129,12 @@ func blobID(name string) (ss.BlobID, bool) {
 
 // cookieFile is the file of --cookies. It remembers that it could not be written.
 type cookieFile struct {
-	file ss.CookieFile
+	file ssdevice.CookieFile
 	mu   sync.Mutex
 	err  error
 }
 
-// Load implements ss.CookieStore. There need not be such a file yet.
+// Load implements ssdevice.CookieStore. There need not be such a file yet.
 func (c *cookieFile) Load() ([]byte, error) {
 	if info, err := os.Stat(string(c.file)); err == nil && info.IsDir() {
 		return nil, &os.PathError{Op: "open", Path: string(c.file), Err: errors.New("is a directory")}
@@ -142,7 +142,7 @@ func (c *cookieFile) Load() ([]byte, error) {
 	return c.file.Load()
 }
 
-// Save implements ss.CookieStore.
+// Save implements ssdevice.CookieStore.
 func (c *cookieFile) Save(text []byte) error {
 	err := c.file.Save(text)
 	c.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/ss"
+	ssdevice "github.com/millrace/millrace/ss/device"
 )
 
 // verdict is how a fetch ended.
@@ -102,7 +103,7 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		switch f.last = n.Cause; {
 		case f.o.ws && refused(n.Cause):
 			return f.end(h, verdictRefused, n.Cause)
-		case errors.Is(n.Cause, ss.ErrEndpoint), errors.Is(n.Cause, ss.ErrNoClientCert), errors.As(n.Cause, new(*ss.BlobError)),
+		case errors.Is(n.Cause, ss.ErrEndpoint), errors.Is(n.Cause, ss.ErrNoClientCert), errors.As(n.Cause, new(*ssdevice.BlobError)),
 			errors.Is(n.Cause, policy.ErrValue), errors.Is(n.Cause, http.ErrMisuse): // a value that cannot be sent
 			return f.end(h, verdictUsage, n.Cause)
 		}

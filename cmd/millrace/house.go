@@ -18,6 +18,7 @@ import (
 	"github.com/millrace/millrace/roles/h1"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/ss"
+	ssdevice "github.com/millrace/millrace/ss/device"
 )
 
 // house is a loop with a runtime on it, its log, and the way to end it: what every subcommand that
@@ -69,7 +70,7 @@ func (a *app) open(o houseOptions) (*house, error) {
 		h.log.Warn("a callback held the loop", "who", who, "for", took)
 	}})
 	h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: o.policy, Log: h.log, Observe: o.observe, SocksProxy: o.socks, H1: o.h1, H2: o.h2,
-		Blobs: o.device.blobs, ClientCerts: o.device.certs, Cookies: ss.Cookies{Store: o.device.cookies}})
+		Blobs: o.device.blobs, ClientCerts: o.device.certs, Cookies: ssdevice.Cookies{Store: o.device.cookies}})
 	if err != nil {
 		h.loop.Close()
 		return nil, err
