@@ -33,6 +33,7 @@ var mayImport = []struct {
 	{"wsi", []string{"loop", "tls", "dns", "roles", "internal/list", "internal/machine"}, "a connection knows no protocol and no stream"},
 	{"sim", []string{"loop"}, "the simulated kernel stands where the real one does"},
 	{"ss/device", []string{"loop", "roles/http/*"}, "the device's values are there before any stream"},
+	{"ss/internal/secure", []string{"loop", "tls", "policy", "ss/device"}, "a TLS context is made of a policy, whatever stream it is for"},
 	{"ss/internal/logring", nil, "a log ring knows nothing of what is logged"},
 	{"ss", []string{"loop", "wsi", "tls", "policy", "roles", "roles/*", "roles/http/*", "ss/device", "ss/internal/*"}, "a stream stands on a connection, not beside it"},
 	{"ss/wire", nil, "the frames are tested by handing them bytes"},

@@ -8,6 +8,7 @@ import (
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/ws"
+	"github.com/millrace/millrace/ss/internal/secure"
 	"github.com/millrace/millrace/tls"
 )
 
@@ -120,7 +121,7 @@ func (a *httpClient) secureH1() *tls.Client {
 	if a.quirks&noWSOverH2 == 0 || !a.t.tls {
 		return nil
 	}
-	c, err := a.o.h.rt.secureClientALPN(a.o.h.kind.pol, a.t.name, a.t == a.o.target, alpnH1)
+	c, err := a.o.h.rt.contexts().Client(a.o.h.kind.pol, a.t.name, a.t == a.o.target, secure.ALPNH1)
 	if err != nil {
 		return nil // the attempt over HTTP/2 meets the same, and says so
 	}

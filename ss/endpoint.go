@@ -41,7 +41,7 @@ func (o *onward) findTarget() (*target, error) {
 	h := o.h
 	p := h.kind.pol
 	lit, fixed := p.Endpoint.Literal()
-	renewable := p.HasClientCert && int(p.ClientCert) >= len(h.rt.cfg.ClientCerts)
+	renewable := p.HasClientCert && h.rt.contexts().Renewable(p)
 	if fixed && o.target != nil && !renewable {
 		return o.target, o.checkPath()
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/ss/internal/secure"
 )
 
 // What a caller can act on. They are found with errors.Is.
@@ -23,7 +24,7 @@ var (
 	// ErrEndpoint: endpoint, port or URL of the stream type do not make an address.
 	ErrEndpoint = policy.ErrEndpoint
 	// ErrNoClientCert: the policy names a client certificate that the program has not given.
-	ErrNoClientCert = errors.New("there is no such client certificate")
+	ErrNoClientCert = secure.ErrNoClientCert
 	// ErrTurnedAway: servers took no request, on one connection after another.
 	ErrTurnedAway = errors.New("the server takes no requests, on any connection")
 	// ErrAsked: the stream itself asked to be disconnected during the attempt.

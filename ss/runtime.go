@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/roles/http/multipart"
 	"github.com/millrace/millrace/roles/ws"
 	"github.com/millrace/millrace/ss/device"
+	"github.com/millrace/millrace/ss/internal/secure"
 	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
@@ -148,7 +149,7 @@ type Runtime struct {
 	drain        *draining
 	ws, wsPacked *ws.Shared        // without and with compression; nil before the first of them
 	cookies      *device.CookieJar // nil before the first stream that asks for them
-	secure       *security         // nil before the first TLS stream
+	secure       *secure.Contexts  // nil before the first TLS stream
 	tickets      *tls.TicketKeys
 	watch        *loop.Watch // of the memory account
 	quirks       quirkMemory
@@ -271,7 +272,7 @@ func (r *Runtime) Close() {
 	r.table.each(func(h *Handle) { h.Destroy() })
 	r.pool.warm.closeAll()
 	if r.secure != nil {
-		r.secure.close()
+		r.secure.Close()
 	}
 	r.cookies.Close()
 	r.watch.Stop()

@@ -47,7 +47,7 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 	s.place.server = s
 	if p.TLS {
 		var err error
-		if s.secure, err = r.secureServer(p, i.Certificates); err != nil {
+		if s.secure, err = r.contexts().Server(p, i.Certificates); err != nil {
 			return nil, err
 		}
 	}

@@ -1,0 +1,33 @@
+package secure
+
+import (
+	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/tls"
+)
+
+// store is a trust store of a policy.
+type store struct {
+	*tls.TrustStore
+	by *policy.Stream // used it last
+}
+
+// store returns the trust store of p, nil if p names none: TLS then uses the system's.
+func (s *Contexts) store(p *policy.Stream) (*tls.TrustStore, error) {
+	if p.TrustStore == nil {
+		return nil, nil
+	}
+	if t := s.stores[p.TrustStore]; t != nil {
+		t.by = p
+		return t.TrustStore, nil
+	}
+	var ders [][]byte
+	for _, c := range p.TrustStore.Stack {
+		ders = append(ders, c.DER)
+	}
+	t, err := tls.NewTrustStore(p.TrustStore.Name, ders)
+	if err != nil {
+		return nil, err
+	}
+	s.stores[p.TrustStore] = &store{t, p}
+	return t, nil
+}
