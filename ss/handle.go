@@ -119,15 +119,16 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 // smdStreamType is the name by which the reference implementation's streams reach its system messages.
 const smdStreamType = "_lws_smd"
 
-// socksProxyFor is the SOCKS5 proxy that what p has to do over TCP goes through, "" for none.
-func (r *Runtime) socksProxyFor(p *policy.Stream) string {
+// socksProxyFor is the SOCKS5 proxy that what k has to do over TCP goes through, "" for none.
+func (r *Runtime) socksProxyFor(k *kind) string {
+	p := k.pol
 	switch {
 	case p.ViaSocks5 == "none":
 		return ""
 	case p.ViaSocks5 != "":
 		return p.ViaSocks5
-	case r.pol.ViaSocks5 != "":
-		return r.pol.ViaSocks5
+	case k.socksProxy != "":
+		return k.socksProxy
 	}
 	return r.cfg.SocksProxy
 }
@@ -157,6 +158,7 @@ func (r *Runtime) unsupported(p *policy.Stream) string {
 func (h *Handle) begin(make func(h *Handle) Stream) bool {
 	r := h.rt
 	r.table.add(h)
+	h.kind.streams++
 	r.Counters.Created++
 	was := r.at
 	r.at = h
@@ -321,6 +323,7 @@ func (h *Handle) endWith(cause error) {
 	h.flags |= destroyed
 	h.dropMetadata()
 	h.rt.table.remove(h)
+	h.rt.streamEnded(h.kind)
 	h.rt.Counters.Destroyed++
 }
 

@@ -28,6 +28,10 @@ type kind struct {
 	socket                                    loop.SocketOptions
 	validity                                  ws.Validity // of WebSockets
 	subprotocols                              []string    // asked for by clients, served by servers
+
+	socksProxy string // "via-socks5" of the policy that the stream type belongs to
+	streams    int    // that exist
+	replaced   bool   // the stream type belongs to a policy that is no longer in force
 }
 
 // field is a metadata item that maps to a header field.
@@ -44,7 +48,10 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 		return k
 	}
 	k := &kind{
-		pol:       p,
+		pol: p,
+
+		socksProxy: r.pol.ViaSocks5,
+
 		method:    []byte(p.HTTP.Method),
 		length:    -1,
 		setMethod: p.MetadataIndex("method"),

@@ -144,7 +144,7 @@ func (a *httpClient) redirectTarget(to *http.RedirectTarget) (*target, error) {
 		return a.t, nil
 	}
 	h := a.o.h
-	if h.rt.socksProxyFor(h.kind.pol) != "" {
+	if h.rt.socksProxyFor(h.kind) != "" {
 		// From a Unix socket: other streams that need the proxy are refused when they are created.
 		return nil, errRedirectSocks
 	}

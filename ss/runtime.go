@@ -245,7 +245,7 @@ func (r *Runtime) H2() *h2.Shared { return r.h2 }
 // Net is what the runtime's connections share.
 func (r *Runtime) Net() *wsi.Net { return r.net }
 
-// Policy is the policy in force.
+// Policy is the policy in force: see SetPolicy.
 func (r *Runtime) Policy() *policy.Policy { return r.pol }
 
 // Len is how many handles live, servers and accepted ones included.
