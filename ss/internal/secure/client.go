@@ -1,32 +1,11 @@
 package secure
 
 import (
-	stdtls "crypto/tls"
 	"strings"
 
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/tls"
 )
-
-// clientKey is what two endpoints have in common that are trusted, and addressed, alike.
-type clientKey struct {
-	store   *policy.TrustStore
-	name    string
-	alpn    string              // offered, separated by commas
-	cert    *stdtls.Certificate // ours, nil for none
-	version string
-	groups  string
-}
-
-// client is a client context.
-type client struct {
-	*tls.Client
-	by *policy.Stream // used it last
-}
-
-// maxClients bounds the client contexts that are kept. A context that was dropped is made again; sessions to resume
-// are kept elsewhere.
-const maxClients = 1024
 
 // Client returns the context with which a stream of type p reaches name, offering alpn. The same demands give the same
 // pointer. identify is true if name is the policy's endpoint, and false if a redirect leads there: only the
@@ -35,11 +14,11 @@ func (s *Contexts) Client(p *policy.Stream, name string, identify bool, alpn []s
 	key := clientKey{p.TrustStore, name, strings.Join(alpn, ","), nil, p.TLSMinVersion, strings.Join(p.TLSGroups, ":")}
 	var err error
 	if p.HasClientCert && identify {
-		if key.cert, err = s.clientCert(p); err != nil {
+		if key.cert, err = s.certs.of(p); err != nil {
 			return nil, err
 		}
 	}
-	store, err := s.store(p)
+	store, err := s.stores.of(p)
 	if err != nil {
 		return nil, err
 	}
@@ -65,11 +44,14 @@ func (s *Contexts) Client(p *policy.Stream, name string, identify bool, alpn []s
 // Check returns what is wrong with the TLS of a client stream type, before any attempt. A certificate in blobs is not
 // checked: it may be set later.
 func (s *Contexts) Check(p *policy.Stream) error {
-	if p.HasClientCert && s.config.Blobs == nil {
-		if _, err := s.clientCert(p); err != nil {
+	if p.HasClientCert && s.certs.blobs == nil {
+		if _, err := s.certs.of(p); err != nil {
 			return err
 		}
 	}
-	_, err := s.store(p)
+	_, err := s.stores.of(p)
 	return err
 }
+
+// Renewable reports whether the client certificate of p can change between two attempts, since it is made of blobs.
+func (s *Contexts) Renewable(p *policy.Stream) bool { return s.certs.renewable(p) }

@@ -21,17 +21,23 @@ type clientCert struct {
 	by     *policy.Stream // used it last
 }
 
-// clientCert returns the certificate that p's client_cert selects: Config's, or else that of the blobs. The pointer
-// stays the same until the certificate changes.
-func (s *Contexts) clientCert(p *policy.Stream) (*stdtls.Certificate, error) {
+// clientCerts are the client certificates of the program, and behind them those made of blobs.
+type clientCerts struct {
+	given []stdtls.Certificate
+	blobs device.Blobs // nil for none
+	made  map[int]*clientCert
+}
+
+// of returns the certificate that p's client_cert selects. The pointer stays the same until the certificate changes.
+func (s *clientCerts) of(p *policy.Stream) (*stdtls.Certificate, error) {
 	i := int(p.ClientCert)
-	if i < len(s.config.ClientCerts) {
-		return &s.config.ClientCerts[i], nil
+	if i < len(s.given) {
+		return &s.given[i], nil
 	}
-	blobs := s.config.Blobs
+	blobs := s.blobs
 	if blobs == nil {
 		return nil, fmt.Errorf("client_cert %d: %w: Config.ClientCerts has %d, and there are no Config.Blobs",
-			i, ErrNoClientCert, len(s.config.ClientCerts))
+			i, ErrNoClientCert, len(s.given))
 	}
 	der, err := device.Lookup(blobs, device.BlobClientCertDER, i, "client_cert")
 	if err != nil {
@@ -47,7 +53,7 @@ func (s *Contexts) clientCert(p *policy.Stream) (*stdtls.Certificate, error) {
 	both.Write(key)
 	var digest [sha256.Size]byte
 	both.Sum(digest[:0])
-	if c := s.certs[i]; c != nil && c.digest == digest {
+	if c := s.made[i]; c != nil && c.digest == digest {
 		c.by = p
 		return &c.cert, nil
 	}
@@ -55,11 +61,11 @@ func (s *Contexts) clientCert(p *policy.Stream) (*stdtls.Certificate, error) {
 	if err != nil {
 		return nil, &device.BlobError{ID: device.BlobClientCertDER, Index: i, Key: "client_cert", Err: err}
 	}
-	s.certs[i] = &clientCert{digest, cert, p}
-	return &s.certs[i].cert, nil
+	s.made[i] = &clientCert{digest, cert, p}
+	return &s.made[i].cert, nil
 }
 
-// Renewable reports whether the client certificate of p can change between two attempts, since it is made of blobs.
-func (s *Contexts) Renewable(p *policy.Stream) bool {
-	return p.HasClientCert && int(p.ClientCert) >= len(s.config.ClientCerts)
+// renewable reports whether the certificate of p is made of blobs.
+func (s *clientCerts) renewable(p *policy.Stream) bool {
+	return p.HasClientCert && int(p.ClientCert) >= len(s.given)
 }

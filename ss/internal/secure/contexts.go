@@ -14,12 +14,11 @@ import (
 type Contexts struct {
 	loop    *loop.Loop
 	shared  *tls.Shared
-	config  Config
 	task    loop.Task
 	timer   loop.Timer // for sessions that go quiet
-	stores  map[*policy.TrustStore]*store
+	stores  stores
 	clients map[clientKey]*client
-	certs   map[int]*clientCert
+	certs   clientCerts
 	closing bool
 }
 
@@ -33,6 +32,26 @@ type Config struct {
 	Blobs       device.Blobs
 }
 
+// clientKey is what two endpoints have in common that are trusted, and addressed, alike.
+type clientKey struct {
+	store   *policy.TrustStore
+	name    string
+	alpn    string              // offered, separated by commas
+	cert    *stdtls.Certificate // ours, nil for none
+	version string
+	groups  string
+}
+
+// client is a client context.
+type client struct {
+	*tls.Client
+	by *policy.Stream // used it last
+}
+
+// maxClients bounds the client contexts that are kept. A context that was dropped is made again; sessions to resume
+// are kept elsewhere.
+const maxClients = 1024
+
 // handshakeShare is the part of the account that handshakes may hold: a peer that begins many must leave room for
 // what established connections hold.
 const handshakeShare = 4
@@ -41,10 +60,9 @@ const handshakeShare = 4
 func New(l *loop.Loop, c Config, tickets *tls.TicketKeys) *Contexts {
 	s := &Contexts{
 		loop:    l,
-		config:  c,
-		stores:  make(map[*policy.TrustStore]*store),
+		stores:  make(stores),
 		clients: make(map[clientKey]*client),
-		certs:   make(map[int]*clientCert),
+		certs:   clientCerts{given: c.ClientCerts, blobs: c.Blobs, made: make(map[int]*clientCert)},
 	}
 	t := c.TLS
 	t.Wall = l.System().Wall
@@ -106,14 +124,14 @@ func (s *Contexts) Prune(used func(*policy.Stream) bool) {
 			delete(s.clients, k)
 		}
 	}
-	for k, v := range s.certs {
+	for k, v := range s.certs.made {
 		if !used(v.by) {
-			delete(s.certs, k)
+			delete(s.certs.made, k)
 		}
 	}
 }
 
 // Len returns how many trust stores, client contexts and certificates made of blobs are kept.
 func (s *Contexts) Len() (stores, clients, certs int) {
-	return len(s.stores), len(s.clients), len(s.certs)
+	return len(s.stores), len(s.clients), len(s.certs.made)
 }

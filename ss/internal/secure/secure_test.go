@@ -101,7 +101,7 @@ func TestClientContexts(t *testing.T) {
 func TestClientCertOfBlobs(t *testing.T) {
 	cert, key := newCert(t)
 	p := &policy.Stream{HasClientCert: true, ClientCert: 1}
-	if _, err := newContexts(Config{}).clientCert(p); !errors.Is(err, ErrNoClientCert) {
+	if _, err := newContexts(Config{}).certs.of(p); !errors.Is(err, ErrNoClientCert) {
 		t.Errorf("without certificates and blobs: got %v, want ErrNoClientCert", err)
 	}
 	var m device.BlobMemory
@@ -109,7 +109,7 @@ func TestClientCertOfBlobs(t *testing.T) {
 	if s.Renewable(&policy.Stream{}) || s.Renewable(&policy.Stream{HasClientCert: true}) || !s.Renewable(p) {
 		t.Error("Renewable: want true only for a certificate that the program has not given")
 	}
-	if _, err := s.clientCert(p); !errors.Is(err, ErrNoClientCert) || !errors.Is(err, device.ErrNoBlob) {
+	if _, err := s.certs.of(p); !errors.Is(err, ErrNoClientCert) || !errors.Is(err, device.ErrNoBlob) {
 		t.Errorf("without the blob: got %v, want ErrNoClientCert and ErrNoBlob", err)
 	}
 	if err := s.Check(p); err != nil {
@@ -117,22 +117,22 @@ func TestClientCertOfBlobs(t *testing.T) {
 	}
 	m.Set(device.BlobClientCertDER, 1, cert)
 	m.Set(device.BlobClientKeyDER, 1, key)
-	first, err := s.clientCert(p)
+	first, err := s.certs.of(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := s.clientCert(p); err != nil || again != first {
+	if again, err := s.certs.of(p); err != nil || again != first {
 		t.Errorf("the same blobs: got another certificate (%v), want the same", err)
 	}
 	m.Set(device.BlobClientKeyDER, 1, []byte("rubbish"))
 	var e *device.BlobError
-	if _, err := s.clientCert(p); !errors.As(err, &e) || e.Index != 1 {
+	if _, err := s.certs.of(p); !errors.As(err, &e) || e.Index != 1 {
 		t.Errorf("a key that is none: got %v, want a BlobError for index 1", err)
 	}
 	cert, key = newCert(t)
 	m.Set(device.BlobClientCertDER, 1, cert)
 	m.Set(device.BlobClientKeyDER, 1, key)
-	if other, err := s.clientCert(p); err != nil || other == first {
+	if other, err := s.certs.of(p); err != nil || other == first {
 		t.Errorf("other blobs: got the same certificate (%v), want another", err)
 	}
 }

@@ -39,7 +39,7 @@ func (s *Contexts) Server(p *policy.Stream, certs []stdtls.Certificate) (_ *tls.
 	}
 	c := tls.ServerConfig{Certificates: certs, ALPN: ALPN(p)}
 	if p.TrustStore != nil {
-		if c.Clients, err = s.store(p); err != nil {
+		if c.Clients, err = s.stores.of(p); err != nil {
 			return nil, err
 		}
 		c.Auth = tls.AuthRequired

@@ -11,12 +11,15 @@ type store struct {
 	by *policy.Stream // used it last
 }
 
-// store returns the trust store of p, nil if p names none: TLS then uses the system's.
-func (s *Contexts) store(p *policy.Stream) (*tls.TrustStore, error) {
+// stores are the trust stores that were made.
+type stores map[*policy.TrustStore]*store
+
+// of returns the trust store of p, nil if p names none: TLS then uses the system's.
+func (s stores) of(p *policy.Stream) (*tls.TrustStore, error) {
 	if p.TrustStore == nil {
 		return nil, nil
 	}
-	if t := s.stores[p.TrustStore]; t != nil {
+	if t := s[p.TrustStore]; t != nil {
 		t.by = p
 		return t.TrustStore, nil
 	}
@@ -28,6 +31,6 @@ func (s *Contexts) store(p *policy.Stream) (*tls.TrustStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.stores[p.TrustStore] = &store{t, p}
+	s[p.TrustStore] = &store{t, p}
 	return t, nil
 }
