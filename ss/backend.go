@@ -50,7 +50,7 @@ type backend interface {
 	parentStream() *Handle
 	// addr is the local address of a listener or of an accepted connection. By default there is none.
 	addr() (a loop.Addr, ok bool)
-	// peer is the address of the other end of an accepted connection. By default there is none.
+	// peer is the address of the other end of the connection. By default there is none.
 	peer() (a loop.Addr, ok bool)
 	// setCertificates replaces the certificates of a TLS listener. The default is an error that wraps ErrMisuse.
 	setCertificates(h *Handle, list []stdtls.Certificate) error

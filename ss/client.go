@@ -95,6 +95,13 @@ func (o *onward) requestTx(h *Handle) Ret {
 	return OK
 }
 
+func (o *onward) peer() (a loop.Addr, ok bool) {
+	if w := o.wsi(); w != nil {
+		return w.PeerAddr()
+	}
+	return a, false
+}
+
 func (o *onward) flow(h *Handle) { o.carrier.flow(h.flags&isPaused != 0) }
 
 func (o *onward) describe(*Handle) string {

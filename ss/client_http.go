@@ -339,7 +339,9 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	}
 	a.state = httpResponse
 	a.conn.answered = true
+	h.rt.show(h, m)
 	a.o.connected()
+	h.rt.show(nil, nil)
 }
 
 // scheme is what a request is told to go by.

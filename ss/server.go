@@ -156,7 +156,8 @@ func (h *Handle) Addr() (a loop.Addr, ok bool) {
 	return h.be.addr()
 }
 
-// Peer is the other end of an accepted stream's connection, while the system knows it.
+// Peer is the other end of the stream's connection, while the system knows it: of an accepted one, and of the one that a
+// client stream is using now. ok is false without a connection.
 func (h *Handle) Peer() (a loop.Addr, ok bool) {
 	return h.be.peer()
 }
