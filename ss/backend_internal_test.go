@@ -88,13 +88,16 @@ var handleMethods = map[string]struct {
 	own   string // why no backend has to know
 }{
 	"AddPeerTxCredit":    {call: func(h *Handle) any { return h.AddPeerTxCredit(5) }, want: errFake, calls: "addPeerCredit 5"},
+	"AddCleanup":         {own: "the runtime keeps the list"},
 	"Addr":               {call: func(h *Handle) any { a, ok := h.Addr(); return fmt.Sprint(a, ok) }, want: fmt.Sprint(fakeAddr(1), true), calls: "addr"},
+	"After":              {own: "a timer of the loop"},
 	"CancelTimeout":      {own: "the stream's timer is the handle's"},
 	"ChangeHandlers":     {own: "the callbacks are the handle's"},
 	"Connect":            {call: func(h *Handle) any { return h.Connect() }, want: DisconnectMe, calls: "connect false"},
 	"Destroy":            {call: turnAfter((*Handle).Destroy), calls: "release"},
 	"Disconnect":         {call: turnAfter((*Handle).Disconnect), calls: "settle"},
 	"DisconnectWith":     {call: func(h *Handle) any { return h.DisconnectWith(1000, "bad") }, want: errFake, calls: `setClose 1000 "bad"`},
+	"Every":              {own: "a timer of the loop"},
 	"Finish":             {call: func(h *Handle) any { return h.Finish(1001, "bad") }, want: errFake, calls: `setClose 1001 "bad"`},
 	"ForEachClient":      {call: clientsOf, want: 1, calls: "parentStream"},
 	"GetEstPeerTxCredit": {call: func(h *Handle) any { return h.GetEstPeerTxCredit() }, want: int64(77), calls: "peerCredit"},

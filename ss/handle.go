@@ -57,6 +57,7 @@ const (
 	destroyed                              // gone
 	hasReceived                            // Rx was given payload since the attempt began
 	hasSent                                // Tx has given payload since the attempt began
+	hasCleanup                             // Runtime.cleanups has an entry, or had one
 )
 
 // doomed is what forbids further payload callbacks.
@@ -325,6 +326,24 @@ func (h *Handle) endWith(cause error) {
 	h.rt.table.remove(h)
 	h.rt.streamEnded(h.kind)
 	h.rt.Counters.Destroyed++
+	if h.flags&hasCleanup != 0 {
+		h.rt.cleanups.run(h)
+	}
+}
+
+// AddCleanup registers c: f is called once, on the loop's goroutine, after the stream has received DESTROYING. Cleanups run in
+// the reverse order of their registration. On a destroyed handle f is called before AddCleanup returns. A c that is
+// registered already is removed first.
+func (h *Handle) AddCleanup(c *Cleanup, f func()) {
+	c.Remove()
+	switch {
+	case h.astray("AddCleanup"):
+	case h.flags&destroyed != 0:
+		f()
+	default:
+		h.flags |= hasCleanup
+		h.rt.cleanups.add(c, h, f)
+	}
 }
 
 // streamTimer is the timer of a stream that uses one.

@@ -153,6 +153,7 @@ type Runtime struct {
 	tickets      *tls.TicketKeys
 	watch        *loop.Watch // of the memory account
 	quirks       quirkMemory
+	cleanups     cleanups
 	closed       bool
 
 	cancelWait bool // EVENT_WAIT_CANCELLED is to be told
@@ -186,6 +187,8 @@ func New(c Config) (*Runtime, error) {
 		pol:   c.Policy,
 		log:   c.Log,
 		kinds: make(map[*policy.Stream]*kind),
+
+		cleanups: make(cleanups),
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -277,6 +280,20 @@ func (r *Runtime) Close() {
 	r.cookies.Close()
 	r.watch.Stop()
 	r.net.Close()
+	r.cleanups.run(r)
+}
+
+// AddCleanup registers c: f is called once, on the loop's goroutine, at the end of Close. On a closed runtime it is called
+// before AddCleanup returns. The rest is as for Handle.AddCleanup.
+func (r *Runtime) AddCleanup(c *Cleanup, f func()) {
+	c.Remove()
+	switch {
+	case r.astray("AddCleanup"):
+	case r.closed:
+		f()
+	default:
+		r.cleanups.add(c, r, f)
+	}
 }
 
 // Label names, in reports, the stream whose callback ran last.

@@ -1,0 +1,16 @@
+package ss
+
+// Base is a Stream whose callbacks do nothing: State and Rx answer LWSSSSRET_OK, Tx answers LWSSSSRET_TX_DONT_SEND. It is
+// made to be embedded, so that a program writes the callbacks that it needs and no others.
+type Base struct{}
+
+var _ Stream = Base{}
+
+// State implements Stream.
+func (Base) State(*Handle, State, Notice) Ret { return OK }
+
+// Rx implements Stream.
+func (Base) Rx(*Handle, []byte, Flags) Ret { return OK }
+
+// Tx implements Stream.
+func (Base) Tx(*Handle, uint32, []byte) (int, Flags, Ret) { return 0, 0, TxDontSend }
