@@ -56,6 +56,20 @@ var exceptions = map[string]string{
 	"loop/offload.go go":                   "workers of the real Offloader",
 }
 
+// mayImportOS are the folders whose runtime files import package os: they are the real System. All others read and write
+// files through loop.Files, so that a simulated host has files of its own.
+var mayImportOS = map[string]bool{"loop": true, "ss": true, "ss/device": true}
+
+func TestFilesComeFromTheSystem(t *testing.T) {
+	for _, s := range sources() {
+		for _, i := range s.ast.Imports {
+			if i.Path.Value == `"os"` && runtimeFile(s) && !mayImportOS[s.dir()] {
+				t.Errorf("%s imports os: read and write files through loop.Files in an offloaded job", s.path)
+			}
+		}
+	}
+}
+
 // use is a place where a file asks the world.
 type use struct {
 	pos           token.Pos

@@ -197,15 +197,26 @@ type Offloader interface {
 	Offload(job func() error, done func(error), post func(func()))
 }
 
-// System is the kernel as the reactor sees it: time, chance, readiness, sockets, and work that may
+// Files are the files that the runtime reads and keeps. The methods block: they are called in offloaded jobs alone, and
+// may be called from several at once.
+type Files interface {
+	// ReadFile returns the contents of a file. The error is fs.ErrNotExist if there is none.
+	ReadFile(name string) ([]byte, error)
+	// ReplaceFile writes a file that its owner alone may read. The old contents stay until the new ones are complete
+	// and on the disk.
+	ReplaceFile(name string, text []byte) error
+}
+
+// System is the kernel as the reactor sees it: time, chance, readiness, sockets, files, and work that may
 // block. NewSystem is the real one; sim.Network makes ones that live in memory and replay from a
 // seed. Everything above runs on both unchanged.
 //
-// Apart from Wake, methods are called from the loop's goroutine alone.
+// Apart from Wake and those of Files, methods are called from the loop's goroutine alone.
 type System interface {
 	Clock
 	Poller
 	Sockets
+	Files
 	Offloader
 	// Shutdown releases the poller and waits for offloaded jobs that have begun. Descriptors that the
 	// caller opened are the caller's to close. (Close is taken: it closes a descriptor.)

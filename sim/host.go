@@ -50,6 +50,7 @@ type Host struct {
 	lowest    int     // no free slot of fds lies below
 	listeners map[uint16][]*sock
 	unix      map[string]*sock
+	files     map[string][]byte
 	port      uint16 // the ephemeral port tried last
 	conns     map[tuple]struct{}
 

@@ -2,6 +2,7 @@ package ss_test
 
 import (
 	"bytes"
+	"io/fs"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -77,6 +78,8 @@ func (s *instant) LocalAddr(loop.FD) (loop.Addr, bool)             { return loop
 func (s *instant) PeerAddr(loop.FD) (loop.Addr, bool)              { return loop.Addr{}, false }
 func (s *instant) InterfaceAddrs(string) ([]netip.Addr, error)     { return nil, nil }
 func (s *instant) Offload(func() error, func(error), func(func())) {}
+func (s *instant) ReadFile(string) ([]byte, error)                 { return nil, fs.ErrNotExist }
+func (s *instant) ReplaceFile(string, []byte) error                { return fs.ErrPermission }
 func (s *instant) Shutdown() error                                 { return nil }
 func (s *instant) Read(fd loop.FD, p []byte) (int, syscall.Errno) {
 	if s.left[fd] == 0 {

@@ -41,7 +41,7 @@ func Run(t *testing.T, newSystem func(t *testing.T) loop.System, options ...Opti
 	}{
 		{"poller", pollerStories}, {"streams", streamStories}, {"ends", endStories},
 		{"turn", turnStories}, {"timers", timerStories}, {"reentry", reentryStories},
-		{"panics", panicStories}, {"driver", driverStories},
+		{"panics", panicStories}, {"driver", driverStories}, {"files", fileStories},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
