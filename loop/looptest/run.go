@@ -17,13 +17,6 @@ const (
 	NoAbstract
 )
 
-// story is one behaviour, told on a fresh System.
-type story struct {
-	name    string
-	tell    func(*rig)
-	threads bool // needs a second goroutine
-}
-
 // Run tells every story on a System of its own. newSystem may register clean-ups with its t; the suite
 // shuts each System down.
 func Run(t *testing.T, newSystem func(t *testing.T) loop.System, options ...Option) {
