@@ -9,12 +9,6 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// The ephemeral ports, as Linux has them (net.ipv4.ip_local_port_range).
-const (
-	firstEphemeral = 32768
-	lastEphemeral  = 60999
-)
-
 // Connect starts a connection, as loop.Sockets says. TCP is EINPROGRESS also when the answer is
 // there already, as on Linux; Unix is decided at once.
 func (h *Host) Connect(a loop.Addr, o loop.SocketOptions) (loop.FD, syscall.Errno) {
@@ -105,30 +99,6 @@ func (h *Host) source(to netip.Addr, bind string) (netip.Addr, syscall.Errno) {
 		}
 	}
 	return netip.Addr{}, syscall.ENETUNREACH
-}
-
-// ephemeral finds a local port that no connection to the same peer and no listener has.
-func (h *Host) ephemeral(to netip.AddrPort) (uint16, bool) {
-	for range lastEphemeral - firstEphemeral + 1 {
-		h.port++
-		if h.port > lastEphemeral || h.port < firstEphemeral {
-			h.port = firstEphemeral
-		}
-		key := tuple{h.port, to}
-		if _, used := h.conns[key]; !used && len(h.listeners[h.port]) == 0 {
-			h.conns[key] = struct{}{}
-			return h.port, true
-		}
-	}
-	return 0, false
-}
-
-// forget gives the ephemeral port back.
-func (h *Host) forget(s *sock) {
-	if s.bound {
-		s.bound = false
-		delete(h.conns, tuple{s.local.IP.Port(), s.peer.IP})
-	}
 }
 
 // sendSyn asks once, and will ask again: after one second, two more, four more.

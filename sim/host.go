@@ -21,6 +21,15 @@ var (
 // firstFD is the lowest number given: 0 to 2 are a process's standard streams.
 const firstFD = 3
 
+// epoch is where virtual time starts. Not zero: loop.Clock promises more.
+const epoch = time.Second
+
+// The ephemeral ports, as Linux has them (net.ipv4.ip_local_port_range).
+const (
+	firstEphemeral = 32768
+	lastEphemeral  = 60999
+)
+
 // Calls counts a host's system calls. Those that did no work are also counted apart.
 type Calls struct {
 	Listens, Connects, Closes, Adds, Removes int // an Abort is a close
@@ -115,14 +124,6 @@ func (h *Host) Rand(p []byte) {
 // Calls returns the counts so far.
 func (h *Host) Calls() Calls { return h.calls }
 
-// Shutdown ends waiting and offloading: jobs that have not begun never do. Descriptors stay open until
-// their owners close them.
-func (h *Host) Shutdown() error {
-	h.closed = true
-	h.Wake()
-	return nil
-}
-
 // Open lists the open descriptors, each with what it is. A test that ends cleanly finds none.
 func (h *Host) Open() []string {
 	var list []string
@@ -199,39 +200,4 @@ func (h *Host) at(fd loop.FD) *sock {
 		return h.fds[i]
 	}
 	return nil
-}
-
-// Established returns the descriptors of h's established TCP connections, lowest first: what a script
-// picks its victims from.
-func (h *Host) Established() []loop.FD {
-	var list []loop.FD
-	for _, s := range h.fds {
-		if s != nil && s.state == open && !s.unix() {
-			list = append(list, s.fd)
-		}
-	}
-	return list
-}
-
-// Reset resets the connection of fd at both ends, as a box on the way may. False: not an
-// established TCP connection.
-func (h *Host) Reset(fd loop.FD) bool {
-	s := h.at(fd)
-	if s == nil || s.state != open || s.unix() {
-		return false
-	}
-	s.other.receiveReset()
-	s.receiveReset()
-	return true
-}
-
-// Sever lets the connection of fd die silently: neither end is told, nothing arrives any more. False:
-// not an established TCP connection.
-func (h *Host) Sever(fd loop.FD) bool {
-	s := h.at(fd)
-	if s == nil || s.state != open || s.unix() {
-		return false
-	}
-	s.sever()
-	return true
 }

@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// epoch is where virtual time starts. Not zero: loop.Clock promises more.
-const epoch = time.Second
-
 // Network is hosts, links, a clock and a seed. It is used by one goroutine; only Host.Wake may be
 // called from others.
 type Network struct {
@@ -136,88 +133,6 @@ func (n *Network) Options() Options { return n.opts }
 
 // SetOptions changes the faults from now on. Buffers of open sockets keep their size.
 func (n *Network) SetOptions(o Options) { n.opts = o }
-
-// SetLink overrides Options.Link in both directions between a and b, which may be one host; nil takes
-// the override away.
-func (n *Network) SetLink(a, b *Host, l *Link) {
-	n.SetPath(a, b, l)
-	n.SetPath(b, a, l)
-}
-
-// SetPath overrides Options.Link from a to b alone.
-func (n *Network) SetPath(from, to *Host, l *Link) {
-	k := n.link(from, to)
-	k.own = nil
-	if l != nil {
-		c := *l
-		k.own = &c
-	}
-}
-
-// Partition cuts the links between a and b. What is in flight is lost, and sent again after Heal.
-func (n *Network) Partition(a, b *Host) {
-	n.cut(n.link(a, b))
-	n.cut(n.link(b, a))
-}
-
-// Heal joins what Partition cut.
-func (n *Network) Heal(a, b *Host) {
-	for _, l := range [2]*link{n.link(a, b), n.link(b, a)} {
-		l.cut = false
-		n.pumpAll(l)
-		for _, f := range l.flows {
-			f.from.probe() // a machine that has forgotten the connection answers with a reset
-		}
-	}
-}
-
-// Kill takes a host off the network as a power failure does: nobody is told. Its System keeps
-// working, deaf and mute.
-func (n *Network) Kill(h *Host) {
-	h.dead = true
-	for _, o := range n.hosts {
-		n.lose(n.link(h, o))
-		n.lose(n.link(o, h))
-	}
-}
-
-// ResetAll resets every established connection of h, at both ends.
-func (n *Network) ResetAll(h *Host) {
-	for _, s := range h.fds {
-		if s != nil && s.state == open && !s.unix() {
-			s.other.receiveReset()
-			s.receiveReset()
-		}
-	}
-}
-
-func (n *Network) cut(l *link) {
-	l.cut = true
-	n.lose(l)
-}
-
-// lose drops what is in flight on l.
-func (n *Network) lose(l *link) {
-	for _, f := range l.flows {
-		f.lose()
-	}
-}
-
-// pumpAll sends what waits on l. Flows may end meanwhile, so the list is walked from a copy.
-func (n *Network) pumpAll(l *link) {
-	for _, f := range append([]*flow(nil), l.flows...) {
-		f.pump()
-	}
-}
-
-// retransmitTo has the peers of a killed host try again, for somebody answers at its address now.
-func (n *Network) retransmitTo(old *Host) {
-	for _, o := range n.hosts {
-		if o != old {
-			n.pumpAll(n.link(o, old))
-		}
-	}
-}
 
 // hit draws: true with probability p. Options that are off draw nothing, so that adding one later
 // does not disturb runs without it.

@@ -233,3 +233,11 @@ func (h *Host) Wake() {
 
 // PollFD is NoFD: there is nothing that another event loop could watch.
 func (h *Host) PollFD() loop.FD { return loop.NoFD }
+
+// Shutdown ends waiting and offloading: jobs that have not begun never do. Descriptors stay open until
+// their owners close them.
+func (h *Host) Shutdown() error {
+	h.closed = true
+	h.Wake()
+	return nil
+}

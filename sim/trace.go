@@ -72,21 +72,3 @@ func (h *Host) note(o op, fd loop.FD, result int, e syscall.Errno, p []byte) {
 	}
 	n.trace = append(n.trace, line)
 }
-
-// noteEvent records that something happened between the calls.
-func (n *Network) noteEvent(e *event) {
-	s := e.sock
-	if s == nil && e.flow != nil {
-		s = e.flow.from
-	}
-	var local loop.Addr
-	if s != nil {
-		local = s.local
-	}
-	n.mix(uint64(n.now))
-	n.mix(uint64(e.kind)<<56 | uint64(local.IP.Port()))
-	n.mix(e.upto)
-	if n.opts.Record {
-		n.trace = append(n.trace, fmt.Sprintf("%v %s of %s: %d", n.now, kindNames[e.kind], local, e.upto))
-	}
-}
