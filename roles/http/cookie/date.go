@@ -4,8 +4,8 @@ import "time"
 
 var months = [...]string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
 
-// parseDate reads a date as leniently as RFC 6265 s.5.1.1 demands: the first tokens that look like a time, a day, a
-// month and a year, in any order and among anything.
+// parseDate parses a date by RFC 6265 s.5.1.1, which is lenient: it takes the first tokens that look like a time, a day,
+// a month and a year, in any order, and ignores all others.
 func parseDate(s string) (time.Time, bool) {
 	var hour, minute, second, day, month, year int
 	var haveTime, haveDay, haveMonth, haveYear bool
@@ -49,17 +49,17 @@ func parseDate(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
-	return t, t.Day() == day // no 31st of February
+	return t, t.Day() == day // false for a date such as 31 February
 }
 
-// delimiter is what stands between the tokens of a date.
+// delimiter reports whether c separates the tokens of a date.
 func delimiter(c byte) bool {
 	return c == '\t' || c >= 0x20 && c <= 0x2f || c >= 0x3b && c <= 0x40 || c >= 0x5b && c <= 0x60 || c >= 0x7b && c <= 0x7e
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// leadingNumber reads least to most digits in front of s that no other digit follows.
+// leadingNumber parses the digits at the start of s, of which there must be least to most.
 func leadingNumber(s string, least, most int) (n int, ok bool) {
 	i := 0
 	for i < len(s) && isDigit(s[i]) {
@@ -72,7 +72,7 @@ func leadingNumber(s string, least, most int) (n int, ok bool) {
 	return n, i >= least
 }
 
-// parseTime reads hour:minute:second, with anything behind that is no digit.
+// parseTime parses hour:minute:second. Anything but a digit may follow.
 func parseTime(s string) (h, m, sec int, ok bool) {
 	var v [3]int
 	for k := range v {
@@ -91,7 +91,7 @@ func parseTime(s string) (h, m, sec int, ok bool) {
 	return v[0], v[1], v[2], true
 }
 
-// parseMonth reads a month's first three letters.
+// parseMonth parses the first three letters of a month and returns its number, 1 to 12.
 func parseMonth(s string) (int, bool) {
 	if len(s) < 3 {
 		return 0, false

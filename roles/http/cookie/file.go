@@ -8,21 +8,20 @@ import (
 	"time"
 )
 
-// The file format is that of Netscape's cookies.txt, which curl, wget and libwebsockets share: a line for each
-// cookie, with tabs between domain, whether hosts below it get it too, path, whether it is secure, expiry in
-// seconds since 1970, name, value. httpOnlyMark in front of a line is how curl marks HttpOnly ones.
+// The file format is Netscape's cookies.txt, which curl, wget and libwebsockets share. Each cookie is a line of seven
+// fields with tabs between them: domain, TRUE if subdomains match, path, TRUE if Secure, expiry in seconds since 1970,
+// name, value. As in curl, httpOnlyMark at the start of a line marks an HttpOnly cookie.
 const (
 	fileHead     = "# Netscape HTTP Cookie File\n"
 	httpOnlyMark = "#HttpOnly_"
 )
 
-// Save appends the cookies that outlast the session to b, as the text of a file, in the order in which they were
-// made.
+// Save appends the persistent cookies to b as the text of a file, in order of creation.
 func (j *Jar) Save(b []byte, now time.Time) []byte {
 	var list []*entry
 	for _, l := range j.domains {
 		for _, e := range l {
-			if !e.expires.IsZero() && !e.over(now) {
+			if !e.expires.IsZero() && !e.expired(now) {
 				list = append(list, e)
 			}
 		}
@@ -56,8 +55,8 @@ func appendBool(b []byte, v bool) []byte {
 	return append(b, "\tFALSE"...)
 }
 
-// Load takes the text of a file. Lines that say nothing are passed over and counted; cookies that have expired
-// are left out. Those that were made meanwhile stay.
+// Load adds the cookies of the text of a file, except those that have expired and those that the jar has already. It
+// skips and counts malformed lines. text is not kept.
 func (j *Jar) Load(text []byte, now time.Time) {
 	before := j.changed
 	for len(text) > 0 {
@@ -75,15 +74,15 @@ func (j *Jar) Load(text []byte, now time.Time) {
 			j.Counters.BadLines++
 			continue
 		}
-		if e.httpOnly = httpOnly; e.over(now) || j.find(e.name, e.domain, e.path) != nil {
+		if e.httpOnly = httpOnly; e.expired(now) || j.find(e.name, e.domain, e.path) != nil {
 			continue
 		}
 		j.put(e, now)
 	}
-	j.changed = before // what is in the file need not be written there
+	j.changed = before // the file has these cookies already
 }
 
-// parseLine makes a cookie of a line, nil if it is none.
+// parseLine returns the cookie of a line, or nil if the line is malformed.
 func (j *Jar) parseLine(s string, now time.Time) *entry {
 	f := strings.Split(s, "\t")
 	l := j.limits()
@@ -96,18 +95,18 @@ func (j *Jar) parseLine(s string, now time.Time) *entry {
 		f[5] != trim(f[5]) || f[6] != trim(f[6]) || strings.ContainsAny(f[5], "=;") || strings.Contains(f[6], ";") {
 		return nil
 	}
-	wide, secure := f[1] == "TRUE", f[3] == "TRUE"
-	if !wide && f[1] != "FALSE" || !secure && f[3] != "FALSE" {
+	subdomains, secure := f[1] == "TRUE", f[3] == "TRUE"
+	if !subdomains && f[1] != "FALSE" || !secure && f[3] != "FALSE" {
 		return nil
 	}
 	e := &entry{name: f[5], value: f[6], domain: domain, path: f[2], secure: secure}
-	// A file is not believed more than a server: who wrote it may have known another list, or none.
-	e.hostOnly = !wide || j.Suffixes == nil || isAddress(domain)
-	if !e.hostOnly && j.Suffixes.PublicSuffix(domain) == domain || !e.keepsPromise() {
+	// A file is trusted no more than a server: its writer may have used another public suffix list, or none.
+	e.hostOnly = !subdomains || j.Suffixes == nil || isAddress(domain)
+	if !e.hostOnly && j.Suffixes.PublicSuffix(domain) == domain || !e.obeysPrefix() {
 		return nil
 	}
 	if expires > 0 {
-		e.expires = soonest(time.Unix(min(expires, 1<<40), 0), now, l.Life)
+		e.expires = earlier(time.Unix(min(expires, 1<<40), 0), now, l.Life)
 	}
 	return e
 }

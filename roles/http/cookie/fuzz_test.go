@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// FuzzSet sets any field value, and holds the jar to its bounds: what it sends is a legal field value, what it saves
-// it reads again and saves alike.
+// FuzzSet: after any Set-Cookie field value, the jar sends a legal field value, and loads what it saves without loss.
 func FuzzSet(f *testing.F) {
 	for _, s := range []string{"a=1", "a=1; Max-Age=60; Path=/x; Domain=h.example; Secure; HttpOnly", "__Host-a=1; Secure; Path=/",
 		"a=b; Expires=Sun, 06-Nov-2027 08:49:37 GMT", "=;=;=", "a=\t; Path=/\t"} {
@@ -17,7 +16,7 @@ func FuzzSet(f *testing.F) {
 		j := Jar{Suffixes: suffixes{}, Limits: Limits{PerHost: 2, Total: 3}}
 		for _, c := range []byte(host) {
 			if c != '-' && c != '.' && c != ':' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
-				return // nothing that was connected to
+				return // no host that a program can connect to
 			}
 		}
 		if host == "" || host[0] == '.' || strings.Contains(host, "..") {
@@ -28,34 +27,34 @@ func FuzzSet(f *testing.F) {
 		err := j.Set(o, []byte(field), epoch)
 		got := string(j.Append(nil, o, epoch))
 		if control(got) {
-			t.Errorf("%q is sent, of which octets are illegal", got)
+			t.Errorf("Append: got %q, which has a control character", got)
 		}
 		if err != nil && j.Len() > 1 {
-			t.Errorf("refused (%v) and kept", err)
+			t.Errorf("Set refused the cookie (%v), but the jar has %d cookies, want at most 1", err, j.Len())
 		}
 		text := j.Save(nil, epoch)
 		k := Jar{Suffixes: suffixes{}}
 		k.Load(text, epoch)
 		if again := k.Save(nil, epoch); string(again) != string(text) || k.Counters.BadLines != 0 {
-			t.Errorf("saved\n%q\nand, read again,\n%q", text, again)
+			t.Errorf("Save after Load of what Save wrote:\ngot  %q\nwant %q (and 0 bad lines, got %d)", again, text, k.Counters.BadLines)
 		}
 	})
 }
 
-// FuzzLoad reads any file.
+// FuzzLoad: after any file, the jar keeps its limits, and loads what it saves without loss.
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(fileHead + "#HttpOnly_a.example\tFALSE\t/p\tTRUE\t1795781400\ta\t1\n.b.example\tTRUE\t/\tFALSE\t0\tb\tx y\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		j := Jar{Limits: Limits{PerHost: 3, Total: 5}}
 		j.Load(text, epoch)
 		if j.Len() > 5 {
-			t.Errorf("%d cookies, want at most 5", j.Len())
+			t.Errorf("Len after Load: got %d, want at most 5", j.Len())
 		}
 		saved := j.Save(nil, epoch)
 		var k Jar
 		k.Load(saved, epoch.Add(time.Millisecond))
 		if again := k.Save(nil, epoch); string(again) != string(saved) {
-			t.Errorf("saved\n%q\nand, read again,\n%q", saved, again)
+			t.Errorf("Save after Load of what Save wrote:\ngot  %q\nwant %q", again, saved)
 		}
 	})
 }

@@ -6,94 +6,95 @@ import (
 	"unsafe"
 )
 
-// Suffixes tells domains that anybody can register a name below, such as "com" and "co.uk", from those that
-// belong to somebody. golang.org/x/net/publicsuffix.List is one.
+// Suffixes is a public suffix list: the domains below which anybody can register a name, such as "com" and "co.uk".
+// golang.org/x/net/publicsuffix.List implements it.
 type Suffixes interface {
 	// PublicSuffix returns the public suffix of domain.
 	PublicSuffix(domain string) string
 }
 
-// Limits bound a jar.
+// Limits bound what a jar holds and sends.
 type Limits struct {
-	// PerHost is how many cookies one domain may have, Total how many there are in all. Beyond them those that
-	// have expired go first, then those that are not Secure, so that nobody on the network can flood the others out
-	// (RFC 6265bis s.5.7), and among equals the one that was not used for the longest time.
+	// PerHost is the largest number of cookies of one domain, Total that of the whole jar. To make room the jar evicts
+	// expired cookies first, then those that are not Secure, so that an attacker on the network cannot push the Secure
+	// ones out (RFC 6265bis s.5.7), and among equals the least recently used.
 	PerHost, Total int
-	// Size is the longest cookie, name and value, in bytes. A longer one is refused.
+	// Size is the longest name and value of a cookie together, in bytes. Set refuses a longer one.
 	Size int
-	// Field is the longest Cookie field, in bytes. Cookies that do not fit are left out, rather than that the request fails.
+	// Field is the longest Cookie field value, in bytes. Append leaves out the cookies that do not fit, so that the
+	// request does not fail.
 	Field int
-	// Life is the longest time until a cookie expires.
+	// Life is the longest time until a cookie expires; a later expiry is shortened to it.
 	Life time.Duration
 }
 
-// DefaultLimits are what RFC 6265 s.6.1 asks of a jar for each domain, with a total that suits a device.
+// DefaultLimits returns what RFC 6265 s.6.1 requires of a jar for each domain, and a total that suits a device.
 func DefaultLimits() Limits {
 	return Limits{
 		PerHost: 50,
 		Total:   500,
 		Size:    4096,
-		Field:   8 << 10,              // of which servers take no more in a whole head
+		Field:   8 << 10,              // as much as servers accept in a whole head
 		Life:    400 * 24 * time.Hour, // RFC 6265bis s.5.5
 	}
 }
 
 // Counters count since the jar was made.
 type Counters struct {
-	Set, Refused uint64 // Set-Cookie fields that were taken, and that were not
-	Expired      uint64 // cookies that went because their time was over
-	Evicted      uint64 // cookies that had to make room
-	BadLines     uint64 // of files
+	Set, Refused uint64 // Set-Cookie fields accepted and refused
+	Expired      uint64 // cookies removed because they had expired
+	Evicted      uint64 // unexpired cookies removed to make room
+	BadLines     uint64 // malformed lines of files
 }
 
 // Jar holds cookies. The zero Jar is empty, has the default limits, and knows no public suffixes. It belongs to
 // one goroutine.
 type Jar struct {
 	Limits   Limits   // zero fields mean the default
-	Suffixes Suffixes // nil: a cookie for a domain is kept for the host that set it alone
+	Suffixes Suffixes // nil: a cookie with a Domain goes only to the host that set it
 	Counters Counters
 
 	domains map[string][]*entry
 	n       int
-	size    int    // bytes of memory
-	clock   uint64 // counts creations and uses
-	changed uint64
-	match   []*entry // scratch
+	size    int      // bytes of memory of all cookies
+	ticks   uint64   // counts creations and uses, as the time of both
+	changed uint64   // see Changed
+	match   []*entry // scratch of Append
 }
 
 // entry is a stored cookie.
 type entry struct {
 	name, value  string
 	domain, path string
-	expires      time.Time // zero: with the session
-	made, used   uint64    // on the jar's clock
+	expires      time.Time // zero: at the end of the session
+	made, used   uint64    // in Jar.ticks
 	hostOnly     bool
 	secure       bool
 	httpOnly     bool
 }
 
-// Origin is where a request goes.
+// Origin is the destination of a request, or the source of a response.
 type Origin struct {
-	Host   string // name or address that was connected to, without a port; compared in lower case
-	Path   []byte // of the request, without its query
-	Secure bool   // over TLS
+	Host   string // name or address of the server, without a port, in any case
+	Path   []byte // path of the request, without the query; not kept
+	Secure bool   // the connection uses TLS
 }
 
-// Len is how many cookies there are, expired ones that nobody has met yet included.
+// Len returns the number of cookies, including expired ones that are not removed yet.
 func (j *Jar) Len() int { return j.n }
 
-// Size is about how many bytes of memory the cookies take.
+// Size returns about how many bytes of memory the cookies take.
 func (j *Jar) Size() int { return j.size }
 
-// size is about what an entry takes, with its place in the lists.
+// size returns about how many bytes of memory e takes, with its pointers in the lists.
 func (e *entry) size() int {
 	return int(unsafe.Sizeof(*e)) + 16 + len(e.name) + len(e.value) + len(e.domain) + len(e.path)
 }
 
-// Changed grows whenever something changes that Save would write.
+// Changed returns a number that grows with each change of what Save would write.
 func (j *Jar) Changed() uint64 { return j.changed }
 
-// limits are Limits with the defaults in place.
+// limits returns Limits with the default in place of each zero.
 func (j *Jar) limits() Limits {
 	l, d := j.Limits, DefaultLimits()
 	if l.PerHost <= 0 {
@@ -114,8 +115,8 @@ func (j *Jar) limits() Limits {
 	return l
 }
 
-// Append appends the Cookie field value for a request to o, "a=1; b=2", and returns b as it was if no cookie
-// goes there. Cookies with longer paths come first, among equals those that were made first (RFC 6265 s.5.4).
+// Append appends the Cookie field value of a request to o, such as "a=1; b=2", to b. It returns b unchanged if no cookie
+// matches. Cookies with longer paths come first, among equals the older ones (RFC 6265 s.5.4).
 func (j *Jar) Append(b []byte, o Origin, now time.Time) []byte {
 	if j.n == 0 {
 		return b
@@ -126,7 +127,7 @@ func (j *Jar) Append(b []byte, o Origin, now time.Time) []byte {
 		for i := 0; i < len(j.domains[d]); i++ {
 			e := j.domains[d][i]
 			switch {
-			case e.over(now):
+			case e.expired(now):
 				j.remove(e)
 				j.Counters.Expired++
 				i--
@@ -140,23 +141,23 @@ func (j *Jar) Append(b []byte, o Origin, now time.Time) []byte {
 		}
 	}
 	sortEntries(j.match)
-	begin, most := len(b), j.limits().Field
+	start, limit := len(b), j.limits().Field
 	for _, e := range j.match {
-		if len(b)-begin+len("; =")+len(e.name)+len(e.value) > most {
+		if len(b)-start+len("; =")+len(e.name)+len(e.value) > limit {
 			continue
 		}
-		if len(b) > begin {
+		if len(b) > start {
 			b = append(b, "; "...)
 		}
 		b = append(append(append(b, e.name...), '='), e.value...)
-		j.clock++
-		e.used = j.clock
+		j.ticks++
+		e.used = j.ticks
 	}
 	clear(j.match)
 	return b
 }
 
-// sortEntries sorts in the order in which cookies are sent. They are few.
+// sortEntries sorts list into the order in which cookies are sent. An insertion sort allocates nothing, and lists are short.
 func sortEntries(list []*entry) {
 	for i := 1; i < len(list); i++ {
 		for k := i; k > 0 && list[k].before(list[k-1]); k-- {
@@ -172,9 +173,9 @@ func (e *entry) before(f *entry) bool {
 	return e.made < f.made
 }
 
-func (e *entry) over(now time.Time) bool { return !e.expires.IsZero() && !e.expires.After(now) }
+func (e *entry) expired(now time.Time) bool { return !e.expires.IsZero() && !e.expires.After(now) }
 
-// find returns the cookie of that name, domain and path, nil if there is none.
+// find returns the cookie with this name, domain and path, or nil.
 func (j *Jar) find(name, domain, path string) *entry {
 	for _, e := range j.domains[domain] {
 		if e.name == name && e.path == path {
@@ -184,10 +185,10 @@ func (j *Jar) find(name, domain, path string) *entry {
 	return nil
 }
 
-// put stores e, in the place of the one with its name, domain and path, whose age it takes over.
+// put stores e. If it replaces a cookie with the same name, domain and path, it keeps that cookie's time of creation.
 func (j *Jar) put(e *entry, now time.Time) {
-	j.clock++
-	e.made, e.used = j.clock, j.clock
+	j.ticks++
+	e.made, e.used = j.ticks, j.ticks
 	j.changed++
 	if old := j.find(e.name, e.domain, e.path); old != nil {
 		e.made = old.made
@@ -210,22 +211,22 @@ func (j *Jar) put(e *entry, now time.Time) {
 	j.size += e.size()
 }
 
-// evict makes room: among list, or among all when it is nil.
+// evict removes one cookie to make room: of list, or of the whole jar if list is nil.
 func (j *Jar) evict(list []*entry, now time.Time) {
 	var worst *entry
-	look := func(list []*entry) {
+	compare := func(list []*entry) {
 		for _, e := range list {
-			if worst == nil || e.missedLess(worst, now) {
+			if worst == nil || e.evictedBefore(worst, now) {
 				worst = e
 			}
 		}
 	}
-	if look(list); list == nil {
+	if compare(list); list == nil {
 		for _, l := range j.domains {
-			look(l)
+			compare(l)
 		}
 	}
-	if worst.over(now) {
+	if worst.expired(now) {
 		j.Counters.Expired++
 	} else {
 		j.Counters.Evicted++
@@ -233,11 +234,11 @@ func (j *Jar) evict(list []*entry, now time.Time) {
 	j.remove(worst)
 }
 
-// missedLess says whether e goes before f.
-func (e *entry) missedLess(f *entry, now time.Time) bool {
+// evictedBefore reports whether the jar evicts e rather than f: see Limits.PerHost.
+func (e *entry) evictedBefore(f *entry, now time.Time) bool {
 	switch {
-	case e.over(now) != f.over(now):
-		return e.over(now)
+	case e.expired(now) != f.expired(now):
+		return e.expired(now)
 	case e.secure != f.secure:
 		return f.secure
 	}
@@ -264,17 +265,17 @@ func (j *Jar) remove(e *entry) {
 	j.changed++
 }
 
-// Clear forgets everything.
+// Clear removes all cookies.
 func (j *Jar) Clear() {
 	j.domains, j.n, j.size = nil, 0, 0
 	j.changed++
 }
 
-// parent is the domain above d, "" if there is none.
+// parent returns the domain above d, or "".
 func parent(d string) string {
 	_, rest, _ := strings.Cut(d, ".")
 	return rest
 }
 
-// lower is a host in lower case, without the dot of an absolute name.
+// lower returns host in lower case, without the trailing dot of an absolute name.
 func lower(host string) string { return strings.TrimSuffix(strings.ToLower(host), ".") }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// suffixes stands for a public suffix list.
+// suffixes is a small public suffix list.
 type suffixes struct{}
 
 func (suffixes) PublicSuffix(domain string) string {
@@ -27,7 +27,7 @@ func (suffixes) String() string { return "a few, for tests" }
 
 var epoch = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
-// origin makes an Origin of a URL.
+// origin returns the Origin of a URL.
 func origin(t testing.TB, s string) Origin {
 	t.Helper()
 	u, err := url.Parse(s)
@@ -41,7 +41,7 @@ func origin(t testing.TB, s string) Origin {
 	return Origin{Host: u.Hostname(), Path: []byte(path), Secure: u.Scheme == "https"}
 }
 
-// visit is a response or a request of a story: "url" asks which cookies go there, "url < cookie" sets one.
+// visit makes one step of a test: "url" returns the cookies for a request to url, "url < cookie" sets a cookie from url.
 func visit(t testing.TB, j *Jar, step string, now time.Time) (string, error) {
 	t.Helper()
 	where, set, ok := strings.Cut(step, " < ")
@@ -51,11 +51,12 @@ func visit(t testing.TB, j *Jar, step string, now time.Time) (string, error) {
 	return string(j.Append(nil, origin(t, where), now)), nil
 }
 
-// TestStories holds the jar to RFC 6265. A step ends in what it must bring: cookies, or an error's name.
-func TestStories(t *testing.T) {
+// TestSetAndAppend checks the rules of RFC 6265. A step is "url < cookie", with " ! error" if Set refuses it,
+// "url = cookies" for what Append must return, or "+duration" to let time pass.
+func TestSetAndAppend(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		domains bool // public suffixes are known
+		domains bool // the jar has a public suffix list
 		steps   []string
 	}{
 		{"host and path", false, []string{
@@ -72,8 +73,8 @@ func TestStories(t *testing.T) {
 			"http://h/x/y = d=1; b=1; a=1; c=1",
 			"http://h/ < a=2; Path=/", "http://h/x/y = d=1; b=1; a=2; c=1",
 		}},
-		{"a Path that is none", false, []string{"http://h/x/y < a=1; Path=z", "http://h/x/ = a=1", "http://h/ < b=1; Path", "http://h/ = b=1"}},
-		{"Domain without a list of suffixes is the host's own", false, []string{
+		{"Path without a leading slash", false, []string{"http://h/x/y < a=1; Path=z", "http://h/x/ = a=1", "http://h/ < b=1; Path", "http://h/ = b=1"}},
+		{"Domain without a suffix list is ignored", false, []string{
 			"http://www.a.example/ < a=1; Domain=a.example", "http://www.a.example/ = a=1", "http://a.example/ = ",
 			"http://www.a.example/ < b=1; Domain=b.example ! domain", "http://www.a.example/ < b=1; Domain=x.www.a.example ! domain",
 		}},
@@ -92,7 +93,7 @@ func TestStories(t *testing.T) {
 			"https://h/ < a=1; Secure", "http://h/ = ", "https://h/ = a=1", "http://h/ < b=1; secure ! secure",
 			"http://h/ < a=2 ! secure", "http://h/ < a=2; Path=/x ! secure", "https://h/ < a=2", "http://h/ = a=2",
 		}},
-		{"nothing from the clear comes in front of a Secure one, of no domain that it shares", true, []string{
+		{"an insecure origin does not shadow a Secure cookie of a shared domain", true, []string{
 			"https://b.a.example/ < k=1; Secure; Path=/x", "http://c.a.example/ < k=2; Domain=a.example; Path=/x ! secure",
 			"http://z.b.a.example/ < k=2; Path=/x/y ! secure", "http://b.a.example/ < k=; Path=/x; Max-Age=0 ! secure",
 			"http://c.a.example/ < k=2; Path=/x", "http://b.a.example/ < k=2; Path=/", "http://b.a.example/ < m=2; Path=/x",
@@ -104,7 +105,7 @@ func TestStories(t *testing.T) {
 			"https://h/ < __Host-b=1; Secure; Path=/; Domain=h ! secure", "https://h/ < __Host-b=1; Secure; Path=/x ! secure",
 			"https://h/ = __Secure-a=1; __Host-a=1",
 		}},
-		{"time", false, []string{
+		{"expiry", false, []string{
 			"http://h/ < a=1; Max-Age=60", "http://h/ < b=1; Expires=Fri, 27 Nov 2026 12:02:00 GMT", "http://h/ < c=1",
 			"http://h/ < d=1; Max-Age=60; Expires=Fri, 27 Nov 2026 13:00:00 GMT", "http://h/ < e=1; Expires=Fri, 27 Nov 2020 12:00:00 GMT; Max-Age=600",
 			"http://h/ < f=1; Max-Age=x", "http://h/ = a=1; b=1; c=1; d=1; e=1; f=1",
@@ -140,24 +141,24 @@ func TestStories(t *testing.T) {
 				}
 				got, err := visit(t, &j, do, now)
 				if asks && got != want {
-					t.Errorf("%s: got %q, want %q", do, got, want)
+					t.Errorf("Append for %s: got %q, want %q", do, got, want)
 				}
 				named := map[string]error{"": nil, "domain": ErrDomain, "secure": ErrSecure, "syntax": ErrSyntax, "size": ErrSize}
 				if e, ok := named[refused]; !ok || !errors.Is(err, e) {
-					t.Errorf("%.60s: error %v, want %q", do, err, refused)
+					t.Errorf("Set %.60s: got error %v, want %q", do, err, refused)
 				}
 			}
 		})
 	}
 }
 
-// TestBounds fills a jar beyond its limits: those that were not used for the longest time go, but the expired first.
-func TestBounds(t *testing.T) {
+// TestLimits: a full jar evicts expired cookies first, then the least recently used.
+func TestLimits(t *testing.T) {
 	j := Jar{Limits: Limits{PerHost: 3, Total: 5}}
 	must := func(step, want string) {
 		t.Helper()
 		if got, err := visit(t, &j, step, epoch.Add(2*time.Second)); err != nil || got != want {
-			t.Errorf("%s: got %q, %v, want %q", step, got, err, want)
+			t.Errorf("step %s: got %q, %v; want %q", step, got, err, want)
 		}
 	}
 	visit(t, &j, "http://h/ < a=1; Max-Age=1", epoch)
@@ -166,23 +167,24 @@ func TestBounds(t *testing.T) {
 	must("http://h/ < d=1", "") // a has expired
 	must("http://h/x", "b=1; c=1; d=1")
 	must("http://h/", "c=1; d=1")
-	must("http://h/ < e=1", "") // b was used the longest time ago
+	must("http://h/ < e=1", "") // b is the least recently used
 	must("http://h/x", "c=1; d=1; e=1")
 	for i := range 10 {
 		must(fmt.Sprintf("http://h%d/ < k=%d", i, i), "")
 	}
 	if j.Len() != 5 {
-		t.Errorf("%d cookies, want 5", j.Len())
+		t.Errorf("Len: got %d, want 5", j.Len())
 	}
 	must("http://h9/", "k=9")
 	must("http://h0/", "")
 	if c := j.Counters; c.Evicted == 0 || c.Expired != 1 {
-		t.Errorf("counters %+v: want one expired, some evicted", c)
+		t.Errorf("counters: got %+v, want Expired 1 and Evicted above 0", c)
 	}
 }
 
-// TestSecureStays: a flood from the clear takes no Secure cookie's place while there are others.
-func TestSecureStays(t *testing.T) {
+// TestInsecureCookiesEvictNoSecureOnes: many cookies from origins without TLS evict no Secure cookie as long as the jar
+// has others.
+func TestInsecureCookiesEvictNoSecureOnes(t *testing.T) {
 	j := Jar{Limits: Limits{PerHost: 3, Total: 4}}
 	visit(t, &j, "https://h/ < a=1; Secure", epoch)
 	visit(t, &j, "https://g/ < b=1; Secure", epoch)
@@ -192,34 +194,34 @@ func TestSecureStays(t *testing.T) {
 	}
 	for step, want := range map[string]string{"https://h/": "a=1", "https://g/": "b=1", "http://h9/": "k=1"} {
 		if got, _ := visit(t, &j, step, epoch); !strings.HasPrefix(got, want) {
-			t.Errorf("%s: got %q, want %q in front", step, got, want)
+			t.Errorf("Append for %s: got %q, want it to start with %q", step, got, want)
 		}
 	}
 }
 
-// TestFieldBound: what does not fit stays away, and what is shorter does not.
-func TestFieldBound(t *testing.T) {
+// TestFieldLimit: Append leaves out a cookie that does not fit, and goes on with shorter ones.
+func TestFieldLimit(t *testing.T) {
 	j := Jar{Limits: Limits{Field: 16}}
 	for _, step := range []string{"http://h/ < a=1", "http://h/x/ < b=123456789012345", "http://h/x/ < c=1"} {
 		visit(t, &j, step, epoch)
 	}
 	if got, _ := visit(t, &j, "http://h/x/y", epoch); got != "c=1; a=1" {
-		t.Errorf("got %q, want the two that fit", got)
+		t.Errorf("Append with Limits.Field 16: got %q, want %q", got, "c=1; a=1")
 	}
 	j = Jar{}
 	for i := range 5 {
 		visit(t, &j, fmt.Sprintf("http://h/ < k%d=%s", i, strings.Repeat("x", 4000)), epoch)
 	}
 	if got, _ := visit(t, &j, "http://h/", epoch); len(got) > 8<<10 || !strings.HasPrefix(got, "k0=") {
-		t.Errorf("a field of %d bytes is sent, want at most 8 KiB", len(got))
+		t.Errorf("Append with the default limits: got %d bytes, want at most 8 KiB that start with k0=", len(got))
 	}
 }
 
-// TestFileIsNotBelieved more than a server is.
-func TestFileIsNotBelieved(t *testing.T) {
+// TestLoadChecksLikeSet: a line of a file gets no more rights than a Set-Cookie field of a server.
+func TestLoadChecksLikeSet(t *testing.T) {
 	for _, c := range []struct {
 		line  string
-		known bool // public suffixes are
+		known bool // the jar has a public suffix list
 		bad   uint64
 		ask   string
 		want  string
@@ -242,13 +244,13 @@ func TestFileIsNotBelieved(t *testing.T) {
 		}
 		j.Load([]byte(c.line), epoch)
 		if got, _ := visit(t, &j, c.ask, epoch); got != c.want || j.Counters.BadLines != c.bad {
-			t.Errorf("%.60q: %s is sent %q, %d bad lines; want %q, %d", c.line, c.ask, got, j.Counters.BadLines, c.want, c.bad)
+			t.Errorf("Load of %.60q: a request to %s has %q, %d bad lines; want %q, %d", c.line, c.ask, got, j.Counters.BadLines, c.want, c.bad)
 		}
 	}
 }
 
-// TestFile writes a jar to a file's text and reads it into another, which must send the same.
-func TestFile(t *testing.T) {
+// TestSaveAndLoad: a jar that loads what another has saved sends the same cookies.
+func TestSaveAndLoad(t *testing.T) {
 	j := Jar{Suffixes: suffixes{}}
 	for _, s := range []string{
 		"https://www.a.example/p/q < a=1; Max-Age=600; HttpOnly; Secure", "http://www.a.example/ < b=x y; Domain=a.example; Max-Age=600",
@@ -265,43 +267,43 @@ func TestFile(t *testing.T) {
 		"www.a.example\tFALSE\t/\tFALSE\t1795780860\tc\t\n" +
 		"b.example\tFALSE\t/\tFALSE\t1795780920\td\t1\n"
 	if text != want {
-		t.Errorf("got\n%s\nwant\n%s", text, want)
+		t.Errorf("Save: got\n%s\nwant\n%s", text, want)
 	}
 	k := Jar{Suffixes: suffixes{}}
 	bad := "no tabs\na\tb\nh\tFALSE\tx\tFALSE\t1\ta\tb\nh\tFALSE\t/\tFALSE\tsoon\ta\tb\nh\tFALSE\t/\tFALSE\t9999999999\ta=b\tc\n"
 	k.Load([]byte("# a comment\r\n\r\n"+bad+strings.ReplaceAll(text, "\n", "\r\n")), epoch)
 	if k.Counters.BadLines != 5 {
-		t.Errorf("%d bad lines, want 5", k.Counters.BadLines)
+		t.Errorf("BadLines after Load: got %d, want 5", k.Counters.BadLines)
 	}
 	if k.Changed() != 0 {
-		t.Error("what was read from a file would be written to it again")
+		t.Errorf("Changed after Load: got %d, want 0", k.Changed())
 	}
 	for _, u := range []string{"https://www.a.example/p/x", "http://www.a.example/p/", "http://z.a.example/", "http://b.example/"} {
 		got, _ := visit(t, &k, u, epoch)
 		want, _ := visit(t, &j, u, epoch)
 		if want = strings.ReplaceAll(want, "; session=1", ""); got != want {
-			t.Errorf("%s: got %q, want %q", u, got, want)
+			t.Errorf("Append for %s after Load: got %q, want %q", u, got, want)
 		}
 	}
 	if again := string(k.Save(nil, epoch)); again != text {
-		t.Errorf("written again:\n%s\nwant\n%s", again, text)
+		t.Errorf("Save after Load: got\n%s\nwant\n%s", again, text)
 	}
-	// A cookie that was set before the file was read is newer.
+	// A cookie that the jar has already is newer than the file.
 	l := Jar{}
 	visit(t, &l, "http://b.example/ < d=new; Max-Age=600", epoch)
 	l.Load([]byte(text), epoch)
 	if got, _ := visit(t, &l, "http://b.example/", epoch); got != "d=new" {
-		t.Errorf("the file overwrote what was newer: %q", got)
+		t.Errorf("Load replaced a cookie that the jar had: got %q, want %q", got, "d=new")
 	}
 }
 
-// TestOracle compares with net/http/cookiejar. Where they differ on purpose a reason is given.
+// TestOracle compares the jar with net/http/cookiejar.
 func TestOracle(t *testing.T) {
 	hosts := []string{"http://a.example", "https://a.example", "https://www.a.example", "http://x.co.uk", "http://10.0.0.1", "http://b.github.io"}
 	paths := []string{"", "/", "/x", "/x/", "/x/y"}
 	sets := []string{"k=1", "k=2; Path=/", "k=3; Path=/x", "m=1; Domain=a.example", "m=2; Domain=.a.example; Path=/x/y", "n=1; Max-Age=0", "k=; Max-Age=-1",
 		"p=1; Max-Age=100", "q=1; Expires=Fri, 27 Nov 2026 12:00:30 GMT", "r=1; Domain=co.uk", "s=1; Domain=x.co.uk", "t=1; Domain=10.0.0.1", "u=1; HttpOnly", "v=1; Path=x"}
-	// Not compared: Secure cookies, which net/http takes from origins that are not.
+	// Secure cookies are not compared: net/http accepts them from origins without TLS.
 	for seed := range uint64(3000) {
 		j := Jar{Suffixes: suffixes{}}
 		o, err := cookiejar.New(&cookiejar.Options{PublicSuffixList: suffixes{}})
@@ -336,14 +338,14 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-// TestAppendAllocates nothing.
-func TestAppendAllocates(t *testing.T) {
+// TestAppendAllocatesNothing: a request with cookies costs no allocation.
+func TestAppendAllocatesNothing(t *testing.T) {
 	var j Jar
 	visit(t, &j, "http://h.example/ < a=1; Max-Age=60", epoch)
 	visit(t, &j, "http://h.example/ < b=1", epoch)
 	o := origin(t, "http://h.example/x")
 	b := make([]byte, 0, 64)
 	if n := testing.AllocsPerRun(100, func() { b = j.Append(b[:0], o, epoch) }); n != 0 || string(b) != "a=1; b=1" {
-		t.Errorf("%v allocations, %q", n, b)
+		t.Errorf("Append: %v allocations, %q; want 0, %q", n, b, "a=1; b=1")
 	}
 }

@@ -6,27 +6,28 @@ import (
 	"time"
 )
 
-// What Set refuses a cookie for.
+// The reasons for which Set refuses a cookie.
 var (
-	ErrSyntax = errors.New("cookie: set: no name=value, or a control octet in it")
+	ErrSyntax = errors.New("cookie: set: no name=value pair, or a control character")
 	ErrSize   = errors.New("cookie: set: longer than Limits.Size")
-	ErrDomain = errors.New("cookie: set: the Domain is not the host's, or a public suffix")
-	ErrSecure = errors.New("cookie: set: Secure or its prefix, from an origin that is not, or a prefix that its attributes break")
+	ErrDomain = errors.New("cookie: set: Domain does not match the host, or is a public suffix")
+	ErrSecure = errors.New("cookie: set: Secure from an origin without TLS, or attributes that the name's prefix does not allow")
 )
 
-// attributeMax is the longest attribute value that is looked at (RFC 6265bis s.5.6).
+// attributeMax is the longest value of an attribute; longer ones are ignored (RFC 6265bis s.5.6).
 const attributeMax = 1024
 
-// Set takes a Set-Cookie field value that came from o (RFC 6265 s.5.2, s.5.3). The error says why it was refused;
-// nobody else is concerned. A cookie that has expired removes the one it replaces.
+// Set stores the cookie of a Set-Cookie field value that o sent (RFC 6265 s.5.2, s.5.3). A cookie that has expired removes
+// the stored one with its name, domain and path. The error is the reason for a refusal: ErrSyntax, ErrSize, ErrDomain or
+// ErrSecure. field is not kept.
 func (j *Jar) Set(o Origin, field []byte, now time.Time) error {
-	e, err := j.judge(o, string(field), now)
+	e, err := j.parse(o, string(field), now)
 	if err != nil {
 		j.Counters.Refused++
 		return err
 	}
 	j.Counters.Set++
-	if e.over(now) {
+	if e.expired(now) {
 		if old := j.find(e.name, e.domain, e.path); old != nil {
 			j.remove(old)
 		}
@@ -36,7 +37,7 @@ func (j *Jar) Set(o Origin, field []byte, now time.Time) error {
 	return nil
 }
 
-// attributes are what follows the name and value.
+// attributes are the attributes of a Set-Cookie field that the jar uses.
 type attributes struct {
 	domain    string
 	path      string
@@ -47,7 +48,8 @@ type attributes struct {
 	httpOnly  bool
 }
 
-func (j *Jar) judge(o Origin, s string, now time.Time) (*entry, error) {
+// parse returns the cookie of a Set-Cookie field value s, or the reason to refuse it.
+func (j *Jar) parse(o Origin, s string, now time.Time) (*entry, error) {
 	pair, rest, _ := strings.Cut(s, ";")
 	name, value, ok := strings.Cut(pair, "=")
 	name, value = trim(name), trim(value)
@@ -73,9 +75,9 @@ func (j *Jar) judge(o Origin, s string, now time.Time) (*entry, error) {
 	switch {
 	case len(e.path) > attributeMax:
 		return nil, ErrSize
-	case control(e.path): // the request's, which no request can have
+	case control(e.path): // from the path of the request, which the caller has not checked
 		return nil, ErrSyntax
-	case e.secure && !o.Secure, !e.keepsPromise(),
+	case e.secure && !o.Secure, !e.obeysPrefix(),
 		hasPrefix(name, "__host-") && (a.hasDomain || a.path != "/"),
 		!o.Secure && j.shadows(e):
 		return nil, ErrSecure
@@ -83,8 +85,8 @@ func (j *Jar) judge(o Origin, s string, now time.Time) (*entry, error) {
 	return e, nil
 }
 
-// keepsPromise says whether e is what its name says (RFC 6265bis s.4.1.3).
-func (e *entry) keepsPromise() bool {
+// obeysPrefix reports whether e has the attributes that the prefix of its name requires (RFC 6265bis s.4.1.3).
+func (e *entry) obeysPrefix() bool {
 	switch {
 	case hasPrefix(e.name, "__secure-"):
 		return e.secure
@@ -94,13 +96,13 @@ func (e *entry) keepsPromise() bool {
 	return true
 }
 
-// widen makes e a cookie of a domain, where its host may do that.
+// widen makes e a cookie of domain, if its host may set one.
 func (j *Jar) widen(e *entry, host, domain string) error {
 	if !domainMatch(host, domain) {
 		return ErrDomain
 	}
 	if j.Suffixes == nil {
-		return nil // it is kept for the host that set it
+		return nil // e stays a cookie of its host
 	}
 	if s := j.Suffixes.PublicSuffix(domain); s == domain {
 		if host == domain {
@@ -112,8 +114,8 @@ func (j *Jar) widen(e *entry, host, domain string) error {
 	return nil
 }
 
-// shadows says whether e, which comes over no TLS, would stand in the way of a Secure cookie, of whichever host that
-// either reaches (RFC 6265bis s.5.7).
+// shadows reports whether e, which came without TLS, has the name of a Secure cookie that could go with the same request
+// (RFC 6265bis s.5.7).
 func (j *Jar) shadows(e *entry) bool {
 	for d, list := range j.domains {
 		if !domainMatch(e.domain, d) && !domainMatch(d, e.domain) {
@@ -128,7 +130,7 @@ func (j *Jar) shadows(e *entry) bool {
 	return false
 }
 
-// hasPrefix ignores case: RFC 6265bis s.4.1.3 has servers that do not care for it in mind.
+// hasPrefix reports whether name has the prefix, in any case: some servers ignore case (RFC 6265bis s.4.1.3).
 func hasPrefix(name, prefix string) bool {
 	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
 }
@@ -145,7 +147,7 @@ func parseAttributes(s string, now time.Time, life time.Duration) (a attributes)
 		switch strings.ToLower(name) {
 		case "expires":
 			if t, ok := parseDate(value); ok && !a.hasMaxAge {
-				a.expires = soonest(t, now, life)
+				a.expires = earlier(t, now, life)
 			}
 		case "max-age":
 			if t, ok := parseMaxAge(value, now, life); ok {
@@ -166,7 +168,7 @@ func parseAttributes(s string, now time.Time, life time.Duration) (a attributes)
 	return a
 }
 
-// parseMaxAge reads a number of seconds (RFC 6265 s.5.2.2). None or fewer mean the past.
+// parseMaxAge parses a number of seconds (RFC 6265 s.5.2.2). Zero and negative numbers give a time in the past.
 func parseMaxAge(s string, now time.Time, life time.Duration) (time.Time, bool) {
 	digits := strings.TrimPrefix(s, "-")
 	if digits == "" {
@@ -191,16 +193,16 @@ func parseMaxAge(s string, now time.Time, life time.Duration) (time.Time, bool) 
 	return now.Add(time.Duration(n) * time.Second), true
 }
 
-// soonest bounds a date by life.
-func soonest(t, now time.Time, life time.Duration) time.Time {
+// earlier returns t, or the time when life is over if that is earlier.
+func earlier(t, now time.Time, life time.Duration) time.Time {
 	if last := now.Add(life); t.After(last) {
 		return last
 	}
 	return t
 }
 
-// control says whether s has octets that no cookie may have (RFC 6265bis s.5.6). A tab it might have, but files are
-// cut at tabs.
+// control reports whether s has a control character, which no cookie may have (RFC 6265bis s.5.6). RFC 6265bis allows the
+// tab, but tabs separate the fields of a file.
 func control(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c == 0x7f {
