@@ -6,14 +6,14 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// maxBoundary is the longest boundary there is (RFC 2046 s.5.1.1).
+// maxBoundary is the greatest length of a boundary in bytes (RFC 2046 s.5.1.1).
 const maxBoundary = 70
 
-// appendBoundary appends the boundary that a Content-Type of multipart/* names.
+// appendBoundary appends the boundary parameter of a Content-Type of multipart/*.
 func appendBoundary(dst, contentType []byte) ([]byte, error) {
 	media, rest := cut(contentType, ';')
 	if !IsMultipart(media) {
-		return dst, broken("content-type", "is not multipart")
+		return dst, malformed("content-type", "is not multipart")
 	}
 	for len(rest) > 0 {
 		var name []byte
@@ -21,25 +21,25 @@ func appendBoundary(dst, contentType []byte) ([]byte, error) {
 			break
 		}
 		if i := bytes.LastIndexByte(name, ';'); i >= 0 {
-			name = name[i+1:] // what is in front has no value
+			name = name[i+1:] // the parameters before it have no value
 		}
-		mine := http.EqualFold(http.TrimOWS(name), "boundary")
+		found := http.EqualFold(http.TrimOWS(name), "boundary")
 		rest = http.TrimOWS(rest)
 		at := len(dst)
 		var ok bool
 		if dst, rest, ok = appendValue(dst, rest); !ok {
-			return dst, broken("content-type", "has a quoted parameter without an end")
+			return dst, malformed("content-type", "has an unterminated quoted parameter")
 		}
-		if !mine {
+		if !found {
 			dst = dst[:at]
 			continue
 		}
 		return dst, checkBoundary(dst[at:])
 	}
-	return dst, broken("content-type", "names no boundary")
+	return dst, malformed("content-type", "names no boundary")
 }
 
-// IsMultipart tells whether a Content-Type value, with or without parameters, is multipart/*.
+// IsMultipart reports whether a Content-Type value, with or without parameters, is multipart/*.
 func IsMultipart(contentType []byte) bool {
 	media, _ := cut(contentType, ';')
 	media = http.TrimOWS(media)
@@ -47,8 +47,8 @@ func IsMultipart(contentType []byte) bool {
 	return len(media) > len(top) && http.EqualFold(media[:len(top)], top) && http.ValidName(media[len(top):])
 }
 
-// appendValue appends the value of a parameter in front of b: a token, or a quoted string without its
-// quotes. rest is what follows the next semicolon.
+// appendValue appends the parameter value at the start of b: a token, or a quoted string without its quotes. rest is
+// what follows the next semicolon. ok is false if the quoted string does not end.
 func appendValue(dst, b []byte) (value, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '"' {
 		v, rest := cut(b, ';')
@@ -69,27 +69,27 @@ func appendValue(dst, b []byte) (value, rest []byte, ok bool) {
 	return dst, nil, false
 }
 
-// checkBoundary holds a boundary to its grammar. In particular it has no CR: the search relies on it.
+// checkBoundary checks the grammar of a boundary. A boundary has no CR: the search relies on this.
 func checkBoundary(b []byte) error {
 	switch {
 	case len(b) == 0:
-		return broken("boundary", "is empty")
+		return malformed("boundary", "is empty")
 	case len(b) > maxBoundary:
-		return broken("boundary", "is longer than 70 bytes")
+		return malformed("boundary", "is longer than 70 bytes")
 	case b[len(b)-1] == ' ':
-		return broken("boundary", "ends with a blank")
+		return malformed("boundary", "ends with a space")
 	}
 	for _, c := range b {
 		letter := c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 		if !letter && !isMark[c] {
-			return broken("boundary", "has a byte that none may have")
+			return malformed("boundary", "has an illegal byte")
 		}
 	}
 	return nil
 }
 
-// isMark has the other bytes that a boundary may have. The grammar does not have them all: the rest of a token's
-// are in use (RFC 2046 s.5.1.1 and RFC 9110 s.5.6.2).
+// isMark holds the bytes, other than letters and digits, that a boundary may have: those of RFC 2046 s.5.1.1, and the
+// other bytes of a token (RFC 9110 s.5.6.2), which some programs use.
 var isMark = func() (t [256]bool) {
 	for _, c := range []byte("'()+_,-./:=? !#$%&*^`|~") {
 		t[c] = true
@@ -106,7 +106,7 @@ func cut(b []byte, sep byte) (before, after []byte) {
 	return b, nil
 }
 
-// broken is an error that the peer is to blame for.
-func broken(where, reason string) error {
+// malformed returns the error for a body that breaks the rules of the format.
+func malformed(where, reason string) error {
 	return &http.ProtocolError{Proto: "multipart", Where: where, Reason: reason, Status: 400}
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-var contentTypes = []struct{ in, want string }{ // want: "" or the boundary, "!" and a word of the error
+var contentTypes = []struct{ in, want string }{ // want: the boundary, or "!" and a part of the error
 	{"multipart/form-data; boundary=abc", "abc"},
 	{"Multipart/Mixed;BOUNDARY=abc", "abc"},
 	{`multipart/related; boundary="abc"; type="text/xml"`, "abc"},
@@ -23,11 +23,11 @@ var contentTypes = []struct{ in, want string }{ // want: "" or the boundary, "!"
 	{"multipart/form-data", "!no boundary"},
 	{"multipart/form-data; boundary=", "!no boundary"},
 	{`multipart/form-data; boundary=""`, "!empty"},
-	{`multipart/form-data; boundary="abc`, "!end"},
-	{`multipart/form-data; boundary="abc "`, "!blank"},
-	{"multipart/form-data; boundary=a\"b", "!byte"},
-	{"multipart/form-data; boundary=a\x00b", "!byte"},
-	{"multipart/form-data; boundary=\"a\r\nb\"", "!byte"},
+	{`multipart/form-data; boundary="abc`, "!unterminated"},
+	{`multipart/form-data; boundary="abc "`, "!space"},
+	{"multipart/form-data; boundary=a\"b", "!illegal byte"},
+	{"multipart/form-data; boundary=a\x00b", "!illegal byte"},
+	{"multipart/form-data; boundary=\"a\r\nb\"", "!illegal byte"},
 	{"multipart/form-data; xboundary=abc", "!no boundary"},
 	{"text/plain; boundary=abc", "!not multipart"},
 	{"multipart/; boundary=abc", "!not multipart"},
@@ -40,36 +40,36 @@ func TestBoundary(t *testing.T) {
 		got, err := appendBoundary(nil, []byte(c.in))
 		if want, bad := strings.CutPrefix(c.want, "!"); bad {
 			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%q: got %q, %v; want an error with %q", c.in, got, err, want)
+				t.Errorf("appendBoundary(%q): got %q, %v; want an error with %q", c.in, got, err, want)
 			}
 			continue
 		}
 		if err != nil || string(got) != c.want {
-			t.Errorf("%q: got %q, %v; want %q", c.in, got, err, c.want)
+			t.Errorf("appendBoundary(%q): got %q, %v; want %q", c.in, got, err, c.want)
 		}
 		if !IsMultipart([]byte(c.in)) {
-			t.Errorf("IsMultipart(%q) = false", c.in)
+			t.Errorf("IsMultipart(%q): got false, want true", c.in)
 		}
 	}
 }
 
-// Where the standard library takes a Content-Type it names the same boundary. It refuses more, parameters that
-// have no value, and leaves a backslash in front of a letter where it is: browsers once sent file names with
-// Windows paths so. A boundary is no path (RFC 9110 s.5.6.4).
+// TestBoundaryOracle compares with package mime where it accepts a Content-Type. It rejects more (parameters without a
+// value), and keeps a backslash before a letter, since browsers once sent Windows paths in file names. In a boundary a
+// backslash is an escape (RFC 9110 s.5.6.4).
 func TestBoundaryOracle(t *testing.T) {
-	asked := 0
+	compared := 0
 	for _, c := range contentTypes {
 		_, params, err := mime.ParseMediaType(c.in)
 		if err != nil || c.want[0] == '!' || strings.Contains(c.in, `\b`) {
 			continue
 		}
-		asked++
+		compared++
 		if params["boundary"] != c.want {
-			t.Errorf("%q: mime has %q, we %q", c.in, params["boundary"], c.want)
+			t.Errorf("boundary of %q: mime has %q, this package %q", c.in, params["boundary"], c.want)
 		}
 	}
-	if asked < 10 {
-		t.Errorf("only %d content types were compared", asked)
+	if compared < 10 {
+		t.Errorf("compared %d content types, want at least 10", compared)
 	}
 }
 
@@ -80,10 +80,10 @@ func FuzzBoundary(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string) {
 		b, err := appendBoundary([]byte("keep"), []byte(in))
 		if string(b[:4]) != "keep" {
-			t.Fatalf("%q: what was there is gone: %q", in, b)
+			t.Fatalf("appendBoundary(%q) changed what was in its buffer: got %q, want it to start with %q", in, b, "keep")
 		}
 		if err == nil && (checkBoundary(b[4:]) != nil || strings.ContainsAny(string(b[4:]), "\r\n")) {
-			t.Fatalf("%q: boundary %q", in, b[4:])
+			t.Fatalf("appendBoundary(%q): got the illegal boundary %q", in, b[4:])
 		}
 	})
 }

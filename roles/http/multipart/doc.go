@@ -1,11 +1,10 @@
-// Package multipart answers where the parts of a multipart body begin and end (RFC 2046 section 5.1), and
-// writes the multipart/form-data that browsers write (RFC 7578).
+// Package multipart reads multipart bodies (RFC 2046 s.5.1) and writes multipart/form-data (RFC 7578) in the form that
+// browsers use.
 //
-// A Reader is fed the body as it comes, in any fragmentation, and calls a Handler with the fields of each
-// part and the pieces of its content, which are views into what it was fed. It keeps no content: of a
-// delimiter that is cut in two it remembers how far it had come. What a part's name is, or what its
-// content means, it does not ask.
+// A Reader receives a body in pieces of any size through Rx. It calls a Handler with the header fields of each part and
+// the pieces of its content, which are views of the bytes given to Rx. It stores no content: for a delimiter that is
+// split between two pieces it stores only the length of the match. It does not interpret names or content.
 //
-// Writing is a few functions that append what stands between contents to a buffer, and say how long that is
-// beforehand, so that Content-Length can be announced. Randomness for the boundary comes from the caller.
+// The writing functions append the delimiters and headers between contents to a buffer, and return their lengths in
+// advance, so that Content-Length can be announced. The caller supplies the random bytes of the boundary.
 package multipart

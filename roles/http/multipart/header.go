@@ -6,19 +6,19 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// expectHeader takes the header of a part and returns how much of b it used. A header that lies in b whole
-// is read where it lies.
-func (r *Reader) expectHeader(b []byte) int {
+// rxHeader consumes the header of a part and returns how many bytes of b it used. A header that is complete in b is
+// parsed in place.
+func (r *Reader) rxHeader(b []byte) int {
 	if len(r.head) == 0 {
 		if n := headerLen(b); n > 0 {
-			r.begin(b[:n])
+			r.startPart(b[:n])
 			return n
 		}
 	}
-	// It is bounded, so it may be looked through anew; but not for every byte that comes.
+	// The search starts where the last one ended, so that a header that comes byte by byte costs no more.
 	old := len(r.head)
-	take := min(len(b), r.limits.Head+1-old)
-	r.head = append(r.head, b[:take]...)
+	used := min(len(b), r.limits.Head+1-old)
+	r.head = append(r.head, b[:used]...)
 	seen := max(old-len("\r\n\r\n")+1, 0)
 	n := 0
 	if old < len("\r\n") || seen == 0 {
@@ -28,20 +28,21 @@ func (r *Reader) expectHeader(b []byte) int {
 	}
 	switch {
 	case n > 0:
-		r.begin(r.head[:n])
+		r.startPart(r.head[:n])
 		r.head = r.head[:0]
 		return n - old
 	case len(r.head) > r.limits.Head:
 		r.tooLarge()
 	}
-	return take
+	return used
 }
 
 func (r *Reader) tooLarge() {
-	r.fail(&http.ProtocolError{Proto: "multipart", Where: "part header", Reason: "is larger than is taken", Status: 431})
+	r.fail(&http.ProtocolError{Proto: "multipart", Where: "part header", Reason: "exceeds the limit", Status: 431})
 }
 
-// headerLen is how long the header in front of b is, with the empty line that ends it; 0 if it is not whole.
+// headerLen returns the length of the header at the start of b, with the empty line that ends it, or 0 if it is not
+// complete.
 func headerLen(b []byte) int {
 	if bytes.HasPrefix(b, []byte("\r\n")) {
 		return len("\r\n")
@@ -52,8 +53,8 @@ func headerLen(b []byte) int {
 	return 0
 }
 
-// begin begins a part that has this header.
-func (r *Reader) begin(head []byte) {
+// startPart starts the part that has this header.
+func (r *Reader) startPart(head []byte) {
 	if len(head) > r.limits.Head {
 		r.tooLarge()
 		return
@@ -71,7 +72,8 @@ func (r *Reader) begin(head []byte) {
 	}
 }
 
-// lengthIn is the length that a part's fields announce, -1 for none, or more than one, or one that is no number.
+// lengthIn returns the Content-Length among the fields of a part. It returns -1 if there is none, more than one, or one
+// that is not a number.
 func lengthIn(fields []http.Field) int64 {
 	n := int64(-1)
 	for i := range fields {
@@ -93,7 +95,8 @@ func lengthIn(fields []http.Field) int64 {
 	return n
 }
 
-// parse reads header fields. Unlike those of HTTP they may be folded (RFC 5322 s.2.2.3).
+// parse parses header fields into r.fields and reports whether they are legal. They may be folded, unlike those of HTTP
+// (RFC 5322 s.2.2.3).
 func (r *Reader) parse(head []byte) bool {
 	if bytes.Contains(head, []byte("\r\n ")) || bytes.Contains(head, []byte("\r\n\t")) {
 		head = r.unfold(head)
@@ -106,11 +109,11 @@ func (r *Reader) parse(head []byte) bool {
 		value = http.TrimOWS(value)
 		switch {
 		case len(name) == len(line):
-			r.fail(broken("part header", "has a line without a colon"))
+			r.fail(malformed("part header", "has a line without a colon"))
 		case !http.ValidName(name):
-			r.fail(broken("part header", "has a field whose name is no token"))
+			r.fail(malformed("part header", "has a field name that is not a token"))
 		case !http.ValidValue(value):
-			r.fail(broken("part header", "has a control byte in a value"))
+			r.fail(malformed("part header", "has a control byte in a value"))
 		case len(r.fields) == r.limits.Fields:
 			r.tooLarge()
 		default:
@@ -122,7 +125,7 @@ func (r *Reader) parse(head []byte) bool {
 	return true
 }
 
-// unfold returns a copy in which blanks stand for line breaks that a blank follows.
+// unfold returns a copy of head, in r.head's memory, in which two spaces replace each line break before a blank.
 func (r *Reader) unfold(head []byte) []byte {
 	if len(r.head) == 0 || &r.head[0] != &head[0] {
 		r.head = append(r.head[:0], head...)

@@ -13,21 +13,20 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// The standard library's writer makes bodies out of bytes that are likely to look like delimiters; we find in
-// them what it put there.
+// TestReaderOracle: the Reader finds what mime/multipart wrote, also if the content looks like delimiters.
 func TestReaderOracle(t *testing.T) {
 	var r Reader
 	for seed := range 300 {
-		chance := rand.New(rand.NewPCG(uint64(seed), 1))
+		rng := rand.New(rand.NewPCG(uint64(seed), 1))
 		var body bytes.Buffer
 		var want strings.Builder
 		w := multipart.NewWriter(&body)
 		if err := w.SetBoundary("B-"); err != nil {
 			t.Fatal(err)
 		}
-		n := 1 + chance.IntN(5)
+		n := 1 + rng.IntN(5)
 		for i := range n {
-			content := teaser(chance)
+			content := delimiterLike(rng)
 			p, err := w.CreatePart(textproto.MIMEHeader{"X-N": {fmt.Sprint(i)}})
 			if err != nil {
 				t.Fatal(err)
@@ -55,22 +54,22 @@ func TestReaderOracle(t *testing.T) {
 	}
 }
 
-// teaser is content made of pieces of delimiters, but for the one that would be one.
-func teaser(chance *rand.Rand) string {
+// delimiterLike returns content made of pieces of delimiters, without a whole one.
+func delimiterLike(rng *rand.Rand) string {
 	var s strings.Builder
-	for range chance.IntN(40) {
-		s.WriteString([]string{"\r", "\n", "\r\n", "-", "--", "B", "B-", "\r\n--B", "\r\n--C-", "x", " "}[chance.IntN(11)])
+	for range rng.IntN(40) {
+		s.WriteString([]string{"\r", "\n", "\r\n", "-", "--", "B", "B-", "\r\n--B", "\r\n--C-", "x", " "}[rng.IntN(11)])
 	}
 	return strings.ReplaceAll("x"+s.String(), "\r\n--B-", "\r\n--B+")
 }
 
-// Where we judge otherwise than the standard library, and why.
-func TestOracleDiffers(t *testing.T) {
+// TestOracleDifferences lists where the Reader and mime/multipart differ, and why.
+func TestOracleDifferences(t *testing.T) {
 	for _, c := range []struct{ why, body, ours, theirs string }{
-		{"lines end with CR LF (RFC 2046 s.5.1.1); it takes a body that has none for one of LF",
+		{"lines end with CR LF (RFC 2046 s.5.1.1); mime/multipart accepts a body whose lines all end with LF",
 			"--B\n\nx\n--B--\n", "! multipart: body: ends before its last delimiter (400)", `"x"`},
-		{"no blank stands in front of a colon (RFC 9112 s.5.1); it makes a field of a name that is none",
-			"--B\r\nA : 1\r\n\r\nx\r\n--B--", "! multipart: part header: has a field whose name is no token (400)", `"x"`},
+		{"no blank comes before the colon (RFC 9112 s.5.1); mime/multipart accepts one",
+			"--B\r\nA : 1\r\n\r\nx\r\n--B--", "! multipart: part header: has a field name that is not a token (400)", `"x"`},
 	} {
 		var r Reader
 		if got := read(&r, mixed, Limits{}, func(f func([]byte)) { f([]byte(c.body)) }); got != c.ours {
@@ -82,7 +81,7 @@ func TestOracleDiffers(t *testing.T) {
 			theirs = fmt.Sprintf("%q", b)
 		}
 		if theirs != c.theirs {
-			t.Errorf("%s: %q: mime/multipart says %s, this table %s", c.why, c.body, theirs, c.theirs)
+			t.Errorf("%s: %q: mime/multipart gives %s, want %s", c.why, c.body, theirs, c.theirs)
 		}
 	}
 }

@@ -9,28 +9,28 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// Handler is told what a Reader finds. Slices are views that are valid during the call.
+// Handler receives the parts that a Reader finds. Slices are views that are valid during the call.
 type Handler interface {
-	// Part begins a part. fields are its header fields, in their order.
+	// Part starts a part. fields are its header fields in the order of the header.
 	Part(fields []http.Field)
-	// Content is the next piece of the part's content, never empty.
+	// Content is the next piece of the content of the part. b is never empty.
 	Content(b []byte)
-	// EndPart ends the part. last says that no other follows. A part whose length is known ends when it has come, and
-	// then last is false: EndParts says that there is no other.
+	// EndPart ends the part. last reports that no other part follows. A part with a Content-Length ends with its last
+	// byte, before the Reader knows what follows: then last is false, and EndParts is called if no part follows.
 	EndPart(last bool)
-	// EndParts says that no part follows, after an EndPart that could not say so, or without any part.
+	// EndParts ends a body without any part, or one whose last EndPart had last false.
 	EndParts()
 }
 
-// Limits bound what a body may cost. Zero values mean the defaults, negative ones that there is no limit. Parts are
-// streamed, so a body may go on for as long as it likes: what costs is how often a program is called.
+// Limits bound what a body may cost. A zero value means the default, a negative one no limit. Parts are streamed, so the
+// length of a body costs no memory; the number of calls into the program is what costs.
 type Limits struct {
-	Head   int   // bytes of the header of one part, which are kept when they come in pieces; default 8 KiB
+	Head   int   // bytes of the header of one part, which are stored when they come in pieces; default 8 KiB, never above 1 MiB
 	Fields int   // header fields of one part; default 32
-	Part   int64 // bytes of the content of one part; default 1 GiB, as of a WebSocket message
-	Rate   int   // parts begun within a second; default 1000: no camera has as many pictures
-	Parts  int   // parts of one body; default none, as a stream of pictures does not end
-	Body   int64 // bytes of one body; default none
+	Part   int64 // bytes of the content of one part; default 1 GiB, as for a WebSocket message
+	Rate   int   // parts that start within one second; default 1000, more than any camera sends
+	Parts  int   // parts of one body; default no limit, since a stream of pictures does not end
+	Body   int64 // bytes of one body; default no limit
 }
 
 // orDefault replaces zero by d, and a negative value by the largest.
@@ -44,10 +44,10 @@ func orDefault[T int | int64](v, d, largest T) T {
 	return v
 }
 
-// withDefaults is l with all limits set.
+// withDefaults returns l with all limits set.
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		Head:   orDefault(l.Head, 8<<10, 1<<20), // it is kept, so it has a bound in any case
+		Head:   orDefault(l.Head, 8<<10, 1<<20), // the header is stored, so it always has a bound
 		Fields: orDefault(l.Fields, 32, math.MaxInt),
 		Part:   orDefault(l.Part, 1<<30, math.MaxInt64),
 		Rate:   orDefault(l.Rate, 1000, math.MaxInt),
@@ -56,7 +56,7 @@ func (l Limits) withDefaults() Limits {
 	}
 }
 
-// Reader takes a multipart body apart. The zero Reader is not usable: Begin makes it so, also again.
+// Reader splits a multipart body into its parts. Begin prepares a new or used Reader for a body.
 type Reader struct {
 	handler Handler
 	limits  Limits
@@ -64,28 +64,28 @@ type Reader struct {
 	parts   int
 	err     error
 
-	body   int64         // bytes that have come
-	size   int64         // of the part's content, so far
-	left   int64         // of the content, as the part's Content-Length has it; -1 without one
-	now    time.Duration // of Rx
-	second time.Duration // in which parts were counted last
-	count  int           // and how many they were
+	body   int64         // bytes of the body so far
+	size   int64         // bytes of the content of the part so far
+	left   int64         // bytes of the content to come by the Content-Length of the part; -1 without one
+	now    time.Duration // time of the last Rx
+	second time.Duration // the second of now in which the last part started
+	count  int           // parts that started in it
 
 	replace bool // multipart/x-mixed-replace, which may end without its last delimiter
-	dashed  bool // the boundary begins with dashes that may be the delimiter's own
+	dashed  bool // the boundary starts with dashes, which may be those of the delimiter
 	first   [len("\r\n\r\n") + len("--") + maxBoundary]byte
-	firsts  int
+	firsts  int // bytes of first in use
 
 	delim []byte // CR LF "--" boundary
-	match int    // bytes of delim that were found last, if not given up yet
-	// earlier says that the match began in a piece which is gone. Its first absent bytes were never there: the
-	// first delimiter of a body, and one straight behind a part's header, need no line break of their own.
+	match int    // length of the prefix of delim that matches the end of the input
+	// earlier means that the match started in an earlier piece of the body. Its first absent bytes were never in the
+	// input: the first delimiter of a body, and one directly after the header of a part, need no line break.
 	earlier bool
 	absent  int
-	tail    [maxPadding]byte // what was found behind delim
-	tails   int
+	tail    [maxPadding]byte // the bytes after delim on its line
+	tails   int              // bytes of tail in use
 
-	head   []byte // of a part, as far as it has come, if it comes in pieces
+	head   []byte // the header of the part so far, if it comes in pieces
 	fields []http.Field
 }
 
@@ -93,27 +93,27 @@ type Reader struct {
 type state uint8
 
 const (
-	unused    state = iota
-	opening         // enough of the first line to tell whether the boundary has the delimiter's dashes in it
-	preamble        // the first delimiter; what stands in front is for nobody (RFC 2046 s.5.1.1)
-	header          // the fields of a part, and the empty line behind them
-	content         // the delimiter that ends the part
-	padding         // the delimiter after a part that has ended by its length
-	epilogue        // nothing: the last delimiter was found
-	abandoned       // nothing: err says why
+	unused   state = iota
+	opening        // enough of the first line to decide whether the boundary includes the dashes of the delimiter
+	preamble       // the first delimiter; the text before it is ignored (RFC 2046 s.5.1.1)
+	header         // the header of a part with the empty line that ends it
+	content        // the delimiter that ends the part
+	padding        // the delimiter after a part that ended by its Content-Length
+	epilogue       // nothing: the last delimiter was found
+	failed         // nothing: see err
 )
 
-// maxPadding is how much a line may have behind its delimiter, the line break included: transports may add
-// blanks (RFC 2046 s.5.1.1), but not without end. A longer line is content.
+// maxPadding is the most bytes that may follow a delimiter on its line, with the line break: a transport may add blanks
+// (RFC 2046 s.5.1.1). A longer line is content.
 const maxPadding = 64
 
-// Begin has r take a body apart that has this Content-Type, and call h. contentType is not kept. The error
-// says that it is not multipart or has no legal boundary.
+// Begin prepares r for a body with this Content-Type, whose parts go to h. contentType is not kept. The error is an
+// *http.ProtocolError if the type is not multipart/* or has no legal boundary.
 func (r *Reader) Begin(contentType []byte, l Limits, h Handler) error {
 	*r = Reader{handler: h, limits: l.withDefaults(), second: -1, delim: append(r.delim[:0], "\r\n--"...), head: r.head[:0], fields: r.fields[:0]}
 	r.delim, r.err = appendBoundary(r.delim, contentType)
 	if r.err != nil {
-		r.state = abandoned
+		r.state = failed
 		return r.err
 	}
 	r.state = preamble
@@ -125,24 +125,25 @@ func (r *Reader) Begin(contentType []byte, l Limits, h Handler) error {
 	return nil
 }
 
-// open collects the beginning of a body whose boundary begins with dashes, until it is clear whether the delimiter has two
-// more (RFC 2046 s.5.1.1) or not: some cameras name the whole delimiter in Content-Type.
-func (r *Reader) open(b []byte) (used int) {
+// rxOpening stores the start of a body whose boundary starts with dashes, until it is clear whether the delimiter has two
+// more dashes (RFC 2046 s.5.1.1): some cameras give the whole delimiter as the boundary.
+func (r *Reader) rxOpening(b []byte) (used int) {
 	for used < len(b) {
 		r.first[r.firsts] = b[used]
 		r.firsts++
 		used++
-		if r.opened(false) {
+		if r.decideDashes(false) {
 			break
 		}
 	}
 	return used
 }
 
-// opened decides, if that is possible, and goes on with what was collected. end says that no more comes.
-func (r *Reader) opened(end bool) bool {
+// decideDashes decides whether the delimiter has two dashes before the boundary, and then searches the stored bytes. It
+// returns false if it needs more bytes; end means that there are no more.
+func (r *Reader) decideDashes(end bool) bool {
 	line := r.first[:r.firsts]
-	for range 2 { // empty lines in front
+	for range 2 { // up to two empty lines may come first
 		line = bytes.TrimPrefix(line, r.delim[:len("\r\n")])
 	}
 	strict := r.delim[len("\r\n"):]
@@ -157,17 +158,18 @@ func (r *Reader) opened(end bool) bool {
 	return true
 }
 
-// subtypeIs reports whether a Content-Type is of this subtype of multipart.
+// subtypeIs reports whether the subtype of a Content-Type is name.
 func subtypeIs(contentType []byte, name string) bool {
 	media, _ := cut(contentType, ';')
 	_, sub := cut(media, '/')
 	return http.EqualFold(http.TrimOWS(sub), name)
 }
 
-// atLineStart has the search begin behind a line break that is not content.
+// atLineStart starts the search as if a line break that is not content came before.
 func (r *Reader) atLineStart() { r.match, r.absent, r.earlier = len("\r\n"), len("\r\n"), true }
 
-// Rx takes the next bytes of the body, all of them, and keeps none. After an error it takes nothing more.
+// Rx consumes the next bytes of the body. b is not kept. now is the time by which Limits.Rate counts. The error is an
+// *http.ProtocolError; after an error Rx ignores its input and returns the same error.
 func (r *Reader) Rx(now time.Duration, b []byte) error {
 	r.now = now
 	over := int64(len(b)) > r.limits.Body-r.body
@@ -177,7 +179,7 @@ func (r *Reader) Rx(now time.Duration, b []byte) error {
 	r.body += int64(len(b))
 	r.feed(b)
 	if over && r.err == nil {
-		r.fail(tooMuch("body", "is longer than is taken"))
+		r.fail(overLimit("body", "exceeds the limit"))
 	}
 	return r.err
 }
@@ -186,24 +188,24 @@ func (r *Reader) feed(b []byte) {
 	for len(b) > 0 && r.err == nil {
 		switch r.state {
 		case opening:
-			b = b[r.open(b):]
+			b = b[r.rxOpening(b):]
 		case content:
 			b = b[r.searchContent(b):]
 		case preamble, padding:
 			b = b[r.search(b):]
 		case header:
-			b = b[r.expectHeader(b):]
+			b = b[r.rxHeader(b):]
 		default:
 			return
 		}
 	}
 }
 
-// End says that the body is over. The error says that it was cut short. A multipart/x-mixed-replace is not if no part was
-// under way: whoever sends pictures just stops.
+// End ends the body. It returns an error if the body ends before its last delimiter. A multipart/x-mixed-replace may end
+// without one between two parts, since a sender of pictures stops at any time.
 func (r *Reader) End() error {
 	if r.err == nil && r.state == opening {
-		r.opened(true)
+		r.decideDashes(true)
 	}
 	switch {
 	case r.err != nil || r.state == epilogue:
@@ -211,13 +213,13 @@ func (r *Reader) End() error {
 		r.state = epilogue
 		r.handler.EndParts()
 	default:
-		r.fail(broken("body", "ends before its last delimiter"))
+		r.fail(malformed("body", "ends before its last delimiter"))
 	}
 	return r.err
 }
 
-// searchContent searches as much of b as the part's length allows, and ends the part there. A delimiter that is complete
-// before ends it earlier: it is what others go by.
+// searchContent searches b for the delimiter and ends the part after the length that it announced. A complete delimiter
+// before that ends the part too, since other recipients ignore Content-Length.
 func (r *Reader) searchContent(b []byte) int {
 	if r.left < 0 {
 		return r.search(b)
@@ -233,7 +235,7 @@ func (r *Reader) searchContent(b []byte) int {
 	return used
 }
 
-// withheld is how many bytes may be content or the beginning of a delimiter.
+// withheld returns the number of bytes that may be content or the start of a delimiter.
 func (r *Reader) withheld() int {
 	if !r.earlier {
 		return 0
@@ -241,14 +243,14 @@ func (r *Reader) withheld() int {
 	return max(r.match-r.absent, 0) + r.tails
 }
 
-// lengthReached ends a part whose content is as long as was announced. The delimiter may follow without a line break.
+// lengthReached ends a part whose content has the announced length. The delimiter may follow without a line break.
 func (r *Reader) lengthReached() {
 	if r.match == len(r.delim) {
-		r.left = -1 // a delimiter but for the end of its line
+		r.left = -1 // it ends with a delimiter whose line is not complete yet: let the search decide
 		return
 	}
 	if r.match > r.absent {
-		r.give(r.delim[r.absent:r.match])
+		r.pass(r.delim[r.absent:r.match])
 	}
 	if r.err != nil {
 		return
@@ -261,26 +263,26 @@ func (r *Reader) lengthReached() {
 	r.handler.EndPart(false)
 }
 
-// Size is about how many bytes of memory r holds beside itself: a header that comes in pieces, at the most.
+// Size returns about how many bytes of memory r holds besides its own struct. Limits.Head and Limits.Fields bound it.
 func (r *Reader) Size() int { return cap(r.delim) + cap(r.head) + cap(r.fields)*fieldSize }
 
 const fieldSize = int(unsafe.Sizeof(http.Field{}))
 
-// Trim lets go of memory for headers if it is more than most bytes. Begin must follow.
-func (r *Reader) Trim(most int) {
-	if cap(r.head) > most {
+// Trim frees the buffer for headers if it is larger than limit bytes. The next call must be Begin.
+func (r *Reader) Trim(limit int) {
+	if cap(r.head) > limit {
 		r.head = nil
 	}
 	clear(r.fields[:cap(r.fields)])
 }
 
-func (r *Reader) fail(err error) { r.err, r.state = err, abandoned }
+func (r *Reader) fail(err error) { r.err, r.state = err, failed }
 
-// search looks for a delimiter line, gives what precedes it, and returns how much of b it used. Since CR is
-// the first byte of a delimiter and occurs in it once, what does not match can be given up as a whole.
+// search looks for a delimiter line, passes the content before it on, and returns how many bytes of b it used. CR is the
+// first byte of a delimiter and occurs in it once, so after a mismatch the search never has to go back.
 func (r *Reader) search(b []byte) int {
-	from := 0  // of what is neither given nor matched
-	start := 0 // of the match in b, unless it began earlier
+	from := 0  // start of the bytes that are neither passed on nor matched
+	start := 0 // start of the match in b, unless it is in an earlier piece
 	i := 0
 	for i < len(b) {
 		if r.match == 0 {
@@ -300,37 +302,37 @@ func (r *Reader) search(b []byte) int {
 				i++
 				continue
 			}
-		} else if end, last, ok := r.behind(c); ok {
+		} else if end, last, ok := r.rxPadding(c); ok {
 			i++
 			if !end {
 				continue
 			}
 			if !r.earlier {
-				r.give(b[from:start])
+				r.pass(b[from:start])
 			}
-			r.found(last)
+			r.delimiterEnds(last)
 			return i
 		}
-		if r.earlier { // the pieces it stood in are gone, but it is known what was in them
-			r.give(r.delim[r.absent:max(r.absent, r.match)])
-			r.give(r.tail[:r.tails])
+		if r.earlier { // the match is content after all; its bytes are those of delim and tail
+			r.pass(r.delim[r.absent:max(r.absent, r.match)])
+			r.pass(r.tail[:r.tails])
 			from = i
 		}
-		r.forget()
+		r.resetMatch()
 	}
 	switch {
 	case r.match == 0:
-		r.give(b[from:])
+		r.pass(b[from:])
 	case !r.earlier:
-		r.give(b[from:start])
+		r.pass(b[from:start])
 		r.earlier = true
 	}
 	return i
 }
 
-// behind judges the next byte behind a delimiter: end says that the line is complete, last that it was
-// the last one's; not ok that this is no delimiter.
-func (r *Reader) behind(c byte) (end, last, ok bool) {
+// rxPadding consumes the next byte after a delimiter. end reports that its line is complete, last that it is the last
+// delimiter, and ok is false if this is no delimiter.
+func (r *Reader) rxPadding(c byte) (end, last, ok bool) {
 	before := byte(0)
 	if r.tails > 0 {
 		before = r.tail[r.tails-1]
@@ -351,15 +353,15 @@ func (r *Reader) behind(c byte) (end, last, ok bool) {
 	return false, false, false
 }
 
-func (r *Reader) forget() { r.match, r.earlier, r.absent, r.tails = 0, false, 0, 0 }
+func (r *Reader) resetMatch() { r.match, r.earlier, r.absent, r.tails = 0, false, 0, 0 }
 
-// give passes content on. Between a part that has ended by its length and the delimiter there are line breaks and blanks
-// at the most.
-func (r *Reader) give(b []byte) {
+// pass passes content on to the handler. After a part that ended by its length, only line breaks and blanks may come
+// before the delimiter.
+func (r *Reader) pass(b []byte) {
 	switch {
 	case len(b) == 0 || r.err != nil:
 	case r.state == padding && len(bytes.Trim(b, "\r\n \t")) > 0:
-		r.fail(broken("part", "has more content than its Content-Length says"))
+		r.fail(malformed("part", "has more content than its Content-Length"))
 	case r.state == content:
 		n := min(int64(len(b)), r.limits.Part-r.size)
 		if n > 0 {
@@ -370,19 +372,19 @@ func (r *Reader) give(b []byte) {
 			r.handler.Content(b[:n])
 		}
 		if n < int64(len(b)) {
-			r.fail(tooMuch("part", "is longer than is taken"))
+			r.fail(overLimit("part", "exceeds the limit"))
 		}
 	}
 }
 
-// tooMuch is an error for a limit of ours.
-func tooMuch(where, reason string) error {
+// overLimit returns the error for a body that exceeds one of Limits.
+func overLimit(where, reason string) error {
 	return &http.ProtocolError{Proto: "multipart", Where: where, Reason: reason, Status: 413}
 }
 
-// found is called at the end of a delimiter line.
-func (r *Reader) found(last bool) {
-	r.forget()
+// delimiterEnds handles the end of a delimiter line.
+func (r *Reader) delimiterEnds(last bool) {
+	r.resetMatch()
 	if r.err != nil {
 		return
 	}
@@ -392,11 +394,11 @@ func (r *Reader) found(last bool) {
 	case last:
 		r.state = epilogue
 	case r.parts == r.limits.Parts:
-		r.fail(tooMuch("body", "has more parts than are taken"))
+		r.fail(overLimit("body", "has more parts than the limit"))
 	case s != r.second:
 		r.second, r.count = s, 1
 	case r.count == r.limits.Rate:
-		r.fail(tooMuch("body", "has more parts in a second than are taken"))
+		r.fail(overLimit("body", "has more parts per second than the limit"))
 	default:
 		r.count++
 	}

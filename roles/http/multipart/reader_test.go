@@ -46,7 +46,7 @@ func (r *recorder) EndPart(last bool) {
 
 func (r *recorder) EndParts() { r.b.WriteString("end ") }
 
-// read takes a body apart, fed by feed, and says what came of it.
+// read reads the body that feed supplies, and returns the calls of the Reader as text, with the error at the end.
 func read(r *Reader, contentType string, l Limits, feed func(func([]byte))) string {
 	rec := new(recorder)
 	err := r.Begin([]byte(contentType), l, rec)
@@ -69,15 +69,15 @@ const mixed = "multipart/mixed; boundary=B"
 var bodies = []struct{ name, body, want string }{
 	{"two parts", "--B\r\nA: 1\r\n\r\none\r\n--B\r\nA: 2\r\nb:  3 \r\n\r\ntwo\r\n--B--\r\n", `part{A=1}"one" part{A=2|b=3}"two"last`},
 	{"preamble and epilogue", "skip --B\r\n me\r\n--B\r\n\r\nx\r\n--B--\r\nand\r\n--B\r\n\r\nthis", `part{}"x"last`},
-	{"a preamble that is an empty line", "\r\n--B\r\n\r\nx\r\n--B--", `part{}"x"last`},
+	{"an empty line as preamble", "\r\n--B\r\n\r\nx\r\n--B--", `part{}"x"last`},
 	{"no line break at the very end", "--B\r\n\r\nx\r\n--B--", `part{}"x"last`},
 	{"empty content", "--B\r\nA: 1\r\n\r\n\r\n--B--", `part{A=1}""last`},
-	{"no content at all: the empty line is the delimiter's", "--B\r\nA: 1\r\n\r\n--B--", `part{A=1}""last`},
+	{"no content: the empty line belongs to the delimiter", "--B\r\nA: 1\r\n\r\n--B--", `part{A=1}""last`},
 	{"neither header nor content", "--B\r\n\r\n--B--", `part{}""last`},
 	{"no parts", "--B--\r\n", `end`},
-	{"padding behind the delimiter", "--B \t \r\n\r\nx\r\n--B\t\r\n\r\ny\r\n--B--  \r\n", `part{}"x" part{}"y"last`},
+	{"padding after the delimiter", "--B \t \r\n\r\nx\r\n--B\t\r\n\r\ny\r\n--B--  \r\n", `part{}"x" part{}"y"last`},
 	{"content with line breaks", "--B\r\n\r\n\r\na\r\n\r\nb\r\n\r\n--B--", `part{}"\r\na\r\n\r\nb\r\n"last`},
-	{"CRs that begin nothing", "--B\r\n\r\n\r\r\n\r\r\r\n-\r\n--\r\n--A\r\r\n--B--", `part{}"\r\r\n\r\r\r\n-\r\n--\r\n--A\r"last`},
+	{"CRs that start no delimiter", "--B\r\n\r\n\r\r\n\r\r\r\n-\r\n--\r\n--A\r\r\n--B--", `part{}"\r\r\n\r\r\r\n-\r\n--\r\n--A\r"last`},
 	{"a longer line is content", "--B\r\n\r\n--Bx\r\n--B-\r\n--B\r\r\n--B \tx\r\n--B--", `part{}"--Bx\r\n--B-\r\n--B\r\r\n--B \tx"last`},
 	{"line feeds alone end no line", "--B\r\n\r\na\n--B\nb\r\n--B--", `part{}"a\n--B\nb"last`},
 	{"endless padding is content", "--B\r\n\r\nx\r\n--B" + strings.Repeat(" ", 64) + "\r\n--B--",
@@ -85,18 +85,18 @@ var bodies = []struct{ name, body, want string }{
 	{"folded field", "--B\r\nA: 1\r\n  2\r\n\t3\r\nB: 4\r\n\r\nx\r\n--B--", "part{A=1    2  \t3|B=4}\"x\"last"},
 	{"UTF-8 in a field", "--B\r\nContent-Disposition: form-data; name=\"\xc3\xa4\"\r\n\r\n\r\n--B--", "part{Content-Disposition=form-data; name=\"\xc3\xa4\"}\"\"last"},
 	{"length", "--B\r\nContent-Length: 3\r\n\r\none\r\n--B\r\ncontent-length:0\r\n\r\n\r\n--B--", `part{Content-Length=3}"one" part{content-length=0}"" end`},
-	{"length, and no line break behind it", "--B\r\nContent-Length: 3\r\n\r\none--B\r\nContent-Length: 0\r\n\r\n--B--", `part{Content-Length=3}"one" part{Content-Length=0}"" end`},
-	{"length, and more line breaks and blanks behind it", "--B\r\nContent-Length: 3\r\n\r\none\r\n\r\n \t\n\r\n--B--", `part{Content-Length=3}"one" end`},
+	{"length, and no line break after it", "--B\r\nContent-Length: 3\r\n\r\none--B\r\nContent-Length: 0\r\n\r\n--B--", `part{Content-Length=3}"one" part{Content-Length=0}"" end`},
+	{"length, and more line breaks and blanks after it", "--B\r\nContent-Length: 3\r\n\r\none\r\n\r\n \t\n\r\n--B--", `part{Content-Length=3}"one" end`},
 	{"length with the line break in it", "--B\r\nContent-Length: 5\r\n\r\none\r\n--B--", `part{Content-Length=5}"one\r\n" end`},
 	{"length of content that ends like a delimiter", "--B\r\nContent-Length: 6\r\n\r\na\r\n--\r\r\n--B--", `part{Content-Length=6}"a\r\n--\r" end`},
-	{"length of content with a delimiter's beginning in it", "--B\r\nContent-Length: 11\r\n\r\na\r\n--\r\n--C\r\r\n--B--", `part{Content-Length=11}"a\r\n--\r\n--C\r" end`},
+	{"length of content with the start of a delimiter in it", "--B\r\nContent-Length: 11\r\n\r\na\r\n--\r\n--C\r\r\n--B--", `part{Content-Length=11}"a\r\n--\r\n--C\r" end`},
 	{"length beyond the delimiter", "--B\r\nContent-Length: 99\r\n\r\none\r\n--B--", `part{Content-Length=99}"one"last`},
 	{"length at the end of the delimiter", "--B\r\nContent-Length: 8\r\n\r\none\r\n--B--", `part{Content-Length=8}"one"last`},
-	{"length short of the content", "--B\r\nContent-Length: 1\r\n\r\none\r\n--B--", `part{Content-Length=1}"o" ! multipart: part: has more content than its Content-Length says (400)`},
-	{"length that is none", "--B\r\nContent-Length: 1x\r\n\r\none\r\n--B--", `part{Content-Length=1x}"one"last`},
+	{"length short of the content", "--B\r\nContent-Length: 1\r\n\r\none\r\n--B--", `part{Content-Length=1}"o" ! multipart: part: has more content than its Content-Length (400)`},
+	{"length that is not a number", "--B\r\nContent-Length: 1x\r\n\r\none\r\n--B--", `part{Content-Length=1x}"one"last`},
 	{"length twice", "--B\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\none\r\n--B--", `part{Content-Length=1|Content-Length=1}"one"last`},
-	{"length as long as may be", "--B\r\nContent-Length: 200\r\n\r\n" + strings.Repeat("x", 200) + "\r\n--B--", `part{Content-Length=200}"` + strings.Repeat("x", 200) + `" end`},
-	{"content longer than may be", "--B\r\n\r\n" + strings.Repeat("x", 201) + "\r\n--B--", `part{}"` + strings.Repeat("x", 200) + `" ! multipart: part: is longer than is taken (413)`},
+	{"length at the limit", "--B\r\nContent-Length: 200\r\n\r\n" + strings.Repeat("x", 200) + "\r\n--B--", `part{Content-Length=200}"` + strings.Repeat("x", 200) + `" end`},
+	{"content over the limit", "--B\r\n\r\n" + strings.Repeat("x", 201) + "\r\n--B--", `part{}"` + strings.Repeat("x", 200) + `" ! multipart: part: exceeds the limit (413)`},
 	{"cut after a length", "--B\r\nContent-Length: 3\r\n\r\none\r\n", `part{Content-Length=3}"one" ! multipart: body: ends before its last delimiter (400)`},
 	{"cut in the preamble", "--", `! multipart: body: ends before its last delimiter (400)`},
 	{"cut in a delimiter", "--B\r\n\r\nx\r\n--B", `part{}"x" ! multipart: body: ends before its last delimiter (400)`},
@@ -104,22 +104,22 @@ var bodies = []struct{ name, body, want string }{
 	{"empty", "", `! multipart: body: ends before its last delimiter (400)`},
 	{"field without colon", "--B\r\nA 1\r\n\r\nx\r\n--B--", `! multipart: part header: has a line without a colon (400)`},
 	{"delimiter instead of the empty line", "--B\r\nA: 1\r\n--B--\r\n\r\n", `! multipart: part header: has a line without a colon (400)`},
-	{"field without name", "--B\r\n: 1\r\n\r\nx\r\n--B--", `! multipart: part header: has a field whose name is no token (400)`},
-	{"fold without field", "--B\r\n A: 1\r\n\r\nx\r\n--B--", `! multipart: part header: has a field whose name is no token (400)`},
+	{"field without name", "--B\r\n: 1\r\n\r\nx\r\n--B--", `! multipart: part header: has a field name that is not a token (400)`},
+	{"fold without field", "--B\r\n A: 1\r\n\r\nx\r\n--B--", `! multipart: part header: has a field name that is not a token (400)`},
 	{"NUL in a field", "--B\r\nA: \x00\r\n\r\nx\r\n--B--", `! multipart: part header: has a control byte in a value (400)`},
 	{"bare LF in a field", "--B\r\nA: 1\nB: 2\r\n\r\nx\r\n--B--", `! multipart: part header: has a control byte in a value (400)`},
-	{"header as large as may be", "--B\r\nA: " + strings.Repeat("x", 57) + "\r\n\r\ny\r\n--B--", `part{A=` + strings.Repeat("x", 57) + `}"y"last`},
-	{"header too large", "--B\r\nA: " + strings.Repeat("x", 58) + "\r\n\r\ny\r\n--B--", `! multipart: part header: is larger than is taken (431)`},
-	{"header without end", "--B\r\nA: " + strings.Repeat("x", 200), `! multipart: part header: is larger than is taken (431)`},
-	{"too many fields", "--B\r\nA: 1\r\nA: 2\r\nA: 3\r\nA: 4\r\n\r\ny\r\n--B--", `! multipart: part header: is larger than is taken (431)`},
-	{"too many parts", "--B" + strings.Repeat("\r\n\r\n--B", 5) + "--", `part{}"" part{}"" part{}"" part{}"" ! multipart: body: has more parts than are taken (413)`},
-	{"as many parts as may be", "--B" + strings.Repeat("\r\n\r\n--B", 4) + "--", `part{}"" part{}"" part{}"" part{}""last`},
+	{"header at the limit", "--B\r\nA: " + strings.Repeat("x", 57) + "\r\n\r\ny\r\n--B--", `part{A=` + strings.Repeat("x", 57) + `}"y"last`},
+	{"header over the limit", "--B\r\nA: " + strings.Repeat("x", 58) + "\r\n\r\ny\r\n--B--", `! multipart: part header: exceeds the limit (431)`},
+	{"header without end", "--B\r\nA: " + strings.Repeat("x", 200), `! multipart: part header: exceeds the limit (431)`},
+	{"too many fields", "--B\r\nA: 1\r\nA: 2\r\nA: 3\r\nA: 4\r\n\r\ny\r\n--B--", `! multipart: part header: exceeds the limit (431)`},
+	{"parts over the limit", "--B" + strings.Repeat("\r\n\r\n--B", 5) + "--", `part{}"" part{}"" part{}"" part{}"" ! multipart: body: has more parts than the limit (413)`},
+	{"parts at the limit", "--B" + strings.Repeat("\r\n\r\n--B", 4) + "--", `part{}"" part{}"" part{}"" part{}""last`},
 }
 
 var tight = Limits{Parts: 4, Head: 64, Fields: 3, Part: 200}
 
 func TestReader(t *testing.T) {
-	var r Reader // one for all: Begin must leave nothing of the last body
+	var r Reader // one for all bodies: Begin must reset it
 	for _, c := range bodies {
 		rolestest.Splits(t, []byte(c.body), 20, func(how string, feed func(func([]byte))) {
 			if got := read(&r, mixed, tight, feed); got != c.want {
@@ -135,8 +135,8 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// TestReaderDashedBoundary: a boundary that begins with dashes may be the whole delimiter, as cameras have it, or not, as
-// browsers have it. The first line decides.
+// TestReaderDashedBoundary: a boundary that starts with dashes may include those of the delimiter, as some cameras send
+// it, or not, as browsers do. The first line decides.
 func TestReaderDashedBoundary(t *testing.T) {
 	for _, c := range []struct{ boundary, body, want string }{
 		{"--B", "--B\r\n\r\nx\r\n--B\r\n\r\ny\r\n--B--\r\n", `part{}"x" part{}"y"last`},
@@ -162,7 +162,7 @@ func TestReaderDashedBoundary(t *testing.T) {
 	}
 }
 
-// TestReaderReplaceEnds: a stream of pictures stops between two of them without its last delimiter, and not within one.
+// TestReaderReplaceEnds: multipart/x-mixed-replace may end between two parts without a last delimiter, but not inside a part.
 func TestReaderReplaceEnds(t *testing.T) {
 	for _, c := range []struct{ body, want string }{
 		{"--B\r\nContent-Length: 1\r\n\r\nx", `part{Content-Length=1}"x" end`},
@@ -182,7 +182,7 @@ func TestReaderReplaceEnds(t *testing.T) {
 	}
 }
 
-// TestReaderEndsPartsByLength: a part whose length is known ends with its last byte, though nothing follows yet.
+// TestReaderEndsPartsByLength: a part with a Content-Length ends with its last byte, before anything follows.
 func TestReaderEndsPartsByLength(t *testing.T) {
 	for _, content := range []string{"", "x", "x\r", "x\r\n", "x\r\n--", "\r\n"} {
 		body := fmt.Sprintf("--B\r\nContent-Length: %d\r\n\r\n%s", len(content), content)
@@ -198,15 +198,15 @@ func TestReaderEndsPartsByLength(t *testing.T) {
 	}
 }
 
-// TestReaderGoesOn: a body may have any number of parts, as long as they are not too many in a second, and any length.
-func TestReaderGoesOn(t *testing.T) {
+// TestReaderLimits: by default a body may have any length and any number of parts, at a limited rate; each limit holds.
+func TestReaderLimits(t *testing.T) {
 	var r Reader
 	h := new(sink)
 	part := []byte("--B\r\nContent-Length: 3\r\n\r\none\r\n")
 	r.Begin([]byte(mixed), Limits{}, h)
 	for i := range 20_000 {
 		if err := r.Rx(time.Duration(i)*time.Second/1000, part); err != nil {
-			t.Fatalf("part %d: %v", i, err)
+			t.Fatalf("part %d at 1000 parts a second: got %v, want no error", i, err)
 		}
 	}
 	if h.parts != 20_000 {
@@ -216,12 +216,12 @@ func TestReaderGoesOn(t *testing.T) {
 		name  string
 		l     Limits
 		step  time.Duration
-		parts int // that are taken
+		parts int // parts that reach the handler
 	}{
-		{"two parts a second, at three", Limits{Rate: 2}, time.Second / 3, 2},
-		{"a rate that is no limit", Limits{Rate: -1}, 0, 5000},
-		{"a number of parts", Limits{Parts: 7}, time.Second, 7},
-		{"a length", Limits{Body: int64(10*len(part) + 4)}, time.Second, 10},
+		{"Rate 2, at three parts a second", Limits{Rate: 2}, time.Second / 3, 2},
+		{"Rate -1: no limit", Limits{Rate: -1}, 0, 5000},
+		{"Parts 7", Limits{Parts: 7}, time.Second, 7},
+		{"Body of ten parts and a bit", Limits{Body: int64(10*len(part) + 4)}, time.Second, 10},
 	} {
 		h := new(sink)
 		r.Begin([]byte(mixed), c.l, h)
@@ -236,18 +236,18 @@ func TestReaderGoesOn(t *testing.T) {
 	}
 }
 
-// Limits that nobody set are the documented ones.
+// TestReaderDefaults: limits that are zero have the documented values.
 func TestReaderDefaults(t *testing.T) {
 	for _, c := range []struct {
 		what, body string
-		status     int // 0: taken
+		status     int // 0: no error
 	}{
 		{"1000 parts", "--B" + strings.Repeat("\r\n\r\n--B", 1000) + "--", 0},
 		{"1001 parts", "--B" + strings.Repeat("\r\n\r\n--B", 1001) + "--", 413},
 		{"32 fields", "--B\r\n" + strings.Repeat("A: 1\r\n", 32) + "\r\n\r\n--B--", 0},
 		{"33 fields", "--B\r\n" + strings.Repeat("A: 1\r\n", 33) + "\r\n\r\n--B--", 431},
 		{"8 KiB of header", "--B\r\nA: " + strings.Repeat("x", 8<<10-7) + "\r\n\r\n\r\n--B--", 0},
-		{"a byte more", "--B\r\nA: " + strings.Repeat("x", 8<<10-6) + "\r\n\r\n\r\n--B--", 431},
+		{"8 KiB of header and a byte", "--B\r\nA: " + strings.Repeat("x", 8<<10-6) + "\r\n\r\n\r\n--B--", 431},
 	} {
 		var r Reader
 		if err := r.Begin([]byte(mixed), Limits{}, new(recorder)); err != nil {
@@ -262,7 +262,7 @@ func TestReaderDefaults(t *testing.T) {
 	}
 }
 
-// A reader that has served once needs no more memory, in whatever pieces a body comes.
+// TestReaderAllocatesNothing: a Reader that has read one body allocates nothing for the next, in pieces of any size.
 func TestReaderAllocatesNothing(t *testing.T) {
 	body := []byte("--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n" + strings.Repeat("content\r\n--", 500) + "\r\n--B\r\nA: 1\r\n 2\r\n\r\nx\r\n--B--")
 	var r Reader
@@ -282,15 +282,15 @@ func TestReaderAllocatesNothing(t *testing.T) {
 		}
 		round()
 		if n := testing.AllocsPerRun(100, round); n != 0 {
-			t.Errorf("pieces of %d bytes: %v allocations per body, want none", size, n)
+			t.Errorf("pieces of %d bytes: got %v allocations per body, want 0", size, n)
 		}
 	}
 	if h.parts == 0 || h.bytes == 0 {
-		t.Error("the body was not read")
+		t.Errorf("got %d parts and %d bytes, want more than 0", h.parts, h.bytes)
 	}
 }
 
-// sink counts.
+// sink counts parts and bytes.
 type sink struct{ parts, bytes int }
 
 func (s *sink) Part([]http.Field) { s.parts++ }
@@ -298,7 +298,7 @@ func (s *sink) Content(b []byte)  { s.bytes += len(b) }
 func (s *sink) EndPart(bool)      {}
 func (s *sink) EndParts()         {}
 
-// What a reader holds follows the header that came in pieces, and Trim gives it back.
+// TestReaderSize: Size counts a header that comes in pieces, and Trim frees its memory.
 func TestReaderSize(t *testing.T) {
 	var r Reader
 	for range 2 {
@@ -308,10 +308,10 @@ func TestReaderSize(t *testing.T) {
 		small := r.Size()
 		r.Rx(0, []byte("--B\r\nA: "+strings.Repeat("x", 4000)))
 		if n := r.Size(); n < 4000 || n > 8000 {
-			t.Errorf("half a header of 4000 bytes: Size is %d", n)
+			t.Errorf("Size with 4000 bytes of a header: got %d, want 4000 to 8000", n)
 		}
 		if r.Trim(1000); r.Size() > 1000 || small > 1000 {
-			t.Errorf("Size is %d at first, %d behind Trim(1000)", small, r.Size())
+			t.Errorf("Size: got %d before the header and %d after Trim(1000), want at most 1000 both times", small, r.Size())
 		}
 	}
 }
@@ -329,7 +329,7 @@ func FuzzReader(f *testing.F) {
 		}
 		whole := read(&r, mixed, tight, func(g func([]byte)) { g(b) })
 		if cap(r.head) > 1<<10 {
-			t.Fatalf("%d bytes are held for a header of at most %d", cap(r.head), tight.Head)
+			t.Fatalf("capacity for a header: got %d bytes, want at most 1024 with Limits.Head %d", cap(r.head), tight.Head)
 		}
 		for how, feed := range map[string]func(func([]byte)){
 			"byte by byte": func(g func([]byte)) {

@@ -2,27 +2,26 @@ package multipart
 
 import "encoding/hex"
 
-// Boundary separates the parts of a body. 128 random bits are enough for no content to hold it by chance,
-// or by somebody's design.
+// Boundary separates the parts of a body. It has 128 random bits, so no content holds it, by accident or on purpose.
 type Boundary [2 * seedLen]byte
 
 const seedLen = 16
 
-// NewBoundary makes a boundary out of 16 random bytes. It is a token, which needs no quotes.
+// NewBoundary returns a boundary made from 16 random bytes. It is a token, so it needs no quotes.
 func NewBoundary(random [16]byte) (b Boundary) {
 	hex.Encode(b[:], random[:])
 	return b
 }
 
-// AppendFormType appends the Content-Type of a form whose parts b separates.
+// AppendFormType appends the Content-Type value of a form with boundary b to dst.
 func (b *Boundary) AppendFormType(dst []byte) []byte {
 	return append(append(dst, formType...), b[:]...)
 }
 
 const formType = "multipart/form-data; boundary="
 
-// Part describes a part of a form. Name and Filename may hold anything, ContentType what a field value may
-// (http.ValidValue). Filename and ContentType are left out when empty, the name never is (RFC 7578 s.4.2).
+// Part describes a part of a form. Name and Filename may have any bytes; ContentType must be a legal field value
+// (http.ValidValue). An empty Filename or ContentType is left out; the name is always sent (RFC 7578 s.4.2).
 type Part struct {
 	Name, Filename, ContentType string
 }
@@ -33,7 +32,8 @@ const (
 	headType = "Content-Type: "
 )
 
-// AppendPart appends what stands in front of a part's content. first says that nothing precedes the part.
+// AppendPart appends the delimiter and the header that come before the content of a part. first means that the part is
+// the first of the body.
 func (b *Boundary) AppendPart(dst []byte, p *Part, first bool) []byte {
 	if !first {
 		dst = append(dst, '\r', '\n')
@@ -55,7 +55,7 @@ func (b *Boundary) AppendPart(dst []byte, p *Part, first bool) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// Len is how many bytes AppendPart appends.
+// Len returns the number of bytes that AppendPart appends.
 func (p *Part) Len(first bool) int {
 	n := len("--") + len(Boundary{}) + len("\r\n"+headName) + escapedLen(p.Name) + len("\"\r\n") + len("\r\n")
 	if !first {
@@ -70,18 +70,18 @@ func (p *Part) Len(first bool) int {
 	return n
 }
 
-// AppendEnd appends what stands behind the last part's content.
+// AppendEnd appends the last delimiter, which follows the content of the last part.
 func (b *Boundary) AppendEnd(dst []byte) []byte {
 	dst = append(dst, "\r\n--"...)
 	dst = append(dst, b[:]...)
 	return append(dst, "--\r\n"...)
 }
 
-// EndLen is how many bytes AppendEnd appends.
+// EndLen is the number of bytes that AppendEnd appends.
 const EndLen = len("\r\n--") + 2*seedLen + len("--\r\n")
 
-// appendEscaped appends s as it may stand between quotes. RFC 7578 leaves open how; all browsers do this, by
-// the HTML standard (section "multipart form data"), and servers expect it.
+// appendEscaped appends s with the escapes that a quoted string needs. RFC 7578 leaves them open; browsers use these, by
+// the HTML standard (section "multipart form data"), and servers expect them.
 func appendEscaped(dst []byte, s string) []byte {
 	for i := range len(s) {
 		if e := escape(s[i]); e != "" {

@@ -2,6 +2,7 @@ package multipart
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -24,7 +25,7 @@ func TestAppendPart(t *testing.T) {
 	b := NewBoundary([16]byte{1, 0xab})
 	const dashed = "--01ab0000000000000000000000000000"
 	if got := string(b.AppendFormType(nil)); got != "multipart/form-data; boundary="+dashed[2:] {
-		t.Errorf("content type: got %q", got)
+		t.Errorf("AppendFormType: got %q, want %q", got, "multipart/form-data; boundary="+dashed[2:])
 	}
 	for _, c := range []struct {
 		p     Part
@@ -38,18 +39,18 @@ func TestAppendPart(t *testing.T) {
 	} {
 		got := b.AppendPart([]byte("x"), &c.p, c.first)
 		if string(got) != "x"+c.want {
-			t.Errorf("%+v: got %q, want %q", c.p, got[1:], c.want)
+			t.Errorf("AppendPart(%+v): got %q, want %q", c.p, got, "x"+c.want)
 		}
 		if n := c.p.Len(c.first); n != len(c.want) {
-			t.Errorf("%+v: Len is %d, want %d", c.p, n, len(c.want))
+			t.Errorf("Len of %+v: got %d, want %d", c.p, n, len(c.want))
 		}
 	}
 	if got := b.AppendEnd(nil); string(got) != "\r\n"+dashed+"--\r\n" || len(got) != EndLen {
-		t.Errorf("end: got %q, of which EndLen says %d", got, EndLen)
+		t.Errorf("AppendEnd: got %q, want %q with EndLen %d", got, "\r\n"+dashed+"--\r\n", EndLen)
 	}
 }
 
-// form is all of parts as one body.
+// form returns a body with all of parts, and checks the announced lengths.
 func form(b *Boundary) (body []byte) {
 	want := EndLen
 	for i := range parts {
@@ -59,12 +60,12 @@ func form(b *Boundary) (body []byte) {
 	}
 	body = b.AppendEnd(body)
 	if len(body) != want {
-		panic("the lengths announced are wrong")
+		panic(fmt.Sprintf("length of the form: got %d, announced %d", len(body), want))
 	}
 	return body
 }
 
-// The standard library reads what we write, and our Reader does.
+// TestFormOracle: mime/multipart and the Reader read what this package writes.
 func TestFormOracle(t *testing.T) {
 	b := NewBoundary([16]byte{9, 8, 7})
 	body := form(&b)
@@ -81,18 +82,18 @@ func TestFormOracle(t *testing.T) {
 		}
 		got, err := io.ReadAll(p)
 		if err != nil || string(got) != want.content {
-			t.Errorf("part %d: %d bytes (%v), want %d", i, len(got), err, len(want.content))
+			t.Errorf("content of part %d: got %d bytes (%v), want %d", i, len(got), err, len(want.content))
 		}
 		escape := strings.NewReplacer("\"", "%22", "\r", "%0D", "\n", "%0A").Replace
 		if p.FormName() != escape(want.Name) || p.Header.Get("Content-Type") != want.ContentType {
-			t.Errorf("part %d: name %q, type %q; want %q, %q", i, p.FormName(), p.Header.Get("Content-Type"), escape(want.Name), want.ContentType)
+			t.Errorf("part %d: got name %q, type %q; want %q, %q", i, p.FormName(), p.Header.Get("Content-Type"), escape(want.Name), want.ContentType)
 		}
 		if len(p.Header) > 2 {
-			t.Errorf("part %d: a field was injected: %v", i, p.Header)
+			t.Errorf("part %d: got the fields %v, want at most 2", i, p.Header)
 		}
 	}
 	if _, err := r.NextPart(); err != io.EOF {
-		t.Errorf("behind the last part: got %v, want EOF", err)
+		t.Errorf("after the last part: got %v, want EOF", err)
 	}
 	var ours Reader
 	if err := ours.Begin(b.AppendFormType(nil), Limits{}, &rec); err != nil {
@@ -103,7 +104,7 @@ func TestFormOracle(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(rec.b.String(), "part{"); n != len(parts) {
-		t.Errorf("our reader found %d parts, want %d", n, len(parts))
+		t.Errorf("Reader: got %d parts, want %d", n, len(parts))
 	}
 }
 
@@ -116,6 +117,6 @@ func TestWriterAllocatesNothing(t *testing.T) {
 		buf = b.AppendPart(buf, &p, false)
 		buf = b.AppendEnd(buf)
 	}); n != 0 {
-		t.Errorf("%v allocations, want none", n)
+		t.Errorf("got %v allocations per part, want 0", n)
 	}
 }
