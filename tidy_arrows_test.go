@@ -128,7 +128,7 @@ func typedPackages(t *testing.T) (list []typedPackage) {
 	set := token.NewFileSet()
 	imports := importer.ForCompiler(set, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 	for _, e := range ours {
-		p := typedPackage{path: e.ImportPath, set: set, info: &types.Info{Uses: make(map[*ast.Ident]types.Object)}}
+		p := typedPackage{path: e.ImportPath, set: set, info: &types.Info{Uses: make(map[*ast.Ident]types.Object), Types: make(map[ast.Expr]types.TypeAndValue)}}
 		for _, name := range e.GoFiles {
 			f, err := parser.ParseFile(set, filepath.Join(e.Dir, name), nil, parser.SkipObjectResolution|parser.ParseComments)
 			if err != nil {

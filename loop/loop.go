@@ -117,6 +117,14 @@ func (l *Loop) System() System { return l.sys }
 // Now returns the time at which this turn began, monotonic, since an arbitrary origin.
 func (l *Loop) Now() time.Duration { return l.now }
 
+// Current returns the time of this turn, and between two turns the system's time, since Now is the past then.
+func (l *Loop) Current() time.Duration {
+	if l.phase == phaseIdle {
+		return l.sys.Now()
+	}
+	return l.now
+}
+
 // Config returns the loop's limits, defaults filled in. It is not to be changed.
 func (l *Loop) Config() *Config { return &l.c }
 

@@ -49,6 +49,15 @@ type Lower interface {
 	// Rearm has Deadline asked again. It is asked after every call into the Upper anyway; Rearm is for
 	// deadlines that change between them.
 	Rearm()
+	// Wake asks for one Woken, when the connection is served next: in this turn if it is not being served now, and
+	// its place in the turn is still to come; else in the next turn. Never before the present call returns. Woken
+	// comes also while the Upper has paused and while the transport takes no output, but not before Opened and not
+	// after Close. Asking twice is asking once.
+	Wake()
+	// Now is the time of this turn, the same that the Upper's methods get; between two turns it is the system's time.
+	Now() time.Duration
+	// Info describes what is below the Upper. It allocates nothing.
+	Info() Info
 	// Hold charges delta more bytes of memory to the connection, or takes some off that were charged before
 	// when delta is negative: what the layer above holds beyond the present call on the peer's behalf. It
 	// refuses nothing. All must be taken off before Closed returns.
@@ -110,6 +119,12 @@ type HangUpWatcher interface {
 	HungUp(now time.Duration)
 }
 
+// Labelled is an Upper, or a handler of one, that names itself in reports.
+type Labelled interface {
+	// Label names the connection by its protocol, or by the stream that it serves.
+	Label() string
+}
+
 // MaxRoom is the most that Room can be asked for: one TLS record's payload.
 const MaxRoom = 16 << 10
 
@@ -130,6 +145,8 @@ type Upper interface {
 	RxEnd(now time.Duration, unused int)
 	// Writable answers WantWrite: Room has at least MaxRoom to give.
 	Writable(now time.Duration)
+	// Woken answers Wake.
+	Woken(now time.Duration)
 	// Deadline is when Timeout should be called; 0 for never.
 	Deadline() time.Duration
 	// Timeout says that the deadline has passed.

@@ -119,12 +119,12 @@ func (connectionDefaults) addPeerCredit(int) error                { return ErrNo
 func (connectionDefaults) send([]byte, Flags) (n int, all bool)   { return 0, false }
 func (connectionDefaults) setClose(ws.Code, string) (bool, error) { return false, nil }
 
-// stateOf is tlsState for a connection with session s, which is nil without TLS.
-func stateOf(s *tls.Session) (state tls.State, ok bool) {
-	if s == nil {
-		return state, false
+// stateOf is tlsState for a connection whose protocol runs over low.
+func stateOf(low roles.Lower) (state tls.State, ok bool) {
+	if t := low.Info().TLS; t != nil {
+		return t.State(), true
 	}
-	return s.State(), true
+	return state, false
 }
 
 // upgrader is implemented by the backend of an accepted stream whose own connection can change its protocol, which is

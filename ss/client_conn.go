@@ -247,7 +247,7 @@ func (a *httpClient) tlsState() (s tls.State, ok bool) {
 	if a.conn == nil {
 		return s, false
 	}
-	return stateOf(a.conn.s)
+	return stateOf(a.conn.lower())
 }
 
 func (a *httpClient) wsi() *wsi.Wsi {

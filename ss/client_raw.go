@@ -75,7 +75,7 @@ func (a *rawClient) tlsState() (s tls.State, ok bool) {
 	if a.c == nil {
 		return s, false
 	}
-	return stateOf(sessionIn(a.c.pipe.Lower))
+	return stateOf(a.c.pipe.Lower)
 }
 
 func (a *rawClient) wsi() *wsi.Wsi {

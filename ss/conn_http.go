@@ -206,6 +206,9 @@ func (c *httpConn) silentDue() time.Duration {
 	return max(c.w.Moved(), c.since) + c.hup
 }
 
+// Woken is roles.Upper's.
+func (c *httpConn) Woken(now time.Duration) { c.role.Woken(now) }
+
 // Timeout is roles.Upper's.
 func (c *httpConn) Timeout(now time.Duration) {
 	silent := c.silentDue()

@@ -187,10 +187,10 @@ func (c *acceptedH2) Closed(cause error) {
 	}
 }
 
-func (c *acceptedH2) wsi() *wsi.Wsi { return wsiUnder(c.Lower()) }
+func (c *acceptedH2) wsi() *wsi.Wsi { return wsi.Under(c.Lower()) }
 
 func (l *lane) wsi() *wsi.Wsi               { return l.at.h2.wsi() }
-func (l *lane) tlsState() (tls.State, bool) { return stateOf(sessionIn(l.at.h2.Lower())) }
+func (l *lane) tlsState() (tls.State, bool) { return stateOf(l.at.h2.Lower()) }
 func (l *lane) addr() (loop.Addr, bool)     { return l.wsi().LocalAddr() }
 func (l *lane) peer() (loop.Addr, bool)     { return l.wsi().PeerAddr() }
 func (l *lane) drain(*Handle)               {} // with its connection, which its listener drains

@@ -47,27 +47,13 @@ func (a *acceptedHTTP) init(s *server, h *Handle, low roles.Lower) {
 	}
 }
 
-func (a *acceptedHTTP) wsi() *wsi.Wsi               { return wsiUnder(a.Lower()) }
-func (a *acceptedHTTP) tlsState() (tls.State, bool) { return stateOf(sessionIn(a.Lower())) }
+func (a *acceptedHTTP) wsi() *wsi.Wsi               { return wsi.Under(a.Lower()) }
+func (a *acceptedHTTP) tlsState() (tls.State, bool) { return stateOf(a.Lower()) }
 func (a *acceptedHTTP) addr() (loop.Addr, bool)     { return a.wsi().LocalAddr() }
 func (a *acceptedHTTP) peer() (loop.Addr, bool)     { return a.wsi().PeerAddr() }
 func (a *acceptedHTTP) drain(*Handle)               { a.Server.Drain() }
 
 func (a *acceptedHTTP) protocol() (policy.Protocol, bool) { return a.speaks(policy.H1), true }
-
-// sessionIn is the TLS of a protocol that stands on low, nil without.
-func sessionIn(low roles.Lower) *tls.Session {
-	s, _ := low.(*tls.Session)
-	return s
-}
-
-// wsiUnder is the transport under a protocol that stands on low.
-func wsiUnder(low roles.Lower) *wsi.Wsi {
-	if s := sessionIn(low); s != nil {
-		low = s.Lower()
-	}
-	return low.(*wsi.Wsi)
-}
 
 // Label names the stream in reports.
 func (a *acceptedHTTP) Label() string { return a.at.server.h.Label() }

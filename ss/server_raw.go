@@ -34,7 +34,7 @@ func (a *acceptedRaw) init(s *server, low roles.Lower) roles.Upper {
 	return &a.pipe
 }
 
-func (a *acceptedRaw) tlsState() (tls.State, bool) { return stateOf(sessionIn(a.pipe.Lower)) }
+func (a *acceptedRaw) tlsState() (tls.State, bool) { return stateOf(a.pipe.Lower) }
 func (a *acceptedRaw) wsi() *wsi.Wsi               { return &a.w }
 func (a *acceptedRaw) parentStream() *Handle       { return a.server.h }
 func (a *acceptedRaw) addr() (loop.Addr, bool)     { return a.w.LocalAddr() }

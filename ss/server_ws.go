@@ -240,8 +240,8 @@ func (s *acceptedWS) under() roles.Lower {
 	return s.Lower()
 }
 
-func (s *acceptedWS) wsi() *wsi.Wsi               { return wsiUnder(s.under()) }
-func (s *acceptedWS) tlsState() (tls.State, bool) { return stateOf(sessionIn(s.under())) }
+func (s *acceptedWS) wsi() *wsi.Wsi               { return wsi.Under(s.under()) }
+func (s *acceptedWS) tlsState() (tls.State, bool) { return stateOf(s.under()) }
 func (s *acceptedWS) parentStream() *Handle       { return s.at.server.h }
 func (s *acceptedWS) addr() (loop.Addr, bool)     { return s.wsi().LocalAddr() }
 func (s *acceptedWS) peer() (loop.Addr, bool)     { return s.wsi().PeerAddr() }

@@ -15,7 +15,7 @@ import (
 
 // sink is a transport without end, and a protocol that drops what it hears.
 type sink struct {
-	rolestest.Memory
+	rolestest.Null
 	buf  []byte
 	sent int
 	rx   int
@@ -24,13 +24,7 @@ type sink struct {
 func (k *sink) Room(int) []byte              { return k.buf }
 func (k *sink) Commit(n int)                 { k.sent += n }
 func (k *sink) WantWrite()                   {}
-func (k *sink) Pause()                       {}
-func (k *sink) Resume()                      {}
-func (k *sink) Credit(int)                   {}
-func (k *sink) CloseWrite()                  {}
 func (k *sink) Close(roles.CloseMode, error) {}
-func (k *sink) Replace(roles.Upper)          {}
-func (k *sink) Rearm()                       {}
 
 func (k *sink) Opened(time.Duration)             {}
 func (k *sink) Rx(_ time.Duration, b []byte) int { k.rx += len(b); return len(b) }
@@ -38,6 +32,7 @@ func (k *sink) RxEnd(time.Duration, int)         {}
 func (k *sink) Writable(time.Duration)           {}
 func (k *sink) Deadline() time.Duration          { return 0 }
 func (k *sink) Timeout(time.Duration)            {}
+func (k *sink) Woken(time.Duration)              {}
 func (k *sink) Closed(error)                     {}
 
 // taken is a session whose record layer is ours, on a sink.
@@ -207,7 +202,7 @@ func BenchmarkHandshake(b *testing.B) {
 			var s Session
 			m := &mate{}
 			m.Conn = stdtls.Client(m.wire(), c)
-			*k = rolestest.Lower{Out: k.Out[:0], Now: time.Second}
+			*k = rolestest.Lower{Out: k.Out[:0], Clock: time.Second}
 			r := &rig{t: b, low: k, s: &s, m: m, p: &protocol{t: b, s: &s}}
 			s.InitServer(v, k)
 			s.SetUpper(r.p)

@@ -42,6 +42,7 @@ func (p *halfOpen) Writable(time.Duration) {
 
 func (p *halfOpen) Rx(_ time.Duration, b []byte) int { return len(b) }
 func (p *halfOpen) RxEnd(time.Duration, int)         { p.w.Close(roles.Immediate, nil) }
+func (p *halfOpen) Woken(time.Duration)              {}
 func (p *halfOpen) Closed(error)                     { *p.open-- }
 
 func (p *halfOpen) Deadline() time.Duration {
@@ -130,6 +131,7 @@ func (g *greeter) RxEnd(time.Duration, int)         { g.s.Close(roles.Graceful, 
 func (g *greeter) Writable(time.Duration)           {}
 func (g *greeter) Deadline() time.Duration          { return 0 }
 func (g *greeter) Timeout(time.Duration)            {}
+func (g *greeter) Woken(time.Duration)              {}
 func (g *greeter) Closed(cause error)               { g.over, g.cause = true, cause }
 
 // ticker calls f at regular times.

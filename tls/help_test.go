@@ -191,6 +191,7 @@ func (p *protocol) Writable(time.Duration) {
 
 func (p *protocol) Deadline() time.Duration { return 0 }
 func (p *protocol) Timeout(time.Duration)   { p.note("timeout") }
+func (p *protocol) Woken(time.Duration)     { p.note("woken") }
 
 func (p *protocol) Closed(cause error) {
 	p.note("closed %v", cause)
@@ -246,7 +247,6 @@ type rig struct {
 	p     *protocol
 	m     *mate
 	split *mrand.Rand // pieces in which bytes travel; nil: as they come
-	due   bool        // input waits to be read: what places asks an addressed transport
 }
 
 func newRig(t testing.TB) *rig {

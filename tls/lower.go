@@ -246,6 +246,22 @@ func (s *Session) Rearm() {
 	}
 }
 
+// Wake is roles.Lower's.
+func (s *Session) Wake() {
+	s.flags |= wakes
+	s.low.Wake()
+}
+
+// Now is roles.Lower's.
+func (s *Session) Now() time.Duration { return s.low.Now() }
+
+// Info is roles.Lower's.
+func (s *Session) Info() roles.Info {
+	i := s.low.Info()
+	i.Layer, i.TLS = roles.LayerTLS, s
+	return i
+}
+
 // Hold is roles.Lower's.
 func (s *Session) Hold(k roles.Kind, delta int) { s.low.Hold(k, delta) }
 

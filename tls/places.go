@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/list"
-	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/roles"
 )
 
@@ -192,8 +191,7 @@ func (sh *Shared) slowest(h *handshake) (victim *handshake) {
 
 // inputDue reports whether h's peer has sent something that the transport has not read yet.
 func (h *handshake) inputDue() bool {
-	low, ok := h.s.low.(interface{ InputDue() bool })
-	return ok && low.InputDue()
+	return h.s.low.Info().Conn.InputDue()
 }
 
 // share is how many places one source may have while they are short: all of them by the number of sources
@@ -268,12 +266,10 @@ func (p *places) nameAll() {
 }
 
 func (p *places) sourceOf(h *handshake) *source {
-	low, ok := h.s.low.(interface{ PeerAddr() (loop.Addr, bool) })
-	if !ok || h.s.end.client {
+	if h.s.end.client {
 		return &p.exempt
 	}
-	a, ok := low.PeerAddr()
-	if ip := a.IP.Addr(); ok && ip.IsValid() {
+	if ip := h.s.low.Info().Conn.PeerIP().Addr(); ip.IsValid() {
 		return p.at(ip)
 	}
 	return &p.exempt

@@ -7,31 +7,16 @@ import (
 	"time"
 
 	stdtls "crypto/tls"
-
-	"github.com/millrace/millrace/loop"
-	"github.com/millrace/millrace/roles/rolestest"
 )
-
-// addressed is a transport whose peer has an address.
-type addressed struct {
-	*rolestest.Lower
-	peer loop.Addr
-	due  *bool // input waits to be read
-}
-
-func (a addressed) InputDue() bool { return *a.due }
-
-func (a addressed) PeerAddr() (loop.Addr, bool) { return a.peer, true }
 
 // helloFrom is the server's end of a connection from peer, on which a ClientHello has come.
 func helloFrom(t *testing.T, v *Server, peer string) *rig {
 	t.Helper()
 	r := newRig(t)
-	a := loop.Addr{Network: loop.Unix, Path: peer}
-	if ip, err := netip.ParseAddr(peer); err == nil {
-		a = loop.Addr{IP: netip.AddrPortFrom(ip, 1)}
+	if ip, err := netip.ParseAddr(peer); err == nil { // else it is a Unix socket
+		r.low.Peer = netip.AddrPortFrom(ip, 1)
 	}
-	r.s.InitServer(v, addressed{r.low, a, &r.due})
+	r.s.InitServer(v, r.low)
 	r.s.SetUpper(r.p)
 	t.Cleanup(r.end)
 	r.low.Open(r.s)
@@ -103,7 +88,7 @@ func TestAnsweredHandshakesKeepTheirPlaces(t *testing.T) {
 	sh := newShared(t, func(c *Config) { c.MaxHandshakes, c.Now = 2, func() time.Duration { return now } })
 	v := newServer(t, sh, nil)
 	answered := helloFrom(t, v, "192.0.2.1")
-	answered.due = true
+	answered.low.Due = true
 	now += time.Millisecond
 	silent := helloFrom(t, v, "192.0.2.2")
 	late := helloFrom(t, v, "192.0.2.3")
@@ -123,7 +108,7 @@ func TestAnsweredHandshakesKeepTheirPlaces(t *testing.T) {
 	late.wantClosed(ErrDisplaced)
 	// For ever it does not keep it.
 	next.low.Service()
-	next.due = true
+	next.low.Due = true
 	helloFrom(t, v, "192.0.2.5")
 	now += 1500 * time.Millisecond
 	sh.Timeout(now)

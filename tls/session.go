@@ -24,6 +24,7 @@ const (
 	ours                       // the record layer was taken over
 	resumed                    // from a ticket
 	closed                     // Closed was told
+	wakes                      // Woken is owed to upper
 )
 
 // Session is one connection's TLS: the roles.Upper of its transport and the roles.Lower of the protocol
@@ -96,7 +97,7 @@ func (s *Session) Upper() roles.Upper { return s.upper }
 
 // Label names the connection in reports: by its protocol's name, if it has one.
 func (s *Session) Label() string {
-	if l, ok := s.upper.(interface{ Label() string }); ok {
+	if l, ok := s.upper.(roles.Labelled); ok {
 		return l.Label() + " over TLS"
 	}
 	return "TLS"
@@ -179,6 +180,17 @@ func (s *Session) Writable(now time.Duration) {
 			}
 		}
 	}
+	s.leave(now, false)
+}
+
+// Woken is roles.Upper's. The session asks for none itself.
+func (s *Session) Woken(now time.Duration) {
+	if s.flags&(wakes|opened|closing) != wakes|opened {
+		return
+	}
+	s.flags &^= wakes
+	s.enter(now)
+	s.upper.Woken(now)
 	s.leave(now, false)
 }
 
@@ -300,6 +312,9 @@ func (s *Session) open(now time.Duration) {
 	for s.flags&(stands|opened|closing) == stands {
 		s.flags |= opened
 		s.upper.Opened(now)
+		if s.flags&wakes != 0 {
+			s.low.Wake() // asked for before, or just now
+		}
 	}
 }
 

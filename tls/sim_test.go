@@ -129,6 +129,8 @@ func (c *chat) Timeout(time.Duration) {
 	c.s.Resume()
 }
 
+func (c *chat) Woken(time.Duration) {}
+
 func (c *chat) Closed(cause error) {
 	if c.closed {
 		c.t.Error("closed twice")

@@ -25,7 +25,7 @@ func newNapper(t testing.TB, quiet time.Duration) *napper {
 // pass has time pass on p's transport and on n, which is asked when it said so.
 func (n *napper) pass(p *raw, d time.Duration) {
 	p.low.Sleep(d)
-	for n.armed != 0 && n.at <= p.low.Now {
+	for n.armed != 0 && n.at <= p.low.Clock {
 		n.Timeout(n.at)
 	}
 }

@@ -5,21 +5,12 @@ import (
 	"slices"
 
 	stdtls "crypto/tls"
+
+	"github.com/millrace/millrace/roles"
 )
 
-// State is what a handshake settled on. The zero State is that of a session that does not stand.
-type State struct {
-	Version uint16 // stdtls.VersionName names it
-	Suite   uint16 // stdtls.CipherSuiteName names it
-	Group   stdtls.CurveID
-	ALPN    string // "" for none
-	Resumed bool
-	// Chain is what the peer showed, the leaf first; empty for clients that showed nothing. It is
-	// shared: do not change it.
-	Chain []*x509.Certificate
-	// TakenOver says that the record layer is ours and not crypto/tls's.
-	TakenOver bool
-}
+// State is the result of a handshake: see roles.TLSState.
+type State = roles.TLSState
 
 // peer is what is kept of the other end's identity.
 type peer struct{ chain []*x509.Certificate }
@@ -35,7 +26,7 @@ func (s *Session) describe(c *stdtls.ConnectionState) {
 	}
 }
 
-// State is what the handshake settled on.
+// State implements roles.TLS: it is the result of the handshake.
 func (s *Session) State() State {
 	if s.flags&stands == 0 {
 		return State{}

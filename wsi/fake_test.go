@@ -31,6 +31,7 @@ type fake struct {
 	onRxEnd    func(unused int)
 	onWritable func()
 	onTimeout  func()
+	onWoken    func()
 	onClosed   func()
 
 	open, ended, inside bool
@@ -125,6 +126,14 @@ func (f *fake) Timeout(now time.Duration) {
 	f.deadline = 0
 	if f.onTimeout != nil {
 		f.onTimeout()
+	}
+}
+
+func (f *fake) Woken(now time.Duration) {
+	defer f.enter("woken")()
+	f.now = now
+	if f.onWoken != nil {
+		f.onWoken()
 	}
 }
 

@@ -47,10 +47,21 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 		w.flushHeld(now)
 	}
 	before := w.bytesIn + w.bytesOut
+	if w.flags&(wakes|closing|unopened) == wakes {
+		w.flags &^= wakes
+		w.upper.Woken(now)
+		if expired { // Woken may have moved it
+			d := w.upper.Deadline()
+			expired = d != 0 && d <= now
+		}
+	}
 	if expired && w.flags&(closing|unopened) == 0 {
 		w.upper.Timeout(now)
 	}
 	again = w.exchange(now)
+	if w.flags&(wakes|closing|unopened) == wakes {
+		again = true
+	}
 	w.flush()
 	if w.flags&(finAsked|finSent|closing) == finAsked && w.out == nil {
 		w.net.sys.CloseWrite(w.src.FD())

@@ -44,6 +44,8 @@ var callbacks = []struct {
 		func(p *peer, f *fake) { f.w.WantWrite() }},
 	{"Timeout", func(f *fake, do func()) { f.onTimeout = do }, false,
 		func(p *peer, f *fake) { f.deadline = 1; f.w.Rearm() }},
+	{"Woken", func(f *fake, do func()) { f.onWoken = do }, false,
+		func(p *peer, f *fake) { f.w.Wake() }},
 	{"Closed", func(f *fake, do func()) { f.onClosed = do }, false,
 		func(p *peer, f *fake) { f.w.Close(roles.Graceful, nil) }},
 }
@@ -91,6 +93,7 @@ func TestReentry(t *testing.T) {
 		{"want to write", func(w *Wsi) { w.WantWrite() }},
 		{"close write", func(w *Wsi) { w.CloseWrite() }},
 		{"rearm", func(w *Wsi) { w.Rearm() }},
+		{"wake", func(w *Wsi) { w.Wake() }},
 		{"produce", func(w *Wsi) {
 			if room := w.Room(1); room != nil {
 				w.Commit(copy(room, "y"))

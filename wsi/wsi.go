@@ -2,6 +2,7 @@ package wsi
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/millrace/millrace/loop"
@@ -51,6 +52,7 @@ const (
 	unheard                      // gone, and bytes wait for an Upper that has paused: until clock
 	hangUpTold                   // HungUp was called
 	offered                      // Rx was called with all of the input that is held, and left it
+	wakes                        // Woken is owed
 )
 
 // Wsi is one connection. It is made by Net.Dial, or provided by an Acceptor, embedded in whatever
@@ -98,7 +100,7 @@ func (w *Wsi) Net() *Net { return w.net }
 // phase and addresses.
 func (w *Wsi) Label() string {
 	who := "connection"
-	if l, ok := w.upper.(interface{ Label() string }); ok {
+	if l, ok := w.upper.(roles.Labelled); ok {
 		who = l.Label()
 	}
 	return fmt.Sprintf("%s (%s, %s)", who, w.Peer(), w.phase)
@@ -124,6 +126,12 @@ func (w *Wsi) PeerAddr() (a loop.Addr, ok bool) {
 	return w.net.sys.PeerAddr(w.src.FD())
 }
 
+// PeerIP implements roles.Conn: see PeerAddr.
+func (w *Wsi) PeerIP() netip.AddrPort {
+	a, _ := w.PeerAddr()
+	return a.IP
+}
+
 // LocalAddr is our end: see PeerAddr.
 func (w *Wsi) LocalAddr() (a loop.Addr, ok bool) {
 	if !w.src.Watched() {
@@ -141,8 +149,7 @@ func (w *Wsi) Moved() time.Duration {
 	return w.clock
 }
 
-// InputDue reports whether the peer has sent something that has not been read, as far as the loop knows: what the
-// connection waits for is then the loop, and not the peer.
+// InputDue implements roles.Conn.
 func (w *Wsi) InputDue() bool { return w.flags&rdReady != 0 || w.src.Due() }
 
 // BytesIn and BytesOut count what the socket gave and took.
@@ -155,7 +162,7 @@ func (w *Wsi) BytesOut() uint64 { return w.bytesOut }
 // be).
 func (w *Wsi) IsClosed() bool { return w.phase == phaseClosed }
 
-// Established ends Timeouts.Establish and begins Timeouts.Idle. From now on the loop serves the
+// Established implements roles.Conn: it ends Timeouts.Establish and begins Timeouts.Idle. From now on the loop serves the
 // connection before those that do not stand yet.
 func (w *Wsi) Established() {
 	if w.phase == phaseOpening {
@@ -219,6 +226,30 @@ func (w *Wsi) Rearm() {
 	if w.flags&serving == 0 {
 		w.rearm()
 	}
+}
+
+// Wake implements roles.Lower.
+func (w *Wsi) Wake() {
+	w.flags |= wakes
+	w.kick()
+}
+
+// Now implements roles.Lower.
+func (w *Wsi) Now() time.Duration {
+	if w.net == nil {
+		return 0 // it is neither dialled nor accepted yet
+	}
+	return w.net.loop.Current()
+}
+
+// Info implements roles.Lower.
+func (w *Wsi) Info() roles.Info { return roles.Info{Layer: roles.LayerSocket, Conn: w} }
+
+// Under returns the connection at the bottom of what carries low, through any number of layers; nil when that is none of
+// this package's.
+func Under(low roles.Lower) *Wsi {
+	w, _ := low.Info().Conn.(*Wsi)
+	return w
 }
 
 // kick has the connection served soon, unless it is being served.

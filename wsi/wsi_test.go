@@ -62,6 +62,7 @@ func (q *quiet) Opened(time.Duration)                 { q.w.Established() }
 func (q *quiet) RxEnd(time.Duration, int)             {}
 func (q *quiet) Deadline() time.Duration              { return 0 }
 func (q *quiet) Timeout(time.Duration)                {}
+func (q *quiet) Woken(time.Duration)                  {}
 func (q *quiet) Closed(error)                         {}
 
 func (q *quiet) Rx(now time.Duration, b []byte) int {

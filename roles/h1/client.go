@@ -220,6 +220,9 @@ func (c *Client) RxEnd(now time.Duration, unused int) {
 	}
 }
 
+// Woken is roles.Upper's: a client asks for none.
+func (c *Client) Woken(time.Duration) {}
+
 // Deadline is roles.Upper's.
 func (c *Client) Deadline() time.Duration {
 	if c.state >= expectEnd {
@@ -237,7 +240,6 @@ func (c *Client) Deadline() time.Duration {
 // Timeout is roles.Upper's.
 func (c *Client) Timeout(now time.Duration) {
 	c.sh.now = now
-	c.clockStarts()
 	if d := c.Deadline(); d == 0 || now < d {
 		return
 	}
@@ -312,19 +314,12 @@ func (c *Client) shut(mode roles.CloseMode, cause error) {
 	c.low.Close(mode, cause)
 }
 
-func (c *Client) suspended(x *exchange) { x.pace.Stop(c.sh.now) }
+func (c *Client) suspended(x *exchange) { x.pace.Stop(c.low.Now()) }
 
 func (c *Client) resumed(x *exchange) {
 	if c.state == expectContent {
-		c.due = x.startClock()
+		c.due = x.startClock(c.sh, c.sh.responsePace())
 		c.low.Rearm()
-	}
-}
-
-// clockStarts sets the deadline of a body whose handler has resumed since the transport's latest call.
-func (c *Client) clockStarts() {
-	if x := c.x; x != nil && x.clockStarts(c.sh) && c.state == expectContent {
-		c.due = c.sh.bodyDeadline(x, c.sh.responsePace())
 	}
 }
 

@@ -9,9 +9,6 @@ import (
 // Rx is roles.Upper's.
 func (c *Client) Rx(now time.Duration, b []byte) (used int) {
 	c.sh.now = now
-	if c.x != nil && c.x.unset {
-		c.clockStarts()
-	}
 	for used < len(b) {
 		n := 0
 		switch c.state {

@@ -33,7 +33,6 @@ type exchangeState struct {
 	stopped  bool          // the Lower is paused, for whatever reason
 	timed    bool          // pace holds the peer's body to its limits
 	moved    bool          // something of the body has come in the present call
-	unset    bool          // the handler has resumed, and pace is to go on with the transport's next call
 	owes100  bool          // server: the peer waits for 100 (Continue)
 	mute     bool          // server: the rest of the body is of no interest
 	upgrade  bool          // client: the request asks for another protocol
@@ -101,29 +100,19 @@ func (x *exchange) time(sh *Shared, l http.PaceLimits) time.Duration {
 			x.pace.Stop(sh.now)
 		}
 	} else {
-		x.clockStarts(sh)
 		x.pace.Took(sh.now, x.came, &l)
 	}
-	x.came, x.moved, x.unset = 0, false, false
+	x.came, x.moved = 0, false
 	return sh.bodyDeadline(x, l)
 }
 
-// startClock has pace go on with the transport's next call, which the deadline that it returns asks for: a handler may
-// resume between two of them, when the present time is not known here.
-func (x *exchange) startClock() time.Duration {
-	x.unset = true
-	return 1
-}
-
-// clockStarts has pace go on if it is to.
-func (x *exchange) clockStarts(sh *Shared) bool {
-	if !x.unset || !x.timed {
-		return false // or time sees to it
-	}
-	if x.unset = false; !x.paused {
+// startClock has pace go on, since the handler has resumed, and returns the deadline for more of the body.
+func (x *exchange) startClock(sh *Shared, l http.PaceLimits) time.Duration {
+	sh.now = x.low.Now()
+	if x.timed { // else time sees to it
 		x.pace.Resume(sh.now)
 	}
-	return true
+	return sh.bodyDeadline(x, l)
 }
 
 // stop and start pause and resume the Lower, once each.

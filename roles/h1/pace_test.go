@@ -46,19 +46,19 @@ func TestSlowRequestBodies(t *testing.T) {
 			sh := NewShared(cfg)
 			h := &recorder{}
 			_, l := serve(sh, h)
-			begin := l.Now
+			begin := l.Clock
 			if c.head == "" {
 				c.head = endlessHead
 			}
 			l.Feed([]byte(c.head))
-			for !l.Over && l.Now-begin < max(c.lives, c.ends)+time.Minute {
+			for !l.Over && l.Clock-begin < max(c.lives, c.ends)+time.Minute {
 				l.Sleep(c.every)
 				if !l.Over {
 					l.Feed([]byte(c.piece))
 					h.lines, h.body = nil, false
 				}
 			}
-			took := l.Now - begin
+			took := l.Clock - begin
 			if c.ends == 0 {
 				if l.Over {
 					t.Errorf("ended after %v for %v, want it to go on", took, l.Cause)
@@ -117,12 +117,12 @@ func TestSlowRestOfARequest(t *testing.T) {
 		}
 		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(chunkedHead))
-		begin := l.Now
-		for !l.Over && l.Now-begin < time.Hour {
+		begin := l.Clock
+		for !l.Over && l.Clock-begin < time.Hour {
 			l.Sleep(20 * time.Second)
 			l.Feed([]byte("1\r\nx\r\n"))
 		}
-		if took := l.Now - begin; !l.Over || took > time.Minute {
+		if took := l.Clock - begin; !l.Over || took > time.Minute {
 			t.Errorf("paused %v: over %v after %v, want the end within a minute", pause, l.Over, took)
 		}
 	}

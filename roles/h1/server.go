@@ -104,9 +104,6 @@ func (s *Server) Opened(now time.Duration) {
 func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 	s.sh.now = now
 	s.held = false
-	if s.x != nil && s.x.unset {
-		s.clockStarts()
-	}
 	for used < len(b) {
 		n := 0
 		switch s.state {
@@ -303,8 +300,9 @@ func (s *Server) settle() {
 		s.shut(roles.Graceful, errUnread)
 	case x.paused:
 		x.paused, x.mute = false, true
-		x.unset = true
-		s.clockStarts()
+		if s.state == expectBody && x.timed {
+			s.due = x.startClock(s.sh, s.sh.requestPace())
+		}
 		x.start()
 	}
 }
@@ -365,6 +363,9 @@ func (s *Server) cut() {
 	}
 }
 
+// Woken is roles.Upper's: a server asks for none.
+func (s *Server) Woken(time.Duration) {}
+
 // Deadline is roles.Upper's.
 func (s *Server) Deadline() time.Duration {
 	switch x := s.x; {
@@ -383,7 +384,6 @@ func (s *Server) Deadline() time.Duration {
 // Timeout is roles.Upper's.
 func (s *Server) Timeout(now time.Duration) {
 	s.sh.now = now
-	s.clockStarts()
 	if d := s.Deadline(); d == 0 || now < d {
 		return
 	}
@@ -423,23 +423,16 @@ func (s *Server) shut(mode roles.CloseMode, cause error) {
 	s.low.Close(mode, cause)
 }
 
-func (s *Server) suspended(x *exchange) { x.pace.Stop(s.sh.now) }
+func (s *Server) suspended(x *exchange) { x.pace.Stop(s.low.Now()) }
 
 func (s *Server) resumed(x *exchange) {
 	if s.state != expectBody {
 		return
 	}
-	s.due = x.startClock()
+	s.due = x.startClock(s.sh, s.sh.requestPace())
 	s.low.Rearm()
 	if x.owes100 {
 		s.low.WantWrite()
-	}
-}
-
-// clockStarts sets the deadline of a body whose handler has resumed since the transport's latest call.
-func (s *Server) clockStarts() {
-	if x := s.x; x != nil && x.clockStarts(s.sh) && s.state == expectBody {
-		s.due = s.sh.bodyDeadline(x, s.sh.requestPace())
 	}
 }
 

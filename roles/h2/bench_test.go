@@ -15,23 +15,16 @@ import (
 // wire is a Lower for measuring: it serves by the rules and costs next to nothing, so that what is measured is
 // the role.
 type wire struct {
-	rolestest.Memory
+	rolestest.Null
 	up   roles.Upper
 	out  []byte
 	want bool
 	n    int
 }
 
-func (w *wire) Room(int) []byte                    { return w.out }
-func (w *wire) Commit(n int)                       { w.n += n }
-func (w *wire) WantWrite()                         { w.want = true }
-func (w *wire) Pause()                             {}
-func (w *wire) Resume()                            {}
-func (w *wire) Credit(int)                         {}
-func (w *wire) CloseWrite()                        {}
-func (w *wire) Close(_ roles.CloseMode, err error) { panic(err) }
-func (w *wire) Replace(roles.Upper)                {}
-func (w *wire) Rearm()                             {}
+func (w *wire) Room(int) []byte { return w.out }
+func (w *wire) Commit(n int)    { w.n += n }
+func (w *wire) WantWrite()      { w.want = true }
 
 func (w *wire) feed(b []byte) {
 	for len(b) > 0 || w.want {

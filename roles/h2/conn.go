@@ -51,6 +51,7 @@ type conn struct {
 	thirsty queue     // streams that would, had the connection a window
 	ended   queue     // streams that are over, to be told
 	woken   int       // streams that were resumed, to be given what is parked
+	wakers  int       // streams whose upper asked for Woken
 	owed    []byte    // control frames that the transport refused, charged
 	partial *block    // a header block that goes on in another frame
 	resets  *resets   // streams that were reset lately, nil before the first
@@ -97,6 +98,7 @@ type conn struct {
 	began    bool // server: a block was sent, with the word about the table
 	full     bool // the transport refused room during this Writable
 	roomOut  bool // a handler holds a Room
+	inside   bool // one of the transport's calls is in progress
 	draining drainPhase
 	short    bool // client: streams wait for others to end, since the peer takes fewer than it did
 	acked    bool // our settings are acknowledged
@@ -143,7 +145,8 @@ func (c *conn) Ping() {
 
 // open says what we have to say first (RFC 9113 s.3.4).
 func (c *conn) open(now time.Duration, magic string) {
-	c.sh.now, c.heard = now, now
+	c.enter(now)
+	c.heard = now
 	b := append(c.sh.coder.block[:0], magic...)
 	at := len(b)
 	b = append(b, "         "...)
@@ -157,6 +160,30 @@ func (c *conn) open(now time.Duration, magic string) {
 	c.control(b)
 	c.settingsDue = c.sh.deadline(c.sh.cfg.Timeouts.Settings)
 	c.idleDue = c.sh.deadline(c.sh.cfg.Timeouts.Idle)
+}
+
+// enter begins each of the transport's calls, and settle ends it.
+func (c *conn) enter(now time.Duration) { c.sh.now, c.inside = now, true }
+
+// Woken is roles.Upper's: calls from outside of the transport's have left something to do.
+func (c *conn) Woken(now time.Duration) {
+	c.enter(now)
+	if c.phase != expectOpened && c.phase < expectClose {
+		if c.woken > 0 {
+			c.deliver()
+		}
+		if c.wakers > 0 {
+			c.wakeTunnels(now)
+		}
+	}
+	c.settle()
+}
+
+// ring asks for Woken if something waits for a call of the transport's and none is in progress.
+func (c *conn) ring() {
+	if !c.inside && (c.ended.head != nil || c.phase < expectClose && (c.woken > 0 || c.draining == drainAsked)) {
+		c.low.Wake()
+	}
 }
 
 // settle tells what has ended in the present call. It is called last, after all handlers; what it calls may
@@ -176,6 +203,8 @@ func (c *conn) settle() {
 	if c.draining != notDraining && c.phase < expectClose {
 		c.drain()
 	}
+	c.inside = false
+	c.ring()
 }
 
 func (c *conn) tellDone(x *stream) {
@@ -276,7 +305,11 @@ func (c *conn) finish(x *stream, cause error) {
 	c.dropParked(x)
 	c.forget(roles.HoldTunnel, x.held)
 	x.held = nil
+	if x.is(upWakes) {
+		c.wakers--
+	}
 	c.ended.push(x)
+	c.ring()
 }
 
 // giveUp ends a stream of ours, and tells the peer.
@@ -338,7 +371,7 @@ func (c *conn) shut(mode roles.CloseMode, cause error) {
 // answer any more. What it has completed is still served: a server answers, as far as the windows go, and a
 // client's handler that had paused gets the rest.
 func (c *conn) RxEnd(now time.Duration, unused int) {
-	c.sh.now = now
+	c.enter(now)
 	if c.phase >= expectClose {
 		c.settle()
 		return
@@ -405,6 +438,7 @@ func (c *conn) Closed(cause error) {
 	if c.phase == expectNothing {
 		return
 	}
+	c.inside = true
 	c.phase = expectNothing
 	if cause == nil {
 		cause = c.failedBy

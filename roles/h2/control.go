@@ -82,7 +82,7 @@ func (c *conn) sendGoAway(last uint32, code Code, debug string) {
 func (c *conn) askDrain() {
 	if c.draining == notDraining && c.phase < expectClose {
 		c.draining = drainAsked
-		c.low.Rearm()
+		c.ring()
 	}
 }
 

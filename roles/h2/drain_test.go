@@ -23,14 +23,14 @@ func TestCloseOnDeafPeer(t *testing.T) {
 			p := newPair(DefaultConfig(), DefaultConfig(), func(*Server) http.Handler { return nil })
 			p.open()
 			p.cl.Refuse = true
-			began := p.cl.Now
+			began := p.cl.Clock
 			p.c.Close()
-			for !p.cl.Closing && p.cl.Now < began+time.Minute {
+			for !p.cl.Closing && p.cl.Clock < began+time.Minute {
 				p.cl.Sleep(time.Second)
-				p.cl.Refuse = c.takes == 0 || p.cl.Now < began+c.takes
+				p.cl.Refuse = c.takes == 0 || p.cl.Clock < began+c.takes
 				p.cl.Service()
 			}
-			if got := p.cl.Now - began; !p.cl.Closing || got != c.after || p.cl.Mode != c.mode {
+			if got := p.cl.Clock - began; !p.cl.Closing || got != c.after || p.cl.Mode != c.mode {
 				t.Errorf("closing %v after %v, mode %d; want after %v, mode %d", p.cl.Closing, got, p.cl.Mode, c.after, c.mode)
 			}
 			p.check(t)

@@ -44,14 +44,14 @@ func TestSlowRequestBodies(t *testing.T) {
 			v := ready(t, cfg)
 			v.setup = holdOff
 			v.feed(t, postReq(1))
-			begin, out := v.l.Now, ""
-			for r := v.made[0]; !r.done && v.l.Now-begin < max(c.lives, c.ends)+time.Minute; {
+			begin, out := v.l.Clock, ""
+			for r := v.made[0]; !r.done && v.l.Clock-begin < max(c.lives, c.ends)+time.Minute; {
 				v.l.Sleep(c.every)
 				if out = verdict(v.out(t)); !r.done {
 					out = verdict(v.feed(t, c.piece))
 				}
 			}
-			took := v.l.Now - begin
+			took := v.l.Clock - begin
 			if c.ends == 0 {
 				if v.made[0].done {
 					t.Errorf("ended after %v for %v, want it to go on", took, v.made[0].cause)

@@ -10,7 +10,8 @@ const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 // Rx is roles.Upper's.
 func (c *conn) Rx(now time.Duration, b []byte) (used int) {
-	c.sh.now, c.heard = now, now
+	c.enter(now)
+	c.heard = now
 	if c.woken > 0 {
 		c.deliver()
 	}

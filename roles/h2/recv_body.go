@@ -91,12 +91,12 @@ func (c *conn) dropParked(x *stream) {
 	}
 }
 
-// wake has a stream's parked bytes offered in the next call of the transport's.
+// wake has a stream's parked bytes offered in the transport's next call.
 func (c *conn) wake(x *stream) {
 	if !x.is(resumed) {
 		x.flags |= resumed
 		c.woken++
-		c.low.Rearm()
+		c.ring()
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 
 // Writable is roles.Upper's: what is owed, and then each stream in its turn.
 func (c *conn) Writable(now time.Duration) {
-	c.sh.now = now
+	c.enter(now)
 	if c.woken > 0 {
 		c.deliver()
 	}

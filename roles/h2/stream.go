@@ -74,6 +74,7 @@ const (
 	charged                            // beyond fewStreams: the connection is charged for it
 	unbounded                          // client: Limits.Body does not apply to the response
 	offered                            // upper reads what is parked just now
+	upWakes                            // upper asked for Woken
 )
 
 // sending is how much of our message is out.
@@ -180,7 +181,6 @@ func (x *stream) Reset(cause error) {
 		code = NoError // so that a client keeps the response that it has (RFC 9113 s.8.1)
 	}
 	x.c.giveUp(x, code, cause)
-	x.c.low.Rearm()
 }
 
 // SetHandler is http.Exchange's.

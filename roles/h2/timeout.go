@@ -12,13 +12,7 @@ import (
 // Deadline is roles.Upper's.
 func (c *conn) Deadline() time.Duration {
 	if c.phase >= expectClose || c.phase == expectOpened {
-		if c.ended.head != nil {
-			return max(c.sh.now, 1)
-		}
 		return 0
-	}
-	if c.ended.head != nil || c.woken > 0 || c.draining == drainAsked {
-		return max(c.sh.now, 1) // at once: somebody waits to be told
 	}
 	d := time.Duration(0)
 	for _, e := range [...]time.Duration{c.frameDue, c.settingsDue, c.drainDue, c.idleDue, c.streamDue, c.validityDue()} {
@@ -42,13 +36,10 @@ func (c *conn) validityDue() time.Duration {
 
 // Timeout is roles.Upper's.
 func (c *conn) Timeout(now time.Duration) {
-	c.sh.now = now
+	c.enter(now)
 	if c.phase >= expectClose || c.phase == expectOpened {
 		c.settle()
 		return
-	}
-	if c.woken > 0 {
-		c.deliver()
 	}
 	past := func(d time.Duration) bool { return d != 0 && now >= d }
 	switch {

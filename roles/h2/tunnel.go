@@ -49,6 +49,9 @@ func (c *conn) tunnelRx(x *stream, p []byte) {
 	if !x.is(upOpened) {
 		x.flags |= upOpened
 		x.upper.Opened(now)
+		if x.is(upWakes) {
+			c.low.Wake()
+		}
 	}
 	if len(p)+len(x.parked) > 0 && x.listens() && x.flags&(upWants|starved) == upWants {
 		// What it has to say about what it has heard goes out first, as over any other transport: what comes next may
@@ -291,7 +294,6 @@ func (t *tunnel) Close(mode roles.CloseMode, cause error) {
 	case x.upper != nil:
 		c.linger(x, cause)
 	}
-	c.low.Rearm()
 }
 
 // linger ends a stream whose owner has closed it: what it has committed is sent, and what still comes is dropped, as
@@ -300,7 +302,12 @@ func (c *conn) linger(x *stream, cause error) {
 	y := c.sh.take() // brings the news to the owner
 	y.upper, y.cause, y.flags = x.upper, cause, over
 	c.ended.push(y)
+	c.ring()
 	x.upper, x.h = nil, refusal(0)
+	if x.is(upWakes) {
+		x.flags &^= upWakes
+		c.wakers--
+	}
 	x.flags = x.flags&^(paused|manual|upWants|patient) | finWanted | mute
 	n := len(x.left())
 	c.dropParked(x)
@@ -336,6 +343,43 @@ func (t *tunnel) Rearm() {
 	x := (*stream)(t)
 	x.c.tunnelDue(x)
 	x.c.low.Rearm()
+}
+
+// Wake is roles.Lower's.
+func (t *tunnel) Wake() {
+	if x := (*stream)(t); x.flags&(over|upWakes) == 0 {
+		x.flags |= upWakes
+		x.c.wakers++
+		x.c.low.Wake()
+	}
+}
+
+// wakeTunnels answers Wake. What is asked for meanwhile is for the next time.
+func (c *conn) wakeTunnels(now time.Duration) {
+	n := c.wakers
+	for i := len(c.streams) - 1; i >= 0 && n > 0; i-- {
+		i = min(i, len(c.streams)-1) // streams end meanwhile
+		if i < 0 {
+			return
+		}
+		if x := c.streams[i]; x.flags&(upWakes|upOpened) == upWakes|upOpened {
+			n--
+			x.flags &^= upWakes
+			c.wakers--
+			x.upper.Woken(now)
+			c.tunnelDue(x)
+		}
+	}
+}
+
+// Now is roles.Lower's.
+func (t *tunnel) Now() time.Duration { return t.c.low.Now() }
+
+// Info is roles.Lower's.
+func (t *tunnel) Info() roles.Info {
+	i := t.c.low.Info()
+	i.Layer = roles.LayerH2Stream
+	return i
 }
 
 // Hold is roles.Lower's. It is the connection that holds.

@@ -91,6 +91,7 @@ func (p *pipe) Writable(time.Duration) {
 
 func (p *pipe) Deadline() time.Duration { return p.due }
 func (p *pipe) Timeout(time.Duration)   { p.due = 0; p.say("timeout") }
+func (p *pipe) Woken(time.Duration)     { p.say("woken") }
 func (p *pipe) Closed(cause error)      { p.say(fmt.Sprint("closed ", cause)) }
 
 // calls are the pipe's, apart from Rx and Writable.
@@ -407,7 +408,7 @@ func TestTunnelClosesInsideOfCalls(t *testing.T) {
 			k := windows(1000, 65535)
 			p := newTunnel(t, DefaultConfig(), k, near, far)
 			if where == "timeout" {
-				far.due = p.sl.Now + second
+				far.due = p.sl.Clock + second
 				far.low.Rearm()
 				p.sl.Sleep(2 * second)
 			}
@@ -428,7 +429,7 @@ func TestTunnelClosesInsideOfCalls(t *testing.T) {
 func TestTunnelDeadline(t *testing.T) {
 	far := &pipe{}
 	p := newTunnel(t, DefaultConfig(), DefaultConfig(), &pipe{}, far)
-	far.due = p.sl.Now + 3*second
+	far.due = p.sl.Clock + 3*second
 	far.low.Rearm()
 	p.sl.Sleep(2 * second)
 	if far.calls() != "opened" {
@@ -498,4 +499,45 @@ func TestUpgradeAtItsTime(t *testing.T) {
 		t.Error("the response was not told")
 	}
 	v.over(t)
+}
+
+// TestTunnelWake: what runs over a stream is called once for each Wake, in a later call of the transport's, and not after
+// its end; other streams are not.
+func TestTunnelWake(t *testing.T) {
+	near, far := &pipe{}, &pipe{}
+	p := newTunnel(t, DefaultConfig(), DefaultConfig(), near, far)
+	wokenIn := func() int { return strings.Count(far.calls(), "woken") }
+	far.low.Wake()
+	far.low.Wake()
+	p.sl.Service()
+	p.sl.Service()
+	if got := wokenIn(); got != 1 || strings.Contains(near.calls(), "woken") {
+		t.Errorf("two Wakes in one turn: got woken %d times, want once; the other end: %s", got, near.calls())
+	}
+	far.low.Pause()
+	far.on = func(call string) {
+		if call == "woken" {
+			far.on = nil
+			far.low.Wake()
+		}
+	}
+	far.low.Wake()
+	p.sl.Service()
+	if got := wokenIn(); got != 2 {
+		t.Errorf("a Wake from inside Woken: got %d answers in this turn, want 1", got-1)
+	}
+	p.sl.Service()
+	if got := wokenIn(); got != 3 {
+		t.Errorf("a Wake from inside Woken: got %d answers in the next turn, want 1", got-2)
+	}
+	if i := far.low.Info(); i.Layer != roles.LayerH2Stream || i.Conn != roles.Conn(p.sl) || far.low.Now() != p.sl.Clock {
+		t.Errorf("info: got %+v at %v, want an h2 stream over the transport at %v", i, far.low.Now(), p.sl.Clock)
+	}
+	far.low.Wake()
+	far.low.Close(roles.Graceful, nil)
+	p.sl.Service()
+	if got := wokenIn(); got != 3 {
+		t.Errorf("after Close: got %d answers, want none", got-3)
+	}
+	p.end(t)
 }

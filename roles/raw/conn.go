@@ -38,7 +38,7 @@ func (c *Conn) SetHandler(h Handler) { c.h = h }
 
 // Label names the connection in reports: by what its Handler is called, if it says.
 func (c *Conn) Label() string {
-	if l, ok := c.h.(interface{ Label() string }); ok {
+	if l, ok := c.h.(roles.Labelled); ok {
 		return l.Label()
 	}
 	return "raw connection"
@@ -81,6 +81,9 @@ func (c *Conn) RxEnd(time.Duration, int) { c.h.RxEnd(c) }
 
 // Writable is roles.Upper's.
 func (c *Conn) Writable(time.Duration) { c.h.Writable(c) }
+
+// Woken is roles.Upper's: raw asks for none.
+func (c *Conn) Woken(time.Duration) {}
 
 // Deadline is roles.Upper's: raw has none.
 func (c *Conn) Deadline() time.Duration { return 0 }

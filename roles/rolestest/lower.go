@@ -2,6 +2,7 @@ package rolestest
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/millrace/millrace/roles"
@@ -11,8 +12,8 @@ import (
 type Lower struct {
 	// Out is what the role has committed. A test may empty it.
 	Out []byte
-	// Now is the time given to the Upper.
-	Now time.Duration
+	// Clock is the time given to the Upper.
+	Clock time.Duration
 	// Refuse makes Room return nil and holds Writable back.
 	Refuse bool
 	// Allow bounds what Room gives, if it is not 0: once Out holds that many bytes it returns nil.
@@ -28,6 +29,12 @@ type Lower struct {
 	Pauses, Resumes, Writables int
 	// Memory is what the Upper holds.
 	Memory
+	// Below is what Info says beside its Conn, which is the Lower itself.
+	Below roles.Info
+	// Stands is set by Established; Peer is what PeerIP says, and Due what InputDue does.
+	Stands bool
+	Peer   netip.AddrPort
+	Due    bool
 	// Misuse is the first breach of the contract by the Upper, "" if there was none.
 	Misuse string
 
@@ -38,19 +45,23 @@ type Lower struct {
 	end     bool
 	ended   bool
 	replace bool
+	wake    bool
 }
 
-var _ roles.Lower = (*Lower)(nil)
+var (
+	_ roles.Lower = (*Lower)(nil)
+	_ roles.Conn  = (*Lower)(nil)
+)
 
 // New returns a Lower with an empty arena.
 func New() *Lower {
-	return &Lower{Out: make([]byte, 0, 4*roles.MaxRoom), in: make([]byte, 0, 4096), Now: time.Second}
+	return &Lower{Out: make([]byte, 0, 4*roles.MaxRoom), in: make([]byte, 0, 4096), Clock: time.Second}
 }
 
 // Open attaches u, says Opened, and serves it.
 func (l *Lower) Open(u roles.Upper) {
 	l.upper = u
-	u.Opened(l.Now)
+	u.Opened(l.Clock)
 	l.Service()
 }
 
@@ -63,6 +74,9 @@ func (l *Lower) Unused() []byte { return l.in }
 // Wants tells whether a WantWrite is outstanding.
 func (l *Lower) Wants() bool { return l.want }
 
+// Wakes reports whether a Wake is outstanding: Woken comes in the next Service.
+func (l *Lower) Wakes() bool { return l.wake }
+
 // Feed offers b behind what is unused, and serves.
 func (l *Lower) Feed(b []byte) {
 	l.in = append(l.in, b...)
@@ -74,7 +88,7 @@ func (l *Lower) End() {
 	l.end = true
 	l.Service()
 	if u, ok := l.upper.(roles.HangUpWatcher); ok && l.Paused && !l.Over && !l.ended {
-		u.HungUp(l.Now)
+		u.HungUp(l.Clock)
 		l.Service()
 	}
 }
@@ -88,32 +102,40 @@ func (l *Lower) Break(cause error) {
 }
 
 // maxAgain is how often an Upper may ask for another call at once, as it does when its own calls have left it
-// something to tell.
+// something to do.
 const maxAgain = 100
 
-// Sleep lets time pass; a deadline that is reached is told.
+// Sleep lets time pass: a Wake is answered, and so is each deadline that is reached.
 func (l *Lower) Sleep(d time.Duration) {
-	end := l.Now + d
+	end := l.Clock + d
 	for again := 0; !l.Over; again++ {
+		if again > maxAgain {
+			l.misuse("Woken asked for another, or Timeout left its deadline in the past, without end")
+			break
+		}
+		if l.wake && !l.Closing {
+			l.Service()
+			continue
+		}
 		due := l.upper.Deadline()
 		if due == 0 || due > end {
 			break
 		}
-		if due > l.Now {
-			l.Now, again = due, 0
+		if due > l.Clock {
+			l.Clock, again = due, 0
 		}
-		l.upper.Timeout(l.Now)
+		l.upper.Timeout(l.Clock)
 		l.Service()
-		if again == maxAgain {
-			l.misuse("Timeout left its deadline in the past")
-			break
-		}
 	}
-	l.Now = max(l.Now, end)
+	l.Clock = max(l.Clock, end)
 }
 
-// Service calls the Upper until nothing moves, as a transport does for one readiness.
+// Service calls the Upper until nothing moves, as a transport does in one turn. A Wake from inside is for the next.
 func (l *Lower) Service() {
+	if l.wake && l.upper != nil && !l.Over && !l.Closing && !l.replace {
+		l.wake = false
+		l.upper.Woken(l.Clock)
+	}
 	for l.upper != nil && !l.Over {
 		moved := false
 		if len(l.in) > 0 && !l.Paused && !l.Closing {
@@ -121,17 +143,17 @@ func (l *Lower) Service() {
 		}
 		if l.replace {
 			l.replace = false
-			l.upper.Opened(l.Now)
+			l.upper.Opened(l.Clock)
 			continue
 		}
 		if l.want && !l.full() && !l.Closing {
 			l.want = false
 			l.Writables++
-			l.upper.Writable(l.Now)
+			l.upper.Writable(l.Clock)
 			moved = true
 			if l.replace {
 				l.replace = false
-				l.upper.Opened(l.Now)
+				l.upper.Opened(l.Clock)
 			}
 		}
 		if l.Closing {
@@ -144,7 +166,7 @@ func (l *Lower) Service() {
 		}
 		if l.end && !l.ended && !l.Paused {
 			l.ended = true
-			l.upper.RxEnd(l.Now, len(l.in))
+			l.upper.RxEnd(l.Clock, len(l.in))
 			continue
 		}
 		return
@@ -152,7 +174,7 @@ func (l *Lower) Service() {
 }
 
 func (l *Lower) rx() int {
-	n := l.upper.Rx(l.Now, l.in)
+	n := l.upper.Rx(l.Clock, l.in)
 	if n < 0 || n > len(l.in) {
 		l.misuse(fmt.Sprintf("Rx used %d of %d bytes", n, len(l.in)))
 		n = len(l.in)
@@ -237,3 +259,28 @@ func (l *Lower) Replace(u roles.Upper) {
 
 // Rearm is roles.Lower's.
 func (l *Lower) Rearm() {}
+
+// Wake is roles.Lower's.
+func (l *Lower) Wake() { l.wake = true }
+
+// Now is roles.Lower's.
+func (l *Lower) Now() time.Duration { return l.Clock }
+
+// Info is roles.Lower's.
+func (l *Lower) Info() roles.Info {
+	i := l.Below
+	i.Conn = l
+	return i
+}
+
+// Label is roles.Conn's.
+func (l *Lower) Label() string { return "test connection" }
+
+// PeerIP is roles.Conn's.
+func (l *Lower) PeerIP() netip.AddrPort { return l.Peer }
+
+// InputDue is roles.Conn's.
+func (l *Lower) InputDue() bool { return l.Due }
+
+// Established is roles.Conn's.
+func (l *Lower) Established() { l.Stands = true }

@@ -15,6 +15,7 @@ type script struct {
 	lines    []string
 	rx       func(b []byte) int
 	writable func()
+	woken    func()
 	deadline time.Duration
 }
 
@@ -40,6 +41,13 @@ func (s *script) Deadline() time.Duration { return s.deadline }
 func (s *script) Timeout(now time.Duration) {
 	s.note("timeout %v", now)
 	s.deadline = 0
+}
+
+func (s *script) Woken(now time.Duration) {
+	s.note("woken %v", now)
+	if s.woken != nil {
+		s.woken()
+	}
 }
 
 func (s *script) Closed(cause error) { s.note("closed %v", cause) }
@@ -149,8 +157,28 @@ func TestSleepTellsDeadlines(t *testing.T) {
 	s.want(t, "opened 1s")
 	l.Sleep(5 * time.Second)
 	s.want(t, "timeout 3s")
-	if l.Now != 7*time.Second {
-		t.Errorf("it is %v, want 7s", l.Now)
+	if l.Clock != 7*time.Second {
+		t.Errorf("it is %v, want 7s", l.Clock)
+	}
+}
+
+func TestWakeIsAnsweredInTheNextService(t *testing.T) {
+	l := New()
+	s := &script{}
+	s.rx = func(b []byte) int { l.Wake(); return len(b) }
+	l.Open(s)
+	l.Feed([]byte("a"))
+	s.want(t, "opened 1s; rx a")
+	if !l.Wakes() {
+		t.Error("Wakes: got false, want true")
+	}
+	l.Pause()
+	l.Sleep(0)
+	s.want(t, "woken 1s")
+	s.woken = l.Wake
+	l.Wake()
+	if l.Sleep(0); l.Misuse == "" {
+		t.Error("Woken that asks for another each time is not seen")
 	}
 }
 

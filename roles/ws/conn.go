@@ -71,7 +71,6 @@ const (
 	closeSent          // our Close frame is sent
 	closeGot           // the peer's has come
 	ended              // the peer has ended its direction
-	timeless           // heard or due were set by somebody who did not know the time
 	patient            // our Close frame is Finish's: who still speaks has time
 )
 
@@ -141,7 +140,7 @@ func (c *Conn) Compressed() bool { return c.packer != nil }
 
 // Label names the connection in reports: by what its Handler is called, if it says.
 func (c *Conn) Label() string {
-	if l, ok := c.h.(interface{ Label() string }); ok {
+	if l, ok := c.h.(roles.Labelled); ok {
 		return l.Label()
 	}
 	return "ws connection"
@@ -161,18 +160,9 @@ func (c *Conn) Resume() {
 		return
 	}
 	c.flags &^= paused
-	c.heard = c.sh.now
-	c.guess()
+	c.heard = c.low.Now()
 	c.start()
-}
-
-// guess marks what was set just now if it was set outside of the transport's calls, and has Timeout called
-// at once, which knows the time.
-func (c *Conn) guess() {
-	if !c.sh.inside {
-		c.flags |= timeless
-		c.low.Rearm()
-	}
+	c.low.Rearm()
 }
 
 // stop and start pause and resume the Lower, once each.
@@ -181,16 +171,16 @@ func (c *Conn) stop() {
 		c.flags |= stopped
 		c.deaf()
 		c.low.Pause()
+		c.low.Rearm()
 	}
 }
 
 func (c *Conn) start() {
 	if c.is(stopped) && (!c.is(paused|blocked|resting) || c.state >= expectEnd) {
 		c.flags &^= stopped
-		if c.sh.inside {
-			c.listening(c.sh.now)
-		}
+		c.listening()
 		c.low.Resume()
+		c.low.Rearm()
 	}
 }
 
@@ -199,17 +189,16 @@ func (c *Conn) Opened(now time.Duration) {
 	if c.state != expectOpen {
 		return
 	}
-	c.sh.enter(now)
+	c.sh.now = now
 	c.heard = now
 	c.sh.Counters.Opened++
 	c.state = expectFrame
 	c.h.Opened(c)
-	c.sh.leave()
 }
 
 // Writable is roles.Upper's.
 func (c *Conn) Writable(now time.Duration) {
-	c.sh.enter(now)
+	c.sh.now = now
 	if c.is(closeQueued) {
 		c.sendQueued()
 	}
@@ -224,7 +213,16 @@ func (c *Conn) Writable(now time.Duration) {
 		c.flags &^= wants
 		c.h.Writable(c)
 	}
-	c.sh.leave()
+}
+
+// Woken is roles.Upper's: input goes on that has brought enough for one turn.
+func (c *Conn) Woken(now time.Duration) {
+	c.sh.now = now
+	if c.is(resting) {
+		c.flags &^= resting
+		c.packer.made = 0
+		c.start()
+	}
 }
 
 // RxEnd is roles.Upper's.
@@ -250,8 +248,6 @@ func (c *Conn) Deadline() time.Duration {
 	switch {
 	case c.state == expectNothing || c.state == expectOpen:
 		return 0
-	case c.is(timeless | resting):
-		return 1
 	case c.is(patient) && (c.is(paused) || c.sh.cfg.Timeouts.Finish <= 0):
 		return 0
 	case c.is(patient):
@@ -294,19 +290,6 @@ func (c *Conn) Timeout(now time.Duration) {
 	d := c.Deadline()
 	switch {
 	case d == 0 || now < d:
-	case c.is(timeless):
-		c.flags &^= timeless
-		c.heard = now
-		c.itIs(now)
-		if c.is(closeQueued | closeSent) {
-			c.due = c.sh.deadline(c.patience())
-		}
-	case c.is(resting):
-		c.flags &^= resting
-		c.packer.made = 0
-		if c.start(); !c.is(stopped) {
-			c.listening(now)
-		}
 	case c.messageLate(now):
 		c.sh.Counters.Slow++
 		c.fail(errSlow, 0)

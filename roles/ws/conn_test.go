@@ -143,8 +143,8 @@ func TestValidity(t *testing.T) {
 		l.Sleep(time.Hour)
 		c.WantWrite()
 		l.Service()
-		if d := c.Deadline(); d != l.Now+40*time.Second {
-			t.Errorf("deadline %v at %v, want it 40 s later", d, l.Now)
+		if d := c.Deadline(); d != l.Clock+40*time.Second {
+			t.Errorf("deadline %v at %v, want it 40 s later", d, l.Clock)
 		}
 	})
 	check("a probe without room goes out when there is some", func(t *testing.T) {

@@ -150,10 +150,11 @@ func (c *Conn) leave(code Code, reason string, how uint32) error {
 	if err := CheckClose(code, reason); err != nil {
 		return err
 	}
+	c.sh.now = c.low.Now()
+	defer c.low.Rearm()
 	if c.is(patient) && how == 0 {
 		c.flags &^= patient
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Close)
-		c.guess()
 		return nil
 	}
 	switch {
@@ -165,7 +166,6 @@ func (c *Conn) leave(code Code, reason string, how uint32) error {
 	}
 	c.flags |= how
 	c.farewell(&farewell{code: code, reason: reason})
-	c.guess()
 	return nil
 }
 

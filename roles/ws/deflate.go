@@ -208,6 +208,7 @@ func (c *Conn) inflated(b []byte, last bool) bool {
 	if p.made >= share && c.state < expectEnd {
 		c.flags |= resting
 		c.stop()
+		c.low.Wake()
 	}
 	return c.state < expectEnd
 }

@@ -119,37 +119,16 @@ func (c *Conn) messageDue() time.Duration {
 	return p.began + most + time.Duration(p.in)*(time.Second/leastRate)
 }
 
-// unknown is packer.stopped when it was set by a call from outside of the transport's, which does not know the time.
-// Timeout, which follows it, does.
-const unknown = -1
-
 // deaf and listening note that we take no input, and do again, so that the peer is not blamed for the time between.
 func (c *Conn) deaf() {
-	p := c.packer
-	if p == nil || p.z == nil || p.stopped != 0 {
-		return
+	if p := c.packer; p != nil && p.z != nil && p.stopped == 0 {
+		p.stopped = c.low.Now()
 	}
-	p.stopped = unknown
-	if c.sh.inside {
-		p.stopped = c.sh.now
-	}
-	c.guess()
 }
 
-func (c *Conn) listening(now time.Duration) {
+func (c *Conn) listening() {
 	if p := c.packer; p != nil && p.z != nil && p.stopped != 0 {
-		if p.stopped != unknown {
-			p.began += now - p.stopped
-		}
+		p.began += c.low.Now() - p.stopped
 		p.stopped = 0
-	}
-}
-
-// itIs is called when the time is known, after a call that did not know it.
-func (c *Conn) itIs(now time.Duration) {
-	if !c.is(stopped) {
-		c.listening(now)
-	} else if p := c.packer; p != nil && p.stopped == unknown {
-		p.stopped = now
 	}
 }

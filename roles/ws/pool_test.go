@@ -28,7 +28,7 @@ func TestInflaterOfAStalledMessageIsGivenToAnother(t *testing.T) {
 	add := func(at time.Duration) *rolestest.Lower {
 		h := &recorder{}
 		_, l := open(sh, false, packed(), h)
-		l.Now = at
+		l.Clock = at
 		l.Feed(begin)
 		ls, hs = append(ls, l), append(hs, h)
 		return l
@@ -42,11 +42,11 @@ func TestInflaterOfAStalledMessageIsGivenToAnother(t *testing.T) {
 	}
 	add(10 * time.Second)
 	add(11 * time.Second)
-	ls[0].Now = 11 * time.Second
+	ls[0].Clock = 11 * time.Second
 	ls[0].Feed(end[:10]) // now the second has had no input for longest
 	late := add(11*time.Second + evictAfter - 1)
 	wantCode("the third, before any has stalled", late, "close 1013", 0)
-	ls[0].Now = 11*time.Second + evictAfter
+	ls[0].Clock = 11*time.Second + evictAfter
 	ls[0].Feed(end[10:20])
 	next := add(11*time.Second + evictAfter)
 	if next.All() != inflaterSize || len(next.Out) != 0 {
@@ -78,13 +78,13 @@ func TestInflatersHaveTheirShareOfMemory(t *testing.T) {
 	begin, end := begun()
 	h := &recorder{}
 	_, l := open(sh, false, packed(), h)
-	if !sh.MayDeflate(l.Now, l, 0) {
+	if !sh.MayDeflate(l.Clock, l, 0) {
 		t.Error("a handshake with memory: got no, want compression")
 	}
 	l.Short = true
 	l.Feed(begin)
 	wantSent(t, l, false, "close 1013")
-	if sh.MayDeflate(l.Now, l, 0) || sh.Counters.Declined != 1 {
+	if sh.MayDeflate(l.Clock, l, 0) || sh.Counters.Declined != 1 {
 		t.Errorf("a handshake without memory: got compression, %d declined; want none, and 1", sh.Counters.Declined)
 	}
 	_, l = open(sh, false, packed(), h)
@@ -101,10 +101,10 @@ func TestNoMessageIsEvictedIfThatMakesNoRoom(t *testing.T) {
 	begin, end := begun()
 	h := &recorder{}
 	_, l := open(sh, false, packed(), h)
-	l.Now = 10 * time.Second
+	l.Clock = 10 * time.Second
 	l.Feed(begin)
 	_, late := open(sh, false, packed(), &recorder{})
-	late.Now, late.Short = time.Minute, true
+	late.Clock, late.Short = time.Minute, true
 	late.Feed(begin)
 	wantSent(t, late, false, "close 1013")
 	l.Feed(end)
@@ -141,11 +141,11 @@ func TestCompressedMessageHasADeadline(t *testing.T) {
 		return func(c *Conn, l *rolestest.Lower) time.Duration {
 			for in := big; len(in) > 0; in = in[min(len(in), piece):] {
 				if l.Feed(in[:min(len(in), piece)]); l.Closing || len(l.Out) > 0 {
-					return l.Now
+					return l.Clock
 				}
 				l.Sleep(time.Second)
 			}
-			return l.Now
+			return l.Clock
 		}
 	}
 	for _, c := range []struct {
@@ -241,7 +241,7 @@ func TestStalledMessagesDoNotDeclineCompression(t *testing.T) {
 	sh := newShared()
 	begin, _ := begun()
 	_, l := open(sh, false, packed(), &recorder{})
-	l.Now = 10 * time.Second
+	l.Clock = 10 * time.Second
 	l.Feed(begin)
 	for _, c := range []struct {
 		now  time.Duration

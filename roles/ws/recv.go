@@ -11,7 +11,7 @@ const piece = 16 << 10
 
 // Rx is roles.Upper's.
 func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
-	c.sh.enter(now)
+	c.sh.now = now
 	c.heard = now
 	for used < len(b) {
 		n := 0
@@ -31,7 +31,6 @@ func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 			break
 		}
 	}
-	c.sh.leave()
 	return used
 }
 

@@ -33,7 +33,6 @@ type Shared struct {
 
 	cfg    Config
 	now    time.Duration // of the latest call into any connection
-	inside bool          // and it is not over
 	chance [256]byte     // from Rand; what is used is wiped
 	unused int           // of chance, at its end
 	room   []byte        // what the last Room has of its transport
@@ -71,10 +70,6 @@ func (s *Shared) count(f *fault) {
 		s.Counters.Over++
 	}
 }
-
-// enter and leave stand around each of the transport's calls. Outside of them now is the past.
-func (s *Shared) enter(now time.Duration) { s.now, s.inside = now, true }
-func (s *Shared) leave()                  { s.inside = false }
 
 // deadline is d after the present call, or never.
 func (s *Shared) deadline(d time.Duration) time.Duration {
