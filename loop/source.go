@@ -88,6 +88,17 @@ func (l *Loop) Unwatch(s *Source) {
 	l.stats.Sources--
 }
 
+// Move transfers a registration from one source to another, which is not watched, with all that is pending, and has h
+// called from now on. It makes no system call. Inside from's Ready, the result of that call counts for to.
+func (l *Loop) Move(to, from *Source, h Handler) {
+	if !from.Watched() || to.Watched() {
+		panic("loop: move: from must be watched, and to must not be")
+	}
+	to.h, to.fd, to.gen, to.turn, to.pending, to.bits = h, from.fd, from.gen, from.turn, from.pending, from.bits
+	l.sources.set(to.fd, to)
+	from.h, from.pending, from.bits = nil, 0, 0
+}
+
 // Newcomer marks a source, once it is watched, as one whose connection does not stand yet, or no longer
 // so. Newcomers are served after all others, in order, and at most Config.Newcomers of them in a turn: a
 // storm of them delays itself, not the connections that are up.

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"fmt"
 	"testing"
 	"unsafe"
 )
@@ -92,5 +93,43 @@ func TestZeroedOwnerInTheQueue(t *testing.T) {
 	}
 	if calls != "ac" {
 		t.Errorf("got calls %q, want %q", calls, "ac")
+	}
+}
+
+// A registration that moves to another source inside Ready keeps its token, its place in the queue and what is pending,
+// and costs the System nothing.
+func TestMove(t *testing.T) {
+	f := &fakeSystem{}
+	l := New(f, Config{})
+	var log []string
+	second := &funcs{name: "second"}
+	second.ready = func(r Ready) bool { log = append(log, fmt.Sprint("second ", r)); return false }
+	first := &funcs{name: "first"}
+	first.ready = func(r Ready) bool {
+		log = append(log, fmt.Sprint("first ", r))
+		l.Move(&second.Source, &first.Source, second)
+		return true // the budget is used up: second is called in the next turn
+	}
+	if err := l.Watch(&first.Source, 7, first); err != nil {
+		t.Fatal(err)
+	}
+	tok := f.added[7]
+	events := []Event{{tok, Readable}, {tok, Writable}}
+	f.script = func(ev []Event) int { n := copy(ev, events); events = nil; return n }
+	for range 3 {
+		if err := l.Service(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := fmt.Sprint(log), fmt.Sprintf("[first %d second 0]", Readable|Writable); got != want {
+		t.Errorf("calls: got %s, want %s", got, want)
+	}
+	if first.Watched() || !second.Watched() || second.FD() != 7 || l.Stats().Sources != 1 || f.added[7] != tok {
+		t.Errorf("got first watched %v, second watched %v at fd %d, %d sources, token %v; want the second alone with the old token %v",
+			first.Watched(), second.Watched(), second.FD(), l.Stats().Sources, f.added[7], tok)
+	}
+	l.Unwatch(&second.Source)
+	if len(f.added) != 0 {
+		t.Errorf("registered after Unwatch: got %v, want none", f.added)
 	}
 }

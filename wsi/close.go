@@ -23,6 +23,9 @@ func (w *Wsi) Close(mode roles.CloseMode, cause error) {
 	}
 	w.flags |= closing
 	w.mode = mode
+	if w.dial != nil {
+		w.dial.Halt()
+	}
 	w.blame(cause)
 	w.queueClose()
 }
@@ -66,7 +69,7 @@ func (w *Wsi) finish(now time.Duration) {
 	}
 	if w.flags&closedTold == 0 {
 		w.flags |= closedTold
-		u, connected := w.upper, w.phase > phaseConnecting
+		u, connected := w.upper, w.phase > phaseDialling
 		if !connected {
 			w.net.Counters.ConnectFailed++
 		}
@@ -178,7 +181,9 @@ func (w *Wsi) release(abort bool) {
 	n := w.net
 	n.loop.Disarm(&w.timer)
 	if w.dial != nil {
-		w.dial.cancel()
+		if w.dial.Cancel() {
+			n.Counters.Closed++
+		}
 		w.dial = nil
 	}
 	if w.src.Watched() {

@@ -2,25 +2,24 @@ package wsi
 
 import (
 	"errors"
-	"strings"
 
-	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/wsi/dial"
 )
 
 // Causes of the end of a connection that the system did not give. They are found with errors.Is.
 var (
 	// ErrTimeout: one of Timeouts ran out; the Error's Op says which. "write" is Timeouts.Write; "keep" is that the
 	// peer had gone, and what it had sent was not taken in time.
-	ErrTimeout = errors.New("timed out")
+	ErrTimeout = dial.ErrTimeout
 	// ErrParked: the peer sent more than ParkedMax bytes of one unit.
 	ErrParked = errors.New("more unused input than a connection may hold")
 	// ErrMemory: memory was needed, and this connection had made no progress for longest with much of it: because the
 	// loop's account was near its ceiling, or those who hold the same kind had used up their share.
 	ErrMemory = errors.New("the loop's memory ceiling is reached")
 	// ErrNoName: no address is known for the name.
-	ErrNoName = errors.New("no address for this name")
+	ErrNoName = dial.ErrNoName
 	// ErrNoDNS: no DNS server answered, so that nothing is known of the name. Resolvers wrap it.
-	ErrNoDNS = errors.New("no DNS server answered")
+	ErrNoDNS = dial.ErrNoDNS
 	// ErrTruncated: the peer ended its direction in the middle of a unit.
 	ErrTruncated = errors.New("ended by the peer in the middle of a message")
 )
@@ -38,45 +37,3 @@ func (e *Error) Error() string { return "wsi: " + e.Op + ": " + e.Wsi + ": " + e
 
 // Unwrap implements errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
-
-// DialError says why no connection came about: one attempt after the other.
-type DialError struct {
-	Target   string
-	Attempts []Attempt
-}
-
-// Attempt is a step of a dial that failed.
-type Attempt struct {
-	Step string    // "resolve", "connect"
-	Addr loop.Addr // zero for "resolve"
-	Err  error
-}
-
-// Error implements error.
-func (e *DialError) Error() string {
-	var b strings.Builder
-	b.WriteString("wsi: dial: ")
-	b.WriteString(e.Target)
-	for i, a := range e.Attempts {
-		if i == 0 {
-			b.WriteString(": ")
-		} else {
-			b.WriteString("; ")
-		}
-		b.WriteString(a.Step)
-		if a.Step != stepResolve {
-			b.WriteString(" " + a.Addr.String())
-		}
-		b.WriteString(": " + a.Err.Error())
-	}
-	return b.String()
-}
-
-// Unwrap implements errors.Is and errors.As over all attempts.
-func (e *DialError) Unwrap() []error {
-	errs := make([]error, len(e.Attempts))
-	for i, a := range e.Attempts {
-		errs[i] = a.Err
-	}
-	return errs
-}

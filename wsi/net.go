@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/wsi/dial"
 )
 
 // Config configures a Net. Zero fields take the defaults named at each.
 type Config struct {
 	Timeouts Timeouts
-	// Resolver turns names into addresses; default: NewHosts, which knows localhost and the System's /etc/hosts.
+	// Resolver turns names into addresses; default: dial.NewHosts, which knows localhost and the System's /etc/hosts.
 	Resolver Resolver
 	// ParkedMax is the most input that one connection may hold unused, in bytes. It must be more than
 	// the largest unit that a role gathers (an h1 head). Default 256 KiB.
@@ -172,7 +173,7 @@ func New(l *loop.Loop, c Config) *Net {
 	}
 	n.resolver = c.Resolver
 	if n.resolver == nil {
-		n.resolver = NewHosts(l, func() ([]byte, error) { return n.sys.ReadFile("/etc/hosts") })
+		n.resolver = dial.NewHosts(l, func() ([]byte, error) { return n.sys.ReadFile("/etc/hosts") })
 	}
 	n.watch = n.account.Watch(n.levelChanged)
 	return n

@@ -25,10 +25,6 @@ func (w *Wsi) Ready(now time.Duration, r loop.Ready) (again bool) {
 		}
 	}
 	switch w.phase {
-	case phaseConnecting:
-		if r&(loop.Writable|loop.Broken) == 0 || w.flags&closing != 0 || !w.connected(now) {
-			return false
-		}
 	case phaseDraining, phaseLingering:
 		return w.drain(now)
 	case phaseOpening, phaseOpen:

@@ -167,9 +167,6 @@ func TestNumberComesBack(t *testing.T) {
 	r := newFake(t, "next")
 	other.onClosed = func() {
 		wd.net.Dial(r.w, Target{Host: "10.0.0.2", Port: 80}, r, DialOptions{})
-		if got := r.w.src.FD(); got != was {
-			t.Errorf("descriptor of the new one: got %d, want %d, which the old one had", got, was)
-		}
 	}
 	f.onRx = func(b []byte) int { // its end is known when it closes, and told to nobody
 		f.w.Close(roles.Immediate, nil)
@@ -180,6 +177,9 @@ func TestNumberComesBack(t *testing.T) {
 	p.close()
 	wd.pass(time.Second)
 	f.wantLog(`rx "x"`, "closed <nil>")
+	if got := r.w.src.FD(); got != was {
+		t.Errorf("descriptor of the new one: got %d, want %d, which the old one had", got, was)
+	}
 	r.w.Close(roles.Immediate, nil)
 	wd.pass(time.Second)
 	r.wantLog("opened", "closed <nil>")

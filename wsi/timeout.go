@@ -45,8 +45,8 @@ func (w *Wsi) writeTimedOut(now time.Duration) bool {
 	return d != 0 && d <= now
 }
 
-// rearm sets the one timer to the least of the deadlines. Before the connection stands the timer is the
-// dial's.
+// rearm sets the one timer to the least of the deadlines. A dial has a timer of its
+// own.
 func (w *Wsi) rearm() {
 	if w.phase < phaseOpening || w.phase == phaseClosed {
 		return
@@ -76,7 +76,7 @@ func (w *Wsi) rearm() {
 // Expired implements loop.Expirer: the least deadline has passed. Whose was it?
 func (w *Wsi) Expired(now time.Duration) {
 	switch w.phase {
-	case phaseNew, phaseClosed:
+	case phaseNew, phaseDialling, phaseClosed:
 		return
 	case phaseDraining, phaseLingering:
 		if w.lingered(now) {
@@ -87,16 +87,6 @@ func (w *Wsi) Expired(now time.Duration) {
 			w.release(w.out != nil)
 			return
 		}
-	case phaseResolving, phaseConnecting:
-		switch {
-		case w.flags&closing != 0:
-		case w.clock != 0 && w.clock <= now:
-			w.net.Counters.TimedOut++
-			w.dialTimedOut()
-		default: // one address has used its share
-			w.dial.giveUp(ErrTimeout)
-		}
-		return
 	default:
 		if w.flags&closing != 0 {
 			return

@@ -13,17 +13,16 @@ import (
 type phase uint8
 
 const (
-	phaseNew        phase = iota // Dial or an accept
-	phaseResolving               // addresses for the name
-	phaseConnecting              // the system's answer to connect
-	phaseOpening                 // the owner's word that the protocol stands: Established
-	phaseOpen                    // bytes, in either direction
-	phaseDraining                // the peer to take our last bytes
-	phaseLingering               // the peer to end its direction
-	phaseClosed                  // nothing
+	phaseNew       phase = iota // Dial or an accept
+	phaseDialling               // a connected socket: see package dial
+	phaseOpening                // the owner's word that the protocol stands: Established
+	phaseOpen                   // bytes, in either direction
+	phaseDraining               // the peer to take our last bytes
+	phaseLingering              // the peer to end its direction
+	phaseClosed                 // nothing
 )
 
-var phaseNames = [...]string{"new", "resolving", "connecting", "opening", "open", "draining", "lingering", "closed"}
+var phaseNames = [...]string{"new", "dialling", "opening", "open", "draining", "lingering", "closed"}
 
 func (p phase) String() string { return phaseNames[p] }
 
@@ -64,7 +63,7 @@ type Wsi struct {
 	upper    roles.Upper
 	times    *Timeouts
 	*holding               // what is held; Net.none as long as that is nothing
-	dial     *dial         // nil once connected, and for accepted connections
+	dial     *dialling     // nil once connected, and for accepted connections
 	clock    time.Duration // phaseOpen: when a byte last moved; else, and unheard, the deadline, 0 for none
 	bytesIn  uint64
 	bytesOut uint64
@@ -103,13 +102,17 @@ func (w *Wsi) Label() string {
 	if l, ok := w.upper.(roles.Labelled); ok {
 		who = l.Label()
 	}
-	return fmt.Sprintf("%s (%s, %s)", who, w.Peer(), w.phase)
+	phase := w.phase.String()
+	if w.dial != nil {
+		phase = w.dial.State()
+	}
+	return fmt.Sprintf("%s (%s, %s)", who, w.Peer(), phase)
 }
 
 // Peer names the other end for reports. For a dialled connection it is what was dialled.
 func (w *Wsi) Peer() string {
 	if w.dial != nil {
-		return w.dial.target.String()
+		return w.dial.Target().String()
 	}
 	if a, ok := w.PeerAddr(); ok {
 		return a.String()

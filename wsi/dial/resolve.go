@@ -1,4 +1,4 @@
-package wsi
+package dial
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package wsi
+package dial
 
 import (
 	"errors"
@@ -52,7 +52,7 @@ type hosts struct {
 }
 
 func newHosts(t *testing.T, o sim.Options) *hosts {
-	h := &hosts{world: newWorld(t, 1, o, loop.Config{}, Config{})}
+	h := &hosts{world: newWorld(t, o)}
 	h.Hosts = NewHosts(h.world.loop, func() ([]byte, error) { h.reads++; return []byte(h.text), h.err })
 	return h
 }
@@ -137,24 +137,5 @@ func TestHostsOnClosedLoop(t *testing.T) {
 	h.Resolve("a", func(_ []netip.Addr, err error) { got = err })
 	if !errors.Is(got, ErrNoName) || !errors.Is(got, loop.ErrClosed) {
 		t.Errorf("answer: got %v, want no name, since the loop is closed", got)
-	}
-}
-
-// Without a Resolver of its own a Net asks the machine that its System is: a simulated host knows the hosts of its
-// network and nothing of the machine on which the test runs.
-func TestDefaultResolverReadsTheSystemsHostsFile(t *testing.T) {
-	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{})
-	for _, c := range []struct {
-		name string
-		want string
-	}{{"a", "[10.0.0.1 fd00::1]"}, {"b", "[10.0.0.2 fd00::2]"}, {"nowhere", "[]"}} {
-		var got []netip.Addr
-		var err error
-		answered := false
-		wd.net.resolver.Resolve(c.name, func(a []netip.Addr, e error) { got, err, answered = a, e, true })
-		wd.until(func() bool { return answered })
-		if fmt.Sprint(got) != c.want || (err == nil) != (len(got) > 0) {
-			t.Errorf("Resolve(%q): got %v, %v, want %s", c.name, got, err, c.want)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package wsi
+package dial
 
 import (
 	"net/netip"
@@ -8,36 +8,36 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Trace tells when the steps of a dial were over, in the time of the loop's System. A step that was not
-// needed, or not reached, has the time 0.
+// Trace holds the times at which the steps of a dial ended, in the time of the loop's System. The time of a step that was
+// not needed, or not reached, is 0.
 type Trace struct {
 	Began     time.Duration
-	Resolved  time.Duration // the resolver's answer, or the address that stood in place of a name
+	Resolved  time.Duration // the resolver's answer, or the address that was given in place of a name
 	Connected time.Duration
-	// Addrs are what the name stands for, in the order in which they are tried.
+	// Addrs are the addresses of the name, in the order in which they are tried.
 	Addrs []netip.Addr
-	// NameError is why there are none.
+	// NameError is the resolver's error.
 	NameError error
-	// Peer is the address that took the connection.
+	// Peer is the address that accepted the connection.
 	Peer loop.Addr
 }
 
-// The methods take a nil Trace for one that nobody asked for.
+// The methods accept a nil Trace: most dials are not traced.
 
-func (t *Trace) begin(n *Net) {
+func (t *Trace) start(c loop.Clock) {
 	if t != nil {
-		*t = Trace{Began: n.sys.Now()}
+		*t = Trace{Began: c.Now()}
 	}
 }
 
-func (t *Trace) resolved(n *Net, addrs []netip.Addr, err error) {
+func (t *Trace) resolved(c loop.Clock, addrs []netip.Addr, err error) {
 	if t != nil {
-		t.Resolved, t.Addrs, t.NameError = n.sys.Now(), slices.Clone(addrs), err
+		t.Resolved, t.Addrs, t.NameError = c.Now(), slices.Clone(addrs), err
 	}
 }
 
-func (t *Trace) connected(n *Net, peer loop.Addr) {
+func (t *Trace) connected(c loop.Clock, peer loop.Addr) {
 	if t != nil {
-		t.Connected, t.Peer = n.sys.Now(), peer
+		t.Connected, t.Peer = c.Now(), peer
 	}
 }

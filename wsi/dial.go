@@ -1,0 +1,86 @@
+package wsi
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/millrace/millrace/loop"
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/wsi/dial"
+)
+
+// What a program needs for dialling comes from package dial; these are its names here.
+type (
+	// Target is what to connect to.
+	Target = dial.Target
+	// Trace holds the times of the steps of a dial.
+	Trace = dial.Trace
+	// DialError lists the attempts of a dial that failed.
+	DialError = dial.Error
+	// Attempt is a step of a dial that failed.
+	Attempt = dial.Attempt
+	// Resolver turns names into addresses.
+	Resolver = dial.Resolver
+)
+
+// DialOptions say how a connection is made.
+type DialOptions struct {
+	Socket   loop.SocketOptions // a zero KeepAlive: the Net's
+	Timeouts *Timeouts          // nil, or zero fields: the Net's
+	Trace    *Trace             // nil, or what is filled as the dial proceeds
+}
+
+// dialling is a connection in its part as the owner of its dial.
+type dialling struct {
+	dial.Dial
+	w *Wsi
+}
+
+// Dial dials for u on w, which must be new. It calls u later, never before it returns: u.Opened when the connection is
+// established, or u.Closed with a *DialError.
+func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
+	w.net, w.holding, w.upper, w.times = n, &n.none, u, n.timeouts(o.Timeouts)
+	o.Socket.KeepAlive = cmp.Or(o.Socket.KeepAlive, n.cfg.KeepAlive)
+	w.dial = &dialling{w: w}
+	w.phase = phaseDialling
+	w.dial.Start(n.loop, n.resolver, w.dial, t, dial.Options{
+		Socket: o.Socket, Timeout: w.times.Connect, Trace: o.Trace,
+	})
+}
+
+// Connected implements dial.Owner.
+func (d *dialling) Connected(now time.Duration, ready loop.Ready) (again bool) {
+	w := d.w
+	d.Take(&w.src, w)
+	w.dial = nil
+	w.net.open++
+	w.net.Counters.Dialled++
+	if ready&(loop.Readable|loop.HangUp|loop.Broken) != 0 {
+		w.flags |= rdReady
+		if ready&(loop.HangUp|loop.Broken) != 0 {
+			w.flags |= hungUp
+		}
+	}
+	w.opened(now)
+	return w.serve(now, false)
+}
+
+// DialFailed implements dial.Owner.
+func (d *dialling) DialFailed(err *DialError) {
+	if d.TimedOut() {
+		d.w.net.Counters.TimedOut++
+	}
+	d.w.Close(roles.Immediate, err)
+}
+
+// Label implements dial.Owner.
+func (d *dialling) Label() string { return d.w.Label() }
+
+// opened starts the life of an established connection. The Upper's Opened is called when it is served.
+func (w *Wsi) opened(now time.Duration) {
+	w.phase, w.clock = phaseOpening, 0
+	if w.times.Establish > 0 {
+		w.clock = now + w.times.Establish
+	}
+	w.flags |= wrReady | unopened
+}
