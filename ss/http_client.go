@@ -45,7 +45,7 @@ type httpClient struct {
 	out           *formOut  // nil unless the stream type's bodies are multipart
 	parts         *partsIn  // takes the response apart, nil if it is whole
 
-	// Where it waits for an exchange: see client_conn.go.
+	// Where it waits for an exchange: see http_client_attempt.go.
 	route      *route // nil when it does not
 	next, prev *httpClient
 	ticket     uint64        // says who is before whom
