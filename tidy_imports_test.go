@@ -36,7 +36,8 @@ var mayImport = []struct {
 	{"ss/device", []string{"loop", "roles/http/*"}, "the device's values are there before any stream"},
 	{"ss/internal/secure", []string{"loop", "tls", "policy", "ss/device"}, "a TLS context is made of a policy, whatever stream it is for"},
 	{"ss/internal/logring", nil, "a log ring knows nothing of what is logged"},
-	{"ss", []string{"loop", "wsi", "tls", "policy", "roles", "roles/*", "roles/http/*", "ss/device", "ss/internal/*"}, "a stream stands on a connection, not beside it"},
+	{"ss/pool", nil, "a pool knows keys, connections and requests by interfaces of its own"},
+	{"ss", []string{"loop", "wsi", "tls", "policy", "roles", "roles/*", "roles/http/*", "ss/device", "ss/pool", "ss/internal/*"}, "a stream stands on a connection, not beside it"},
 	{"ss/wire", nil, "the frames are tested by handing them bytes"},
 	{"ss/proxy", []string{"loop", "wsi", "policy", "roles", "roles/*", "ss", "ss/wire"}, "the proxy stands on streams"},
 }

@@ -28,7 +28,7 @@ func (r *Runtime) Drain(done func()) {
 	}
 	r.drain = &draining{rt: r, done: done}
 	r.table.each(func(h *Handle) { h.be.drain(h) })
-	r.pool.warm.closeAll()
+	r.pool.Close()
 	r.cookies.Flush()
 	r.loop.Defer(&r.task, r)
 }

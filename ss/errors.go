@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/ss/internal/secure"
+	"github.com/millrace/millrace/ss/pool"
 )
 
 // What a caller can act on. They are found with errors.Is.
@@ -26,7 +27,7 @@ var (
 	// ErrNoClientCert: the policy names a client certificate that the program has not given.
 	ErrNoClientCert = secure.ErrNoClientCert
 	// ErrTurnedAway: servers took no request, on one connection after another.
-	ErrTurnedAway = errors.New("the server takes no requests, on any connection")
+	ErrTurnedAway = pool.ErrRefused
 	// ErrAsked: the stream itself asked to be disconnected during the attempt.
 	ErrAsked = errors.New("the stream asked to be disconnected")
 	// ErrMemory: what the peer sent would have to be held, and what holds such things has used up its share of the

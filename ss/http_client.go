@@ -45,13 +45,9 @@ type httpClient struct {
 	out           *formOut  // nil unless the stream type's bodies are multipart
 	parts         *partsIn  // takes the response apart, nil if it is whole
 
-	// Where it waits for an exchange: see http_client_attempt.go.
-	route      *route // nil when it does not
-	next, prev *httpClient
-	ticket     uint64        // says who is before whom
-	due        time.Duration // when the response must have come; 0: no matter
-	moves      uint8         // times it was turned away during this attempt
-	heard      uint64        // bytes that the connection had brought when the exchange began
+	ticket httpTicket    // where it waits for an exchange
+	due    time.Duration // when the response must have come; 0: no matter
+	heard  uint64        // bytes that the connection had brought when the exchange began
 }
 
 type httpPhase uint8
@@ -338,7 +334,7 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 		}
 	}
 	a.state = httpResponse
-	a.conn.answered = true
+	a.conn.entry.SetAnswered()
 	h.rt.show(h, m)
 	a.o.connected()
 	h.rt.show(nil, nil)
@@ -466,7 +462,7 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 	needsH1 := c.h2 != nil && state == httpRequest && a.isWS() && a.t.tls && h2RequiresH1(cause)
 	a.reset(nil)
 	a.state = httpIdle
-	c.giveBack(noReply)
+	c.entry.DropUser(noReply)
 	switch {
 	case needsH1 && a.o.h.flags&doomed == 0:
 		a.fallBack()

@@ -12,14 +12,11 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// maxMoves is how often an attempt goes on elsewhere when servers turn it away without having done anything:
-// enough for one that restarts behind a balancer, too few for one that turns everybody away.
-const maxMoves = 4
-
 // forget implements carrier.
 func (a *httpClient) forget() {
-	a.moves, a.away, a.status, a.exposed, a.exposedBefore, a.inFlight, a.againCause, a.resent = 0, nil, 0, false, false, false, nil, false
+	a.away, a.status, a.exposed, a.exposedBefore, a.inFlight, a.againCause, a.resent = nil, 0, false, false, false, nil, false
 	a.learnt = false
+	a.ticket.ClearRefusals()
 }
 
 // begin makes an attempt.
@@ -33,18 +30,17 @@ func (a *httpClient) begin(t *target) {
 
 // seek asks for an exchange with t. The answer comes later: use, or unreachable.
 func (a *httpClient) seek(t *target) {
-	p := &a.o.h.rt.pool
-	p.asked++
-	a.t, a.ticket = t, p.asked
+	a.o.h.rt.pool.Issue(&a.ticket, a)
+	a.t = t
 	if a.isWS() {
 		a.quirks = a.o.h.rt.quirks.of(t)
 	}
 	a.reset(nil)
-	a.ways().ask(a)
+	a.ways().Acquire(&a.ticket)
 }
 
 // ways is the route to the attempt's target.
-func (a *httpClient) ways() *route {
+func (a *httpClient) ways() *httpRoute {
 	h := a.o.h
 	pol := h.kind.pol
 	protocol, secure := pol.Protocol, a.t.secure
@@ -54,20 +50,20 @@ func (a *httpClient) ways() *route {
 			protocol, secure = policy.WS, c
 		}
 	}
-	return h.rt.pool.route(connKey{
+	return h.rt.pool.Route(connKey{
 		target:   a.t.dial,
 		secure:   secure,
 		protocol: protocol,
 		tolerant: pol.HTTP.QuirkOverflow,
 		bareLF:   pol.HTTP.LenientLF,
 		window:   a.o.credit,
-	})
+	}, protocol == policy.H2)
 }
 
 // use begins the transaction on a connection that stands. The error says that it does not after all.
 func (a *httpClient) use(c *httpConn) error {
 	a.reset(c)
-	a.fresh = !c.used
+	a.fresh = !c.entry.Used()
 	x, err := c.role.Do(a)
 	if err != nil {
 		a.reset(nil)
@@ -101,8 +97,8 @@ func (a *httpClient) reset(c *httpConn) {
 	a.sent, a.sending, a.took, a.got, a.success = false, false, false, false, false
 }
 
-// unreachable is called when there will be no exchange.
-func (a *httpClient) unreachable(cause error) {
+// Unreachable is pool.Request's: there will be no exchange.
+func (a *httpClient) Unreachable(cause error) {
 	a.reset(nil)
 	a.state = httpIdle
 	if cause != nil {
@@ -118,18 +114,17 @@ func (a *httpClient) drop() {
 		u.release()
 		return
 	}
-	c, x, r := a.conn, a.x, a.route
+	c, x, waits := a.conn, a.x, a.ticket.Waits()
 	noReply := x != nil && a.noReply()
 	a.reset(nil)
 	a.state = httpIdle
 	switch {
-	case r != nil:
-		r.forget(a)
+	case waits:
+		a.ticket.Cancel()
 	case c == nil:
 		a.o.h.rt.cookies.Forget(a)
 	case x == nil:
-		c.own = nil
-		c.discard()
+		c.entry.Cancel()
 	default:
 		c.abandon(x, noReply)
 	}
@@ -177,13 +172,13 @@ func (a *httpClient) repeatable(c *httpConn, cause error) bool {
 	switch {
 	case errors.As(cause, &reset):
 		h.rt.Counters.Refused++
-		a.moves++
+		return a.ticket.CountRefusal()
 	case !errors.As(cause, &away):
-		return c.answered // lost before it was sent
-	case !c.useful():
-		a.moves++
+		return c.entry.Answered() // lost before it was sent
+	case !c.entry.Useful():
+		return a.ticket.CountRefusal()
 	}
-	return a.moves <= maxMoves
+	return a.ticket.MayRetry()
 }
 
 // again makes the request anew.
@@ -196,12 +191,7 @@ func (a *httpClient) again(cause error, took bool) {
 		return
 	}
 	a.state = httpRequest
-	r := a.ways()
-	if r.shared() {
-		r.ask(a)
-	} else {
-		r.dialFor(a) // others that are warm may be as stale
-	}
+	a.ways().AcquireNew(&a.ticket)
 }
 
 // rewind tells the stream to give its body from the beginning, if Tx has given some of it for a request that is made
@@ -273,13 +263,10 @@ func (a *httpClient) protocol() (policy.Protocol, bool) {
 
 func (a *httpClient) describe() string {
 	switch {
-	case a.route != nil:
-		n, more := 0, ""
-		for b := a.prev; b != nil; b = b.prev {
-			if n++; n == 100 {
-				more = " or more" // a dump of a long queue must not take the square of it
-				break
-			}
+	case a.ticket.Waits():
+		n, more := a.ticket.Before(100), ""
+		if n == 100 {
+			more = " or more"
 		}
 		return fmt.Sprintf("waits for an exchange with %s, streams before it: %d%s", a.t.dial, n, more)
 	case a.conn == nil:

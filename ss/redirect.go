@@ -51,7 +51,7 @@ func (a *httpClient) redirected(x http.Exchange, m *http.Message) {
 	}
 	r := a.o.h.rt
 	r.Counters.Redirects++
-	a.conn.answered = true
+	a.conn.entry.SetAnswered()
 	if a.sending {
 		// The peer does not want the rest of the body, and would have to be given it before it took
 		// another request.
@@ -60,7 +60,7 @@ func (a *httpClient) redirected(x http.Exchange, m *http.Message) {
 	}
 	a.state, a.left = httpAside, maxAside
 	x.Resume() // what comes is for nobody
-	r.pool.pendingRedirects = append(r.pool.pendingRedirects, a)
+	r.redirects.add(a)
 	r.loop.Defer(&r.task, r)
 }
 
@@ -84,17 +84,22 @@ func (a *httpClient) follow() {
 	}
 }
 
-// followPending follows, at the end of a turn, the redirects of which more is still to come: their bodies may never end.
-func (p *httpPool) followPending() {
-	list := p.pendingRedirects
-	p.pendingRedirects = p.pendingSpare[:0]
+// pendingRedirects are the attempts that have a redirect to follow at the end of the turn.
+type pendingRedirects struct{ list, spare []*httpClient }
+
+func (p *pendingRedirects) add(a *httpClient) { p.list = append(p.list, a) }
+
+// follow follows the redirects of which more is still to come: their bodies may never end.
+func (p *pendingRedirects) follow() {
+	list := p.list
+	p.list = p.spare[:0]
 	for i, a := range list {
 		list[i] = nil
 		if a.state == httpAside && a.o.h.flags&doomed == 0 {
 			a.leave()
 		}
 	}
-	p.pendingSpare = list[:0]
+	p.spare = list[:0]
 }
 
 // divert makes the next request out of a redirect, or returns why there is none.

@@ -15,6 +15,7 @@ import (
 	"github.com/millrace/millrace/roles/ws"
 	"github.com/millrace/millrace/ss/device"
 	"github.com/millrace/millrace/ss/internal/secure"
+	"github.com/millrace/millrace/ss/pool"
 	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
@@ -132,6 +133,7 @@ type Runtime struct {
 	kinds        map[*policy.Stream]*kind
 	table        handleTable
 	pool         httpPool
+	redirects    pendingRedirects
 	pending      []*Handle // with something to settle at the end of the turn
 	spare        []*Handle
 	task         loop.Task
@@ -199,7 +201,11 @@ func New(c Config) (*Runtime, error) {
 			r.h2.Relieve()
 		}
 	})
-	r.pool.init(r)
+	p := pool.Config[connKey, *httpConn, *httpClient]{Dial: dialHTTP, MaxShared: c.SharedMax, MaxWarm: c.WarmMax}
+	if c.KeepWarm < 0 {
+		p.MaxWarm = 0
+	}
+	r.pool.Init(p)
 	if c.CheckThread {
 		r.loop.WatchThread()
 	}
@@ -273,7 +279,7 @@ func (r *Runtime) Close() {
 	}
 	r.closed = true
 	r.table.each(func(h *Handle) { h.Destroy() })
-	r.pool.warm.closeAll()
+	r.pool.Close()
 	if r.secure != nil {
 		r.secure.Close()
 	}
@@ -314,7 +320,7 @@ func (r *Runtime) RunTask(now time.Duration) {
 		h.settle(now)
 	}
 	r.spare = list[:0]
-	r.pool.followPending()
+	r.redirects.follow()
 	if r.cancelWait {
 		r.cancelWait = false
 		r.table.each(func(h *Handle) { h.tell(EventWaitCancel, Notice{}) })

@@ -140,10 +140,9 @@ func (a *httpClient) switchWS(x http.Exchange, agreed ws.Agreed) (err error) {
 	if err = c.role.Upgrade(x, u); err != nil {
 		return err
 	}
-	c.answered = true
+	c.entry.SetAnswered()
 	if c.h2 == nil {
-		c.withdraw()
-		c.phase = connLeaving
+		c.entry.Leave()
 	}
 	a.ws, a.state = u, httpSwitched
 	return nil
@@ -185,11 +184,9 @@ func (t *clientTalk) Closed(_ *ws.Conn, cause error) { (*clientWS)(t).ended(t.wh
 func (u *clientWS) ended(cause error) {
 	a, c := u.carrier, u.conn
 	if c.h2 != nil {
-		c.giveBack(false)
+		c.entry.DropUser(false)
 	} else {
-		c.users--
-		c.phase = connGone
-		c.route.closed(c, cause, true)
+		c.entry.Detach(cause)
 	}
 	if u.h == nil {
 		return

@@ -1,0 +1,109 @@
+package pool
+
+// What the user of a pool reports of its connections.
+
+// Up reports that the connection is established. Start follows, once the protocol has begun.
+func (c *Conn[K, L, R]) Up() { c.phase = up }
+
+// Start serves the request that the connection was made for, or those that wait.
+func (c *Conn[K, L, R]) Start() {
+	if !c.reserved {
+		c.Ready()
+		return
+	}
+	only := c.release()
+	if err := c.serve(only); err != nil {
+		c.Discard()
+		only.Unreachable(err)
+	}
+}
+
+// Ready reports that exchanges may be possible that were not.
+func (c *Conn[K, L, R]) Ready() {
+	if c.phase != up {
+		return
+	}
+	c.route.serve()
+	if c.users == 0 && c.route.first == nil && !c.warm {
+		c.keep()
+	}
+}
+
+// GoingAway reports that the server takes no more requests on the connection. It returns false if that is no news.
+func (c *Conn[K, L, R]) GoingAway() bool {
+	if c.phase != up {
+		return false
+	}
+	c.Leave()
+	c.route.onGoAway(c)
+	return true
+}
+
+// Gone reports that the connection is closed: no request finds it any more. Closed follows, when the exchanges in
+// progress have learnt it.
+func (c *Conn[K, L, R]) Gone() {
+	c.Withdraw()
+	c.left = c.phase == leaving
+	c.phase = gone
+}
+
+// Closed ends the entry. The requests that waited for the connection learn cause.
+func (c *Conn[K, L, R]) Closed(cause error) {
+	if c.reserved {
+		c.release().Unreachable(cause)
+	}
+	c.route.onClosed(c, cause)
+}
+
+// DropUser reports that a request has no exchange on the connection any more. silent reports that its exchange has
+// brought no byte, and nothing else has: the connection becomes suspect.
+func (c *Conn[K, L, R]) DropUser(silent bool) {
+	if silent {
+		c.doubt()
+	}
+	if c.users--; c.users == 0 && c.route.first == nil {
+		c.keep()
+	}
+}
+
+// Abandon ends a connection that carries one exchange, in the middle of it.
+func (c *Conn[K, L, R]) Abandon() {
+	c.users--
+	c.Discard()
+}
+
+// Detach reports that the only user has taken the connection for itself and that it is closed.
+func (c *Conn[K, L, R]) Detach(cause error) {
+	c.users--
+	c.Gone()
+	c.left = true
+	c.Closed(cause)
+}
+
+// keep makes a connection warm that no request uses any more, if it can serve again.
+func (c *Conn[K, L, R]) keep() {
+	p := c.route.pool
+	switch {
+	case c.phase == leaving && c.link.Multiplexed():
+		// It ends by itself, in order.
+	case c.phase != up, c.link.Free() == 0, p.cfg.MaxWarm <= 0, p.closed:
+		c.Discard()
+	default:
+		for p.warm.n >= p.cfg.MaxWarm {
+			p.warm.oldest.Discard() // the one that has waited longest makes room
+		}
+		p.warm.put(c)
+		if !c.listed {
+			c.route.list(c)
+		}
+		c.link.Idle()
+	}
+}
+
+// Close ends all warm connections, and has no other become warm. Requests that wait are still served.
+func (p *Pool[K, L, R]) Close() {
+	p.closed = true
+	for p.warm.oldest != nil {
+		p.warm.oldest.Discard()
+	}
+}
