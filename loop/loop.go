@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -88,6 +89,9 @@ type Loop struct {
 	accepts, handshakes int // left in this turn
 	busyTurns           int // turns since the loop last slept
 
+	done chan struct{} // see Done
+	once sync.Once     // closes it
+
 	turning atomic.Bool  // Run or a Service is under way
 	driver  atomic.Int32 // driverNone, or what has been used so far
 	stop    atomic.Bool
@@ -101,7 +105,7 @@ type Loop struct {
 // New makes a loop on sys, which from then on belongs to it.
 func New(sys System, c Config) *Loop {
 	c.fill()
-	l := &Loop{sys: sys, c: c, events: make([]Event, c.Events)}
+	l := &Loop{sys: sys, c: c, events: make([]Event, c.Events), done: make(chan struct{})}
 	l.now = sys.Now()
 	l.end = l.now
 	l.asleep.Store(true)
@@ -195,5 +199,10 @@ func (l *Loop) Close() error {
 	if !l.inbox.close() {
 		return ErrClosed
 	}
+	l.once.Do(func() { close(l.done) })
 	return l.sys.Shutdown()
 }
+
+// Done is closed when the loop will not turn again: after Close, or after a callback panicked. What was posted and has not
+// been called by then is never called. It may be used from any goroutine.
+func (l *Loop) Done() <-chan struct{} { return l.done }

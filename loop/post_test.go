@@ -5,6 +5,59 @@ import (
 	"testing"
 )
 
+// Done is closed by Close and by a panic, once.
+func TestDone(t *testing.T) {
+	over := func(l *Loop) bool {
+		select {
+		case <-l.Done():
+			return true
+		default:
+			return false
+		}
+	}
+	l := New(&fakeSystem{now: 1}, Config{})
+	if err := l.Service(); err != nil || over(l) {
+		t.Fatalf("after a turn: Service %v, done %v; want nil, false", err, over(l))
+	}
+	if err := l.Close(); err != nil || !over(l) {
+		t.Errorf("Close: got %v, done %v; want nil, true", err, over(l))
+	}
+	l = New(&fakeSystem{now: 1}, Config{})
+	l.Post(func() { panic("a callback's") })
+	func() {
+		defer func() { recover() }()
+		l.Service()
+	}()
+	if l.Poisoned() == nil || !over(l) {
+		t.Errorf("after a panic: poisoned %v, done %v; want an error, true", l.Poisoned(), over(l))
+	}
+	if err := l.Close(); err != nil {
+		t.Errorf("Close after a panic: got %v, want nil", err)
+	}
+}
+
+// IsDriver is true on the thread that drives the loop, if the loop watches it, and nowhere else.
+func TestIsDriver(t *testing.T) {
+	for _, watch := range []bool{true, false} {
+		l := New(&fakeSystem{now: 1}, Config{})
+		if watch {
+			l.WatchThread()
+		}
+		before, inside := l.IsDriver(), false
+		ctx, cancel := context.WithCancel(context.Background())
+		l.Post(func() {
+			inside = l.IsDriver()
+			cancel()
+		})
+		if err := l.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if want := watch && threadID() != 0; before || inside != want || l.IsDriver() {
+			t.Errorf("watched %v: IsDriver before Run %v, inside %v, after %v; want false, %v, false", watch, before, inside, l.IsDriver(), want)
+		}
+	}
+}
+
 // A loop that is awake need not be woken.
 func TestPostWakesOnlyASleeper(t *testing.T) {
 	f := &fakeSystem{now: 1}

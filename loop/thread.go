@@ -13,6 +13,13 @@ func (l *Loop) OnThread() bool {
 	return t == 0 || t == threadID()
 }
 
+// IsDriver reports whether the caller is known to be on the thread that drives the loop, where a call that waits for the
+// loop would wait without end. It may be called from any goroutine. It is false when that is not known: see OnThread.
+func (l *Loop) IsDriver() bool {
+	t := l.thread.Load()
+	return t != 0 && t == threadID()
+}
+
 // drivenHere notes that the caller's thread drives the loop.
 func (l *Loop) drivenHere() {
 	if l.watchThread {

@@ -178,6 +178,7 @@ func (l *Loop) turn(timeout time.Duration) error {
 func (l *Loop) leave() {
 	l.phase = phaseIdle
 	if l.active.kind != activeNone {
+		defer l.once.Do(func() { close(l.done) })
 		// First without asking: Label belongs to an object that has just shown itself to be broken.
 		l.poison.Store(&PoisonedError{Who: "a callback without a label"})
 		l.poison.Store(&PoisonedError{Who: l.active.label()})

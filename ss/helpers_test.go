@@ -12,7 +12,8 @@ import (
 // helperFiles stand on the public API of the package alone: each could be part of a program. They may use what
 // the other helper files declare, and nothing else of the package that is not exported.
 var helperFiles = []string{
-	"base.go", "timers.go",
+	"base.go", "timers.go", "body_send.go", "body_collect.go", "gather.go", "messages.go",
+	"do.go", "run.go",
 }
 
 // names are unexported names that source files declare.
