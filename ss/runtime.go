@@ -57,6 +57,9 @@ type Config struct {
 	// LWSSSSRET_DISCONNECT_ME or Disconnect: a peer that is gone looks like one that waits for more. Default 10 s, in
 	// which an answer can be computed; negative: never.
 	HalfClosed time.Duration
+	// Grace is how long Run lets transactions that have begun go on when the program is to end. Default 10 s; negative:
+	// they are cut at once. The runtime itself does not use it.
+	Grace time.Duration
 	// Backlog of listening sockets; 0 is the system's largest.
 	Backlog int
 	// ReusePort lets several processes or loops listen on one port: see loop.ListenOptions.
