@@ -42,7 +42,8 @@ func (m Moves) Check(all bool, tables ...*machine.Table) (wrong []string) {
 }
 
 // Main runs the tests of a package, as TestMain, with a watch over the moves of its machines. The run fails if a test
-// made a move that is not in its table or, when all tests ran, if no test made a move that is in one.
+// made a move that is not in its table or, when all tests ran, if no test made a move that is in one. Benchmarks run
+// without the watch, as programs do.
 func Main(m *testing.M, tables ...*machine.Table) {
 	flag.Parse()
 	all := true
@@ -50,7 +51,11 @@ func Main(m *testing.M, tables ...*machine.Table) {
 		all = all && flag.Lookup(f).Value.String() == ""
 	}
 	made := Moves{}
-	machine.Watch = made.Watch
+	if flag.Lookup("test.bench").Value.String() == "" {
+		machine.Watch = made.Watch
+	} else {
+		all = false
+	}
 	code := m.Run()
 	for _, s := range made.Check(all && code == 0, tables...) {
 		fmt.Fprintln(os.Stderr, s)
