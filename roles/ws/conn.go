@@ -15,6 +15,7 @@ const (
 	First Flags = 1 << iota
 	Last
 	Binary
+	packedMessage // the peer's message is compressed; no Handler sees it
 )
 
 // Handler is told what happens on a Conn. Slices are views, valid during the call.
@@ -40,38 +41,19 @@ type Handler interface {
 	Closed(c *Conn, cause error)
 }
 
-// state is what a Conn expects next.
-type state uint8
-
+// The facts about a Conn that are no state of a machine: each holds or not in several phases.
 const (
-	expectOpen    state = iota // Opened
-	expectFrame                // a frame
-	expectPayload              // more of a data frame's payload
-	expectEnd                  // the end of the peer's direction; what comes in is dropped
-	expectNothing              // the connection is over
-)
-
-// What a Conn has to remember besides.
-const (
-	isClient    uint32 = 1 << iota
-	wants              // the handler asked for Writable
-	paused             // the handler asked for no Rx
-	blocked            // input waits because its answer has no room
-	resting            // input waits because it has brought enough for one turn
-	stopped            // the Lower is paused, for whatever reason
-	rxFin              // the present frame ends its message
-	rxBegun            // a message is under way, inwards
-	rxFirst            // and nothing of it has been passed on
-	rxBinary           // it is binary
-	rxPacked           // it is compressed
-	txBegun            // a message is under way, outwards
-	txPacked           // it is compressed
-	owesProbe          // a Ping waits for room
-	closeQueued        // our Close frame waits for room: see queued
-	closeSent          // our Close frame is sent
-	closeGot           // the peer's has come
-	ended              // the peer has ended its direction
-	patient            // our Close frame is Finish's: who still speaks has time
+	isClient  uint16 = 1 << iota
+	wants            // the handler asked for Writable
+	paused           // the handler asked for no Rx
+	blocked          // input waits because its answer has no room
+	resting          // input waits because it has brought enough for one turn
+	stopped          // the Lower is paused, for one of these three reasons
+	txBegun          // a message has begun, outwards
+	owesProbe        // a Ping waits for room
+	ended            // the peer has ended its direction
+	patient          // our Close frame is Finish's: the wait for the peer's is Timeouts.Finish
+	exchanged        // both Close frames were sent
 )
 
 // Conn is one end of a connection. It is a value to embed: call Init, then hand it to the transport as its
@@ -93,10 +75,12 @@ type Conn struct {
 	key    uint32        // turned to the next octet of payload
 	frames uint32        // of the present message
 	second uint32        // when control frames were last counted
-	flags  uint32
-	count  uint16 // and how many they were
-	state  state
-	text   text
+	count  uint16        // and how many they were
+	flags  uint16
+	phase
+	reading
+	in   Flags // of the next piece of the present message that is passed on; Last if the present frame ends it
+	text text
 }
 
 // farewell is a Close frame that waits for room, and why.
@@ -146,7 +130,7 @@ func (c *Conn) Label() string {
 	return "ws connection"
 }
 
-func (c *Conn) is(f uint32) bool { return c.flags&f != 0 }
+func (c *Conn) is(f uint16) bool { return c.flags&f != 0 }
 
 // Pause stops Rx, and thereby the peer. Resume undoes it.
 func (c *Conn) Pause() {
@@ -167,7 +151,7 @@ func (c *Conn) Resume() {
 
 // stop and start pause and resume the Lower, once each.
 func (c *Conn) stop() {
-	if !c.is(stopped) && c.state < expectEnd {
+	if !c.is(stopped) && c.reading != expectNothing {
 		c.flags |= stopped
 		c.deaf()
 		c.low.Pause()
@@ -176,7 +160,7 @@ func (c *Conn) stop() {
 }
 
 func (c *Conn) start() {
-	if c.is(stopped) && (!c.is(paused|blocked|resting) || c.state >= expectEnd) {
+	if c.is(stopped) && (!c.is(paused|blocked|resting) || c.reading == expectNothing) {
 		c.flags &^= stopped
 		c.listening()
 		c.low.Resume()
@@ -186,20 +170,20 @@ func (c *Conn) start() {
 
 // Opened is roles.Upper's.
 func (c *Conn) Opened(now time.Duration) {
-	if c.state != expectOpen {
+	if c.phase != awaitOpened {
 		return
 	}
 	c.sh.now = now
 	c.heard = now
 	c.sh.Counters.Opened++
-	c.state = expectFrame
+	c.move(opened)
 	c.h.Opened(c)
 }
 
 // Writable is roles.Upper's.
 func (c *Conn) Writable(now time.Duration) {
 	c.sh.now = now
-	if c.is(closeQueued) {
+	if c.owesClose() {
 		c.sendQueued()
 	}
 	if c.is(owesProbe) {
@@ -209,7 +193,7 @@ func (c *Conn) Writable(now time.Duration) {
 		c.flags &^= blocked
 		c.start()
 	}
-	if c.is(wants) && !c.is(closeQueued|closeSent) {
+	if c.is(wants) && c.phase < awaitCloseRoom {
 		c.flags &^= wants
 		c.h.Writable(c)
 	}
@@ -229,13 +213,13 @@ func (c *Conn) Woken(now time.Duration) {
 func (c *Conn) RxEnd(now time.Duration, _ int) {
 	c.sh.now = now
 	c.flags |= ended
-	switch {
-	case c.state == expectNothing:
-	case c.is(closeGot) && c.is(closeQueued):
-		// Our Close frame is still owed, and can still be read.
-	case c.is(closeGot):
+	switch c.phase {
+	case closed:
+	case awaitAnswerRoom:
+		// The peer can still read our Close frame.
+	case awaitPeerEnd:
 		c.shut(nil)
-	case c.is(closeQueued) && c.queued.cause != nil:
+	case awaitFaultRoom:
 		c.shut(c.queued.cause)
 	default:
 		c.sh.Counters.Abnormal++
@@ -246,13 +230,13 @@ func (c *Conn) RxEnd(now time.Duration, _ int) {
 // Deadline is roles.Upper's.
 func (c *Conn) Deadline() time.Duration {
 	switch {
-	case c.state == expectNothing || c.state == expectOpen:
+	case c.phase == closed || c.phase == awaitOpened:
 		return 0
 	case c.is(patient) && (c.is(paused) || c.sh.cfg.Timeouts.Finish <= 0):
 		return 0
 	case c.is(patient):
 		return sooner(max(c.due, c.heard+c.sh.cfg.Timeouts.Finish), c.messageDue())
-	case c.is(closeQueued | closeSent):
+	case c.closing():
 		return c.due
 	case c.is(paused):
 		return 0
@@ -273,7 +257,7 @@ func (c *Conn) Deadline() time.Duration {
 // than Finish's, that has a deadline of its own.
 func (c *Conn) messageLate(now time.Duration) bool {
 	d := c.messageDue()
-	return d != 0 && d <= now && (c.is(patient) || !c.is(closeQueued|closeSent))
+	return d != 0 && d <= now && (c.is(patient) || !c.closing())
 }
 
 // sooner is the earlier of two deadlines, of which 0 is never.
@@ -293,17 +277,17 @@ func (c *Conn) Timeout(now time.Duration) {
 	case c.messageLate(now):
 		c.sh.Counters.Slow++
 		c.fail(errSlow, 0)
-	case c.is(closeQueued):
+	case c.owesClose():
 		c.sh.Counters.Timeouts++
 		cause := c.queued.cause
 		if cause == nil {
 			cause = errStuck
 		}
 		c.drop(cause)
-	case c.is(closeSent) && c.is(closeGot):
+	case c.phase == awaitPeerEnd:
 		// A client has waited for the server to end the connection: both Close frames went their way.
 		c.shut(nil)
-	case c.is(closeSent):
+	case c.phase == awaitClose:
 		c.sh.Counters.Timeouts++
 		c.drop(errNoBack)
 	case c.valid.Hangup > 0 && now >= c.heard+c.valid.Hangup:
@@ -317,10 +301,10 @@ func (c *Conn) Timeout(now time.Duration) {
 
 // Closed is roles.Upper's.
 func (c *Conn) Closed(cause error) {
-	if cause == nil && c.flags&(closeSent|closeGot) != closeSent|closeGot {
+	if cause == nil && !c.is(exchanged) {
 		cause = errGone
 	}
-	c.state = expectNothing
+	c.end()
 	c.forget()
 	if c.sh.roomOf == c {
 		c.sh.room, c.sh.roomOf = nil, nil
@@ -331,15 +315,19 @@ func (c *Conn) Closed(cause error) {
 // fail ends the connection because of the peer: it is told the fault's code, and nothing more is read.
 // It returns n, what Rx shall take for used.
 func (c *Conn) fail(f *fault, n int) int {
+	if c.phase == closed {
+		return n // the Handler has ended it
+	}
 	c.sh.count(f)
-	c.state, c.left = expectEnd, 0
+	c.ignore()
 	c.forget()
-	if c.is(closeSent) {
+	if c.phase == awaitClose {
 		c.shut(f)
 		return n
 	}
 	c.queued = &farewell{code: Code(f.Status), cause: f}
-	c.flags = c.flags&^patient | closeQueued
+	c.move(awaitFaultRoom)
+	c.flags &^= patient
 	c.due = c.sh.deadline(c.sh.cfg.Timeouts.Close)
 	c.sendQueued()
 	return n
@@ -354,13 +342,13 @@ func (c *Conn) forget() {
 
 // shut ends the connection in order, behind what was sent; drop ends one whose peer does not answer.
 func (c *Conn) shut(cause error) {
-	c.state = expectNothing
+	c.end()
 	c.low.Close(roles.Graceful, cause)
 }
 
 // Abort ends the connection at once, without a Close frame: for a peer that does not end it. Closed follows with cause.
 func (c *Conn) Abort(cause error) {
-	if c.state == expectNothing {
+	if c.phase == closed {
 		return
 	}
 	c.sh.Counters.Flooded++
@@ -369,6 +357,6 @@ func (c *Conn) Abort(cause error) {
 }
 
 func (c *Conn) drop(cause error) {
-	c.state = expectNothing
+	c.end()
 	c.low.Close(roles.Immediate, cause)
 }

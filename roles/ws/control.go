@@ -14,7 +14,7 @@ func (c *Conn) rxControl(h *header, n int, b []byte) int {
 	if len(b) < end {
 		return 0
 	}
-	if h.op() == opPing && !c.is(closeQueued|closeSent) && c.low.Room(end+4) == nil {
+	if h.op() == opPing && c.phase == opened && c.low.Room(end+4) == nil {
 		c.flags |= blocked
 		c.stop()
 		c.low.WantWrite()
@@ -73,23 +73,28 @@ func (c *Conn) rxClose(p []byte) *fault {
 			return errCloseText
 		}
 	}
-	c.flags |= closeGot
-	c.state, c.left = expectEnd, 0
+	c.ignore()
 	c.forget()
 	if c.is(patient) {
 		// A client still waits for the server to end the connection.
 		c.flags &^= patient
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Close)
 	}
-	if c.is(closeSent) {
-		if !c.is(isClient) {
+	switch c.phase {
+	case opened:
+		c.move(answerClose)
+	case awaitCloseRoom:
+		c.move(awaitAnswerRoom)
+	case awaitClose:
+		c.flags |= exchanged
+		if c.is(isClient) {
+			c.move(awaitPeerEnd)
+		} else {
 			c.shut(nil)
 		}
-		c.h.Closing(c, code, reason)
-		return nil
 	}
 	c.h.Closing(c, code, reason)
-	if c.state == expectEnd && !c.is(closeQueued|closeSent) {
+	if c.phase == answerClose {
 		c.farewell(&farewell{code: code})
 	}
 	return nil
@@ -146,7 +151,7 @@ func (c *Conn) Close(code Code, reason string) error { return c.leave(code, reas
 func (c *Conn) Finish(code Code, reason string) error { return c.leave(code, reason, patient) }
 
 // leave sends our Close frame. how is patient, or 0.
-func (c *Conn) leave(code Code, reason string, how uint32) error {
+func (c *Conn) leave(code Code, reason string, how uint16) error {
 	if err := CheckClose(code, reason); err != nil {
 		return err
 	}
@@ -157,15 +162,13 @@ func (c *Conn) leave(code Code, reason string, how uint32) error {
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Close)
 		return nil
 	}
-	switch {
-	case c.state == expectNothing || c.is(closeQueued|closeSent):
-		return nil
-	case c.state == expectOpen:
+	switch c.phase {
+	case awaitOpened:
 		c.shut(nil)
-		return nil
+	case opened, answerClose:
+		c.flags |= how
+		c.farewell(&farewell{code: code, reason: reason})
 	}
-	c.flags |= how
-	c.farewell(&farewell{code: code, reason: reason})
 	return nil
 }
 
@@ -179,7 +182,11 @@ func (c *Conn) patience() time.Duration {
 
 func (c *Conn) farewell(w *farewell) {
 	c.queued = w
-	c.flags |= closeQueued
+	if c.phase == answerClose {
+		c.move(awaitAnswerRoom)
+	} else {
+		c.move(awaitCloseRoom)
+	}
 	c.due = c.sh.deadline(c.patience())
 	c.sendQueued()
 }
@@ -198,28 +205,29 @@ func (c *Conn) sendQueued() {
 		return
 	}
 	c.queued = nil
-	c.flags = c.flags&^(closeQueued|wants|owesProbe|blocked) | closeSent
+	c.flags &^= wants | owesProbe | blocked
 	c.due = c.sh.deadline(c.patience())
 	switch {
-	case w.cause != nil:
+	case c.phase == awaitFaultRoom:
 		c.shut(w.cause)
-	case c.is(closeGot) && (!c.is(isClient) || c.is(ended)):
-		// A client leaves it to the server to end the connection (RFC 6455 s.7.1.1).
-		c.shut(nil)
-	default:
+	case c.phase == awaitCloseRoom:
+		c.move(awaitClose)
 		c.start()
+	case c.is(isClient) && !c.is(ended):
+		// A client leaves it to the server to end the connection (RFC 6455 s.7.1.1).
+		c.flags |= exchanged
+		c.move(awaitPeerEnd)
+		c.start()
+	default:
+		c.flags |= exchanged
+		c.shut(nil)
 	}
-}
-
-// sends tells whether a frame may be sent.
-func (c *Conn) sends() bool {
-	return !c.is(closeQueued|closeSent) && c.state != expectOpen && c.state != expectNothing
 }
 
 // control sends a control frame, if there is room, which it tells. It may stand between the frames of a
 // message. Behind our Close frame it does nothing.
 func (c *Conn) control(op byte, p []byte) bool {
-	if c.is(closeSent) || c.state == expectNothing || op != opClose && c.is(closeQueued) {
+	if c.phase >= awaitClose || op != opClose && c.owesClose() {
 		return true
 	}
 	n := 2 + len(p)

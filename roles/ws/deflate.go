@@ -158,8 +158,8 @@ func (c *Conn) inflate(b []byte) (used int) {
 		c.inflated(z.output(), false)
 		return used
 	}
-	c.state = expectFrame
-	if !c.is(rxFin) {
+	c.endFrame()
+	if c.in&Last == 0 {
 		c.inflated(z.output(), false)
 		return used
 	}
@@ -202,15 +202,15 @@ func (c *Conn) inflated(b []byte, last bool) bool {
 	if len(b) > 0 || last {
 		c.pass(b, last)
 	}
-	if f != nil && c.state < expectEnd {
+	if f != nil && c.reading != expectNothing {
 		c.fail(f, 0)
 	}
-	if p.made >= share && c.state < expectEnd {
+	if p.made >= share && c.reading != expectNothing {
 		c.flags |= resting
 		c.stop()
 		c.low.Wake()
 	}
-	return c.state < expectEnd
+	return c.reading != expectNothing
 }
 
 const (
@@ -253,7 +253,6 @@ func (c *Conn) deflate(r []byte, n int, f Flags, bits byte) (int, byte) {
 	case last && n < sh.cfg.Deflate.Min:
 		return copy(r, sh.plain[maxSent:maxSent+n]), bits
 	default:
-		c.flags |= txPacked
 		bits |= bitRSV1
 	}
 	switch {
@@ -265,7 +264,6 @@ func (c *Conn) deflate(r []byte, n int, f Flags, bits byte) (int, byte) {
 	}
 	out := c.pack(r, n, last)
 	if f&First != 0 && last && out >= n {
-		c.flags &^= txPacked
 		return copy(r, sh.plain[maxSent:maxSent+n]), bits &^ bitRSV1
 	}
 	sh.Counters.Deflated += uint64(n)

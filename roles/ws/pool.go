@@ -34,7 +34,7 @@ func (l *pool) take(c *Conn) bool {
 		if v == nil || sh.now-v.fed < evictAfter || !c.low.MayHold(roles.HoldInflater, 0) {
 			return false // an eviction would not make room
 		}
-		if w := v.c; w.state < expectEnd {
+		if w := v.c; w.reading != expectNothing {
 			sh.Counters.Evicted++
 			w.fail(errEvicted, 0)
 			w.start() // what still comes is dropped

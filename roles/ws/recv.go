@@ -15,12 +15,12 @@ func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 	c.heard = now
 	for used < len(b) {
 		n := 0
-		switch c.state {
-		case expectFrame:
+		switch c.reading {
+		case expectMessage, expectContinuation:
 			n = c.rxFrame(b[used:])
 		case expectPayload:
 			n = c.rxPayload(b[used:])
-		case expectEnd, expectNothing:
+		case expectNothing:
 			n = len(b) - used
 			c.rxAfterEnd(n)
 		}
@@ -37,25 +37,22 @@ func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 // rxAfterEnd drops n octets that the peer has sent after its Close frame, or after a fault. A peer that sends many of
 // them ends the connection.
 func (c *Conn) rxAfterEnd(n int) {
-	if c.state == expectNothing {
+	if c.phase == closed {
 		return
 	}
-	most := uint64(maxAfterFault)
-	if c.is(closeGot) {
-		most = maxAfterClose
+	most := uint64(maxAfterClose)
+	if c.phase == awaitFaultRoom {
+		most = maxAfterFault
 	}
 	if c.left += uint64(n); c.left <= most {
 		return
 	}
 	c.sh.Counters.Flooded++
-	switch {
-	case c.is(closeGot) && c.is(closeSent):
+	if c.phase == awaitPeerEnd {
 		c.shut(nil)
-	case c.queued != nil:
-		c.drop(c.queued.cause)
-	default:
-		c.drop(nil)
+		return
 	}
+	c.drop(c.queued.cause)
 }
 
 const (
@@ -101,11 +98,11 @@ func (c *Conn) rxFrame(b []byte) int {
 func (c *Conn) judge(h *header) *fault {
 	most := c.sh.cfg.Limits.Fragments
 	switch {
-	case h.op() != opContinuation && c.is(rxBegun):
+	case h.op() != opContinuation && c.reading == expectContinuation:
 		return errInterleaved
 	case h.op() != opContinuation:
 		return nil
-	case !c.is(rxBegun):
+	case c.reading == expectMessage:
 		return errContinuation
 	case h.bits&bitRSV1 != 0:
 		return errCompressed
@@ -120,7 +117,7 @@ func (c *Conn) measure(h *header) *fault {
 	l := &c.sh.cfg.Limits
 	size, packed := uint64(0), h.bits&bitRSV1 != 0
 	if h.op() == opContinuation {
-		size, packed = c.size, c.is(rxPacked)
+		size, packed = c.size, c.in&packedMessage != 0
 	}
 	switch {
 	case l.Frame > 0 && h.length > l.Frame:
@@ -136,34 +133,44 @@ func (c *Conn) rxBegin(h *header) {
 	if h.op() != opContinuation {
 		c.sh.Counters.RxMessages++
 		c.size, c.frames, c.text = 0, 0, textFirst
-		c.flags &^= rxBinary | rxPacked
-		c.flags |= rxBegun | rxFirst
+		c.in = First
 		if h.op() == opBinary {
-			c.flags |= rxBinary
+			c.in |= Binary
 		}
 		if h.bits&bitRSV1 != 0 {
-			c.flags |= rxPacked
+			c.in |= packedMessage
 		}
 	}
-	c.flags &^= rxFin
 	if h.fin() {
-		c.flags |= rxFin
+		c.in |= Last
 	}
 	c.frames++
 	c.left, c.key = h.length, h.key
-	c.state = expectPayload
+	c.expect(expectPayload)
+}
+
+// endFrame is the end of the present frame's payload.
+func (c *Conn) endFrame() {
+	if c.in&Last != 0 {
+		c.expect(expectMessage)
+	} else {
+		c.expect(expectContinuation)
+	}
 }
 
 // rxEmpty is a data frame without payload.
 func (c *Conn) rxEmpty() {
-	c.state = expectFrame
-	switch {
-	case c.is(rxPacked):
-		if c.is(rxFin) {
+	if c.in&packedMessage != 0 {
+		if c.in&Last != 0 {
 			c.inflate(nil)
+		} else {
+			c.endFrame()
 		}
-	case c.is(rxFirst | rxFin):
-		c.pass(nil, c.is(rxFin))
+		return
+	}
+	c.endFrame()
+	if c.in&(First|Last) != 0 {
+		c.pass(nil, c.in&Last != 0)
 	}
 }
 
@@ -175,9 +182,9 @@ func (c *Conn) rxPayload(b []byte) int {
 	if !c.is(isClient) {
 		c.key = mask(b, key)
 	}
-	if c.is(rxPacked) {
+	if c.in&packedMessage != 0 {
 		used := c.inflate(b)
-		if used < n && c.state == expectPayload {
+		if used < n && c.reading == expectPayload {
 			if !c.is(isClient) {
 				// The rest is offered again, and is to look as it came.
 				c.key = bits.RotateLeft32(key, -8*(used&3))
@@ -189,17 +196,19 @@ func (c *Conn) rxPayload(b []byte) int {
 	}
 	c.left -= uint64(n)
 	c.size += uint64(n)
+	last := false
 	if c.left == 0 {
-		c.state = expectFrame
+		c.endFrame()
+		last = c.in&Last != 0
 	}
-	c.pass(b, c.left == 0 && c.is(rxFin))
+	c.pass(b, last)
 	return n
 }
 
 // pass checks a piece of a message and hands it to the handler, as far as it is good: what a handler has
 // got when a message fails does not depend on how it was cut.
 func (c *Conn) pass(b []byte, last bool) {
-	if c.is(rxBinary) {
+	if c.in&Binary != 0 {
 		c.give(b, last)
 		return
 	}
@@ -215,17 +224,10 @@ func (c *Conn) pass(b []byte, last bool) {
 }
 
 func (c *Conn) give(b []byte, last bool) {
-	var f Flags
-	if c.is(rxBinary) {
-		f = Binary
-	}
-	if c.is(rxFirst) {
-		f |= First
-		c.flags &^= rxFirst
-	}
+	f := c.in & (First | Binary)
 	if last {
 		f |= Last
-		c.flags &^= rxBegun
 	}
+	c.in &^= First
 	c.h.Rx(c, b, f)
 }

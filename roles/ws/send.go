@@ -26,7 +26,7 @@ func (c *Conn) front() int {
 
 // WantWrite asks for one Writable.
 func (c *Conn) WantWrite() {
-	if c.sends() || c.state == expectOpen {
+	if c.sends() || c.phase == awaitOpened {
 		c.flags |= wants
 		c.low.WantWrite()
 	}
@@ -99,7 +99,7 @@ func (c *Conn) Commit(n int, f Flags) error {
 	}
 	c.flags |= txBegun
 	if f&Last != 0 {
-		c.flags &^= txBegun | txPacked
+		c.flags &^= txBegun
 	}
 	c.frame(r, n, bits)
 	return nil

@@ -24,6 +24,7 @@ type Counters struct {
 	Flooded    uint64 // connections ended at once because the peer went on to send after its Close frame, or a fault
 	Inflated   uint64 // octets that came out of inflation
 	Deflated   uint64 // octets that went into deflation
+	Illegal    uint64 // connections reset because a state machine of this package made an illegal move: a bug
 }
 
 // Shared is what the WebSocket connections of one loop share: their configuration, counters, scratch and inflaters. It
