@@ -6,11 +6,11 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// Flags say where in a message a piece stands, and what the message is.
+// Flags describe a piece of a message.
 type Flags uint8
 
-// The flags. A message in one piece is both First and Last; Binary stands on each of its pieces, or on
-// none, and then it is text.
+// First is set on the first piece of a message, Last on the last one; a message in one piece has both. Binary is set on
+// all pieces of a binary message and on none of a text message.
 const (
 	First Flags = 1 << iota
 	Last
@@ -18,26 +18,22 @@ const (
 	packedMessage // the peer's message is compressed; no Handler sees it
 )
 
-// Handler is told what happens on a Conn. Slices are views, valid during the call.
+// Handler receives the events of a Conn. Slices are valid during the call.
 type Handler interface {
-	// Opened says that messages can flow, both ways.
+	// Opened reports that messages can be sent and received.
 	Opened(c *Conn)
-	// Rx is the next piece of the peer's message, as it arrived; it is empty only where an empty piece
-	// has something to say: that the message begins or ends. Pieces of text may end inside a character.
-	// If the handler has asked for Writable, that comes before the next piece, if the transport takes
-	// anything at all.
+	// Rx delivers the next piece of the peer's message. b is empty only if f has First or Last. A piece of text may end
+	// inside a character. After a WantWrite, Writable comes before the next piece, if the transport has room.
 	Rx(c *Conn, b []byte, f Flags)
-	// Writable answers WantWrite: Room has something to give.
+	// Writable answers WantWrite: Room returns space.
 	Writable(c *Conn)
-	// Pong is the payload of a Pong, to a Ping of ours or unasked. Any octet proves as well that the peer
-	// is there, and is not told.
+	// Pong delivers the payload of a Pong, which answers our Ping or is unsolicited.
 	Pong(c *Conn, b []byte)
-	// Closing is the peer's Close frame: NoCode if it has none. Nothing comes after it. It is answered with
-	// the same code when the call is over, unless the handler answers it itself, or our own has been sent.
+	// Closing delivers the peer's Close frame; code is NoCode if the frame has none. No Rx or Pong follows. When the
+	// call returns, the Conn answers with the same code, unless the Handler has called Close or ours was sent before.
 	Closing(c *Conn, code Code, reason []byte)
-	// Closed is the last call. cause is nil after a closing handshake; else it wraps ErrAbnormal, or is
-	// an http.ProtocolError whose Status is the close code that the peer was told, or what the transport
-	// met.
+	// Closed is the last call. cause is nil after a complete closing handshake. Else it wraps ErrAbnormal, is an
+	// http.ProtocolError whose Status is the close code sent to the peer, or is the error of the transport.
 	Closed(c *Conn, cause error)
 }
 
@@ -56,26 +52,25 @@ const (
 	exchanged        // both Close frames were sent
 )
 
-// Conn is one end of a connection. It is a value to embed: call Init, then hand it to the transport as its
-// roles.Upper.
+// Conn is one end of a connection. It is a value to embed: call Init, then give it to the transport as its roles.Upper.
 //
-// Send calls (Room, Commit, Ping, Close) and Pause and Resume may be made at any time from the loop's
-// goroutine, also from inside a Handler's methods; none calls the Handler back before it returns.
+// Room, Commit, Send, Ping, Close, Pause and Resume may be called at any time on the loop's goroutine, also from inside
+// the Handler's methods. None of them calls the Handler before it returns.
 type Conn struct {
 	sh     *Shared
 	low    roles.Lower
 	h      Handler
-	packer *packer   // permessage-deflate, where it was agreed upon
-	valid  *Validity // the Config's, unless set
-	queued *farewell
-	heard  time.Duration // when the peer was last heard
-	due    time.Duration // of the closing handshake; before that, when a Ping was last sent
-	left   uint64        // octets of the present frame's payload that have not come; after the end, those dropped
+	packer *packer       // permessage-deflate, nil without
+	valid  *Validity     // from SetValidity, else from the Config
+	queued *farewell     // while owesClose
+	heard  time.Duration // time of the last octet from the peer
+	due    time.Duration // deadline of the closing handshake; before that, time of our last Ping
+	left   uint64        // octets of the present frame's payload still to come; in expectNothing, octets that were dropped
 	size   uint64        // octets of the present message
-	key    uint32        // turned to the next octet of payload
-	frames uint32        // of the present message
-	second uint32        // when control frames were last counted
-	count  uint16        // and how many they were
+	key    uint32        // masking key, rotated to the next octet of payload
+	frames uint32        // frames of the present message
+	second uint32        // the second in which control frames were last counted
+	count  uint16        // control frames in that second
 	flags  uint16
 	phase
 	reading
@@ -83,20 +78,20 @@ type Conn struct {
 	text text
 }
 
-// farewell is a Close frame that waits for room, and why.
+// farewell is a Close frame that waits for room.
 type farewell struct {
 	code   Code
 	reason string
-	cause  error // of a connection that fails
+	cause  error // the fault of the peer, nil if there is none
 }
 
 var _ roles.Upper = (*Conn)(nil)
 
-// Init makes c an end of a connection on l that tells h. agreed is what the handshake came to. c must not
-// be in use. A client needs Config.Rand.
+// Init sets up c, which must not be in use, to run over l and to call h. agreed is the result of the handshake. Init
+// panics if a client's Config has no Rand.
 func (c *Conn) Init(sh *Shared, l roles.Lower, client bool, agreed Agreed, h Handler) {
 	if client && sh.cfg.Rand == nil {
-		panic("ws: init: a client masks with Config.Rand, which is nil")
+		panic("ws: init: a client needs Config.Rand to mask its frames, and it is nil")
 	}
 	*c = Conn{sh: sh, low: l, h: h, valid: &sh.cfg.Timeouts.Validity}
 	if client {
@@ -107,22 +102,22 @@ func (c *Conn) Init(sh *Shared, l roles.Lower, client bool, agreed Agreed, h Han
 	}
 }
 
-// SetHandler puts another Handler in place of the present one. It is told of what comes next.
+// SetHandler replaces the Handler. h receives the events from now on.
 func (c *Conn) SetHandler(h Handler) { c.h = h }
 
-// SetValidity gives c checks of its own instead of the Config's. v is kept.
+// SetValidity replaces the Config's checks of a silent connection. c keeps v, which must not change.
 func (c *Conn) SetValidity(v *Validity) {
 	c.valid = v
 	c.low.Rearm()
 }
 
-// Lower is what c stands on.
+// Lower returns the transport.
 func (c *Conn) Lower() roles.Lower { return c.low }
 
-// Compressed tells whether messages may be compressed: permessage-deflate was agreed upon.
+// Compressed reports whether messages may be compressed: the handshake has agreed on permessage-deflate.
 func (c *Conn) Compressed() bool { return c.packer != nil }
 
-// Label names the connection in reports: by what its Handler is called, if it says.
+// Label returns the name of the connection in reports: the Handler's Label if it has one.
 func (c *Conn) Label() string {
 	if l, ok := c.h.(roles.Labelled); ok {
 		return l.Label()
@@ -132,13 +127,13 @@ func (c *Conn) Label() string {
 
 func (c *Conn) is(f uint16) bool { return c.flags&f != 0 }
 
-// Pause stops Rx, and thereby the peer. Resume undoes it.
+// Pause stops Rx, and the peer by flow control, until Resume.
 func (c *Conn) Pause() {
 	c.flags |= paused
 	c.stop()
 }
 
-// Resume undoes Pause. The checks of validity begin anew, since nobody listened meanwhile.
+// Resume ends a Pause. The checks of a silent connection start again, since nothing was read meanwhile.
 func (c *Conn) Resume() {
 	if !c.is(paused) {
 		return
@@ -149,7 +144,7 @@ func (c *Conn) Resume() {
 	c.low.Rearm()
 }
 
-// stop and start pause and resume the Lower, once each.
+// stop pauses the Lower if it is not paused.
 func (c *Conn) stop() {
 	if !c.is(stopped) && c.reading != expectNothing {
 		c.flags |= stopped
@@ -159,6 +154,7 @@ func (c *Conn) stop() {
 	}
 }
 
+// start resumes the Lower if no reason to pause is left.
 func (c *Conn) start() {
 	if c.is(stopped) && (!c.is(paused|blocked|resting) || c.reading == expectNothing) {
 		c.flags &^= stopped
@@ -168,7 +164,7 @@ func (c *Conn) start() {
 	}
 }
 
-// Opened is roles.Upper's.
+// Opened implements roles.Upper.
 func (c *Conn) Opened(now time.Duration) {
 	if c.phase != awaitOpened {
 		return
@@ -180,7 +176,7 @@ func (c *Conn) Opened(now time.Duration) {
 	c.h.Opened(c)
 }
 
-// Writable is roles.Upper's.
+// Writable implements roles.Upper.
 func (c *Conn) Writable(now time.Duration) {
 	c.sh.now = now
 	if c.owesClose() {
@@ -199,7 +195,7 @@ func (c *Conn) Writable(now time.Duration) {
 	}
 }
 
-// Woken is roles.Upper's: input goes on that has brought enough for one turn.
+// Woken implements roles.Upper: it continues with input that exceeded the share of one turn.
 func (c *Conn) Woken(now time.Duration) {
 	c.sh.now = now
 	if c.is(resting) {
@@ -209,7 +205,7 @@ func (c *Conn) Woken(now time.Duration) {
 	}
 }
 
-// RxEnd is roles.Upper's.
+// RxEnd implements roles.Upper.
 func (c *Conn) RxEnd(now time.Duration, _ int) {
 	c.sh.now = now
 	c.flags |= ended
@@ -227,7 +223,7 @@ func (c *Conn) RxEnd(now time.Duration, _ int) {
 	}
 }
 
-// Deadline is roles.Upper's.
+// Deadline implements roles.Upper.
 func (c *Conn) Deadline() time.Duration {
 	switch {
 	case c.phase == closed || c.phase == awaitOpened:
@@ -253,14 +249,14 @@ func (c *Conn) Deadline() time.Duration {
 	return sooner(d, c.messageDue())
 }
 
-// messageLate reports whether a compressed message was not completed in time. While our Close frame is under way, other
-// than Finish's, that has a deadline of its own.
+// messageLate reports whether a compressed message has exceeded its deadline. After Close the deadline of the closing
+// handshake applies instead.
 func (c *Conn) messageLate(now time.Duration) bool {
 	d := c.messageDue()
 	return d != 0 && d <= now && (c.is(patient) || !c.closing())
 }
 
-// sooner is the earlier of two deadlines, of which 0 is never.
+// sooner returns the earlier of two deadlines; 0 means never.
 func sooner(a, b time.Duration) time.Duration {
 	if a == 0 || b != 0 && b < a {
 		return b
@@ -268,7 +264,7 @@ func sooner(a, b time.Duration) time.Duration {
 	return a
 }
 
-// Timeout is roles.Upper's.
+// Timeout implements roles.Upper.
 func (c *Conn) Timeout(now time.Duration) {
 	c.sh.now = now
 	d := c.Deadline()
@@ -299,7 +295,7 @@ func (c *Conn) Timeout(now time.Duration) {
 	}
 }
 
-// Closed is roles.Upper's.
+// Closed implements roles.Upper.
 func (c *Conn) Closed(cause error) {
 	if cause == nil && !c.is(exchanged) {
 		cause = errGone
@@ -312,11 +308,11 @@ func (c *Conn) Closed(cause error) {
 	c.h.Closed(c, cause)
 }
 
-// fail ends the connection because of the peer: it is told the fault's code, and nothing more is read.
-// It returns n, what Rx shall take for used.
+// fail fails the connection for a fault of the peer (RFC 6455 s.7.1.7): it sends a Close frame with the fault's code, and
+// drops what comes in. It returns n, the number of octets that Rx reports as used.
 func (c *Conn) fail(f *fault, n int) int {
 	if c.phase == closed {
-		return n // the Handler has ended it
+		return n // the Handler has called Abort
 	}
 	c.sh.count(f)
 	c.ignore()
@@ -333,20 +329,20 @@ func (c *Conn) fail(f *fault, n int) int {
 	return n
 }
 
-// forget gives back what compression holds. No message follows.
+// forget releases the memory of compression. No message follows.
 func (c *Conn) forget() {
 	if c.packer != nil {
 		c.packer.close(c.sh, c.low)
 	}
 }
 
-// shut ends the connection in order, behind what was sent; drop ends one whose peer does not answer.
+// shut closes the transport after what was sent.
 func (c *Conn) shut(cause error) {
 	c.end()
 	c.low.Close(roles.Graceful, cause)
 }
 
-// Abort ends the connection at once, without a Close frame: for a peer that does not end it. Closed follows with cause.
+// Abort closes the connection at once, without a Close frame, for a peer that does not end it. Closed follows with cause.
 func (c *Conn) Abort(cause error) {
 	if c.phase == closed {
 		return
@@ -356,6 +352,7 @@ func (c *Conn) Abort(cause error) {
 	c.drop(cause)
 }
 
+// drop closes the transport at once, for a peer that does not answer.
 func (c *Conn) drop(cause error) {
 	c.end()
 	c.low.Close(roles.Immediate, cause)

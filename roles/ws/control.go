@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// rxControl takes the control frame in front of b whose header has n octets, if all of it is there, and
-// returns its length, or 0. One that has no room for its answer waits, and so does all behind it: who
-// pings without reading the answers stops itself.
+// rxControl handles the control frame at the start of b, whose header has n octets, and returns its length, 0 while it is
+// incomplete. A Ping whose Pong has no room waits, and with it all later input: a peer that does not read its Pongs stops
+// itself.
 func (c *Conn) rxControl(h *header, n int, b []byte) int {
 	end := n + int(h.length)
 	if len(b) < end {
@@ -41,7 +41,7 @@ func (c *Conn) rxControl(h *header, n int, b []byte) int {
 	return end
 }
 
-// mayControl counts a control frame, and tells whether so many may come.
+// mayControl counts a control frame, and reports whether it is within Limits.Control.
 func (c *Conn) mayControl() bool {
 	most := c.sh.cfg.Limits.Control
 	if most == 0 {
@@ -57,7 +57,7 @@ func (c *Conn) mayControl() bool {
 	return true
 }
 
-// rxClose is the peer's Close frame.
+// rxClose handles the payload of the peer's Close frame.
 func (c *Conn) rxClose(p []byte) *fault {
 	code, reason := NoCode, []byte(nil)
 	switch len(p) {
@@ -76,7 +76,7 @@ func (c *Conn) rxClose(p []byte) *fault {
 	c.ignore()
 	c.forget()
 	if c.is(patient) {
-		// A client still waits for the server to end the connection.
+		// A client still waits for the end of the connection by the server.
 		c.flags &^= patient
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Close)
 	}
@@ -100,8 +100,7 @@ func (c *Conn) rxClose(p []byte) *fault {
 	return nil
 }
 
-// Ping sends a Ping with this payload, of at most 125 octets. The error is ErrNoRoom, ErrClosing or wraps
-// ErrMisuse.
+// Ping sends a Ping with payload, at most 125 octets. The error is ErrNoRoom, ErrClosing, or wraps ErrMisuse.
 func (c *Conn) Ping(payload []byte) error {
 	switch {
 	case len(payload) > maxControl:
@@ -114,7 +113,7 @@ func (c *Conn) Ping(payload []byte) error {
 	return nil
 }
 
-// probe sends a Ping because the peer is silent, now or when there is room.
+// probe sends a Ping to a silent peer, now or when there is room.
 func (c *Conn) probe() {
 	c.flags &^= owesProbe
 	if !c.sends() {
@@ -128,7 +127,7 @@ func (c *Conn) probe() {
 	c.sh.Counters.Probes++
 }
 
-// CheckClose says whether code and reason can be sent in a Close frame: see Conn.Close.
+// CheckClose returns an error that wraps ErrMisuse if a Close frame cannot have code and reason: see Conn.Close.
 func CheckClose(code Code, reason string) error {
 	switch {
 	case code != NoCode && !code.OnWire() || code == NoCode && reason != "":
@@ -139,18 +138,17 @@ func CheckClose(code Code, reason string) error {
 	return nil
 }
 
-// Close begins the closing handshake: what was committed goes out first, then a Close frame with code,
-// or without one for NoCode, and reason, UTF-8 of at most 123 octets. A message under way is cut off.
-// Rx goes on until the peer's Close frame, which a handler that stays paused does not get to see; Closed
-// follows. Only the first Close or Finish counts, but that a Close takes from an earlier Finish its patience. Errors
-// wrap ErrMisuse, and then nothing was done.
+// Close starts the closing handshake (RFC 6455 s.7.1.2): it sends a Close frame after what was committed, with code, or
+// without one for NoCode, and with reason, at most 123 octets of UTF-8. It cuts off a message that has begun. Rx continues
+// until the peer's Close frame, which a paused Handler does not receive; Closed follows. Later calls are ignored, except
+// that Close after Finish shortens the wait to Timeouts.Close. An error wraps ErrMisuse, and nothing was done.
 func (c *Conn) Close(code Code, reason string) error { return c.leave(code, reason, 0) }
 
-// Finish is Close for who has said everything and still wants to hear: the peer may go on to send, and has
-// Timeouts.Finish for its Close frame, counted anew from whatever comes, and not while the handler is paused.
+// Finish is Close for an end that has sent everything and still wants to receive: the peer may continue to send, and the
+// wait for its Close frame is Timeouts.Finish since its last octet. Time in which the Handler has paused does not count.
 func (c *Conn) Finish(code Code, reason string) error { return c.leave(code, reason, patient) }
 
-// leave sends our Close frame. how is patient, or 0.
+// leave starts the closing handshake. how is patient for Finish, 0 for Close.
 func (c *Conn) leave(code Code, reason string, how uint16) error {
 	if err := CheckClose(code, reason); err != nil {
 		return err
@@ -172,7 +170,7 @@ func (c *Conn) leave(code Code, reason string, how uint16) error {
 	return nil
 }
 
-// patience is how long our Close frame may wait, to be sent and to be answered.
+// patience returns the timeout of the present step of the closing handshake.
 func (c *Conn) patience() time.Duration {
 	if c.is(patient) {
 		return c.sh.cfg.Timeouts.Finish
@@ -180,6 +178,7 @@ func (c *Conn) patience() time.Duration {
 	return c.sh.cfg.Timeouts.Close
 }
 
+// farewell queues our Close frame, and sends it if there is room.
 func (c *Conn) farewell(w *farewell) {
 	c.queued = w
 	if c.phase == answerClose {
@@ -191,7 +190,7 @@ func (c *Conn) farewell(w *farewell) {
 	c.sendQueued()
 }
 
-// sendQueued sends our Close frame when there is room for it, and goes where the connection goes then.
+// sendQueued sends our Close frame if there is room for it, and moves to the phase after that.
 func (c *Conn) sendQueued() {
 	w := c.queued
 	var p [maxControl]byte
@@ -214,7 +213,7 @@ func (c *Conn) sendQueued() {
 		c.move(awaitClose)
 		c.start()
 	case c.is(isClient) && !c.is(ended):
-		// A client leaves it to the server to end the connection (RFC 6455 s.7.1.1).
+		// A client waits for the server to end the connection (RFC 6455 s.7.1.1).
 		c.flags |= exchanged
 		c.move(awaitPeerEnd)
 		c.start()
@@ -224,8 +223,8 @@ func (c *Conn) sendQueued() {
 	}
 }
 
-// control sends a control frame, if there is room, which it tells. It may stand between the frames of a
-// message. Behind our Close frame it does nothing.
+// control sends a control frame, also between the frames of a message, and reports whether there was room. After our Close
+// frame it does nothing and reports true.
 func (c *Conn) control(op byte, p []byte) bool {
 	if c.phase >= awaitClose || op != opClose && c.owesClose() {
 		return true

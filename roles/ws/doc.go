@@ -1,13 +1,12 @@
-// Package ws speaks WebSocket (RFC 6455) with permessage-deflate (RFC 7692), either end of it.
+// Package ws implements WebSocket (RFC 6455) with permessage-deflate (RFC 7692), for clients and servers.
 //
-// It answers "what do these frames say, and what may follow them", strictly: what a rule forbids fails the
-// connection with the rule's close code, at the first octet that shows it. It has no socket, no clock and no
-// goroutine, and collects nothing: a message is passed on in the pieces in which it comes, and frame heads
-// and control frames that are not complete are left with the transport until they are.
+// It parses the peer's frames, checks the rules of the protocol, and writes frames. A frame that breaks a rule fails the
+// connection with the close code that the RFC gives for it, at the first octet that shows the error. The package has no
+// socket, no clock and no goroutine, and does not collect messages: the Handler receives each message in the pieces in
+// which it arrives. An incomplete frame header or control frame stays with the transport until the rest has come.
 //
-// A Conn stands on any roles.Lower: an h1 connection behind its 101, or a stream of h2 behind an extended
-// CONNECT (RFC 8441). Bytes come in through Rx, are unmasked where they lie, and go on to a Handler as views
-// of the same buffer; messages go out through Room and Commit, straight into the Lower's room. Who says
-// what before that, in the handshake, are Accept for a server and Offer for a client: they judge an
-// http.Message and give the fields to send, and it is for the caller to send them.
+// A Conn runs over any roles.Lower: an h1 connection after its 101 response, or an h2 stream after an extended CONNECT
+// (RFC 8441). Bytes come in through Rx, are unmasked in place, and reach the Handler as slices of the same buffer.
+// Messages go out through Room and Commit, straight into the Lower's room. Answer (server) and Offer (client) do the
+// handshake before that: they check an http.Message and return the fields to send, which the caller sends.
 package ws

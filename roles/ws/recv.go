@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// piece is the most that is unmasked, checked and passed on at a time, so that whoever reads it next
-// finds it in the first-level cache.
+// piece is the largest number of octets that are unmasked, checked and delivered at a time, so that the Handler finds
+// them in the first-level cache.
 const piece = 16 << 10
 
-// Rx is roles.Upper's.
+// Rx implements roles.Upper.
 func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 	c.sh.now = now
 	c.heard = now
@@ -25,8 +25,7 @@ func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 			c.rxAfterEnd(n)
 		}
 		used += n
-		// What the handler wants to say about a message goes out before the next is looked at: it may be
-		// one that fails the connection.
+		// The Handler's answer goes out before the next message is parsed, since that may fail the connection.
 		if n == 0 || c.is(stopped|wants) {
 			break
 		}
@@ -34,8 +33,8 @@ func (c *Conn) Rx(now time.Duration, b []byte) (used int) {
 	return used
 }
 
-// rxAfterEnd drops n octets that the peer has sent after its Close frame, or after a fault. A peer that sends many of
-// them ends the connection.
+// rxAfterEnd drops n octets that the peer has sent after its Close frame or after a fault. It closes the transport when
+// they exceed a limit.
 func (c *Conn) rxAfterEnd(n int) {
 	if c.phase == closed {
 		return
@@ -56,16 +55,16 @@ func (c *Conn) rxAfterEnd(n int) {
 }
 
 const (
-	// maxAfterClose is the most that a peer may send after its Close frame, in octets. An honest one sends nothing
-	// (RFC 6455 s.5.5.1); a careless one, a Ping or a message that was on its way.
+	// maxAfterClose is the largest number of octets that a peer may send after its Close frame. The RFC allows none
+	// (s.5.5.1); a careless peer sends a Ping or a message that was queued.
 	maxAfterClose = 16 << 10
-	// maxAfterFault is the same after a fault, while our Close frame waits for room: a peer in the middle of a large
-	// write reads again when that is over.
+	// maxAfterFault is the same after a fault, while our Close frame waits for room: a peer reads again only after its
+	// large write is complete.
 	maxAfterFault = 1 << 20
 )
 
-// rxFrame takes a control frame, or the header of a data frame, that is complete, and returns its length,
-// or 0.
+// rxFrame handles a complete control frame, or the complete header of a data frame, at the start of b and returns its
+// length, 0 while it is incomplete.
 func (c *Conn) rxFrame(b []byte) int {
 	var h header
 	n := 0
@@ -94,7 +93,7 @@ func (c *Conn) rxFrame(b []byte) int {
 	return n
 }
 
-// judge says whether a data frame may come here, by its first octet.
+// judge returns the fault of a data frame that may not come here, by its first octet; nil if there is none.
 func (c *Conn) judge(h *header) *fault {
 	most := c.sh.cfg.Limits.Fragments
 	switch {
@@ -112,7 +111,7 @@ func (c *Conn) judge(h *header) *fault {
 	return nil
 }
 
-// measure says whether a data frame is too long. What it inflates to is measured as it does.
+// measure returns the fault of a data frame that is too long. The length after inflation is checked in inflated.
 func (c *Conn) measure(h *header) *fault {
 	l := &c.sh.cfg.Limits
 	size, packed := uint64(0), h.bits&bitRSV1 != 0
@@ -128,7 +127,7 @@ func (c *Conn) measure(h *header) *fault {
 	return nil
 }
 
-// rxBegin makes h the present frame.
+// rxBegin makes h the header of the present frame.
 func (c *Conn) rxBegin(h *header) {
 	if h.op() != opContinuation {
 		c.sh.Counters.RxMessages++
@@ -149,7 +148,7 @@ func (c *Conn) rxBegin(h *header) {
 	c.expect(expectPayload)
 }
 
-// endFrame is the end of the present frame's payload.
+// endFrame is called when the present frame's payload is complete.
 func (c *Conn) endFrame() {
 	if c.in&Last != 0 {
 		c.expect(expectMessage)
@@ -158,7 +157,7 @@ func (c *Conn) endFrame() {
 	}
 }
 
-// rxEmpty is a data frame without payload.
+// rxEmpty handles a data frame without payload.
 func (c *Conn) rxEmpty() {
 	if c.in&packedMessage != 0 {
 		if c.in&Last != 0 {
@@ -174,7 +173,7 @@ func (c *Conn) rxEmpty() {
 	}
 }
 
-// rxPayload takes a piece of the present frame's payload, and returns how much.
+// rxPayload handles a piece of the present frame's payload and returns its length.
 func (c *Conn) rxPayload(b []byte) int {
 	n := int(min(uint64(len(b)), c.left, piece))
 	b = b[:n]
@@ -186,7 +185,7 @@ func (c *Conn) rxPayload(b []byte) int {
 		used := c.inflate(b)
 		if used < n && c.reading == expectPayload {
 			if !c.is(isClient) {
-				// The rest is offered again, and is to look as it came.
+				// The transport offers the rest again, so it must be masked again.
 				c.key = bits.RotateLeft32(key, -8*(used&3))
 				mask(b[used:], c.key)
 			}
@@ -205,8 +204,8 @@ func (c *Conn) rxPayload(b []byte) int {
 	return n
 }
 
-// pass checks a piece of a message and hands it to the handler, as far as it is good: what a handler has
-// got when a message fails does not depend on how it was cut.
+// pass delivers a piece of a message, of text only the valid UTF-8 before an error: what the Handler receives of an
+// invalid message does not depend on how it was split.
 func (c *Conn) pass(b []byte, last bool) {
 	if c.in&Binary != 0 {
 		c.give(b, last)
@@ -223,6 +222,7 @@ func (c *Conn) pass(b []byte, last bool) {
 	c.fail(errNotUTF8, 0)
 }
 
+// give calls Handler.Rx.
 func (c *Conn) give(b []byte, last bool) {
 	f := c.in & (First | Binary)
 	if last {

@@ -5,46 +5,46 @@ import (
 	"time"
 )
 
-// Counters count since the Shared was made. They are plain numbers: read them on the loop's goroutine.
+// Counters count what happened on the connections of a Shared. They are plain numbers: read them on the loop's goroutine.
 type Counters struct {
-	Opened     uint64 // connections
-	RxMessages uint64 // messages begun by peers
-	TxMessages uint64 // messages begun by us
-	Pings      uint64 // pings received
-	Probes     uint64 // pings sent because a peer was silent
-	Silent     uint64 // connections closed because their peer stayed silent
-	Timeouts   uint64 // closing handshakes that were not completed in time
-	Abnormal   uint64 // connections whose peer ended them without one
-	Malformed  uint64 // connections failed for a breach of the protocol, 1002
-	BadText    uint64 // for text, or compressed data, that is none, 1007
-	Over       uint64 // for passing a limit, 1008, 1009, 1013
-	Slow       uint64 // of Over, those whose compressed message was not completed in time, 1008
-	Evicted    uint64 // of Over, those whose compressed message had stalled while another needed its memory, 1013
-	Declined   uint64 // handshakes without the compression that the peer had offered, since memory was short, or for Deflate.PerConnection
-	Flooded    uint64 // connections ended at once because the peer went on to send after its Close frame, or a fault
-	Inflated   uint64 // octets that came out of inflation
-	Deflated   uint64 // octets that went into deflation
+	Opened     uint64 // connections whose handshake succeeded
+	RxMessages uint64 // messages that peers began
+	TxMessages uint64 // messages that we began
+	Pings      uint64 // Pings received
+	Probes     uint64 // Pings sent because a peer was silent
+	Silent     uint64 // connections closed by Validity.Hangup
+	Timeouts   uint64 // closing handshakes that exceeded Timeouts.Close or Timeouts.Finish
+	Abnormal   uint64 // connections that peers ended without a closing handshake
+	Malformed  uint64 // connections failed with 1002: the peer broke a rule of the protocol
+	BadText    uint64 // connections failed with 1007: invalid text or invalid compressed data
+	Over       uint64 // connections failed with 1008, 1009 or 1013: the peer exceeded a limit
+	Slow       uint64 // of Over: a compressed message exceeded Timeouts.Message, 1008
+	Evicted    uint64 // of Over: a compressed message had stalled, and another one needed its inflater, 1013
+	Declined   uint64 // handshakes in which the server declined compression for lack of memory, or because of Deflate.PerConnection
+	Flooded    uint64 // connections ended because the peer continued to send after its Close frame or a fault
+	Inflated   uint64 // octets that inflation returned
+	Deflated   uint64 // octets that deflation took
 	Illegal    uint64 // connections reset because a state machine of this package made an illegal move: a bug
 }
 
-// Shared is what the WebSocket connections of one loop share: their configuration, counters, scratch and inflaters. It
-// belongs to the loop's goroutine.
+// Shared holds what the WebSocket connections of one loop share: the configuration, the counters, the scratch buffers and
+// the inflaters. It belongs to the loop's goroutine.
 type Shared struct {
 	Counters Counters
 
 	cfg    Config
-	now    time.Duration // of the latest call into any connection
-	chance [256]byte     // from Rand; what is used is wiped
-	unused int           // of chance, at its end
-	room   []byte        // what the last Room has of its transport
-	roomOf *Conn         // to whom it was given
-	given  int           // and how much
-	pool   pool          // of inflaters
-	plain  []byte        // what Room gives where messages are compressed, behind what was sent before
+	now    time.Duration // time of the latest call into any connection
+	chance [256]byte     // from Rand; used octets are zeroed
+	unused int           // number of unused octets, at the end of chance
+	room   []byte        // what the last Conn.Room got from the transport
+	roomOf *Conn         // the connection that it belongs to
+	given  int           // octets of it that the caller may write
+	pool   pool          // inflaters
+	plain  []byte        // scratch for uncompressed messages, after the octets of earlier ones that deflation refers to
 	sink   sink
 }
 
-// NewShared makes the shared state of connections that are configured by cfg.
+// NewShared returns the shared state for connections that cfg configures.
 func NewShared(cfg Config) *Shared { return &Shared{cfg: cfg} }
 
 // key returns a masking key.
@@ -60,7 +60,7 @@ func (s *Shared) key() uint32 {
 	return k
 }
 
-// count counts a connection that fails with f.
+// count adds a connection that fails with f to the counters.
 func (s *Shared) count(f *fault) {
 	switch Code(f.Status) {
 	case Protocol:
@@ -72,7 +72,7 @@ func (s *Shared) count(f *fault) {
 	}
 }
 
-// deadline is d after the present call, or never.
+// deadline returns the time d after the present call, 0 (never) if d is 0.
 func (s *Shared) deadline(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
