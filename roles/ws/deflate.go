@@ -10,78 +10,76 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// Deflate is what we want of permessage-deflate (RFC 7692), and what it may cost.
+// Deflate configures permessage-deflate (RFC 7692).
 type Deflate struct {
-	// On: clients offer it and servers take it. Off unless set.
+	// On makes clients offer compression and servers accept it.
 	On bool
-	// KeepTx lets a message refer to those sent before it. It costs a connection up to 8 KiB, which the
-	// stateless writer is shown anew with each message: some 15 us, and an allocation of what it is shown. A
-	// writer kept for each connection spares that and costs 830 KB. Off, each message stands alone, and
-	// nothing is kept between them.
+	// KeepTx lets our messages refer to earlier ones (context takeover). A connection then stores up to 8 KiB between
+	// messages, which the stateless writer reads again for each message: about 15 us and one allocation. A writer per
+	// connection would avoid that and cost 830 KB. Without KeepTx nothing is stored between messages.
 	KeepTx bool
-	// KeepRx lets the peer refer to its earlier messages. It costs a connection up to the window that was
-	// agreed upon, 32 KiB at the most. Off, the peer is told not to.
+	// KeepRx lets the peer's messages refer to its earlier ones. A connection then stores up to the negotiated window,
+	// at most 32 KiB, between messages. Without KeepRx the handshake asks the peer not to do it.
 	KeepRx bool
-	// TxBits and RxBits are the logarithms of the largest windows, 8 to 15, for what we send and what we
-	// are sent. A peer that cannot be held to RxBits gets no compression.
+	// TxBits and RxBits are the base-2 logarithms of the largest windows, 8 to 15, for what we send and receive. 0 means
+	// 15. With a peer that does not agree to RxBits there is no compression.
 	TxBits, RxBits uint8
-	// Min is the least message that is worth compressing, in octets, if it is sent in one piece.
+	// Min is the length in octets below which a message that is sent in one piece is not compressed.
 	Min int
-	// Ratio is how many octets one that was received may become, on the average of a message. The first
-	// Free octets of each are not counted. 0 means no limit. 1009.
+	// Ratio is the largest number of inflated octets per received octet, as an average over a message: 1009. The first
+	// Free inflated octets of each message do not count. 0 means no limit.
 	Ratio, Free uint64
-	// Inflaters is how many compressed messages may be under way at a time, in all connections; each
-	// costs some 55 KB. 0 means no limit but that of the transport's memory (roles.HoldInflater). When there is
-	// no place for another, the one that has brought nothing for longest, and for at least a second, is given up for
-	// it, and if there is none such, the newcomer. 1013.
+	// Inflaters is the largest number of compressed messages that are incomplete at a time, over all connections; each
+	// occupies about 55 KB. 0 means no limit except the transport's memory (roles.HoldInflater). When a new message
+	// exceeds it, the message that has stalled for longest, and for at least a second, fails; if there is none, the new
+	// one fails: 1013.
 	Inflaters int
-	// PerConnection is how many WebSockets over one HTTP/2 connection may be compressed. Further ones are accepted
-	// without compression. 0 means no limit.
+	// PerConnection is the largest number of compressed WebSockets over one HTTP/2 connection. Servers accept further
+	// ones without compression. 0 means no limit.
 	PerConnection int
 }
 
-// DefaultDeflate is off, and keeps nothing between messages if it is switched on.
+// DefaultDeflate returns a configuration that is off and, when switched on, stores nothing between messages.
 func DefaultDeflate() Deflate {
 	return Deflate{
 		TxBits:    15,
 		RxBits:    15,
-		Min:       64,      // below it the result is seldom shorter
-		Ratio:     256,     // text and JSON stay below 50; DEFLATE itself ends at 1,032
-		Free:      1 << 20, // a blank picture is no bomb
+		Min:       64,      // below that the result is seldom shorter
+		Ratio:     256,     // text and JSON stay below 50; the largest ratio of DEFLATE is 1,032
+		Free:      1 << 20, // a blank picture is legitimate
 		Inflaters: 1000,
-		// A browser has one or two for each page that it shows.
+		// A browser has one or two per page.
 		PerConnection: 8,
 	}
 }
 
-// Params are what two ends agreed upon (RFC 7692 s.7.1).
+// Params are the negotiated parameters of permessage-deflate (RFC 7692 s.7.1).
 type Params struct {
-	ServerFresh, ClientFresh bool  // each message of this side stands alone: no context takeover
-	ServerBits, ClientBits   uint8 // the logarithm of this side's window, 8 to 15
+	ServerFresh, ClientFresh bool  // no context takeover: messages of this side do not refer to earlier ones
+	ServerBits, ClientBits   uint8 // the base-2 logarithm of this side's window, 8 to 15
 }
 
-// packer is a connection's permessage-deflate, both ways.
+// packer is the permessage-deflate of a connection, in both directions.
 type packer struct {
 	txFresh, rxFresh bool
 	txBits, rxBits   uint8
-	sent             []byte // what we may refer to, if messages do not stand alone
-	got              []byte // what the peer may refer to; not up to date while z is
-	z                *inflater
-	in               uint64        // octets that z has had of the present message
-	made             int           // octets that have come out in the present turn of the loop
-	at               time.Duration // when that began
+	sent             []byte        // the end of our earlier messages, with context takeover
+	got              []byte        // the end of the peer's earlier messages, with context takeover; z has it while z is not nil
+	z                *inflater     // nil between compressed messages
+	in               uint64        // octets of the present message that z has read
+	made             int           // octets inflated in the present turn of the loop
+	at               time.Duration // time of that turn
 
 	// While there is z, the packer is in pool.busy.
 	list.Links[packer]
 	c       *Conn
-	fed     time.Duration // when input last came
-	began   time.Duration // the message, less the time that we did not listen
-	stopped time.Duration // when we stopped listening, 0 while we do
+	fed     time.Duration // time of the last input
+	began   time.Duration // start of the message, plus the time in which we did not read
+	stopped time.Duration // time when we stopped reading, 0 while we read
 }
 
-// share is how much may come out of one connection's input in one call of the loop's: as much as the loop by default
-// reads of one that sends it as it is. The rest waits as it came, a thousandth of what it stands for at the worst, for
-// the others to have their turns.
+// share is the number of octets that one connection may inflate in one turn of the loop: as many as the loop by default
+// reads from a connection without compression. The rest waits in compressed form for the next turn.
 const share = 256 << 10
 
 func newPacker(client bool, a Params) *packer {
@@ -91,7 +89,7 @@ func newPacker(client bool, a Params) *packer {
 	return &packer{txFresh: a.ServerFresh, txBits: a.ServerBits, rxFresh: a.ClientFresh, rxBits: a.ClientBits}
 }
 
-// close gives back all memory.
+// close releases all memory.
 func (p *packer) close(sh *Shared, low roles.Lower) {
 	if p.z != nil {
 		sh.pool.give(low, p)
@@ -100,7 +98,7 @@ func (p *packer) close(sh *Shared, low roles.Lower) {
 	p.sent, p.got = nil, nil
 }
 
-// keep has *kept end with b, and hold most octets at the most. It grows as there is something to keep.
+// keep appends b to *kept and drops octets from its front so that at most most remain. The memory grows as needed.
 func (c *Conn) keep(kept *[]byte, b []byte, most int) {
 	k := *kept
 	if len(b) >= most {
@@ -121,8 +119,8 @@ func (c *Conn) keep(kept *[]byte, b []byte, most int) {
 	*kept = append(k, b...)
 }
 
-// inflate takes a piece of a compressed message, which is unmasked, passes on what comes out, and returns
-// how much it used: less than len(b) if the handler wants no more for now, or the message is at fault.
+// inflate inflates an unmasked piece of a compressed message, delivers the output, and returns the number of octets used:
+// less than len(b) if the Handler has paused or asked to write, or the message is invalid.
 func (c *Conn) inflate(b []byte) (used int) {
 	p := c.packer
 	if p.z == nil {
@@ -171,18 +169,17 @@ func (c *Conn) inflate(b []byte) (used int) {
 	}
 	last := z.output()
 	if !p.rxFresh {
-		// It begins with what was kept before.
+		// The history of z begins with got.
 		p.got = p.got[:0]
 		c.keep(&p.got, z.history(), 1<<p.rxBits)
 	}
-	// Nothing writes to z before the handler has returned: what it is given stays valid.
+	// No other message can take z before the Handler returns, so last stays valid.
 	c.sh.pool.give(c.low, p)
 	c.inflated(last, true)
 	return used
 }
 
-// inflated passes on what came out of z, as far as it is not too much. It tells whether the message goes
-// on.
+// inflated delivers output of z, up to the limits, and reports whether the connection still reads.
 func (c *Conn) inflated(b []byte, last bool) bool {
 	d, most := &c.sh.cfg.Deflate, c.sh.cfg.Limits.Message
 	c.sh.Counters.Inflated += uint64(len(b))
@@ -214,18 +211,18 @@ func (c *Conn) inflated(b []byte, last bool) bool {
 }
 
 const (
-	// maxSent is as far back as the stateless writer looks.
+	// maxSent is the distance up to which the stateless writer refers back.
 	maxSent = 8 << 10
-	// maxPlain is the most that is compressed at a time: with maxSent it stays within the 32,767 octets
-	// that the writer takes as one block.
+	// maxPlain is the largest number of octets that are compressed at a time: with maxSent it is below the 32,767
+	// octets that the writer puts into one block.
 	maxPlain = 16 << 10
-	// storedFront is a stored block's head with its lengths, and emptyPacked an empty one's first octet,
-	// which ends a message once the tail is gone.
+	// storedFront is the length of the header of a stored block. emptyPacked is the length of an empty stored block
+	// without tail, which ends a message.
 	storedFront = 5
 	emptyPacked = 1
 )
 
-// plainRoom is Room for messages that may be compressed: what is written there is compressed by Commit.
+// plainRoom is Room for connections with compression: Commit compresses what the caller writes there.
 func (c *Conn) plainRoom(least int) []byte {
 	sh := c.sh
 	front := c.front()
@@ -241,8 +238,8 @@ func (c *Conn) plainRoom(least int) []byte {
 	return sh.plain[maxSent : maxSent+sh.given : maxSent+sh.given]
 }
 
-// deflate puts the first n octets of what plainRoom gave into r, compressed if that is of use, and returns
-// how many there are then, and bits with what the frame's header has to say of it.
+// deflate writes the first n octets of plainRoom to r, compressed if that makes them shorter, and returns their number in
+// r, and bits with RSV1 set if the message is compressed.
 func (c *Conn) deflate(r []byte, n int, f Flags, bits byte) (int, byte) {
 	sh, p := c.sh, c.packer
 	last := f&Last != 0
@@ -273,18 +270,18 @@ func (c *Conn) deflate(r []byte, n int, f Flags, bits byte) (int, byte) {
 	return out, bits
 }
 
-// maxSent is how much of what was sent is worth keeping: it shares the window with what is compressed.
+// maxSent returns the number of octets that are stored of what was sent. They share the window with what is compressed.
 func (c *Conn) maxSent() int { return min(maxSent, 1<<c.packer.txBits/2) }
 
-// pack compresses n octets into r, which has room for a stored block of them, and returns how many they are
-// then, in blocks that end on the border of an octet.
+// pack compresses n octets into r, which has room for a stored block of them, and returns the number of octets written, in
+// blocks that end at an octet boundary.
 func (c *Conn) pack(r []byte, n int, last bool) int {
 	sh, p := c.sh, c.packer
 	begin := maxSent - copy(sh.plain[maxSent-len(p.sent):], p.sent)
 	s := &sh.sink
 	s.b, s.n = r, 0
 	for from, end := maxSent, maxSent+n; from < end; {
-		// The writer refers to whatever it is given: that, and no more, must lie within the window.
+		// The writer may refer to all that it receives, so all of it must be inside the window.
 		begin = max(begin, from-c.maxSent())
 		to := min(end, begin+1<<p.txBits)
 		if to == begin+1<<15 {
@@ -304,7 +301,7 @@ func (c *Conn) pack(r []byte, n int, last bool) int {
 		}
 		return out
 	}
-	// It does not fit, and so is not worth it.
+	// The compressed form does not fit, so it is longer than a stored block.
 	out = storedFront + copy(r[storedFront:], sh.plain[maxSent:maxSent+n])
 	r[0], r[1], r[2], r[3], r[4] = 0, byte(n), byte(n>>8), ^byte(n), ^byte(n>>8)
 	if last {
@@ -314,7 +311,7 @@ func (c *Conn) pack(r []byte, n int, last bool) int {
 	return out
 }
 
-// sink is the writer's io.Writer: what does not fit is an error.
+// sink is the io.Writer of the deflate writer. A write beyond b fails.
 type sink struct {
 	b []byte
 	n int

@@ -2,19 +2,18 @@ package ws
 
 import "math/bits"
 
-// A decoding table is looked up with the next bits of the stream, the first of them lowest. It has a part
-// for as many bits as rootBits, and behind it the parts for the longer codes, which entries of the first
-// point to. An entry is
+// A decoding table is indexed with the next bits of the stream, the first of them lowest. Its first part is indexed with
+// rootBits bits. Parts for longer codes follow; entries of the first part point to them. An entry is
 //
-//	bits 0-3    how long the code is, 0 for none; in a pointer, rootBits
-//	bits 4-7    how many bits follow the code as a number; in a pointer, how many bits its part is for
-//	bits 8-23   the symbol's value, to which that number is added; in a pointer, where its part begins
-//	bits 24-26  what the symbol is
+//	bits 0-3    length of the code, 0 for none; in a pointer, rootBits
+//	bits 4-7    number of extra bits after the code; in a pointer, number of bits that index its part
+//	bits 8-23   value of the symbol, to which the extra bits are added; in a pointer, start of its part
+//	bits 24-26  type of the symbol
 type entry uint32
 
 const (
 	entryLiteral entry = 1 << (24 + iota)
-	entryEnd           // of the block
+	entryEnd           // end of block
 	entryPart          // a pointer
 )
 
@@ -22,15 +21,15 @@ func (e entry) length() uint  { return uint(e & 15) }
 func (e entry) extra() uint   { return uint(e >> 4 & 15) }
 func (e entry) value() uint32 { return uint32(e>>8) & 0xffff }
 
-// How many bits the first parts are for, and what the tables come to at the most with that: the numbers
-// are zlib's, whose program enough.c finds them.
+// The numbers of bits that index the first parts, and the largest sizes of the tables for them, as zlib's program enough.c
+// computes them.
 const (
 	litRoot, litSize   = 9, 852
 	distRoot, distSize = 6, 592
 	lensRoot, lensSize = 7, 128
 )
 
-// litEntry, distEntry and lensEntry say what symbols mean (RFC 1951 s.3.2.5).
+// litEntry, distEntry and lensEntry return the entry of a symbol without its code length (RFC 1951 s.3.2.5).
 func litEntry(s int) entry {
 	switch {
 	case s < 256:
@@ -62,8 +61,8 @@ func distEntry(s int) entry {
 func lensEntry(s int) entry { return entryLiteral | entry(s)<<8 }
 
 // buildTable fills t for the codes whose lengths are given, 0 for symbols without one (RFC 1951 s.3.2.2).
-// It tells whether they are a code: none of them another's beginning, and none missing, apart from the one
-// code of one bit, or the none, that a block without or with a single distance has.
+// It reports whether the lengths are a complete prefix code. The code of a block with one distance, or without any, may be
+// incomplete.
 func buildTable(t []entry, root uint, lens []uint8, symbol func(int) entry) bool {
 	var count [16]int
 	for _, n := range lens {
@@ -86,7 +85,7 @@ func buildTable(t []entry, root uint, lens []uint8, symbol func(int) entry) bool
 	}
 	clear(t[:1<<root])
 	end := uint(1) << root
-	// What was the first part's share of a code that is longer, and for how many bits its own is.
+	// For each index of the first part: the number of bits that index the part for longer codes, 0 if there is none.
 	var parts [1 << litRoot]uint8
 	if uint(longest) > root {
 		after := next

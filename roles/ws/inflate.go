@@ -2,28 +2,28 @@ package ws
 
 import "encoding/binary"
 
-// inflater undoes DEFLATE (RFC 1951). It is fed, where the libraries read: they take "nothing there for
-// now" for the end, and so would need a coroutine or all of a message's input at once. It stops between any
-// two symbols, holds no input beyond the bits of one, and a stream that goes on behind its last block, as
-// RFC 7692 s.7.2.3.4 lets messages do, is nothing special to it. BenchmarkInflate sets it beside klauspost's
-// reader in a coroutine, which takes 1.5 times as long for 1 KiB of text and 2.5 times as long for 256.
+// inflater decompresses DEFLATE (RFC 1951). The caller feeds it; the libraries read instead, and take a temporary lack of
+// input for the end, so they would need a coroutine or the whole message at once. It can stop between any two symbols and
+// stores no input except the bits of one. A stream may continue after its last block (RFC 7692 s.7.2.3.4).
+// BenchmarkInflate compares it with the reader of klauspost/compress in a coroutine, which takes 1.5 times as long for
+// 1 KiB of text and 2.5 times as long for 256 octets.
 type inflater struct {
 	buf  [window + chunk]byte
-	from int // what lies before was passed on
-	to   int // where the next octet goes; what lies before is history
-	stop int // where output must be taken
-	most int // how far back the peer may refer
+	from int // output before it was taken
+	to   int // position of the next octet; what is before it is history
+	stop int // position at which output must be taken
+	most int // largest distance of a reference
 
 	bits uint64
-	n    uint  // how many of bits are valid
-	skip uint8 // bits of the next octet that were used before it was given back
+	n    uint  // number of valid bits
+	skip uint8 // bits of the next input octet that were used already
 
 	step  step
-	final bool // the present block, or the one before, is the last of its stream
-	left  int  // octets of a stored block
+	final bool // the present block, or the one before it, is the last of its stream
+	left  int  // octets of a stored block still to come
 
-	nlit, ndist, nlens int // of a dynamic block's head: how many lengths
-	have               int // and how many have come
+	nlit, ndist, nlens int // of a dynamic block's header: numbers of code lengths
+	have               int // code lengths read so far
 	lens               [288 + 32]uint8
 	lit, dist          []entry
 	litTable           [litSize]entry
@@ -32,35 +32,35 @@ type inflater struct {
 }
 
 const (
-	window = 32 << 10 // the farthest that DEFLATE refers back
-	chunk  = 16 << 10 // what is passed on at a time
-	// match is the longest that one symbol can bring.
+	window = 32 << 10 // largest distance of a reference in DEFLATE
+	chunk  = 16 << 10 // largest output between two calls of output
+	// match is the largest number of octets that one symbol stands for.
 	match = 258
 )
 
-// step is what an inflater expects next.
+// step is what an inflater expects next in its input.
 type step uint8
 
 const (
-	stepBlock step = iota // a block's head
+	stepBlock step = iota // a block's header
 	stepStored
 	stepStoredData
-	stepDynamic // a dynamic block's head, in three steps
+	stepDynamic // a dynamic block's header, in three steps
 	stepLens
 	stepCodes
 	stepSymbols
 )
 
-// progress is why feed stops.
+// progress is the reason why feed has stopped.
 type progress uint8
 
 const (
 	starved progress = iota // it needs more input
-	full                    // its output must be taken before it can go on; some input is left for certain
-	corrupt                 // this is no DEFLATE
+	full                    // its output must be taken first; at least one octet of input is unused
+	corrupt                 // the input is not valid DEFLATE
 )
 
-// reset makes z begin a stream behind hist, with references as far back as 1<<bits.
+// reset starts a stream that may refer to hist, with a window of 1<<bits octets.
 func (z *inflater) reset(hist []byte, bits uint8) {
 	z.bits, z.n, z.skip = 0, 0, 0
 	z.step, z.final = stepBlock, false
@@ -68,25 +68,24 @@ func (z *inflater) reset(hist []byte, bits uint8) {
 	z.from, z.most = z.to, 1<<bits
 }
 
-// output is what has come out since the last call. Valid until feed is called again.
+// output returns the output since its last call. It is valid until the next feed.
 func (z *inflater) output() []byte {
 	b := z.buf[z.from:z.to]
 	z.from = z.to
 	return b
 }
 
-// history is what the stream may refer to from here on.
+// history returns the octets to which the stream may refer from here on. It is valid until the next feed.
 func (z *inflater) history() []byte { return z.buf[max(0, z.to-z.most):z.to] }
 
-// between tells whether all blocks are complete, and nothing has been said of a next one.
+// between reports whether all blocks are complete and no bit of a next one was read.
 func (z *inflater) between() bool { return z.step == stepBlock && z.n == 0 }
 
-// tail is what a sender leaves out at the end of each message: the lengths of an empty stored block (RFC
-// 7692 s.7.2.1).
+// tail is the part of an empty stored block that a sender removes from the end of each message (RFC 7692 s.7.2.1).
 var tail = []byte{0x00, 0x00, 0xff, 0xff}
 
-// end tells whether a message may end here: in front of the tail, or behind a stream's last block. Output
-// that has not been taken stays.
+// end reports whether a message may end here: before the tail, or after a stream's last block. Output that was not taken
+// remains.
 func (z *inflater) end() bool {
 	if z.final && z.between() {
 		return true
@@ -98,7 +97,7 @@ func (z *inflater) end() bool {
 	return n == len(tail) && p == starved && z.between()
 }
 
-// feed takes input, and returns how much it used. All output must have been taken, unless it is for end.
+// feed reads input and returns the number of octets used. All output must have been taken, except in end.
 func (z *inflater) feed(in []byte) (used int, p progress) {
 	if z.from == z.to {
 		if z.to > window {
@@ -123,9 +122,8 @@ func (z *inflater) feed(in []byte) (used int, p progress) {
 		}
 	}
 	if p == full {
-		// The bits that are left came in this call: those from before it are long used up, since a whole
-		// chunk has come out. Their octets are given back, and be it one that is used but for nothing, so
-		// that the caller has something to come back with.
+		// The bits that are left are from this call, since a whole chunk was written. Their octets count as unused, at
+		// least one even if all its bits are used, so that the caller calls again with input.
 		k := max(1, (z.n+7)/8)
 		used -= int(k)
 		z.skip = uint8(8*k - z.n)
@@ -134,7 +132,7 @@ func (z *inflater) feed(in []byte) (used int, p progress) {
 	return used, p
 }
 
-// need has at least n bits ready, n at most 56, if the input has them.
+// need loads bits until at least n are valid, at most 56, and reports whether the input has enough.
 func (z *inflater) need(n uint, in []byte, i int) (int, bool) {
 	for z.n < n {
 		if i == len(in) {
@@ -155,7 +153,7 @@ func (z *inflater) take(n uint) uint {
 	return v
 }
 
-// head takes the next part of a block's head (RFC 1951 s.3.2.3).
+// head reads the next part of a block's header (RFC 1951 s.3.2.3).
 func (z *inflater) head(in []byte, i int) (_ int, p progress, again bool) {
 	ok := false
 	switch z.step {
@@ -212,14 +210,14 @@ func (z *inflater) head(in []byte, i int) (_ int, p progress, again bool) {
 	return i, starved, true
 }
 
-// lensOrder is in which order the lengths of the codes for lengths come.
+// lensOrder is the order of the lengths of the code length codes (RFC 1951 s.3.2.7).
 var lensOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
-// codes takes the lengths of a dynamic block's codes (RFC 1951 s.3.2.7).
+// codes reads the code lengths of a dynamic block (RFC 1951 s.3.2.7).
 func (z *inflater) codes(in []byte, i int) (_ int, p progress, again bool) {
 	for z.have < z.nlit+z.ndist {
-		// A code has at most seven bits and seven more behind it. What is not there counts as zero, which
-		// does not matter to a code that is there in full.
+		// A code has at most seven bits and seven extra bits. Missing input reads as zeros, which does not change the
+		// lookup of a complete code.
 		i, _ = z.need(14, in, i)
 		e := z.lensTable[z.bits&(1<<lensRoot-1)]
 		n := e.length()
@@ -260,7 +258,7 @@ func (z *inflater) codes(in []byte, i int) (_ int, p progress, again bool) {
 			z.have++
 		}
 	}
-	// A block that cannot end is none.
+	// A block without a code for its end is invalid.
 	if z.lens[256] == 0 ||
 		!buildTable(z.litTable[:], litRoot, z.lens[:z.nlit], litEntry) ||
 		!buildTable(z.distTable[:], distRoot, z.lens[z.nlit:z.nlit+z.ndist], distEntry) {
@@ -271,8 +269,7 @@ func (z *inflater) codes(in []byte, i int) (_ int, p progress, again bool) {
 	return i, starved, true
 }
 
-// endBlock makes ready for the next block. Behind the last one of a stream the next stream begins, on the
-// border of an octet.
+// endBlock prepares for the next block. After the last block of a stream a new stream begins at an octet boundary.
 func (z *inflater) endBlock() {
 	z.step = stepBlock
 	if z.final {
@@ -301,8 +298,8 @@ func (z *inflater) stored(in []byte, i int) (_ int, p progress, again bool) {
 	return i, starved, false
 }
 
-// symbols takes literals and references (RFC 1951 s.3.2.5) until the block ends. It is the hot loop: what
-// it needs stands in locals.
+// symbols reads literals and references (RFC 1951 s.3.2.5) until the block ends. It is the hot loop, and keeps its state in
+// local variables.
 func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 	const roots = 1<<litRoot - 1
 	lit, dist := z.lit[:litSize], z.dist[:distSize]
@@ -312,8 +309,8 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 			p = full
 			break
 		}
-		// A reference has at most 15+5+15+13 = 48 bits. As long as there is input for all of it nothing
-		// else is asked; at its end the bits are counted.
+		// A reference has at most 15+5+15+13 = 48 bits. While the input has eight octets one load suffices; near its
+		// end the bits are counted.
 		if len(in)-i >= 8 {
 			bits |= binary.LittleEndian.Uint64(in[i:]) << n
 			i += int(63-n) >> 3
@@ -338,7 +335,7 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 			to++
 			bits >>= used
 			n -= used
-			// Literals come in rows, and the bits last for more than one.
+			// Literals come in runs, and the loaded bits suffice for several.
 			for n >= 15 {
 				e = lit[bits&roots]
 				if e&entryLiteral == 0 || to > z.stop-match {
@@ -394,5 +391,5 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 	return i, p, false
 }
 
-// mask clears bits that are not valid: a fast read leaves some of octets that were not used.
+// mask clears the invalid bits, which the fast load leaves from unused octets.
 func (z *inflater) mask() { z.bits &= 1<<z.n - 1 }

@@ -7,40 +7,40 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// pool has the inflaters of a Shared: those that no message needs, and the compressed messages under way.
+// pool holds the inflaters of a Shared, unused and in use.
 type pool struct {
-	free []*inflater
-	busy list.List[packer, *packer] // those with an inflater, the one that has had no input for longest first
+	free []*inflater                // unused
+	busy list.List[packer, *packer] // connections that have an inflater, the one whose last input is oldest first
 }
 
 const (
-	// maxIdle bounds the inflaters that wait: one is enough for messages that come in one piece.
+	// maxIdle bounds the unused inflaters. One suffices for messages that arrive in one piece.
 	maxIdle = 4
-	// evictAfter is how long a message must have brought nothing before it may be given up for another. It is more
-	// than a line with losses needs to go on.
+	// evictAfter is the time without input after which a message may lose its inflater to another one. A network with
+	// losses recovers in less.
 	evictAfter = time.Second
-	// inflaterSize is what an inflater is charged with: its window, what has not been passed on, its tables.
+	// inflaterSize is the memory charged for an inflater: its window, undelivered output, and tables.
 	inflaterSize = window + chunk + 4*(litSize+distSize+lensSize) + 512
-	// leastRate is how many octets of a compressed message must come in each second beyond Timeouts.Message. A
-	// message in one piece, or any on a line that is of use, is far above it.
+	// leastRate is the number of octets that prolong Timeouts.Message of a compressed message by a second. Any usable
+	// network is far above it.
 	leastRate = 1 << 10
 )
 
-// take gives c's message an inflater. It reports false when there is none.
+// take gives c an inflater, if need be one of a stalled message, which fails. It reports whether there was one.
 func (l *pool) take(c *Conn) bool {
 	sh := c.sh
 	if !l.room(c) {
 		v := l.busy.First()
 		if v == nil || sh.now-v.fed < evictAfter || !c.low.MayHold(roles.HoldInflater, 0) {
-			return false // an eviction would not make room
+			return false // to evict a message would not make room
 		}
 		if w := v.c; w.reading != expectNothing {
 			sh.Counters.Evicted++
 			w.fail(errEvicted, 0)
-			w.start() // what still comes is dropped
+			w.start() // to drop what still comes
 			w.low.Rearm()
 		} else {
-			w.forget() // its end has come in this turn, and Closed will follow
+			w.forget() // it has ended in this turn, and Closed follows
 		}
 		if !l.room(c) {
 			return false
@@ -58,8 +58,8 @@ func (l *pool) take(c *Conn) bool {
 	return true
 }
 
-// handshakeSpare is how many inflaters there must be memory for when a handshake agrees on compression: those who
-// have agreed before are not to be refused their messages for the sake of newcomers.
+// handshakeSpare is the number of inflaters for which there must be memory when a handshake agrees on compression, so
+// that connections that have agreed before can use it.
 const handshakeSpare = 16
 
 // MayDeflate reports whether a connection over low may agree on compression now: fewer than Deflate.PerConnection are
@@ -79,19 +79,19 @@ func (s *Shared) MayDeflate(now time.Duration, low roles.Lower, compressed int) 
 	return false
 }
 
-// stalled reports whether there is a message that would be given up for another.
+// stalled reports whether a message has stalled for long enough to lose its inflater.
 func (l *pool) stalled(now time.Duration) bool {
 	v := l.busy.First()
 	return v != nil && now-v.fed >= evictAfter
 }
 
-// room reports whether there may be another inflater, for c.
+// room reports whether c may have one more inflater.
 func (l *pool) room(c *Conn) bool {
 	most := c.sh.cfg.Deflate.Inflaters
 	return (most <= 0 || l.busy.Len() < most) && c.low.MayHold(roles.HoldInflater, inflaterSize)
 }
 
-// touch notes that input has come for p's message.
+// touch notes that input has come for the message of p.
 func (l *pool) touch(p *packer, now time.Duration) {
 	p.fed = now
 	if l.busy.Last() != p {
@@ -100,7 +100,7 @@ func (l *pool) touch(p *packer, now time.Duration) {
 	}
 }
 
-// give takes p's inflater back.
+// give puts the inflater of p back into the pool.
 func (l *pool) give(low roles.Lower, p *packer) {
 	low.Hold(roles.HoldInflater, -inflaterSize)
 	if len(l.free) < maxIdle {
@@ -110,7 +110,7 @@ func (l *pool) give(low roles.Lower, p *packer) {
 	l.busy.Remove(p)
 }
 
-// messageDue is when the compressed message that has begun must be complete, 0 for never.
+// messageDue returns the deadline of the compressed message that has begun, 0 if there is none.
 func (c *Conn) messageDue() time.Duration {
 	p, most := c.packer, c.sh.cfg.Timeouts.Message
 	if p == nil || p.z == nil || most <= 0 || p.stopped != 0 || c.is(stopped) {
@@ -119,7 +119,7 @@ func (c *Conn) messageDue() time.Duration {
 	return p.began + most + time.Duration(p.in)*(time.Second/leastRate)
 }
 
-// deaf and listening note that we take no input, and do again, so that the peer is not blamed for the time between.
+// deaf and listening stop and restart the time of a compressed message while we do not read.
 func (c *Conn) deaf() {
 	if p := c.packer; p != nil && p.z != nil && p.stopped == 0 {
 		p.stopped = c.low.Now()

@@ -2,11 +2,10 @@ package ws
 
 import "encoding/binary"
 
-// text checks that a message is UTF-8 (RFC 3629), in whatever pieces it comes. The zero value stands in
-// front of a character.
+// text checks that a message is UTF-8 (RFC 3629), in any pieces. The zero value is before a character.
 //
-// It is an automaton. Its states are numbers of bits, so that one shift finds the next state in the word
-// that stands for an octet: no branch depends on the text.
+// It is an automaton. A state is a number of bits, so that a shift by it finds the next state in the word of an octet: no
+// branch depends on the text.
 type text uint8
 
 const (
@@ -15,17 +14,17 @@ const (
 	textOne                   // the last continuation octet
 	textTwo                   // the last but one
 	textThree                 // the last but two
-	textE0                    // the second of three: A0 to BF, the others are overlong
-	textED                    // the second of three: 80 to 9F, the others are surrogates
-	textF0                    // the second of four: 90 to BF, the others are overlong
-	textF4                    // the second of four: 80 to 8F, the others lie beyond U+10FFFF
+	textE0                    // the second octet of three: A0 to BF; others are overlong
+	textED                    // the second octet of three: 80 to 9F; others are surrogates
+	textF0                    // the second octet of four: 90 to BF; others are overlong
+	textF4                    // the second octet of four: 80 to 8F; others are beyond U+10FFFF
 )
 
-// whole tells whether no character has been left open.
+// whole reports whether the last character is complete.
 func (t text) whole() bool { return t == textFirst }
 
-// check takes the next piece, and returns how much of it is good: len(b), or the place of the first
-// octet that no good text can have there.
+// check reads the next piece and returns the length of its valid part: len(b), or the offset of the first octet that
+// valid text cannot have there.
 func (t *text) check(b []byte) (good int) {
 	const high = 0x8080808080808080
 	i, s := 0, uint64(*t)
@@ -54,8 +53,8 @@ func (t *text) check(b []byte) (good int) {
 	return i
 }
 
-// textNext has for each octet the states that follow, six bits for each state, at the place that is the
-// state's number.
+// textNext holds, for each octet, the next state of each state: six bits at the bit position that is the number of the
+// state.
 var textNext = func() (t [256]uint64) {
 	row := func(from, to byte, state, next text) {
 		for c := int(from); c <= int(to); c++ {
