@@ -2,13 +2,13 @@ package ws
 
 import "github.com/millrace/millrace/roles/http"
 
-// Answer is a server's part of a handshake. It is a value: make one, call Accept, send Message. It must not be
-// copied in between.
+// Answer is the server's side of a handshake. Declare one, call Accept, and send Message. It must not be copied between
+// these steps.
 type Answer struct {
-	// Message is the response's head: 101, or 200 to an extended CONNECT, or one that refuses. It may be
-	// given further fields before it is sent.
+	// Message is the head of the response: 101, 200 to an extended CONNECT, or an error status. The caller may add
+	// fields before it sends Message.
 	Message http.Message
-	// Agreed is for Conn.Init, if Accept returned nil.
+	// Agreed is the argument of Conn.Init, if Accept returned nil.
 	Agreed Agreed
 
 	fields [3]http.Field
@@ -16,12 +16,12 @@ type Answer struct {
 	terms  []byte
 }
 
-// Accept judges a request that asks for WebSocket, and fills in a. protocols are the subprotocols that are
-// served. A client that offers none is accepted without one; of those that it does offer, the first that
-// is served is selected. If nothing is served but none, offers are passed over; otherwise a client with
-// offers that are all unknown is refused.
+// Accept checks a request that asks for WebSocket (RFC 6455 s.4.2) and fills in a. protocols are the subprotocols that the
+// server supports. Accept selects the first one of the client's list that is in protocols. It accepts a client that offers
+// none without a subprotocol, ignores the offers if protocols is empty, and else refuses a client whose offers are all
+// unknown.
 //
-// The error is an http.ProtocolError with the status of Message. m is not kept.
+// The error is an http.ProtocolError with the status of Message. Accept does not keep m.
 func (a *Answer) Accept(sh *Shared, m *http.Message, protocols []string) error {
 	*a = Answer{}
 	a.Message.Fields = a.fields[:0]
@@ -42,7 +42,7 @@ func (a *Answer) judge(sh *Shared, m *http.Message, protocols []string) *fault {
 	key, once := only(m, http.SecWebSocketKey)
 	switch {
 	case extended(m):
-		// What h1 checks by a key, h2 does by a pseudo field (RFC 8441 s.5).
+		// Over h2 the pseudo field :protocol replaces the key (RFC 8441 s.5).
 		a.Message.Status = 200
 	case !listed(m.Upgrade, "websocket"):
 		return errUpgrade
@@ -73,7 +73,7 @@ func (a *Answer) add(name []byte, id http.ID, value []byte) {
 	a.Message.Fields = append(a.Message.Fields, http.Field{Name: name, Value: value, ID: id})
 }
 
-// protocol selects a subprotocol. Several fields count as one (RFC 6455 s.11.3.4).
+// protocol selects a subprotocol. Several fields are one list (RFC 6455 s.11.3.4).
 func (a *Answer) protocol(m *http.Message, served []string) *fault {
 	offered := 0
 	selected := ""
@@ -102,8 +102,8 @@ func (a *Answer) protocol(m *http.Message, served []string) *fault {
 	return nil
 }
 
-// extensions takes the first offer of permessage-deflate that suits us. Others, and extensions we do not
-// know, are declined by not being named.
+// extensions accepts the first offer of permessage-deflate that the configuration allows. The response does not name the
+// other offers and unknown extensions, which declines them.
 func (a *Answer) extensions(sh *Shared, m *http.Message) *fault {
 	for i := range m.Fields {
 		if m.Fields[i].ID != http.SecWebSocketExtensions {
@@ -137,8 +137,8 @@ func (a *Answer) extensions(sh *Shared, m *http.Message) *fault {
 	return nil
 }
 
-// NoDeflate takes back what Accept has agreed upon of compression, before Message is sent: for a server that has no
-// memory for it at present.
+// NoDeflate removes compression from Agreed and Message, after Accept and before Message is sent: for a server that has no
+// memory for it.
 func (a *Answer) NoDeflate() {
 	if !a.Agreed.Deflate {
 		return

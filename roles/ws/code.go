@@ -2,28 +2,28 @@ package ws
 
 import "strconv"
 
-// Code is why a connection ends, as a Close frame says it (RFC 6455 s.7.4).
+// Code is a close code (RFC 6455 s.7.4).
 type Code uint16
 
-// The registered codes. NoCode, Abnormal and TLSFailed never stand in a frame: they name what a
-// connection came to that ended without one.
+// The registered codes. NoCode, Abnormal and TLSFailed are never in a frame: they describe connections that ended without
+// a code.
 const (
-	Normal       Code = 1000 // the purpose is fulfilled
-	GoingAway    Code = 1001 // a server goes down, a browser leaves the page
-	Protocol     Code = 1002 // the peer broke the protocol
-	Unsupported  Code = 1003 // text where only binary is understood, or the other way round
-	NoCode       Code = 1005 // the peer's Close frame had no code
+	Normal       Code = 1000 // complete
+	GoingAway    Code = 1001 // the server shuts down, or the browser leaves the page
+	Protocol     Code = 1002 // the peer broke a rule of the protocol
+	Unsupported  Code = 1003 // the wrong type of message, text or binary
+	NoCode       Code = 1005 // the peer's Close frame has no code
 	Abnormal     Code = 1006 // no Close frame came
-	BadPayload   Code = 1007 // text that is not UTF-8, or data that does not inflate
-	Policy       Code = 1008 // whatever no other code says
-	TooBig       Code = 1009 // a frame or message over our limits
-	NoExtension  Code = 1010 // a client misses an extension it needs
-	ServerError  Code = 1011 // a server met what it did not expect
+	BadPayload   Code = 1007 // text is not UTF-8, or compressed data is invalid
+	Policy       Code = 1008 // a violation that no other code describes
+	TooBig       Code = 1009 // a frame or message exceeds a limit
+	NoExtension  Code = 1010 // the client needs an extension that the server did not accept
+	ServerError  Code = 1011 // an unexpected condition at the server
 	Restart      Code = 1012 // the service restarts
-	TryLater     Code = 1013 // too much load
-	BadGateway   Code = 1014 // a gateway got no good answer
+	TryLater     Code = 1013 // overload
+	BadGateway   Code = 1014 // a gateway got an invalid response
 	TLSFailed    Code = 1015 // the TLS handshake failed
-	firstLibrary Code = 3000 // registered by libraries, and from 4000 on agreed upon in private
+	firstLibrary Code = 3000 // first code registered by libraries; from 4000 on codes are private
 	pastPrivate  Code = 5000
 )
 
@@ -34,7 +34,7 @@ var codeNames = map[Code]string{
 	Restart: "service restart", TryLater: "try again later", BadGateway: "bad gateway", TLSFailed: "TLS handshake failed",
 }
 
-// String prints the number, and the name of those that have one.
+// String returns the number, and the name of a registered code.
 func (c Code) String() string {
 	s := strconv.Itoa(int(c))
 	if n := codeNames[c]; n != "" {
@@ -43,8 +43,8 @@ func (c Code) String() string {
 	return s
 }
 
-// OnWire tells whether c may stand in a Close frame (RFC 6455 s.7.4, and the three that IANA has
-// registered since): 1000 to 1003, 1007 to 1014, 3000 to 4999.
+// OnWire reports whether a Close frame may have c: 1000 to 1003, 1007 to 1014, 3000 to 4999 (RFC 6455 s.7.4, and three
+// codes that IANA has registered since).
 func (c Code) OnWire() bool {
 	switch {
 	case c >= Normal && c <= Unsupported, c >= BadPayload && c <= BadGateway:

@@ -20,14 +20,14 @@ func TestLimits(t *testing.T) {
 		code   Code
 	}{
 		{"a frame at the limit", Limits{Frame: 5}, []part{text1("12345")}, "", 0},
-		{"a frame over it", Limits{Frame: 5}, []part{text1("123456")}, "frame: longer", TooBig},
+		{"a frame over it", Limits{Frame: 5}, []part{text1("123456")}, "frame: payload longer", TooBig},
 		{"a message at the limit", Limits{Message: 5}, []part{textA("123"), fin("45")}, "", 0},
 		{"a message over it", Limits{Message: 5}, []part{textA("123"), fin("456")}, "message: longer", TooBig},
 		{"a second message counts anew", Limits{Message: 5}, []part{text1("12345"), text1("12345")}, "", 0},
 		{"fragments at the limit", Limits{Fragments: 2}, []part{textA(""), fin("")}, "", 0},
 		{"fragments over it", Limits{Fragments: 2}, []part{textA(""), more(""), fin("")}, "fragments", Policy},
 		{"control frames at the limit", Limits{Control: 2}, []part{pingF(""), pongF("")}, "", 0},
-		{"control frames over it", Limits{Control: 2}, []part{pingF(""), pongF(""), pingF("")}, "too many in a second", Policy},
+		{"control frames over it", Limits{Control: 2}, []part{pingF(""), pongF(""), pingF("")}, "too many per second", Policy},
 	} {
 		cfg := newConfig()
 		cfg.Limits = r.limits
@@ -78,7 +78,7 @@ func TestValidity(t *testing.T) {
 			t.Fatal("closed before its time")
 		}
 		l.Sleep(time.Second)
-		wantClosed(t, l, roles.Immediate, "nothing came in time")
+		wantClosed(t, l, roles.Immediate, "no data from the peer in time")
 		if !errors.Is(h.cause, http.ErrTimeout) || sh.Counters.Silent != 1 || sh.Counters.Probes != 1 {
 			t.Errorf("cause %v, counters %+v", h.cause, sh.Counters)
 		}
@@ -107,7 +107,7 @@ func TestValidity(t *testing.T) {
 		c.SetValidity(&Validity{Hangup: 3 * time.Second})
 		l.Sleep(3 * time.Second)
 		wantSent(t, l, false)
-		wantClosed(t, l, roles.Immediate, "nothing came in time")
+		wantClosed(t, l, roles.Immediate, "no data from the peer in time")
 	})
 	check("pings only, again and again", func(t *testing.T) {
 		c, l := serve(&recorder{})

@@ -46,7 +46,7 @@ func TestCloseIsNotAnswered(t *testing.T) {
 		t.Fatal("closed before its time")
 	}
 	l.Sleep(time.Millisecond)
-	wantClosed(t, l, roles.Immediate, "not answered in time")
+	wantClosed(t, l, roles.Immediate, "no Close frame from the peer in time")
 	if !errors.Is(h.cause, http.ErrTimeout) || sh.Counters.Timeouts != 1 {
 		t.Errorf("cause %v, %d timeouts counted", h.cause, sh.Counters.Timeouts)
 	}
@@ -64,7 +64,7 @@ func TestCloseAfterQuiet(t *testing.T) {
 		t.Fatalf("closed before its time: %v", l.Cause)
 	}
 	l.Sleep(time.Millisecond)
-	wantClosed(t, l, roles.Immediate, "not answered in time")
+	wantClosed(t, l, roles.Immediate, "no Close frame from the peer in time")
 }
 
 func TestServerDoesNotEndTheConnection(t *testing.T) {
@@ -130,7 +130,7 @@ func TestCloseWithoutRoom(t *testing.T) {
 			f    func(c *Conn, feed func([]byte))
 			want string
 		}{
-			{func(c *Conn, _ func([]byte)) { c.Close(Normal, "") }, "could not be sent"},
+			{func(c *Conn, _ func([]byte)) { c.Close(Normal, "") }, "no room for our Close frame in time"},
 			{func(_ *Conn, feed func([]byte)) { feed([]byte("\xff")) }, "reserved bit"},
 		} {
 			h := &recorder{}
@@ -229,7 +229,7 @@ func TestFinish(t *testing.T) {
 				t.Fatalf("closed before its time: %v", l.Cause)
 			}
 			l.Sleep(time.Millisecond)
-			wantClosed(t, l, roles.Immediate, "not answered in time")
+			wantClosed(t, l, roles.Immediate, "no Close frame from the peer in time")
 			if !errors.Is(h.cause, http.ErrTimeout) || sh.Counters.Timeouts != 1 {
 				t.Errorf("cause %v, %d timeouts counted", h.cause, sh.Counters.Timeouts)
 			}
@@ -247,7 +247,7 @@ func TestFinish(t *testing.T) {
 				t.Fatalf("closed before its time: %v", l.Cause)
 			}
 			l.Sleep(time.Millisecond)
-			wantClosed(t, l, roles.Immediate, "not answered in time")
+			wantClosed(t, l, roles.Immediate, "no Close frame from the peer in time")
 		})
 		t.Run(side+", then closed", func(t *testing.T) {
 			_, _, c, l := begin(t)
@@ -261,7 +261,7 @@ func TestFinish(t *testing.T) {
 				l.Feed(bytesOf(client, []part{text1("still here")}))
 			}
 			l.Sleep(time.Second)
-			wantClosed(t, l, roles.Immediate, "not answered in time")
+			wantClosed(t, l, roles.Immediate, "no Close frame from the peer in time")
 		})
 		t.Run(side+", the peer breaks the rules", func(t *testing.T) {
 			_, _, _, l := begin(t)
@@ -282,7 +282,7 @@ func TestFinish(t *testing.T) {
 				t.Fatalf("closed before its time: %v", l.Cause)
 			}
 			l.Sleep(time.Second)
-			wantClosed(t, l, roles.Immediate, "not answered in time")
+			wantClosed(t, l, roles.Immediate, "no Close frame from the peer in time")
 		})
 	})
 }

@@ -2,16 +2,16 @@ package ws
 
 import "github.com/millrace/millrace/roles/http"
 
-// maxParams is how many parameters an extension is looked at with: permessage-deflate has four.
+// maxParams is the number of parameters that are stored of an extension: permessage-deflate has four.
 const maxParams = 4
 
-// param is an extension's parameter. has tells whether there is a value, be it empty.
+// param is a parameter of an extension. has reports whether it has a value, which may be empty.
 type param struct {
 	name, value []byte
 	has         bool
 }
 
-// extension is one of a list. over: it has more parameters than anyone we know.
+// extension is an element of the list. over reports that it has more than maxParams parameters.
 type extension struct {
 	name   []byte
 	params [maxParams]param
@@ -19,8 +19,8 @@ type extension struct {
 	over   bool
 }
 
-// nextExtension takes the first extension off the value of a Sec-WebSocket-Extensions field (RFC 6455
-// s.9.1). ok is false at its end; bad tells that what stands there is no such list.
+// nextExtension parses the first extension of b, a value of Sec-WebSocket-Extensions (RFC 6455 s.9.1), and returns what
+// follows it. ok is false at the end of the list; bad reports a syntax error.
 func nextExtension(b []byte, e *extension) (rest []byte, ok, bad bool) {
 	*e = extension{}
 	for b = http.TrimOWS(b); len(b) > 0 && b[0] == ','; {
@@ -64,8 +64,8 @@ func token(b []byte) (t, rest []byte) {
 	return b[:i], b[i:]
 }
 
-// value is a token, bare or quoted; one that is quoted with an escape is passed over as empty, since no
-// parameter we know can have it.
+// value parses a token, quoted or not. A quoted one with an escape returns an empty value, since no known parameter can
+// have it.
 func value(b []byte) (v, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '"' {
 		v, rest = token(b)
@@ -93,15 +93,15 @@ func value(b []byte) (v, rest []byte, ok bool) {
 
 const deflateName = "permessage-deflate"
 
-// terms are the parameters of one permessage-deflate (RFC 7692 s.7.1). Bits are 0 where there is none;
-// hint: client_max_window_bits stands there without a number.
+// terms are the parameters of a permessage-deflate extension (RFC 7692 s.7.1). Bits are 0 if the parameter is absent. hint
+// reports client_max_window_bits without a value.
 type terms struct {
 	Params
 	hint bool
 }
 
-// deflateTerms reads the parameters. ok is false for one that is unknown, given twice or has a value it
-// cannot have; only an offer may have the hint.
+// deflateTerms reads the parameters. ok is false if one is unknown, given twice or has an invalid value; only an offer may
+// have the hint.
 func deflateTerms(e *extension, offer bool) (t terms, ok bool) {
 	if e.over {
 		return t, false
@@ -136,7 +136,7 @@ func deflateTerms(e *extension, offer bool) (t terms, ok bool) {
 	return t, true
 }
 
-// windowBits is a number from 8 to 15 without leading zeros (RFC 7692 s.7.1.2.1).
+// windowBits parses a number from 8 to 15 without leading zeros (RFC 7692 s.7.1.2.1).
 func windowBits(b []byte) (uint8, bool) {
 	switch {
 	case len(b) == 1 && (b[0] == '8' || b[0] == '9'):
@@ -147,7 +147,7 @@ func windowBits(b []byte) (uint8, bool) {
 	return 0, false
 }
 
-// appendTerms writes permessage-deflate with its parameters.
+// appendTerms appends permessage-deflate with its parameters.
 func appendTerms(b []byte, t *terms) []byte {
 	b = append(b, deflateName...)
 	if t.ServerFresh {
@@ -175,18 +175,18 @@ func appendBits(b []byte, n uint8) []byte {
 	return append(b, '0'+n%10)
 }
 
-// answer is what a server says to an offer, and what is agreed upon with it; ok is false if it declines.
+// answer returns a server's reply to an offer, and what both have agreed on then; ok is false if the server declines.
 func (d *Deflate) answer(offer terms) (reply terms, agreed Params, ok bool) {
 	rx, tx := bitsOr15(d.RxBits), bitsOr15(d.TxBits)
 	reply.ServerFresh = offer.ServerFresh || !d.KeepTx
 	reply.ClientFresh = offer.ClientFresh || !d.KeepRx
 	agreed = Params{ServerFresh: reply.ServerFresh, ClientFresh: reply.ClientFresh}
-	// An offer without it lets our window be anything; one with it is answered with no more.
+	// An offer without server_max_window_bits allows any window of ours; one with it limits the reply.
 	agreed.ServerBits = min(bitsOr15(offer.ServerBits), tx)
 	if offer.ServerBits != 0 || tx < 15 {
 		reply.ServerBits = agreed.ServerBits
 	}
-	// A client that does not mention its window cannot be told to use a smaller one (RFC 7692 s.7.1.2.2).
+	// The reply may limit the window of a client only if the offer has client_max_window_bits (RFC 7692 s.7.1.2.2).
 	agreed.ClientBits = 15
 	if offer.hint || offer.ClientBits != 0 {
 		agreed.ClientBits = min(bitsOr15(offer.ClientBits), rx)
@@ -197,9 +197,9 @@ func (d *Deflate) answer(offer terms) (reply terms, agreed Params, ok bool) {
 	return reply, agreed, agreed.ClientBits <= rx
 }
 
-// offer is what a client asks for. It names one of the two no_context_takeover at the most: servers of libwebsockets 4.4
-// to 5.0 answer with those that were offered, and cut the answer at 63 octets. Nothing is lost: whether a client refers to
-// its earlier messages is its own choice (RFC 7692 s.7.1.1.2).
+// offer returns the offer of a client. It has at most one of the two no_context_takeover parameters: servers of
+// libwebsockets 4.4 to 5.0 repeat those that were offered and cut the reply at 63 octets. A client needs no agreement in
+// order not to refer to its earlier messages (RFC 7692 s.7.1.1.2).
 func (d *Deflate) offer() (t terms) {
 	t.ServerFresh, t.ClientFresh, t.hint = !d.KeepRx, d.KeepRx && !d.KeepTx, true
 	if rx := bitsOr15(d.RxBits); rx < 15 {
@@ -211,8 +211,8 @@ func (d *Deflate) offer() (t terms) {
 	return t
 }
 
-// accept is what is agreed upon when a server answers an offer with reply; ok is false if that is no
-// answer to it: whoever is asked for a limit says so in the answer or declines (RFC 7692 s.7.1).
+// accept returns what both have agreed on when a server replies to an offer; ok is false if the reply does not match: a
+// server must confirm a limit that the offer asks for, or decline (RFC 7692 s.7.1).
 func (offer *terms) accept(reply terms) (agreed Params, ok bool) {
 	agreed = Params{
 		ServerFresh: reply.ServerFresh,

@@ -12,7 +12,7 @@ const (
 	opPong         = 0xa
 )
 
-// The bits of a frame's first two octets.
+// Bits in the first two octets of a frame.
 const (
 	bitFin  = 0x80
 	bitRSV1 = 0x40 // permessage-deflate: the message is compressed (RFC 7692 s.6)
@@ -20,18 +20,18 @@ const (
 	bitMask = 0x80
 )
 
-// maxControl is the longest payload of a control frame, and the longest length that fits into a frame's
-// second octet (RFC 6455 s.5.5).
+// maxControl is the longest payload of a control frame (RFC 6455 s.5.5), and the largest length that the second octet of a
+// frame can hold.
 const maxControl = 125
 
-// maxHeader is the longest frame header: two octets, a length of 64 bits, a key.
+// maxHeader is the longest frame header: two octets, a 64-bit length, and a masking key.
 const maxHeader = 2 + 8 + 4
 
-// header is a frame's, without its length on the wire.
+// header is the decoded header of a frame.
 type header struct {
-	bits   byte // the first octet
+	bits   byte // first octet
 	masked bool
-	key    uint32 // as mask wants it
+	key    uint32 // as mask takes it
 	length uint64
 }
 
@@ -39,7 +39,7 @@ func (h *header) op() byte      { return h.bits & 0x0f }
 func (h *header) fin() bool     { return h.bits&bitFin != 0 }
 func (h *header) control() bool { return h.bits&0x08 != 0 }
 
-// first reads the first octet. rsv1 says whether the peer may compress.
+// first decodes the first octet. rsv1 reports whether the peer may compress.
 func (h *header) first(b byte, rsv1 bool) *fault {
 	h.bits = b
 	switch {
@@ -53,8 +53,8 @@ func (h *header) first(b byte, rsv1 bool) *fault {
 	return nil
 }
 
-// rest reads what follows the first octet in b, and returns how long the header is, 0 if b has not all of
-// it. A fault shows as soon as the octets do that have it. masked says what the peer must do.
+// rest decodes the header at the start of b after its first octet, and returns its length, 0 while it is incomplete. It
+// returns a fault as soon as the octets with the error are there. masked reports whether the peer must mask.
 func (h *header) rest(b []byte, masked bool) (n int, f *fault) {
 	if len(b) < 2 {
 		return 0, nil
@@ -99,8 +99,8 @@ func (h *header) rest(b []byte, masked bool) (n int, f *fault) {
 	return n + 4, nil
 }
 
-// putHeader writes the header of a payload of n octets, at most 65,535, in front of b, without a key,
-// and returns its length: 2 or 4.
+// putHeader writes the header for a payload of n octets, at most 65,535, to the start of b, without a masking key, and
+// returns its length: 2 or 4.
 func putHeader(b []byte, bits byte, masked bool, n int) int {
 	var m byte
 	if masked {

@@ -15,22 +15,22 @@ func TestFrameHeaders(t *testing.T) {
 		in     string
 		want   string
 	}{
-		{"server: not masked", false, "\x81\x05", "a client's is not masked"},
-		{"server: ping not masked", false, "\x89\x00", "a client's is not masked"},
-		{"client: masked", true, "\x81\x85", "a server's is masked"},
-		{"client: close masked", true, "\x88\x80", "a server's is masked"},
-		{"16 bits for 125", true, "\x82\x7e\x00\x7d", "least octets"},
-		{"16 bits for 0", true, "\x82\x7e\x00\x00", "least octets"},
-		{"64 bits for 65535", true, "\x82\x7f\x00\x00\x00\x00\x00\x00\xff\xff", "least octets"},
-		{"64 bits for 5", false, "\x82\xff\x00\x00\x00\x00\x00\x00\x00\x05", "least octets"},
+		{"server: not masked", false, "\x81\x05", "unmasked frame from client"},
+		{"server: ping not masked", false, "\x89\x00", "unmasked frame from client"},
+		{"client: masked", true, "\x81\x85", "masked frame from server"},
+		{"client: close masked", true, "\x88\x80", "masked frame from server"},
+		{"16 bits for 125", true, "\x82\x7e\x00\x7d", "shortest form"},
+		{"16 bits for 0", true, "\x82\x7e\x00\x00", "shortest form"},
+		{"64 bits for 65535", true, "\x82\x7f\x00\x00\x00\x00\x00\x00\xff\xff", "shortest form"},
+		{"64 bits for 5", false, "\x82\xff\x00\x00\x00\x00\x00\x00\x00\x05", "shortest form"},
 		{"highest bit of 64", true, "\x82\x7f\x80", "highest bit"},
 		{"longer than any frame may be", true, "\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", "limit"},
-		{"control with 16 bits", true, "\x89\x7e", "more than 125"},
-		{"control with 64 bits", false, "\x89\xff", "more than 125"},
+		{"control with 16 bits", true, "\x89\x7e", "longer than 125"},
+		{"control with 64 bits", false, "\x89\xff", "longer than 125"},
 		{"RSV in the first octet alone", true, "\xf1", "reserved bit"},
 		{"opcode in the first octet alone", false, "\x03", "opcode"},
 		{"fragmented ping in the first octet alone", false, "\x09", "fragmented"},
-		{"continuation in the first octet alone", false, "\x80", "continuation of nothing"},
+		{"continuation in the first octet alone", false, "\x80", "continuation frame outside"},
 	} {
 		for n := 1; n <= len(r.in); n++ {
 			h := &recorder{}

@@ -8,32 +8,32 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// Agreed is what a handshake came to: what Conn.Init wants to know.
+// Agreed is the result of a handshake, for Conn.Init.
 type Agreed struct {
 	// Protocol is the subprotocol, "" for none.
 	Protocol string
-	// Deflate tells whether messages may be compressed, and Params how.
+	// Deflate reports whether messages may be compressed, by Params.
 	Deflate bool
 	Params  Params
 }
 
-// ErrRefused is wrapped by the error of a client's Check when the server did not switch: the message's
-// Status says why.
-var ErrRefused = errors.New("the server did not switch to websocket")
+// ErrRefused is wrapped by the error of Offer.Check when the server did not switch protocols. The Status of the response
+// gives the reason.
+var ErrRefused = errors.New("server did not switch to websocket")
 
-// ErrExtensions is wrapped by the error of a client's Check when the server's answer to the offered extensions is none. A
-// handshake that offers no compression may succeed: see Offer.WithoutDeflate.
-var ErrExtensions = errors.New("the server does not answer the extensions that were offered")
+// ErrExtensions is wrapped by the error of Offer.Check when the extensions in the response do not match the offer. A
+// handshake without compression may succeed: see Offer.WithoutDeflate.
+var ErrExtensions = errors.New("extensions of the server do not match the offer")
 
-// maxProtocols is how many subprotocols a client is listened to with.
+// maxProtocols is the largest number of subprotocols that a client may offer.
 const maxProtocols = 64
 
 const (
-	acceptLen = 28 // of a SHA-1 sum in base64
-	keyLen    = 24 // of 16 octets
+	acceptLen = 28 // length of a SHA-1 sum in base64
+	keyLen    = 24 // length of 16 octets in base64
 )
 
-// acceptFor writes what a server answers to a key (RFC 6455 s.4.2.2).
+// acceptFor writes the value of Sec-WebSocket-Accept for a key (RFC 6455 s.4.2.2).
 func acceptFor(dst *[acceptLen]byte, key []byte) {
 	var b [keyLen + 36]byte
 	n := copy(b[:], key)
@@ -42,7 +42,7 @@ func acceptFor(dst *[acceptLen]byte, key []byte) {
 	base64.StdEncoding.Encode(dst[:], sum[:])
 }
 
-// validKey tells whether b is 16 octets in base64.
+// validKey reports whether b is 16 octets in base64.
 func validKey(b []byte) bool {
 	if len(b) != keyLen {
 		return false
@@ -52,7 +52,7 @@ func validKey(b []byte) bool {
 	return err == nil && n == 16
 }
 
-// Wanted tells whether a request asks for WebSocket: by Upgrade, or by an extended CONNECT (RFC 8441).
+// Wanted reports whether a request asks for WebSocket, by Upgrade or by an extended CONNECT (RFC 8441).
 func Wanted(m *http.Message) bool {
 	return extended(m) || listed(m.Upgrade, "websocket")
 }
@@ -68,7 +68,7 @@ func listed(list []byte, want string) bool {
 	return false
 }
 
-// only returns the value of the one field with this number; once is false if there is none, or more.
+// only returns the value of the only field with this ID; once is false if there is none or more than one.
 func only(m *http.Message, id http.ID) (v []byte, once bool) {
 	n := 0
 	for i := range m.Fields {
@@ -86,23 +86,23 @@ func refuse(status int, where, reason string) *fault {
 
 var (
 	errMethod    = refuse(400, "handshake", "method is not GET")
-	errVersion10 = refuse(400, "handshake", "request is of HTTP/1.0, or has a body")
+	errVersion10 = refuse(400, "handshake", "request is HTTP/1.0, or has a body")
 	errUpgrade   = refuse(426, "handshake", "request does not ask for websocket")
-	errKey       = refuse(400, "handshake", "key is not 16 octets in base64, once")
-	errVersion   = refuse(426, "handshake", "version is not 13")
-	errNoVersion = refuse(400, "handshake", "no version, or more than one")
-	errProtocols = refuse(400, "handshake", "subprotocols are no list of tokens")
-	errProtocol  = refuse(400, "handshake", "none of the subprotocols is served")
-	errExtension = refuse(400, "handshake", "extensions are no list of extensions")
+	errKey       = refuse(400, "handshake", "no Sec-WebSocket-Key, more than one, or not 16 octets in base64")
+	errVersion   = refuse(426, "handshake", "unsupported version, not 13")
+	errNoVersion = refuse(400, "handshake", "no Sec-WebSocket-Version, or more than one")
+	errProtocols = refuse(400, "handshake", "invalid list of subprotocols")
+	errProtocol  = refuse(400, "handshake", "no supported subprotocol")
+	errExtension = refuse(400, "handshake", "invalid list of extensions")
 
 	errStatus     = refused("response", "status does not switch protocols")
-	errSwitch     = refuse(0, "response", "switches to something else")
-	errAccept     = refuse(0, "response", "accept does not answer our key")
+	errSwitch     = refuse(0, "response", "switches to another protocol")
+	errAccept     = refuse(0, "response", "Sec-WebSocket-Accept does not match our key")
 	errNotOffered = refuse(0, "response", "subprotocol was not offered")
 	errUnasked    = unanswered("extension was not offered")
-	errParams     = unanswered("parameters of permessage-deflate do not answer the offer")
-	errTwice      = unanswered("extension is given twice")
-	errExtensions = unanswered("extensions are no list of extensions")
+	errParams     = unanswered("parameters of permessage-deflate do not match the offer")
+	errTwice      = unanswered("extension given twice")
+	errExtensions = unanswered("invalid list of extensions")
 )
 
 func unanswered(reason string) *fault {

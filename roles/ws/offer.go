@@ -7,29 +7,29 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// Offer is a client's part of a handshake. It is a value: make one, call Ask before the request is sent
-// and Check when the response has come.
+// Offer is the client's side of a handshake. Declare one, call Ask before the request is sent, and Check when the response
+// has come.
 type Offer struct {
 	protocols []string
 	extended  bool
 	deflate   bool
-	plain     bool // no compression is offered, though the Config has it on
-	fresh     bool // each message of ours stands alone, whatever the answer says
+	plain     bool // compression is not offered even if the Config has it on
+	fresh     bool // our messages do not refer to earlier ones, whatever the response says
 	asked     terms
 	key       [keyLen]byte
 }
 
-// WithoutDeflate has Ask offer no compression, whatever the Config says: for a server whose answer to such an offer was
-// not understood.
+// WithoutDeflate makes Ask offer no compression even if the Config has it on: for a server whose answer to the offer was
+// invalid.
 func (o *Offer) WithoutDeflate() { o.plain = true }
 
-// Deflate reports whether Ask has offered compression.
+// Deflate reports whether Ask offered compression.
 func (o *Offer) Deflate() bool { return o.deflate }
 
-// Ask makes m ask for WebSocket: by Upgrade, or, if extended is set, by an extended CONNECT, for a server
-// that said it takes them (RFC 8441 s.3). protocols are the subprotocols offered, most wanted first; they
-// are kept. Method, Upgrade, Protocol and fields of m are set; target, authority and all other fields are
-// the caller's. What Ask adds to m stays valid.
+// Ask makes m a request for WebSocket: by Upgrade or, if extended is set, by an extended CONNECT, which the server must
+// have announced (RFC 8441 s.3). protocols are the subprotocols to offer, the preferred one first; o keeps the slice. Ask
+// sets Method, Upgrade and Protocol of m and adds fields; the caller sets the target, the authority and other fields. What
+// Ask adds remains valid.
 func (o *Offer) Ask(sh *Shared, m *http.Message, protocols []string, extended bool) {
 	*o = Offer{protocols: protocols, extended: extended, fresh: !sh.cfg.Deflate.KeepTx, plain: o.plain}
 	o.deflate = sh.cfg.Deflate.On && !o.plain
@@ -57,9 +57,9 @@ func add(m *http.Message, name []byte, id http.ID, value []byte) {
 	m.Fields = append(m.Fields, http.Field{Name: name, Value: value, ID: id})
 }
 
-// Check judges the final response. The error is an http.ProtocolError: it wraps ErrRefused if the server
-// chose not to switch, and blames it otherwise; the connection is then of no use (RFC 6455 s.4.1). A
-// server that selects none of the subprotocols is accepted. m is not kept.
+// Check checks the final response (RFC 6455 s.4.1). The error is an http.ProtocolError: it wraps ErrRefused if the server
+// did not switch protocols, ErrExtensions if its extensions do not match the offer. After any error the connection cannot
+// be used. A server may select none of the subprotocols. Check does not keep m.
 func (o *Offer) Check(m *http.Message) (Agreed, error) {
 	var a Agreed
 	if o.extended {

@@ -45,17 +45,17 @@ func TestCheck(t *testing.T) {
 
 		{"200", 200, "", "", "status does not switch", ""},
 		{"401", 401, "", "", "status does not switch", ""},
-		{"no upgrade", 101, "", accept, "something else", ""},
-		{"upgrade to something else", 101, "h2c", accept, "something else", ""},
-		{"no accept", 101, "websocket", "", "accept does not answer", ""},
-		{"another accept", 101, "websocket", "Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "accept does not answer", ""},
-		{"two accepts", 101, "websocket", accept + "\n" + accept, "accept does not answer", ""},
+		{"no upgrade", 101, "", accept, "another protocol", ""},
+		{"upgrade to something else", 101, "h2c", accept, "another protocol", ""},
+		{"no accept", 101, "websocket", "", "does not match our key", ""},
+		{"another accept", 101, "websocket", "Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "does not match our key", ""},
+		{"two accepts", 101, "websocket", accept + "\n" + accept, "does not match our key", ""},
 		{"a subprotocol of its own", 101, "websocket", accept + "\nSec-WebSocket-Protocol: x", "subprotocol was not offered", ""},
 		{"two subprotocols", 101, "websocket", accept + "\nSec-WebSocket-Protocol: chat\nSec-WebSocket-Protocol: chat", "subprotocol was not offered", ""},
 		{"an empty subprotocol", 101, "websocket", accept + "\nSec-WebSocket-Protocol: ", "subprotocol was not offered", ""},
 		{"an extension of its own", 101, "websocket", accept + "\nSec-WebSocket-Extensions: foo", "extension was not offered", ""},
 		{"permessage-deflate unasked", 101, "websocket", accept + "\nSec-WebSocket-Extensions: permessage-deflate", "extension was not offered", ""},
-		{"extensions that are none", 101, "websocket", accept + "\nSec-WebSocket-Extensions: ;", "no list of extensions", ""},
+		{"extensions that are none", 101, "websocket", accept + "\nSec-WebSocket-Extensions: ;", "invalid list of extensions", ""},
 	} {
 		cfg := newConfig()
 		cfg.Rand = sampleRand
