@@ -25,7 +25,7 @@ type Answer struct {
 func (a *Answer) Accept(sh *Shared, m *http.Message, protocols []string) error {
 	*a = Answer{}
 	a.Message.Fields = a.fields[:0]
-	if f := a.judge(sh, m, protocols); f != nil {
+	if f := a.check(sh, m, protocols); f != nil {
 		a.Agreed = Agreed{}
 		a.Message = http.Message{Status: f.Status, Fields: a.fields[:0]}
 		if f.Status == 426 {
@@ -38,8 +38,8 @@ func (a *Answer) Accept(sh *Shared, m *http.Message, protocols []string) error {
 	return nil
 }
 
-func (a *Answer) judge(sh *Shared, m *http.Message, protocols []string) *fault {
-	key, once := only(m, http.SecWebSocketKey)
+func (a *Answer) check(sh *Shared, m *http.Message, protocols []string) *fault {
+	key, once := single(m, http.SecWebSocketKey)
 	switch {
 	case extended(m):
 		// Over h2 the pseudo field :protocol replaces the key (RFC 8441 s.5).
@@ -57,7 +57,7 @@ func (a *Answer) judge(sh *Shared, m *http.Message, protocols []string) *fault {
 		acceptFor(&a.accept, key)
 		a.add(nameAccept, http.SecWebSocketAccept, a.accept[:])
 	}
-	switch v, once := only(m, http.SecWebSocketVersion); {
+	switch v, once := single(m, http.SecWebSocketVersion); {
 	case !once:
 		return errNoVersion
 	case string(v) != "13":

@@ -15,7 +15,7 @@ const (
 	First Flags = 1 << iota
 	Last
 	Binary
-	packedMessage // the peer's message is compressed; no Handler sees it
+	compressedMessage // the peer's message is compressed; no Handler sees it
 )
 
 // Handler receives the events of a Conn. Slices are valid during the call.
@@ -43,12 +43,12 @@ const (
 	wants            // the handler asked for Writable
 	paused           // the handler asked for no Rx
 	blocked          // input waits because its answer has no room
-	resting          // input waits because it has brought enough for one turn
+	throttled        // input waits because it has brought enough for one turn
 	stopped          // the Lower is paused, for one of these three reasons
 	txBegun          // a message has begun, outwards
 	owesProbe        // a Ping waits for room
 	ended            // the peer has ended its direction
-	patient          // our Close frame is Finish's: the wait for the peer's is Timeouts.Finish
+	finishing        // our Close frame is Finish's: the wait for the peer's is Timeouts.Finish
 	exchanged        // both Close frames were sent
 )
 
@@ -62,7 +62,7 @@ type Conn struct {
 	h      Handler
 	packer *packer       // permessage-deflate, nil without
 	valid  *Validity     // from SetValidity, else from the Config
-	queued *farewell     // while owesClose
+	queued *pendingClose // while owesClose
 	heard  time.Duration // time of the last octet from the peer
 	due    time.Duration // deadline of the closing handshake; before that, time of our last Ping
 	left   uint64        // octets of the present frame's payload still to come; in expectNothing, octets that were dropped
@@ -78,8 +78,8 @@ type Conn struct {
 	text text
 }
 
-// farewell is a Close frame that waits for room.
-type farewell struct {
+// pendingClose is a Close frame that waits for room.
+type pendingClose struct {
 	code   Code
 	reason string
 	cause  error // the fault of the peer, nil if there is none
@@ -148,7 +148,7 @@ func (c *Conn) Resume() {
 func (c *Conn) stop() {
 	if !c.is(stopped) && c.reading != expectNothing {
 		c.flags |= stopped
-		c.deaf()
+		c.stopMessageTimer()
 		c.low.Pause()
 		c.low.Rearm()
 	}
@@ -156,9 +156,9 @@ func (c *Conn) stop() {
 
 // start resumes the Lower if no reason to pause is left.
 func (c *Conn) start() {
-	if c.is(stopped) && (!c.is(paused|blocked|resting) || c.reading == expectNothing) {
+	if c.is(stopped) && (!c.is(paused|blocked|throttled) || c.reading == expectNothing) {
 		c.flags &^= stopped
-		c.listening()
+		c.restartMessageTimer()
 		c.low.Resume()
 		c.low.Rearm()
 	}
@@ -198,9 +198,9 @@ func (c *Conn) Writable(now time.Duration) {
 // Woken implements roles.Upper: it continues with input that exceeded the share of one turn.
 func (c *Conn) Woken(now time.Duration) {
 	c.sh.now = now
-	if c.is(resting) {
-		c.flags &^= resting
-		c.packer.made = 0
+	if c.is(throttled) {
+		c.flags &^= throttled
+		c.packer.turnOutput = 0
 		c.start()
 	}
 }
@@ -214,12 +214,12 @@ func (c *Conn) RxEnd(now time.Duration, _ int) {
 	case awaitAnswerRoom:
 		// The peer can still read our Close frame.
 	case awaitPeerEnd:
-		c.shut(nil)
+		c.closeGraceful(nil)
 	case awaitFaultRoom:
-		c.shut(c.queued.cause)
+		c.closeGraceful(c.queued.cause)
 	default:
 		c.sh.Counters.Abnormal++
-		c.shut(errEnded)
+		c.closeGraceful(errEnded)
 	}
 }
 
@@ -228,9 +228,9 @@ func (c *Conn) Deadline() time.Duration {
 	switch {
 	case c.phase == closed || c.phase == awaitOpened:
 		return 0
-	case c.is(patient) && (c.is(paused) || c.sh.cfg.Timeouts.Finish <= 0):
+	case c.is(finishing) && (c.is(paused) || c.sh.cfg.Timeouts.Finish <= 0):
 		return 0
-	case c.is(patient):
+	case c.is(finishing):
 		return sooner(max(c.due, c.heard+c.sh.cfg.Timeouts.Finish), c.messageDue())
 	case c.closing():
 		return c.due
@@ -253,7 +253,7 @@ func (c *Conn) Deadline() time.Duration {
 // handshake applies instead.
 func (c *Conn) messageLate(now time.Duration) bool {
 	d := c.messageDue()
-	return d != 0 && d <= now && (c.is(patient) || !c.closing())
+	return d != 0 && d <= now && (c.is(finishing) || !c.closing())
 }
 
 // sooner returns the earlier of two deadlines; 0 means never.
@@ -279,16 +279,16 @@ func (c *Conn) Timeout(now time.Duration) {
 		if cause == nil {
 			cause = errStuck
 		}
-		c.drop(cause)
+		c.closeNow(cause)
 	case c.phase == awaitPeerEnd:
 		// A client has waited for the server to end the connection: both Close frames went their way.
-		c.shut(nil)
+		c.closeGraceful(nil)
 	case c.phase == awaitClose:
 		c.sh.Counters.Timeouts++
-		c.drop(errNoBack)
+		c.closeNow(errNoBack)
 	case c.valid.Hangup > 0 && now >= c.heard+c.valid.Hangup:
 		c.sh.Counters.Silent++
-		c.drop(errSilent)
+		c.closeNow(errSilent)
 	default:
 		c.due = now
 		c.probe()
@@ -301,7 +301,7 @@ func (c *Conn) Closed(cause error) {
 		cause = errGone
 	}
 	c.end()
-	c.forget()
+	c.releaseDeflate()
 	if c.sh.roomOf == c {
 		c.sh.room, c.sh.roomOf = nil, nil
 	}
@@ -316,28 +316,28 @@ func (c *Conn) fail(f *fault, n int) int {
 	}
 	c.sh.count(f)
 	c.ignore()
-	c.forget()
+	c.releaseDeflate()
 	if c.phase == awaitClose {
-		c.shut(f)
+		c.closeGraceful(f)
 		return n
 	}
-	c.queued = &farewell{code: Code(f.Status), cause: f}
+	c.queued = &pendingClose{code: Code(f.Status), cause: f}
 	c.move(awaitFaultRoom)
-	c.flags &^= patient
+	c.flags &^= finishing
 	c.due = c.sh.deadline(c.sh.cfg.Timeouts.Close)
 	c.sendQueued()
 	return n
 }
 
-// forget releases the memory of compression. No message follows.
-func (c *Conn) forget() {
+// releaseDeflate releases the memory of compression. No message follows.
+func (c *Conn) releaseDeflate() {
 	if c.packer != nil {
 		c.packer.close(c.sh, c.low)
 	}
 }
 
-// shut closes the transport after what was sent.
-func (c *Conn) shut(cause error) {
+// closeGraceful closes the transport after what was sent.
+func (c *Conn) closeGraceful(cause error) {
 	c.end()
 	c.low.Close(roles.Graceful, cause)
 }
@@ -348,12 +348,12 @@ func (c *Conn) Abort(cause error) {
 		return
 	}
 	c.sh.Counters.Flooded++
-	c.forget()
-	c.drop(cause)
+	c.releaseDeflate()
+	c.closeNow(cause)
 }
 
-// drop closes the transport at once, for a peer that does not answer.
-func (c *Conn) drop(cause error) {
+// closeNow closes the transport at once, for a peer that does not answer.
+func (c *Conn) closeNow(cause error) {
 	c.end()
 	c.low.Close(roles.Immediate, cause)
 }

@@ -20,7 +20,7 @@ func (c *Conn) rxControl(h *header, n int, b []byte) int {
 		c.low.WantWrite()
 		return 0
 	}
-	if !c.mayControl() {
+	if !c.countControl() {
 		return c.fail(errControlOften, len(b))
 	}
 	p := b[n:end]
@@ -41,8 +41,8 @@ func (c *Conn) rxControl(h *header, n int, b []byte) int {
 	return end
 }
 
-// mayControl counts a control frame, and reports whether it is within Limits.Control.
-func (c *Conn) mayControl() bool {
+// countControl counts a control frame, and reports whether it is within Limits.Control.
+func (c *Conn) countControl() bool {
 	most := c.sh.cfg.Limits.Control
 	if most == 0 {
 		return true
@@ -74,10 +74,10 @@ func (c *Conn) rxClose(p []byte) *fault {
 		}
 	}
 	c.ignore()
-	c.forget()
-	if c.is(patient) {
+	c.releaseDeflate()
+	if c.is(finishing) {
 		// A client still waits for the end of the connection by the server.
-		c.flags &^= patient
+		c.flags &^= finishing
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Close)
 	}
 	switch c.phase {
@@ -90,12 +90,12 @@ func (c *Conn) rxClose(p []byte) *fault {
 		if c.is(isClient) {
 			c.move(awaitPeerEnd)
 		} else {
-			c.shut(nil)
+			c.closeGraceful(nil)
 		}
 	}
 	c.h.Closing(c, code, reason)
 	if c.phase == answerClose {
-		c.farewell(&farewell{code: code})
+		c.queueClose(&pendingClose{code: code})
 	}
 	return nil
 }
@@ -142,51 +142,51 @@ func CheckClose(code Code, reason string) error {
 // without one for NoCode, and with reason, at most 123 octets of UTF-8. It cuts off a message that has begun. Rx continues
 // until the peer's Close frame, which a paused Handler does not receive; Closed follows. Later calls are ignored, except
 // that Close after Finish shortens the wait to Timeouts.Close. An error wraps ErrMisuse, and nothing was done.
-func (c *Conn) Close(code Code, reason string) error { return c.leave(code, reason, 0) }
+func (c *Conn) Close(code Code, reason string) error { return c.startClose(code, reason, 0) }
 
 // Finish is Close for an end that has sent everything and still wants to receive: the peer may continue to send, and the
 // wait for its Close frame is Timeouts.Finish since its last octet. Time in which the Handler has paused does not count.
-func (c *Conn) Finish(code Code, reason string) error { return c.leave(code, reason, patient) }
+func (c *Conn) Finish(code Code, reason string) error { return c.startClose(code, reason, finishing) }
 
-// leave starts the closing handshake. how is patient for Finish, 0 for Close.
-func (c *Conn) leave(code Code, reason string, how uint16) error {
+// startClose starts the closing handshake. how is finishing for Finish, 0 for Close.
+func (c *Conn) startClose(code Code, reason string, how uint16) error {
 	if err := CheckClose(code, reason); err != nil {
 		return err
 	}
 	c.sh.now = c.low.Now()
 	defer c.low.Rearm()
-	if c.is(patient) && how == 0 {
-		c.flags &^= patient
+	if c.is(finishing) && how == 0 {
+		c.flags &^= finishing
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Close)
 		return nil
 	}
 	switch c.phase {
 	case awaitOpened:
-		c.shut(nil)
+		c.closeGraceful(nil)
 	case opened, answerClose:
 		c.flags |= how
-		c.farewell(&farewell{code: code, reason: reason})
+		c.queueClose(&pendingClose{code: code, reason: reason})
 	}
 	return nil
 }
 
-// patience returns the timeout of the present step of the closing handshake.
-func (c *Conn) patience() time.Duration {
-	if c.is(patient) {
+// closeTimeout returns the timeout of the present step of the closing handshake.
+func (c *Conn) closeTimeout() time.Duration {
+	if c.is(finishing) {
 		return c.sh.cfg.Timeouts.Finish
 	}
 	return c.sh.cfg.Timeouts.Close
 }
 
-// farewell queues our Close frame, and sends it if there is room.
-func (c *Conn) farewell(w *farewell) {
+// queueClose queues our Close frame, and sends it if there is room.
+func (c *Conn) queueClose(w *pendingClose) {
 	c.queued = w
 	if c.phase == answerClose {
 		c.move(awaitAnswerRoom)
 	} else {
 		c.move(awaitCloseRoom)
 	}
-	c.due = c.sh.deadline(c.patience())
+	c.due = c.sh.deadline(c.closeTimeout())
 	c.sendQueued()
 }
 
@@ -205,10 +205,10 @@ func (c *Conn) sendQueued() {
 	}
 	c.queued = nil
 	c.flags &^= wants | owesProbe | blocked
-	c.due = c.sh.deadline(c.patience())
+	c.due = c.sh.deadline(c.closeTimeout())
 	switch {
 	case c.phase == awaitFaultRoom:
-		c.shut(w.cause)
+		c.closeGraceful(w.cause)
 	case c.phase == awaitCloseRoom:
 		c.move(awaitClose)
 		c.start()
@@ -219,7 +219,7 @@ func (c *Conn) sendQueued() {
 		c.start()
 	default:
 		c.flags |= exchanged
-		c.shut(nil)
+		c.closeGraceful(nil)
 	}
 }
 

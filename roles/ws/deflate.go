@@ -63,12 +63,12 @@ type Params struct {
 type packer struct {
 	txFresh, rxFresh bool
 	txBits, rxBits   uint8
-	sent             []byte        // the end of our earlier messages, with context takeover
-	got              []byte        // the end of the peer's earlier messages, with context takeover; z has it while z is not nil
+	txContext        []byte        // the end of our earlier messages, with context takeover
+	rxContext        []byte        // the end of the peer's earlier messages, with context takeover; z has it while z is not nil
 	z                *inflater     // nil between compressed messages
 	in               uint64        // octets of the present message that z has read
-	made             int           // octets inflated in the present turn of the loop
-	at               time.Duration // time of that turn
+	turnOutput       int           // octets inflated in the present turn of the loop
+	turnTime         time.Duration // time of that turn
 
 	// While there is z, the packer is in pool.busy.
 	list.Links[packer]
@@ -78,9 +78,9 @@ type packer struct {
 	stopped time.Duration // time when we stopped reading, 0 while we read
 }
 
-// share is the number of octets that one connection may inflate in one turn of the loop: as many as the loop by default
+// turnShare is the number of octets that one connection may inflate in one turn of the loop: as many as the loop by default
 // reads from a connection without compression. The rest waits in compressed form for the next turn.
-const share = 256 << 10
+const turnShare = 256 << 10
 
 func newPacker(client bool, a Params) *packer {
 	if client {
@@ -92,14 +92,14 @@ func newPacker(client bool, a Params) *packer {
 // close releases all memory.
 func (p *packer) close(sh *Shared, low roles.Lower) {
 	if p.z != nil {
-		sh.pool.give(low, p)
+		sh.pool.put(low, p)
 	}
-	low.Hold(roles.HoldSession, -cap(p.sent)-cap(p.got))
-	p.sent, p.got = nil, nil
+	low.Hold(roles.HoldSession, -cap(p.txContext)-cap(p.rxContext))
+	p.txContext, p.rxContext = nil, nil
 }
 
-// keep appends b to *kept and drops octets from its front so that at most most remain. The memory grows as needed.
-func (c *Conn) keep(kept *[]byte, b []byte, most int) {
+// appendContext appends b to *kept and drops octets from its front so that at most most remain. The memory grows as needed.
+func (c *Conn) appendContext(kept *[]byte, b []byte, most int) {
 	k := *kept
 	if len(b) >= most {
 		k, b = k[:0], b[len(b)-most:]
@@ -124,11 +124,11 @@ func (c *Conn) keep(kept *[]byte, b []byte, most int) {
 func (c *Conn) inflate(b []byte) (used int) {
 	p := c.packer
 	if p.z == nil {
-		if !c.sh.pool.take(c) {
+		if !c.sh.pool.get(c) {
 			c.fail(errInflaters, 0)
 			return 0
 		}
-		p.z.reset(p.got, p.rxBits)
+		p.z.reset(p.rxContext, p.rxBits)
 		p.in = 0
 	} else if len(b) > 0 {
 		c.sh.pool.touch(p, c.sh.now)
@@ -139,10 +139,10 @@ func (c *Conn) inflate(b []byte) (used int) {
 		used += n
 		c.left -= uint64(n)
 		p.in += uint64(n)
-		if st == starved {
+		if st == needInput {
 			break
 		}
-		if st == corrupt {
+		if st == invalid {
 			if c.inflated(z.output(), false) {
 				c.fail(errDeflate, 0)
 			}
@@ -170,11 +170,11 @@ func (c *Conn) inflate(b []byte) (used int) {
 	last := z.output()
 	if !p.rxFresh {
 		// The history of z begins with got.
-		p.got = p.got[:0]
-		c.keep(&p.got, z.history(), 1<<p.rxBits)
+		p.rxContext = p.rxContext[:0]
+		c.appendContext(&p.rxContext, z.history(), 1<<p.rxBits)
 	}
 	// No other message can take z before the Handler returns, so last stays valid.
-	c.sh.pool.give(c.low, p)
+	c.sh.pool.put(c.low, p)
 	c.inflated(last, true)
 	return used
 }
@@ -189,21 +189,21 @@ func (c *Conn) inflated(b []byte, last bool) bool {
 	}
 	c.size += uint64(len(b))
 	p := c.packer
-	if p.at != c.sh.now {
-		p.at, p.made = c.sh.now, 0
+	if p.turnTime != c.sh.now {
+		p.turnTime, p.turnOutput = c.sh.now, 0
 	}
-	p.made += len(b)
+	p.turnOutput += len(b)
 	if d.Ratio > 0 && c.size > d.Free && (c.size-d.Free)/d.Ratio > p.in {
 		f, b = errDeflateRatio, nil
 	}
 	if len(b) > 0 || last {
-		c.pass(b, last)
+		c.deliver(b, last)
 	}
 	if f != nil && c.reading != expectNothing {
 		c.fail(f, 0)
 	}
-	if p.made >= share && c.reading != expectNothing {
-		c.flags |= resting
+	if p.turnOutput >= turnShare && c.reading != expectNothing {
+		c.flags |= throttled
 		c.stop()
 		c.low.Wake()
 	}
@@ -259,13 +259,13 @@ func (c *Conn) deflate(r []byte, n int, f Flags, bits byte) (int, byte) {
 	case n == 0:
 		return 0, bits
 	}
-	out := c.pack(r, n, last)
+	out := c.compress(r, n, last)
 	if f&First != 0 && last && out >= n {
 		return copy(r, sh.plain[maxSent:maxSent+n]), bits &^ bitRSV1
 	}
 	sh.Counters.Deflated += uint64(n)
 	if !p.txFresh {
-		c.keep(&p.sent, sh.plain[maxSent:maxSent+n], c.maxSent())
+		c.appendContext(&p.txContext, sh.plain[maxSent:maxSent+n], c.maxSent())
 	}
 	return out, bits
 }
@@ -273,11 +273,11 @@ func (c *Conn) deflate(r []byte, n int, f Flags, bits byte) (int, byte) {
 // maxSent returns the number of octets that are stored of what was sent. They share the window with what is compressed.
 func (c *Conn) maxSent() int { return min(maxSent, 1<<c.packer.txBits/2) }
 
-// pack compresses n octets into r, which has room for a stored block of them, and returns the number of octets written, in
+// compress compresses n octets into r, which has room for a stored block of them, and returns the number of octets written, in
 // blocks that end at an octet boundary.
-func (c *Conn) pack(r []byte, n int, last bool) int {
+func (c *Conn) compress(r []byte, n int, last bool) int {
 	sh, p := c.sh, c.packer
-	begin := maxSent - copy(sh.plain[maxSent-len(p.sent):], p.sent)
+	begin := maxSent - copy(sh.plain[maxSent-len(p.txContext):], p.txContext)
 	s := &sh.sink
 	s.b, s.n = r, 0
 	for from, end := maxSent, maxSent+n; from < end; {

@@ -68,8 +68,8 @@ func listed(list []byte, want string) bool {
 	return false
 }
 
-// only returns the value of the only field with this ID; once is false if there is none or more than one.
-func only(m *http.Message, id http.ID) (v []byte, once bool) {
+// single returns the value of the only field with this ID; once is false if there is none or more than one.
+func single(m *http.Message, id http.ID) (v []byte, once bool) {
 	n := 0
 	for i := range m.Fields {
 		if m.Fields[i].ID == id {

@@ -55,9 +55,9 @@ const (
 type progress uint8
 
 const (
-	starved progress = iota // it needs more input
-	full                    // its output must be taken first; at least one octet of input is unused
-	corrupt                 // the input is not valid DEFLATE
+	needInput  progress = iota // it needs more input
+	outputFull                 // its output must be taken first; at least one octet of input is unused
+	invalid                    // the input is not valid DEFLATE
 )
 
 // reset starts a stream that may refer to hist, with a window of 1<<bits octets.
@@ -78,8 +78,8 @@ func (z *inflater) output() []byte {
 // history returns the octets to which the stream may refer from here on. It is valid until the next feed.
 func (z *inflater) history() []byte { return z.buf[max(0, z.to-z.most):z.to] }
 
-// between reports whether all blocks are complete and no bit of a next one was read.
-func (z *inflater) between() bool { return z.step == stepBlock && z.n == 0 }
+// atBoundary reports whether all blocks are complete and no bit of a next one was read.
+func (z *inflater) atBoundary() bool { return z.step == stepBlock && z.n == 0 }
 
 // tail is the part of an empty stored block that a sender removes from the end of each message (RFC 7692 s.7.2.1).
 var tail = []byte{0x00, 0x00, 0xff, 0xff}
@@ -87,14 +87,14 @@ var tail = []byte{0x00, 0x00, 0xff, 0xff}
 // end reports whether a message may end here: before the tail, or after a stream's last block. Output that was not taken
 // remains.
 func (z *inflater) end() bool {
-	if z.final && z.between() {
+	if z.final && z.atBoundary() {
 		return true
 	}
 	if z.step != stepStored {
 		return false
 	}
 	n, p := z.feed(tail)
-	return n == len(tail) && p == starved && z.between()
+	return n == len(tail) && p == needInput && z.atBoundary()
 }
 
 // feed reads input and returns the number of octets used. All output must have been taken, except in end.
@@ -121,7 +121,7 @@ func (z *inflater) feed(in []byte) (used int, p progress) {
 			used, p, again = z.head(in, used)
 		}
 	}
-	if p == full {
+	if p == outputFull {
 		// The bits that are left are from this call, since a whole chunk was written. Their octets count as unused, at
 		// least one even if all its bits are used, so that the caller calls again with input.
 		k := max(1, (z.n+7)/8)
@@ -159,7 +159,7 @@ func (z *inflater) head(in []byte, i int) (_ int, p progress, again bool) {
 	switch z.step {
 	case stepBlock:
 		if i, ok = z.need(3, in, i); !ok {
-			return i, starved, false
+			return i, needInput, false
 		}
 		z.final = z.take(1) == 1
 		switch z.take(2) {
@@ -172,42 +172,42 @@ func (z *inflater) head(in []byte, i int) (_ int, p progress, again bool) {
 		case 2:
 			z.step = stepDynamic
 		default:
-			return i, corrupt, false
+			return i, invalid, false
 		}
 	case stepStored:
 		if i, ok = z.need(32, in, i); !ok {
-			return i, starved, false
+			return i, needInput, false
 		}
 		z.left = int(z.take(16))
 		if int(z.take(16)) != z.left^0xffff {
-			return i, corrupt, false
+			return i, invalid, false
 		}
 		z.step = stepStoredData
 	case stepDynamic:
 		if i, ok = z.need(14, in, i); !ok {
-			return i, starved, false
+			return i, needInput, false
 		}
 		z.nlit, z.ndist, z.nlens = 257+int(z.take(5)), 1+int(z.take(5)), 4+int(z.take(4))
 		if z.nlit > 286 || z.ndist > 30 {
-			return i, corrupt, false
+			return i, invalid, false
 		}
 		clear(z.lens[:19])
 		z.have, z.step = 0, stepLens
 	case stepLens:
 		for ; z.have < z.nlens; z.have++ {
 			if i, ok = z.need(3, in, i); !ok {
-				return i, starved, false
+				return i, needInput, false
 			}
 			z.lens[lensOrder[z.have]] = uint8(z.take(3))
 		}
 		if [19]uint8(z.lens[:19]) == [19]uint8{} || !buildTable(z.lensTable[:], lensRoot, z.lens[:19], lensEntry) {
-			return i, corrupt, false
+			return i, invalid, false
 		}
 		z.have, z.step = 0, stepCodes
 	case stepCodes:
 		return z.codes(in, i)
 	}
-	return i, starved, true
+	return i, needInput, true
 }
 
 // lensOrder is the order of the lengths of the code length codes (RFC 1951 s.3.2.7).
@@ -223,14 +223,14 @@ func (z *inflater) codes(in []byte, i int) (_ int, p progress, again bool) {
 		n := e.length()
 		if n == 0 {
 			if z.n == 0 {
-				return i, starved, false
+				return i, needInput, false
 			}
-			return i, corrupt, false
+			return i, invalid, false
 		}
 		s := e.value()
 		if s < 16 {
 			if n > z.n {
-				return i, starved, false
+				return i, needInput, false
 			}
 			z.take(n)
 			z.lens[z.have] = uint8(s)
@@ -239,19 +239,19 @@ func (z *inflater) codes(in []byte, i int) (_ int, p progress, again bool) {
 		}
 		r := [3]struct{ extra, base uint }{{2, 3}, {3, 3}, {7, 11}}[s-16]
 		if n+r.extra > z.n {
-			return i, starved, false
+			return i, needInput, false
 		}
 		z.take(n)
 		times := int(r.base + z.take(r.extra))
 		var fill uint8
 		if s == 16 {
 			if z.have == 0 {
-				return i, corrupt, false
+				return i, invalid, false
 			}
 			fill = z.lens[z.have-1]
 		}
 		if z.have+times > z.nlit+z.ndist {
-			return i, corrupt, false
+			return i, invalid, false
 		}
 		for range times {
 			z.lens[z.have] = fill
@@ -262,11 +262,11 @@ func (z *inflater) codes(in []byte, i int) (_ int, p progress, again bool) {
 	if z.lens[256] == 0 ||
 		!buildTable(z.litTable[:], litRoot, z.lens[:z.nlit], litEntry) ||
 		!buildTable(z.distTable[:], distRoot, z.lens[z.nlit:z.nlit+z.ndist], distEntry) {
-		return i, corrupt, false
+		return i, invalid, false
 	}
 	z.lit, z.dist = z.litTable[:], z.distTable[:]
 	z.step = stepSymbols
-	return i, starved, true
+	return i, needInput, true
 }
 
 // endBlock prepares for the next block. After the last block of a stream a new stream begins at an octet boundary.
@@ -291,11 +291,11 @@ func (z *inflater) stored(in []byte, i int) (_ int, p progress, again bool) {
 	switch {
 	case z.left == 0:
 		z.endBlock()
-		return i, starved, true
+		return i, needInput, true
 	case z.to == z.stop:
-		return i, full, false
+		return i, outputFull, false
 	}
-	return i, starved, false
+	return i, needInput, false
 }
 
 // symbols reads literals and references (RFC 1951 s.3.2.5) until the block ends. It is the hot loop, and keeps its state in
@@ -306,7 +306,7 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 	bits, n, to := z.bits, z.n, z.to
 	for {
 		if to > z.stop-match {
-			p = full
+			p = outputFull
 			break
 		}
 		// A reference has at most 15+5+15+13 = 48 bits. While the input has eight octets one load suffices; near its
@@ -352,10 +352,10 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 			z.bits, z.n, z.to = bits>>used, n-used, to
 			z.mask()
 			z.endBlock()
-			return i, starved, true
+			return i, needInput, true
 		}
 		if used == 0 {
-			p = corrupt
+			p = invalid
 			break
 		}
 		length := int(e.value()) + int(bits>>used&(1<<e.extra()-1))
@@ -366,7 +366,7 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 		}
 		if d.length() == 0 {
 			if used < n {
-				p = corrupt
+				p = invalid
 			}
 			break
 		}
@@ -376,7 +376,7 @@ func (z *inflater) symbols(in []byte, i int) (_ int, p progress, again bool) {
 			break
 		}
 		if back > to || back > z.most {
-			p = corrupt
+			p = invalid
 			break
 		}
 		bits >>= used

@@ -28,16 +28,16 @@ func inflateAll(hist string, feed func(func([]byte))) (out []byte, ok, whole boo
 			n, st := z.feed(p)
 			out = append(out, z.output()...)
 			p = p[n:]
-			if st == full && len(p) == 0 {
+			if st == outputFull && len(p) == 0 {
 				panic("full, and no input left")
 			}
-			if ok = st != corrupt; st != full {
+			if ok = st != invalid; st != outputFull {
 				break
 			}
 		}
 		left = bytes.Clone(p)
 	})
-	return out, ok, z.between()
+	return out, ok, z.atBoundary()
 }
 
 // library is what compress/flate makes of b: nil where a stream ends, io.ErrUnexpectedEOF where one goes on.
@@ -133,7 +133,7 @@ func TestInflateCorrupt(t *testing.T) {
 func TestInflateWindow(t *testing.T) {
 	s := noise(300) + noise(300)
 	b := []byte(deflated(s, ""))
-	for bits, want := range map[uint8]progress{8: corrupt, 9: starved, 15: starved} {
+	for bits, want := range map[uint8]progress{8: invalid, 9: needInput, 15: needInput} {
 		z := new(inflater)
 		z.reset(nil, bits)
 		if _, st := z.feed(b); st != want {
@@ -150,10 +150,10 @@ func TestInflateFullAtTheEnd(t *testing.T) {
 	z := new(inflater)
 	z.reset(nil, 15)
 	n, st := z.feed(b[:5+chunk])
-	if out := z.output(); st != full || n != 5+chunk-1 || string(out) != s[:chunk] {
+	if out := z.output(); st != outputFull || n != 5+chunk-1 || string(out) != s[:chunk] {
 		t.Fatalf("used %d of %d, %v, %d octets out; want one left, full", n, 5+chunk, st, len(out))
 	}
-	if n, st = z.feed(b[n:]); st != starved || n != 101 || string(z.output()) != s[chunk:] {
+	if n, st = z.feed(b[n:]); st != needInput || n != 101 || string(z.output()) != s[chunk:] {
 		t.Errorf("used %d of the rest, %v; want 101, starved", n, st)
 	}
 }
@@ -258,7 +258,7 @@ func BenchmarkInflate(b *testing.B) {
 				for rest := msg; len(rest) > 0; {
 					k, st := z.feed(rest[:min(len(rest), 1400)])
 					total += len(z.output())
-					if st == corrupt {
+					if st == invalid {
 						b.Fatal("corrupt")
 					}
 					rest = rest[k:]

@@ -75,7 +75,7 @@ func (o *Offer) Check(m *http.Message) (Agreed, error) {
 		}
 		var want [acceptLen]byte
 		acceptFor(&want, o.key[:])
-		if v, once := only(m, http.SecWebSocketAccept); !once || string(v) != string(want[:]) {
+		if v, once := single(m, http.SecWebSocketAccept); !once || string(v) != string(want[:]) {
 			return a, errAccept
 		}
 	}
@@ -89,7 +89,7 @@ func (o *Offer) Check(m *http.Message) (Agreed, error) {
 }
 
 func (o *Offer) protocol(a *Agreed, m *http.Message) *fault {
-	v, once := only(m, http.SecWebSocketProtocol)
+	v, once := single(m, http.SecWebSocketProtocol)
 	if v == nil && !once {
 		return nil
 	}

@@ -26,8 +26,8 @@ const (
 	leastRate = 1 << 10
 )
 
-// take gives c an inflater, if need be one of a stalled message, which fails. It reports whether there was one.
-func (l *pool) take(c *Conn) bool {
+// get gives c an inflater, if need be one of a stalled message, which fails. It reports whether there was one.
+func (l *pool) get(c *Conn) bool {
 	sh := c.sh
 	if !l.room(c) {
 		v := l.busy.First()
@@ -40,7 +40,7 @@ func (l *pool) take(c *Conn) bool {
 			w.start() // to drop what still comes
 			w.low.Rearm()
 		} else {
-			w.forget() // it has ended in this turn, and Closed follows
+			w.releaseDeflate() // it has ended in this turn, and Closed follows
 		}
 		if !l.room(c) {
 			return false
@@ -100,8 +100,8 @@ func (l *pool) touch(p *packer, now time.Duration) {
 	}
 }
 
-// give puts the inflater of p back into the pool.
-func (l *pool) give(low roles.Lower, p *packer) {
+// put puts the inflater of p back into the pool.
+func (l *pool) put(low roles.Lower, p *packer) {
 	low.Hold(roles.HoldInflater, -inflaterSize)
 	if len(l.free) < maxIdle {
 		l.free = append(l.free, p.z)
@@ -119,14 +119,14 @@ func (c *Conn) messageDue() time.Duration {
 	return p.began + most + time.Duration(p.in)*(time.Second/leastRate)
 }
 
-// deaf and listening stop and restart the time of a compressed message while we do not read.
-func (c *Conn) deaf() {
+// stopMessageTimer and restartMessageTimer stop and restart the time of a compressed message while we do not read.
+func (c *Conn) stopMessageTimer() {
 	if p := c.packer; p != nil && p.z != nil && p.stopped == 0 {
 		p.stopped = c.low.Now()
 	}
 }
 
-func (c *Conn) listening() {
+func (c *Conn) restartMessageTimer() {
 	if p := c.packer; p != nil && p.z != nil && p.stopped != 0 {
 		p.began += c.low.Now() - p.stopped
 		p.stopped = 0

@@ -48,10 +48,10 @@ func (c *Conn) rxAfterEnd(n int) {
 	}
 	c.sh.Counters.Flooded++
 	if c.phase == awaitPeerEnd {
-		c.shut(nil)
+		c.closeGraceful(nil)
 		return
 	}
-	c.drop(c.queued.cause)
+	c.closeNow(c.queued.cause)
 }
 
 const (
@@ -70,13 +70,13 @@ func (c *Conn) rxFrame(b []byte) int {
 	n := 0
 	f := h.first(b[0], c.packer != nil)
 	if f == nil && !h.control() {
-		f = c.judge(&h)
+		f = c.checkOpcode(&h)
 	}
 	if f == nil {
 		n, f = h.rest(b, !c.is(isClient))
 	}
 	if f == nil && n > 0 && !h.control() {
-		f = c.measure(&h)
+		f = c.checkLength(&h)
 	}
 	switch {
 	case f != nil:
@@ -93,8 +93,8 @@ func (c *Conn) rxFrame(b []byte) int {
 	return n
 }
 
-// judge returns the fault of a data frame that may not come here, by its first octet; nil if there is none.
-func (c *Conn) judge(h *header) *fault {
+// checkOpcode returns the fault of a data frame that may not come here, by its first octet; nil if there is none.
+func (c *Conn) checkOpcode(h *header) *fault {
 	most := c.sh.cfg.Limits.Fragments
 	switch {
 	case h.op() != opContinuation && c.reading == expectContinuation:
@@ -111,12 +111,12 @@ func (c *Conn) judge(h *header) *fault {
 	return nil
 }
 
-// measure returns the fault of a data frame that is too long. The length after inflation is checked in inflated.
-func (c *Conn) measure(h *header) *fault {
+// checkLength returns the fault of a data frame that is too long. The length after inflation is checked in inflated.
+func (c *Conn) checkLength(h *header) *fault {
 	l := &c.sh.cfg.Limits
 	size, packed := uint64(0), h.bits&bitRSV1 != 0
 	if h.op() == opContinuation {
-		size, packed = c.size, c.in&packedMessage != 0
+		size, packed = c.size, c.in&compressedMessage != 0
 	}
 	switch {
 	case l.Frame > 0 && h.length > l.Frame:
@@ -137,7 +137,7 @@ func (c *Conn) rxBegin(h *header) {
 			c.in |= Binary
 		}
 		if h.bits&bitRSV1 != 0 {
-			c.in |= packedMessage
+			c.in |= compressedMessage
 		}
 	}
 	if h.fin() {
@@ -159,7 +159,7 @@ func (c *Conn) endFrame() {
 
 // rxEmpty handles a data frame without payload.
 func (c *Conn) rxEmpty() {
-	if c.in&packedMessage != 0 {
+	if c.in&compressedMessage != 0 {
 		if c.in&Last != 0 {
 			c.inflate(nil)
 		} else {
@@ -169,7 +169,7 @@ func (c *Conn) rxEmpty() {
 	}
 	c.endFrame()
 	if c.in&(First|Last) != 0 {
-		c.pass(nil, c.in&Last != 0)
+		c.deliver(nil, c.in&Last != 0)
 	}
 }
 
@@ -181,7 +181,7 @@ func (c *Conn) rxPayload(b []byte) int {
 	if !c.is(isClient) {
 		c.key = mask(b, key)
 	}
-	if c.in&packedMessage != 0 {
+	if c.in&compressedMessage != 0 {
 		used := c.inflate(b)
 		if used < n && c.reading == expectPayload {
 			if !c.is(isClient) {
@@ -200,30 +200,30 @@ func (c *Conn) rxPayload(b []byte) int {
 		c.endFrame()
 		last = c.in&Last != 0
 	}
-	c.pass(b, last)
+	c.deliver(b, last)
 	return n
 }
 
-// pass delivers a piece of a message, of text only the valid UTF-8 before an error: what the Handler receives of an
+// deliver delivers a piece of a message, of text only the valid UTF-8 before an error: what the Handler receives of an
 // invalid message does not depend on how it was split.
-func (c *Conn) pass(b []byte, last bool) {
+func (c *Conn) deliver(b []byte, last bool) {
 	if c.in&Binary != 0 {
-		c.give(b, last)
+		c.callRx(b, last)
 		return
 	}
 	good := c.text.check(b)
-	if good == len(b) && (!last || c.text.whole()) {
-		c.give(b, last)
+	if good == len(b) && (!last || c.text.complete()) {
+		c.callRx(b, last)
 		return
 	}
 	if good > 0 {
-		c.give(b[:good], false)
+		c.callRx(b[:good], false)
 	}
 	c.fail(errNotUTF8, 0)
 }
 
-// give calls Handler.Rx.
-func (c *Conn) give(b []byte, last bool) {
+// callRx calls Handler.Rx.
+func (c *Conn) callRx(b []byte, last bool) {
 	f := c.in & (First | Binary)
 	if last {
 		f |= Last

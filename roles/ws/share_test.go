@@ -42,8 +42,8 @@ func TestInflationIsShared(t *testing.T) {
 			got := 0
 			_, l := open(sh, client, packed(), &greedy{counting{&got}, r.asks})
 			l.Feed(append(bytesOf(client, r.in), frame(!client, bitFin|opPing, "")...))
-			if got >= share+chunk {
-				t.Errorf("%s, %s: %d octets at first, want up to %d", side, r.name, got, share)
+			if got >= turnShare+chunk {
+				t.Errorf("%s, %s: %d octets at first, want up to %d", side, r.name, got, turnShare)
 			}
 			turns := 0
 			for ; got < size; turns++ {
@@ -55,11 +55,11 @@ func TestInflationIsShared(t *testing.T) {
 					t.Fatalf("%s, %s: %d octets held", side, r.name, acc.held)
 				}
 				l.Service()
-				if n := got - was; n == 0 || n >= share+chunk {
-					t.Fatalf("%s, %s: %d octets in one turn, want up to %d", side, r.name, n, share)
+				if n := got - was; n == 0 || n >= turnShare+chunk {
+					t.Fatalf("%s, %s: %d octets in one turn, want up to %d", side, r.name, n, turnShare)
 				}
 			}
-			if turns < size/(share+chunk) {
+			if turns < size/(turnShare+chunk) {
 				t.Errorf("%s, %s: %d turns", side, r.name, turns)
 			}
 			l.Sleep(0)
@@ -79,7 +79,7 @@ func TestRestingEnds(t *testing.T) {
 		cfg.Deflate.Ratio = 0
 		sh := acc.shared(cfg)
 		c, l := open(sh, false, packed(), h)
-		l.Feed(frame(true, rsvBinary, deflated(strings.Repeat("\x00", 4*share), "")))
+		l.Feed(frame(true, rsvBinary, deflated(strings.Repeat("\x00", 4*turnShare), "")))
 		if !l.Paused {
 			t.Fatal("it does not rest")
 		}
@@ -95,8 +95,8 @@ func TestRestingEnds(t *testing.T) {
 	}
 	c.Resume()
 	l.Service()
-	if l.Sleep(0); got != 4*share {
-		t.Errorf("resumed, %d octets came in all, want %d", got, 4*share)
+	if l.Sleep(0); got != 4*turnShare {
+		t.Errorf("resumed, %d octets came in all, want %d", got, 4*turnShare)
 	}
 
 	c, l, acc := rest(&counting{new(int)})

@@ -32,16 +32,16 @@ type Counters struct {
 type Shared struct {
 	Counters Counters
 
-	cfg    Config
-	now    time.Duration // time of the latest call into any connection
-	chance [256]byte     // from Rand; used octets are zeroed
-	unused int           // number of unused octets, at the end of chance
-	room   []byte        // what the last Conn.Room got from the transport
-	roomOf *Conn         // the connection that it belongs to
-	given  int           // octets of it that the caller may write
-	pool   pool          // inflaters
-	plain  []byte        // scratch for uncompressed messages, after the octets of earlier ones that deflation refers to
-	sink   sink
+	cfg      Config
+	now      time.Duration // time of the latest call into any connection
+	randBuf  [256]byte     // from Rand; used octets are zeroed
+	randLeft int           // number of unused octets, at the end of randBuf
+	room     []byte        // what the last Conn.Room got from the transport
+	roomOf   *Conn         // the connection that it belongs to
+	given    int           // octets of it that the caller may write
+	pool     pool          // inflaters
+	plain    []byte        // scratch for uncompressed messages, after the octets of earlier ones that deflation refers to
+	sink     sink
 }
 
 // NewShared returns the shared state for connections that cfg configures.
@@ -49,12 +49,12 @@ func NewShared(cfg Config) *Shared { return &Shared{cfg: cfg} }
 
 // key returns a masking key.
 func (s *Shared) key() uint32 {
-	if s.unused < 4 {
-		s.cfg.Rand(s.chance[:])
-		s.unused = len(s.chance)
+	if s.randLeft < 4 {
+		s.cfg.Rand(s.randBuf[:])
+		s.randLeft = len(s.randBuf)
 	}
-	p := s.chance[len(s.chance)-s.unused:][:4]
-	s.unused -= 4
+	p := s.randBuf[len(s.randBuf)-s.randLeft:][:4]
+	s.randLeft -= 4
 	k := binary.LittleEndian.Uint32(p)
 	clear(p)
 	return k

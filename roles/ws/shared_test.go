@@ -38,7 +38,7 @@ func TestMaskKeys(t *testing.T) {
 	if asked != 2 {
 		t.Errorf("asked for chance %d times for 65 keys, want 2", asked)
 	}
-	if !bytes.Equal(sh.chance[:4], make([]byte, 4)) {
+	if !bytes.Equal(sh.randBuf[:4], make([]byte, 4)) {
 		t.Error("a key that was used still lies there")
 	}
 }

@@ -20,8 +20,8 @@ const (
 	textF4                    // the second octet of four: 80 to 8F; others are beyond U+10FFFF
 )
 
-// whole reports whether the last character is complete.
-func (t text) whole() bool { return t == textFirst }
+// complete reports whether the last character is complete.
+func (t text) complete() bool { return t == textFirst }
 
 // check reads the next piece and returns the length of its valid part: len(b), or the offset of the first octet that
 // valid text cannot have there.

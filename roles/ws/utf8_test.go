@@ -81,8 +81,8 @@ func TestText(t *testing.T) {
 			if n == cut {
 				n += x.check([]byte(r.s[cut:]))
 			}
-			if n != want || n == len(r.s) && x.whole() != whole {
-				t.Errorf("%s, cut at %d: %d good of %d, whole %v; want %d, %v", r.name, cut, n, len(r.s), x.whole(), want, whole)
+			if n != want || n == len(r.s) && x.complete() != whole {
+				t.Errorf("%s, cut at %d: %d good of %d, whole %v; want %d, %v", r.name, cut, n, len(r.s), x.complete(), want, whole)
 			}
 		}
 		if utf8.ValidString(r.s) != (r.bad < 0) {
@@ -131,7 +131,7 @@ func FuzzText(f *testing.F) {
 		if want := firstBad(s); good != want {
 			t.Fatalf("%q: %d octets are good, want %d", s, good, want)
 		}
-		if valid := good == len(s) && x.whole(); valid != utf8.ValidString(s) {
+		if valid := good == len(s) && x.complete(); valid != utf8.ValidString(s) {
 			t.Fatalf("%q: valid %v, unicode/utf8 says %v", s, valid, !valid)
 		}
 	})
