@@ -252,26 +252,3 @@ func logStates(log func() *slog.Logger) func(h *ss.Handle, s ss.State, n ss.Noti
 		}
 	}
 }
-
-// readPolicy reads and parses a policy file. The error is for people and complete.
-func readPolicy(file string) (*policy.Policy, error) {
-	doc, err := readDocument(file)
-	if err != nil {
-		return nil, err
-	}
-	p, err := policy.Parse(doc)
-	if err != nil {
-		return nil, fmt.Errorf("the policy in %s cannot be used:\n%w", roles.Plain(file), err)
-	}
-	return p, nil
-}
-
-// readDocument reads a file that may be a policy, and not more of it than Parse would take.
-func readDocument(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readAtMost(f, policy.MaxDocument+1)
-}

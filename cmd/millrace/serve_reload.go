@@ -2,11 +2,9 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	stdtls "crypto/tls"
 
-	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/ss"
 	"github.com/millrace/millrace/tls"
@@ -73,18 +71,4 @@ func readCertificates(certFlag, keyFlag string, certs, keys []string) (list []st
 		list = append(list, c)
 	}
 	return list, nil
-}
-
-// readFile reads a file of no more than a policy's length.
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := readAtMost(f, policy.MaxDocument+1)
-	if err == nil && len(b) > policy.MaxDocument {
-		err = fmt.Errorf("%s has more than %d bytes", name, policy.MaxDocument)
-	}
-	return b, err
 }
