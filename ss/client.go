@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/loop"
-	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/wsi"
 )
 
@@ -63,17 +62,6 @@ type carrier interface {
 	attemptFailed()
 	// describe says in a few words what connection there is.
 	describe() string
-}
-
-func newOnward(h *Handle, i Info) *onward {
-	o := &onward{h: h, credit: max(i.ManualInitialTxCredit, 0)}
-	switch h.kind.pol.Protocol {
-	case policy.Raw:
-		o.carrier = &rawClient{o: o}
-	default:
-		o.carrier = &httpClient{o: o}
-	}
-	return o
 }
 
 func (o *onward) connect(h *Handle, poll bool) Ret {

@@ -4,19 +4,7 @@ import (
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/http/cookie"
-	"github.com/millrace/millrace/ss/device"
 )
-
-// jar returns the runtime's cookies. It makes them when a stream first needs them.
-func (r *Runtime) jar() *device.CookieJar {
-	if r.cookies == nil {
-		r.cookies = device.NewCookieJar(r.cfg.Cookies, r.loop, r.log, func() { r.loop.Defer(&r.task, r) })
-		if r.drain != nil {
-			r.cookies.Flush()
-		}
-	}
-	return r.cookies
-}
 
 // CookiesLoaded implements device.CookieWaiter.
 func (a *httpClient) CookiesLoaded() { a.seek(a.t) }

@@ -1,6 +1,8 @@
 package ss
 
-import "fmt"
+import (
+	"fmt"
+)
 
 // tell gives the stream a state, if the tables allow it, and acts on the answer.
 func (h *Handle) tell(s State, n Notice) {
@@ -116,22 +118,4 @@ func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
 		h.flags |= hasSent
 	}
 	return n, f, true
-}
-
-// checkLength looks, after a Tx, whether the body of an HTTP message has the length that was announced: left is how much
-// of that is missing, negative without an announcement, and end what the program says. A body that is too short breaks
-// its exchange; of one that is too long the surplus is not asked for.
-func (h *Handle) checkLength(left int64, end bool) {
-	switch {
-	case left > 0 && end:
-		h.rt.Counters.ShortBodies++
-		h.lengthDiffers("the body is shorter than was announced", "missing", left)
-	case left == 0 && !end && h.flags&txWanted != 0:
-		h.rt.Counters.LongBodies++
-		h.lengthDiffers("the stream has more to give than was announced; it is not sent")
-	}
-}
-
-func (h *Handle) lengthDiffers(what string, args ...any) {
-	h.rt.log.Warn("ss: "+what, append([]any{"stream", h.kind.pol.Name, "announced", h.kind.bodyLength(h)}, args...)...)
 }

@@ -2,16 +2,7 @@ package ss
 
 import (
 	"time"
-
-	"github.com/millrace/millrace/loop"
 )
-
-// draining is a Drain under way.
-type draining struct {
-	rt    *Runtime
-	done  func() // nil once called
-	timer loop.Timer
-}
 
 // drainLook is how often a Drain looks whether the last connection has gone. Connections end without a
 // word to us when their peer is slow to take its last bytes; nobody notices a hundredth of a second.

@@ -102,3 +102,7 @@ type IllegalMove struct {
 func (e *IllegalMove) Error() string {
 	return fmt.Sprintf("ss: %s: illegal move from %v to %v: this is a bug in Millrace", e.Stream, e.From, e.To)
 }
+
+// ErrNoCredit: the stream has no connection whose protocol grants the peer a window. h1 and raw have none:
+// there TCP's is all there is, and Handle.Pause what moves it.
+var ErrNoCredit = errors.New("the stream's peer is granted no transmit credit")

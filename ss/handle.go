@@ -1,28 +1,9 @@
 package ss
 
 import (
-	stdtls "crypto/tls"
-	"time"
-
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 )
-
-// Info says what to create.
-type Info struct {
-	// StreamType is a name in the policy.
-	StreamType string
-	// New makes the program's side of the stream. For a server it is called once for the listener and
-	// again for every connection accepted; Handle.Server tells which.
-	New func(h *Handle) Stream
-	// ManualInitialTxCredit, unless 0, is how many bytes of body the peer may send at first. What it may
-	// send beyond them is the program's to say: Handle.AddPeerTxCredit. It takes effect where the protocol
-	// grants windows, which is h2.
-	ManualInitialTxCredit int32
-	// Certificates are what a TLS server shows, in place of those that the policy names: for programs that
-	// have theirs from files or elsewhere. Handle.SetCertificates puts others in their place.
-	Certificates []stdtls.Certificate
-}
 
 // Handle is one stream. It outlives its connections and is never used for another stream. Its methods
 // are for the loop's goroutine: see Config.CheckThread. On a destroyed handle they do nothing.
@@ -62,128 +43,6 @@ const (
 
 // doomed is what forbids further payload callbacks.
 const doomed = wantDestroy | wantDisconnect | destroyed
-
-// Create makes a stream. CREATING is delivered before it returns; a server listens before it returns.
-// The error is a *CreateError: an unknown stream type, a server that cannot listen, or CREATING
-// answered with LWSSSSRET_DESTROY_ME. Whatever the network does later is a state, not an error.
-func (r *Runtime) Create(i Info) (*Handle, error) {
-	refuse := func(err error, hint string) (*Handle, error) {
-		return nil, &CreateError{StreamType: i.StreamType, Err: err, Hint: hint}
-	}
-	if r.astray("Create") {
-		return refuse(ErrWrongThread, "")
-	}
-	if r.closed || r.drain != nil {
-		return refuse(ErrClosed, "")
-	}
-	if err := r.loop.Poisoned(); err != nil {
-		return refuse(err, "")
-	}
-	p := r.pol.Stream(i.StreamType)
-	if i.StreamType == smdStreamType {
-		return refuse(ErrUnsupported, "system messages are not in the specification; post to the loop instead")
-	}
-	if p == nil {
-		hint := "the name must stand in \"s\""
-		if near := r.pol.Nearest(i.StreamType); near != "" {
-			hint = "did you mean \"" + near + "\"?"
-		}
-		return refuse(ErrNoSuchStreamType, hint)
-	}
-	if hint := r.unsupported(p); hint != "" {
-		return refuse(ErrUnsupported, hint)
-	}
-	if !p.Server {
-		if err := r.checkSecure(p); err != nil {
-			return refuse(err, "")
-		}
-	}
-	h := &Handle{rt: r, kind: r.kindOf(p), hint: -1}
-	if p.Server {
-		l, err := r.listen(h, i)
-		if err != nil {
-			return refuse(err, "")
-		}
-		h.be = l
-	} else {
-		h.be = newOnward(h, i)
-	}
-	if !h.begin(i.New) {
-		return refuse(ErrDestroyed, "CREATING was answered with LWSSSSRET_DESTROY_ME")
-	}
-	if p.NailedUp && !p.Server {
-		h.Connect()
-	}
-	return h, nil
-}
-
-// smdStreamType is the name by which the reference implementation's streams reach its system messages.
-const smdStreamType = "_lws_smd"
-
-// socksProxyFor is the SOCKS5 proxy that what k has to do over TCP goes through, "" for none.
-func (r *Runtime) socksProxyFor(k *kind) string {
-	p := k.pol
-	switch {
-	case p.ViaSocks5 == "none":
-		return ""
-	case p.ViaSocks5 != "":
-		return p.ViaSocks5
-	case k.socksProxy != "":
-		return k.socksProxy
-	}
-	return r.cfg.SocksProxy
-}
-
-// unsupported says what of a stream type this release cannot do, and "" if it can do it. What concerns the way to the
-// peer, or who we are to it, must not be left out silently.
-func (r *Runtime) unsupported(p *policy.Stream) string {
-	switch {
-	case p.Protocol == policy.H3 || p.Protocol == policy.MQTT:
-		return "protocol \"" + p.Protocol.String() + "\" is read but not spoken yet; use \"h1\", \"h2\", \"ws\" or \"raw\""
-	case p.LocalSink:
-		return "\"local_sink\" is not in the specification and not built"
-	case p.Server:
-	case p.Auth != nil:
-		return "\"use_auth\" is not built yet, and the stream would go out unsigned; http_auth_header can send a token from a blob"
-	case p.ViaSocks5 != "" && p.NeedsSocks5(""):
-		return "the stream type's \"via-socks5\" is not built yet, and the stream would go out directly"
-	case r.pol.ViaSocks5 != "" && p.NeedsSocks5(r.pol.ViaSocks5):
-		return "the policy's \"via-socks5\" is not built yet, and the stream would go out directly; \"via-socks5\": \"none\" in the stream type allows that"
-	case p.NeedsSocks5(r.cfg.SocksProxy):
-		return "a SOCKS5 proxy is asked for (socks_proxy, Config.SocksProxy), which is not built yet, and the stream would go out directly; unset it, or say \"via-socks5\": \"none\" in the stream type"
-	}
-	return ""
-}
-
-// begin makes the program's object and delivers CREATING. False: the stream is destroyed already.
-func (h *Handle) begin(make func(h *Handle) Stream) bool {
-	r := h.rt
-	r.table.add(h)
-	h.kind.streams++
-	r.Counters.Created++
-	was := r.at
-	r.at = h
-	if make != nil {
-		h.stream = make(h)
-	}
-	if h.stream == nil {
-		h.stream = ignore{}
-	}
-	h.tell(Creating, Notice{})
-	r.at = was // a callback that creates a stream is again the one to be named
-	if h.flags&wantDestroy != 0 {
-		h.end()
-		return false
-	}
-	return true
-}
-
-// ignore is the stream of a program that gave none.
-type ignore struct{}
-
-func (ignore) State(*Handle, State, Notice) Ret             { return OK }
-func (ignore) Rx(*Handle, []byte, Flags) Ret                { return OK }
-func (ignore) Tx(*Handle, uint32, []byte) (int, Flags, Ret) { return 0, 0, TxDontSend }
 
 // Label names the stream in reports.
 func (h *Handle) Label() string { return "stream " + h.kind.pol.Name }
@@ -298,39 +157,6 @@ func (h *Handle) pend(f handleFlags) {
 	}
 }
 
-// settle does what was noted.
-func (h *Handle) settle(now time.Duration) {
-	switch {
-	case h.flags&destroyed != 0:
-	case h.flags&wantDestroy != 0:
-		h.end()
-	default:
-		h.be.settle(h, now)
-	}
-}
-
-// end destroys the stream.
-func (h *Handle) end() { h.endWith(nil) }
-
-// endWith destroys the stream; cause goes with DISCONNECTED.
-func (h *Handle) endWith(cause error) {
-	h.be.release(h)
-	h.CancelTimeout()
-	h.flags |= wantDestroy
-	if h.Life() == Connected || h.Life() == Connecting && h.accepted() {
-		h.tell(Disconnected, Notice{Cause: cause})
-	}
-	h.tell(Destroying, Notice{})
-	h.flags |= destroyed
-	h.dropMetadata()
-	h.rt.table.remove(h)
-	h.rt.streamEnded(h.kind)
-	h.rt.Counters.Destroyed++
-	if h.flags&hasCleanup != 0 {
-		h.rt.cleanups.run(h)
-	}
-}
-
 // AddCleanup registers c: f is called once, on the loop's goroutine, after the stream has received DESTROYING. Cleanups run in
 // the reverse order of their registration. On a destroyed handle f is called before AddCleanup returns. A c that is
 // registered already is removed first.
@@ -352,35 +178,33 @@ type streamTimer struct {
 	h *Handle
 }
 
-// TimeoutFromPolicy, given to StartTimeout, means the policy's timeout_ms.
-const TimeoutFromPolicy time.Duration = 0
-
-// StartTimeout has TIMEOUT told once after d, or starts it anew. With TimeoutFromPolicy and no
-// timeout_ms in the policy it does nothing. The end of a transaction or connection cancels it.
-func (h *Handle) StartTimeout(d time.Duration) {
-	if d == TimeoutFromPolicy {
-		d = h.kind.pol.Timeout
-	}
-	if d <= 0 || h.astray("StartTimeout") || h.flags&(destroyed|wantDestroy) != 0 {
-		return
-	}
-	if h.timer == nil {
-		h.timer = &streamTimer{h: h}
-	}
-	// Not the turn's time: between turns that is as old as the last one.
-	l := h.rt.loop
-	l.Arm(&h.timer.Timer, l.System().Now()+d, h.timer)
+// Notice goes with a State.
+type Notice struct {
+	// Ordinal is the state's number argument: see the State constants; 0 where none is named.
+	Ordinal uint32
+	// Source is the stream that joined or left a sink, nil otherwise.
+	Source *Handle
+	// Again, with CONNECTING, says that the attempt goes on elsewhere with a request of whose body Tx has given
+	// something: Tx is asked for all of it, from its beginning. Cause says why: a redirect, or a server that
+	// has certainly not acted on the request.
+	Again bool
+	// Cause says why, with UNREACHABLE, DISCONNECTED and ALL_RETRIES_FAILED; nil after an orderly end. For HTTP
+	// clients errors.Is finds http.ErrOutcomeUnknown in it when the server may have acted on the request, and
+	// http.ErrNotProcessed when it certainly has not.
+	Cause error
 }
 
-// CancelTimeout cancels what StartTimeout began.
-func (h *Handle) CancelTimeout() {
-	if h.timer != nil && !h.astray("CancelTimeout") {
-		h.rt.loop.Disarm(&h.timer.Timer)
-	}
+// Stream is what a program implements. All three are called on the loop's goroutine, never one from
+// inside another of the same stream, except that a call of Runtime.Create delivers CREATING to the
+// new stream. They may call anything on any Handle.
+type Stream interface {
+	// State tells what became of the stream.
+	State(h *Handle, s State, n Notice) Ret
+	// Rx brings payload. b is valid during the call.
+	Rx(h *Handle, b []byte, f Flags) Ret
+	// Tx asks for payload, after Handle.RequestTx: it fills buf from the front and returns how many
+	// bytes, and whether they begin (SOM) and end (EOM) a message. ordinal counts the calls, from 0: on HTTP
+	// those of a transaction, for whichever connection it has and on both sides, anew after a CONNECTING with
+	// Notice.Again; elsewhere those of a connection. n is used only with OK. To send more, request again.
+	Tx(h *Handle, ordinal uint32, buf []byte) (n int, f Flags, r Ret)
 }
-
-// Expired implements loop.Expirer.
-func (t *streamTimer) Expired(time.Duration) { t.h.tell(Timeout, Notice{}) }
-
-// Label implements loop.Expirer.
-func (t *streamTimer) Label() string { return t.h.Label() }

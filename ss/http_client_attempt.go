@@ -1,15 +1,14 @@
 package ss
 
 import (
-	"errors"
 	"fmt"
+	"time"
 
 	"github.com/millrace/millrace/policy"
-	"github.com/millrace/millrace/roles/h1"
-	"github.com/millrace/millrace/roles/h2"
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/ss/internal/secure"
 	"github.com/millrace/millrace/tls"
-	"github.com/millrace/millrace/wsi"
 )
 
 // forget implements carrier.
@@ -89,14 +88,6 @@ func (a *httpClient) use(c *httpConn) error {
 	return nil
 }
 
-func (a *httpClient) reset(c *httpConn) {
-	a.due = 0
-	a.parts.release()
-	a.parts = nil
-	a.conn, a.x, a.state = c, nil, httpRequest
-	a.sent, a.sending, a.took, a.got, a.success = false, false, false, false, false
-}
-
 // Unreachable is pool.Request's: there will be no exchange.
 func (a *httpClient) Unreachable(cause error) {
 	a.reset(nil)
@@ -105,80 +96,6 @@ func (a *httpClient) Unreachable(cause error) {
 		cause = &unsentError{cause}
 	}
 	a.o.failed(cause, 0)
-}
-
-func (a *httpClient) drop() {
-	if u := a.ws; u != nil {
-		a.reset(nil)
-		a.state, a.ws = httpIdle, nil
-		u.release()
-		return
-	}
-	c, x, waits := a.conn, a.x, a.ticket.Waits()
-	noReply := x != nil && a.noReply()
-	a.reset(nil)
-	a.state = httpIdle
-	switch {
-	case waits:
-		a.ticket.Cancel()
-	case c == nil:
-		a.o.h.rt.cookies.Forget(a)
-	case x == nil:
-		c.entry.Cancel()
-	default:
-		c.abandon(x, noReply)
-	}
-}
-
-// noReply reports whether the request was sent and not one byte has come on the connection since.
-func (a *httpClient) noReply() bool { return a.sent && a.conn.silentSince(a.heard) }
-
-// ended judges the end of an exchange that has brought no response. The exchange says what its protocol knows; a
-// request of which the socket took nothing was certainly not processed either.
-func (a *httpClient) ended(c *httpConn, cause error) error {
-	if cause == nil {
-		return nil
-	}
-	var lost *http.OutcomeError
-	if a.sent && c.w.BytesOut() == a.outBefore && errors.As(cause, &lost) {
-		cause = fmt.Errorf("ss: request: the socket took nothing of it: %w: %w", http.ErrNotProcessed, lost.Cause)
-	}
-	if errors.Is(cause, http.ErrNotProcessed) {
-		a.notActed()
-	}
-	return cause
-}
-
-// notActed notes that the server has not acted on the present request.
-func (a *httpClient) notActed() { a.exposed, a.inFlight = a.exposedBefore, false }
-
-// repeatable reports whether a request that ended with cause is made again within the attempt, on another connection.
-// It is if the server has certainly not acted on it. On h1 an idempotent one is repeated too when it met the end
-// of a connection that had served others (RFC 9112 s.9.3.1); a connection that has never answered anybody is no
-// better on the second try.
-func (a *httpClient) repeatable(c *httpConn, cause error) bool {
-	h := a.o.h
-	if a.state != httpRequest || h.flags&doomed != 0 {
-		return false
-	}
-	if c.h2 == nil {
-		return !a.fresh && (errors.Is(cause, http.ErrNotProcessed) || errors.Is(cause, h1.ErrStale) && http.Idempotent(a.method()))
-	}
-	if !errors.Is(cause, http.ErrNotProcessed) {
-		return false
-	}
-	var away *h2.GoAwayError
-	var reset *h2.ResetError
-	switch {
-	case errors.As(cause, &reset):
-		h.rt.Counters.Refused++
-		return a.ticket.CountRefusal()
-	case !errors.As(cause, &away):
-		return c.entry.Answered() // lost before it was sent
-	case !c.entry.Useful():
-		return a.ticket.CountRefusal()
-	}
-	return a.ticket.MayRetry()
 }
 
 // again makes the request anew.
@@ -210,67 +127,73 @@ func (a *httpClient) rewind() bool {
 	return h.flags&doomed == 0
 }
 
-// outcome completes the cause of a failed attempt, or of a lost connection, with what is known of the request, and
-// reports whether the retry scheme may make it again: not if the server may have acted on a request whose method is
-// not idempotent, unless the policy allows that.
-func (a *httpClient) outcome(cause error) (told error, again bool) {
-	if !a.exposed && !a.inFlight {
-		if a.o.phase == phaseAttempt && a.status == 0 && !a.isWS() && cause != nil && !errors.Is(cause, http.ErrNotProcessed) {
-			cause = &unsentError{cause} // nothing was sent, or what was sent the server has certainly not acted on
-		}
-		return cause, true
-	}
-	var answer *StatusError
+// overdue ends the wait for a response, if it is over. A response does not stop the timer, and the next request does not
+// move it: to do both for each request would cost more than to look once a minute.
+func (a *httpClient) overdue(now time.Duration) {
+	h := a.o.h
 	switch {
-	case cause == nil || errors.As(cause, &answer) || a.o.phase != phaseAttempt:
-	case errors.Is(cause, http.ErrNotProcessed):
-		// An earlier request of this attempt was redirected as one that is done, or was repeated because its method
-		// allows that: what a program may conclude from ErrNotProcessed does not hold for the attempt.
-		cause = &http.OutcomeError{Cause: &laterError{cause}}
-	case !errors.Is(cause, http.ErrOutcomeUnknown):
-		cause = &http.OutcomeError{Cause: cause}
+	case a.due == 0:
+		return
+	case now < a.due:
+		h.rt.loop.Arm(&a.o.timer, a.due, a.o)
+		return
 	}
-	return cause, !a.exposed || a.o.h.kind.pol.HTTP.RetryUnsafe
+	h.rt.Counters.Unanswered++
+	cause := errNoResponse
+	if a.isWS() {
+		cause = errNoSwitch
+	} else if a.staleConn() {
+		took := a.took
+		a.resent = true
+		a.drop()
+		a.again(cause, took)
+		return
+	}
+	a.drop()
+	a.o.failed(cause, 0)
 }
 
-func (a *httpClient) tlsState() (s tls.State, ok bool) {
-	if a.conn == nil {
-		return s, false
+var errNoSwitch = fmt.Errorf("ss: websocket: no answer to the handshake: %w", http.ErrTimeout)
+
+// Serve is pool.Link's.
+func (c *httpConn) Serve(a *httpClient) error { return a.use(c) }
+
+// dialHTTP makes a connection on a route, for a or on its behalf: see pool.Config.
+func dialHTTP(r *httpRoute, a *httpClient, alone bool) *httpEntry {
+	key := r.Key()
+	c := &httpConn{rt: a.o.h.rt, last: a.o.h.kind}
+	c.entry.Init(r, c)
+	var up roles.Upper = c
+	if key.secure == nil {
+		// Without TLS there is nobody to ask: HTTP/2 begins by prior knowledge (RFC 9113 s.3.3).
+		c.speak(key.protocol == policy.H2)
+	} else {
+		c.s = new(tls.Session)
+		c.s.InitClient(key.secure, &c.w)
+		c.s.SetUpper(c)
+		if key.protocol == policy.H2 {
+			c.s.SetChooser(c.choose)
+		} else {
+			c.speak(false)
+		}
+		up = c.s
 	}
-	return stateOf(a.conn.lower())
+	if alone {
+		a.conn = c
+	}
+	c.rt.net.Dial(&c.w, key.target, up, a.o.dialOptions())
+	return &c.entry
 }
 
-func (a *httpClient) wsi() *wsi.Wsi {
-	if a.conn == nil {
+// secureH1 is what a WebSocket that has no place on the endpoint's HTTP/2 connections needs for TLS: with HTTP/1.1 alone
+// in ALPN. nil: it may have one.
+func (a *httpClient) secureH1() *tls.Client {
+	if a.quirks&noWSOverH2 == 0 || !a.t.tls {
 		return nil
 	}
-	return &a.conn.w
-}
-
-func (a *httpClient) peerEnded() bool { return false }
-
-func (a *httpClient) protocol() (policy.Protocol, bool) {
-	switch {
-	case a.ws != nil:
-		return policy.WS, true
-	case a.x == nil:
-		return 0, false
-	case a.conn.h2 != nil:
-		return policy.H2, true
+	c, err := a.o.h.rt.contexts().Client(a.o.h.kind.pol, a.t.name, a.t == a.o.target, secure.ALPNH1)
+	if err != nil {
+		return nil // the attempt over HTTP/2 meets the same, and says so
 	}
-	return policy.H1, true
-}
-
-func (a *httpClient) describe() string {
-	switch {
-	case a.ticket.Waits():
-		n, more := a.ticket.Before(100), ""
-		if n == 100 {
-			more = " or more"
-		}
-		return fmt.Sprintf("waits for an exchange with %s, streams before it: %d%s", a.t.dial, n, more)
-	case a.conn == nil:
-		return "no connection"
-	}
-	return a.conn.describe()
+	return c
 }

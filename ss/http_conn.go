@@ -73,33 +73,6 @@ var (
 	_ pool.Link[*httpClient] = (*httpConn)(nil)
 )
 
-// dialHTTP makes a connection on a route, for a or on its behalf: see pool.Config.
-func dialHTTP(r *httpRoute, a *httpClient, alone bool) *httpEntry {
-	key := r.Key()
-	c := &httpConn{rt: a.o.h.rt, last: a.o.h.kind}
-	c.entry.Init(r, c)
-	var up roles.Upper = c
-	if key.secure == nil {
-		// Without TLS there is nobody to ask: HTTP/2 begins by prior knowledge (RFC 9113 s.3.3).
-		c.speak(key.protocol == policy.H2)
-	} else {
-		c.s = new(tls.Session)
-		c.s.InitClient(key.secure, &c.w)
-		c.s.SetUpper(c)
-		if key.protocol == policy.H2 {
-			c.s.SetChooser(c.choose)
-		} else {
-			c.speak(false)
-		}
-		up = c.s
-	}
-	if alone {
-		a.conn = c
-	}
-	c.rt.net.Dial(&c.w, key.target, up, a.o.dialOptions())
-	return &c.entry
-}
-
 // choose takes the name that ALPN has settled on, "" for none.
 func (c *httpConn) choose(alpn string) roles.Upper {
 	c.speak(alpn == "h2")
@@ -245,9 +218,6 @@ func (c *httpConn) goingAway() {
 		c.rt.Counters.GoneAway++
 	}
 }
-
-// Serve is pool.Link's.
-func (c *httpConn) Serve(a *httpClient) error { return a.use(c) }
 
 // Free is pool.Link's.
 func (c *httpConn) Free() int { return c.role.Free() }

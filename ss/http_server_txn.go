@@ -45,61 +45,6 @@ const (
 
 var _ http.Handler = (*transaction)(nil)
 
-// Head is http.Handler's: a transaction begins.
-func (t *transaction) Head(x http.Exchange, m *http.Message) {
-	h := t.h
-	if h.flags&destroyed != 0 {
-		return
-	}
-	switch {
-	case h.kind.upgrades(m):
-		t.upgrade(x, m)
-		return
-	case len(m.Protocol) > 0:
-		t.refuse(x, http.Message{Status: 501}) // RFC 8441: a protocol that no stream of ours is for
-		return
-	}
-	t.x, t.status, t.flags = x, 0, 0
-	if h.flags&doomed != 0 {
-		return // the end of the turn sees to the exchange
-	}
-	if string(m.Method) == "HEAD" {
-		t.flags |= txnHead
-	}
-	if m.Length != 0 || takesBody(m.Method) {
-		t.flags |= txnForm
-	}
-	if h.kind.pol.HTTP.MultipartIn {
-		if _, err := h.split(x, m, h.be.wsi(), t); err != nil {
-			t.x = nil
-			t.refuse(x, http.Message{Status: statusFor(err)})
-			return
-		}
-	}
-	h.rt.show(h, m)
-	t.begin(m)
-	h.rt.show(nil, nil)
-}
-
-// begin takes the stream to SERVER_TXN.
-func (t *transaction) begin(m *http.Message) {
-	h := t.h
-	if h.Life() != Connected {
-		h.be.wsi().Established()
-		h.tell(Connected, Notice{})
-		if h.flags&doomed != 0 {
-			return
-		}
-	}
-	h.flags &^= txWanted // asked for between transactions: there is nothing yet to answer
-	h.rt.Counters.Transactions++
-	t.describeRequest(m)
-	if h.flags&isPaused != 0 {
-		t.x.Pause()
-	}
-	h.tell(ServerTxn, Notice{})
-}
-
 // describeRequest sets the metadata that tell the stream what is asked: those that map to a header field which the
 // request has, method, path, authority, auth, and those named like an argument of the query, undecoded. An
 // argument sets neither those four nor what maps to a field. None of it is sent back.
@@ -258,23 +203,7 @@ func (t *transaction) Done(x http.Exchange, cause error) {
 	}
 }
 
-// RequestBody says, from SERVER_TXN to the end of the transaction, whether the request of an accepted HTTP
-// stream brings a body, whose end Rx tells with EOM: those that announce one, and every POST, PUT and
-// PATCH, if only an empty one. Without a body Rx is not called.
-func (h *Handle) RequestBody() bool {
-	return h.be.requestBody()
-}
-
 func (t *transaction) requestBody() bool { return t.x != nil && t.flags&txnForm != 0 }
-
-// ServerAck answers the transaction of an accepted HTTP stream: 0 is 200, other codes are taken as
-// they are. Without it the response is a 404. It must come before the first byte of the response.
-func (h *Handle) ServerAck(code int) {
-	if h.astray("ServerAck") {
-		return
-	}
-	h.be.serverAck(h, code)
-}
 
 func (t *transaction) serverAck(h *Handle, code int) {
 	if t.x == nil || t.flags&txnHeadSent != 0 {
@@ -322,5 +251,46 @@ func (t *transaction) flow(h *Handle) {
 func (t *transaction) settle(h *Handle, _ time.Duration) {
 	if h.flags&wantDisconnect != 0 {
 		h.end()
+	}
+}
+
+// unparted is partsTaker's: the answer says what is wrong with the request, if none has begun, and the stream ends.
+func (t *transaction) unparted(x http.Exchange, err error) int {
+	if t.x == nil || t.flags&txnHeadSent != 0 {
+		x.Reset(err)
+		return 0
+	}
+	t.flags |= txnHeadSent | txnAnswered
+	x.Resume() // what is left of the body is for nobody
+	return statusFor(err)
+}
+
+// statusFor is the status of an answer to a body that cannot be taken apart because of err.
+func statusFor(err error) int {
+	if e := (*http.ProtocolError)(nil); errors.As(err, &e) && e.Status != 0 {
+		return e.Status
+	}
+	return 400
+}
+
+// refuse answers a request that the stream does not take, and leaves the stream to the next.
+func (t *transaction) refuse(x http.Exchange, m http.Message) {
+	x.SetHandler(&declined{m: m})
+	x.WantWrite()
+	if c := t.at.h2; c != nil {
+		c.rest(t)
+	}
+}
+
+// declined is the handler of a request that was not taken.
+type declined struct {
+	nobody
+	m http.Message
+}
+
+// Writable is http.Handler's.
+func (d *declined) Writable(x http.Exchange) {
+	if errors.Is(x.SendHead(&d.m, true), http.ErrNoRoom) {
+		x.WantWrite()
 	}
 }

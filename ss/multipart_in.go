@@ -2,7 +2,6 @@ package ss
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
@@ -203,11 +202,6 @@ func (p *partsIn) EndPart(last bool) {
 	p.h.rx(nil, f)
 }
 
-// isOfPart says whether a field in the head of a part has a meaning (RFC 2046 s.5.1).
-func isOfPart(lower string, id http.ID) bool {
-	return strings.HasPrefix(lower, "content-") && id != http.ContentLength
-}
-
 // EndParts is multipart.Handler's.
 func (p *partsIn) EndParts() {
 	p.h.rx(nil, RelatedEnd)
@@ -221,32 +215,4 @@ func (r *Runtime) partValue(h *Handle, name string) (v []byte, ok, found bool) {
 	}
 	v, ok = r.part.fields.Get(name)
 	return v, ok, ok || isOfPart(name, http.Other)
-}
-
-// unparted is partsTaker's: the stream loses its connection.
-func (a *httpClient) unparted(_ http.Exchange, err error) int {
-	if a.o.h.flags&doomed == 0 {
-		a.drop()
-		a.o.lost(err, endCut)
-	}
-	return 0
-}
-
-// unparted is partsTaker's: the answer says what is wrong with the request, if none has begun, and the stream ends.
-func (t *transaction) unparted(x http.Exchange, err error) int {
-	if t.x == nil || t.flags&txnHeadSent != 0 {
-		x.Reset(err)
-		return 0
-	}
-	t.flags |= txnHeadSent | txnAnswered
-	x.Resume() // what is left of the body is for nobody
-	return statusFor(err)
-}
-
-// statusFor is the status of an answer to a body that cannot be taken apart because of err.
-func statusFor(err error) int {
-	if e := (*http.ProtocolError)(nil); errors.As(err, &e) && e.Status != 0 {
-		return e.Status
-	}
-	return 400
 }

@@ -89,11 +89,3 @@ func (a *acceptedRaw) settle(h *Handle, _ time.Duration) {
 func (a *acceptedRaw) release(*Handle) { a.pipe.release() }
 
 func (a *acceptedRaw) describe(*Handle) string { return a.w.Label() }
-
-// closed ends an accepted stream whose connection is over.
-func (h *Handle) closed(cause error) {
-	if h.flags&destroyed != 0 || h.be == nil {
-		return
-	}
-	h.endWith(cause)
-}

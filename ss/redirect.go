@@ -12,32 +12,10 @@ import (
 // more than a new connection.
 const maxAside = 64 << 10
 
-// method and appendTarget say what is asked for, on the policy's way or on a detour.
-func (a *httpClient) method() []byte {
-	if a.away != nil {
-		return a.away.Method
-	}
-	return a.o.h.kind.method
-}
-
-func (a *httpClient) appendTarget(b []byte) ([]byte, error) {
-	if a.away != nil {
-		return append(b, a.away.Target...), nil
-	}
-	return a.o.appendPath(b)
-}
-
 // follows says whether a status sends us elsewhere, and we go.
 func (a *httpClient) follows(status int) bool {
 	p := &a.o.h.kind.pol.HTTP
 	return p.AllowRedirects && !p.FailRedirect && status != p.Expect && http.IsRedirect(status)
-}
-
-// disclaimed records what a redirect tells about the request: with 307 and 308 the server did not act on it.
-func (a *httpClient) disclaimed(status int) {
-	if http.RedirectKeepsMethod(status) {
-		a.notActed()
-	}
 }
 
 // redirected takes a response that is to be followed: it stays between the two sides. It is followed at once. Only if
@@ -83,11 +61,6 @@ func (a *httpClient) follow() {
 		a.seek(a.t)
 	}
 }
-
-// pendingRedirects are the attempts that have a redirect to follow at the end of the turn.
-type pendingRedirects struct{ list, spare []*httpClient }
-
-func (p *pendingRedirects) add(a *httpClient) { p.list = append(p.list, a) }
 
 // follow follows the redirects of which more is still to come: their bodies may never end.
 func (p *pendingRedirects) follow() {

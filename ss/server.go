@@ -7,7 +7,6 @@ import (
 
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
-	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
 )
@@ -66,53 +65,6 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 	return s, nil
 }
 
-// Accept implements wsi.Acceptor.
-func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
-	if s.over() {
-		return nil, nil
-	}
-	protocol := s.h.kind.pol.Protocol
-	raw := protocol == policy.Raw
-	switch {
-	case raw && s.secure != nil:
-		a := new(acceptedRawTLS)
-		a.s.InitServer(s.secure, &a.w)
-		a.s.SetUpper(a.init(s, &a.s))
-		return &a.w, &a.s
-	case raw:
-		a := new(acceptedRaw)
-		return &a.w, a.init(s, &a.w)
-	case s.secure != nil:
-		a, u := new(acceptedTLS), new(acceptedHTTP)
-		a.s.InitServer(s.secure, &a.w)
-		u.init(s, &a.h, &a.s)
-		a.s.SetChooser(u.choose)
-		return &a.w, &a.s
-	case protocol == policy.H2:
-		a, u := new(accepted), new(sniffedHTTP)
-		u.init(s, &a.h, &a.w)
-		return &a.w, u
-	}
-	a, u := new(accepted), new(acceptedHTTP)
-	u.init(s, &a.h, &a.w)
-	return &a.w, u
-}
-
-// choose is what a connection over TLS speaks: see tls.Session.SetChooser. A client that names nothing is one of
-// HTTP/1.1 (RFC 9113 s.3.2).
-func (a *acceptedHTTP) choose(alpn string) roles.Upper {
-	if alpn == "h2" {
-		return a.speakH2()
-	}
-	return a
-}
-
-// acceptedRawTLS is an accepted raw stream with the session that lies under it.
-type acceptedRawTLS struct {
-	acceptedRaw
-	s tls.Session
-}
-
 func (s *server) connect(*Handle, bool) Ret         { return OK }
 func (s *server) requestTx(*Handle) Ret             { return OK }
 func (s *server) flow(*Handle)                      {}
@@ -150,23 +102,6 @@ func (s *server) drainH2() {
 	}
 }
 
-// Addr is where a server stream listens, with the port that the system picked, or our end of an
-// accepted connection. ok is false for other streams.
-func (h *Handle) Addr() (a loop.Addr, ok bool) {
-	return h.be.addr()
-}
-
-// Peer is the other end of the stream's connection, while the system knows it: of an accepted one, and of the one that a
-// client stream is using now. ok is false without a connection.
-func (h *Handle) Peer() (a loop.Addr, ok bool) {
-	return h.be.peer()
-}
-
-// Server is the server stream from which this one was accepted, nil for other streams.
-func (h *Handle) Server() *Handle {
-	return h.be.parentStream()
-}
-
 // ForEachClient calls f for every stream accepted from the server stream h.
 func (h *Handle) ForEachClient(f func(c *Handle)) {
 	h.rt.table.each(func(c *Handle) {
@@ -174,10 +109,6 @@ func (h *Handle) ForEachClient(f func(c *Handle)) {
 			f(c)
 		}
 	})
-}
-
-func (h *Handle) accepted() bool {
-	return h.be.parentStream() != nil
 }
 
 // over says that no connection is taken any more.

@@ -72,22 +72,6 @@ func (s State) String() string {
 	return "unknown"
 }
 
-// Notice goes with a State.
-type Notice struct {
-	// Ordinal is the state's number argument: see the State constants; 0 where none is named.
-	Ordinal uint32
-	// Source is the stream that joined or left a sink, nil otherwise.
-	Source *Handle
-	// Again, with CONNECTING, says that the attempt goes on elsewhere with a request of whose body Tx has given
-	// something: Tx is asked for all of it, from its beginning. Cause says why: a redirect, or a server that
-	// has certainly not acted on the request.
-	Again bool
-	// Cause says why, with UNREACHABLE, DISCONNECTED and ALL_RETRIES_FAILED; nil after an orderly end. For HTTP
-	// clients errors.Is finds http.ErrOutcomeUnknown in it when the server may have acted on the request, and
-	// http.ErrNotProcessed when it certainly has not.
-	Cause error
-}
-
 // Ret is a callback's answer, and the answer of calls that a callback may pass on.
 type Ret int8
 
@@ -136,18 +120,3 @@ const (
 	Binary
 	Text
 )
-
-// Stream is what a program implements. All three are called on the loop's goroutine, never one from
-// inside another of the same stream, except that a call of Runtime.Create delivers CREATING to the
-// new stream. They may call anything on any Handle.
-type Stream interface {
-	// State tells what became of the stream.
-	State(h *Handle, s State, n Notice) Ret
-	// Rx brings payload. b is valid during the call.
-	Rx(h *Handle, b []byte, f Flags) Ret
-	// Tx asks for payload, after Handle.RequestTx: it fills buf from the front and returns how many
-	// bytes, and whether they begin (SOM) and end (EOM) a message. ordinal counts the calls, from 0: on HTTP
-	// those of a transaction, for whichever connection it has and on both sides, anew after a CONNECTING with
-	// Notice.Again; elsewhere those of a connection. n is used only with OK. To send more, request again.
-	Tx(h *Handle, ordinal uint32, buf []byte) (n int, f Flags, r Ret)
-}

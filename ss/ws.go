@@ -2,7 +2,6 @@ package ss
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
@@ -231,39 +230,6 @@ func (p *wsPipe) setClose(code ws.Code, reason string) (ok bool, err error) {
 	return true, nil
 }
 
-// DisconnectWith is Disconnect for WebSocket streams: the peer is told code, which must be one that may be sent, and
-// reason, UTF-8 of at most 123 bytes. On other streams, and without a connection, it is Disconnect.
-func (h *Handle) DisconnectWith(code ws.Code, reason string) error {
-	if h.astray("DisconnectWith") {
-		return ErrWrongThread
-	}
-	if _, err := h.be.setClose(code, reason); err != nil {
-		return err
-	}
-	h.Disconnect()
-	return nil
-}
-
-// Finish ends what a WebSocket stream has to say, and leaves it to the peer to end the rest: what Tx has given goes out,
-// then a Close frame with code, which must be one that may be sent, and reason, UTF-8 of at most 123 bytes. Tx is not
-// asked any more. Messages come until the peer has answered with its own Close frame, the CloseError of DISCONNECTED.
-// A peer that is silent for too long before (Config.WS, Timeouts.Finish) is given up. On other streams, and without a
-// connection, it is Disconnect.
-func (h *Handle) Finish(code ws.Code, reason string) error {
-	if h.astray("Finish") {
-		return ErrWrongThread
-	}
-	switch ok, err := h.be.setClose(code, reason); {
-	case err != nil:
-		return err
-	case !ok:
-		h.Disconnect()
-	default:
-		h.pend(wantFinish)
-	}
-	return nil
-}
-
 // wsShared returns what the WebSocket connections of a stream type share, and makes it at the first call.
 func (r *Runtime) wsShared(p *policy.Stream) *ws.Shared {
 	c := &r.ws
@@ -292,20 +258,6 @@ func (r *Runtime) WS() (plain, packed ws.Counters) {
 		packed = r.wsPacked.Counters
 	}
 	return plain, packed
-}
-
-// Subprotocol is which of those that the policy names in ws_subprotocol the latest handshake of a WebSocket has
-// settled on, "" if none. It can be asked for from SERVER_UPGRADE on, and at a client from CONNECTED on.
-func (h *Handle) Subprotocol() string {
-	if h.spoken == 0 {
-		return ""
-	}
-	return h.kind.subprotocols[h.spoken-1]
-}
-
-// agree notes the subprotocol of a handshake.
-func (h *Handle) agree(name string) {
-	h.spoken = uint8(slices.Index(h.kind.subprotocols, name) + 1)
 }
 
 // upgrades says whether a server's stream type takes requests to become a WebSocket.

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/h2"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/ws"
-	"github.com/millrace/millrace/ss/internal/secure"
-	"github.com/millrace/millrace/tls"
 )
 
 // clientWS is the WebSocket connection of a client stream: an HTTP/1.1 connection of its own that has switched
@@ -24,9 +21,6 @@ type clientWS struct {
 type clientTalk clientWS
 
 var _ ws.Handler = (*clientTalk)(nil)
-
-// isWS says whether the stream's exchanges are to become WebSockets.
-func (a *httpClient) isWS() bool { return a.o.h.kind.pol.Protocol == policy.WS }
 
 // askWS makes a request one for a WebSocket.
 func (a *httpClient) askWS(m *http.Message) {
@@ -43,8 +37,6 @@ func (a *httpClient) askWS(m *http.Message) {
 	a.offer.Ask(a.o.h.rt.wsShared(k.pol), m, k.subprotocols, a.conn.h2 != nil)
 	a.awaitResponse(a.o.h.rt.loop.Now())
 }
-
-var errNoSwitch = fmt.Errorf("ss: websocket: no answer to the handshake: %w", http.ErrTimeout)
 
 // answeredWS takes the response's head: the exchange becomes a WebSocket, or the attempt has failed.
 func (a *httpClient) answeredWS(x http.Exchange, m *http.Message) {
@@ -113,19 +105,6 @@ func (a *httpClient) fallBack() {
 func h2RequiresH1(cause error) bool {
 	var e *h2.ResetError
 	return errors.As(cause, &e) && e.Code == h2.HTTP11Required
-}
-
-// secureH1 is what a WebSocket that has no place on the endpoint's HTTP/2 connections needs for TLS: with HTTP/1.1 alone
-// in ALPN. nil: it may have one.
-func (a *httpClient) secureH1() *tls.Client {
-	if a.quirks&noWSOverH2 == 0 || !a.t.tls {
-		return nil
-	}
-	c, err := a.o.h.rt.contexts().Client(a.o.h.kind.pol, a.t.name, a.t == a.o.target, secure.ALPNH1)
-	if err != nil {
-		return nil // the attempt over HTTP/2 meets the same, and says so
-	}
-	return c
 }
 
 // switchWS puts a WebSocket in the place of the exchange.

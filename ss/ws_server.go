@@ -88,28 +88,6 @@ func (t *transaction) announce(m *http.Message) {
 	}
 }
 
-// refuse answers a request that the stream does not take, and leaves the stream to the next.
-func (t *transaction) refuse(x http.Exchange, m http.Message) {
-	x.SetHandler(&declined{m: m})
-	x.WantWrite()
-	if c := t.at.h2; c != nil {
-		c.rest(t)
-	}
-}
-
-// declined is the handler of a request that was not taken.
-type declined struct {
-	nobody
-	m http.Message
-}
-
-// Writable is http.Handler's.
-func (d *declined) Writable(x http.Exchange) {
-	if errors.Is(x.SendHead(&d.m, true), http.ErrNoRoom) {
-		x.WantWrite()
-	}
-}
-
 // upgrading is the handler of a request that is to become a WebSocket, until it is.
 type upgrading struct {
 	nobody

@@ -1,0 +1,145 @@
+package ss
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/h1"
+	"github.com/millrace/millrace/roles/h2"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// What is known of a request after its exchange: whether the server has acted on it, and whether it may be made
+// again.
+
+// refusal says whether a response is no answer at all but a failed attempt, and how long the server
+// asks us to stay away.
+func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
+	if a.o.h.kind.pol.HTTP.FailRedirect && m.Status/100 == 3 {
+		a.notActed() // a captive portal has seen the request, and not the server
+		return 0, &StatusError{m.Status, "a redirect, and http_fail_redirect takes any for a captive portal"}
+	}
+	why := ""
+	switch m.Status {
+	case 301, 302, 303, 307, 308:
+		a.disclaimed(m.Status)
+		why = "a redirect, which this stream type does not follow"
+		if to, ok := m.Find(http.Location); ok {
+			why = "a redirect to " + roles.Quote(string(to)) + ", which this stream type does not follow"
+		}
+	case 429, 503:
+		a.notActed()
+		why = "the server asks to come back later"
+		if v, ok := m.Find(http.RetryAfter); ok {
+			least, _ = http.ParseRetryAfter(v, a.o.h.rt.loop.System().Wall())
+			least = min(least, maxRetryAfter)
+		}
+	default:
+		if e := a.o.h.kind.pol.HTTP.Expect; e != 0 {
+			why = "http_expect takes no other than " + strconv.Itoa(e)
+		}
+	}
+	if why != "" {
+		return least, &StatusError{m.Status, why}
+	}
+	return 0, nil
+}
+
+// unread reports whether a response says that the server gave up waiting for a request before ours reached it: 408 on a
+// connection of HTTP/1.1 that had served before. Such a request may be repeated on another connection
+// (RFC 9110 s.15.5.9).
+func (a *httpClient) unread(m *http.Message) bool {
+	return m.Status == 408 && m.Close && !a.fresh && a.conn.h2 == nil && a.o.h.kind.pol.HTTP.Expect != 408
+}
+
+// maxRetryAfter bounds what Retry-After is believed: a device must not be sent to sleep for years by
+// one bad response.
+const maxRetryAfter = 24 * time.Hour
+
+// staleConn reports whether a request that was not answered in time may be repeated on a new connection, because its
+// own most likely died before: others had used it, and not one byte has come on it since. Whether the server has acted
+// on the request is unknown, so its method must be idempotent (RFC 9110 s.9.2.2).
+func (a *httpClient) staleConn() bool {
+	return !a.resent && !a.fresh && a.noReply() && http.Idempotent(a.method())
+}
+
+// ended judges the end of an exchange that has brought no response. The exchange says what its protocol knows; a
+// request of which the socket took nothing was certainly not processed either.
+func (a *httpClient) ended(c *httpConn, cause error) error {
+	if cause == nil {
+		return nil
+	}
+	var lost *http.OutcomeError
+	if a.sent && c.w.BytesOut() == a.outBefore && errors.As(cause, &lost) {
+		cause = fmt.Errorf("ss: request: the socket took nothing of it: %w: %w", http.ErrNotProcessed, lost.Cause)
+	}
+	if errors.Is(cause, http.ErrNotProcessed) {
+		a.notActed()
+	}
+	return cause
+}
+
+// notActed notes that the server has not acted on the present request.
+func (a *httpClient) notActed() { a.exposed, a.inFlight = a.exposedBefore, false }
+
+// repeatable reports whether a request that ended with cause is made again within the attempt, on another connection.
+// It is if the server has certainly not acted on it. On h1 an idempotent one is repeated too when it met the end
+// of a connection that had served others (RFC 9112 s.9.3.1); a connection that has never answered anybody is no
+// better on the second try.
+func (a *httpClient) repeatable(c *httpConn, cause error) bool {
+	h := a.o.h
+	if a.state != httpRequest || h.flags&doomed != 0 {
+		return false
+	}
+	if c.h2 == nil {
+		return !a.fresh && (errors.Is(cause, http.ErrNotProcessed) || errors.Is(cause, h1.ErrStale) && http.Idempotent(a.method()))
+	}
+	if !errors.Is(cause, http.ErrNotProcessed) {
+		return false
+	}
+	var away *h2.GoAwayError
+	var reset *h2.ResetError
+	switch {
+	case errors.As(cause, &reset):
+		h.rt.Counters.Refused++
+		return a.ticket.CountRefusal()
+	case !errors.As(cause, &away):
+		return c.entry.Answered() // lost before it was sent
+	case !c.entry.Useful():
+		return a.ticket.CountRefusal()
+	}
+	return a.ticket.MayRetry()
+}
+
+// outcome completes the cause of a failed attempt, or of a lost connection, with what is known of the request, and
+// reports whether the retry scheme may make it again: not if the server may have acted on a request whose method is
+// not idempotent, unless the policy allows that.
+func (a *httpClient) outcome(cause error) (told error, again bool) {
+	if !a.exposed && !a.inFlight {
+		if a.o.phase == phaseAttempt && a.status == 0 && !a.isWS() && cause != nil && !errors.Is(cause, http.ErrNotProcessed) {
+			cause = &unsentError{cause} // nothing was sent, or what was sent the server has certainly not acted on
+		}
+		return cause, true
+	}
+	var answer *StatusError
+	switch {
+	case cause == nil || errors.As(cause, &answer) || a.o.phase != phaseAttempt:
+	case errors.Is(cause, http.ErrNotProcessed):
+		// An earlier request of this attempt was redirected as one that is done, or was repeated because its method
+		// allows that: what a program may conclude from ErrNotProcessed does not hold for the attempt.
+		cause = &http.OutcomeError{Cause: &laterError{cause}}
+	case !errors.Is(cause, http.ErrOutcomeUnknown):
+		cause = &http.OutcomeError{Cause: cause}
+	}
+	return cause, !a.exposed || a.o.h.kind.pol.HTTP.RetryUnsafe
+}
+
+// disclaimed records what a redirect tells about the request: with 307 and 308 the server did not act on it.
+func (a *httpClient) disclaimed(status int) {
+	if http.RedirectKeepsMethod(status) {
+		a.notActed()
+	}
+}

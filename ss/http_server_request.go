@@ -1,0 +1,62 @@
+package ss
+
+import (
+	"github.com/millrace/millrace/roles/http"
+)
+
+// How a request of an accepted HTTP stream begins: as a transaction or as a WebSocket. It is above the files of both.
+
+// Head is http.Handler's: a transaction begins.
+func (t *transaction) Head(x http.Exchange, m *http.Message) {
+	h := t.h
+	if h.flags&destroyed != 0 {
+		return
+	}
+	switch {
+	case h.kind.upgrades(m):
+		t.upgrade(x, m)
+		return
+	case len(m.Protocol) > 0:
+		t.refuse(x, http.Message{Status: 501}) // RFC 8441: a protocol that no stream of ours is for
+		return
+	}
+	t.x, t.status, t.flags = x, 0, 0
+	if h.flags&doomed != 0 {
+		return // the end of the turn sees to the exchange
+	}
+	if string(m.Method) == "HEAD" {
+		t.flags |= txnHead
+	}
+	if m.Length != 0 || takesBody(m.Method) {
+		t.flags |= txnForm
+	}
+	if h.kind.pol.HTTP.MultipartIn {
+		if _, err := h.split(x, m, h.be.wsi(), t); err != nil {
+			t.x = nil
+			t.refuse(x, http.Message{Status: statusFor(err)})
+			return
+		}
+	}
+	h.rt.show(h, m)
+	t.begin(m)
+	h.rt.show(nil, nil)
+}
+
+// begin takes the stream to SERVER_TXN.
+func (t *transaction) begin(m *http.Message) {
+	h := t.h
+	if h.Life() != Connected {
+		h.be.wsi().Established()
+		h.tell(Connected, Notice{})
+		if h.flags&doomed != 0 {
+			return
+		}
+	}
+	h.flags &^= txWanted // asked for between transactions: there is nothing yet to answer
+	h.rt.Counters.Transactions++
+	t.describeRequest(m)
+	if h.flags&isPaused != 0 {
+		t.x.Pause()
+	}
+	h.tell(ServerTxn, Notice{})
+}
