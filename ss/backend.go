@@ -14,6 +14,8 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
+// Uses handle.go back: a backend answers for the handle that asks it.
+//
 // This file is the boundary between a Handle and what fulfils it. A Handle knows its backend by the interface below
 // alone: no file asks for the concrete type, apart from Handle.upgrader at the end of this file. A backend reports to
 // its handle by the handle's own methods: tell for a state, rx and tx for payload, agree for the subprotocol,

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 
+	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/ss/device"
 )
@@ -24,8 +25,8 @@ var errBlobValue = errors.New("its value cannot stand in a header field: it has 
 
 // blobFields are the header fields that the policy of a stream type takes from blobs, in the order in which
 // the reference writes them.
-func (k *kind) blobFields() (list []blobField) {
-	p := &k.pol.HTTP
+func blobFields(s *policy.Stream) (list []blobField) {
+	p := &s.HTTP
 	for _, f := range []blobField{
 		{name: []byte(p.AuthHeader), key: "http_auth_header", blob: device.BlobAuth, preamble: p.AuthPreamble, hexify: p.AuthHexify},
 		{name: []byte(p.DSNHeader), key: "http_dsn_header", blob: device.BlobDeviceSerial},
@@ -41,10 +42,10 @@ func (k *kind) blobFields() (list []blobField) {
 
 // addBlobFields appends the fields that h's policy takes from system blobs. Their values are put behind
 // text, which is returned; they are valid as long as that is.
-func (r *Runtime) addBlobFields(m *http.Message, text []byte, list []blobField) ([]byte, error) {
+func addBlobFields(m *http.Message, text []byte, list []blobField, blobs device.Blobs) ([]byte, error) {
 	for i := range list {
 		f := &list[i]
-		v, err := device.Lookup(r.cfg.Blobs, f.blob, 0, f.key)
+		v, err := device.Lookup(blobs, f.blob, 0, f.key)
 		if err != nil {
 			return text, err
 		}

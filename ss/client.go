@@ -186,7 +186,8 @@ func (o *onward) attempt(poll bool) {
 	if h.flags&doomed != 0 {
 		return // settle comes again
 	}
-	t, err := o.findTarget()
+	t, err := findTarget(h, o.target)
+	o.target = t
 	if err != nil {
 		o.failed(err, 0)
 		return
@@ -321,4 +322,38 @@ func (o *onward) dialOptions() wsi.DialOptions {
 		d.Trace = &o.perf.dial
 	}
 	return d
+}
+
+// perfUp notes for perf that the connection and its TLS handshake are up.
+func (o *onward) perfUp() {
+	if o.perf == nil {
+		return
+	}
+	if _, ok := o.tlsState(); ok {
+		o.perf.secure = o.h.rt.loop.System().Now()
+	}
+}
+
+// perfSent notes for perf that the head of the request is out.
+func (o *onward) perfSent() {
+	if o.perf != nil {
+		o.perf.sent = o.h.rt.loop.System().Now()
+	}
+}
+
+// perfHeard notes for perf that the head of the response has come.
+func (o *onward) perfHeard(status int) {
+	if o.perf != nil {
+		o.perf.heard, o.perf.status = o.h.rt.loop.System().Now(), status
+	}
+}
+
+// reportPerf gives the stream what was measured, once. False: it wants nothing more of its connection.
+func (o *onward) reportPerf() bool {
+	m := o.perf
+	if m == nil {
+		return true
+	}
+	o.perf = nil
+	return o.h.rx(m.append(make([]byte, 0, perfMax)), PerfJSON|SOM|EOM)
 }

@@ -6,15 +6,14 @@ import (
 
 // Where a client stream connects to now, and what it asks for there.
 
-// findTarget works out where h connects to now. The result is kept while it cannot change: a client
+// findTarget returns where h connects to now: last, which is nil at first, while that cannot have changed. A client
 // certificate in blobs can.
-func (o *onward) findTarget() (*target, error) {
-	h := o.h
+func findTarget(h *Handle, last *target) (*target, error) {
 	p := h.kind.pol
 	lit, fixed := p.Endpoint.Literal()
 	renewable := p.HasClientCert && h.rt.contexts().Renewable(p)
-	if fixed && o.target != nil && !renewable {
-		return o.target, o.checkPath()
+	if fixed && last != nil && !renewable {
+		return last, checkPath(h, last)
 	}
 	if !fixed {
 		var err error
@@ -22,12 +21,11 @@ func (o *onward) findTarget() (*target, error) {
 			h.rt.Counters.ValuesRefused++
 			return nil, fmt.Errorf("stream type %s: %w: %w", p.Name, ErrEndpoint, err)
 		}
-		if o.target != nil && !renewable && string(h.rt.text) == o.target.from {
-			return o.target, o.checkPath()
+		if last != nil && !renewable && string(h.rt.text) == last.from {
+			return last, checkPath(h, last)
 		}
 		lit = string(h.rt.text)
 	}
-	o.target = nil
 	t, err := parseTarget(lit, p.Port, p.TLS)
 	if err != nil {
 		return nil, fmt.Errorf("stream type %s: %w", p.Name, err)
@@ -38,26 +36,24 @@ func (o *onward) findTarget() (*target, error) {
 		}
 	}
 	t.from = lit
-	o.target = &t
-	return o.target, o.checkPath()
+	return &t, checkPath(h, &t)
 }
 
 // checkPath reports a value that is not allowed in the request target, before anything is connected for it.
-func (o *onward) checkPath() (err error) {
-	u := &o.h.kind.pol.HTTP.URL
+func checkPath(h *Handle, t *target) (err error) {
+	u := &h.kind.pol.HTTP.URL
 	if _, fixed := u.Literal(); !fixed {
-		o.h.rt.text, err = o.appendPath(o.h.rt.text[:0])
+		h.rt.text, err = appendPath(h.rt.text[:0], h, t)
 	}
 	return err
 }
 
-// appendPath makes the request target: the path of the URL form, unless http_url says more, with one
+// appendPath appends the request target of h at t: the path of the URL form, unless http_url says more, with one
 // slash in front. The error is a *policy.ValueError.
-func (o *onward) appendPath(b []byte) ([]byte, error) {
-	h := o.h
+func appendPath(b []byte, h *Handle, t *target) ([]byte, error) {
 	u := &h.kind.pol.HTTP.URL
 	if u.Empty() {
-		if p := o.target.path; p != "" {
+		if p := t.path; p != "" {
 			return append(b, p...), nil
 		}
 		return append(b, '/'), nil

@@ -152,7 +152,7 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 			k.fields = append(k.fields, f)
 		}
 	}
-	for _, f := range k.blobFields() {
+	for _, f := range blobFields(p) {
 		if f.id.Framing() {
 			r.log.Warn("a blob is to go into a header field that the protocol writes itself; it is not sent",
 				"stream", p.Name, "key", f.key, "field", string(f.name))
@@ -165,7 +165,7 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 			k.ofParts = append(k.ofParts, f)
 		}
 	}
-	k.form = r.form(p)
+	k.form = newForm(p, r.log)
 	r.kinds[p] = k
 	return k
 }

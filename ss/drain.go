@@ -19,7 +19,7 @@ func (r *Runtime) Drain(done func()) {
 	}
 	r.drain = &draining{rt: r, done: done}
 	r.table.each(func(h *Handle) { h.be.drain(h) })
-	r.pool.Close()
+	r.http.pool.Close()
 	r.cookies.Flush()
 	r.loop.Defer(&r.task, r)
 }

@@ -11,7 +11,7 @@ import (
 // connection, and what it asks for. It is for people: what peers have said is escaped.
 func (r *Runtime) Dump(w io.Writer) {
 	fmt.Fprintf(w, "%d streams, %d connections, %d warm, %d bytes held, account %d bytes (%v)\n",
-		r.table.live, r.net.Open(), r.pool.Warm(), r.net.Held(), r.loop.Account().Used(), r.loop.Account().Level())
+		r.table.live, r.net.Open(), r.http.pool.Warm(), r.net.Held(), r.loop.Account().Used(), r.loop.Account().Level())
 	turns := r.loop.Stats()
 	fmt.Fprintf(w, "%d turns, 99 of 100 took at most %v, the longest %v\n", turns.Turns, turns.Quantile(0.99), turns.Max)
 	if a := r.loop.Account(); a.Used() > 0 {

@@ -53,18 +53,17 @@ const (
 	laneHeld = 2 * laneCost
 )
 
-// speakH2 makes a, which has had no request yet, a connection of HTTP/2.
-func (a *acceptedHTTP) speakH2() *acceptedH2 {
-	s := a.at.server
+// speakH2 makes an HTTP/2 connection over low of one that has had no request yet. Its first stream is h.
+func speakH2(s *server, h *Handle, low roles.Lower) *acceptedH2 {
 	c := new(acceptedH2)
 	c.place = place{s, c}
-	c.first.h, c.first.at = a.h, &c.place
-	c.Server.Init(s.h.rt.h2, a.Lower(), c)
+	c.first.h, c.first.at = h, &c.place
+	c.Server.Init(s.h.rt.h2, low, c)
 	if s.unix {
 		c.OnUnixSocket()
 	}
-	if a.h.be != nil {
-		a.h.be = &c.first
+	if h.be != nil {
+		h.be = &c.first
 	}
 	if c.next = s.h2; c.next != nil {
 		c.next.prev = c

@@ -5,6 +5,10 @@ import (
 	"github.com/millrace/millrace/policy"
 )
 
+// A Handle, and what it notes of the calls of a program for its backend.
+//
+// Uses runtime.go back: a stream belongs to a runtime, which lists its streams.
+
 // Handle is one stream. It outlives its connections and is never used for another stream. Its methods
 // are for the loop's goroutine: see Config.CheckThread. On a destroyed handle they do nothing.
 type Handle struct {
@@ -143,6 +147,11 @@ func (h *Handle) ChangeHandlers(s Stream) {
 
 // Stream is the program's side of the handle.
 func (h *Handle) Stream() Stream { return h.stream }
+
+// astray is Runtime.astray for a method of the handle.
+func (h *Handle) astray(method string) bool {
+	return h.rt.cfg.CheckThread && h.rt.strayed(method, h.StreamType())
+}
 
 // pend notes what is to be done at the end of the turn.
 func (h *Handle) pend(f handleFlags) {

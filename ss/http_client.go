@@ -38,7 +38,7 @@ type httpClient struct {
 	inFlight      bool      // a request is out, and no final head has come for it
 	againCause    error     // why the body is to be given from the beginning; nil when it is not
 	offer         *ws.Offer // of a request that asks for a WebSocket, until it is answered
-	ws            *clientWS // what the exchange has become
+	ws            *wsPipe   // what the exchange has become
 	quirks        quirks    // of the endpoint, as far as they were known when the attempt began
 	learnt        bool      // the attempt fails for a quirk that was not known before
 	out           *formOut  // nil unless the stream type's bodies are multipart
@@ -109,7 +109,6 @@ func (a *httpClient) over(x http.Exchange) bool { return a.conn == nil || a.x !=
 
 var (
 	errNoResponse = fmt.Errorf("ss: http: no response within http_response_timeout_ms: %w", http.ErrTimeout)
-	errSilent     = fmt.Errorf("ss: http: no byte for svalidhup: %w", http.ErrTimeout)
 )
 
 // awaitResponse starts the time in which the response must come, if the request is complete. It does not run while
@@ -245,7 +244,7 @@ func (a *httpClient) appendTarget(b []byte) ([]byte, error) {
 	if a.away != nil {
 		return append(b, a.away.Target...), nil
 	}
-	return a.o.appendPath(b)
+	return appendPath(b, a.o.h, a.o.target)
 }
 
 // scheme is what a request is told to go by.

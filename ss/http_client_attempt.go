@@ -29,7 +29,7 @@ func (a *httpClient) begin(t *target) {
 
 // seek asks for an exchange with t. The answer comes later: use, or unreachable.
 func (a *httpClient) seek(t *target) {
-	a.o.h.rt.pool.Issue(&a.ticket, a)
+	a.o.h.rt.http.pool.Issue(&a.ticket, a)
 	a.t = t
 	if a.isWS() {
 		a.quirks = a.o.h.rt.quirks.of(t)
@@ -49,7 +49,7 @@ func (a *httpClient) ways() *httpRoute {
 			protocol, secure = policy.WS, c
 		}
 	}
-	return h.rt.pool.Route(connKey{
+	return h.rt.http.pool.Route(connKey{
 		target:   a.t.dial,
 		secure:   secure,
 		protocol: protocol,
@@ -71,7 +71,7 @@ func (a *httpClient) use(c *httpConn) error {
 	c.lend(a.o.h.kind)
 	a.x, a.heard = x, c.w.BytesIn()
 	if a.fresh {
-		a.o.perf.stands(a.o)
+		a.o.perfUp()
 	} else {
 		a.o.perf = nil // that connection is another's to measure
 	}

@@ -85,7 +85,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	}
 	a.outBefore = a.conn.w.BytesOut()
 	if a.away == nil || !a.away.CrossOrigin {
-		if h.rt.text, err = h.rt.addBlobFields(m, h.rt.text, k.blobs); err != nil {
+		if h.rt.text, err = addBlobFields(m, h.rt.text, k.blobs, h.rt.cfg.Blobs); err != nil {
 			return err
 		}
 	}
@@ -95,7 +95,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 		a.askWS(m)
 		if err = x.SendHead(m, a.conn.h2 == nil); err == nil {
 			a.sent = true
-			a.o.perf.asked(a.o)
+			a.o.perfSent()
 		}
 		return err
 	}
@@ -113,7 +113,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	a.sent, a.sending, a.left = true, body, m.Length
 	a.inFlight, a.exposedBefore = true, a.exposed
 	a.exposed = a.exposed || !http.Idempotent(m.Method)
-	a.o.perf.asked(a.o)
+	a.o.perfSent()
 	if !body {
 		a.awaitResponse(h.rt.loop.Now())
 	}
@@ -135,7 +135,7 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	a.due = 0
 	a.status, a.inFlight = m.Status, false
 	a.takeCookies(m)
-	if a.o.perf.answered(a.o, m.Status); !a.o.reportPerf() {
+	if a.o.perfHeard(m.Status); !a.o.reportPerf() {
 		return
 	}
 	if a.unread(m) {

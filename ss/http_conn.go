@@ -14,6 +14,10 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
+// A connection of HTTP clients, as its pool and its transport see it.
+//
+// Uses http_client.go back: the types of the pool name the connection and the request that it serves.
+
 // httpRole is the protocol that a connection speaks: *h1.Client, which carries one exchange at a time, or
 // *h2.Client, which carries many.
 type httpRole interface {
@@ -304,3 +308,5 @@ func shorter(a, b time.Duration) time.Duration {
 	}
 	return a
 }
+
+var errSilent = fmt.Errorf("ss: http: no byte for svalidhup: %w", http.ErrTimeout)

@@ -9,6 +9,10 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
+// A transaction of an accepted HTTP stream, from its request's head on.
+//
+// Uses h2_server.go back: a transaction that is over reports to its HTTP/2 connection.
+
 // transaction answers the requests of one accepted HTTP stream, one after another. It is the handler of their
 // exchanges, and what the stream's backends have in common whatever carries it.
 type transaction struct {
@@ -19,12 +23,6 @@ type transaction struct {
 	left   uint32        // of the announced body; uncounted without one
 	status int16         // of the response; 0: not acked
 	flags  txnFlags
-}
-
-// place is where an accepted stream came in.
-type place struct {
-	server *server
-	h2     *acceptedH2 // nil on HTTP/1.1
 }
 
 // uncounted is transaction.left of a body that has no length, or one that 32 bits do not hold. Such a body

@@ -1,6 +1,9 @@
 package ss
 
 import (
+	"log/slog"
+
+	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles/http/multipart"
 )
@@ -19,8 +22,8 @@ type formPart struct {
 	multipart.Part
 }
 
-// form is that of p; nil when its body is not multipart.
-func (r *Runtime) form(p *policy.Stream) *form {
+// newForm makes the form of p, nil if its body is not multipart.
+func newForm(p *policy.Stream, log *slog.Logger) *form {
 	if !p.HTTP.Multipart {
 		return nil
 	}
@@ -28,7 +31,7 @@ func (r *Runtime) form(p *policy.Stream) *form {
 	for of := p; of != nil; of = of.HTTP.Rideshare {
 		for i := range f.parts {
 			if f.parts[i].of == of {
-				r.log.Warn("rideshare leads back to where it was; the multipart body ends there", "stream", p.Name, "rideshare", of.Name)
+				log.Warn("rideshare leads back to where it was; the multipart body ends there", "stream", p.Name, "rideshare", of.Name)
 				return f
 			}
 		}
@@ -55,8 +58,8 @@ type formOut struct {
 
 // begin begins a body with payload of that length, and returns its Content-Type, which is valid until the first
 // write.
-func (o *formOut) begin(r *Runtime, f *form, length int64) []byte {
-	r.loop.System().Rand(o.random[:])
+func (o *formOut) begin(l *loop.Loop, f *form, length int64) []byte {
+	l.System().Rand(o.random[:])
 	*o = formOut{form: f, boundary: multipart.NewBoundary(o.random), part: -1, left: length, empty: length == 0, frame: o.frame}
 	o.frame = o.boundary.AppendFormType(o.frame[:0])
 	o.sent = len(o.frame)

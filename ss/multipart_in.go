@@ -49,8 +49,8 @@ func (h *Handle) split(x http.Exchange, m *http.Message, low roles.Lower, next p
 	}
 	r := h.rt
 	var p *partsIn
-	if n := len(r.parts); n > 0 {
-		p, r.parts = r.parts[n-1], r.parts[:n-1]
+	if n := len(r.http.spare); n > 0 {
+		p, r.http.spare = r.http.spare[n-1], r.http.spare[:n-1]
 	} else {
 		p = new(partsIn)
 	}
@@ -91,8 +91,8 @@ func (p *partsIn) release() {
 	p.low.Hold(roles.HoldPart, -p.charged)
 	p.reader.Trim(partsHead)
 	*p = partsIn{reader: p.reader}
-	if len(r.parts) < partsKept {
-		r.parts = append(r.parts, p)
+	if len(r.http.spare) < partsKept {
+		r.http.spare = append(r.http.spare, p)
 	}
 }
 
@@ -184,9 +184,9 @@ func (p *partsIn) Part(fields []http.Field) {
 			h.meta.v[f.index].from = fromNone
 		}
 	}
-	h.rt.part = p
+	h.rt.http.part = p
 	h.rx(nil, SOM)
-	h.rt.part = nil
+	h.rt.http.part = nil
 	p.fields.Fields = nil
 }
 
@@ -210,9 +210,9 @@ func (p *partsIn) EndParts() {
 // partValue is the field called name, in lower case, of the part that begins. found is false when it is not a part's
 // affair.
 func (r *Runtime) partValue(h *Handle, name string) (v []byte, ok, found bool) {
-	if r.part == nil || r.part.h != h {
+	if r.http.part == nil || r.http.part.h != h {
 		return nil, false, false
 	}
-	v, ok = r.part.fields.Get(name)
+	v, ok = r.http.part.fields.Get(name)
 	return v, ok, ok || isOfPart(name, http.Other)
 }

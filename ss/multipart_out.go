@@ -21,7 +21,7 @@ func (a *httpClient) shapeBody(m *http.Message) (body bool) {
 		if a.out == nil {
 			a.out = new(formOut)
 		}
-		setContentType(m, a.out.begin(a.o.h.rt, k.form, m.Length))
+		setContentType(m, a.out.begin(a.o.h.rt.loop, k.form, m.Length))
 		if body = true; m.Length >= 0 {
 			m.Length += k.form.frame
 		}

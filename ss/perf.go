@@ -21,37 +21,6 @@ type measured struct {
 	status int
 }
 
-func (m *measured) stands(o *onward) {
-	if m == nil {
-		return
-	}
-	if _, ok := o.tlsState(); ok {
-		m.secure = o.h.rt.loop.System().Now()
-	}
-}
-
-func (m *measured) asked(o *onward) {
-	if m != nil {
-		m.sent = o.h.rt.loop.System().Now()
-	}
-}
-
-func (m *measured) answered(o *onward, status int) {
-	if m != nil {
-		m.heard, m.status = o.h.rt.loop.System().Now(), status
-	}
-}
-
-// reportPerf gives the stream what was measured, once. False: it wants nothing more of its connection.
-func (o *onward) reportPerf() bool {
-	m := o.perf
-	if m == nil {
-		return true
-	}
-	o.perf = nil
-	return o.h.rx(m.append(make([]byte, 0, perfMax)), PerfJSON|SOM|EOM)
-}
-
 // perfMax is how long a report gets, in bytes, as in the reference. Of the name's addresses it lists as many
 // as fit.
 const perfMax = 500

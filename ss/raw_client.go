@@ -113,7 +113,7 @@ func (c *rawConn) Opened(*raw.Conn) {
 		return
 	}
 	c.w.Established()
-	a.o.perf.stands(a.o)
+	a.o.perfUp()
 	if !a.o.reportPerf() {
 		return
 	}

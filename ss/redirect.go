@@ -38,7 +38,7 @@ func (a *httpClient) redirected(x http.Exchange, m *http.Message) {
 	}
 	a.state, a.left = httpAside, maxAside
 	x.Resume() // what comes is for nobody
-	r.redirects.add(a)
+	r.http.redirects.add(a)
 	r.loop.Defer(&r.task, r)
 }
 

@@ -29,8 +29,6 @@ type Runtime struct {
 	log          *slog.Logger
 	kinds        map[*policy.Stream]*kind
 	table        handleTable
-	pool         httpPool
-	redirects    pendingRedirects
 	pending      []*Handle // with something to settle at the end of the turn
 	spare        []*Handle
 	task         loop.Task
@@ -39,9 +37,8 @@ type Runtime struct {
 	msg          http.Message
 	headOf       *Handle       // whose callbacks are being given a peer's head
 	head         *http.Message // it
-	parts        []*partsIn    // that wait for the next multipart body
-	part         *partsIn      // of which a part begins
-	text         []byte        // scratch: a target being expanded
+	http         httpShared
+	text         []byte // scratch: a target being expanded
 	free         []*values
 	dated        time.Duration // when dateBuf was made
 	dateBuf      []byte
@@ -114,19 +111,6 @@ func (r *Runtime) CancelWait() error {
 		r.cancelWait = true
 		r.loop.Defer(&r.task, r) // where a panic is put down to its stream
 	})
-}
-
-// AddCleanup registers c: f is called once, on the loop's goroutine, at the end of Close. On a closed runtime it is called
-// before AddCleanup returns. The rest is as for Handle.AddCleanup.
-func (r *Runtime) AddCleanup(c *Cleanup, f func()) {
-	c.Remove()
-	switch {
-	case r.astray("AddCleanup"):
-	case r.closed:
-		f()
-	default:
-		r.cleanups.add(c, r, f)
-	}
 }
 
 // Label names, in reports, the stream whose callback ran last.

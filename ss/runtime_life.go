@@ -57,7 +57,7 @@ func New(c Config) (*Runtime, error) {
 	if c.KeepWarm < 0 {
 		p.MaxWarm = 0
 	}
-	r.pool.Init(p)
+	r.http.pool.Init(p)
 	if c.CheckThread {
 		r.loop.WatchThread()
 	}
@@ -73,7 +73,7 @@ func (r *Runtime) Close() {
 	}
 	r.closed = true
 	r.table.each(func(h *Handle) { h.Destroy() })
-	r.pool.Close()
+	r.http.pool.Close()
 	if r.secure != nil {
 		r.secure.Close()
 	}
@@ -93,11 +93,24 @@ func (r *Runtime) RunTask(now time.Duration) {
 		h.settle(now)
 	}
 	r.spare = list[:0]
-	r.redirects.follow()
+	r.http.redirects.follow()
 	if r.cancelWait {
 		r.cancelWait = false
 		r.table.each(func(h *Handle) { h.tell(EventWaitCancel, Notice{}) })
 	}
 	r.cookies.Wake()
 	r.checkDrained()
+}
+
+// AddCleanup registers c: f is called once, on the loop's goroutine, at the end of Close. On a closed runtime it is called
+// before AddCleanup returns. The rest is as for Handle.AddCleanup.
+func (r *Runtime) AddCleanup(c *Cleanup, f func()) {
+	c.Remove()
+	switch {
+	case r.astray("AddCleanup"):
+	case r.closed:
+		f()
+	default:
+		r.cleanups.add(c, r, f)
+	}
 }

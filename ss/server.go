@@ -11,6 +11,10 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
+// The listener of a server stream.
+//
+// Uses h2_server.go back: a listener lists its HTTP/2 connections, to drain them.
+
 // server is the backend of a server stream: the stream owns the listening socket, and moves no payload
 // itself. Connections become streams of their own.
 type server struct {
@@ -130,4 +134,10 @@ func (s *server) greet(h *Handle, be backend) bool {
 	}
 	h.tell(Connecting, Notice{})
 	return true
+}
+
+// place is where an accepted stream came in.
+type place struct {
+	server *server
+	h2     *acceptedH2 // nil on HTTP/1.1
 }

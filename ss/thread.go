@@ -11,23 +11,18 @@ var ErrWrongThread = errors.New("called from another goroutine than the loop's; 
 
 // astray reports, with Config.CheckThread, a method that is called on another thread than the loop's. True: it must do
 // nothing.
-func (h *Handle) astray(method string) bool {
-	return h.rt.cfg.CheckThread && h.rt.strayed(h, method)
-}
-
-// astray is the same for methods of the runtime.
 func (r *Runtime) astray(method string) bool {
-	return r.cfg.CheckThread && r.strayed(nil, method)
+	return r.cfg.CheckThread && r.strayed(method, "")
 }
 
-// strayed is for astray: of h's method, or one of the runtime's if h is nil.
-func (r *Runtime) strayed(h *Handle, method string) bool {
+// strayed is for astray: of a method of the runtime's, or of a handle's if there is a stream type.
+func (r *Runtime) strayed(method, streamType string) bool {
 	if r.loop.OnThread() {
 		return false
 	}
 	err := fmt.Errorf("ss: Runtime.%s: %w", method, ErrWrongThread)
-	if h != nil {
-		err = fmt.Errorf("ss: Handle.%s: stream type %q: %w", method, h.StreamType(), ErrWrongThread)
+	if streamType != "" {
+		err = fmt.Errorf("ss: Handle.%s: stream type %q: %w", method, streamType, ErrWrongThread)
 	}
 	if r.cfg.PanicOnIllegal {
 		panic(err)

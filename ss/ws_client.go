@@ -123,7 +123,7 @@ func (a *httpClient) switchWS(x http.Exchange, agreed ws.Agreed) (err error) {
 	if c.h2 == nil {
 		c.entry.Leave()
 	}
-	a.ws, a.state = u, httpSwitched
+	a.ws, a.state = &u.wsPipe, httpSwitched
 	return nil
 }
 
