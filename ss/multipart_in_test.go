@@ -76,7 +76,7 @@ var partsStories = []struct {
 	{name: "cut short", body: "--B\r\n\r\nabc", want: `[(`, direct: `[(x=v len=N `, fault: "ends before", status: "400 content-length=0"},
 	{name: "not multipart", body: "hello", want: `[`, fault: "ends before", status: "400 content-length=0"},
 	{name: "a bad header", body: "--B\r\nno colon\r\n\r\n\r\n--B--", want: `[`, fault: "colon", status: "400 content-length=0"},
-	{name: "a large header", body: "--B\r\nA: " + strings.Repeat("x", 9000) + "\r\n\r\n\r\n--B--", want: `[`, fault: "larger", status: "431 content-length=0"},
+	{name: "a large header", body: "--B\r\nA: " + strings.Repeat("x", 9000) + "\r\n\r\n\r\n--B--", want: `[`, fault: "exceeds the limit", status: "431 content-length=0"},
 }
 
 // TestPartsOfRequests: what a server stream is told of a multipart request, and what the client is answered.
