@@ -9,7 +9,7 @@ import (
 )
 
 // direct is a header field that a program named itself, as direct_proto_str lets it.
-type direct struct {
+type programField struct {
 	name, value []byte
 	id          http.ID
 	class       http.FieldClass
@@ -71,7 +71,7 @@ func (m *values) setDirect(name string, id http.ID, v []byte) bool {
 		if at < cap(m.direct) {
 			m.direct = m.direct[:at+1] // with the memory of what was there
 		} else {
-			m.direct = append(m.direct, direct{})
+			m.direct = append(m.direct, programField{})
 		}
 	}
 	d := &m.direct[at]

@@ -9,7 +9,7 @@ import (
 // runtime when the first is set, so that a stream without any holds none.
 type values struct {
 	v      []value
-	direct []direct
+	direct []programField
 	peer   heldHead
 }
 
