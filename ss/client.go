@@ -20,11 +20,11 @@ const (
 	phaseFinishing                    // HTTP: the response is complete, DISCONNECTED is to come
 )
 
-// onward fulfils a client stream in this process: it makes the attempts, waits between them, and gives
-// up, as the retry section of the policy says. What is particular to a protocol is its carrier's.
-type onward struct {
+// direct fulfils a client stream in this process: it makes the attempts, waits between them, and gives
+// up, as the retry section of the policy says. What is particular to a protocol is its binding's.
+type direct struct {
 	streamDefaults
-	carrier
+	binding
 	h      *Handle
 	timer  loop.Timer // the delay, while phaseWaiting; how long the peer may take to answer, while phaseAttempt
 	pace   pace
@@ -34,9 +34,9 @@ type onward struct {
 	perf   *measured // what is known of the connection being made; nil unless the policy asks for it
 }
 
-// carrier is a protocol's part of a client stream. It reports to onward's attempt, connected, failed
+// binding is a protocol's part of a client stream. It reports to direct's attempt, connected, failed
 // and lost; none of its methods calls the program.
-type carrier interface {
+type binding interface {
 	connection
 	// forget clears what is known of the attempt before, as another begins.
 	forget()
@@ -51,7 +51,7 @@ type carrier interface {
 	// outcome completes the cause of the end of an attempt or connection with what is known of a request, and
 	// reports whether the retry scheme may make it again.
 	outcome(cause error) (told error, again bool)
-	// overdue is called when onward's timer expires during an attempt. The carrier may set it for one, and may leave it
+	// overdue is called when direct's timer expires during an attempt. The binding may set it for one, and may leave it
 	// set when it does not matter any more.
 	overdue(now time.Duration)
 	// settlePayload does at the end of the turn what wantAsk and wantFinish ask of the connection.
@@ -64,7 +64,7 @@ type carrier interface {
 	describe() string
 }
 
-func (o *onward) connect(h *Handle, poll bool) Ret {
+func (o *direct) connect(h *Handle, poll bool) Ret {
 	if o.phase == phaseIdle || o.phase == phaseWaiting || o.phase == phaseFinishing {
 		h.pend(wantConnect)
 	}
@@ -73,42 +73,42 @@ func (o *onward) connect(h *Handle, poll bool) Ret {
 
 // requestTx begins an attempt when nothing is going on, but not before the delay after the last failure is over: a
 // program that asks again after each failure must not undo what the policy's backoff is for.
-func (o *onward) requestTx(h *Handle) Ret {
+func (o *direct) requestTx(h *Handle) Ret {
 	switch o.phase {
 	case phaseIdle, phaseFinishing:
 		h.pend(wantPoll)
 	case phaseUp, phaseAttempt:
-		o.carrier.requestTx()
+		o.binding.requestTx()
 	}
 	return OK
 }
 
-func (o *onward) peer() (a loop.Addr, ok bool) {
+func (o *direct) peer() (a loop.Addr, ok bool) {
 	if w := o.wsi(); w != nil {
 		return w.PeerAddr()
 	}
 	return a, false
 }
 
-func (o *onward) flow(h *Handle) { o.carrier.flow(h.flags&isPaused != 0) }
+func (o *direct) flow(h *Handle) { o.binding.flow(h.flags&isPaused != 0) }
 
-func (o *onward) describe(*Handle) string {
+func (o *direct) describe(*Handle) string {
 	switch o.phase {
 	case phaseIdle:
 		return "no connection"
 	case phaseWaiting:
 		return fmt.Sprintf("next attempt in %v, after %d failures", o.timer.At()-o.h.rt.loop.Now(), o.pace.tries)
 	}
-	return o.carrier.describe()
+	return o.binding.describe()
 }
 
-func (o *onward) release(h *Handle) {
+func (o *direct) release(h *Handle) {
 	h.rt.loop.Disarm(&o.timer)
-	o.carrier.drop()
+	o.binding.drop()
 	o.phase = phaseIdle
 }
 
-func (o *onward) settle(h *Handle, _ time.Duration) {
+func (o *direct) settle(h *Handle, _ time.Duration) {
 	if h.flags&(wantAsk|wantFinish) != 0 {
 		o.settlePayload(h)
 		h.flags &^= wantAsk | wantFinish
@@ -117,7 +117,7 @@ func (o *onward) settle(h *Handle, _ time.Duration) {
 		h.flags &^= wantDisconnect
 		switch o.phase {
 		case phaseAttempt:
-			o.carrier.drop()
+			o.binding.drop()
 			o.failed(ErrAsked, 0)
 		case phaseUp, phaseFinishing:
 			how := endOwn
@@ -127,7 +127,7 @@ func (o *onward) settle(h *Handle, _ time.Duration) {
 			case o.peerEnded():
 				how = endClosed // the program has only agreed
 			}
-			o.carrier.drop()
+			o.binding.drop()
 			o.lost(nil, how)
 		}
 	}
@@ -162,7 +162,7 @@ func (o *onward) settle(h *Handle, _ time.Duration) {
 }
 
 // attempt begins one.
-func (o *onward) attempt(poll bool) {
+func (o *direct) attempt(poll bool) {
 	h := o.h
 	r := h.rt
 	if o.phase == phaseWaiting {
@@ -179,7 +179,7 @@ func (o *onward) attempt(poll bool) {
 	o.phase = phaseAttempt
 	r.Counters.Attempts++
 	h.ordinal = 0
-	o.carrier.forget()
+	o.binding.forget()
 	h.dropFromPeer()
 	h.flags &^= hasReceived | hasSent
 	h.tell(Connecting, Notice{})
@@ -192,24 +192,24 @@ func (o *onward) attempt(poll bool) {
 		o.failed(err, 0)
 		return
 	}
-	o.carrier.begin(t)
+	o.binding.begin(t)
 }
 
 // connected reports that the protocol stands.
-func (o *onward) connected() {
+func (o *direct) connected() {
 	o.pace.connected(o.h.rt.loop.Now())
 	o.phase = phaseUp
 	o.h.tell(Connected, Notice{})
 }
 
 // failed reports that an attempt came to nothing. The next is not made before least is over.
-func (o *onward) failed(cause error, least time.Duration) {
+func (o *direct) failed(cause error, least time.Duration) {
 	h := o.h
 	r := h.rt
 	o.reportPerf()
-	o.carrier.attemptFailed()
+	o.binding.attemptFailed()
 	r.Counters.Failed++
-	cause, again := o.carrier.outcome(cause)
+	cause, again := o.binding.outcome(cause)
 	o.phase = phaseIdle
 	delay, concealed := o.pace.failed(h.kind.pol.Retry, r.loop.Now(), least, r.chance())
 	if concealed && !again {
@@ -230,7 +230,7 @@ func (o *onward) failed(cause error, least time.Duration) {
 }
 
 // giveUp reports that the stream makes no more attempts until the program asks. UNREACHABLE was told.
-func (o *onward) giveUp(cause error) {
+func (o *direct) giveUp(cause error) {
 	h := o.h
 	if h.flags&wantDestroy != 0 {
 		return
@@ -250,29 +250,29 @@ func unreachableOrdinal(cause error) uint32 {
 }
 
 // wait has the next attempt made after delay.
-func (o *onward) wait(delay time.Duration) {
+func (o *direct) wait(delay time.Duration) {
 	o.phase = phaseWaiting
 	l := o.h.rt.loop
 	l.Arm(&o.timer, l.Now()+delay, o)
 }
 
 // Expired implements loop.Expirer: the delay is over, or the time to answer.
-func (o *onward) Expired(now time.Duration) {
+func (o *direct) Expired(now time.Duration) {
 	switch o.phase {
 	case phaseWaiting:
 		o.h.flags &^= wantDisconnect // asked for in this turn, when there was nothing to disconnect from
 		o.attempt(true)
 	case phaseAttempt:
-		o.carrier.overdue(now)
+		o.binding.overdue(now)
 	}
 }
 
 // Label implements loop.Expirer.
-func (o *onward) Label() string { return o.h.Label() }
+func (o *direct) Label() string { return o.h.Label() }
 
 // lost reports the end of a connection that was CONNECTED. Unless its transaction was complete, the policy's wish to
 // stay connected applies.
-func (o *onward) lost(cause error, how ending) {
+func (o *direct) lost(cause error, how ending) {
 	h := o.h
 	r := h.rt
 	h.CancelTimeout()
@@ -285,7 +285,7 @@ func (o *onward) lost(cause error, how ending) {
 		o.pace.done()
 	} else {
 		p := h.kind.pol
-		_, again := o.carrier.outcome(cause)
+		_, again := o.binding.outcome(cause)
 		delay, useful, concealed := o.pace.lost(p.Retry, r.loop.Now(), r.chance(), how, h.flags&hasReceived != 0, h.flags&hasSent != 0)
 		if !useful {
 			r.Counters.ShortLived++
@@ -315,7 +315,7 @@ func (o *onward) lost(cause error, how ending) {
 }
 
 // dialOptions are what the stream type says of its sockets, for a connection that is made for it now.
-func (o *onward) dialOptions() wsi.DialOptions {
+func (o *direct) dialOptions() wsi.DialOptions {
 	d := wsi.DialOptions{Socket: o.h.kind.socket}
 	if o.h.kind.pol.Perf {
 		o.perf = new(measured)
@@ -325,7 +325,7 @@ func (o *onward) dialOptions() wsi.DialOptions {
 }
 
 // perfUp notes for perf that the connection and its TLS handshake are up.
-func (o *onward) perfUp() {
+func (o *direct) perfUp() {
 	if o.perf == nil {
 		return
 	}
@@ -335,21 +335,21 @@ func (o *onward) perfUp() {
 }
 
 // perfSent notes for perf that the head of the request is out.
-func (o *onward) perfSent() {
+func (o *direct) perfSent() {
 	if o.perf != nil {
 		o.perf.sent = o.h.rt.loop.System().Now()
 	}
 }
 
 // perfHeard notes for perf that the head of the response has come.
-func (o *onward) perfHeard(status int) {
+func (o *direct) perfHeard(status int) {
 	if o.perf != nil {
 		o.perf.heard, o.perf.status = o.h.rt.loop.System().Now(), status
 	}
 }
 
 // reportPerf gives the stream what was measured, once. False: it wants nothing more of its connection.
-func (o *onward) reportPerf() bool {
+func (o *direct) reportPerf() bool {
 	m := o.perf
 	if m == nil {
 		return true

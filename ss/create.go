@@ -54,7 +54,7 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 		}
 		h.be = l
 	} else {
-		h.be = newOnward(h, i)
+		h.be = newDirect(h, i)
 	}
 	if !h.begin(i.New) {
 		return refuse(ErrDestroyed, "CREATING was answered with LWSSSSRET_DESTROY_ME")
@@ -89,13 +89,13 @@ func (r *Runtime) unsupported(p *policy.Stream) string {
 	return ""
 }
 
-func newOnward(h *Handle, i Info) *onward {
-	o := &onward{h: h, credit: max(i.ManualInitialTxCredit, 0)}
+func newDirect(h *Handle, i Info) *direct {
+	o := &direct{h: h, credit: max(i.ManualInitialTxCredit, 0)}
 	switch h.kind.pol.Protocol {
 	case policy.Raw:
-		o.carrier = &rawClient{o: o}
+		o.binding = &rawClient{o: o}
 	default:
-		o.carrier = &httpClient{o: o}
+		o.binding = &httpClient{o: o}
 	}
 	return o
 }

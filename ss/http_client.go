@@ -15,7 +15,7 @@ import (
 // DISCONNECTED, on whatever connection serves it.
 type httpClient struct {
 	connectionDefaults
-	o     *onward
+	o     *direct
 	conn  *httpConn     // nil between transactions, and while it waits for one that others share
 	x     http.Exchange // nil until the connection stands
 	t     *target       // of this attempt

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/tls"
 )
 
-// forget implements carrier.
+// forget implements binding.
 func (a *httpClient) forget() {
 	a.away, a.status, a.exposed, a.exposedBefore, a.inFlight, a.againCause, a.resent = nil, 0, false, false, false, nil, false
 	a.learnt = false

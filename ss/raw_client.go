@@ -13,15 +13,15 @@ import (
 // rawClient carries a client stream over a connection without framing.
 type rawClient struct {
 	connectionDefaults
-	o *onward
+	o *direct
 	c *rawConn // nil between connections
 }
 
-// forget implements carrier: nothing is known of a raw attempt but its end.
+// forget implements binding: nothing is known of a raw attempt but its end.
 func (a *rawClient) forget() {}
 
 func (a *rawClient) begin(t *target) {
-	c := &rawConn{pipe: rawPipe{h: a.o.h}, carrier: a}
+	c := &rawConn{pipe: rawPipe{h: a.o.h}, binding: a}
 	var low roles.Lower = &c.w
 	var up roles.Upper = &c.pipe
 	if t.secure != nil {
@@ -50,14 +50,14 @@ func (a *rawClient) flow(paused bool) {
 
 func (a *rawClient) drop() {
 	if c := a.c; c != nil {
-		a.c, c.carrier = nil, nil
+		a.c, c.binding = nil, nil
 		c.pipe.release()
 	}
 }
 
 func (a *rawClient) outcome(cause error) (told error, again bool) { return cause, true }
 
-// overdue implements carrier: an attempt of raw has no timer of its own.
+// overdue implements binding: an attempt of raw has no timer of its own.
 func (a *rawClient) overdue(time.Duration) {}
 
 func (a *rawClient) attemptFailed()        {}
@@ -98,7 +98,7 @@ func (a *rawClient) describe() string {
 type rawConn struct {
 	w       wsi.Wsi
 	pipe    rawPipe
-	carrier *rawClient // nil once dropped
+	binding *rawClient // nil once dropped
 }
 
 var _ raw.Handler = (*rawConn)(nil)
@@ -108,7 +108,7 @@ func (c *rawConn) Label() string { return c.pipe.h.Label() }
 
 // Opened is raw.Handler's: raw stands as soon as its connection does.
 func (c *rawConn) Opened(*raw.Conn) {
-	a := c.carrier
+	a := c.binding
 	if a == nil {
 		return
 	}
@@ -118,39 +118,39 @@ func (c *rawConn) Opened(*raw.Conn) {
 		return
 	}
 	a.o.connected()
-	if c.carrier != nil && c.pipe.h.flags&txWanted != 0 {
+	if c.binding != nil && c.pipe.h.flags&txWanted != 0 {
 		c.pipe.WantWrite()
 	}
 }
 
 // Rx is raw.Handler's.
 func (c *rawConn) Rx(_ *raw.Conn, b []byte) {
-	if c.carrier != nil {
+	if c.binding != nil {
 		c.pipe.h.rx(b, 0)
 	}
 }
 
 // RxEnd is raw.Handler's.
 func (c *rawConn) RxEnd(*raw.Conn) {
-	if c.carrier != nil {
+	if c.binding != nil {
 		c.pipe.rxEnd()
 	}
 }
 
 // Writable is raw.Handler's.
 func (c *rawConn) Writable(*raw.Conn) {
-	if c.carrier != nil {
+	if c.binding != nil {
 		c.pipe.writable()
 	}
 }
 
 // Closed is raw.Handler's.
 func (c *rawConn) Closed(_ *raw.Conn, cause error) {
-	a := c.carrier
+	a := c.binding
 	if a == nil {
 		return
 	}
-	a.c, c.carrier = nil, nil
+	a.c, c.binding = nil, nil
 	if a.o.phase == phaseAttempt {
 		a.o.failed(cause, 0)
 		return

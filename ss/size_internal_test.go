@@ -23,7 +23,7 @@ func TestSizes(t *testing.T) {
 		{"acceptedH2", unsafe.Sizeof(acceptedH2{}), 640},
 		{"acceptedRaw", unsafe.Sizeof(acceptedRaw{}), 320},
 		{"Handle", unsafe.Sizeof(Handle{}), 88},
-		{"onward, of a client stream", unsafe.Sizeof(onward{}), 112},
+		{"direct, of a client stream", unsafe.Sizeof(direct{}), 112},
 		{"httpConn, of a client's connection", unsafe.Sizeof(httpConn{}), 384},
 	} {
 		if c.size > c.most {

@@ -13,7 +13,7 @@ import (
 // protocols, or a stream of an HTTP/2 connection that others may share (RFC 8441).
 type clientWS struct {
 	wsPipe
-	carrier *httpClient
+	binding *httpClient
 	conn    *httpConn
 }
 
@@ -110,7 +110,7 @@ func h2RequiresH1(cause error) bool {
 // switchWS puts a WebSocket in the place of the exchange.
 func (a *httpClient) switchWS(x http.Exchange, agreed ws.Agreed) (err error) {
 	c := a.conn
-	u := &clientWS{carrier: a, conn: c}
+	u := &clientWS{binding: a, conn: c}
 	low := c.lower()
 	if c.h2 != nil {
 		low = c.h2.Stream(x)
@@ -145,7 +145,7 @@ func (t *clientTalk) Label() string {
 // Opened is ws.Handler's.
 func (t *clientTalk) Opened(*ws.Conn) {
 	if t.h != nil {
-		t.carrier.o.connected()
+		t.binding.o.connected()
 	}
 	t.opened()
 }
@@ -161,7 +161,7 @@ func (t *clientTalk) Closed(_ *ws.Conn, cause error) { (*clientWS)(t).ended(t.wh
 
 // ended gives the connection back, and has the stream's life go on without it.
 func (u *clientWS) ended(cause error) {
-	a, c := u.carrier, u.conn
+	a, c := u.binding, u.conn
 	if c.h2 != nil {
 		c.entry.DropUser(false)
 	} else {
