@@ -46,10 +46,10 @@ type Config struct {
 	// SharedMax is how many connections streams of protocol h2 make to one endpoint when the server takes no
 	// more exchanges on the first. Streams beyond them wait in order. Default 2.
 	SharedMax int
-	// IdleLanes is how many streams of an accepted HTTP/2 connection wait for its next requests at any rate. Those
+	// IdleStreams is how many streams of an accepted HTTP/2 connection wait for its next requests at any rate. Those
 	// that more requests at a time have needed end when they have had nothing to do for a few seconds.
 	// Default 4; negative: none.
-	IdleLanes int
+	IdleStreams int
 	// HalfClosed is how long a raw stream whose peer has ended its direction may give nothing before its connection is
 	// ended. It is told of that end by an empty Rx with EOM, and should say itself when it is done, by
 	// LWSSSSRET_DISCONNECT_ME or Disconnect: a peer that is gone looks like one that waits for more. Default 10 s, in

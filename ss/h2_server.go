@@ -12,45 +12,45 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// acceptedH2 is one accepted HTTP/2 connection. Its requests are answered by lanes, each an accepted stream
+// acceptedH2 is one accepted HTTP/2 connection. Its requests are answered by server streams, each an accepted stream
 // that serves one request after another, as one on HTTP/1.1 does; there are as many as there were requests at
 // a time. So a request allocates nothing, and a program need not know which protocol brought it.
 type acceptedH2 struct {
 	h2.Server
 	place    place
-	first    lane           // of the stream that the connection began with
+	first    serverStream   // of the stream that the connection began with
 	idle     []*transaction // the latest to have been used is the next
 	least    int            // fewest idle since the last look
 	deflated int            // WebSockets with compression
-	look     time.Duration  // when lanes that are too many are looked for; 0: there are none
+	look     time.Duration  // when server streams that are too many are looked for; 0: there are none
 	// The server's list of such connections.
 	prev, next *acceptedH2
 }
 
-// lane is one of the streams of an HTTP/2 connection, and the backend of that stream.
-type lane struct{ transaction }
+// serverStream is one of the streams of an HTTP/2 connection, and the backend of that stream.
+type serverStream struct{ transaction }
 
-// addedLane is a lane that is not the first of its connection.
-type addedLane struct {
-	lane
+// addedStream is a serverStream that is not the first of its connection.
+type addedStream struct {
+	serverStream
 	h Handle
 }
 
 var (
 	_ roles.Upper = (*acceptedH2)(nil)
 	_ h2.Acceptor = (*acceptedH2)(nil)
-	_ backend     = (*lane)(nil)
+	_ backend     = (*serverStream)(nil)
 )
 
 const (
-	// laneRest is how long lanes must have had nothing to do before there are too many of them: long enough
+	// streamRest is how long server streams must have had nothing to do before there are too many of them: long enough
 	// that a peer which asks in bursts finds those of its last burst.
-	laneRest = 2 * time.Second
-	// laneCost is the size class of each lane but the first.
-	laneCost = 128
-	// laneHeld is what the account is charged for it: a peer can have many for one descriptor, and the program has
+	streamRest = 2 * time.Second
+	// streamCost is the size class of each serverStream but the first.
+	streamCost = 128
+	// streamHeld is what the account is charged for it: a peer can have many for one descriptor, and the program has
 	// an object for each.
-	laneHeld = 2 * laneCost
+	streamHeld = 2 * streamCost
 )
 
 // speakH2 makes an HTTP/2 connection over low of one that has had no request yet. Its first stream is h.
@@ -90,7 +90,7 @@ func (c *acceptedH2) Opened(now time.Duration) {
 	c.rest(&l.transaction)
 }
 
-// Accept is h2.Acceptor's: the lane that answers the next request.
+// Accept is h2.Acceptor's: the serverStream that answers the next request.
 func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 	for n := len(c.idle) - 1; n >= 0; n-- {
 		l := c.idle[n]
@@ -105,20 +105,20 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 	switch {
 	case s.h.flags&doomed != 0:
 		return nil
-	case !c.Lower().MayHold(roles.HoldStream, laneHeld):
+	case !c.Lower().MayHold(roles.HoldStream, streamHeld):
 		r.Counters.MemoryRefused++
 		return nil
 	}
-	l := new(addedLane)
-	l.lane.h, l.at = &l.h, &c.place
-	c.Lower().Hold(roles.HoldStream, laneHeld)
-	if !s.greet(&l.h, &l.lane) {
+	l := new(addedStream)
+	l.serverStream.h, l.at = &l.h, &c.place
+	c.Lower().Hold(roles.HoldStream, streamHeld)
+	if !s.greet(&l.h, &l.serverStream) {
 		return nil
 	}
 	return &l.transaction
 }
 
-// answered is told when a lane's exchange is over.
+// answered is told when a serverStream's exchange is over.
 func (c *acceptedH2) answered(t *transaction, cause error) {
 	if cause != nil {
 		t.h.closed(cause)
@@ -133,20 +133,20 @@ func (c *acceptedH2) rest(l *transaction) {
 		return
 	}
 	c.idle = append(c.idle, l)
-	if r := l.h.rt; c.look == 0 && len(c.idle) > r.cfg.IdleLanes {
-		c.look, c.least = r.loop.Now()+laneRest, len(c.idle)
+	if r := l.h.rt; c.look == 0 && len(c.idle) > r.cfg.IdleStreams {
+		c.look, c.least = r.loop.Now()+streamRest, len(c.idle)
 	}
 }
 
-// trim ends the lanes that nobody has needed since the last look, but for those that are kept.
+// trim ends the server streams that nobody has needed since the last look, but for those that are kept.
 func (c *acceptedH2) trim(now time.Duration) {
-	keep := c.place.server.h.rt.cfg.IdleLanes
+	keep := c.place.server.h.rt.cfg.IdleStreams
 	for i := range min(c.least, len(c.idle)) - keep {
 		c.idle[i].h.Destroy()
 	}
 	c.look = 0
 	if c.least = len(c.idle); c.least > keep {
-		c.look = now + laneRest
+		c.look = now + streamRest
 	}
 }
 
@@ -188,19 +188,19 @@ func (c *acceptedH2) Closed(cause error) {
 
 func (c *acceptedH2) wsi() *wsi.Wsi { return wsi.Under(c.Lower()) }
 
-func (l *lane) wsi() *wsi.Wsi               { return l.at.h2.wsi() }
-func (l *lane) tlsState() (tls.State, bool) { return stateOf(l.at.h2.Lower()) }
-func (l *lane) addr() (loop.Addr, bool)     { return l.wsi().LocalAddr() }
-func (l *lane) peer() (loop.Addr, bool)     { return l.wsi().PeerAddr() }
-func (l *lane) drain(*Handle)               {} // with its connection, which its listener drains
+func (l *serverStream) wsi() *wsi.Wsi               { return l.at.h2.wsi() }
+func (l *serverStream) tlsState() (tls.State, bool) { return stateOf(l.at.h2.Lower()) }
+func (l *serverStream) addr() (loop.Addr, bool)     { return l.wsi().LocalAddr() }
+func (l *serverStream) peer() (loop.Addr, bool)     { return l.wsi().PeerAddr() }
+func (l *serverStream) drain(*Handle)               {} // with its connection, which its listener drains
 
-func (l *lane) protocol() (policy.Protocol, bool) { return l.speaks(policy.H2), true }
+func (l *serverStream) protocol() (policy.Protocol, bool) { return l.speaks(policy.H2), true }
 
 // release ends the stream alone. The peer cannot take half a response for a whole one: its stream is reset.
-func (l *lane) release(h *Handle) {
+func (l *serverStream) release(h *Handle) {
 	c, x := l.at.h2, l.x
 	if l != &c.first {
-		c.Lower().Hold(roles.HoldStream, -laneHeld)
+		c.Lower().Hold(roles.HoldStream, -streamHeld)
 	}
 	for i, o := range c.idle {
 		if o == &l.transaction {
@@ -215,4 +215,4 @@ func (l *lane) release(h *Handle) {
 	}
 }
 
-func (l *lane) describe(*Handle) string { return l.wsi().Label() + " over http/2" }
+func (l *serverStream) describe(*Handle) string { return l.wsi().Label() + " over http/2" }

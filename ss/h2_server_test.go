@@ -42,7 +42,7 @@ func TestLanes(t *testing.T) {
 	}
 }
 
-// lanes makes a world with a peer whose requests are all held up: n of them, each on a stream of its own.
+// server streams makes a world with a peer whose requests are all held up: n of them, each on a stream of its own.
 func lanes(t *testing.T, n int, change func(*ss.Config)) (w *world, p *peer, calls []*call) {
 	w = newWorld(t, webDoc, plan{server: change})
 	w.serve("web", func(s *script) {
@@ -143,7 +143,7 @@ func TestIdleLaneEnds(t *testing.T) {
 // busy with many at a time makes none anew.
 func TestLanesRest(t *testing.T) {
 	for _, keep := range []int{-1, 1, 3} {
-		w, p, calls := lanes(t, 10, func(c *ss.Config) { c.IdleLanes = keep })
+		w, p, calls := lanes(t, 10, func(c *ss.Config) { c.IdleStreams = keep })
 		for _, s := range w.accepted {
 			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTxLen(5) })
 			s.h.RequestTxLen(5)

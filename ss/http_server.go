@@ -26,10 +26,10 @@ type acceptedTLS struct {
 }
 
 // acceptedHTTP is HTTP/1.1 on an accepted connection, the backend of its stream and the handler of its exchanges. If
-// the connection turns out to speak HTTP/2, the stream becomes the first of its lanes; a WebSocket takes its place.
+// the connection turns out to speak HTTP/2, the stream becomes the first of its server streams; a WebSocket takes its place.
 type acceptedHTTP struct {
 	h1.Server
-	lane
+	serverStream
 }
 
 var (

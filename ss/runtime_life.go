@@ -30,10 +30,10 @@ func New(c Config) (*Runtime, error) {
 	if c.SharedMax <= 0 {
 		c.SharedMax = 2
 	}
-	if c.IdleLanes == 0 {
-		c.IdleLanes = 4
+	if c.IdleStreams == 0 {
+		c.IdleStreams = 4
 	}
-	c.IdleLanes = max(c.IdleLanes, 0)
+	c.IdleStreams = max(c.IdleStreams, 0)
 	r := &Runtime{
 		cfg:   c,
 		loop:  c.Loop,

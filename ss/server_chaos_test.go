@@ -185,7 +185,7 @@ func (c *crowd) ask() {
 // crowdStory is one seed's.
 func crowdStory(t *testing.T, seed uint64) uint64 {
 	r := rand.New(rand.NewPCG(seed, 11))
-	o := plan{seed: seed, net: badLink(r), server: func(c *ss.Config) { c.IdleLanes = []int{-1, 1, 4}[seed%3] }}
+	o := plan{seed: seed, net: badLink(r), server: func(c *ss.Config) { c.IdleStreams = []int{-1, 1, 4}[seed%3] }}
 	gentle := seed%3 == 0
 	if !gentle && r.IntN(2) == 0 {
 		worse(r, &o.net)

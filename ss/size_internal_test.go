@@ -19,7 +19,7 @@ func TestSizes(t *testing.T) {
 		{"sniffedHTTP", unsafe.Sizeof(sniffedHTTP{}), 112},
 		{"acceptedWS", unsafe.Sizeof(acceptedWS{}), 144},
 		{"clientWS", unsafe.Sizeof(clientWS{}), 160},
-		{"addedLane", unsafe.Sizeof(addedLane{}), laneCost},
+		{"addedLane", unsafe.Sizeof(addedStream{}), streamCost},
 		{"acceptedH2", unsafe.Sizeof(acceptedH2{}), 640},
 		{"acceptedRaw", unsafe.Sizeof(acceptedRaw{}), 320},
 		{"Handle", unsafe.Sizeof(Handle{}), 88},

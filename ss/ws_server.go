@@ -14,7 +14,7 @@ import (
 )
 
 // acceptedWS is the WebSocket connection of an accepted stream, and its backend: what an HTTP/1.1 connection, or a
-// lane of an HTTP/2 one, has become.
+// serverStream of an HTTP/2 one, has become.
 type acceptedWS struct {
 	defaults
 	wsPipe
@@ -205,7 +205,7 @@ func (s *acceptedWS) settle(h *Handle, _ time.Duration) {
 
 func (s *acceptedWS) release(h *Handle) {
 	if c := s.at.h2; c != nil && h != c.first.h {
-		c.Lower().Hold(roles.HoldStream, -laneHeld)
+		c.Lower().Hold(roles.HoldStream, -streamHeld)
 	}
 	s.wsPipe.release()
 }
