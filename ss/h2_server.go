@@ -17,7 +17,7 @@ import (
 // a time. So a request allocates nothing, and a program need not know which protocol brought it.
 type acceptedH2 struct {
 	h2.Server
-	place    place
+	origin   origin
 	first    serverStream   // of the stream that the connection began with
 	idle     []*transaction // the latest to have been used is the next
 	least    int            // fewest idle since the last look
@@ -56,8 +56,8 @@ const (
 // speakH2 makes an HTTP/2 connection over low of one that has had no request yet. Its first stream is h.
 func speakH2(s *server, h *Handle, low roles.Lower) *acceptedH2 {
 	c := new(acceptedH2)
-	c.place = place{s, c}
-	c.first.h, c.first.at = h, &c.place
+	c.origin = origin{s, c}
+	c.first.h, c.first.origin = h, &c.origin
 	c.Server.Init(s.h.rt.h2, low, c)
 	if s.unix {
 		c.OnUnixSocket()
@@ -73,17 +73,17 @@ func speakH2(s *server, h *Handle, low roles.Lower) *acceptedH2 {
 }
 
 // Label names the connection's streams in reports.
-func (c *acceptedH2) Label() string { return c.place.server.h.Label() }
+func (c *acceptedH2) Label() string { return c.origin.server.h.Label() }
 
 // Opened is roles.Upper's. The connection has a stream before its first request, as on HTTP/1.1.
 func (c *acceptedH2) Opened(now time.Duration) {
 	c.Server.Opened(now)
 	c.wsi().Established()
-	if r := c.place.server.h.kind.pol.Retry; r.HasValidity {
+	if r := c.origin.server.h.kind.pol.Retry; r.HasValidity {
 		c.SetValidity(r.ValidPing, r.ValidHup)
 	}
 	l := &c.first
-	if s := c.place.server; l.h.be == nil && (s.over() || !s.greet(l.h, l)) {
+	if s := c.origin.server; l.h.be == nil && (s.over() || !s.greet(l.h, l)) {
 		c.Lower().Close(roles.Graceful, nil)
 		return
 	}
@@ -100,7 +100,7 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 			return l
 		}
 	}
-	s := c.place.server
+	s := c.origin.server
 	r := s.h.rt
 	switch {
 	case s.h.flags&doomed != 0:
@@ -110,7 +110,7 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 		return nil
 	}
 	l := new(addedStream)
-	l.serverStream.h, l.at = &l.h, &c.place
+	l.serverStream.h, l.origin = &l.h, &c.origin
 	c.Lower().Hold(roles.HoldStream, streamHeld)
 	if !s.greet(&l.h, &l.serverStream) {
 		return nil
@@ -140,7 +140,7 @@ func (c *acceptedH2) rest(l *transaction) {
 
 // trim ends the server streams that nobody has needed since the last look, but for those that are kept.
 func (c *acceptedH2) trim(now time.Duration) {
-	keep := c.place.server.h.rt.cfg.IdleStreams
+	keep := c.origin.server.h.rt.cfg.IdleStreams
 	for i := range min(c.least, len(c.idle)) - keep {
 		c.idle[i].h.Destroy()
 	}
@@ -175,7 +175,7 @@ func (c *acceptedH2) Closed(cause error) {
 		c.idle = c.idle[:n]
 		l.h.closed(cause)
 	}
-	s := c.place.server
+	s := c.origin.server
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {
@@ -188,8 +188,8 @@ func (c *acceptedH2) Closed(cause error) {
 
 func (c *acceptedH2) wsi() *wsi.Wsi { return wsi.Under(c.Lower()) }
 
-func (l *serverStream) wsi() *wsi.Wsi               { return l.at.h2.wsi() }
-func (l *serverStream) tlsState() (tls.State, bool) { return stateOf(l.at.h2.Lower()) }
+func (l *serverStream) wsi() *wsi.Wsi               { return l.origin.h2.wsi() }
+func (l *serverStream) tlsState() (tls.State, bool) { return stateOf(l.origin.h2.Lower()) }
 func (l *serverStream) addr() (loop.Addr, bool)     { return l.wsi().LocalAddr() }
 func (l *serverStream) peer() (loop.Addr, bool)     { return l.wsi().PeerAddr() }
 func (l *serverStream) drain(*Handle)               {} // with its connection, which its listener drains
@@ -198,7 +198,7 @@ func (l *serverStream) protocol() (policy.Protocol, bool) { return l.speaks(poli
 
 // release ends the stream alone. The peer cannot take half a response for a whole one: its stream is reset.
 func (l *serverStream) release(h *Handle) {
-	c, x := l.at.h2, l.x
+	c, x := l.origin.h2, l.x
 	if l != &c.first {
 		c.Lower().Hold(roles.HoldStream, -streamHeld)
 	}

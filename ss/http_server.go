@@ -40,7 +40,7 @@ var (
 
 // init makes a what the connection speaks that stands on low and has the stream h.
 func (a *acceptedHTTP) init(s *server, h *Handle, low roles.Lower) {
-	a.h, a.at = h, &s.place
+	a.h, a.origin = h, &s.origin
 	a.Server.Init(s.h.rt.h1, low, &a.transaction)
 	if s.unix {
 		a.OnUnixSocket()
@@ -56,12 +56,12 @@ func (a *acceptedHTTP) drain(*Handle)               { a.Server.Drain() }
 func (a *acceptedHTTP) protocol() (policy.Protocol, bool) { return a.speaks(policy.H1), true }
 
 // Label names the stream in reports.
-func (a *acceptedHTTP) Label() string { return a.at.server.h.Label() }
+func (a *acceptedHTTP) Label() string { return a.origin.server.h.Label() }
 
 // Opened is roles.Upper's.
 func (a *acceptedHTTP) Opened(now time.Duration) {
 	a.Server.Opened(now)
-	if s := a.at.server; a.h.be == nil && (s.over() || !s.greet(a.h, a)) {
+	if s := a.origin.server; a.h.be == nil && (s.over() || !s.greet(a.h, a)) {
 		a.Lower().Close(roles.Graceful, nil)
 	}
 }

@@ -18,7 +18,7 @@ import (
 type transaction struct {
 	defaults
 	h      *Handle
-	at     *place
+	origin *origin
 	x      http.Exchange // the present one's, nil between transactions
 	left   uint32        // of the announced body; uncounted without one
 	status int16         // of the response; 0: not acked
@@ -196,7 +196,7 @@ func (t *transaction) Done(x http.Exchange, cause error) {
 	if cause == nil {
 		h.dropMetadata()
 	}
-	if c := t.at.h2; c != nil {
+	if c := t.origin.h2; c != nil {
 		c.answered(t, cause)
 	}
 }
@@ -225,7 +225,7 @@ func (t *transaction) speaks(p policy.Protocol) policy.Protocol {
 	return p
 }
 
-func (t *transaction) parentStream() *Handle { return t.at.server.h }
+func (t *transaction) parentStream() *Handle { return t.origin.server.h }
 
 func (t *transaction) connect(*Handle, bool) Ret { return OK }
 
@@ -275,7 +275,7 @@ func statusFor(err error) int {
 func (t *transaction) refuse(x http.Exchange, m http.Message) {
 	x.SetHandler(&declined{m: m})
 	x.WantWrite()
-	if c := t.at.h2; c != nil {
+	if c := t.origin.h2; c != nil {
 		c.rest(t)
 	}
 }

@@ -23,7 +23,7 @@ type server struct {
 	make func(h *Handle) Stream
 	l    *wsi.Listener
 	// place is that of streams on HTTP/1.1.
-	place place
+	origin origin
 	// h2 is the first of the connections that speak HTTP/2.
 	h2 *acceptedH2
 	// secure is nil without tls.
@@ -47,7 +47,7 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 		return nil, fmt.Errorf("endpoint %q: attaching to an existing vhost: %w", endpoint, ErrUnsupported)
 	}
 	s := &server{h: h, make: i.New, unix: b.Path != ""}
-	s.place.server = s
+	s.origin.server = s
 	if p.TLS {
 		var err error
 		if s.secure, err = r.contexts().Server(p, i.Certificates); err != nil {
@@ -137,7 +137,7 @@ func (s *server) greet(h *Handle, be backend) bool {
 }
 
 // place is where an accepted stream came in.
-type place struct {
+type origin struct {
 	server *server
 	h2     *acceptedH2 // nil on HTTP/1.1
 }

@@ -45,7 +45,7 @@ func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
 // HTTP/1.1 (RFC 9113 s.3.2).
 func (a *acceptedHTTP) choose(alpn string) roles.Upper {
 	if alpn == "h2" {
-		return speakH2(a.at.server, a.h, a.Lower())
+		return speakH2(a.origin.server, a.h, a.Lower())
 	}
 	return a
 }

@@ -17,7 +17,7 @@ var _ roles.Upper = (*sniffedHTTP)(nil)
 func (a *sniffedHTTP) Rx(_ time.Duration, b []byte) int {
 	switch r := a.h.rt; h2.Sniff(b, r.h1.Config().Limits.StartLine) {
 	case h2.SniffH2:
-		a.Lower().Replace(speakH2(a.at.server, a.h, a.Lower()))
+		a.Lower().Replace(speakH2(a.origin.server, a.h, a.Lower()))
 	case h2.SniffH1:
 		a.Lower().Replace(&a.acceptedHTTP)
 	case h2.SniffNeither:

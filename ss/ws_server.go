@@ -18,7 +18,7 @@ import (
 type acceptedWS struct {
 	defaults
 	wsPipe
-	at *place
+	origin *origin
 }
 
 var (
@@ -59,7 +59,7 @@ func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 // mayDeflate reports whether one more WebSocket on the connection may be compressed.
 func (t *transaction) mayDeflate() bool {
 	sh := t.h.rt.wsShared(t.h.kind.pol)
-	if c := t.at.h2; c != nil {
+	if c := t.origin.h2; c != nil {
 		return sh.MayDeflate(t.h.rt.loop.Now(), c.Lower(), c.deflated)
 	}
 	return sh.MayDeflate(t.h.rt.loop.Now(), t.h.upgrader().Lower(), 0)
@@ -123,7 +123,7 @@ func (u *upgrading) Writable(x http.Exchange) {
 // become answers with m, and puts the WebSocket in the place of HTTP.
 func (u *upgrading) become(x http.Exchange, m *http.Message) error {
 	t := u.t
-	c := t.at.h2
+	c := t.origin.h2
 	if c == nil {
 		b := t.h.upgrader()
 		u.make(b.Lower())
@@ -138,10 +138,10 @@ func (u *upgrading) become(x http.Exchange, m *http.Message) error {
 
 func (u *upgrading) make(low roles.Lower) {
 	if u.s == nil {
-		s := &acceptedWS{at: u.t.at}
+		s := &acceptedWS{origin: u.t.origin}
 		s.start(u.t.h, low, false, u.ans.Agreed, (*acceptedTalk)(s))
 		u.s = s
-		if c := s.at.h2; c != nil && s.Compressed() {
+		if c := s.origin.h2; c != nil && s.Compressed() {
 			c.deflated++
 		}
 	}
@@ -162,7 +162,7 @@ var _ ws.Handler = (*acceptedTalk)(nil)
 // Label names the stream in reports: a connection that its stream has let go is still known by where it came in.
 func (t *acceptedTalk) Label() string {
 	if t.h == nil {
-		return t.at.server.h.Label()
+		return t.origin.server.h.Label()
 	}
 	return t.h.Label()
 }
@@ -176,7 +176,7 @@ func (t *acceptedTalk) Closing(_ *ws.Conn, code ws.Code, reason []byte) { t.clos
 
 // Closed is ws.Handler's.
 func (t *acceptedTalk) Closed(_ *ws.Conn, cause error) {
-	if c := t.at.h2; c != nil && t.Compressed() {
+	if c := t.origin.h2; c != nil && t.Compressed() {
 		c.deflated--
 	}
 	if t.h != nil {
@@ -204,7 +204,7 @@ func (s *acceptedWS) settle(h *Handle, _ time.Duration) {
 }
 
 func (s *acceptedWS) release(h *Handle) {
-	if c := s.at.h2; c != nil && h != c.first.h {
+	if c := s.origin.h2; c != nil && h != c.first.h {
 		c.Lower().Hold(roles.HoldStream, -streamHeld)
 	}
 	s.wsPipe.release()
@@ -212,7 +212,7 @@ func (s *acceptedWS) release(h *Handle) {
 
 // under is what the connection's own protocol stands on.
 func (s *acceptedWS) under() roles.Lower {
-	if c := s.at.h2; c != nil {
+	if c := s.origin.h2; c != nil {
 		return c.Lower()
 	}
 	return s.Lower()
@@ -220,7 +220,7 @@ func (s *acceptedWS) under() roles.Lower {
 
 func (s *acceptedWS) wsi() *wsi.Wsi               { return wsi.Under(s.under()) }
 func (s *acceptedWS) tlsState() (tls.State, bool) { return stateOf(s.under()) }
-func (s *acceptedWS) parentStream() *Handle       { return s.at.server.h }
+func (s *acceptedWS) parentStream() *Handle       { return s.origin.server.h }
 func (s *acceptedWS) addr() (loop.Addr, bool)     { return s.wsi().LocalAddr() }
 func (s *acceptedWS) peer() (loop.Addr, bool)     { return s.wsi().PeerAddr() }
 
@@ -233,7 +233,7 @@ func (s *acceptedWS) setClose(code ws.Code, reason string) (bool, error) {
 }
 
 func (s *acceptedWS) describe(*Handle) string {
-	if s.at.h2 != nil {
+	if s.origin.h2 != nil {
 		return s.wsi().Label() + " over ws, over http/2"
 	}
 	return s.wsi().Label() + " over ws"
