@@ -66,3 +66,21 @@ func (p *protocol) count(call string) (n int) {
 	}
 	return n
 }
+
+// TestCommitNeedsTheRoom: a session that commits into the room of another one panics.
+func TestCommitNeedsTheRoom(t *testing.T) {
+	v := newServer(t, newShared(t, nil), nil)
+	a, b := server(t, v, &stdtls.Config{}), server(t, v, &stdtls.Config{})
+	a.handshake()
+	b.handshake()
+	if len(a.s.Room(1)) == 0 {
+		t.Fatal("no room")
+	}
+	defer func() {
+		want := "tls: commit: 1 bytes without room: it belongs to another connection, or to none"
+		if got := recover(); got != want {
+			t.Errorf("got panic %v, want %q", got, want)
+		}
+	}()
+	b.s.Commit(1)
+}

@@ -1,19 +1,10 @@
 package tls
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/millrace/millrace/roles"
 )
-
-// openRecord is the record that is being filled, in the transport's room: several commits during one call
-// become one record. There is one per loop, since the room of one connection ends where another's begins.
-type openRecord struct {
-	owner *Session
-	buf   []byte // the transport's room
-	n     int    // bytes committed, behind space for the header
-}
 
 // farewellTime is how long a transport may refuse our last alert.
 const farewellTime = 5 * time.Second
@@ -35,9 +26,9 @@ func (s *Session) Room(min int) []byte {
 		return nil
 	}
 	o := &s.end.sh.open
-	if o.owner == s && o.n > 0 {
-		if free := s.capacity(o.buf) - o.n; free >= max(min, 1) {
-			return o.buf[headerLen+o.n : headerLen+o.n+free]
+	if o.Is(s) && o.N > 0 {
+		if free := s.capacity(o.Room) - o.N; free >= max(min, 1) {
+			return o.Room[headerLen+o.N : headerLen+o.N+free]
 		}
 	}
 	s.end.sh.sealOpen()
@@ -53,7 +44,7 @@ func (s *Session) Room(min int) []byte {
 	if r == nil || s.capacity(r) < max(min, 1) {
 		return nil
 	}
-	*o = openRecord{owner: s, buf: r}
+	o.Give(s, r)
 	return r[headerLen : headerLen+s.capacity(r)]
 }
 
@@ -71,17 +62,11 @@ func (s *Session) overhead() int {
 // Commit is roles.Lower's.
 func (s *Session) Commit(n int) {
 	o := &s.end.sh.open
-	if o.owner != s {
-		if n == 0 {
-			return
-		}
-		panic(fmt.Sprintf("tls: commit: %d bytes without room", n))
+	if !o.Check("tls", s, n, s.capacity(o.Room)-o.N) {
+		return
 	}
-	if room := s.capacity(o.buf) - o.n; n < 0 || n > room {
-		panic(fmt.Sprintf("tls: commit: %d bytes into room for %d", n, room))
-	}
-	o.n += n
-	if s.flags&inside == 0 || o.n == maxPlain {
+	o.N += n
+	if s.flags&inside == 0 || o.N == maxPlain {
 		s.seal()
 	}
 }
@@ -89,11 +74,11 @@ func (s *Session) Commit(n int) {
 // seal makes the open record of s one that the transport may send.
 func (s *Session) seal() {
 	o := &s.end.sh.open
-	if o.owner != s {
+	if !o.Is(s) {
 		return
 	}
-	buf, n := o.buf, o.n
-	*o = openRecord{}
+	n := o.N
+	buf := o.Take(s)
 	switch {
 	case n == 0:
 	case s.conn != nil:
@@ -110,8 +95,8 @@ func (s *Session) roomy() bool {
 	if s.held != nil {
 		return false
 	}
-	if o := &s.end.sh.open; o.owner == s && o.n > 0 {
-		return len(o.buf)-o.n-s.overhead() >= roles.MaxRecord
+	if o := &s.end.sh.open; o.Is(s) && o.N > 0 {
+		return len(o.Room)-o.N-s.overhead() >= roles.MaxRecord
 	}
 	return s.low.Room(roles.MaxRecord) != nil
 }
@@ -295,9 +280,7 @@ func (s *Session) broken(cause error) {
 }
 
 func (s *Session) drop(mode roles.CloseMode, cause error) {
-	if s.end.sh.open.owner == s {
-		s.end.sh.open = openRecord{}
-	}
+	s.end.sh.open.Drop(s)
 	s.flags |= closing
 	s.low.Close(mode, cause)
 }

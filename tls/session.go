@@ -248,9 +248,7 @@ func (s *Session) Closed(cause error) {
 	}
 	s.flags |= closing | closed
 	sh := s.end.sh
-	if sh.open.owner == s {
-		sh.open = openRecord{}
-	}
+	sh.open.Drop(s)
 	if h := s.hs; h != nil {
 		if h.resume != nil {
 			sh.Counters.Failed++
@@ -293,7 +291,7 @@ func (s *Session) enter(now time.Duration) {
 func (s *Session) leave(now time.Duration, more bool) {
 	if s.flags&(stands|closing) == stands {
 		s.open(now)
-		if more && s.flags&(wants|closing|outDone) == wants && s.roomy() {
+		if more && s.flags&(wants|closing|outDone) == wants && roles.OutputFirst(true, s.roomy()) {
 			s.flags &^= wants
 			s.upper.Writable(now)
 			s.open(now)
@@ -342,10 +340,10 @@ func (s *Session) rxRecords(now time.Duration, b []byte) (used int) {
 				panic(fmt.Sprintf("tls: rx: %T used %d of %d bytes", s.upper, n, s.plain))
 			}
 			used, taken, s.plain = used+n, taken+n, s.plain-uint32(n)
-			// What is left is offered until nothing moves, as a transport does, and output goes first.
+			// What is left is offered until nothing moves, as a transport does.
 			fresh = n > 0 || s.flags&opened == 0
 			if fresh && s.plain > 0 {
-				if s.flags&wants != 0 {
+				if roles.OutputFirst(s.flags&wants != 0, true) {
 					break
 				}
 				continue

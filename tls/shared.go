@@ -3,6 +3,7 @@ package tls
 import (
 	"cmp"
 	"github.com/millrace/millrace/internal/list"
+	"github.com/millrace/millrace/roles"
 	"time"
 
 	stdtls "crypto/tls"
@@ -92,8 +93,8 @@ type Shared struct {
 	tickets *TicketKeys
 	cache   stdtls.ClientSessionCache
 	now     time.Duration
-	open    openRecord
-	scratch []byte // what a tls.Conn has written since it was entered
+	open    roles.Claim[*Session] // the record that is being filled: several commits during one call become one record
+	scratch []byte                // what a tls.Conn has written since it was entered
 	nonce   [ivLen]byte
 	queue   list.List[awake, *awake] // of all sessions that are awake
 	spare   []*awake
@@ -198,7 +199,7 @@ func (sh *Shared) emptied() {
 
 // sealOpen makes a record of what is open, before other room is asked for.
 func (sh *Shared) sealOpen() {
-	if sh.open.owner != nil {
-		sh.open.owner.seal()
+	if s := sh.open.Owner(); s != nil {
+		s.seal()
 	}
 }

@@ -30,7 +30,10 @@ func (w *Wsi) Room(min int) []byte {
 // Commit implements roles.Lower.
 func (w *Wsi) Commit(n int) {
 	a := &w.net.out
-	if n < 0 || n > len(a.buf)-a.n || n > 0 && (a.owner != w || w.flags&wrReady == 0) {
+	if n > 0 && a.owner != w {
+		panic(fmt.Sprintf("wsi: commit: %d bytes without room: the arena belongs to another connection, or to none", n))
+	}
+	if n < 0 || n > len(a.buf)-a.n || n > 0 && w.flags&wrReady == 0 {
 		panic(fmt.Sprintf("wsi: commit: %d bytes into room for %d", n, len(a.buf)-a.n))
 	}
 	a.n += n

@@ -319,3 +319,22 @@ func TestCloseWrite(t *testing.T) {
 	f.wantClosed(nil)
 	wd.wantEmpty(1)
 }
+
+// TestCommitNeedsTheArena: a connection that commits while another one is served panics.
+func TestCommitNeedsTheArena(t *testing.T) {
+	wd := plain(t)
+	a := wd.listen()
+	p, f := wd.connect(a)
+	_, other := wd.connect(a)
+	f.onRx = func(b []byte) int {
+		if f.w.Room(1) == nil || other.w.Room(1) != nil {
+			t.Error("room: got none for the connection that is served, or some for another; want the opposite")
+		}
+		other.w.Commit(1)
+		return len(b)
+	}
+	p.write("x")
+	if got, want := wd.panics(), "wsi: commit: 1 bytes without room: the arena belongs to another connection, or to none; "; !strings.HasPrefix(got, want) {
+		t.Errorf("got panic %q, want it to begin with %q", got, want)
+	}
+}

@@ -74,26 +74,24 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 	return again
 }
 
-// exchange is the heart: offer input, ask for output, read more, as long as something moves. Output
-// is asked for before more input is read, so that a pipelined request is answered before the next is
-// looked at, and all answers to one read leave in one write.
+// exchange is the heart: offer input, ask for output, read more, as long as something moves. What comes first is the
+// rule of roles.Turn.
 func (w *Wsi) exchange(now time.Duration) (again bool) {
 	n := w.net
-	rx, tx := n.loop.Share(), n.loop.Share()
+	rx, out := n.loop.Share(), roles.Turn{Left: n.loop.Share()}
 	if n.account.Level() >= loop.LevelStopReading {
 		// One room's worth, so that a socket which refuses it leaves us with little.
-		tx = min(tx, roles.MaxRoom)
+		out.Left = min(out.Left, roles.MaxRoom)
 	}
 	var in []byte
 	if w.in != nil {
 		in = w.in.bytes()
 	}
 	unseen := len(in) - int(w.bytesIn)
-	mute := false // Writable was asked and had nothing
 	for w.flags&closing == 0 {
 		if w.flags&unopened != 0 {
 			w.flags &^= unopened
-			mute = false
+			out.Idle = false
 			w.upper.Opened(now)
 			continue
 		}
@@ -110,21 +108,18 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 				w.flags |= offered
 			}
 		}
-		if w.flags&(wantWrite|closing|unopened) == wantWrite && !mute && w.canProduce() {
-			if tx <= 0 {
+		if out.Due(w.flags&(wantWrite|closing|unopened) == wantWrite) && w.canProduce() {
+			if out.Left <= 0 {
 				again = true
 				break
 			}
 			w.flags &^= wantWrite
 			had := n.out.total
 			w.upper.Writable(now)
-			made := int(n.out.total - had)
-			tx -= made
-			if made == 0 && w.flags&wantWrite != 0 {
-				// Asked again for what it then did not use: once a turn is often enough.
-				mute, again = true, true
-			} else {
+			if out.Wrote(int(n.out.total-had), w.flags&wantWrite != 0) {
 				moved = true
+			} else {
+				again = true
 			}
 		}
 		if moved || w.flags&unopened != 0 {

@@ -302,6 +302,7 @@ func (c *conn) finish(x *stream, cause error) {
 	if x.is(charged) {
 		c.low.Hold(roles.HoldStream, -streamCost)
 	}
+	c.sh.room.Drop(x)
 	c.dropParked(x)
 	c.forget(roles.HoldTunnel, x.held)
 	x.held = nil

@@ -84,7 +84,7 @@ func (c *conn) serve(x *stream) {
 	if x.is(wants) && !x.is(hold) {
 		x.flags &^= wants
 		x.h.Writable(x)
-		c.roomOut, c.sh.room = false, nil
+		c.endRoom(x)
 	}
 	if x.flags&(over|owes100|paused) == owes100 && x.sending == nothing {
 		c.send100(x)
@@ -210,8 +210,20 @@ func (x *stream) Room() []byte {
 		return nil
 	}
 	n = min(n, int64(len(r)-headerLen))
-	c.sh.room, c.roomOut = r[:headerLen+n], true
+	c.giveRoom(x, r[:headerLen+n], false)
 	return r[headerLen : headerLen+n]
+}
+
+// giveRoom makes r, with space for a frame's header, the room of x until its Commit. spilled: it is not the transport's.
+func (c *conn) giveRoom(x *stream, r []byte, spilled bool) {
+	c.sh.room.Give(x, r)
+	c.sh.spilled, c.roomOut = spilled, !spilled
+}
+
+// endRoom takes back the room of x, if it has one.
+func (c *conn) endRoom(x *stream) {
+	c.sh.room.Drop(x)
+	c.roomOut = false
 }
 
 // starve has a stream wait for a window.
@@ -230,8 +242,8 @@ func (c *conn) starve(x *stream) {
 // Commit is http.Exchange's.
 func (x *stream) Commit(n int, end bool) {
 	c := x.c
-	r := c.sh.room
-	c.sh.room, c.roomOut = nil, false
+	r := c.sh.room.Take(x)
+	c.roomOut = false
 	switch {
 	case x.is(over) || x.sending == ourEnd:
 		return

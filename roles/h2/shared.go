@@ -3,6 +3,7 @@ package h2
 import (
 	"time"
 
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 )
 
@@ -39,7 +40,8 @@ type Shared struct {
 	coder    coder
 	last     lastBlock
 	free     []*stream
-	room     []byte // of the frame that is being filled: there is one room at a time
+	room     roles.Claim[*stream] // of the DATA frame that is being filled
+	spilled  bool                 // it is spill
 	buffers  buffers
 	withheld []*conn // those that Relieve is for
 	spill    []byte  // where a tunnel's output goes that the windows have no place for

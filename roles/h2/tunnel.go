@@ -53,9 +53,7 @@ func (c *conn) tunnelRx(x *stream, p []byte) {
 			c.low.Wake()
 		}
 	}
-	if len(p)+len(x.parked) > 0 && x.listens() && x.flags&(upWants|starved) == upWants {
-		// What it has to say about what it has heard goes out first, as over any other transport: what comes next may
-		// be at fault.
+	if len(p)+len(x.parked) > 0 && x.listens() && roles.OutputFirst(x.is(upWants), !x.is(starved)) {
 		c.tunnelWritable(x)
 	}
 	if len(p) > 0 && (len(x.parked) > 0 || !x.listens()) {
@@ -165,7 +163,7 @@ func (c *conn) tunnelWritable(x *stream) {
 	case x.is(upWants) && x.upper != nil:
 		x.flags &^= upWants
 		x.upper.Writable(c.sh.now)
-		c.sh.room, c.roomOut = nil, false
+		c.endRoom(x)
 		c.tunnelDue(x)
 	}
 }
@@ -219,14 +217,14 @@ func (t *tunnel) Room(least int) []byte {
 			return nil
 		}
 		n = min(n, int64(len(r)-headerLen))
-		c.sh.room, c.roomOut = r[:headerLen+n], true
-		return c.sh.room[headerLen:]
+		c.giveRoom(x, r[:headerLen+n], false)
+		return r[headerLen : headerLen+n]
 	}
 	if c.phase >= expectClose || least > roles.MaxRecord {
 		return nil
 	}
 	c.sh.spill = slices.Grow(c.sh.spill[:0], roles.MaxRecord)
-	c.sh.room, c.roomOut = nil, false
+	c.giveRoom(x, c.sh.spill[:roles.MaxRecord], true)
 	return c.sh.spill[:roles.MaxRecord]
 }
 
@@ -234,17 +232,24 @@ func (t *tunnel) Room(least int) []byte {
 func (t *tunnel) Commit(n int) {
 	x := (*stream)(t)
 	c := x.c
-	r := c.sh.room
-	c.sh.room, c.roomOut = nil, false
-	if x.is(over) || n == 0 {
+	o := &c.sh.room
+	most := len(o.Room)
+	if !c.sh.spilled {
+		most -= headerLen
+	}
+	if x.is(over) || !o.Check("h2: tunnel", x, n, most) {
 		return
 	}
-	if r != nil {
+	r := o.Take(x)
+	c.roomOut = false
+	switch {
+	case n == 0:
+	case c.sh.spilled:
+		x.held = c.keep(roles.HoldTunnel, x.held, r[:n])
+		x.WantWrite()
+	default:
 		c.putData(x, r, n, false)
-		return
 	}
-	x.held = c.keep(roles.HoldTunnel, x.held, c.sh.spill[:n])
-	x.WantWrite()
 }
 
 // WantWrite is roles.Lower's.

@@ -541,3 +541,30 @@ func TestTunnelWake(t *testing.T) {
 	}
 	p.end(t)
 }
+
+// TestCommitNeedsTheRoom: what runs over a stream and commits into the room of another stream panics; an exchange, which
+// is a program's, is reset for misuse.
+func TestCommitNeedsTheRoom(t *testing.T) {
+	near, far := &pipe{}, &pipe{}
+	p := newTunnel(t, DefaultConfig(), DefaultConfig(), near, far)
+	x := (*stream)(far.low.(*tunnel))
+	other := new(stream)
+	x.c.giveRoom(other, make([]byte, 100), false)
+	func() {
+		defer func() {
+			want := "h2: tunnel: commit: 1 bytes without room: it belongs to another connection, or to none"
+			if got := recover(); got != want {
+				t.Errorf("got panic %v, want %q", got, want)
+			}
+		}()
+		far.low.Commit(1)
+	}()
+	x.c.giveRoom(other, make([]byte, 100), false)
+	x.Commit(1, false)
+	if !x.is(over) || x.cause != errCommitOver {
+		t.Errorf("an exchange that commits into another's room: got over %v, cause %v; want %v", x.is(over), x.cause, errCommitOver)
+	}
+	x.c.sh.room.Drop(other)
+	p.sl.Service()
+	p.end(t)
+}

@@ -302,9 +302,7 @@ func (c *Conn) Closed(cause error) {
 	}
 	c.end()
 	c.releaseDeflate()
-	if c.sh.roomOf == c {
-		c.sh.room, c.sh.roomOf = nil, nil
-	}
+	c.sh.room.Drop(c)
 	c.h.Closed(c, cause)
 }
 

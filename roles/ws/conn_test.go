@@ -254,3 +254,17 @@ func TestIdleSize(t *testing.T) {
 		t.Errorf("a Conn has %d bytes, want at most 128", n)
 	}
 }
+
+// TestCommitNeedsTheRoom: a connection that commits into the room of another one gets an error, and nothing is sent.
+func TestCommitNeedsTheRoom(t *testing.T) {
+	sh := newShared()
+	a, _ := open(sh, false, Agreed{}, &recorder{})
+	b, l := open(sh, false, Agreed{}, &recorder{})
+	if a.Room(1) == nil {
+		t.Fatal("no room")
+	}
+	sent := len(l.Out)
+	if err := b.Commit(1, First|Last); !errors.Is(err, ErrMisuse) || len(l.Out) != sent {
+		t.Errorf("got %v and %d bytes sent, want ErrMisuse and none", err, len(l.Out)-sent)
+	}
+}

@@ -234,7 +234,8 @@ func (c *Conn) plainRoom(least int) []byte {
 		sh.plain = make([]byte, maxSent+maxPlain)
 	}
 	r = r[:min(len(r), front+maxFrame)]
-	sh.room, sh.roomOf, sh.given = r, c, min(maxPlain, len(r)-front-storedFront-emptyPacked)
+	sh.room.Give(c, r)
+	sh.given = min(maxPlain, len(r)-front-storedFront-emptyPacked)
 	return sh.plain[maxSent : maxSent+sh.given : maxSent+sh.given]
 }
 

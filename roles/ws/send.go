@@ -37,7 +37,7 @@ func (c *Conn) WantWrite() {
 // on any Conn or its transport.
 func (c *Conn) Room(min int) []byte {
 	sh := c.sh
-	sh.room, sh.roomOf = nil, nil
+	sh.room.Take(c)
 	if !c.sends() {
 		return nil
 	}
@@ -52,7 +52,8 @@ func (c *Conn) Room(min int) []byte {
 	if len(r) > front+maxFrame {
 		r = r[:front+maxFrame]
 	}
-	sh.room, sh.roomOf, sh.given = r, c, len(r)-front
+	sh.room.Give(c, r)
+	sh.given = len(r) - front
 	return r[front:len(r):len(r)]
 }
 
@@ -62,11 +63,7 @@ func (c *Conn) Room(min int) []byte {
 // if there was no Room.
 func (c *Conn) Commit(n int, f Flags) error {
 	sh := c.sh
-	r := sh.room
-	if sh.roomOf != c {
-		r = nil
-	}
-	sh.room, sh.roomOf = nil, nil
+	r := sh.room.Take(c)
 	switch {
 	case !c.sends():
 		return ErrClosing

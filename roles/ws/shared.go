@@ -3,6 +3,8 @@ package ws
 import (
 	"encoding/binary"
 	"time"
+
+	"github.com/millrace/millrace/roles"
 )
 
 // Counters count what happened on the connections of a Shared. They are plain numbers: read them on the loop's goroutine.
@@ -33,14 +35,13 @@ type Shared struct {
 	Counters Counters
 
 	cfg      Config
-	now      time.Duration // time of the latest call into any connection
-	randBuf  [256]byte     // from Rand; used octets are zeroed
-	randLeft int           // number of unused octets, at the end of randBuf
-	room     []byte        // what the last Conn.Room got from the transport
-	roomOf   *Conn         // the connection that it belongs to
-	given    int           // octets of it that the caller may write
-	pool     pool          // inflaters
-	plain    []byte        // scratch for uncompressed messages, after the octets of earlier ones that deflation refers to
+	now      time.Duration      // time of the latest call into any connection
+	randBuf  [256]byte          // from Rand; used octets are zeroed
+	randLeft int                // number of unused octets, at the end of randBuf
+	room     roles.Claim[*Conn] // room of the transport for a piece of a message, with its owner
+	given    int                // octets of it that the caller may write
+	pool     pool               // inflaters
+	plain    []byte             // scratch for uncompressed messages, after the octets of earlier ones that deflation refers to
 	sink     sink
 }
 
