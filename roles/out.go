@@ -64,14 +64,16 @@ func (c *Claim[O]) Take(o O) (room []byte) {
 	if c.owner == o {
 		room = c.Room
 	}
-	*c = Claim[O]{}
+	var none O
+	c.owner, c.Room = none, nil
 	return room
 }
 
 // Drop ends the claim if it is o's.
 func (c *Claim[O]) Drop(o O) {
 	if c.owner == o {
-		*c = Claim[O]{}
+		var none O
+		c.owner, c.Room = none, nil
 	}
 }
 

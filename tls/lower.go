@@ -6,6 +6,10 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
+// openRecord is the record that is being filled, in the transport's room: several commits during one call become one
+// record.
+type openRecord = roles.Claim[*Session]
+
 // farewellTime is how long a transport may refuse our last alert.
 const farewellTime = 5 * time.Second
 

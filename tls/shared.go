@@ -3,7 +3,6 @@ package tls
 import (
 	"cmp"
 	"github.com/millrace/millrace/internal/list"
-	"github.com/millrace/millrace/roles"
 	"time"
 
 	stdtls "crypto/tls"
@@ -93,8 +92,8 @@ type Shared struct {
 	tickets *TicketKeys
 	cache   stdtls.ClientSessionCache
 	now     time.Duration
-	open    roles.Claim[*Session] // the record that is being filled: several commits during one call become one record
-	scratch []byte                // what a tls.Conn has written since it was entered
+	open    openRecord
+	scratch []byte // what a tls.Conn has written since it was entered
 	nonce   [ivLen]byte
 	queue   list.List[awake, *awake] // of all sessions that are awake
 	spare   []*awake
