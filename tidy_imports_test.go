@@ -35,6 +35,7 @@ var mayImport = []struct {
 	{"sim", []string{"loop"}, "the simulated kernel stands where the real one does"},
 	{"ss/device", []string{"loop", "roles/http/*"}, "the device's values are there before any stream"},
 	{"ss/internal/secure", []string{"loop", "tls", "policy", "ss/device"}, "a TLS context is made of a policy, whatever stream it is for"},
+	{"ss/internal/meta", []string{"roles", "roles/http"}, "metadata are values, whatever stream has them"},
 	{"ss/internal/logring", nil, "a log ring knows nothing of what is logged"},
 	{"ss/pool", nil, "a pool knows keys, connections and requests by interfaces of its own"},
 	{"ss", []string{"loop", "wsi", "tls", "policy", "roles", "roles/*", "roles/http/*", "ss/device", "ss/pool", "ss/internal/*"}, "a stream stands on a connection, not beside it"},

@@ -180,7 +180,7 @@ func (o *direct) attempt(poll bool) {
 	r.Counters.Attempts++
 	h.ordinal = 0
 	o.binding.forget()
-	h.dropFromPeer()
+	h.meta.DropFromPeer()
 	h.flags &^= hasReceived | hasSent
 	h.tell(Connecting, Notice{})
 	if h.flags&doomed != 0 {
@@ -222,7 +222,7 @@ func (o *direct) failed(cause error, least time.Duration) {
 		h.flags &^= txWanted // what is asked for from here on is for the next attempt
 	}
 	h.tell(Unreachable, Notice{Ordinal: unreachableOrdinal(cause), Cause: cause})
-	h.letGo()
+	h.dropHeaders()
 	h.flags &^= wantDisconnect // there is nothing to disconnect from
 	if !concealed {
 		o.giveUp(cause)
@@ -301,7 +301,7 @@ func (o *direct) lost(cause error, how ending) {
 			h.flags &^= txWanted // what is asked for from here on is for the next attempt
 		}
 	}
-	h.letGo()
+	h.dropHeaders()
 	h.tell(Disconnected, Notice{Cause: cause})
 	h.flags &^= wantDisconnect
 	if tired {

@@ -17,7 +17,7 @@ func findTarget(h *Handle, last *target) (*target, error) {
 	}
 	if !fixed {
 		var err error
-		if h.rt.text, err = p.Endpoint.Append(h.rt.text[:0], h.expand); err != nil {
+		if h.rt.text, err = p.Endpoint.Append(h.rt.text[:0], h.meta.Expand); err != nil {
 			h.rt.Counters.ValuesRefused++
 			return nil, fmt.Errorf("stream type %s: %w: %w", p.Name, ErrEndpoint, err)
 		}
@@ -60,7 +60,7 @@ func appendPath(b []byte, h *Handle, t *target) ([]byte, error) {
 	}
 	at := len(b)
 	b = append(b, '/')
-	b, err := u.Append(b, h.expand)
+	b, err := u.Append(b, h.meta.Expand)
 	if err != nil {
 		h.rt.Counters.ValuesRefused++
 		return b[:at], fmt.Errorf("stream type %s: %w", h.kind.pol.Name, err)

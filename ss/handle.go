@@ -3,6 +3,7 @@ package ss
 import (
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
+	"github.com/millrace/millrace/ss/internal/meta"
 )
 
 // A Handle, and what it notes of the calls of a program for its backend.
@@ -16,7 +17,7 @@ type Handle struct {
 	kind    *kind
 	stream  Stream
 	be      backend
-	meta    *values
+	meta    *meta.Values // nil while nothing is set
 	timer   *streamTimer
 	hint    int64 // RequestTxLen's, -1 for none
 	slot    int32 // in the runtime's table

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/ss/internal/meta"
 )
 
 // Head is the head of the HTTP message that the present callback announces: of the request in SERVER_TXN and SERVER_UPGRADE of
@@ -30,14 +31,13 @@ func (h *Handle) SetHeader(name, value string) error {
 	case !h.accepted():
 		return fmt.Errorf("ss: set header: field %q on stream type %q: it is no accepted stream, use metadata: %w", name, h.kind.pol.Name, ErrMisuse)
 	}
-	lower := fieldName(name)
+	lower := meta.FieldName(name)
 	for i := range h.kind.fields {
 		if f := &h.kind.fields[i]; f.lower == lower {
-			s := h.slotFor(f.index)
-			s.own, s.set, s.from = append(s.own[:0], value...), true, fromProgram
+			h.values().SetString(f.index, value)
 			return nil
 		}
 	}
 	h.rt.text = append(h.rt.text[:0], value...)
-	return h.setDirect(lower, h.rt.text)
+	return h.setField(lower, h.rt.text)
 }

@@ -155,7 +155,7 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	}
 	p := h.kind.pol
 	h.kind.takeFields(m, h)
-	err := h.hold(m, &a.conn.w)
+	err := h.saveHeaders(m, &a.conn.w)
 	if err != nil {
 		a.drop()
 		a.o.failed(err, 0)
@@ -187,9 +187,9 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	}
 	a.state = httpResponse
 	a.conn.entry.SetAnswered()
-	h.rt.show(h, m)
+	h.rt.withHead(h, m)
 	a.o.connected()
-	h.rt.show(nil, nil)
+	h.rt.withHead(nil, nil)
 }
 
 // Body is http.Handler's.

@@ -37,9 +37,9 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 			return
 		}
 	}
-	h.rt.show(h, m)
+	h.rt.withHead(h, m)
 	t.begin(m)
-	h.rt.show(nil, nil)
+	h.rt.withHead(nil, nil)
 }
 
 // begin takes the stream to SERVER_TXN.

@@ -51,7 +51,7 @@ func (t *transaction) describeRequest(m *http.Message) {
 	k := h.kind
 	for i := range k.asked {
 		f := &k.asked[i]
-		if _, ours := h.toSend(f.index); ours {
+		if _, ours := h.meta.Own(f.index); ours {
 			continue // set before SERVER_TXN, for the response: a request must not take it away
 		}
 		if v, ok := f.in(m); ok {

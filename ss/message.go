@@ -15,17 +15,12 @@ func (k *kind) addFields(m *http.Message, h *Handle, without http.FieldClass) {
 		if f.class&without != 0 {
 			continue
 		}
-		if v, ok := h.toSend(f.index); ok {
+		if v, ok := h.meta.Own(f.index); ok {
 			m.Fields = append(m.Fields, http.Field{Name: f.name, Value: v, ID: f.id})
 		}
 	}
-	if h.meta == nil {
-		return
-	}
-	for i := range h.meta.direct {
-		if d := &h.meta.direct[i]; d.class&without == 0 {
-			m.Fields = append(m.Fields, http.Field{Name: d.name, Value: d.value, ID: d.id})
-		}
+	if h.meta != nil {
+		m.Fields = h.meta.Fields.Append(m.Fields, without)
 	}
 }
 
@@ -48,7 +43,7 @@ func (k *kind) bodyLength(h *Handle) int64 {
 		return h.hint
 	}
 	if k.length >= 0 {
-		if v, ok := h.toSend(k.length); ok {
+		if v, ok := h.meta.Own(k.length); ok {
 			if n, err := strconv.ParseInt(string(v), 10, 64); err == nil && n >= 0 {
 				return n
 			}

@@ -3,32 +3,10 @@ package ss
 import (
 	"fmt"
 	"strings"
-)
 
-// values are the metadata of one handle, by index of the policy's list. They are taken from the
-// runtime when the first is set, so that a stream without any holds none.
-type values struct {
-	v      []value
-	direct []programField
-	peer   heldHead
-}
-
-// value is one item. What the program has set and what the peer says are kept apart: the first is sent, the second is
-// read. Nothing that came from the peer is ever sent.
-type value struct {
-	own  []byte // the program's
-	peer []byte // the peer's, in its head or the head of a part of its body
-	set  bool   // own is there
-	from source // what Metadata returns
-}
-
-// source is whose value of an item Metadata returns.
-type source uint8
-
-const (
-	fromProgram source = iota
-	fromPeer
-	fromNone // a part of the peer's body, which does not have the field
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+	"github.com/millrace/millrace/ss/internal/meta"
 )
 
 // SetMetadata gives the metadata item name a value, which is copied. The policy of the stream type must
@@ -43,11 +21,13 @@ func (h *Handle) SetMetadata(name string, v []byte) error {
 	switch {
 	case err != nil:
 	case i < 0 && v == nil:
-		h.dropDirect(name)
+		if h.meta != nil {
+			h.meta.Fields.Remove(meta.FieldName(name))
+		}
 	case i < 0:
-		return h.setDirect(name, v)
+		return h.setField(name, v)
 	default:
-		h.setValue(i, v)
+		h.values().Set(i, v)
 	}
 	return err
 }
@@ -62,10 +42,9 @@ func (h *Handle) SetMetadataString(name, v string) error {
 	case err != nil:
 	case i < 0:
 		h.rt.text = append(h.rt.text[:0], v...)
-		return h.setDirect(name, h.rt.text)
+		return h.setField(name, h.rt.text)
 	default:
-		s := h.slotFor(i)
-		s.own, s.set, s.from = append(s.own[:0], v...), true, fromProgram
+		h.values().SetString(i, v)
 	}
 	return err
 }
@@ -84,9 +63,9 @@ func (h *Handle) Metadata(name string) (v []byte, ok bool) {
 	i := h.kind.pol.MetadataIndex(name)
 	switch {
 	case i >= 0:
-		return h.value(i)
+		return h.meta.Get(i)
 	case h.kind.pol.DirectProtoStr:
-		return h.directValue(name)
+		return h.field(name)
 	}
 	return nil, false
 }
@@ -112,127 +91,76 @@ func (h *Handle) noSuchMetadata(name string) error {
 		name, h.kind.pol.Name, ErrNoSuchMetadata, strings.Join(known, ", "))
 }
 
-// value is what Metadata returns.
-func (h *Handle) value(i int) ([]byte, bool) {
+// values are the stream's metadata, taken from the runtime when the first is set.
+func (h *Handle) values() *meta.Values {
 	if h.meta == nil {
-		return nil, false
+		h.meta = h.rt.values.Take(len(h.kind.pol.Metadata))
 	}
-	switch s := &h.meta.v[i]; s.from {
-	case fromPeer:
-		return s.peer, true
-	case fromNone:
-		return nil, false
-	}
-	return h.toSend(i)
+	return h.meta
 }
 
-// toSend is what goes to the peer: what the program has set.
-func (h *Handle) toSend(i int) ([]byte, bool) {
-	if h.meta == nil || !h.meta.v[i].set {
-		return nil, false
-	}
-	return h.meta.v[i].own, true
-}
+// setFromPeer sets what the peer says of an item, beside what the program has set.
+func (h *Handle) setFromPeer(i int, v []byte) { h.values().SetFromPeer(i, v) }
 
-// expand is toSend in the form that policy.Template asks for.
-func (h *Handle) expand(i int) []byte {
-	v, _ := h.toSend(i)
-	return v
-}
-
-func (h *Handle) setValue(i int, v []byte) {
-	s := h.slotFor(i)
-	s.own, s.set, s.from = append(s.own[:0], v...), true, fromProgram
-}
-
-// setFromPeer sets what the peer says, beside what the program has set.
-func (h *Handle) setFromPeer(i int, v []byte) {
-	s := h.slotFor(i)
-	s.peer, s.from = append(s.peer[:0], v...), fromPeer
-}
-
-// dropFromPeer forgets what the peer said: its values are read until the next attempt.
-func (h *Handle) dropFromPeer() {
-	if h.meta == nil {
-		return
-	}
-	for i := range h.meta.v {
-		h.meta.v[i].dropPeer()
-	}
-}
-
-func (v *value) dropPeer() {
-	if v.from = fromProgram; cap(v.peer) > valueKept {
-		v.peer = nil
-	}
-}
-
-func (h *Handle) slotFor(i int) *value {
-	if h.meta == nil {
-		h.meta = h.rt.takeValues(len(h.kind.pol.Metadata))
-	}
-	return &h.meta.v[i]
-}
-
-// dropMetadata forgets all values.
+// dropMetadata drops all values.
 func (h *Handle) dropMetadata() {
-	m := h.meta
-	if m == nil {
-		return
-	}
-	if m.peer.low != nil {
-		h.letGo()
-	}
-	h.rt.giveValues(m)
+	h.rt.values.Return(h.meta)
 	h.meta = nil
 }
 
-const (
-	// valuesKept is how many sets of values wait for the next handle that needs one.
-	valuesKept = 256
-	// valueKept is the largest value whose memory waits along.
-	valueKept = 256
-)
-
-func (r *Runtime) takeValues(n int) *values {
-	var m *values
-	if k := len(r.free); k > 0 {
-		m, r.free = r.free[k-1], r.free[:k-1]
-	} else {
-		m = new(values)
+// setField sets the header field called name, with or without a colon at the end.
+func (h *Handle) setField(name string, v []byte) error {
+	name = meta.FieldName(name)
+	err := meta.CheckField(name, v, h.accepted())
+	if err == nil {
+		err = h.values().Fields.Set(name, v)
 	}
-	for cap(m.v) < n {
-		m.v = append(m.v[:cap(m.v)], value{})
+	if err != nil {
+		return fmt.Errorf("ss: set metadata: header field %q on stream type %q: %w: %w", name, h.kind.pol.Name, err, ErrMisuse)
 	}
-	m.v = m.v[:n]
-	return m
+	return nil
 }
 
-func (r *Runtime) giveValues(m *values) {
-	if len(r.free) >= valuesKept {
-		return
+// field returns the header field called name: that of the part of a body that begins, else what the program has set,
+// else what the peer's head has. A response's can be read until it is over, a request's during SERVER_TXN.
+func (h *Handle) field(name string) ([]byte, bool) {
+	name = meta.FieldName(name)
+	if v, ok, found := h.rt.partValue(h, name); found {
+		return v, ok
 	}
-	for i := range m.v {
-		v := &m.v[i]
-		v.set = false
-		v.dropPeer()
-		if cap(v.own) > valueKept {
-			v.own = nil
+	if h.meta != nil {
+		if v, ok := h.meta.Fields.Get(name); ok {
+			return v, true
+		}
+		if v, ok := h.meta.Headers.Get(name); ok {
+			return v, true
 		}
 	}
-	if cap(m.direct) > 0 {
-		m.dropDirect()
+	if r := h.rt; r.headOf == h {
+		return r.head.Get(name)
 	}
-	r.free = append(r.free, m)
+	return nil, false
 }
 
-// dropDirect forgets the fields that were set by their names.
-func (m *values) dropDirect() {
-	m.direct = m.direct[:0]
-	for _, d := range m.direct[:cap(m.direct)] {
-		if cap(d.name)+cap(d.value) > valueKept {
-			m.direct = nil
-			break
-		}
+// withHead makes m the head whose fields h's callbacks can read, until it is called with nil.
+func (r *Runtime) withHead(h *Handle, m *http.Message) { r.headOf, r.head = h, m }
+
+// saveHeaders keeps a copy of the fields of a response, if the policy lets the program read any by name. It is
+// charged to low, the connection's transport.
+func (h *Handle) saveHeaders(m *http.Message, low roles.Lower) error {
+	if !h.kind.pol.DirectProtoStr {
+		return nil
+	}
+	if size, ok := h.values().Headers.Save(m, low); !ok {
+		h.rt.Counters.MemoryRefused++
+		return fmt.Errorf("ss: keep the fields of a response: %d bytes: %w", size, ErrMemory)
+	}
+	return nil
+}
+
+// dropHeaders drops what saveHeaders kept.
+func (h *Handle) dropHeaders() {
+	if h.meta != nil {
+		h.meta.Headers.Drop()
 	}
 }

@@ -180,8 +180,8 @@ func (p *partsIn) Part(fields []http.Field) {
 	for _, f := range h.kind.ofParts {
 		if v, ok := f.in(&p.fields); ok {
 			h.setFromPeer(f.index, v)
-		} else if h.meta != nil {
-			h.meta.v[f.index].from = fromNone
+		} else {
+			h.meta.Hide(f.index)
 		}
 	}
 	h.rt.http.part = p

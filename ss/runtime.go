@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 	"github.com/millrace/millrace/roles/ws"
 	"github.com/millrace/millrace/ss/device"
+	"github.com/millrace/millrace/ss/internal/meta"
 	"github.com/millrace/millrace/ss/internal/secure"
 	"github.com/millrace/millrace/tls"
 	"github.com/millrace/millrace/wsi"
@@ -39,7 +40,7 @@ type Runtime struct {
 	head         *http.Message // it
 	http         httpShared
 	text         []byte // scratch: a target being expanded
-	free         []*values
+	values       meta.Pool
 	dated        time.Duration // when dateBuf was made
 	dateBuf      []byte
 	drain        *draining

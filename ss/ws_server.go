@@ -42,9 +42,9 @@ func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 	if h.flags&doomed != 0 {
 		return
 	}
-	h.rt.show(h, m)
+	h.rt.withHead(h, m)
 	t.announce(m)
-	h.rt.show(nil, nil)
+	h.rt.withHead(nil, nil)
 	switch {
 	case h.flags&doomed != 0:
 	case t.status != 0 && t.status != 200:
