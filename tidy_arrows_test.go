@@ -41,7 +41,7 @@ var arrowsAbove = map[string]int{
 // number of pairs that do so today without saying it. The header of one of the two files explains it on a line of its own:
 //
 //	// Uses name.go back: the reason.
-var mutualLimit = map[string]int{"ss": 4}
+var mutualLimit = map[string]int{"ss": 1}
 
 // arrow is a use of file To by file From; names are some of the names that are used.
 type arrow struct {

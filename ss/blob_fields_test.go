@@ -34,32 +34,32 @@ func TestBlobFields(t *testing.T) {
 		{"a field that is the protocol's", `"http_devtype_header":"Host:"`, map[device.BlobID]string{device.BlobDeviceType: "evil"}, "|", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, clientDoc(c.keys+`,"retry":"none"`, rawServer), plan{client: func(cfg *ss.Config) {
+			w := newWorld(t, clientDoc(c.keys+`,"retry":"none"`, rawServer), plan{Client: func(cfg *ss.Config) {
 				cfg.Blobs = device.BlobFunc(func(id device.BlobID, index int) ([]byte, bool) {
 					v, ok := c.blobs[id]
 					return []byte(v), ok && index == 0
 				})
 			}})
 			wire := ""
-			w.serve("srv", tap(&wire, speak("\r\n\r\n", okEmpty, false)))
+			w.Serve("srv", tap(&wire, speak("\r\n\r\n", okEmpty, false)))
 			s := newScript()
-			h := w.create("c", s)
+			h := w.Create("c", s)
 			if h.Policy().MetadataIndex("m") >= 0 {
 				h.SetMetadataString("m", "m")
 			}
 			h.Connect()
-			w.pass(time.Second)
+			w.Advance(time.Second)
 			if c.want != "" {
 				_, got, _ := strings.Cut(strings.ReplaceAll(wire, "\r\n", "|"), "Host: 10.0.0.2|")
-				if got != c.want || s.told(ss.QOSAckRemote) != 1 {
-					t.Errorf("on the wire: got %q, want %q; told %s, causes %v", got, c.want, s.life(), s.causes)
+				if got != c.want || s.Told(ss.QOSAckRemote) != 1 {
+					t.Errorf("on the wire: got %q, want %q; told %s, causes %v", got, c.want, s.Life(), s.Causes)
 				}
 				return
 			}
-			w.wantLine("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			w.WantLine("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 			var e *device.BlobError
-			if !errors.As(s.causes[0], &e) || e.Key != c.key || strings.Contains(e.Error(), "Evil") {
-				t.Errorf("cause: got %v, want a BlobError about %s that tells no secret", s.causes[0], c.key)
+			if !errors.As(s.Causes[0], &e) || e.Key != c.key || strings.Contains(e.Error(), "Evil") {
+				t.Errorf("cause: got %v, want a BlobError about %s that tells no secret", s.Causes[0], c.key)
 			}
 			if wire != "" {
 				t.Errorf("on the wire: got %q, want nothing", wire)
@@ -72,16 +72,16 @@ func TestBlobFields(t *testing.T) {
 func TestBlobIsAskedAnew(t *testing.T) {
 	var m device.BlobMemory
 	m.Set(device.BlobAuth, 0, []byte("old"))
-	w := newWorld(t, clientDoc(`"http_auth_header":"authorization:"`, rawServer), plan{client: func(c *ss.Config) { c.Blobs = &m }})
+	w := newWorld(t, clientDoc(`"http_auth_header":"authorization:"`, rawServer), plan{Client: func(c *ss.Config) { c.Blobs = &m }})
 	wire := ""
-	w.serve("srv", tap(&wire, speak("\r\n\r\n", okEmpty, false)))
+	w.Serve("srv", tap(&wire, speak("\r\n\r\n", okEmpty, false)))
 	s := newScript()
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.Connect()
-	w.settle()
+	w.Settle()
 	m.Set(device.BlobAuth, 0, []byte("new"))
 	h.Connect()
-	w.settle()
+	w.Settle()
 	if strings.Count(wire, "authorization: old\r\n") != 1 || strings.Count(wire, "authorization: new\r\n") != 1 {
 		t.Errorf("on the wire: got %q, want the old token in the first request, the new in the second", wire)
 	}
@@ -91,8 +91,8 @@ func TestBlobIsAskedAnew(t *testing.T) {
 func tap(wire *string, each func(*script)) func(*script) {
 	return func(s *script) {
 		each(s)
-		inner := s.onRx
-		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+		inner := s.OnRx
+		s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 			*wire += string(b)
 			return inner(h, b, f)
 		}

@@ -59,7 +59,7 @@ func TestCollectorOfClients(t *testing.T) {
 				{"srv":{"server":true,"endpoint":"10.0.0.2","port":80,"protocol":"raw"}},
 				{"cli":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","http_url":"/","retry":"r"}}]}`, plan{})
 			conns := 0
-			w.serve("srv", func(s *script) {
+			w.Serve("srv", func(s *script) {
 				text := c.answer
 				if conns++; conns > 1 && c.second != "" {
 					text = c.second
@@ -75,16 +75,16 @@ func TestCollectorOfClients(t *testing.T) {
 				}
 				return ss.OK
 			}
-			h, err := w.cli.rt.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return g }})
+			h, err := w.Client.Runtime.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return g }})
 			if err != nil {
 				t.Fatal(err)
 			}
 			h.Connect()
-			w.pass(2 * time.Second)
+			w.Advance(2 * time.Second)
 			if got.String() != c.want {
 				t.Errorf("reported\n  got  %v\n  want %s", got, c.want)
 			}
-			if used := w.cli.loop.Account().Used(); used != 0 {
+			if used := w.Client.Loop.Account().Used(); used != 0 {
 				t.Errorf("the account has %d bytes after the end, want 0", used)
 			}
 		})
@@ -96,14 +96,14 @@ func TestCollectorDisconnectsClients(t *testing.T) {
 	w := newWorld(t, `{"s":[
 		{"srv":{"server":true,"endpoint":"10.0.0.2","port":80,"protocol":"h1"}},
 		{"cli":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","http_url":"/","opportunistic":true}}]}`, plan{})
-	w.serve("srv", answer(200, strings.Repeat("x", 50_000)))
+	w.Serve("srv", answer(200, strings.Repeat("x", 50_000)))
 	var got verdicts
-	h, err := w.cli.rt.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return &ss.Collector{Limit: 10, Done: got.done} }})
+	h, err := w.Client.Runtime.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return &ss.Collector{Limit: 10, Done: got.done} }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.Connect()
-	w.run("DISCONNECTED", func() bool { return h.Life() == ss.Disconnected })
+	w.Run("DISCONNECTED", func() bool { return h.Life() == ss.Disconnected })
 	if got.String() != "too long" {
 		t.Errorf("reported: got %v, want \"too long\" once", got)
 	}
@@ -128,7 +128,7 @@ func TestCollectorOfServers(t *testing.T) {
 				{"srv":{"server":true,"endpoint":"10.0.0.2","port":80,"protocol":"h1"}},
 				{"cli":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true}}]}`, plan{})
 			var got verdicts
-			_, err := w.srv.rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream {
+			_, err := w.Server.Runtime.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream {
 				return &ss.Collector{Limit: 10, Done: func(h *ss.Handle, body []byte, err error) ss.Ret {
 					got.done(h, body, err)
 					h.ServerAck(200)
@@ -142,17 +142,17 @@ func TestCollectorOfServers(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := newScript()
-			s.say, s.noEOM = []byte(c.requests), true
-			s.when(ss.Connected, func(h *ss.Handle) ss.Ret { return h.RequestTx() })
-			h := w.create("cli", s)
+			s.Say, s.NoEOM = []byte(c.requests), true
+			s.When(ss.Connected, func(h *ss.Handle) ss.Ret { return h.RequestTx() })
+			h := w.Create("cli", s)
 			h.Connect()
-			w.pass(100 * time.Millisecond)
+			w.Advance(100 * time.Millisecond)
 			if c.hangUp {
 				h.Disconnect()
 			}
-			w.pass(100 * time.Millisecond)
+			w.Advance(100 * time.Millisecond)
 			var status []string
-			for _, line := range strings.Split(string(s.got), "\r\n") {
+			for _, line := range strings.Split(string(s.Got), "\r\n") {
 				if rest, ok := strings.CutPrefix(line, "HTTP/1.1 "); ok {
 					status = append(status, rest[:3])
 				}
@@ -170,20 +170,20 @@ func TestCollectorOfRawStreams(t *testing.T) {
 		{"srv":{"server":true,"endpoint":"10.0.0.2","port":80,"protocol":"raw"}},
 		{"cli":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true}}]}`, plan{})
 	var got verdicts
-	if _, err := w.srv.rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return &ss.Collector{Done: got.done} }}); err != nil {
+	if _, err := w.Server.Runtime.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return &ss.Collector{Done: got.done} }}); err != nil {
 		t.Fatal(err)
 	}
 	s := newScript()
-	s.say, s.noEOM = []byte("twelve bytes"), true
-	s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
-		n, f, r := s.give(h, buf)
+	s.Say, s.NoEOM = []byte("twelve bytes"), true
+	s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+		n, f, r := s.Give(h, buf)
 		h.Disconnect()
 		return n, f, r
 	}
-	s.when(ss.Connected, func(h *ss.Handle) ss.Ret { return h.RequestTx() })
-	w.create("cli", s).Connect()
-	w.run("a report", func() bool { return len(got) > 0 })
-	w.pass(time.Minute)
+	s.When(ss.Connected, func(h *ss.Handle) ss.Ret { return h.RequestTx() })
+	w.Create("cli", s).Connect()
+	w.Run("a report", func() bool { return len(got) > 0 })
+	w.Advance(time.Minute)
 	if got.String() != "12 bytes" {
 		t.Errorf("reported: got %v, want \"12 bytes\"", got)
 	}

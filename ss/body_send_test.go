@@ -36,7 +36,7 @@ func (w *world) send(set func(*sender)) (*sender, *ss.Handle) {
 	w.t.Helper()
 	s := &sender{}
 	set(s)
-	h, err := w.cli.rt.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return s }})
+	h, err := w.Client.Runtime.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return s }})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -73,20 +73,20 @@ func TestBodyIsSentAndRewound(t *testing.T) {
 		} {
 			for _, cut := range []bool{false, true} {
 				t.Run(fmt.Sprint(protocol, " ", c.name, " cut=", cut), func(t *testing.T) {
-					w := newWorld(t, bodyPolicy(protocol), plan{seed: 3})
+					w := newWorld(t, bodyPolicy(protocol), plan{Seed: 3})
 					answered := false
 					var got []byte
 					var length string
 					attempts := 0
-					w.serve("srv", func(s *script) {
-						s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+					w.Serve("srv", func(s *script) {
+						s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 							attempts++
 							got = got[:0]
 							v, _ := h.Metadata("length")
 							length = string(v)
 							return ss.OK
 						})
-						s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+						s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 							got = append(got, b...)
 							if cut && attempts == 1 && len(got) >= len(c.want)/2 {
 								return ss.DisconnectMe
@@ -105,7 +105,7 @@ func TestBodyIsSentAndRewound(t *testing.T) {
 							return ss.OK
 						}
 					})
-					w.run("the answer", func() bool { return answered })
+					w.Run("the answer", func() bool { return answered })
 					if !bytes.Equal(got, c.want) || length != fmt.Sprint(len(c.want)) {
 						t.Errorf("the server got %d bytes with content-length %q, the right ones: %v; want %d", len(got), length, bytes.Equal(got, c.want), len(c.want))
 					}
@@ -128,23 +128,23 @@ func TestBodyAnswers(t *testing.T) {
 	for _, protocol := range []string{"h1", "h2"} {
 		t.Run(protocol, func(t *testing.T) {
 			w := newWorld(t, strings.Replace(bodyPolicy(protocol), "PUT", "GET", 1), plan{})
-			w.serve("srv", func(s *script) {
+			w.Serve("srv", func(s *script) {
 				var b ss.Body
 				b.SetReaderAt(bytes.NewReader(big), 0, int64(len(big)))
-				s.onTx = b.Tx
-				s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+				s.OnTx = b.Tx
+				s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 					h.ServerAck(200)
 					return b.Request(h)
 				})
 			})
 			s := newScript()
-			h := w.create("cli", s)
+			h := w.Create("cli", s)
 			for i := 1; i <= 3; i++ {
-				s.got = s.got[:0]
+				s.Got = s.Got[:0]
 				h.Connect()
-				w.run("the answer", func() bool { return s.told(ss.Disconnected) == i })
-				if !bytes.Equal(s.got, big) {
-					t.Fatalf("answer %d: got %d bytes, want the %d of the body", i, len(s.got), len(big))
+				w.Run("the answer", func() bool { return s.Told(ss.Disconnected) == i })
+				if !bytes.Equal(s.Got, big) {
+					t.Fatalf("answer %d: got %d bytes, want the %d of the body", i, len(s.Got), len(big))
 				}
 			}
 		})
@@ -169,9 +169,9 @@ func TestBodyReadError(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, strings.Replace(bodyPolicy("h1"), `"conceal":3`, `"conceal":0`, 1), plan{})
-			w.serve("srv", nil)
+			w.Serve("srv", nil)
 			s, _ := w.send(func(s *sender) { s.SetReaderAt(c.src, 0, 100) })
-			w.run("the end of the attempts", func() bool { return strings.Contains(strings.Join(s.states, " "), "ALL_RETRIES_FAILED") })
+			w.Run("the end of the attempts", func() bool { return strings.Contains(strings.Join(s.states, " "), "ALL_RETRIES_FAILED") })
 			if err := s.Err(); !errors.Is(err, c.want) || !strings.Contains(err.Error(), "ss: body: read 100 bytes at offset 0") {
 				t.Errorf("Err: got %v, want one that is %q and says what was read", err, c.want)
 			}
@@ -182,20 +182,20 @@ func TestBodyReadError(t *testing.T) {
 // slow delays nothing itself: the world's offload does. The stream is destroyed while a read is under way.
 func TestBodyOfADestroyedStream(t *testing.T) {
 	w := newWorld(t, bodyPolicy("h1"), plan{})
-	w.serve("srv", nil)
+	w.Serve("srv", nil)
 	reads := 0
 	s, h := w.send(func(s *sender) { s.SetReaderAt(counted{bytes.NewReader(sample(200_000)), &reads}, 0, 200_000) })
-	w.run("the first read", func() bool { return reads > 0 })
-	if used := w.cli.loop.Account().Used(); used < 64<<10 {
+	w.Run("the first read", func() bool { return reads > 0 })
+	if used := w.Client.Loop.Account().Used(); used < 64<<10 {
 		t.Errorf("the account has %d bytes while a piece is held, want at least 64 KiB", used)
 	}
 	h.Destroy()
-	w.settle()
-	if used := w.cli.loop.Account().Used(); used != 0 {
+	w.Settle()
+	if used := w.Client.Loop.Account().Used(); used != 0 {
 		t.Errorf("the account has %d bytes after the end, want 0", used)
 	}
 	s.SetBytes([]byte("other"))
-	w.pass(time.Second)
+	w.Advance(time.Second)
 }
 
 // counted counts reads.

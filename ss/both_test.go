@@ -38,10 +38,10 @@ func TestBothProtocols(t *testing.T) {
 			"CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED", body},
 		{"a long body, paused", `"http_url":"/x"`, func(*world) func(*script) { return answer(0, body) },
 			func(w *world, s *script) {
-				s.onRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+				s.OnRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
 					if len(b) > 0 {
 						h.Pause()
-						w.net.At(20*time.Millisecond, h.Resume)
+						w.Net.At(20*time.Millisecond, h.Resume)
 					}
 					return ss.OK
 				}
@@ -49,17 +49,17 @@ func TestBothProtocols(t *testing.T) {
 		{"POST, echoed", `"http_method":"POST"`,
 			func(*world) func(*script) {
 				return func(s *script) {
-					s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+					s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 						if f&ss.EOM == 0 {
 							return ss.OK
 						}
-						s.say = s.got
+						s.Say = s.Got
 						h.ServerAck(200)
 						return h.RequestTx()
 					}
 				}
 			},
-			func(w *world, s *script) { s.say = []byte(body); s.h.RequestTxLen(int64(len(body))) },
+			func(w *world, s *script) { s.Say = []byte(body); s.Handle.RequestTxLen(int64(len(body))) },
 			"CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED", body},
 		{"404", `"http_url":"/x"`, func(*world) func(*script) { return answer(404, "no") }, nil,
 			"CREATING CONNECTING CONNECTED QOS_NACK_REMOTE DISCONNECTED", "no"},
@@ -69,9 +69,9 @@ func TestBothProtocols(t *testing.T) {
 			func(w *world) func(*script) {
 				return func(s *script) {
 					answer(0, body)(s)
-					s.piece = 1000
-					w.net.At(1000*time.Millisecond, func() { s.h.Destroy() })
-					s.onTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+					s.Piece = 1000
+					w.Net.At(1000*time.Millisecond, func() { s.Handle.Destroy() })
+					s.OnTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 						if ordinal > 0 {
 							return 0, 0, ss.TxDontSend
 						}
@@ -82,12 +82,12 @@ func TestBothProtocols(t *testing.T) {
 		{"never answered", `"http_url":"/x","timeout_ms":300`,
 			func(*world) func(*script) { return func(*script) {} },
 			func(w *world, s *script) {
-				s.when(ss.Timeout, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
-				s.when(ss.Connecting, func(h *ss.Handle) ss.Ret { h.StartTimeout(ss.TimeoutFromPolicy); return ss.OK })
+				s.When(ss.Timeout, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
+				s.When(ss.Connecting, func(h *ss.Handle) ss.Ret { h.StartTimeout(ss.TimeoutFromPolicy); return ss.OK })
 			}, "CREATING CONNECTING TIMEOUT UNREACHABLE POLL CONNECTING TIMEOUT UNREACHABLE ALL_RETRIES_FAILED", ""},
 		{"left in the middle", `"http_url":"/x"`, func(*world) func(*script) { return answer(0, body) },
 			func(w *world, s *script) {
-				s.onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { s.got = s.got[:4]; return ss.DisconnectMe }
+				s.OnRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { s.Got = s.Got[:4]; return ss.DisconnectMe }
 			}, "CREATING CONNECTING CONNECTED DISCONNECTED", "0123"},
 		{"long poll", `"http_url":"/x","long_poll":true`, slowly, nil,
 			"CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED", "one two "},
@@ -98,19 +98,19 @@ func TestBothProtocols(t *testing.T) {
 		for _, proto := range []string{"h1", "h2"} {
 			for i, o := range []sim.Options{{}, {Link: sim.Link{Latency: time.Millisecond}, SndBuf: 3000, RcvBuf: 3000, ReadMax: 700}} {
 				t.Run(fmt.Sprintf("%s over %s, link %d", c.name, proto, i), func(t *testing.T) {
-					w := newWorld(t, bothDoc(proto, c.keys), plan{net: o})
-					w.serve("srv", c.server(w))
+					w := newWorld(t, bothDoc(proto, c.keys), plan{Net: o})
+					w.Serve("srv", c.server(w))
 					s := newScript()
-					s.quietTx = true
-					h := w.create("c", s)
+					s.QuietTx = true
+					h := w.Create("c", s)
 					if c.client != nil {
 						c.client(w, s)
 					}
 					h.Connect()
-					w.pass(time.Hour)
-					w.wantLife("the stream", s, c.told)
-					if string(s.got) != c.got {
-						t.Errorf("payload: got %s, want %s", quoted(s.got), quoted([]byte(c.got)))
+					w.Advance(time.Hour)
+					w.WantLife("the stream", s, c.told)
+					if string(s.Got) != c.got {
+						t.Errorf("payload: got %s, want %s", quoted(s.Got), quoted([]byte(c.got)))
 					}
 				})
 			}
@@ -121,14 +121,14 @@ func TestBothProtocols(t *testing.T) {
 // slowly answers after ten minutes, and with five more between the pieces.
 func slowly(w *world) func(*script) {
 	return func(s *script) {
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			h.ServerAck(200)
-			w.net.At(10*time.Minute, func() { h.RequestTx() })
+			w.Net.At(10*time.Minute, func() { h.RequestTx() })
 			return ss.OK
 		})
-		s.onTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+		s.OnTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 			if ordinal == 0 {
-				w.net.At(5*time.Minute, func() { h.RequestTx() })
+				w.Net.At(5*time.Minute, func() { h.RequestTx() })
 				return copy(buf, "one "), ss.SOM, ss.OK
 			}
 			return copy(buf, "two "), ss.EOM, ss.OK

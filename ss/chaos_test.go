@@ -15,6 +15,7 @@ import (
 
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/sstest"
 )
 
 var seedFlag = flag.Uint64("seed", 0, "run TestChaos with this seed alone")
@@ -92,7 +93,7 @@ func (j *job) begin(h *ss.Handle) ss.Ret {
 }
 
 func (c *chaos) most() int {
-	o := c.net.Options()
+	o := c.Net.Options()
 	if o.ReadMax != 0 && o.ReadMax < 100 || o.WriteMax != 0 && o.WriteMax < 100 {
 		return 1500
 	}
@@ -243,13 +244,13 @@ func (c *chaos) serveAll() {
 			if c.ending {
 				return
 			}
-			if _, err := c.srv.rt.Create(ss.Info{StreamType: typ, New: func(h *ss.Handle) ss.Stream {
+			if _, err := c.Server.Runtime.Create(ss.Info{StreamType: typ, New: func(h *ss.Handle) ss.Stream {
 				if typ == "raw server" {
 					return &echoer{c: c}
 				}
 				return &servant{c: c}
 			}}); err != nil {
-				c.net.At(time.Second, try)
+				c.Net.At(time.Second, try)
 			}
 		}
 		try()
@@ -259,21 +260,21 @@ func (c *chaos) serveAll() {
 // trouble has things happen to streams from outside.
 func (c *chaos) trouble() {
 	for range c.r.IntN(8) {
-		c.net.At(time.Duration(c.r.IntN(3000))*time.Millisecond, func() {
-			on := []*machine{c.cli, c.srv}[c.r.IntN(2)]
-			k := c.r.IntN(max(1, on.rt.Len()))
-			on.rt.Each(func(h *ss.Handle) {
+		c.Net.At(time.Duration(c.r.IntN(3000))*time.Millisecond, func() {
+			on := []*sstest.Machine{c.Client, c.Server}[c.r.IntN(2)]
+			k := c.r.IntN(max(1, on.Runtime.Len()))
+			on.Runtime.Each(func(h *ss.Handle) {
 				if k--; k != -1 {
 					return
 				}
 				switch what := c.r.IntN(8); {
 				case what < 3:
 					h.Pause()
-					c.net.At(time.Duration(c.r.IntN(3000))*time.Millisecond, h.Resume)
+					c.Net.At(time.Duration(c.r.IntN(3000))*time.Millisecond, h.Resume)
 				case what == 3:
 					h.StartTimeout(time.Duration(1+c.r.IntN(1000)) * time.Millisecond)
 				case what == 4:
-					on.rt.CancelWait()
+					on.Runtime.CancelWait()
 				case c.gentle:
 				case what == 5:
 					h.Disconnect()
@@ -283,7 +284,7 @@ func (c *chaos) trouble() {
 					again := h.Policy().Server && h.Server() == nil
 					h.Destroy()
 					if again {
-						c.net.At(time.Duration(1+c.r.IntN(2000))*time.Millisecond, c.serveAll)
+						c.Net.At(time.Duration(1+c.r.IntN(2000))*time.Millisecond, c.serveAll)
 					}
 				}
 			})
@@ -297,19 +298,19 @@ func storm(t testing.TB, seed uint64) (digest uint64) { return stormOn(t, seed, 
 // stormOn is it with another document.
 func stormOn(t testing.TB, seed uint64, doc string) (digest uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
-	p := plan{seed: seed, net: badLink(r)}
+	p := plan{Seed: seed, Net: badLink(r)}
 	gentle := seed%3 == 0
 	if !gentle {
-		worse(r, &p.net)
+		worse(r, &p.Net)
 	}
 	if r.IntN(2) == 0 {
-		p.loop = loop.Config{Bytes: 1 << (10 + r.IntN(9)), Accepts: 1 + r.IntN(4), Events: 1 + r.IntN(8)}
+		p.Loop = loop.Config{Bytes: 1 << (10 + r.IntN(9)), Accepts: 1 + r.IntN(4), Events: 1 + r.IntN(8)}
 	}
 	if !gentle && r.IntN(8) == 0 {
-		p.loop.Memory = int64(64<<10 + r.IntN(256<<10))
+		p.Loop.Memory = int64(64<<10 + r.IntN(256<<10))
 	}
 	keep := []time.Duration{0, -1, 300 * time.Millisecond}[r.IntN(3)]
-	p.client = func(c *ss.Config) {
+	p.Client = func(c *ss.Config) {
 		c.KeepWarm, c.WarmMax = keep, 1+r.IntN(3)
 		c.TLS.Floor = time.Now() // sim's calendar knows nothing of certificates made today
 	}
@@ -322,8 +323,8 @@ func stormOn(t testing.TB, seed uint64, doc string) (digest uint64) {
 			j.left = 1
 		}
 		c.jobs = append(c.jobs, j)
-		c.net.At(time.Duration(r.IntN(500))*time.Millisecond, func() {
-			_, err := c.cli.rt.Create(ss.Info{StreamType: typ, New: func(*ss.Handle) ss.Stream { return j }})
+		c.Net.At(time.Duration(r.IntN(500))*time.Millisecond, func() {
+			_, err := c.Client.Runtime.Create(ss.Info{StreamType: typ, New: func(*ss.Handle) ss.Stream { return j }})
 			if err != nil {
 				t.Errorf("create %s: %v", typ, err)
 			}
@@ -331,7 +332,7 @@ func stormOn(t testing.TB, seed uint64, doc string) (digest uint64) {
 	}
 	c.trouble()
 	over := false
-	c.net.At(2*time.Minute, func() { over = true })
+	c.Net.At(2*time.Minute, func() { over = true })
 	idle := func() bool {
 		for _, j := range c.jobs {
 			if !j.dead {
@@ -340,18 +341,18 @@ func stormOn(t testing.TB, seed uint64, doc string) (digest uint64) {
 		}
 		return true
 	}
-	c.run("the jobs", func() bool { return over || idle() })
+	c.Run("the jobs", func() bool { return over || idle() })
 	for _, j := range c.jobs {
 		if gentle && (!j.dead || j.done == 0) {
-			t.Errorf("%s %d: did not come to its end though nothing broke (done %d, dead %v)\n%s", j.kind, j.name, j.done, j.dead, c.dump())
+			t.Errorf("%s %d: did not come to its end though nothing broke (done %d, dead %v)\n%s", j.kind, j.name, j.done, j.dead, c.Dump())
 		}
 	}
 	c.ending = true
-	c.patience = 5 * time.Minute // what was committed may have to leave by the byte
-	o := c.net.Options()
+	c.Patience = 5 * time.Minute // what was committed may have to leave by the byte
+	o := c.Net.Options()
 	o.Pause, o.CallCost = 0, 0
-	c.net.SetOptions(o)
-	return c.net.Digest()
+	c.Net.SetOptions(o)
+	return c.Net.Digest()
 }
 
 // TestChaos runs random streams through random faults, one network per seed. What it holds: both tables,

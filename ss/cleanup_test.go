@@ -12,8 +12,8 @@ func TestCleanups(t *testing.T) {
 	var got []string
 	add := func(name string) func() { return func() { got = append(got, name) } }
 	s := newScript()
-	s.when(ss.Destroying, func(*ss.Handle) ss.Ret { got = append(got, "destroying"); return ss.OK })
-	h := w.create("t", s)
+	s.When(ss.Destroying, func(*ss.Handle) ss.Ret { got = append(got, "destroying"); return ss.OK })
+	h := w.Create("t", s)
 	var a, b, c, d, e, rt ss.Cleanup
 	h.AddCleanup(&a, add("a"))
 	h.AddCleanup(&b, add("b"))
@@ -26,12 +26,12 @@ func TestCleanups(t *testing.T) {
 	d.Remove()
 	d.Remove()
 	h.AddCleanup(&a, add("a again"))
-	w.cli.rt.AddCleanup(&rt, add("runtime"))
+	w.Client.Runtime.AddCleanup(&rt, add("runtime"))
 	h.Destroy()
-	w.settle()
+	w.Settle()
 	h.AddCleanup(&d, add("late"))
-	w.cli.rt.Close()
-	w.cli.rt.AddCleanup(&rt, add("late"))
+	w.Client.Runtime.Close()
+	w.Client.Runtime.AddCleanup(&rt, add("late"))
 	const want = "destroying, a again, c, e, late, runtime, late"
 	if line := strings.Join(got, ", "); line != want {
 		t.Errorf("calls\n  got  %s\n  want %s", line, want)

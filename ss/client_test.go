@@ -39,7 +39,7 @@ type outcome struct {
 func outcomes() []outcome {
 	const up = "CREATING CONNECTING CONNECTED "
 	hangUpAtOnce := func(s *script) {
-		s.when(ss.Connected, func(h *ss.Handle) ss.Ret { return ss.DisconnectMe })
+		s.When(ss.Connected, func(h *ss.Handle) ss.Ret { return ss.DisconnectMe })
 	}
 	http := func(text string) func(*script) { return speak("\r\n\r\n", "HTTP/1.1 "+text, false) }
 	refusedTwice := "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED"
@@ -95,57 +95,57 @@ func outcomes() []outcome {
 			keys: `"protocol":"raw","retry":"three"`, want: up + `rx(""|EOM) DISCONNECTED POLL CONNECTING CONNECTED rx(""|EOM) DISCONNECTED`},
 		{name: "rx answers DISCONNECT_ME", srv: h1Server, each: answer(0, "hello"),
 			setup: func(s *script) {
-				s.onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DisconnectMe }
+				s.OnRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DisconnectMe }
 			},
 			keys: `"protocol":"h1","opportunistic":true`, want: up + `rx("hello"|SOM) DISCONNECTED`},
 		{name: "rx answers DESTROY_ME", srv: h1Server, each: answer(0, "hello"),
 			setup: func(s *script) {
-				s.onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DestroyMe }
+				s.OnRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DestroyMe }
 			},
 			keys: `"protocol":"h1"`, want: up + `rx("hello"|SOM) DISCONNECTED DESTROYING`},
 		{name: "tx answers DISCONNECT_ME", srv: rawServer,
 			setup: func(s *script) {
-				s.when(ss.Connected, (*ss.Handle).RequestTx)
-				s.onTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.DisconnectMe }
+				s.When(ss.Connected, (*ss.Handle).RequestTx)
+				s.OnTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.DisconnectMe }
 			},
 			keys: `"protocol":"raw","opportunistic":true`, want: up + "DISCONNECTED"},
 		{name: "http tx answers DISCONNECT_ME", srv: h1Server,
 			setup: func(s *script) {
-				s.onTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.DisconnectMe }
+				s.OnTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.DisconnectMe }
 			},
 			keys: `"protocol":"h1","http_method":"POST","retry":"none"`, want: "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
 		{name: "CONNECTED answers DESTROY_ME", srv: h1Server, each: answer(0, "hello"),
-			setup: func(s *script) { s.when(ss.Connected, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			setup: func(s *script) { s.When(ss.Connected, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
 			keys:  `"protocol":"h1"`, want: up + "DISCONNECTED DESTROYING"},
 		{name: "CONNECTED answers SS_HANDLE_DESTROYED", srv: h1Server, each: answer(0, "hello"),
-			setup: func(s *script) { s.when(ss.Connected, func(*ss.Handle) ss.Ret { return ss.Destroyed }) },
+			setup: func(s *script) { s.When(ss.Connected, func(*ss.Handle) ss.Ret { return ss.Destroyed }) },
 			keys:  `"protocol":"h1"`, want: up + "DISCONNECTED DESTROYING"},
 		{name: "ACK answers DESTROY_ME", srv: h1Server, each: answer(0, ""),
-			setup: func(s *script) { s.when(ss.QOSAckRemote, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			setup: func(s *script) { s.When(ss.QOSAckRemote, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
 			keys:  `"protocol":"h1"`, want: up + "QOS_ACK_REMOTE DISCONNECTED DESTROYING"},
 		{name: "NACK answers DESTROY_ME", srv: h1Server, each: answer(500, ""),
-			setup: func(s *script) { s.when(ss.QOSNackRemote, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			setup: func(s *script) { s.When(ss.QOSNackRemote, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
 			keys:  `"protocol":"h1"`, want: up + "QOS_NACK_REMOTE DISCONNECTED DESTROYING"},
 		{name: "ACK answers DISCONNECT_ME: the transaction is complete, nothing reconnects", srv: h1Server, each: answer(0, ""), lasts: time.Minute,
-			setup: func(s *script) { s.when(ss.QOSAckRemote, func(*ss.Handle) ss.Ret { return ss.DisconnectMe }) },
+			setup: func(s *script) { s.When(ss.QOSAckRemote, func(*ss.Handle) ss.Ret { return ss.DisconnectMe }) },
 			keys:  `"protocol":"h1","nailed_up":true`, want: up + "QOS_ACK_REMOTE DISCONNECTED"},
 		{name: "UNREACHABLE answers DESTROY_ME",
-			setup: func(s *script) { s.when(ss.Unreachable, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			setup: func(s *script) { s.When(ss.Unreachable, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
 			keys:  `"protocol":"h1","retry":"three"`, want: "CREATING CONNECTING UNREACHABLE DESTROYING"},
 		{name: "last UNREACHABLE answers DESTROY_ME",
-			setup: func(s *script) { s.when(ss.Unreachable, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			setup: func(s *script) { s.When(ss.Unreachable, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
 			keys:  `"protocol":"h1","retry":"none"`, want: "CREATING CONNECTING UNREACHABLE DESTROYING"},
 		{name: "ALL_RETRIES_FAILED answers DESTROY_ME",
-			setup: func(s *script) { s.when(ss.AllRetriesFailed, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			setup: func(s *script) { s.When(ss.AllRetriesFailed, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
 			keys:  `"protocol":"h1","retry":"none"`, want: "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED DESTROYING"},
 		{name: "POLL answers DESTROY_ME",
-			setup: func(s *script) { s.when(ss.Poll, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			setup: func(s *script) { s.When(ss.Poll, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
 			keys:  `"protocol":"h1","retry":"three"`, want: "CREATING CONNECTING UNREACHABLE POLL DESTROYING"},
 		{name: "CONNECTING answers DESTROY_ME", srv: h1Server,
-			setup: func(s *script) { s.when(ss.Connecting, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
+			setup: func(s *script) { s.When(ss.Connecting, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) },
 			keys:  `"protocol":"h1"`, want: "CREATING CONNECTING DESTROYING"},
 		{name: "CONNECTING answers DISCONNECT_ME", srv: h1Server,
-			setup: func(s *script) { s.when(ss.Connecting, func(*ss.Handle) ss.Ret { return ss.DisconnectMe }) },
+			setup: func(s *script) { s.When(ss.Connecting, func(*ss.Handle) ss.Ret { return ss.DisconnectMe }) },
 			keys:  `"protocol":"h1","retry":"none"`, want: "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
 		{name: "nailed_up connects by itself, and does not repeat a transaction", srv: h1Server, each: answer(0, ""), lasts: time.Minute,
 			keys: `"protocol":"h1","nailed_up":true`, want: up + "QOS_ACK_REMOTE DISCONNECTED"},
@@ -156,20 +156,20 @@ func outcomes() []outcome {
 func (c *outcome) play(t testing.TB, p plan) (*world, *script) {
 	w := newWorld(t, clientDoc(c.keys, c.srv), p)
 	if c.srv != "" {
-		w.serve("srv", c.each)
+		w.Serve("srv", c.each)
 	}
 	s := newScript()
 	if c.setup != nil {
 		c.setup(s)
 	}
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	if !h.Policy().NailedUp {
 		h.Connect()
 	}
 	if c.lasts == 0 {
 		c.lasts = 10 * time.Second
 	}
-	w.pass(c.lasts)
+	w.Advance(c.lasts)
 	return w, s
 }
 
@@ -177,7 +177,7 @@ func TestOutcomes(t *testing.T) {
 	for _, c := range outcomes() {
 		t.Run(c.name, func(t *testing.T) {
 			w, s := c.play(t, plan{})
-			w.wantLine("the stream", s, c.want)
+			w.WantLine("the stream", s, c.want)
 		})
 	}
 }
@@ -192,8 +192,8 @@ func TestOutcomesOnBadLinks(t *testing.T) {
 	for _, c := range outcomes() {
 		t.Run(c.name, func(t *testing.T) {
 			for seed := range seeds {
-				p := plan{seed: seed}
-				p.net = badLink(rand.New(rand.NewPCG(seed, 7)))
+				p := plan{Seed: seed}
+				p.Net = badLink(rand.New(rand.NewPCG(seed, 7)))
 				w, s := c.play(t, p)
 				var want []string
 				for _, token := range strings.Fields(c.want) {
@@ -202,10 +202,10 @@ func TestOutcomesOnBadLinks(t *testing.T) {
 					}
 				}
 				text := strings.Join(want, " ")
-				if got := s.life(); got != text {
-					t.Errorf("seed %d: the stream was told\n  got  %s\n  want %s\n  causes %v", seed, got, text, s.causes)
+				if got := s.Life(); got != text {
+					t.Errorf("seed %d: the stream was told\n  got  %s\n  want %s\n  causes %v", seed, got, text, s.Causes)
 				}
-				w.net.SetOptions(sim.Options{})
+				w.Net.SetOptions(sim.Options{})
 			}
 		})
 	}

@@ -29,8 +29,8 @@ type cookieWorld struct {
 
 func newCookieWorld(t *testing.T, p plan) *cookieWorld {
 	w := &cookieWorld{world: newWorld(t, cookieDoc, p)}
-	w.serve("srv", func(s *script) {
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+	w.Serve("srv", func(s *script) {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			v, _ := h.Metadata("got")
 			w.got = append(w.got, string(v))
 			h.ServerAck(200)
@@ -53,7 +53,7 @@ func newCookieWorld(t *testing.T, p plan) *cookieWorld {
 func (w *cookieWorld) get(streamType, path string, meta ...string) string {
 	w.t.Helper()
 	s, n := newScript(), len(w.got)
-	h := w.create(streamType, s)
+	h := w.Create(streamType, s)
 	if path != "" {
 		h.SetMetadataString("p", path)
 	}
@@ -61,11 +61,11 @@ func (w *cookieWorld) get(streamType, path string, meta ...string) string {
 		h.SetMetadataString(meta[i], meta[i+1])
 	}
 	h.Connect()
-	w.run("a response", func() bool { return s.told(ss.Disconnected)+s.told(ss.Unreachable) > 0 })
+	w.Run("a response", func() bool { return s.Told(ss.Disconnected)+s.Told(ss.Unreachable) > 0 })
 	h.Destroy()
-	w.settle()
+	w.Settle()
 	if len(w.got) == n {
-		w.t.Fatalf("no request came: %s %v", s.line(), s.causes)
+		w.t.Fatalf("no request came: %s %v", s.Line(), s.Causes)
 	}
 	return w.got[len(w.got)-1]
 }
@@ -91,7 +91,7 @@ func TestCookies(t *testing.T) {
 	w.want("before a cookie for a domain that is not its server's", w.get("two", "x"), "a=1; b=2")
 	w.want("after both", w.get("two", "x"), "a=1; b=2")
 	w.want("with a value of the program's own", w.get("one", "x", "own", "mine=1"), "mine=1")
-	w.pass(time.Minute)
+	w.Advance(time.Minute)
 	w.want("when one has expired", w.get("one", "x"), "a=1")
 }
 
@@ -120,7 +120,7 @@ func TestCookieStore(t *testing.T) {
 	for seed := range uint64(30) {
 		f := &fakeStore{text: "10.0.0.2\tFALSE\t/\tFALSE\t32000000000\told\t1\nrubbish\n"}
 		jar := &cookie.Jar{}
-		w := newCookieWorld(t, plan{seed: seed, net: sim.Options{OffloadMax: 50 * time.Millisecond}, client: func(c *ss.Config) {
+		w := newCookieWorld(t, plan{Seed: seed, Net: sim.Options{OffloadMax: 50 * time.Millisecond}, Client: func(c *ss.Config) {
 			c.Cookies = device.Cookies{Jar: jar, Store: f, Every: 10 * time.Second}
 		}})
 		w.want("a stream that needs no cookies does not read them", w.get("shy", ""), "")
@@ -131,50 +131,50 @@ func TestCookieStore(t *testing.T) {
 		var all []*script
 		for range 3 {
 			s := newScript()
-			w.create("two", s).Connect()
+			w.Create("two", s).Connect()
 			all = append(all, s)
 		}
-		all[1].h.Destroy()
-		w.run("two responses", func() bool { return all[0].told(ss.Disconnected)+all[2].told(ss.Disconnected) == 2 })
+		all[1].Handle.Destroy()
+		w.Run("two responses", func() bool { return all[0].Told(ss.Disconnected)+all[2].Told(ss.Disconnected) == 2 })
 		w.want("the first after the store was read", w.got[len(w.got)-1], "old=1")
 		if f.loads != 1 || jar.Counters.BadLines != 1 || f.saves != 0 {
 			t.Errorf("read %d times with %d bad lines, written %d times; want 1, 1, 0", f.loads, jar.Counters.BadLines, f.saves)
 		}
 		w.sets = []string{"n=1; Max-Age=600", "n=2; Max-Age=600", "n=3; Max-Age=600"}
 		w.get("one", "x")
-		w.pass(100 * time.Millisecond)
+		w.Advance(100 * time.Millisecond)
 		if f.saves != 1 || !strings.Contains(f.text, "\tn\t1\n") {
 			t.Errorf("written %d times, %q; want n=1 at once", f.saves, f.text)
 		}
 		w.get("one", "x")
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		if f.saves != 1 {
 			t.Errorf("written %d times within Every, want 1", f.saves)
 		}
-		w.pass(10 * time.Second)
+		w.Advance(10 * time.Second)
 		if f.saves != 2 || !strings.Contains(f.text, "\tn\t2\n") {
 			t.Errorf("written %d times, %q; want n=2 after Every", f.saves, f.text)
 		}
 		w.get("one", "x")
 		if seed%2 == 0 {
 			over := false
-			w.cli.rt.Drain(func() { over = true })
-			w.run("the drain", func() bool { return over })
+			w.Client.Runtime.Drain(func() { over = true })
+			w.Run("the drain", func() bool { return over })
 		} else {
-			w.cli.rt.Close()
-			w.pass(time.Second)
+			w.Client.Runtime.Close()
+			w.Advance(time.Second)
 		}
 		if f.saves != 3 || !strings.Contains(f.text, "\tn\t3\n") || !strings.Contains(f.text, "\told\t1\n") {
 			t.Errorf("seed %d: written %d times, %q; want all of it at the end", seed, f.saves, f.text)
 		}
-		w.end()
+		w.End()
 	}
 }
 
 // TestCookieStoreFails: a store that cannot be read or written costs no request.
 func TestCookieStoreFails(t *testing.T) {
 	f := &fakeStore{loadErr: errors.New("no disk"), saved: errors.New("still none")}
-	w := newCookieWorld(t, plan{client: func(c *ss.Config) { c.Cookies = device.Cookies{Store: f} }})
+	w := newCookieWorld(t, plan{Client: func(c *ss.Config) { c.Cookies = device.Cookies{Store: f} }})
 	w.sets = []string{"a=1; Max-Age=9"}
 	w.want("the first request", w.get("one", "x"), "")
 	w.want("the second", w.get("one", "x"), "a=1")

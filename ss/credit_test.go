@@ -31,8 +31,8 @@ func TestTxCredit(t *testing.T) {
 		}
 	})
 	s := newScript()
-	s.w = w
-	h, err := w.cli.rt.Create(ss.Info{StreamType: "c", ManualInitialTxCredit: 1000, New: func(h *ss.Handle) ss.Stream { s.h = h; return s }})
+	s.World = w.World
+	h, err := w.Client.Runtime.Create(ss.Info{StreamType: "c", ManualInitialTxCredit: 1000, New: func(h *ss.Handle) ss.Stream { s.Handle = h; return s }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestTxCredit(t *testing.T) {
 		t.Errorf("before any connection: got %v, want ErrNoCredit", err)
 	}
 	h.Connect()
-	w.settle()
+	w.Settle()
 	if initial != 1000 {
 		t.Errorf("the window that SETTINGS announce: got %d, want 1000", initial)
 	}
@@ -55,33 +55,33 @@ func TestTxCredit(t *testing.T) {
 	p := (*peers)[0]
 	q := p.requests[0]
 	p.data(q, string(make([]byte, 600)), false)
-	w.settle()
+	w.Settle()
 	want("after 600 bytes", 400)
 	p.data(q, string(make([]byte, 400)), false)
-	w.settle()
+	w.Settle()
 	want("after all that was granted", 0)
 	if err := h.AddPeerTxCredit(5000); err != nil {
 		t.Errorf("to add credit: %v", err)
 	}
-	w.settle()
+	w.Settle()
 	want("with more", 5000, "5000")
 	if err := h.AddPeerTxCredit(-1); !errors.Is(err, ss.ErrMisuse) {
 		t.Errorf("to take credit away: got %v, want ErrMisuse", err)
 	}
 	p.data(q, string(make([]byte, 5000)), true)
-	w.settle()
-	w.wantLife("the stream", s, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
-	if len(s.got) != 6000 {
-		t.Errorf("payload: got %d bytes, want 6000", len(s.got))
+	w.Settle()
+	w.WantLife("the stream", s, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
+	if len(s.Got) != 6000 {
+		t.Errorf("payload: got %d bytes, want 6000", len(s.Got))
 	}
 	want("afterwards", 0, "5000")
 
 	// A stream of another mind does not travel on that connection, and grants by itself.
 	granted, initial = nil, 0
 	auto := newScript()
-	ha := w.create("c", auto)
+	ha := w.Create("c", auto)
 	ha.Connect()
-	w.settle()
+	w.Settle()
 	if len(*peers) != 2 || initial < 65535 {
 		t.Fatalf("a stream that grants by itself: %d connections, window %d; want one of its own with a usual window", len(*peers), initial)
 	}
@@ -90,22 +90,22 @@ func TestTxCredit(t *testing.T) {
 		t.Errorf("credit %d, then %d (%v); want it to have stayed", before, ha.GetEstPeerTxCredit(), err)
 	}
 	(*peers)[1].data((*peers)[1].requests[0], "x", true)
-	w.pass(time.Second)
+	w.Advance(time.Second)
 }
 
 // TestNoTxCredit: protocols without windows say so.
 func TestNoTxCredit(t *testing.T) {
 	for _, protocol := range []string{"h1", "raw"} {
 		w := newWorld(t, clientDoc(`"protocol":"`+protocol+`"`, rawServer), plan{})
-		w.serve("srv", nil)
+		w.Serve("srv", nil)
 		s := newScript()
-		s.w = w
-		h, err := w.cli.rt.Create(ss.Info{StreamType: "c", ManualInitialTxCredit: 1000, New: func(*ss.Handle) ss.Stream { return s }})
+		s.World = w.World
+		h, err := w.Client.Runtime.Create(ss.Info{StreamType: "c", ManualInitialTxCredit: 1000, New: func(*ss.Handle) ss.Stream { return s }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		h.Connect()
-		w.settle()
+		w.Settle()
 		if err := h.AddPeerTxCredit(1); !errors.Is(err, ss.ErrNoCredit) || h.GetEstPeerTxCredit() != 0 {
 			t.Errorf("%s: got %v and %d, want ErrNoCredit and 0", protocol, err, h.GetEstPeerTxCredit())
 		}

@@ -13,12 +13,12 @@ import (
 )
 
 // vanish has the machines hear nothing more of each other.
-func vanish(w *world) { w.net.Partition(w.cli.host, w.srv.host) }
+func vanish(w *world) { w.Net.Partition(w.Client.Host, w.Server.Host) }
 
 // sever lets the connections that there are die silently; new ones are possible.
 func sever(w *world) {
-	for _, fd := range append([]loop.FD(nil), w.cli.host.Established()...) {
-		w.cli.host.Sever(fd)
+	for _, fd := range append([]loop.FD(nil), w.Client.Host.Established()...) {
+		w.Client.Host.Sever(fd)
 	}
 }
 
@@ -39,9 +39,9 @@ func TestDeadPeerNoticed(t *testing.T) {
 	raw, h1, h2, ws := `"protocol":"raw"`, `"protocol":"h1"`, `"protocol":"h2"`, `"protocol":"ws"`
 	halfBody := speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", false)
 	uploads := func(w *world, s *script) { // for as long as somebody takes it
-		s.quietTx = true
-		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
-			w.net.At(100*time.Millisecond, func() { h.RequestTx() })
+		s.QuietTx = true
+		s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			w.Net.At(100*time.Millisecond, func() { h.RequestTx() })
 			return len(buf), 0, ss.OK
 		}
 	}
@@ -93,29 +93,29 @@ func TestDeadPeerNoticed(t *testing.T) {
 			if c.frames != nil {
 				w.frames("srv", c.frames)
 			} else {
-				w.serve("srv", c.each)
+				w.Serve("srv", c.each)
 			}
 			st := newScript()
 			if c.client != nil {
 				c.client(w, st)
 			}
-			h := w.create("c", st)
-			began := w.net.Now()
+			h := w.Create("c", st)
+			began := w.Net.Now()
 			h.Connect()
 			h.RequestTx()
 			if c.gone != nil {
-				w.pass(time.Second)
-				began = w.net.Now()
+				w.Advance(time.Second)
+				began = w.Net.Now()
 				c.gone(w)
 			}
 			limit := false
-			w.net.At(10*time.Minute, func() { limit = true })
-			w.run("news", func() bool { return limit || st.told(c.told) > 0 })
-			took := w.net.Now() - began
+			w.Net.At(10*time.Minute, func() { limit = true })
+			w.Run("news", func() bool { return limit || st.Told(c.told) > 0 })
+			took := w.Net.Now() - began
 			if limit || took < c.from || took > c.to+10*time.Millisecond {
-				t.Errorf("%v was told after %v (limit passed: %v), want %v to %v: %s, causes %v", short(c.told), took, limit, c.from, c.to, st.line(), st.causes)
+				t.Errorf("%v was told after %v (limit passed: %v), want %v to %v: %s, causes %v", short(c.told), took, limit, c.from, c.to, st.Line(), st.Causes)
 			}
-			w.patience = 4 * time.Hour
+			w.Patience = 4 * time.Hour
 		})
 	}
 }
@@ -139,22 +139,22 @@ func TestDeadPeerOfAcceptedStream(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, deadDoc(c.cli, c.srv, c.more), plan{})
-			w.serve("srv", nil)
-			w.create("c", newScript()).Connect()
-			w.pass(time.Second)
-			if len(w.accepted) != 1 {
-				t.Fatalf("accepted: got %d, want one", len(w.accepted))
+			w.Serve("srv", nil)
+			w.Create("c", newScript()).Connect()
+			w.Advance(time.Second)
+			if len(w.Accepted) != 1 {
+				t.Fatalf("accepted: got %d, want one", len(w.Accepted))
 			}
-			a := w.accepted[0]
+			a := w.Accepted[0]
 			vanish(w)
-			began := w.net.Now()
+			began := w.Net.Now()
 			limit := false
-			w.net.At(10*time.Minute, func() { limit = true })
-			w.run("news", func() bool { return limit || a.dead })
-			if took := w.net.Now() - began; limit || took < c.from || took > c.to {
-				t.Errorf("the accepted stream ended after %v (limit passed: %v), want %v to %v: %s, causes %v", took, limit, c.from, c.to, a.line(), a.causes)
+			w.Net.At(10*time.Minute, func() { limit = true })
+			w.Run("news", func() bool { return limit || a.Dead })
+			if took := w.Net.Now() - began; limit || took < c.from || took > c.to {
+				t.Errorf("the accepted stream ended after %v (limit passed: %v), want %v to %v: %s, causes %v", took, limit, c.from, c.to, a.Line(), a.Causes)
 			}
-			w.patience = 4 * time.Hour
+			w.Patience = 4 * time.Hour
 		})
 	}
 }
@@ -181,30 +181,30 @@ func TestSilentWarmConnection(t *testing.T) {
 				if c.keys != "" {
 					keys += "," + c.keys
 				}
-				w := newWorld(t, deadDoc(keys, `"protocol":"h2"`, c.more), plan{client: func(k *ss.Config) { k.KeepWarm = time.Minute }})
-				w.serve("srv", answer(0, ""))
+				w := newWorld(t, deadDoc(keys, `"protocol":"h2"`, c.more), plan{Client: func(k *ss.Config) { k.KeepWarm = time.Minute }})
+				w.Serve("srv", answer(0, ""))
 				get := func() *script {
 					s := newScript()
-					h := w.create("c", s)
+					h := w.Create("c", s)
 					h.RequestTxLen(0)
 					h.Connect()
-					w.run("the end of a transaction", func() bool { return s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) > 0 })
+					w.Run("the end of a transaction", func() bool { return s.Told(ss.Disconnected)+s.Told(ss.AllRetriesFailed) > 0 })
 					return s
 				}
-				w.wantLife("the first", get(), ok)
-				w.pass(time.Second)
+				w.WantLife("the first", get(), ok)
+				w.Advance(time.Second)
 				sever(w)
-				began := w.net.Now()
+				began := w.Net.Now()
 				s := get()
-				took := w.net.Now() - began
-				w.wantLife("on the dead connection", s, c.life)
+				took := w.Net.Now() - began
+				w.WantLife("on the dead connection", s, c.life)
 				if took < c.after-2*time.Second || took > c.after+100*time.Millisecond {
-					t.Errorf("the transaction took %v, want about %v: %s, causes %v", took, c.after, s.life(), s.causes)
+					t.Errorf("the transaction took %v, want about %v: %s, causes %v", took, c.after, s.Life(), s.Causes)
 				}
-				if got := w.cli.rt.Net().Counters.Dialled; got != c.dials {
+				if got := w.Client.Runtime.Net().Counters.Dialled; got != c.dials {
 					t.Errorf("connections made: got %d, want %d", got, c.dials)
 				}
-				w.patience = 4 * time.Hour
+				w.Patience = 4 * time.Hour
 			})
 		}
 	}
@@ -212,15 +212,15 @@ func TestSilentWarmConnection(t *testing.T) {
 
 // TestWarmConnectionSvalidhup: an idle connection of HTTP/1.1 is closed after svalidhup, if that is sooner than KeepWarm.
 func TestWarmConnectionSvalidhup(t *testing.T) {
-	w := newWorld(t, deadDoc(`"protocol":"h1"`, `"protocol":"h2"`, `,"svalidhup":3`), plan{client: func(k *ss.Config) { k.KeepWarm = time.Minute }})
-	w.serve("srv", answer(0, ""))
-	w.create("c", newScript()).Connect()
-	w.pass(2900 * time.Millisecond)
-	if got := w.cli.rt.Net().Open(); got != 1 {
+	w := newWorld(t, deadDoc(`"protocol":"h1"`, `"protocol":"h2"`, `,"svalidhup":3`), plan{Client: func(k *ss.Config) { k.KeepWarm = time.Minute }})
+	w.Serve("srv", answer(0, ""))
+	w.Create("c", newScript()).Connect()
+	w.Advance(2900 * time.Millisecond)
+	if got := w.Client.Runtime.Net().Open(); got != 1 {
 		t.Errorf("connections after 2.9 s: got %d, want 1", got)
 	}
-	w.pass(200 * time.Millisecond)
-	if got := w.cli.rt.Net().Open(); got != 0 {
+	w.Advance(200 * time.Millisecond)
+	if got := w.Client.Runtime.Net().Open(); got != 0 {
 		t.Errorf("connections after 3.1 s: got %d, want none", got)
 	}
 }
@@ -230,16 +230,16 @@ func TestWarmConnectionSvalidhup(t *testing.T) {
 func TestSilenceOfOurs(t *testing.T) {
 	for _, proto := range []string{"h1", "h2"} {
 		w := newWorld(t, deadDoc(`"protocol":"`+proto+`"`, `"protocol":"h2"`, `,"svalidping":5,"svalidhup":8`), plan{})
-		w.serve("srv", answer(0, "hello"))
+		w.Serve("srv", answer(0, "hello"))
 		s := newScript()
-		h := w.create("c", s)
+		h := w.Create("c", s)
 		h.Pause()
 		h.Connect()
-		w.pass(5 * time.Minute)
+		w.Advance(5 * time.Minute)
 		h.Resume()
-		w.pass(time.Second)
-		if string(s.got) != "hello" || s.told(ss.QOSAckRemote) != 1 {
-			t.Errorf("%s: after five minutes of Pause: got %q, %s, causes %v; want \"hello\" and an ACK", proto, s.got, s.life(), s.causes)
+		w.Advance(time.Second)
+		if string(s.Got) != "hello" || s.Told(ss.QOSAckRemote) != 1 {
+			t.Errorf("%s: after five minutes of Pause: got %q, %s, causes %v; want \"hello\" and an ACK", proto, s.Got, s.Life(), s.Causes)
 		}
 	}
 }
@@ -247,51 +247,51 @@ func TestSilenceOfOurs(t *testing.T) {
 // TestInterimResponsesTakeTime: 1xx responses tell that the server is at work; each gives it the whole time again.
 func TestInterimResponsesTakeTime(t *testing.T) {
 	w := newWorld(t, deadDoc(`"protocol":"h1","http_response_timeout_ms":5000`, `"protocol":"raw"`, ""), plan{})
-	w.serve("srv", func(s *script) {
-		s.noEOM = true
+	w.Serve("srv", func(s *script) {
+		s.NoEOM = true
 		say := func(d time.Duration, text string) {
-			w.net.At(d, func() { s.said, s.say = 0, []byte(text); s.h.RequestTx() })
+			w.Net.At(d, func() { s.Said, s.Say = 0, []byte(text); s.Handle.RequestTx() })
 		}
 		say(4*time.Second, "HTTP/1.1 102 Processing\r\n\r\n")
 		say(8*time.Second, "HTTP/1.1 102 Processing\r\n\r\n")
 		say(12*time.Second, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	})
 	s := newScript()
-	w.create("c", s).Connect()
-	w.pass(20 * time.Second)
-	w.wantLife("the stream", s, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
+	w.Create("c", s).Connect()
+	w.Advance(20 * time.Second)
+	w.WantLife("the stream", s, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
 }
 
 // TestWebSocketCloseUnanswered: a Close frame that nobody answers holds its connection for Timeouts.Close alone.
 func TestWebSocketCloseUnanswered(t *testing.T) {
 	w := newWorld(t, deadDoc(`"protocol":"ws"`, `"protocol":"ws"`, ""), plan{})
-	w.serve("srv", nil)
+	w.Serve("srv", nil)
 	s := newScript()
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.Connect()
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	vanish(w)
 	h.Disconnect()
-	w.settle()
-	w.wantLife("the stream", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
-	w.pass(11 * time.Second) // 5 s for the answer, and 5 s for the last bytes to leave
-	if n := w.cli.rt.Net().Open(); n != 0 {
+	w.Settle()
+	w.WantLife("the stream", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+	w.Advance(11 * time.Second) // 5 s for the answer, and 5 s for the last bytes to leave
+	if n := w.Client.Runtime.Net().Open(); n != 0 {
 		t.Errorf("connections after 11 s: got %d, want none", n)
 	}
-	w.patience = 4 * time.Hour
+	w.Patience = 4 * time.Hour
 }
 
 // TestResponseTimeoutCause: the cause names the key, and can be told from others.
 func TestResponseTimeoutCause(t *testing.T) {
 	w := newWorld(t, deadDoc(`"protocol":"h1"`, `"protocol":"raw"`, ""), plan{})
-	w.serve("srv", deaf)
+	w.Serve("srv", deaf)
 	s := newScript()
-	w.create("c", s).Connect()
-	w.pass(time.Minute + time.Second)
-	if len(s.causes) == 0 || !errors.Is(s.causes[0], http.ErrTimeout) || !strings.Contains(s.causes[0].Error(), "http_response_timeout_ms") {
-		t.Errorf("causes: got %v, want an http.ErrTimeout that names http_response_timeout_ms", s.causes)
+	w.Create("c", s).Connect()
+	w.Advance(time.Minute + time.Second)
+	if len(s.Causes) == 0 || !errors.Is(s.Causes[0], http.ErrTimeout) || !strings.Contains(s.Causes[0].Error(), "http_response_timeout_ms") {
+		t.Errorf("causes: got %v, want an http.ErrTimeout that names http_response_timeout_ms", s.Causes)
 	}
-	if n := w.cli.rt.Counters; n.Unanswered != 1 {
+	if n := w.Client.Runtime.Counters; n.Unanswered != 1 {
 		t.Errorf("Counters.Unanswered: got %d, want 1", n.Unanswered)
 	}
 }
@@ -299,10 +299,10 @@ func TestResponseTimeoutCause(t *testing.T) {
 // TestResponseTimeIsPerRequest: each request has the whole time, whatever those before it have used.
 func TestResponseTimeIsPerRequest(t *testing.T) {
 	for _, proto := range []string{"h1", "h2"} {
-		w := newWorld(t, deadDoc(`"protocol":"`+proto+`"`, `"protocol":"h2"`, ""), plan{client: func(k *ss.Config) { k.KeepWarm = -1 }})
+		w := newWorld(t, deadDoc(`"protocol":"`+proto+`"`, `"protocol":"h2"`, ""), plan{Client: func(k *ss.Config) { k.KeepWarm = -1 }})
 		n := 0
-		w.serve("srv", func(s *script) {
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+		w.Serve("srv", func(s *script) {
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 				if n++; n > 3 {
 					return ss.OK
 				}
@@ -311,21 +311,21 @@ func TestResponseTimeIsPerRequest(t *testing.T) {
 			})
 		})
 		s := newScript()
-		h := w.create("c", s)
+		h := w.Create("c", s)
 		for range 4 {
 			h.Connect()
-			w.pass(50 * time.Second)
+			w.Advance(50 * time.Second)
 		}
-		if s.told(ss.QOSAckRemote) != 3 || s.told(ss.Unreachable) != 0 {
-			t.Errorf("%s: 50 s after the fourth request: got %s, want three answers and no failure", proto, s.life())
+		if s.Told(ss.QOSAckRemote) != 3 || s.Told(ss.Unreachable) != 0 {
+			t.Errorf("%s: 50 s after the fourth request: got %s, want three answers and no failure", proto, s.Life())
 		}
-		w.pass(9900 * time.Millisecond)
-		if s.told(ss.Unreachable) != 0 {
-			t.Errorf("%s: 59.9 s after the fourth request: got %s, want no failure yet", proto, s.life())
+		w.Advance(9900 * time.Millisecond)
+		if s.Told(ss.Unreachable) != 0 {
+			t.Errorf("%s: 59.9 s after the fourth request: got %s, want no failure yet", proto, s.Life())
 		}
-		w.pass(200 * time.Millisecond)
-		if s.told(ss.Unreachable) != 1 {
-			t.Errorf("%s: 60.1 s after the fourth request: got %s, want UNREACHABLE", proto, s.life())
+		w.Advance(200 * time.Millisecond)
+		if s.Told(ss.Unreachable) != 1 {
+			t.Errorf("%s: 60.1 s after the fourth request: got %s, want UNREACHABLE", proto, s.Life())
 		}
 	}
 }

@@ -32,11 +32,11 @@ func TestRequestHead(t *testing.T) {
 			return strings.Join(list, " ")
 		}
 		var inTxn, later, direct, directLater []string
-		w.serve("web", func(s *script) {
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+		w.Serve("web", func(s *script) {
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 				inTxn = append(inTxn, read(h, declared...))
 				direct = append(direct, read(h, "User-Agent:", "x-one", "x-none:"))
-				s.w.net.At(time.Second, func() {
+				s.World.Net.At(time.Second, func() {
 					later = append(later, read(h, declared...))
 					directLater = append(directLater, read(h, "user-agent:", "x-one"))
 					h.ServerAck(0)
@@ -76,8 +76,8 @@ func TestRequestHead(t *testing.T) {
 func TestDirectFields(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		w := newWorld(t, directDoc, plan{})
-		w.serve("web", func(s *script) {
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+		w.Serve("web", func(s *script) {
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 				if path, _ := h.Metadata("path"); string(path) == "/" {
 					for _, f := range [][2]string{{"X-Foo:", "one"}, {"x-foo", "two"}, {"X-Empty", ""}, {"mime", "text/x"}} {
 						if err := h.SetMetadataString(f[0], f[1]); err != nil {
@@ -113,8 +113,8 @@ func TestDirectFields(t *testing.T) {
 // TestDirectIsBounded: the number of fields, too, and without direct_proto_str there are none.
 func TestDirectIsBounded(t *testing.T) {
 	w := newWorld(t, directDoc, plan{})
-	w.serve("plain", func(s *script) {
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+	w.Serve("plain", func(s *script) {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			if err := h.SetMetadataString("x-foo:", "1"); !errors.Is(err, ss.ErrNoSuchMetadata) {
 				t.Errorf("a field by name without direct_proto_str: got %v, want ErrNoSuchMetadata", err)
 			}
@@ -128,10 +128,10 @@ func TestDirectIsBounded(t *testing.T) {
 	})
 	p := w.peer("h1")
 	q := p.ask("GET", "/", "", "user-agent: probe")
-	w.settle()
+	w.Settle()
 	q.want("the answer", "200 content-length=0")
 
-	h := w.create("get", newScript())
+	h := w.Create("get", newScript())
 	n := 0
 	for n < 1000 && h.SetMetadataString(fmt.Sprintf("x-%d", n), "v") == nil {
 		n++
@@ -148,8 +148,8 @@ func TestDirectIsBounded(t *testing.T) {
 func TestDirectOnClients(t *testing.T) {
 	w := newWorld(t, directDoc, plan{})
 	var ua string
-	w.serve("web", func(s *script) {
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+	w.Serve("web", func(s *script) {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			v, _ := h.Metadata("ua")
 			ua = string(v)
 			h.SetMetadataString("x-answer", "42")
@@ -159,19 +159,19 @@ func TestDirectOnClients(t *testing.T) {
 	})
 	s := newScript()
 	var seen, later string
-	s.when(ss.Connected, func(h *ss.Handle) ss.Ret {
+	s.When(ss.Connected, func(h *ss.Handle) ss.Ret {
 		v, _ := h.Metadata("X-Answer:")
 		seen = string(v)
 		return ss.OK
-	}).when(ss.Disconnected, func(h *ss.Handle) ss.Ret {
+	}).When(ss.Disconnected, func(h *ss.Handle) ss.Ret {
 		v, _ := h.Metadata("X-Answer:")
 		later = string(v)
 		return ss.OK
 	})
-	h := w.create("get", s)
+	h := w.Create("get", s)
 	h.SetMetadataString("User-Agent:", "probe")
 	h.Connect()
-	w.settle()
+	w.Settle()
 	if ua != "probe" || seen != "42" || later != "" {
 		t.Errorf("sent %q, read %q in CONNECTED and %q later; want probe, 42 and nothing", ua, seen, later)
 	}

@@ -13,44 +13,44 @@ import (
 // TestDrain: the listener goes, idle connections go, a transaction that has begun is completed and says
 // that the connection ends with it, and done is told once when the last connection has gone.
 func TestDrain(t *testing.T) {
-	w := newWorld(t, wireDoc, plan{net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
-	_, listener := w.serve("srv", func(s *script) {
-		s.say = []byte("slow")
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+	w := newWorld(t, wireDoc, plan{Net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
+	_, listener := w.Serve("srv", func(s *script) {
+		s.Say = []byte("slow")
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			h.ServerAck(0)
-			s.w.net.At(time.Second, func() { h.RequestTxLen(4) })
+			s.World.Net.At(time.Second, func() { h.RequestTxLen(4) })
 			return ss.OK
 		})
 	})
 	idle := w.say("")
 	busy := w.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	w.pass(100 * time.Millisecond)
+	w.Advance(100 * time.Millisecond)
 	told := 0
-	w.srv.rt.Drain(func() {
+	w.Server.Runtime.Drain(func() {
 		told++
-		if n := w.srv.rt.Net().Open() + w.srv.rt.Len(); n != 0 {
+		if n := w.Server.Runtime.Net().Open() + w.Server.Runtime.Len(); n != 0 {
 			t.Errorf("done was told with %d streams and connections left", n)
 		}
 	})
-	w.srv.rt.Drain(func() { t.Error("a second Drain was told") })
-	if _, err := w.srv.rt.Create(ss.Info{StreamType: "srv"}); !errors.Is(err, ss.ErrClosed) {
+	w.Server.Runtime.Drain(func() { t.Error("a second Drain was told") })
+	if _, err := w.Server.Runtime.Create(ss.Info{StreamType: "srv"}); !errors.Is(err, ss.ErrClosed) {
 		t.Errorf("create while draining: got %v, want ErrClosed", err)
 	}
-	w.pass(100 * time.Millisecond)
-	w.wantLife("the idle client", idle, "CREATING CONNECTING CONNECTED DISCONNECTED")
-	w.wantLife("the busy client, while its answer is made", busy, "CREATING CONNECTING CONNECTED")
+	w.Advance(100 * time.Millisecond)
+	w.WantLife("the idle client", idle, "CREATING CONNECTING CONNECTED DISCONNECTED")
+	w.WantLife("the busy client, while its answer is made", busy, "CREATING CONNECTING CONNECTED")
 	late := w.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	w.pass(100 * time.Millisecond)
-	w.wantLife("a client that comes late", late, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	w.Advance(100 * time.Millisecond)
+	w.WantLife("a client that comes late", late, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 	if told != 0 {
 		t.Error("done was told while a transaction was under way")
 	}
-	w.pass(2 * time.Second)
-	w.wantLife("the listener", listener, "CREATING DESTROYING")
-	if !strings.Contains(string(busy.got), "Connection: close\r\n") || !strings.HasSuffix(string(busy.got), "slow") {
-		t.Errorf("the answer under way: got %q, want it whole, with Connection: close", busy.got)
+	w.Advance(2 * time.Second)
+	w.WantLife("the listener", listener, "CREATING DESTROYING")
+	if !strings.Contains(string(busy.Got), "Connection: close\r\n") || !strings.HasSuffix(string(busy.Got), "slow") {
+		t.Errorf("the answer under way: got %q, want it whole, with Connection: close", busy.Got)
 	}
-	w.wantLife("the busy client", busy, "CREATING CONNECTING CONNECTED DISCONNECTED")
+	w.WantLife("the busy client", busy, "CREATING CONNECTING CONNECTED DISCONNECTED")
 	if told != 1 {
 		t.Errorf("done: told %d times, want once", told)
 	}
@@ -58,19 +58,19 @@ func TestDrain(t *testing.T) {
 
 // TestDrainClient: clients end, what they committed is sent, warm connections go.
 func TestDrainClient(t *testing.T) {
-	w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
-	w.serve("srv", answer(0, ""))
+	w := newWorld(t, warmDoc, plan{Net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
+	w.Serve("srv", answer(0, ""))
 	w.get("a")
 	waiting := newScript()
-	w.create("other", waiting).Connect()
+	w.Create("other", waiting).Connect()
 	done := false
-	w.cli.rt.Drain(func() { done = true })
-	w.pass(100 * time.Millisecond)
+	w.Client.Runtime.Drain(func() { done = true })
+	w.Advance(100 * time.Millisecond)
 	if !done {
 		t.Error("done was not told within 100 ms")
 	}
-	w.wantLife("the other", waiting, "CREATING DESTROYING")
-	if n := w.cli.rt.Net().Open(); n != 0 {
+	w.WantLife("the other", waiting, "CREATING DESTROYING")
+	if n := w.Client.Runtime.Net().Open(); n != 0 {
 		t.Errorf("connections: got %d, want none", n)
 	}
 }
@@ -79,8 +79,8 @@ func TestDrainClient(t *testing.T) {
 func TestDrainOfNothing(t *testing.T) {
 	w := newWorld(t, warmDoc, plan{})
 	done := false
-	w.cli.rt.Drain(func() { done = true })
-	w.settle()
+	w.Client.Runtime.Drain(func() { done = true })
+	w.Settle()
 	if !done {
 		t.Error("done was not told")
 	}
@@ -89,19 +89,19 @@ func TestDrainOfNothing(t *testing.T) {
 // TestDrainAndClose: Close cuts short what a drain waits for; done is told all the same.
 func TestDrainAndClose(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
-	w.serve("srv", nil)
+	w.Serve("srv", nil)
 	s := w.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	w.settle()
+	w.Settle()
 	done := false
-	w.srv.rt.Drain(func() { done = true })
-	w.pass(time.Minute)
+	w.Server.Runtime.Drain(func() { done = true })
+	w.Advance(time.Minute)
 	if done {
 		t.Fatal("done was told while a transaction was under way")
 	}
-	w.srv.rt.Close()
-	w.pass(10 * time.Second)
+	w.Server.Runtime.Close()
+	w.Advance(10 * time.Second)
 	if !done {
 		t.Error("done was not told after Close")
 	}
-	w.wantLife("the client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+	w.WantLife("the client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
 }

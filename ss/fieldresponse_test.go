@@ -25,28 +25,28 @@ func TestResponsesAsTheFieldSendsThem(t *testing.T) {
 			w := newWorld(t, `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"s":[
 				{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","retry":"none","metadata":[{"mine":"x-mine:"}]`+c.keys+`}},
 				{"srv":{"server":true,"port":80,"protocol":"raw"}}]}`, plan{})
-			w.serve("srv", func(s *script) {
+			w.Serve("srv", func(s *script) {
 				speak("\r\n\r\n", c.text, false)(s)
-				s.piece = piece
+				s.Piece = piece
 			})
 			s := newScript()
 			mine := ""
-			s.when(ss.QOSAckRemote, func(h *ss.Handle) ss.Ret {
+			s.When(ss.QOSAckRemote, func(h *ss.Handle) ss.Ret {
 				v, _ := h.Metadata("mine")
 				mine = string(v)
 				return ss.OK
 			})
 			cause := ""
-			s.on[ss.Unreachable] = func(h *ss.Handle, n ss.Notice) ss.Ret {
+			s.On[ss.Unreachable] = func(h *ss.Handle, n ss.Notice) ss.Ret {
 				cause = n.Cause.Error()
 				return ss.OK
 			}
-			w.create("c", s).Connect()
-			w.pass(time.Second)
+			w.Create("c", s).Connect()
+			w.Advance(time.Second)
 			if piece == 0 {
-				w.wantLine(c.name, s, c.line)
-			} else if c.line == got && string(s.got) != "hello" {
-				t.Errorf("%s, byte by byte: body %q, want hello; %s", c.name, s.got, s.line())
+				w.WantLine(c.name, s, c.line)
+			} else if c.line == got && string(s.Got) != "hello" {
+				t.Errorf("%s, byte by byte: body %q, want hello; %s", c.name, s.Got, s.Line())
 			}
 			if mine != c.folded {
 				t.Errorf("%s: field is %q, want %q", c.name, mine, c.folded)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/sim"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/sstest"
 )
 
 // TestPauseStopsThePeer: a paused stream, of either protocol and on either side, holds little and stops
@@ -27,13 +28,13 @@ func TestPauseStopsThePeer(t *testing.T) {
 		{"h1 client", `"protocol":"h1"`, h1Server, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, clientDoc(c.keys, c.srv), plan{net: opts})
+			w := newWorld(t, clientDoc(c.keys, c.srv), plan{Net: opts})
 			h1 := c.srv == h1Server
 			given := 0
 			sender := func(s *script) {
-				s.say, s.quietTx, s.noEOM = whole, true, !h1
-				s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
-					n, f, r := s.give(h, buf)
+				s.Say, s.QuietTx, s.NoEOM = whole, true, !h1
+				s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+					n, f, r := s.Give(h, buf)
 					given += n
 					return n, f, r
 				}
@@ -41,8 +42,8 @@ func TestPauseStopsThePeer(t *testing.T) {
 			var sink *script
 			take := func(s *script) {
 				sink = s
-				s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
-					if len(s.got) > 0 && len(s.got) < 64<<10 {
+				s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+					if len(s.Got) > 0 && len(s.Got) < 64<<10 {
 						h.Pause()
 					}
 					if c.upload && h1 && f&ss.EOM != 0 {
@@ -55,22 +56,22 @@ func TestPauseStopsThePeer(t *testing.T) {
 			cl := newScript()
 			if c.upload {
 				sender(cl)
-				cl.when(ss.Connecting, func(h *ss.Handle) ss.Ret { return h.RequestTxLen(size) })
-				w.serve("srv", take)
+				cl.When(ss.Connecting, func(h *ss.Handle) ss.Ret { return h.RequestTxLen(size) })
+				w.Serve("srv", take)
 			} else {
 				take(cl)
-				w.serve("srv", func(s *script) {
+				w.Serve("srv", func(s *script) {
 					sender(s)
 					at := ss.ServerTxn
 					if !h1 {
 						at = ss.Connected
 					}
-					s.when(at, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTxLen(size) })
+					s.When(at, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTxLen(size) })
 				})
 			}
-			w.create("c", cl).Connect()
-			w.pass(20 * time.Second)
-			got := len(sink.got)
+			w.Create("c", cl).Connect()
+			w.Advance(20 * time.Second)
+			got := len(sink.Got)
 			if got == 0 || got > 200<<10 {
 				t.Fatalf("paused after the first piece: got %d bytes, want one read's worth", got)
 			}
@@ -78,20 +79,20 @@ func TestPauseStopsThePeer(t *testing.T) {
 			if given > got+(16+16+64+64)<<10 {
 				t.Errorf("the peer gave %d bytes while %d were taken: it was not stopped", given, got)
 			}
-			for _, m := range []*machine{w.cli, w.srv} {
-				if held := m.rt.Net().Held(); held > 256<<10 {
-					t.Errorf("%s holds %d bytes for one paused stream", m.host.Name(), held)
+			for _, m := range []*sstest.Machine{w.Client, w.Server} {
+				if held := m.Runtime.Net().Held(); held > 256<<10 {
+					t.Errorf("%s holds %d bytes for one paused stream", m.Host.Name(), held)
 				}
 			}
-			for len(sink.got) < size {
-				was := len(sink.got)
-				sink.h.Resume()
-				w.pass(20 * time.Second)
-				if len(sink.got) == was {
-					t.Fatalf("after Resume: stuck at %d of %d bytes\n%s", was, size, w.dump())
+			for len(sink.Got) < size {
+				was := len(sink.Got)
+				sink.Handle.Resume()
+				w.Advance(20 * time.Second)
+				if len(sink.Got) == was {
+					t.Fatalf("after Resume: stuck at %d of %d bytes\n%s", was, size, w.Dump())
 				}
 			}
-			if !bytes.Equal(sink.got, whole) {
+			if !bytes.Equal(sink.Got, whole) {
 				t.Errorf("what came is not what was sent")
 			}
 		})
@@ -103,28 +104,28 @@ func TestPauseOutlastsConnections(t *testing.T) {
 	for _, proto := range []string{"raw", "h1"} {
 		srv := map[string]string{"raw": rawServer, "h1": h1Server}[proto]
 		w := newWorld(t, clientDoc(`"opportunistic":true,"protocol":"`+proto+`"`, srv), plan{})
-		w.serve("srv", func(s *script) {
-			s.say, s.noEOM = []byte("hello"), proto == "raw"
-			s.when(ss.Connected, func(h *ss.Handle) ss.Ret {
+		w.Serve("srv", func(s *script) {
+			s.Say, s.NoEOM = []byte("hello"), proto == "raw"
+			s.When(ss.Connected, func(h *ss.Handle) ss.Ret {
 				if proto == "raw" {
 					return h.RequestTx()
 				}
 				return ss.OK
-			}).when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTxLen(5) })
+			}).When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTxLen(5) })
 		})
 		s := newScript()
-		h := w.create("c", s)
+		h := w.Create("c", s)
 		h.Pause()
 		h.Pause()
 		h.Connect()
-		w.pass(time.Minute)
-		if len(s.got) != 0 {
-			t.Errorf("%s: a paused stream got %q", proto, s.got)
+		w.Advance(time.Minute)
+		if len(s.Got) != 0 {
+			t.Errorf("%s: a paused stream got %q", proto, s.Got)
 		}
 		h.Resume()
-		w.settle()
-		if string(s.got) != "hello" {
-			t.Errorf("%s: after Resume: got %q, want \"hello\"; told %s, causes %v", proto, s.got, s.line(), s.causes)
+		w.Settle()
+		if string(s.Got) != "hello" {
+			t.Errorf("%s: after Resume: got %q, want \"hello\"; told %s, causes %v", proto, s.Got, s.Line(), s.Causes)
 		}
 	}
 }
@@ -133,11 +134,11 @@ func TestPauseOutlastsConnections(t *testing.T) {
 // and its body after Resume.
 func TestPauseBetweenTransactions(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
-	w.serve("srv", func(s *script) {
+	w.Serve("srv", func(s *script) {
 		answer(0, "")(s)
-		s.when(ss.Creating, func(h *ss.Handle) ss.Ret { h.Pause(); return ss.OK })
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { return ss.OK })
-		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+		s.When(ss.Creating, func(h *ss.Handle) ss.Ret { h.Pause(); return ss.OK })
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { return ss.OK })
+		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 			if f&ss.EOM != 0 {
 				h.ServerAck(0)
 				return h.RequestTxLen(0)
@@ -146,9 +147,9 @@ func TestPauseBetweenTransactions(t *testing.T) {
 		}
 	})
 	w.say("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab")
-	w.pass(time.Second)
-	w.wantLine("the paused stream", w.accepted[0], "CREATING CONNECTING CONNECTED SERVER_TXN")
-	w.accepted[0].h.Resume()
-	w.settle()
-	w.wantLine("the stream", w.accepted[0], `CREATING CONNECTING CONNECTED SERVER_TXN rx("ab"|SOM) rx(""|EOM)`)
+	w.Advance(time.Second)
+	w.WantLine("the paused stream", w.Accepted[0], "CREATING CONNECTING CONNECTED SERVER_TXN")
+	w.Accepted[0].Handle.Resume()
+	w.Settle()
+	w.WantLine("the stream", w.Accepted[0], `CREATING CONNECTING CONNECTED SERVER_TXN rx("ab"|SOM) rx(""|EOM)`)
 }

@@ -64,7 +64,7 @@ func (w *world) frames(streamType string, each func(p *framePeer)) *[]*framePeer
 
 func (w *world) framesOrError(streamType string, each func(p *framePeer)) (*[]*framePeer, error) {
 	peers := new([]*framePeer)
-	_, err := w.srv.rt.Create(ss.Info{StreamType: streamType, New: func(h *ss.Handle) ss.Stream {
+	_, err := w.Server.Runtime.Create(ss.Info{StreamType: streamType, New: func(h *ss.Handle) ss.Stream {
 		if h.Server() == nil {
 			return newScriptOf(w)
 		}
@@ -82,7 +82,7 @@ func (w *world) framesOrError(streamType string, each func(p *framePeer)) (*[]*f
 
 func newScriptOf(w *world) *script {
 	s := newScript()
-	s.w = w
+	s.World = w.World
 	return s
 }
 

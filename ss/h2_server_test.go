@@ -17,15 +17,15 @@ import (
 func TestLanes(t *testing.T) {
 	const begin, txn = "CREATING CONNECTING CONNECTED", ` SERVER_TXN tx("hello"|SOM|EOM)`
 	w := newWorld(t, webDoc, plan{})
-	w.serve("web", answer(0, "hello"))
+	w.Serve("web", answer(0, "hello"))
 	p := w.peer("h2")
-	w.wantLife("the connection's stream", w.accepted[0], "CREATING CONNECTING")
+	w.WantLife("the connection's stream", w.Accepted[0], "CREATING CONNECTING")
 	for range 3 {
 		q := p.ask("GET", "/", "")
-		w.settle()
+		w.Settle()
 		q.want("one after another", `200 content-length=5 "hello"`)
 	}
-	w.wantLine("the connection's stream", w.accepted[0], begin+strings.Repeat(txn, 3))
+	w.WantLine("the connection's stream", w.Accepted[0], begin+strings.Repeat(txn, 3))
 	all := make([]*call, 5)
 	for i := range all {
 		all[i] = p.ask("GET", "/", "")
@@ -34,28 +34,28 @@ func TestLanes(t *testing.T) {
 	for _, q := range all {
 		q.want("five at a time", `200 content-length=5 "hello"`)
 	}
-	if n := w.srv.rt.Counters.Transactions; len(w.accepted) != 5 || n != 8 {
-		t.Errorf("got %d streams and %d transactions, want 5 and 8", len(w.accepted), n)
+	if n := w.Server.Runtime.Counters.Transactions; len(w.Accepted) != 5 || n != 8 {
+		t.Errorf("got %d streams and %d transactions, want 5 and 8", len(w.Accepted), n)
 	}
-	for _, s := range w.accepted[1:] {
-		w.wantLine("another stream", s, begin+txn)
+	for _, s := range w.Accepted[1:] {
+		w.WantLine("another stream", s, begin+txn)
 	}
 }
 
 // server streams makes a world with a peer whose requests are all held up: n of them, each on a stream of its own.
 func lanes(t *testing.T, n int, change func(*ss.Config)) (w *world, p *peer, calls []*call) {
-	w = newWorld(t, webDoc, plan{server: change})
-	w.serve("web", func(s *script) {
-		s.say = []byte("hello")
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return ss.OK })
+	w = newWorld(t, webDoc, plan{Server: change})
+	w.Serve("web", func(s *script) {
+		s.Say = []byte("hello")
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return ss.OK })
 	})
 	p = w.peer("h2")
 	for i := range n {
 		calls = append(calls, p.ask("GET", fmt.Sprintf("/%d", i), ""))
 	}
-	w.settle()
-	if len(w.accepted) != n {
-		t.Fatalf("streams for %d requests at a time: got %d", n, len(w.accepted))
+	w.Settle()
+	if len(w.Accepted) != n {
+		t.Fatalf("streams for %d requests at a time: got %d", n, len(w.Accepted))
 	}
 	return w, p, calls
 }
@@ -78,28 +78,28 @@ func TestLaneEnds(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for i := range 3 {
 				w, p, calls := lanes(t, 3, nil)
-				c.end(w.accepted[i].h, calls[i])
-				w.settle()
+				c.end(w.Accepted[i].Handle, calls[i])
+				w.Settle()
 				calls[i].want("the request", c.want)
-				for j, s := range w.accepted {
+				for j, s := range w.Accepted {
 					if j == i {
-						if got, want := s.life(), open+" DISCONNECTED DESTROYING"; got != want {
+						if got, want := s.Life(), open+" DISCONNECTED DESTROYING"; got != want {
 							t.Errorf("stream %d was told %s, want %s", j, got, want)
 						}
 						continue
 					}
-					s.h.RequestTxLen(5)
-					w.settle()
+					s.Handle.RequestTxLen(5)
+					w.Settle()
 					calls[j].want("another request", `200 content-length=5 "hello"`)
-					w.wantLife("another stream", s, open)
+					w.WantLife("another stream", s, open)
 				}
 				q := p.ask("GET", "/", "")
-				w.settle()
-				if n := len(w.accepted); n != 3 {
+				w.Settle()
+				if n := len(w.Accepted); n != 3 {
 					t.Errorf("streams after a request more: got %d, want the three", n)
 				}
 				q.x.Reset(nil)
-				w.settle()
+				w.Settle()
 			}
 		})
 	}
@@ -109,31 +109,31 @@ func TestLaneEnds(t *testing.T) {
 func TestIdleLaneEnds(t *testing.T) {
 	for _, end := range []func(*ss.Handle){(*ss.Handle).Destroy, (*ss.Handle).Disconnect} {
 		w := newWorld(t, webDoc, plan{})
-		w.serve("web", answer(0, "hello"))
+		w.Serve("web", answer(0, "hello"))
 		p := w.peer("h2")
 		for range 3 {
 			q := p.ask("GET", "/", "")
-			w.settle()
+			w.Settle()
 			q.want("a request", `200 content-length=5 "hello"`)
-			s := w.accepted[len(w.accepted)-1]
-			end(s.h)
-			w.settle()
-			w.wantLife("its stream", s, "CREATING CONNECTING CONNECTED SERVER_TXN DISCONNECTED DESTROYING")
+			s := w.Accepted[len(w.Accepted)-1]
+			end(s.Handle)
+			w.Settle()
+			w.WantLife("its stream", s, "CREATING CONNECTING CONNECTED SERVER_TXN DISCONNECTED DESTROYING")
 		}
-		if p.over || len(w.accepted) != 3 {
-			t.Errorf("after three: connection over %v, %d streams; want it to stand, and 3", p.over, len(w.accepted))
+		if p.over || len(w.Accepted) != 3 {
+			t.Errorf("after three: connection over %v, %d streams; want it to stand, and 3", p.over, len(w.Accepted))
 		}
 		// In the same turn as the next request: that one finds another stream.
 		p.ask("GET", "/", "")
-		w.settle()
-		s := w.accepted[3]
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+		w.Settle()
+		s := w.Accepted[3]
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			end(h)
 			h.ServerAck(0)
 			return h.RequestTxLen(5)
 		})
 		a, b := p.ask("GET", "/", ""), p.ask("GET", "/", "")
-		w.settle()
+		w.Settle()
 		a.want("a request whose stream ends at once", "broken")
 		b.want("the one behind it", `200 content-length=5 "hello"`)
 	}
@@ -144,9 +144,9 @@ func TestIdleLaneEnds(t *testing.T) {
 func TestLanesRest(t *testing.T) {
 	for _, keep := range []int{-1, 1, 3} {
 		w, p, calls := lanes(t, 10, func(c *ss.Config) { c.IdleStreams = keep })
-		for _, s := range w.accepted {
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTxLen(5) })
-			s.h.RequestTxLen(5)
+		for _, s := range w.Accepted {
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTxLen(5) })
+			s.Handle.RequestTxLen(5)
 		}
 		w.until(time.Second, calls...)
 		for range 40 {
@@ -155,21 +155,21 @@ func TestLanesRest(t *testing.T) {
 				calls = append(calls, p.ask("GET", "/", ""))
 			}
 			w.until(time.Second, calls...)
-			w.pass(400 * time.Millisecond)
+			w.Advance(400 * time.Millisecond)
 		}
-		if n := len(w.accepted); n > 20 {
+		if n := len(w.Accepted); n > 20 {
 			t.Errorf("keep %d: streams made for ten requests at a time, over and over: got %d, want few more than 10", keep, n)
 		}
-		w.pass(10 * time.Second)
-		if got, want := w.srv.rt.Len()-1, max(keep, 0); got != want {
+		w.Advance(10 * time.Second)
+		if got, want := w.Server.Runtime.Len()-1, max(keep, 0); got != want {
 			t.Errorf("keep %d: streams after a rest: got %d, want %d", keep, got, want)
 		}
-		if n := w.srv.loop.Account().Used(); keep <= 0 && n != 0 {
+		if n := w.Server.Loop.Account().Used(); keep <= 0 && n != 0 {
 			t.Errorf("keep %d: account: got %d bytes, want no stream on it", keep, n)
 		}
 		q := p.ask("GET", "/", "")
-		w.settle()
-		if !q.done && q.status == 0 && len(w.accepted) == 0 {
+		w.Settle()
+		if !q.done && q.status == 0 && len(w.Accepted) == 0 {
 			t.Error("a request after the rest: no stream took it")
 		}
 	}
@@ -183,29 +183,29 @@ func TestConnectionEnds(t *testing.T) {
 		cause bool
 	}{
 		{"the peer closes when it has its answers", func(w *world, p *peer) {
-			w.accepted[0].h.RequestTxLen(5)
-			w.accepted[2].h.RequestTxLen(5)
-			w.settle()
+			w.Accepted[0].Handle.RequestTxLen(5)
+			w.Accepted[2].Handle.RequestTxLen(5)
+			w.Settle()
 			p.h2.Lower().Close(roles.Graceful, nil)
 		}, false},
 		{"the peer resets", func(_ *world, p *peer) { p.h2.Lower().Close(roles.Reset, nil) }, true},
-		{"the server stream is destroyed", func(w *world, _ *peer) { w.accepted[0].h.Server().Destroy() }, false},
-		{"the runtime is closed", func(w *world, _ *peer) { w.srv.rt.Close() }, false},
+		{"the server stream is destroyed", func(w *world, _ *peer) { w.Accepted[0].Handle.Server().Destroy() }, false},
+		{"the runtime is closed", func(w *world, _ *peer) { w.Server.Runtime.Close() }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, p, calls := lanes(t, 3, nil)
-			w.accepted[1].h.RequestTxLen(5)
-			w.settle()
+			w.Accepted[1].Handle.RequestTxLen(5)
+			w.Settle()
 			calls[1].want("the answered request", `200 content-length=5 "hello"`)
 			c.end(w, p)
-			w.pass(10 * time.Second)
-			for i, s := range w.accepted {
-				w.wantLife(fmt.Sprintf("stream %d", i), s, "CREATING CONNECTING CONNECTED SERVER_TXN DISCONNECTED DESTROYING")
-				if got := len(s.causes) > 0; got != c.cause && i != 1 {
-					t.Errorf("stream %d: causes %v, want one: %v", i, s.causes, c.cause)
+			w.Advance(10 * time.Second)
+			for i, s := range w.Accepted {
+				w.WantLife(fmt.Sprintf("stream %d", i), s, "CREATING CONNECTING CONNECTED SERVER_TXN DISCONNECTED DESTROYING")
+				if got := len(s.Causes) > 0; got != c.cause && i != 1 {
+					t.Errorf("stream %d: causes %v, want one: %v", i, s.Causes, c.cause)
 				}
 			}
-			if n := w.srv.rt.Net().Open(); n != 0 || !p.over {
+			if n := w.Server.Runtime.Net().Open(); n != 0 || !p.over {
 				t.Errorf("connections: got %d, over for the peer %v; want none", n, p.over)
 			}
 		})
@@ -217,25 +217,25 @@ func TestDrainH2(t *testing.T) {
 	w, p, calls := lanes(t, 2, nil)
 	idle := w.peer("h2")
 	bare := w.peer("h2") // none of whose streams is left
-	w.accepted[len(w.accepted)-1].h.Destroy()
-	w.settle()
+	w.Accepted[len(w.Accepted)-1].Handle.Destroy()
+	w.Settle()
 	done := false
-	w.srv.rt.Drain(func() { done = true })
-	w.settle()
+	w.Server.Runtime.Drain(func() { done = true })
+	w.Settle()
 	if !idle.over || !bare.over || p.over {
 		t.Errorf("over: idle %v, without a stream %v, busy %v; want true, true, false", idle.over, bare.over, p.over)
 	}
 	if q := p.ask("GET", "/", ""); !q.done || q.cause == nil {
 		t.Error("a request after GOAWAY was taken")
 	}
-	for _, s := range w.accepted[:2] {
-		s.h.RequestTxLen(5)
+	for _, s := range w.Accepted[:2] {
+		s.Handle.RequestTxLen(5)
 	}
 	w.until(time.Second, calls...)
 	for _, q := range calls {
 		q.want("a request under way", `200 content-length=5 "hello"`)
 	}
-	w.pass(6 * time.Second)
+	w.Advance(6 * time.Second)
 	if !p.over || !done {
 		t.Errorf("connection over %v, drain done %v; want both", p.over, done)
 	}
@@ -244,49 +244,49 @@ func TestDrainH2(t *testing.T) {
 // TestLaneAsHandle: what a program can ask of an accepted stream.
 func TestLaneAsHandle(t *testing.T) {
 	w, _, calls := lanes(t, 3, nil)
-	srv := w.accepted[0].h.Server()
+	srv := w.Accepted[0].Handle.Server()
 	n := 0
 	srv.ForEachClient(func(*ss.Handle) { n++ })
 	if n != 3 {
 		t.Errorf("ForEachClient: got %d, want 3", n)
 	}
-	for i, s := range w.accepted {
-		if a, ok := s.h.Peer(); !ok || a.IP.Addr() != clientIP {
+	for i, s := range w.Accepted {
+		if a, ok := s.Handle.Peer(); !ok || a.IP.Addr() != clientIP {
 			t.Errorf("stream %d: Peer: got %v (%v), want %v", i, a, ok, clientIP)
 		}
-		if a, ok := s.h.Addr(); !ok || a.IP.Addr() != serverIP || a.IP.Port() != 80 {
+		if a, ok := s.Handle.Addr(); !ok || a.IP.Addr() != serverIP || a.IP.Port() != 80 {
 			t.Errorf("stream %d: Addr: got %v (%v), want %v:80", i, a, ok, serverIP)
 		}
-		if s.h.Server() != srv {
-			t.Errorf("stream %d: Server: got %p, want %p", i, s.h.Server(), srv)
+		if s.Handle.Server() != srv {
+			t.Errorf("stream %d: Server: got %p, want %p", i, s.Handle.Server(), srv)
 		}
-		if _, ok := s.h.TLS(); ok {
+		if _, ok := s.Handle.TLS(); ok {
 			t.Errorf("stream %d: TLS on a connection in clear", i)
 		}
-		s.h.Connect()
+		s.Handle.Connect()
 	}
 	var b strings.Builder
-	w.srv.rt.Dump(&b)
+	w.Server.Runtime.Dump(&b)
 	if n := strings.Count(b.String(), "over http/2"); n != 3 {
 		t.Errorf("dump names %d streams over http/2, want 3:\n%s", n, &b)
 	}
-	for _, s := range w.accepted {
-		s.h.RequestTxLen(5)
+	for _, s := range w.Accepted {
+		s.Handle.RequestTxLen(5)
 	}
 	w.until(time.Second, calls...)
 }
 
 // TestLaneFlow: a stream that has paused stops its own request, while the others' go on.
 func TestLaneFlow(t *testing.T) {
-	w := newWorld(t, webDoc, plan{net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}})
-	w.serve("web", func(s *script) {
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+	w := newWorld(t, webDoc, plan{Net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}})
+	w.Serve("web", func(s *script) {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			if v, _ := h.Metadata("path"); string(v) == "/slow" {
 				h.Pause()
 			}
 			return ss.OK
 		})
-		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 			if f&ss.EOM == 0 {
 				return ss.OK
 			}
@@ -305,16 +305,16 @@ func TestLaneFlow(t *testing.T) {
 	for _, q := range rest {
 		q.want("a request beside a stopped one", "200 content-length=0")
 	}
-	if slow.sent == len(body) || len(w.accepted[0].got) != 0 {
-		t.Errorf("the stopped request: sent %d of %d bytes, %d of them taken; want it to wait", slow.sent, len(body), len(w.accepted[0].got))
+	if slow.sent == len(body) || len(w.Accepted[0].Got) != 0 {
+		t.Errorf("the stopped request: sent %d of %d bytes, %d of them taken; want it to wait", slow.sent, len(body), len(w.Accepted[0].Got))
 	}
-	if n := w.srv.loop.Account().Used(); n > 512<<10 {
+	if n := w.Server.Loop.Account().Used(); n > 512<<10 {
 		t.Errorf("account: got %d bytes for a stopped stream, want no more than its window", n)
 	}
-	w.accepted[0].h.Resume()
+	w.Accepted[0].Handle.Resume()
 	w.until(10*time.Second, slow)
 	slow.want("the stopped request, let go", "200 content-length=0")
-	if n := len(w.accepted[0].got); n != len(body) {
+	if n := len(w.Accepted[0].Got); n != len(body) {
 		t.Errorf("the stopped stream got %d bytes, want %d", n, len(body))
 	}
 }
@@ -324,10 +324,10 @@ func TestLaneFlow(t *testing.T) {
 func TestPeerThatNeverReads(t *testing.T) {
 	w := newWorld(t, webDoc, plan{})
 	var given int
-	w.serve("web", func(s *script) {
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTx() })
-		s.quietTx = true
-		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	w.Serve("web", func(s *script) {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTx() })
+		s.QuietTx = true
+		s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 			given += len(buf)
 			h.RequestTx()
 			return len(buf), 0, ss.OK
@@ -342,14 +342,14 @@ func TestPeerThatNeverReads(t *testing.T) {
 			p.send(q)
 			calls = append(calls, q)
 		}
-		w.pass(100 * time.Millisecond)
+		w.Advance(100 * time.Millisecond)
 	}
 	ask(200)
-	busy := w.srv.rt.Len() - 1
+	busy := w.Server.Runtime.Len() - 1
 	if busy != 128 {
 		t.Errorf("streams: got %d, want the 128 that one connection may have", busy)
 	}
-	held, heap, was := w.srv.loop.Account().Used(), heapNow(), given
+	held, heap, was := w.Server.Loop.Account().Used(), heapNow(), given
 	if held < 127*128 {
 		t.Errorf("account: got %d bytes for %d streams, want them charged", held, busy)
 	}
@@ -368,7 +368,7 @@ func TestPeerThatNeverReads(t *testing.T) {
 	if p.over {
 		t.Logf("the connection was given up: %v", p.cause)
 	}
-	if n := w.srv.loop.Account().Used(); n > held+64<<10 {
+	if n := w.Server.Loop.Account().Used(); n > held+64<<10 {
 		t.Errorf("account: got %d bytes after a hundred rounds, want about %d", n, held)
 	}
 	if n := heapNow(); n > heap+2<<20 {
@@ -377,8 +377,8 @@ func TestPeerThatNeverReads(t *testing.T) {
 	if more := given - was; more > 100*4*128<<10 {
 		t.Errorf("given meanwhile: %d bytes, want no more than windows", more)
 	}
-	w.pass(5 * time.Minute)
-	if n := w.srv.rt.Len() - 1; n > 8 {
+	w.Advance(5 * time.Minute)
+	if n := w.Server.Runtime.Len() - 1; n > 8 {
 		t.Errorf("streams after five minutes: got %d, want the windows' time to be over", n)
 	}
 }
@@ -393,18 +393,18 @@ func heapNow() int64 {
 // TestLanesRefused: when memory is short no stream is made; those that are there serve on.
 func TestLanesRefused(t *testing.T) {
 	w, p, calls := lanes(t, 2, nil)
-	w.srv.loop.Account().Charge(1 << 30)
+	w.Server.Loop.Account().Charge(1 << 30)
 	q := p.ask("GET", "/", "")
-	w.settle()
+	w.Settle()
 	q.want("a request for which there is no stream", "broken")
-	w.accepted[0].h.RequestTxLen(5)
-	w.settle()
+	w.Accepted[0].Handle.RequestTxLen(5)
+	w.Settle()
 	calls[0].want("the request under way", `200 content-length=5 "hello"`)
-	w.srv.loop.Account().Release(1 << 30)
-	w.settle()
+	w.Server.Loop.Account().Release(1 << 30)
+	w.Settle()
 	p.ask("GET", "/", "")
-	w.settle()
-	if len(w.accepted) != 2 || w.accepted[0].told(ss.ServerTxn) != 2 {
+	w.Settle()
+	if len(w.Accepted) != 2 || w.Accepted[0].Told(ss.ServerTxn) != 2 {
 		t.Error("the next request was not the idle stream's")
 	}
 }
@@ -412,19 +412,19 @@ func TestLanesRefused(t *testing.T) {
 // TestExtendedConnect: a request to become another protocol is declined, and its stream answers the next.
 func TestExtendedConnect(t *testing.T) {
 	w := newWorld(t, webDoc, plan{})
-	w.serve("web", answer(0, "hello"))
+	w.Serve("web", answer(0, "hello"))
 	p := w.peer("h2")
 	c := &call{length: -1, hold: true}
 	c.set("CONNECT", "/chat")
 	c.Protocol = []byte("websocket")
 	p.send(c)
-	w.settle()
+	w.Settle()
 	c.want("CONNECT for websocket", "501 content-length=0")
 	q := p.ask("GET", "/", "")
-	w.settle()
+	w.Settle()
 	q.want("a GET behind it", `200 content-length=5 "hello"`)
-	if len(w.accepted) != 1 {
-		t.Errorf("streams: got %d, want 1", len(w.accepted))
+	if len(w.Accepted) != 1 {
+		t.Errorf("streams: got %d, want 1", len(w.Accepted))
 	}
 }
 
@@ -432,9 +432,9 @@ func TestExtendedConnect(t *testing.T) {
 // requests of the connection are none the worse.
 func TestBodyBeyondItsLength(t *testing.T) {
 	w := newWorld(t, webDoc, plan{})
-	w.serve("web", func(s *script) {
-		s.say = []byte("hello")
-		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+	w.Serve("web", func(s *script) {
+		s.Say = []byte("hello")
+		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 			if f&ss.EOM != 0 {
 				h.ServerAck(0)
 				return h.RequestTxLen(5)
@@ -452,12 +452,12 @@ func TestBodyBeyondItsLength(t *testing.T) {
 	b = frame(b, 0, 1, 1, 'c', 'd')
 	b = frame(b, 0, 1, 3, 'a', 'b', 'c')
 	s := w.say(string(b))
-	w.settle()
-	w.wantLine("the stream of the request that lies", w.accepted[0],
+	w.Settle()
+	w.WantLine("the stream of the request that lies", w.Accepted[0],
 		`CREATING CONNECTING CONNECTED SERVER_TXN rx("ab"|SOM) DISCONNECTED DESTROYING`)
-	w.wantLine("the stream of the one that does not", w.accepted[1],
+	w.WantLine("the stream of the one that does not", w.Accepted[1],
 		`CREATING CONNECTING CONNECTED SERVER_TXN rx("abc"|SOM) rx(""|EOM) tx("hello"|SOM|EOM)`)
-	if reset := frame(nil, 3, 0, 1, 0, 0, 0, 1); !bytes.Contains(s.got, reset) {
-		t.Errorf("the peer got %q, want RST_STREAM with PROTOCOL_ERROR in it: %q", s.got, reset)
+	if reset := frame(nil, 3, 0, 1, 0, 0, 0, 1); !bytes.Contains(s.Got, reset) {
+		t.Errorf("the peer got %q, want RST_STREAM with PROTOCOL_ERROR in it: %q", s.Got, reset)
 	}
 }

@@ -84,18 +84,18 @@ func TestTransfersAcrossWindows(t *testing.T) {
 			cfg.Limits.Window, cfg.Limits.ConnWindow = window, connWindow
 			c.H2 = &cfg
 		}
-		w := newWorld(t, transferDoc, plan{seed: uint64(n), net: nets[n%len(nets)], client: small, server: small})
+		w := newWorld(t, transferDoc, plan{Seed: uint64(n), Net: nets[n%len(nets)], Client: small, Server: small})
 		var up, down bodyIn
-		w.serve("store", func(s *script) {
-			s.quietTx = true
+		w.Serve("store", func(s *script) {
+			s.QuietTx = true
 			out := bodyOut{n: size}
-			s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 				if up.rx(b, f); up.end {
 					return h.RequestTx()
 				}
 				return ss.OK
 			}
-			s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				// An answer that is complete before its request would end the request.
 				if left := out.n - out.at - 1; !up.end && len(buf) > left {
 					if buf = buf[:left]; left == 0 {
@@ -104,30 +104,30 @@ func TestTransfersAcrossWindows(t *testing.T) {
 				}
 				return out.tx(h, buf)
 			}
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 				h.ServerAck(0)
 				return h.RequestTx()
 			})
 		})
 		c := newScript()
-		c.quietTx = true
+		c.QuietTx = true
 		out := bodyOut{n: size}
-		c.onRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret { down.rx(b, f); return ss.OK }
-		c.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) { return out.tx(h, buf) }
-		h := w.create("put", c)
+		c.OnRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret { down.rx(b, f); return ss.OK }
+		c.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) { return out.tx(h, buf) }
+		h := w.Create("put", c)
 		h.RequestTx()
-		w.run(fmt.Sprintf("%d bytes both ways", size), func() bool {
-			return c.told(ss.Disconnected)+c.told(ss.AllRetriesFailed) > 0
+		w.Run(fmt.Sprintf("%d bytes both ways", size), func() bool {
+			return c.Told(ss.Disconnected)+c.Told(ss.AllRetriesFailed) > 0
 		})
 		for what, in := range map[string]*bodyIn{"up": &up, "down": &down} {
 			if in.at != size || in.fail || !in.end {
-				t.Fatalf("seed %d: %d bytes %s: %v\ncauses: %v", n, size, what, in, c.causes)
+				t.Fatalf("seed %d: %d bytes %s: %v\ncauses: %v", n, size, what, in, c.Causes)
 			}
 		}
-		if c.told(ss.QOSAckRemote) != 1 {
-			t.Fatalf("seed %d: %d bytes: told %s", n, size, c.life())
+		if c.Told(ss.QOSAckRemote) != 1 {
+			t.Fatalf("seed %d: %d bytes: told %s", n, size, c.Life())
 		}
-		w.end()
+		w.End()
 	}
 }
 
@@ -138,7 +138,7 @@ func TestStreamsShareFairly(t *testing.T) {
 	for _, dir := range []string{"down", "up"} {
 		t.Run(dir, func(t *testing.T) {
 			for seed := range uint64(5) {
-				w := newWorld(t, transferDoc, plan{seed: seed, net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond, Bandwidth: 10 << 20}, SndBuf: 64 << 10}})
+				w := newWorld(t, transferDoc, plan{Seed: seed, Net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond, Bandwidth: 10 << 20}, SndBuf: 64 << 10}})
 				var got [streams]int
 				ends := 0
 				total := func() (n int) {
@@ -148,22 +148,22 @@ func TestStreamsShareFairly(t *testing.T) {
 					return n
 				}
 				lane := 0
-				w.serve("store", func(s *script) {
-					s.quietTx = true
+				w.Serve("store", func(s *script) {
+					s.QuietTx = true
 					out := bodyOut{n: each}
 					mine := lane
 					lane++
-					s.onRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+					s.OnRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 						if dir == "up" {
 							got[mine] += len(b)
 						}
 						if f&ss.EOM != 0 {
-							s.h.ServerAck(0)
-							return s.h.RequestTx()
+							s.Handle.ServerAck(0)
+							return s.Handle.RequestTx()
 						}
 						return ss.OK
 					}
-					s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+					s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 						if dir == "up" {
 							return 0, ss.SOM | ss.EOM, ss.OK
 						}
@@ -172,25 +172,25 @@ func TestStreamsShareFairly(t *testing.T) {
 				})
 				for i := range streams {
 					c := newScript()
-					c.quietTx = true
+					c.QuietTx = true
 					out := bodyOut{n: each}
-					c.onRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+					c.OnRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 						if dir == "down" {
 							got[i] += len(b)
 						}
 						return ss.OK
 					}
-					c.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+					c.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 						if dir == "down" {
 							return 0, ss.SOM | ss.EOM, ss.OK
 						}
 						return out.tx(h, buf)
 					}
-					c.when(ss.Disconnected, func(*ss.Handle) ss.Ret { ends++; return ss.OK })
-					w.create("put", c).RequestTx()
+					c.When(ss.Disconnected, func(*ss.Handle) ss.Ret { ends++; return ss.OK })
+					w.Create("put", c).RequestTx()
 				}
-				w.run("half of the bytes", func() bool { return total() >= streams*each/2 })
-				if made := w.srv.rt.Net().Counters.Accepted; made != 1 {
+				w.Run("half of the bytes", func() bool { return total() >= streams*each/2 })
+				if made := w.Server.Runtime.Net().Counters.Accepted; made != 1 {
 					t.Fatalf("seed %d: %d connections, want one for all", seed, made)
 				}
 				share := total() / streams
@@ -199,11 +199,11 @@ func TestStreamsShareFairly(t *testing.T) {
 						t.Errorf("seed %d: stream %d has %d bytes, less than half of its share of %d", seed, i, n, share)
 					}
 				}
-				w.run("the end", func() bool { return ends == streams })
+				w.Run("the end", func() bool { return ends == streams })
 				if n := total(); n != streams*each {
 					t.Errorf("seed %d: %d bytes came, want %d", seed, n, streams*each)
 				}
-				w.end()
+				w.End()
 			}
 		})
 	}

@@ -13,9 +13,9 @@ func TestClientThatResetsEachAnsweredStream(t *testing.T) {
 	const many = 1000
 	w := newWorld(t, `{"s":[{"wire":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true}},
 		{"srv":{"server":true,"port":80,"protocol":"h2"}}]}`, plan{})
-	w.serve("srv", func(s *script) {
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
-			s.said, s.say = 0, []byte("hello")
+	w.Serve("srv", func(s *script) {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			s.Said, s.Say = 0, []byte("hello")
 			h.ServerAck(0)
 			return h.RequestTxLen(5)
 		})
@@ -26,8 +26,8 @@ func TestClientThatResetsEachAnsweredStream(t *testing.T) {
 	ask := func() { out = frame(out, fHeaders, 4, next, 0x82, 0x86, 0x84, 0x41, 1, 'x') }
 	ask()
 	var in []byte
-	client.onRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
-		client.log = nil
+	client.OnRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+		client.Log = nil
 		for in = append(in, b...); len(in) >= 9; {
 			n := 9 + int(in[1])<<8 + int(in[2])
 			if len(in) < n {
@@ -50,7 +50,7 @@ func TestClientThatResetsEachAnsweredStream(t *testing.T) {
 		}
 		return h.RequestTx()
 	}
-	client.onTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	client.OnTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 		n := copy(buf, out)
 		out = out[n:]
 		if n == 0 {
@@ -58,12 +58,12 @@ func TestClientThatResetsEachAnsweredStream(t *testing.T) {
 		}
 		return n, 0, ss.OK
 	}
-	client.quietTx = true
-	client.when(ss.Connected, (*ss.Handle).RequestTx)
-	w.create("wire", client).Connect()
-	w.run("all requests", func() bool { return answered || client.told(ss.Disconnected) > 0 })
-	w.settle()
-	if !answered || len(w.accepted) > 2 || w.srv.rt.Counters.Transactions != many {
-		t.Errorf("answered %d requests, by %d streams, want %d by at most 2", w.srv.rt.Counters.Transactions, len(w.accepted), many)
+	client.QuietTx = true
+	client.When(ss.Connected, (*ss.Handle).RequestTx)
+	w.Create("wire", client).Connect()
+	w.Run("all requests", func() bool { return answered || client.Told(ss.Disconnected) > 0 })
+	w.Settle()
+	if !answered || len(w.Accepted) > 2 || w.Server.Runtime.Counters.Transactions != many {
+		t.Errorf("answered %d requests, by %d streams, want %d by at most 2", w.Server.Runtime.Counters.Transactions, len(w.Accepted), many)
 	}
 }

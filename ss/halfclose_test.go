@@ -28,7 +28,7 @@ func (w *world) bare(text string) *bare {
 	if b.fd, e = b.host.Connect(loop.Addr{IP: netip.AddrPortFrom(serverIP, 80)}, loop.SocketOptions{}); e != syscall.EINPROGRESS {
 		w.t.Fatalf("connect: %v", e)
 	}
-	w.settle()
+	w.Settle()
 	b.write(text)
 	return b
 }
@@ -38,17 +38,17 @@ func (b *bare) write(text string) {
 	if n, e := b.host.Write(b.fd, []byte(text)); n != len(text) {
 		b.w.t.Fatalf("write: got %d of %d, %v", n, len(text), e)
 	}
-	b.w.settle()
+	b.w.Settle()
 }
 
 func (b *bare) halfClose() {
 	b.host.CloseWrite(b.fd)
-	b.w.settle()
+	b.w.Settle()
 }
 
 func (b *bare) abort() {
 	b.host.Abort(b.fd)
-	b.w.settle()
+	b.w.Settle()
 }
 
 // read takes what there is, and says how it ends.
@@ -85,10 +85,10 @@ func halfClosed(t *testing.T, way int, p plan) (*world, *bare, *script) {
 	t.Helper()
 	c := halfClosedBefore[way]
 	w := newWorld(t, halfDoc, p)
-	w.serve("srv", func(s *script) {
-		s.say, s.noEOM = []byte("late, but complete"), true
+	w.Serve("srv", func(s *script) {
+		s.Say, s.NoEOM = []byte("late, but complete"), true
 		if c.body {
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.Pause(); return ss.OK })
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.Pause(); return ss.OK })
 		}
 	})
 	text := "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -96,15 +96,15 @@ func halfClosed(t *testing.T, way int, p plan) (*world, *bare, *script) {
 		text = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n123"
 	}
 	b := w.bare(text)
-	w.settle()
+	w.Settle()
 	if c.more != "" {
 		b.write(c.more)
 	}
-	s := w.accepted[0]
+	s := w.Accepted[0]
 	const before = "CREATING CONNECTING CONNECTED SERVER_TXN"
-	w.wantLine("before the half-close", s, before)
+	w.WantLine("before the half-close", s, before)
 	b.halfClose()
-	w.wantLine("after the half-close", s, before+ended)
+	w.WantLine("after the half-close", s, before+ended)
 	return w, b, s
 }
 
@@ -113,11 +113,11 @@ func halfClosed(t *testing.T, way int, p plan) (*world, *bare, *script) {
 func TestHalfClosedRawPeerMayReadSlowly(t *testing.T) {
 	w := newWorld(t, `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}}]}`, plan{})
 	const size = 1 << 20
-	w.serve("srv", func(s *script) {
-		s.say, s.quietTx, s.stays = make([]byte, size), true, true
-		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+	w.Serve("srv", func(s *script) {
+		s.Say, s.QuietTx, s.Stays = make([]byte, size), true, true
+		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 			if f&ss.EOM != 0 {
-				s.ended = true // Disconnect with the last byte
+				s.Ended = true // Disconnect with the last byte
 				return h.RequestTx()
 			}
 			return ss.OK
@@ -127,7 +127,7 @@ func TestHalfClosedRawPeerMayReadSlowly(t *testing.T) {
 	b.halfClose()
 	got := 0
 	for i := range 200 {
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		if i > 0 && i < 25 {
 			continue
 		}
@@ -136,8 +136,8 @@ func TestHalfClosedRawPeerMayReadSlowly(t *testing.T) {
 			break
 		}
 	}
-	if got != size || w.accepted[0].told(ss.Disconnected) != 1 {
-		t.Errorf("the peer got %d bytes of %d; the stream was told %s, %v", got, size, w.accepted[0].life(), w.accepted[0].causes)
+	if got != size || w.Accepted[0].Told(ss.Disconnected) != 1 {
+		t.Errorf("the peer got %d bytes of %d; the stream was told %s, %v", got, size, w.Accepted[0].Life(), w.Accepted[0].Causes)
 	}
 }
 
@@ -150,27 +150,27 @@ func TestHalfClosedClientIsAnswered(t *testing.T) {
 			if c.body {
 				return // it has no whole request to answer
 			}
-			s.piece = 1
-			s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
-				n := copy(buf[:1], s.say[s.said:])
-				if s.said += n; s.said < len(s.say) {
-					w.net.At(50*time.Second, func() { h.RequestTx() })
+			s.Piece = 1
+			s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+				n := copy(buf[:1], s.Say[s.Said:])
+				if s.Said += n; s.Said < len(s.Say) {
+					w.Net.At(50*time.Second, func() { h.RequestTx() })
 				}
 				return n, 0, ss.OK
 			}
-			w.pass(59 * time.Second)
-			s.h.ServerAck(0)
-			s.h.RequestTxLen(int64(len(s.say)))
-			w.pass(20 * time.Minute)
-			if got, _ := b.read(); !strings.HasSuffix(got, string(s.say)) && !strings.Contains(got, string(s.say)+"HTTP/1.1") {
-				t.Errorf("the answer: got %q, want it to end with %q", got, s.say)
+			w.Advance(59 * time.Second)
+			s.Handle.ServerAck(0)
+			s.Handle.RequestTxLen(int64(len(s.Say)))
+			w.Advance(20 * time.Minute)
+			if got, _ := b.read(); !strings.HasSuffix(got, string(s.Say)) && !strings.Contains(got, string(s.Say)+"HTTP/1.1") {
+				t.Errorf("the answer: got %q, want it to end with %q", got, s.Say)
 			}
-			if n := strings.Count(s.line(), strings.TrimSpace(ended)); n != 1 {
-				t.Errorf("told %d times of the end: %s", n, s.line())
+			if n := strings.Count(s.Line(), strings.TrimSpace(ended)); n != 1 {
+				t.Errorf("told %d times of the end: %s", n, s.Line())
 			}
-			w.pass(2 * time.Minute)
-			if !strings.HasSuffix(s.line(), "DISCONNECTED DESTROYING") {
-				t.Errorf("no stream stays: told %s", s.line())
+			w.Advance(2 * time.Minute)
+			if !strings.HasSuffix(s.Line(), "DISCONNECTED DESTROYING") {
+				t.Errorf("no stream stays: told %s", s.Line())
 			}
 			b.host.Close(b.fd)
 		})
@@ -182,21 +182,21 @@ func TestHalfClosedClientIsNotAnswered(t *testing.T) {
 	for way, c := range halfClosedBefore {
 		t.Run(c.name, func(t *testing.T) {
 			w, b, s := halfClosed(t, way, plan{})
-			s.onTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
-			s.h.RequestTx() // the head leaves, and nothing more however often that is asked for
+			s.OnTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
+			s.Handle.RequestTx() // the head leaves, and nothing more however often that is asked for
 			for range 59 {
-				w.pass(time.Second)
-				s.h.RequestTx()
+				w.Advance(time.Second)
+				s.Handle.RequestTx()
 			}
-			w.pass(900 * time.Millisecond)
-			if s.told(ss.Disconnected) > 0 {
-				t.Fatalf("too early: %s", s.line())
+			w.Advance(900 * time.Millisecond)
+			if s.Told(ss.Disconnected) > 0 {
+				t.Fatalf("too early: %s", s.Line())
 			}
-			w.pass(200 * time.Millisecond)
-			if !strings.HasSuffix(s.line(), ended+" DISCONNECTED DESTROYING") {
-				t.Errorf("told %s, want the end", s.line())
+			w.Advance(200 * time.Millisecond)
+			if !strings.HasSuffix(s.Line(), ended+" DISCONNECTED DESTROYING") {
+				t.Errorf("told %s, want the end", s.Line())
 			}
-			w.wantCause(s, http.ErrTimeout)
+			w.WantCause(s, http.ErrTimeout)
 			b.host.Close(b.fd)
 		})
 	}
@@ -208,9 +208,9 @@ func TestHalfClosedClientIsGone(t *testing.T) {
 	for _, c := range halfClosedBefore {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, halfDoc, plan{})
-			w.serve("srv", func(s *script) {
+			w.Serve("srv", func(s *script) {
 				if c.body {
-					s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.Pause(); return ss.OK })
+					s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.Pause(); return ss.OK })
 				}
 			})
 			text := "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -226,13 +226,13 @@ func TestHalfClosedClientIsGone(t *testing.T) {
 			for _, b := range all {
 				b.abort()
 			}
-			w.pass(5 * time.Second)
-			if n := w.srv.rt.Net().Open(); n != 0 {
+			w.Advance(5 * time.Second)
+			if n := w.Server.Runtime.Net().Open(); n != 0 {
 				t.Errorf("connections left: %d of 500", n)
 			}
-			for _, s := range w.accepted {
-				if !strings.HasSuffix(s.line(), "DISCONNECTED DESTROYING") || !strings.Contains(s.causes[0].Error(), peerIP.String()) {
-					t.Fatalf("told %s, causes %v; want the end, and the peer's address", s.line(), s.causes)
+			for _, s := range w.Accepted {
+				if !strings.HasSuffix(s.Line(), "DISCONNECTED DESTROYING") || !strings.Contains(s.Causes[0].Error(), peerIP.String()) {
+					t.Fatalf("told %s, causes %v; want the end, and the peer's address", s.Line(), s.Causes)
 				}
 			}
 		})
@@ -248,26 +248,26 @@ func TestRawHalfClose(t *testing.T) {
 	for _, server := range []bool{true, false} {
 		t.Run(fmt.Sprintf("server=%v", server), func(t *testing.T) {
 			w, b, s := rawHalfClosed(t, server, plan{})
-			s.say, s.noEOM = []byte("one"), true
+			s.Say, s.NoEOM = []byte("one"), true
 			for range 3 { // each pause is shorter than what is borne
-				w.pass(9 * time.Second)
-				s.said = 0
-				s.h.RequestTx()
+				w.Advance(9 * time.Second)
+				s.Said = 0
+				s.Handle.RequestTx()
 			}
-			w.settle()
+			w.Settle()
 			if got, e := b.read(); got != "oneoneone" || e != syscall.EAGAIN {
 				t.Errorf("written after the peer's end: got %q, %v, want three times", got, e)
 			}
-			s.h.Disconnect()
-			w.settle()
+			s.Handle.Disconnect()
+			w.Settle()
 			if got, e := b.read(); got != "" || e != 0 {
 				t.Errorf("after Disconnect: got %q, %v, want an end in order", got, e)
 			}
-			if n := strings.Count(s.line(), `rx(""|EOM)`); n != 1 {
-				t.Errorf("the end was told %d times: %s", n, s.line())
+			if n := strings.Count(s.Line(), `rx(""|EOM)`); n != 1 {
+				t.Errorf("the end was told %d times: %s", n, s.Line())
 			}
-			if s.told(ss.Disconnected) != 1 || len(s.causes) != 0 {
-				t.Errorf("told %s, causes %v; want one DISCONNECTED without", s.line(), s.causes)
+			if s.Told(ss.Disconnected) != 1 || len(s.Causes) != 0 {
+				t.Errorf("told %s, causes %v; want one DISCONNECTED without", s.Line(), s.Causes)
 			}
 			b.host.Close(b.fd)
 		})
@@ -278,28 +278,28 @@ func TestRawHalfClose(t *testing.T) {
 func TestRawHalfCloseIdle(t *testing.T) {
 	for _, server := range []bool{true, false} {
 		w, b, s := rawHalfClosed(t, server, plan{})
-		w.pass(9 * time.Second)
-		if s.told(ss.Disconnected) > 0 {
-			t.Fatalf("server=%v: too early: %s", server, s.line())
+		w.Advance(9 * time.Second)
+		if s.Told(ss.Disconnected) > 0 {
+			t.Fatalf("server=%v: too early: %s", server, s.Line())
 		}
-		w.pass(2 * time.Second)
-		if s.told(ss.Disconnected) != 1 {
-			t.Errorf("server=%v: told %s, want DISCONNECTED", server, s.line())
+		w.Advance(2 * time.Second)
+		if s.Told(ss.Disconnected) != 1 {
+			t.Errorf("server=%v: told %s, want DISCONNECTED", server, s.Line())
 		}
 		b.host.Close(b.fd)
 
 		never := func(c *ss.Config) { c.HalfClosed = -1 }
-		w, b, s = rawHalfClosed(t, server, plan{client: never, server: never})
-		w.pass(time.Hour)
-		if s.told(ss.Disconnected) > 0 {
-			t.Errorf("server=%v, without the timeout: told %s", server, s.line())
+		w, b, s = rawHalfClosed(t, server, plan{Client: never, Server: never})
+		w.Advance(time.Hour)
+		if s.Told(ss.Disconnected) > 0 {
+			t.Errorf("server=%v, without the timeout: told %s", server, s.Line())
 		}
 		b.host.Close(b.fd)
-		s.say = []byte("anybody?")
-		s.h.RequestTx()
-		w.pass(time.Second)
-		if s.told(ss.Disconnected) != 1 {
-			t.Errorf("server=%v, after a write to a peer that is gone: told %s, want DISCONNECTED", server, s.line())
+		s.Say = []byte("anybody?")
+		s.Handle.RequestTx()
+		w.Advance(time.Second)
+		if s.Told(ss.Disconnected) != 1 {
+			t.Errorf("server=%v, after a write to a peer that is gone: told %s, want DISCONNECTED", server, s.Line())
 		}
 	}
 }
@@ -309,18 +309,18 @@ func rawHalfClosed(t *testing.T, server bool, p plan) (*world, *bare, *script) {
 	t.Helper()
 	w := newWorld(t, rawHalfDoc, p)
 	b, s := &bare{w: w, host: w.wsHost()}, newScript()
-	s.stays = true
+	s.Stays = true
 	if server {
-		w.serve("srv", func(s *script) { s.stays = true })
+		w.Serve("srv", func(s *script) { s.Stays = true })
 		b = w.bare("hello")
-		s = w.accepted[0]
+		s = w.Accepted[0]
 	} else {
 		l, _, err := b.host.Listen(loop.Addr{IP: netip.AddrPortFrom(peerIP, 80)}, loop.ListenOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.create("c", s).Connect()
-		w.settle()
+		w.Create("c", s).Connect()
+		w.Settle()
 		var e syscall.Errno
 		if b.fd, e = b.host.Accept(l); e != 0 {
 			t.Fatal(e)
@@ -329,8 +329,8 @@ func rawHalfClosed(t *testing.T, server bool, p plan) (*world, *bare, *script) {
 		b.host.Close(l)
 	}
 	b.halfClose()
-	if !strings.HasSuffix(s.line(), `CONNECTED rx("hello") rx(""|EOM)`) {
-		t.Fatalf("told %s, want the bytes and their end", s.line())
+	if !strings.HasSuffix(s.Line(), `CONNECTED rx("hello") rx(""|EOM)`) {
+		t.Fatalf("told %s, want the bytes and their end", s.Line())
 	}
 	return w, b, s
 }

@@ -19,11 +19,11 @@ func TestConnectAndRequestTx(t *testing.T) {
 		{"RequestTx", `"protocol":"raw"`, func(_ *script, h *ss.Handle) { h.RequestTx(); h.RequestTx() }, `CREATING POLL CONNECTING CONNECTED tx("x"|SOM)`},
 		{"both", `"protocol":"raw"`, func(_ *script, h *ss.Handle) { h.RequestTx(); h.Connect() }, `CREATING CONNECTING CONNECTED tx("x"|SOM)`},
 		{"RequestTx in CONNECTING", `"protocol":"raw"`, func(s *script, h *ss.Handle) {
-			s.when(ss.Connecting, (*ss.Handle).RequestTx)
+			s.When(ss.Connecting, (*ss.Handle).RequestTx)
 			h.Connect()
 		}, `CREATING CONNECTING CONNECTED tx("x"|SOM)`},
 		{"RequestTx in CONNECTED", `"protocol":"raw"`, func(s *script, h *ss.Handle) {
-			s.when(ss.Connected, (*ss.Handle).RequestTx)
+			s.When(ss.Connected, (*ss.Handle).RequestTx)
 			h.Connect()
 		}, `CREATING CONNECTING CONNECTED tx("x"|SOM)`},
 		{"nailed_up", `"protocol":"raw","nailed_up":true`, func(*script, *ss.Handle) {}, "CREATING CONNECTING CONNECTED"},
@@ -34,12 +34,12 @@ func TestConnectAndRequestTx(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, clientDoc(c.keys, rawServer), plan{})
-			w.serve("srv", nil)
+			w.Serve("srv", nil)
 			s := newScript()
-			s.say, s.noEOM = []byte("x"), true
-			c.do(s, w.create("c", s))
-			w.settle()
-			w.wantLine("the stream", s, c.want)
+			s.Say, s.NoEOM = []byte("x"), true
+			c.do(s, w.Create("c", s))
+			w.Settle()
+			w.WantLine("the stream", s, c.want)
 		})
 	}
 }
@@ -47,40 +47,40 @@ func TestConnectAndRequestTx(t *testing.T) {
 // TestPollDeclined: DISCONNECT_ME from POLL is a no to the attempt; the next request is not announced twice.
 func TestPollDeclined(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw"`, rawServer), plan{})
-	w.serve("srv", nil)
+	w.Serve("srv", nil)
 	s := newScript()
-	s.say, s.noEOM = []byte("x"), true
-	s.when(ss.Poll, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
-	h := w.create("c", s)
+	s.Say, s.NoEOM = []byte("x"), true
+	s.When(ss.Poll, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
+	h := w.Create("c", s)
 	h.RequestTx()
-	w.pass(time.Minute)
-	w.wantLine("the stream that declined", s, "CREATING POLL")
+	w.Advance(time.Minute)
+	w.WantLine("the stream that declined", s, "CREATING POLL")
 	h.RequestTx()
-	w.settle()
-	w.wantLine("the stream", s, `CREATING POLL CONNECTING CONNECTED tx("x"|SOM)`)
+	w.Settle()
+	w.WantLine("the stream", s, `CREATING POLL CONNECTING CONNECTED tx("x"|SOM)`)
 }
 
 // TestInCreating: what a stream asks for in its first callback, also before its backend has seen anything.
 func TestInCreating(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"none"`, rawServer), plan{})
-	w.serve("srv", nil)
+	w.Serve("srv", nil)
 	s := newScript()
-	s.say, s.noEOM = []byte("x"), true
-	s.when(ss.Creating, func(h *ss.Handle) ss.Ret { h.Pause(); h.StartTimeout(time.Second); return h.RequestTx() })
-	w.create("c", s)
-	w.pass(2 * time.Second)
-	w.wantLine("the stream", s, `CREATING POLL CONNECTING CONNECTED tx("x"|SOM) TIMEOUT`)
+	s.Say, s.NoEOM = []byte("x"), true
+	s.When(ss.Creating, func(h *ss.Handle) ss.Ret { h.Pause(); h.StartTimeout(time.Second); return h.RequestTx() })
+	w.Create("c", s)
+	w.Advance(2 * time.Second)
+	w.WantLine("the stream", s, `CREATING POLL CONNECTING CONNECTED tx("x"|SOM) TIMEOUT`)
 
 	for _, r := range []ss.Ret{ss.DestroyMe, ss.Destroyed} {
 		s = newScript()
-		s.w = w
-		s.when(ss.Creating, func(h *ss.Handle) ss.Ret { h.StartTimeout(time.Second); h.Connect(); return r })
-		h, err := w.cli.rt.Create(ss.Info{StreamType: "c", New: func(*ss.Handle) ss.Stream { return s }})
+		s.World = w.World
+		s.When(ss.Creating, func(h *ss.Handle) ss.Ret { h.StartTimeout(time.Second); h.Connect(); return r })
+		h, err := w.Client.Runtime.Create(ss.Info{StreamType: "c", New: func(*ss.Handle) ss.Stream { return s }})
 		if h != nil || !errors.Is(err, ss.ErrDestroyed) {
 			t.Errorf("create, answered with %v: got %v, %v; want ErrDestroyed", r, h, err)
 		}
-		w.pass(2 * time.Second)
-		w.wantLine("the stream that would not be", s, "CREATING DESTROYING")
+		w.Advance(2 * time.Second)
+		w.WantLine("the stream that would not be", s, "CREATING DESTROYING")
 	}
 }
 
@@ -95,10 +95,10 @@ func TestTimeout(t *testing.T) {
 	}
 	slow := func(d time.Duration) func(*script) {
 		return func(s *script) {
-			s.say = []byte("late")
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			s.Say = []byte("late")
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 				h.ServerAck(0)
-				s.w.net.At(d, func() { h.RequestTxLen(4) })
+				s.World.Net.At(d, func() { h.RequestTxLen(4) })
 				return ss.OK
 			})
 		}
@@ -113,75 +113,75 @@ func TestTimeout(t *testing.T) {
 		want   string
 		server string
 	}{
-		{name: "in CREATING", setup: func(s *script) { s.when(ss.Creating, start(10*time.Millisecond)) }, nobody: true,
+		{name: "in CREATING", setup: func(s *script) { s.When(ss.Creating, start(10*time.Millisecond)) }, nobody: true,
 			want: "CREATING CONNECTING UNREACHABLE TIMEOUT POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
-		{name: "in UNREACHABLE, during the delay", setup: func(s *script) { s.when(ss.Unreachable, start(10*time.Millisecond)) }, nobody: true,
+		{name: "in UNREACHABLE, during the delay", setup: func(s *script) { s.When(ss.Unreachable, start(10*time.Millisecond)) }, nobody: true,
 			want: "CREATING CONNECTING UNREACHABLE TIMEOUT POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
-		{name: "in ALL_RETRIES_FAILED", setup: func(s *script) { s.when(ss.AllRetriesFailed, start(10*time.Millisecond)) }, nobody: true,
+		{name: "in ALL_RETRIES_FAILED", setup: func(s *script) { s.When(ss.AllRetriesFailed, start(10*time.Millisecond)) }, nobody: true,
 			want: "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED TIMEOUT"},
-		{name: "in CONNECTING, from the policy", setup: func(s *script) { s.when(ss.Connecting, start(ss.TimeoutFromPolicy)) }, each: slow(500 * time.Millisecond),
+		{name: "in CONNECTING, from the policy", setup: func(s *script) { s.When(ss.Connecting, start(ss.TimeoutFromPolicy)) }, each: slow(500 * time.Millisecond),
 			want: "CREATING CONNECTING TIMEOUT CONNECTED " + body},
-		{name: "in CONNECTING, not reached", setup: func(s *script) { s.when(ss.Connecting, start(ss.TimeoutFromPolicy)) }, each: slow(200 * time.Millisecond),
+		{name: "in CONNECTING, not reached", setup: func(s *script) { s.When(ss.Connecting, start(ss.TimeoutFromPolicy)) }, each: slow(200 * time.Millisecond),
 			want: "CREATING CONNECTING CONNECTED " + body},
-		{name: "from a policy without one", typ: "none", setup: func(s *script) { s.when(ss.Connecting, start(ss.TimeoutFromPolicy)) }, each: slow(500 * time.Millisecond),
+		{name: "from a policy without one", typ: "none", setup: func(s *script) { s.When(ss.Connecting, start(ss.TimeoutFromPolicy)) }, each: slow(500 * time.Millisecond),
 			want: "CREATING CONNECTING CONNECTED " + body},
-		{name: "longer than the policy's", setup: func(s *script) { s.when(ss.Connecting, start(400*time.Millisecond)) }, each: slow(500 * time.Millisecond),
+		{name: "longer than the policy's", setup: func(s *script) { s.When(ss.Connecting, start(400*time.Millisecond)) }, each: slow(500 * time.Millisecond),
 			want: "CREATING CONNECTING TIMEOUT CONNECTED " + body},
 		{name: "started anew", setup: func(s *script) {
-			s.when(ss.Connecting, func(h *ss.Handle) ss.Ret {
+			s.When(ss.Connecting, func(h *ss.Handle) ss.Ret {
 				h.StartTimeout(ss.TimeoutFromPolicy)
-				s.w.net.At(200*time.Millisecond, func() { h.StartTimeout(ss.TimeoutFromPolicy) })
+				s.World.Net.At(200*time.Millisecond, func() { h.StartTimeout(ss.TimeoutFromPolicy) })
 				return ss.OK
 			})
 		}, each: slow(450 * time.Millisecond), want: "CREATING CONNECTING CONNECTED " + body},
 		{name: "cancelled", setup: func(s *script) {
-			s.when(ss.Connecting, func(h *ss.Handle) ss.Ret {
+			s.When(ss.Connecting, func(h *ss.Handle) ss.Ret {
 				h.StartTimeout(ss.TimeoutFromPolicy)
-				s.w.net.At(200*time.Millisecond, h.CancelTimeout)
+				s.World.Net.At(200*time.Millisecond, h.CancelTimeout)
 				return ss.OK
 			})
 		}, each: slow(500 * time.Millisecond), want: "CREATING CONNECTING CONNECTED " + body},
-		{name: "the end of the transaction cancels", setup: func(s *script) { s.when(ss.Connected, start(time.Second)) }, each: slow(0),
+		{name: "the end of the transaction cancels", setup: func(s *script) { s.When(ss.Connected, start(time.Second)) }, each: slow(0),
 			want: "CREATING CONNECTING CONNECTED " + body},
-		{name: "in DISCONNECTED", setup: func(s *script) { s.when(ss.Disconnected, start(time.Second)) }, each: slow(0),
+		{name: "in DISCONNECTED", setup: func(s *script) { s.When(ss.Disconnected, start(time.Second)) }, each: slow(0),
 			want: "CREATING CONNECTING CONNECTED " + body + " TIMEOUT"},
 		{name: "twice", setup: func(s *script) {
-			s.when(ss.Connecting, start(100*time.Millisecond))
-			s.when(ss.Timeout, func(h *ss.Handle) ss.Ret {
-				if s.told(ss.Timeout) == 1 {
+			s.When(ss.Connecting, start(100*time.Millisecond))
+			s.When(ss.Timeout, func(h *ss.Handle) ss.Ret {
+				if s.Told(ss.Timeout) == 1 {
 					h.StartTimeout(100 * time.Millisecond)
 				}
 				return ss.OK
 			})
 		}, each: slow(500 * time.Millisecond), want: "CREATING CONNECTING TIMEOUT TIMEOUT CONNECTED " + body},
 		{name: "answered with DISCONNECT_ME while connecting", setup: func(s *script) {
-			s.when(ss.Connecting, start(100*time.Millisecond)).when(ss.Timeout, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
+			s.When(ss.Connecting, start(100*time.Millisecond)).When(ss.Timeout, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
 		}, each: slow(time.Hour), want: "CREATING CONNECTING TIMEOUT UNREACHABLE POLL CONNECTING TIMEOUT UNREACHABLE ALL_RETRIES_FAILED"},
 		{name: "answered with DESTROY_ME while connecting", setup: func(s *script) {
-			s.when(ss.Connecting, start(100*time.Millisecond)).when(ss.Timeout, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
+			s.When(ss.Connecting, start(100*time.Millisecond)).When(ss.Timeout, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
 		}, each: slow(time.Hour), want: "CREATING CONNECTING TIMEOUT DESTROYING"},
 		{name: "answered with DESTROY_ME in CREATING", setup: func(s *script) {
-			s.when(ss.Creating, start(time.Millisecond)).when(ss.Timeout, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
+			s.When(ss.Creating, start(time.Millisecond)).When(ss.Timeout, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
 		}, each: slow(time.Hour), want: "CREATING CONNECTING TIMEOUT DESTROYING"},
 		{name: "server, between head and answer", each: func(s *script) {
 			slow(400 * time.Millisecond)(s)
-			ack := s.on[ss.ServerTxn]
-			s.on[ss.ServerTxn] = func(h *ss.Handle, n ss.Notice) ss.Ret { h.StartTimeout(0); return ack(h, n) }
+			ack := s.On[ss.ServerTxn]
+			s.On[ss.ServerTxn] = func(h *ss.Handle, n ss.Notice) ss.Ret { h.StartTimeout(0); return ack(h, n) }
 		}, want: "CREATING CONNECTING CONNECTED " + body, server: `CREATING CONNECTING CONNECTED SERVER_TXN TIMEOUT tx("late"|SOM|EOM)`},
 		{name: "server, cancelled by the end of the transaction", each: func(s *script) {
 			slow(0)(s)
-			ack := s.on[ss.ServerTxn]
-			s.on[ss.ServerTxn] = func(h *ss.Handle, n ss.Notice) ss.Ret { h.StartTimeout(0); return ack(h, n) }
+			ack := s.On[ss.ServerTxn]
+			s.On[ss.ServerTxn] = func(h *ss.Handle, n ss.Notice) ss.Ret { h.StartTimeout(0); return ack(h, n) }
 		}, want: "CREATING CONNECTING CONNECTED " + body, server: `CREATING CONNECTING CONNECTED SERVER_TXN tx("late"|SOM|EOM)`},
 		{name: "server, in CREATING", each: func(s *script) {
 			slow(400 * time.Millisecond)(s)
-			s.when(ss.Creating, start(100*time.Millisecond))
+			s.When(ss.Creating, start(100*time.Millisecond))
 		}, want: "CREATING CONNECTING CONNECTED " + body, server: `CREATING CONNECTING CONNECTED SERVER_TXN TIMEOUT tx("late"|SOM|EOM)`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, doc, plan{})
 			if !c.nobody {
-				w.serve("srv", c.each)
+				w.Serve("srv", c.each)
 			}
 			s := newScript()
 			if c.setup != nil {
@@ -190,11 +190,11 @@ func TestTimeout(t *testing.T) {
 			if c.typ == "" {
 				c.typ = "c"
 			}
-			w.create(c.typ, s).Connect()
-			w.pass(3 * time.Second)
-			w.wantLine("the stream", s, c.want)
+			w.Create(c.typ, s).Connect()
+			w.Advance(3 * time.Second)
+			w.WantLine("the stream", s, c.want)
 			if c.server != "" {
-				w.wantLine("the server's stream", w.accepted[0], c.server)
+				w.WantLine("the server's stream", w.Accepted[0], c.server)
 			}
 		})
 	}
@@ -204,25 +204,25 @@ func TestTimeout(t *testing.T) {
 // makes it legal.
 func TestTimeoutThenTransaction(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
-	w.serve("srv", answer(0, ""))
+	w.Serve("srv", answer(0, ""))
 	s := w.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	w.settle()
-	w.accepted[0].h.StartTimeout(time.Second)
-	w.pass(2 * time.Second)
-	s.said = 0
-	s.h.RequestTx()
-	w.settle()
-	w.wantLine("the server's stream", w.accepted[0], "CREATING CONNECTING CONNECTED SERVER_TXN TIMEOUT CONNECTED SERVER_TXN")
+	w.Settle()
+	w.Accepted[0].Handle.StartTimeout(time.Second)
+	w.Advance(2 * time.Second)
+	s.Said = 0
+	s.Handle.RequestTx()
+	w.Settle()
+	w.WantLine("the server's stream", w.Accepted[0], "CREATING CONNECTING CONNECTED SERVER_TXN TIMEOUT CONNECTED SERVER_TXN")
 }
 
 // TestDeadHandle: every call on a destroyed handle does nothing, and says so where it can.
 func TestDeadHandle(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","metadata":[{"m":""}]`, ""), plan{})
 	s := newScript()
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.SetMetadataString("m", "v")
 	h.Destroy()
-	w.settle()
+	w.Settle()
 	for i, r := range []ss.Ret{h.Connect(), h.RequestTx(), h.RequestTxLen(5)} {
 		if r != ss.Destroyed {
 			t.Errorf("call %d on a destroyed handle: got %v, want %v", i, r, ss.Destroyed)
@@ -241,8 +241,8 @@ func TestDeadHandle(t *testing.T) {
 	h.StartTimeout(time.Second)
 	h.CancelTimeout()
 	h.ServerAck(0)
-	w.pass(2 * time.Second)
-	w.wantLine("the stream", s, "CREATING DESTROYING")
+	w.Advance(2 * time.Second)
+	w.WantLine("the stream", s, "CREATING DESTROYING")
 	if h.Life() != ss.Destroying {
 		t.Errorf("Life: got %v, want %v", h.Life(), ss.Destroying)
 	}
@@ -251,10 +251,10 @@ func TestDeadHandle(t *testing.T) {
 // TestChangeHandlers: the next callback goes to the new Stream.
 func TestChangeHandlers(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, rawServer), plan{})
-	w.serve("srv", func(s *script) { s.onRx = echoRx(s) })
+	w.Serve("srv", func(s *script) { s.OnRx = echoRx(s) })
 	a, b := newScript(), newScript()
-	b.w, b.say, b.noEOM = w, []byte("b"), true
-	a.when(ss.Connected, func(h *ss.Handle) ss.Ret {
+	b.World, b.Say, b.NoEOM = w.World, []byte("b"), true
+	a.When(ss.Connected, func(h *ss.Handle) ss.Ret {
 		h.ChangeHandlers(b)
 		h.ChangeHandlers(nil)
 		if h.Stream() != ss.Stream(b) {
@@ -262,30 +262,30 @@ func TestChangeHandlers(t *testing.T) {
 		}
 		return h.RequestTx()
 	})
-	h := w.create("c", a)
+	h := w.Create("c", a)
 	h.Connect()
-	w.settle()
+	w.Settle()
 	h.Destroy()
-	w.settle()
-	w.wantLine("the old one", a, "CREATING CONNECTING CONNECTED")
-	w.wantLine("the new one", b, `tx("b"|SOM) rx("b") DISCONNECTED DESTROYING`)
+	w.Settle()
+	w.WantLine("the old one", a, "CREATING CONNECTING CONNECTED")
+	w.WantLine("the new one", b, `tx("b"|SOM) rx("b") DISCONNECTED DESTROYING`)
 }
 
 // TestCancelWait: every live stream is told, whatever it is doing, and nothing changes for it.
 func TestCancelWait(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"three"`, rawServer), plan{})
-	_, listener := w.serve("srv", nil)
+	_, listener := w.Serve("srv", nil)
 	up, idle := newScript(), newScript()
-	w.create("c", up).Connect()
-	w.create("c", idle)
-	w.settle()
-	if err := w.cli.rt.CancelWait(); err != nil {
+	w.Create("c", up).Connect()
+	w.Create("c", idle)
+	w.Settle()
+	if err := w.Client.Runtime.CancelWait(); err != nil {
 		t.Fatal(err)
 	}
-	w.srv.rt.CancelWait()
-	w.settle()
-	w.wantLine("the connected one", up, "CREATING CONNECTING CONNECTED EVENT_WAIT_CANCELLED")
-	w.wantLine("the idle one", idle, "CREATING EVENT_WAIT_CANCELLED")
-	w.wantLine("the listener", listener, "CREATING EVENT_WAIT_CANCELLED")
-	w.wantLine("the accepted one", w.accepted[0], "CREATING CONNECTING CONNECTED EVENT_WAIT_CANCELLED")
+	w.Server.Runtime.CancelWait()
+	w.Settle()
+	w.WantLine("the connected one", up, "CREATING CONNECTING CONNECTED EVENT_WAIT_CANCELLED")
+	w.WantLine("the idle one", idle, "CREATING EVENT_WAIT_CANCELLED")
+	w.WantLine("the listener", listener, "CREATING EVENT_WAIT_CANCELLED")
+	w.WantLine("the accepted one", w.Accepted[0], "CREATING CONNECTING CONNECTED EVENT_WAIT_CANCELLED")
 }

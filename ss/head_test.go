@@ -21,8 +21,8 @@ func TestHead(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			w := newWorld(t, fmt.Sprintf(headPolicy, protocol, protocol), plan{})
 			var request, response []string
-			w.serve("srv", func(s *script) {
-				s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			w.Serve("srv", func(s *script) {
+				s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 					m := h.Head()
 					tag, _ := m.Get("x-tag")
 					request = append(request, fmt.Sprintf("%s %s?%s tag=%s", m.Method, m.Path, m.Query, tag))
@@ -48,7 +48,7 @@ func TestHead(t *testing.T) {
 					}
 					return ss.OK
 				})
-				s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+				s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 					if m := h.Head(); m != nil {
 						t.Errorf("Head in Rx: got %s, want nil", m.Method)
 					}
@@ -60,15 +60,15 @@ func TestHead(t *testing.T) {
 				}
 			})
 			s := newScript()
-			s.say = []byte("body")
-			s.when(ss.Connected, func(h *ss.Handle) ss.Ret {
+			s.Say = []byte("body")
+			s.When(ss.Connected, func(h *ss.Handle) ss.Ret {
 				m := h.Head()
 				v, _ := m.Get("x-answer")
 				mime, _ := m.Get("content-type")
 				response = append(response, fmt.Sprintf("%d x-answer=%s type=%s fields=%d", m.Status, v, mime, strings.Count(fmt.Sprint(m.Fields), "x-answer")))
 				return ss.OK
 			})
-			h := w.create("cli", s)
+			h := w.Create("cli", s)
 			if err := h.SetHeader("x-tag", "t"); !errors.Is(err, ss.ErrMisuse) {
 				t.Errorf("SetHeader on a client: got %v, want ErrMisuse", err)
 			}
@@ -77,7 +77,7 @@ func TestHead(t *testing.T) {
 			}
 			for i := 1; i <= 2; i++ { // the second transaction finds nothing of the first
 				h.Connect()
-				w.run("the answer", func() bool { return s.told(ss.Disconnected) == i })
+				w.Run("the answer", func() bool { return s.Told(ss.Disconnected) == i })
 			}
 			if h.Head() != nil {
 				t.Error("Head between turns: want nil")
@@ -96,7 +96,7 @@ func TestHead(t *testing.T) {
 				t.Errorf("got %d requests and %d responses, want 2 and 2", len(request), len(response))
 			}
 			h.Destroy()
-			w.settle()
+			w.Settle()
 			if err := h.SetHeader("x-tag", "t"); !errors.Is(err, ss.ErrDestroyed) {
 				t.Errorf("SetHeader on a destroyed handle: got %v, want ErrDestroyed", err)
 			}
@@ -111,25 +111,25 @@ func TestClientPeer(t *testing.T) {
 			w := newWorld(t, fmt.Sprintf(`{"s": [
 				{"srv": {"server": true, "endpoint": "10.0.0.2", "port": 80, "protocol": %q}},
 				{"cli": {"endpoint": "10.0.0.2", "port": 80, "protocol": %q}}]}`, protocol, protocol), plan{})
-			w.serve("srv", answer(200, "x"))
+			w.Serve("srv", answer(200, "x"))
 			s := newScript()
 			got := ""
-			s.when(ss.Connected, func(h *ss.Handle) ss.Ret {
+			s.When(ss.Connected, func(h *ss.Handle) ss.Ret {
 				a, ok := h.Peer()
 				got = fmt.Sprint(a, " ", ok)
 				return ss.OK
 			})
-			h := w.create("cli", s)
+			h := w.Create("cli", s)
 			if a, ok := h.Peer(); ok {
 				t.Errorf("Peer without a connection: got %v", a)
 			}
 			h.Connect()
-			w.run("CONNECTED", func() bool { return got != "" })
+			w.Run("CONNECTED", func() bool { return got != "" })
 			if want := "10.0.0.2:80 true"; got != want {
 				t.Errorf("Peer in CONNECTED: got %s, want %s", got, want)
 			}
 			h.Destroy()
-			w.settle()
+			w.Settle()
 			if a, ok := h.Peer(); ok {
 				t.Errorf("Peer of a destroyed stream: got %v", a)
 			}

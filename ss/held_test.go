@@ -13,7 +13,7 @@ import (
 func TestResponseFieldsAreHeld(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","direct_proto_str":true,"metadata":[{"a":"x-a:"}]`, rawServer), plan{})
 	wire := ""
-	w.serve("srv", tap(&wire, speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nServer: them\r\nX-Twice: 1\r\nX-Twice: 2\r\nX-Both: theirs\r\nX-Empty:\r\n"+
+	w.Serve("srv", tap(&wire, speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nServer: them\r\nX-Twice: 1\r\nX-Twice: 2\r\nX-Both: theirs\r\nX-Empty:\r\n"+
 		"X-Long: "+strings.Repeat("x", 6000)+"\r\nContent-Length: 5\r\n\r\nhello", false)))
 	s := newScript()
 	names := []string{"server", "SERVER:", "x-twice", "X-Both:", "x-empty", "content-length", "x-mine", "x-no", "a"}
@@ -25,7 +25,7 @@ func TestResponseFieldsAreHeld(t *testing.T) {
 					got = string(v)
 				}
 				if got != want[i] {
-					t.Errorf("%s: Metadata(%q): got %q, want %q", s.line(), n, got, want[i])
+					t.Errorf("%s: Metadata(%q): got %q, want %q", s.Line(), n, got, want[i])
 				}
 			}
 			return ss.OK
@@ -33,14 +33,14 @@ func TestResponseFieldsAreHeld(t *testing.T) {
 	}
 	during := look("them", "them", "1", "ours", "", "5", "mine", "-", "one")
 	outside := look("-", "-", "-", "ours", "-", "-", "mine", "-", "one")
-	s.when(ss.Connecting, outside).when(ss.Connected, during).when(ss.QOSAckRemote, during).when(ss.Disconnected, outside)
-	s.onRx = func(h *ss.Handle, _ []byte, _ ss.Flags) ss.Ret {
-		if w.cli.loop.Account().Used() < 6000 {
+	s.When(ss.Connecting, outside).When(ss.Connected, during).When(ss.QOSAckRemote, during).When(ss.Disconnected, outside)
+	s.OnRx = func(h *ss.Handle, _ []byte, _ ss.Flags) ss.Ret {
+		if w.Client.Loop.Account().Used() < 6000 {
 			t.Error("the account knows nothing of the fields that are held")
 		}
 		return during(h)
 	}
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.SetMetadataString("a", "one")
 	for _, f := range [][2]string{{"x-both", "ours"}, {"X-Mine:", "not this"}, {"x-gone", "x"}, {"x-mine", "mine"}} {
 		if err := h.SetMetadataString(f[0], f[1]); err != nil {
@@ -53,16 +53,16 @@ func TestResponseFieldsAreHeld(t *testing.T) {
 	for range 2 {
 		wire = ""
 		h.Connect()
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		if got, want := strings.ReplaceAll(wire, "\r\n", "|"), "GET / HTTP/1.1|Host: 10.0.0.2|x-a: one|x-both: ours|x-mine: mine||"; got != want {
 			t.Errorf("on the wire: got %q, want %q", got, want)
 		}
-		if n := w.cli.loop.Account().Used(); n != 0 {
+		if n := w.Client.Loop.Account().Used(); n != 0 {
 			t.Errorf("on the account afterwards: %d bytes, want 0", n)
 		}
 	}
-	if s.told(ss.QOSAckRemote) != 2 || h.HTTPStatus() != 200 {
-		t.Errorf("told %s, status %d; want two transactions and 200", s.life(), h.HTTPStatus())
+	if s.Told(ss.QOSAckRemote) != 2 || h.HTTPStatus() != 200 {
+		t.Errorf("told %s, status %d; want two transactions and 200", s.Life(), h.HTTPStatus())
 	}
 }
 
@@ -79,20 +79,20 @@ func TestHeldFieldsOfBrokenStreams(t *testing.T) {
 		{"a refusal", "HTTP/1.1 503 Busy\r\nX-Why: tired\r\nContent-Length: 0\r\n\r\n", ss.Poll, ss.OK},
 	} {
 		w := newWorld(t, clientDoc(`"protocol":"h1","direct_proto_str":true,"retry":"none","opportunistic":true`, twoServers), plan{})
-		w.serve("srv", (&routes{answer: map[string]string{"80 GET /": c.said}}).play("80"))
+		w.Serve("srv", (&routes{answer: map[string]string{"80 GET /": c.said}}).play("80"))
 		s := newScript()
-		s.when(c.at, func(*ss.Handle) ss.Ret { return c.ret })
+		s.When(c.at, func(*ss.Handle) ss.Ret { return c.ret })
 		why := ""
-		s.on[ss.Unreachable] = func(h *ss.Handle, _ ss.Notice) ss.Ret {
+		s.On[ss.Unreachable] = func(h *ss.Handle, _ ss.Notice) ss.Ret {
 			v, _ := h.Metadata("x-why")
 			why = string(v)
 			return ss.OK
 		}
-		h := w.create("c", s)
+		h := w.Create("c", s)
 		h.Connect()
-		w.pass(time.Second)
-		if n := w.cli.loop.Account().Used(); n != 0 {
-			t.Errorf("%s: %d bytes on the account, want 0; told %s", c.name, n, s.life())
+		w.Advance(time.Second)
+		if n := w.Client.Loop.Account().Used(); n != 0 {
+			t.Errorf("%s: %d bytes on the account, want 0; told %s", c.name, n, s.Life())
 		}
 		if strings.Contains(c.said, "X-Why") && (why != "tired" || h.HTTPStatus() != 503) {
 			t.Errorf("%s: read %q and status %d in UNREACHABLE, want the response's", c.name, why, h.HTTPStatus())

@@ -51,7 +51,7 @@ func (p *hostilePeer) later() {
 	case 2, 3, 4, 5, 6, 7, 8, 9:
 		d = 0
 	}
-	p.c.net.At(d, p.step)
+	p.c.Net.At(d, p.step)
 }
 
 func (p *hostilePeer) step() {
@@ -177,7 +177,7 @@ func (c *hostile) attack(port uint16, proto string, times int) {
 		c.newHostilePeer(fd, proto, false)
 	}
 	if times > 1 && !c.ending {
-		c.net.At(time.Duration(c.r.IntN(3000))*time.Millisecond, func() { c.attack(port, proto, times-1) })
+		c.Net.At(time.Duration(c.r.IntN(3000))*time.Millisecond, func() { c.attack(port, proto, times-1) })
 	}
 }
 
@@ -200,7 +200,7 @@ func (c *hostile) lure(port uint16, proto string) {
 			c.evil.Close(l)
 			return
 		}
-		c.net.At(time.Duration(1+c.r.IntN(20_000))*time.Microsecond, look)
+		c.Net.At(time.Duration(1+c.r.IntN(20_000))*time.Microsecond, look)
 	}
 	look()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/sim"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/sstest"
 )
 
 // hostileDoc has servers and honest clients of theirs, and clients that are led to a machine which means no good.
@@ -115,7 +116,7 @@ func (s *honest) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 		if s.got != want && s.bad == "" {
 			s.bad = fmt.Sprintf("got %d bytes, want %d", s.got, want)
 		}
-		s.c.net.At(time.Duration(s.c.r.IntN(500))*time.Millisecond, func() { s.next(h) })
+		s.c.Net.At(time.Duration(s.c.r.IntN(500))*time.Millisecond, func() { s.next(h) })
 	case ss.QOSNackRemote, ss.Unreachable, ss.AllRetriesFailed:
 		s.bad = "was told " + short(st)
 	case ss.Disconnected:
@@ -193,7 +194,7 @@ func (s *hostileServant) whim(h *ss.Handle) ss.Ret {
 		return ss.DestroyMe
 	case 2, 3:
 		h.Pause()
-		s.c.net.At(time.Duration(r.IntN(3000))*time.Millisecond, h.Resume)
+		s.c.Net.At(time.Duration(r.IntN(3000))*time.Millisecond, h.Resume)
 	case 4:
 		h.Finish(1000, "")
 		h.Resume() // Tx, which would do it, is not asked any more
@@ -337,7 +338,7 @@ func (v *victim) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 
 func (v *victim) pause(h *ss.Handle) {
 	h.Pause()
-	v.c.net.At(time.Duration(v.c.r.IntN(3000))*time.Millisecond, h.Resume)
+	v.c.Net.At(time.Duration(v.c.r.IntN(3000))*time.Millisecond, h.Resume)
 }
 
 func (v *victim) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
@@ -365,7 +366,7 @@ func (v *victim) Tx(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss
 			b = v.wire.bad
 		}
 		if v.c.r.IntN(10) > 0 {
-			v.c.net.At(time.Duration(v.c.r.IntN(100))*time.Millisecond, func() { h.RequestTx() })
+			v.c.Net.At(time.Duration(v.c.r.IntN(100))*time.Millisecond, func() { h.RequestTx() })
 		}
 		return copy(buf, b()), 0, ss.OK
 	}
@@ -408,24 +409,24 @@ func (helloConn) SetWriteDeadline(t time.Time) error { return nil }
 // siege is one seed's story.
 func siege(t testing.TB, seed uint64, doc string, secure bool) (digest uint64) {
 	r := rand.New(rand.NewPCG(seed, 4))
-	p := plan{seed: seed}
+	p := plan{Seed: seed}
 	if seed%2 == 1 {
-		p.net = badLink(r)
+		p.Net = badLink(r)
 	}
 	if r.IntN(3) == 0 {
-		p.loop = loop.Config{Bytes: 1 << (12 + r.IntN(7)), Accepts: 1 + r.IntN(16), Events: 1 + r.IntN(64)}
+		p.Loop = loop.Config{Bytes: 1 << (12 + r.IntN(7)), Accepts: 1 + r.IntN(16), Events: 1 + r.IntN(64)}
 	}
 	scarce := r.IntN(10) == 0
 	if scarce {
-		p.loop.Memory = int64(32<<10 + r.IntN(256<<10))
+		p.Loop.Memory = int64(32<<10 + r.IntN(256<<10))
 	}
 	change := func(c *ss.Config) { c.TLS.Floor = time.Now() }
-	p.client, p.server = change, change
+	p.Client, p.Server = change, change
 	c := &hostile{world: newWorld(t, doc, p), seed: seed, r: r, scarce: scarce}
 	c.evil = c.wsHost()
 	// A closing handshake, the end of an HTTP/2 connection, a peer that takes nothing and the end of a socket may each have
 	// to be waited for.
-	c.patience = 3 * time.Minute
+	c.Patience = 3 * time.Minute
 	if secure {
 		c.hello = hostileHello(t)
 	}
@@ -434,14 +435,14 @@ func siege(t testing.TB, seed uint64, doc string, secure bool) (digest uint64) {
 		servers = append(servers, "tls srv")
 	}
 	for _, typ := range servers {
-		if _, err := c.srv.rt.Create(ss.Info{StreamType: typ, New: func(*ss.Handle) ss.Stream { return &hostileServant{c: c} }}); err != nil {
+		if _, err := c.Server.Runtime.Create(ss.Info{StreamType: typ, New: func(*ss.Handle) ss.Stream { return &hostileServant{c: c} }}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	soon := func(f func()) { c.net.At(time.Duration(r.IntN(2000))*time.Millisecond, f) }
+	soon := func(f func()) { c.Net.At(time.Duration(r.IntN(2000))*time.Millisecond, f) }
 	create := func(typ string, s ss.Stream, connect bool) {
 		soon(func() {
-			h, err := c.cli.rt.Create(ss.Info{StreamType: typ, New: func(*ss.Handle) ss.Stream { return s }})
+			h, err := c.Client.Runtime.Create(ss.Info{StreamType: typ, New: func(*ss.Handle) ss.Stream { return s }})
 			if err != nil {
 				t.Errorf("create %s: %v", typ, err)
 			} else if connect {
@@ -468,7 +469,7 @@ func siege(t testing.TB, seed uint64, doc string, secure bool) (digest uint64) {
 		wire := func(server bool) *victim {
 			return &victim{c: c, wire: newHostileScript(rand.New(rand.NewPCG(seed, r.Uint64())), "h1", server)}
 		}
-		if _, err := c.srv.rt.Create(ss.Info{StreamType: "tls wire srv", New: func(*ss.Handle) ss.Stream { return wire(true) }}); err != nil {
+		if _, err := c.Server.Runtime.Create(ss.Info{StreamType: "tls wire srv", New: func(*ss.Handle) ss.Stream { return wire(true) }}); err != nil {
 			t.Fatal(err)
 		}
 		create("tls wire", wire(false), true)
@@ -493,14 +494,14 @@ func siege(t testing.TB, seed uint64, doc string, secure bool) (digest uint64) {
 		soon(func() { c.attack(ports[i], proto, 1+r.IntN(3)) })
 	}
 	c.play()
-	return c.net.Digest()
+	return c.Net.Digest()
 }
 
 // play has everything happen, and looks what has become of it.
 func (c *hostile) play() {
 	over := false
-	c.net.At(2*time.Minute, func() { over = true })
-	c.run("the honest streams", func() bool {
+	c.Net.At(2*time.Minute, func() { over = true })
+	c.Run("the honest streams", func() bool {
 		for _, s := range c.honest {
 			if !s.dead && !over {
 				return false
@@ -511,59 +512,59 @@ func (c *hostile) play() {
 	for _, s := range c.honest {
 		if !c.scarce && (!s.dead || s.bad != "") {
 			c.t.Errorf("honest %s stream (%d transactions left, %d of %d octets sent, %d got): %s\ntold: %s\n%s", s.kind, s.left, s.sent, s.size, s.got, s.bad,
-				strings.Join(s.tell, " "), c.dump())
+				strings.Join(s.tell, " "), c.Dump())
 		}
 	}
-	c.pass(5 * time.Second) // those that came late do what they do
+	c.Advance(5 * time.Second) // those that came late do what they do
 	if c.seed%4 == 3 {
 		// The hostile machine goes on to exist, and that is all. end has the last word about what is left.
 		c.ending, c.frozen = true, true
-		o := c.net.Options()
+		o := c.Net.Options()
 		o.WriteMax, o.ShortWrite = 0, 0 // else each try to send what is left moves a little, and is progress
-		c.net.SetOptions(o)
-		c.srv.rt.Drain(func() {})
-		c.pass(20 * time.Second)
+		c.Net.SetOptions(o)
+		c.Server.Runtime.Drain(func() {})
+		c.Advance(20 * time.Second)
 		return
 	}
 	// When the hostile machine has gone, nothing is left but the servers.
 	c.ending = true
 	for _, p := range c.peers {
 		if !p.over {
-			c.net.At(time.Duration(c.r.IntN(1000))*time.Millisecond, func() { p.close(p.r.IntN(3) == 0) })
+			c.Net.At(time.Duration(c.r.IntN(1000))*time.Millisecond, func() { p.close(p.r.IntN(3) == 0) })
 		}
 	}
-	c.cli.rt.Each((*ss.Handle).Destroy)
+	c.Client.Runtime.Each((*ss.Handle).Destroy)
 	left := func() string {
 		var list []string
-		for _, m := range []*machine{c.srv, c.cli} {
+		for _, m := range []*sstest.Machine{c.Server, c.Client} {
 			n := 0
-			m.rt.Each(func(h *ss.Handle) {
+			m.Runtime.Each(func(h *ss.Handle) {
 				if h.Server() != nil || !h.Policy().Server {
 					n++
 				}
 			})
-			if open, used := m.rt.Net().Open(), m.loop.Account().Used(); n+open != 0 || used != 0 {
-				list = append(list, fmt.Sprintf("%s: %d streams, %d connections, %d bytes on the account", m.host.Name(), n, open, used))
+			if open, used := m.Runtime.Net().Open(), m.Loop.Account().Used(); n+open != 0 || used != 0 {
+				list = append(list, fmt.Sprintf("%s: %d streams, %d connections, %d bytes on the account", m.Host.Name(), n, open, used))
 			}
 		}
 		return strings.Join(list, "; ")
 	}
 	over = false
-	c.net.At(2*time.Minute, func() { over = true })
-	c.run("the end of all connections", func() bool { return over || left() == "" })
+	c.Net.At(2*time.Minute, func() { over = true })
+	c.Run("the end of all connections", func() bool { return over || left() == "" })
 	if s := left(); s != "" {
-		c.t.Errorf("two minutes after the hostile machine has gone: %s\n%s", s, c.dump())
+		c.t.Errorf("two minutes after the hostile machine has gone: %s\n%s", s, c.Dump())
 	}
-	for _, m := range []*machine{c.cli, c.srv} {
-		st := m.loop.Stats()
-		if n := m.rt.Net().Counters; n.Accepted+n.Dialled > n.Closed || n.Closed > n.Accepted+n.Dialled+n.ConnectFailed {
-			c.t.Errorf("%s: %d connections accepted and %d dialled, %d closed, %d open: want as many closed as opened or tried", m.host.Name(), n.Accepted, n.Dialled, n.Closed, m.rt.Net().Open())
+	for _, m := range []*sstest.Machine{c.Client, c.Server} {
+		st := m.Loop.Stats()
+		if n := m.Runtime.Net().Counters; n.Accepted+n.Dialled > n.Closed || n.Closed > n.Accepted+n.Dialled+n.ConnectFailed {
+			c.t.Errorf("%s: %d connections accepted and %d dialled, %d closed, %d open: want as many closed as opened or tried", m.Host.Name(), n.Accepted, n.Dialled, n.Closed, m.Runtime.Net().Open())
 		}
 		if st.Turns > 200_000 {
-			c.t.Errorf("%s: %d turns: it spins", m.host.Name(), st.Turns)
+			c.t.Errorf("%s: %d turns: it spins", m.Host.Name(), st.Turns)
 		}
-		if m.rt.Counters.Misuse != 0 {
-			c.t.Errorf("%s: %d times misuse by callbacks, want none", m.host.Name(), m.rt.Counters.Misuse)
+		if m.Runtime.Counters.Misuse != 0 {
+			c.t.Errorf("%s: %d times misuse by callbacks, want none", m.Host.Name(), m.Runtime.Counters.Misuse)
 		}
 	}
 }

@@ -13,13 +13,13 @@ import (
 // TestGoAway: streams above the last one that the server names are made again on another connection, unseen
 // and not counted as failures; the others are finished where they are.
 func TestGoAway(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) { p.onReq = nil })
 	all := w.begin("a", 5)
-	w.pass(100 * time.Millisecond)
+	w.Advance(100 * time.Millisecond)
 	first := (*peers)[0]
 	first.goAway(3, 0) // of 1, 3, 5, 7, 9
-	w.pass(100 * time.Millisecond)
+	w.Advance(100 * time.Millisecond)
 	if len(*peers) != 2 {
 		t.Fatalf("connections: got %d, want 2", len(*peers))
 	}
@@ -28,21 +28,21 @@ func TestGoAway(t *testing.T) {
 		t.Errorf("requests made again: got %s, want /2 /3 /4", got)
 	}
 	late := w.begin("b", 1)[0]
-	w.pass(100 * time.Millisecond)
+	w.Advance(100 * time.Millisecond)
 	for _, p := range []*framePeer{first, second} {
 		for _, q := range p.requests {
 			p.answer(q, 200, "hello "+q.path)
 		}
 	}
-	w.pass(100 * time.Millisecond)
+	w.Advance(100 * time.Millisecond)
 	for i, s := range all {
-		w.wantLine("a stream", s, fmt.Sprintf(aGET, i))
+		w.WantLine("a stream", s, fmt.Sprintf(aGET, i))
 	}
-	w.wantLife("one that came later", late, oneGET)
+	w.WantLife("one that came later", late, oneGET)
 	if !first.over {
 		t.Error("the connection that was to end is still open")
 	}
-	if n := w.cli.rt.Counters; n.Repeated != 3 || n.GoneAway != 1 || n.Failed != 0 {
+	if n := w.Client.Runtime.Counters; n.Repeated != 3 || n.GoneAway != 1 || n.Failed != 0 {
 		t.Errorf("counters: got %d repeated, %d gone away, %d failed, want 3, 1, 0", n.Repeated, n.GoneAway, n.Failed)
 	}
 }
@@ -50,25 +50,25 @@ func TestGoAway(t *testing.T) {
 // TestGoAwayTaken: a request of whose body Tx has given something is made again with the body from its beginning, and
 // its stream knows.
 func TestGoAwayTaken(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) { p.onReq = nil })
 	given, whole, none := newScript(), newScript(), newScript()
-	given.say, given.noEOM = []byte("part"), true
-	whole.say = []byte("x")
-	none.onTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
-	w.create("post", given).RequestTx()
-	w.create("post", whole).RequestTx()
-	w.create("post", none).RequestTx()
-	w.pass(100 * time.Millisecond)
+	given.Say, given.NoEOM = []byte("part"), true
+	whole.Say = []byte("x")
+	none.OnTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
+	w.Create("post", given).RequestTx()
+	w.Create("post", whole).RequestTx()
+	w.Create("post", none).RequestTx()
+	w.Advance(100 * time.Millisecond)
 	(*peers)[0].goAway(0, 0)
-	w.pass(100 * time.Millisecond)
-	w.wantLine("one that gave a part", given, `CREATING POLL CONNECTING tx("part"|SOM) CONNECTING tx("part"|SOM)`)
-	w.wantLine("one that gave all", whole, `CREATING POLL CONNECTING tx("x"|SOM|EOM) CONNECTING tx("x"|SOM|EOM)`)
+	w.Advance(100 * time.Millisecond)
+	w.WantLine("one that gave a part", given, `CREATING POLL CONNECTING tx("part"|SOM) CONNECTING tx("part"|SOM)`)
+	w.WantLine("one that gave all", whole, `CREATING POLL CONNECTING tx("x"|SOM|EOM) CONNECTING tx("x"|SOM|EOM)`)
 	var away *h2.GoAwayError
-	if len(given.causes) == 0 || !errors.As(given.causes[0], &away) || !away.Unseen {
-		t.Errorf("the cause: got %v, want a GoAwayError, unseen", given.causes)
+	if len(given.Causes) == 0 || !errors.As(given.Causes[0], &away) || !away.Unseen {
+		t.Errorf("the cause: got %v, want a GoAwayError, unseen", given.Causes)
 	}
-	w.wantLine("one that gave nothing", none, `CREATING POLL CONNECTING`)
+	w.WantLine("one that gave nothing", none, `CREATING POLL CONNECTING`)
 	if got := (*peers)[1].paths(); got != "/post /post /post" {
 		t.Errorf("requests made again: got %s, want three", got)
 	}
@@ -84,18 +84,18 @@ func TestTurnedAway(t *testing.T) {
 		{"REFUSED_STREAM", func(p *framePeer, q *peerRequest) { p.reset(q, codeRefused) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, sharedDoc, plan{net: slowLink})
+			w := newWorld(t, sharedDoc, plan{Net: slowLink})
 			n := 0
 			w.frames("raw", func(p *framePeer) {
 				p.onReq = func(p *framePeer, q *peerRequest) { n++; c.turn(p, q) }
 			})
 			s := w.begin("again", 1)[0]
-			w.pass(time.Minute)
-			w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			w.Advance(time.Minute)
+			w.WantLife("the stream", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 			if n != 10 {
 				t.Errorf("requests: got %d, want 5 in each of two attempts", n)
 			}
-			if got := w.cli.rt.Counters.Repeated; got != 8 {
+			if got := w.Client.Runtime.Counters.Repeated; got != 8 {
 				t.Errorf("repeated: got %d, want 8", got)
 			}
 		})
@@ -104,7 +104,7 @@ func TestTurnedAway(t *testing.T) {
 
 // TestTurnedAwayInTurn: a server that takes a few requests on each connection serves all of them in the end.
 func TestTurnedAwayInTurn(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	w.frames("raw", func(p *framePeer) {
 		n := 0
 		p.onReq = func(p *framePeer, q *peerRequest) {
@@ -118,9 +118,9 @@ func TestTurnedAwayInTurn(t *testing.T) {
 		}
 	})
 	all := w.begin("a", 20)
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	for i, s := range all {
-		w.wantLine("a stream", s, fmt.Sprintf(aGET, i))
+		w.WantLine("a stream", s, fmt.Sprintf(aGET, i))
 	}
 	w.wantConns(10)
 }
@@ -128,22 +128,22 @@ func TestTurnedAwayInTurn(t *testing.T) {
 // TestRefused: a refused stream waits for its turn on the same connection when the server has said how many it
 // takes.
 func TestRefused(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink, client: func(c *ss.Config) { c.SharedMax = 1 }})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink, Client: func(c *ss.Config) { c.SharedMax = 1 }})
 	peers := w.frames("raw", func(p *framePeer) { p.limit = 3 })
 	all := w.begin("a", 10)
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	for i, s := range all {
-		w.wantLine("a stream", s, fmt.Sprintf(aGET, i))
+		w.WantLine("a stream", s, fmt.Sprintf(aGET, i))
 	}
 	w.wantConns(1)
-	if n := w.cli.rt.Counters; n.Refused != uint64((*peers)[0].refused) || n.Repeated != n.Refused {
+	if n := w.Client.Runtime.Counters; n.Refused != uint64((*peers)[0].refused) || n.Repeated != n.Refused {
 		t.Errorf("counters: got %d refused, %d repeated, want %d", n.Refused, n.Repeated, (*peers)[0].refused)
 	}
 }
 
 // TestConnectionLoss: every stream on a connection that breaks learns it for itself, as far as it had come.
 func TestConnectionLoss(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) {
 		p.onReq = func(p *framePeer, q *peerRequest) {
 			switch q.path {
@@ -156,13 +156,13 @@ func TestConnectionLoss(t *testing.T) {
 		}
 	})
 	all := w.begin("a", 3)
-	w.pass(100 * time.Millisecond)
+	w.Advance(100 * time.Millisecond)
 	(*peers)[0].h.Destroy()
-	w.pass(100 * time.Millisecond)
-	w.wantLife("before the response", all[0], "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-	w.wantLife("within it", all[1], "CREATING CONNECTING CONNECTED DISCONNECTED")
-	w.wantLife("behind it", all[2], oneGET)
-	if all[1].causes == nil {
+	w.Advance(100 * time.Millisecond)
+	w.WantLife("before the response", all[0], "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	w.WantLife("within it", all[1], "CREATING CONNECTING CONNECTED DISCONNECTED")
+	w.WantLife("behind it", all[2], oneGET)
+	if all[1].Causes == nil {
 		t.Error("the loss was told without a cause")
 	}
 	w.wantConns(1)
@@ -172,7 +172,7 @@ func TestConnectionLoss(t *testing.T) {
 func TestLeaveShared(t *testing.T) {
 	for _, how := range []string{"Disconnect", "Destroy", "DISCONNECT_ME"} {
 		t.Run(how, func(t *testing.T) {
-			w := newWorld(t, sharedDoc, plan{net: slowLink})
+			w := newWorld(t, sharedDoc, plan{Net: slowLink})
 			peers := w.frames("raw", func(p *framePeer) {
 				p.onReq = func(p *framePeer, q *peerRequest) {
 					p.head(q, 200, false)
@@ -182,18 +182,18 @@ func TestLeaveShared(t *testing.T) {
 			all := w.begin("a", 3)
 			want := "CREATING CONNECTING CONNECTED DISCONNECTED"
 			if how == "DISCONNECT_ME" {
-				all[1].onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DisconnectMe }
+				all[1].OnRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DisconnectMe }
 			}
-			w.pass(100 * time.Millisecond)
+			w.Advance(100 * time.Millisecond)
 			switch how {
 			case "Disconnect":
-				all[1].h.Disconnect()
+				all[1].Handle.Disconnect()
 			case "Destroy":
-				all[1].h.Destroy()
+				all[1].Handle.Destroy()
 				want += " DESTROYING"
 			}
-			w.pass(100 * time.Millisecond)
-			w.wantLife("the one", all[1], want)
+			w.Advance(100 * time.Millisecond)
+			w.WantLife("the one", all[1], want)
 			p := (*peers)[0]
 			if !p.requests[1].reset || len(p.open) != 2 {
 				t.Errorf("streams at the server: got %d open, want 2 and one reset", len(p.open))
@@ -201,9 +201,9 @@ func TestLeaveShared(t *testing.T) {
 			for _, q := range []*peerRequest{p.requests[0], p.requests[2]} {
 				p.data(q, "", true)
 			}
-			w.pass(100 * time.Millisecond)
-			w.wantLife("another", all[0], oneGET)
-			w.wantLife("another", all[2], oneGET)
+			w.Advance(100 * time.Millisecond)
+			w.WantLife("another", all[0], oneGET)
+			w.WantLife("another", all[2], oneGET)
 			w.wantConns(1)
 		})
 	}
@@ -212,23 +212,23 @@ func TestLeaveShared(t *testing.T) {
 // TestLeaveQueue: a stream that waits leaves no trace; the connection that was being made for it alone is not
 // made.
 func TestLeaveQueue(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	w.frames("raw", nil)
 	all := w.begin("a", 3)
-	w.pass(500 * time.Microsecond)
-	all[1].h.Disconnect()
-	all[2].h.Destroy()
-	w.pass(time.Second)
-	w.wantLife("one that disconnected", all[1], "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-	w.wantLife("one that was destroyed", all[2], "CREATING CONNECTING DESTROYING")
-	w.wantLife("one that waited", all[0], oneGET)
+	w.Advance(500 * time.Microsecond)
+	all[1].Handle.Disconnect()
+	all[2].Handle.Destroy()
+	w.Advance(time.Second)
+	w.WantLife("one that disconnected", all[1], "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	w.WantLife("one that was destroyed", all[2], "CREATING CONNECTING DESTROYING")
+	w.WantLife("one that waited", all[0], oneGET)
 	w.wantConns(1)
-	w.pass(6 * time.Second)
+	w.Advance(6 * time.Second)
 	only := w.begin("a", 1)[0]
-	w.pass(500 * time.Microsecond)
-	only.h.Destroy()
-	w.settle()
-	if n := w.cli.rt.Net().Open(); n != 0 {
+	w.Advance(500 * time.Microsecond)
+	only.Handle.Destroy()
+	w.Settle()
+	if n := w.Client.Runtime.Net().Open(); n != 0 {
 		t.Errorf("connections for a stream that is gone: got %d, want none", n)
 	}
 }

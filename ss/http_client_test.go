@@ -41,22 +41,22 @@ func TestRequestOnTheWire(t *testing.T) {
 			}, want: "GET / HTTP/1.1|Host: 10.0.0.2||"},
 		{name: "${} in the URL, set in CONNECTING", keys: `"protocol":"h1","http_url":"/u/${id}?x=${v}&y=${unset}","metadata":[{"id":""},{"v":""},{"unset":""}]`,
 			setup: func(s *script, h *ss.Handle) {
-				s.when(ss.Connecting, func(h *ss.Handle) ss.Ret {
+				s.When(ss.Connecting, func(h *ss.Handle) ss.Ret {
 					h.SetMetadataString("id", "42")
 					h.SetMetadataString("v", "q")
 					return ss.OK
 				})
 			}, want: "GET /u/42?x=q&y= HTTP/1.1|Host: 10.0.0.2||"},
 		{name: "a POST with a length", keys: `"protocol":"h1","http_method":"POST"`, until: "body",
-			setup: func(s *script, h *ss.Handle) { s.say = []byte("body"); h.RequestTxLen(4) },
+			setup: func(s *script, h *ss.Handle) { s.Say = []byte("body"); h.RequestTxLen(4) },
 			want:  "POST / HTTP/1.1|Host: 10.0.0.2|Content-Length: 4||body",
 			line:  `CREATING POLL CONNECTING tx("body"|SOM|EOM) CONNECTED QOS_ACK_REMOTE DISCONNECTED`},
 		{name: "a POST without", keys: `"protocol":"h1","http_method":"POST"`, until: "\r\n0\r\n\r\n",
-			setup: func(s *script, h *ss.Handle) { s.say = []byte("body"); h.RequestTx() },
+			setup: func(s *script, h *ss.Handle) { s.Say = []byte("body"); h.RequestTx() },
 			want:  "POST / HTTP/1.1|Host: 10.0.0.2|Transfer-Encoding: chunked||0004|body|0||",
 			line:  `CREATING POLL CONNECTING tx("body"|SOM|EOM) CONNECTED QOS_ACK_REMOTE DISCONNECTED`},
 		{name: "a POST begun by Connect asks for its body too", keys: `"protocol":"h1","http_method":"POST"`, until: "\r\n0\r\n\r\n",
-			setup: func(s *script, h *ss.Handle) { s.say = []byte("body"); h.Connect() },
+			setup: func(s *script, h *ss.Handle) { s.Say = []byte("body"); h.Connect() },
 			want:  "POST / HTTP/1.1|Host: 10.0.0.2|Transfer-Encoding: chunked||0004|body|0||"},
 		{name: "a POST of nothing", keys: `"protocol":"h1","http_method":"POST"`,
 			setup: func(s *script, h *ss.Handle) { h.RequestTxLen(0) },
@@ -67,12 +67,12 @@ func TestRequestOnTheWire(t *testing.T) {
 			want:  "PUT / HTTP/1.1|Host: 10.0.0.2|Transfer-Encoding: chunked||0||",
 			line:  `CREATING POLL CONNECTING tx(""|SOM|EOM) CONNECTED QOS_ACK_REMOTE DISCONNECTED`},
 		{name: "a PATCH in pieces", keys: `"protocol":"h1","http_method":"PATCH"`, until: "abcde",
-			setup: func(s *script, h *ss.Handle) { s.say, s.piece = []byte("abcde"), 2; h.RequestTxLen(5) },
+			setup: func(s *script, h *ss.Handle) { s.Say, s.Piece = []byte("abcde"), 2; h.RequestTxLen(5) },
 			want:  "PATCH / HTTP/1.1|Host: 10.0.0.2|Content-Length: 5||abcde",
 			line:  `CREATING POLL CONNECTING tx("ab"|SOM) tx("cd") tx("e"|EOM) CONNECTED QOS_ACK_REMOTE DISCONNECTED`},
 		{name: "the announced length ends a body that has no EOM", keys: `"protocol":"h1","http_method":"POST"`, until: "abcd",
 			setup: func(s *script, h *ss.Handle) {
-				s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+				s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 					h.RequestTx() // as careless programs do
 					return copy(buf, "abcd"), ss.SOM, ss.OK
 				}
@@ -81,21 +81,21 @@ func TestRequestOnTheWire(t *testing.T) {
 			want: "POST / HTTP/1.1|Host: 10.0.0.2|Content-Length: 4||abcd",
 			line: `CREATING POLL CONNECTING tx("abcd"|SOM) CONNECTED QOS_ACK_REMOTE DISCONNECTED`},
 		{name: "http_no_content_length", keys: `"protocol":"h1","http_method":"POST","http_no_content_length":true`, until: "\r\n0\r\n\r\n",
-			setup: func(s *script, h *ss.Handle) { s.say = []byte("body"); h.RequestTxLen(4) },
+			setup: func(s *script, h *ss.Handle) { s.Say = []byte("body"); h.RequestTxLen(4) },
 			want:  "POST / HTTP/1.1|Host: 10.0.0.2|Transfer-Encoding: chunked||0004|body|0||"},
 		{name: "metadata mapped to content-length", keys: `"protocol":"h1","http_method":"POST","metadata":[{"n":"content-length:"}]`, until: "body",
 			setup: func(s *script, h *ss.Handle) {
-				s.say = []byte("body")
+				s.Say = []byte("body")
 				h.SetMetadataString("n", "4")
 				h.RequestTx()
 			}, want: "POST / HTTP/1.1|Host: 10.0.0.2|Content-Length: 4||body"},
 		{name: "tx passes, and gives later", keys: `"protocol":"h1","http_method":"POST"`, until: "late",
 			setup: func(s *script, h *ss.Handle) {
 				first := true
-				s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+				s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 					if first {
 						first = false
-						s.w.net.At(time.Second, func() { h.RequestTx() })
+						s.World.Net.At(time.Second, func() { h.RequestTx() })
 						return 0, 0, ss.TxDontSend
 					}
 					return copy(buf, "late"), ss.SOM | ss.EOM, ss.OK
@@ -110,31 +110,31 @@ func TestRequestOnTheWire(t *testing.T) {
 			if c.until == "" {
 				c.until = "\r\n\r\n"
 			}
-			w.serve("srv", func(s *script) {
+			w.Serve("srv", func(s *script) {
 				speak(c.until, okEmpty, false)(s)
-				inner := s.onRx
-				s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+				inner := s.OnRx
+				s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 					wire += string(b)
 					return inner(h, b, f)
 				}
 			})
 			s := newScript()
-			h := w.create("c", s)
+			h := w.Create("c", s)
 			if c.setup != nil {
 				c.setup(s, h)
 			}
 			if c.setup == nil || !strings.Contains(c.line, "POLL") {
 				h.Connect()
 			}
-			w.run("the response", func() bool { return s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) > 0 })
+			w.Run("the response", func() bool { return s.Told(ss.Disconnected)+s.Told(ss.AllRetriesFailed) > 0 })
 			if got := strings.ReplaceAll(wire, "\r\n", "|"); got != c.want {
 				t.Errorf("on the wire ('|' is CRLF)\n  got  %q\n  want %q", got, c.want)
 			}
-			if s.told(ss.QOSAckRemote) != 1 {
-				t.Errorf("told %s: want an ACK; causes %v", s.life(), s.causes)
+			if s.Told(ss.QOSAckRemote) != 1 {
+				t.Errorf("told %s: want an ACK; causes %v", s.Life(), s.Causes)
 			}
 			if c.line != "" {
-				w.wantLine("the stream", s, c.line)
+				w.WantLine("the stream", s, c.line)
 			}
 		})
 	}
@@ -154,19 +154,19 @@ func TestRequestThatCannotBe(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, clientDoc(`"protocol":"h1","retry":"none",`+c.keys, rawServer), plan{})
-			w.serve("srv", nil)
+			w.Serve("srv", nil)
 			s := newScript()
-			h := w.create("c", s)
+			h := w.Create("c", s)
 			h.SetMetadataString("v", c.value)
 			h.Connect()
-			w.pass(time.Second)
-			w.wantLine("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-			if len(w.accepted) != c.connects {
-				t.Errorf("got %d connections, want %d", len(w.accepted), c.connects)
+			w.Advance(time.Second)
+			w.WantLine("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			if len(w.Accepted) != c.connects {
+				t.Errorf("got %d connections, want %d", len(w.Accepted), c.connects)
 			}
-			for _, a := range w.accepted {
-				if len(a.got) != 0 {
-					t.Errorf("the server got %q, want nothing", a.got)
+			for _, a := range w.Accepted {
+				if len(a.Got) != 0 {
+					t.Errorf("the server got %q, want nothing", a.Got)
 				}
 			}
 		})
@@ -178,14 +178,14 @@ func TestRequestThatCannotBe(t *testing.T) {
 func TestResponseMetadata(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","http_resp_map":[{"200":1200}],
 		"metadata":[{"mime":"content-type:"},{"mine":"x-mine:"},{"stale":"x-stale:"},{"none":"x-none:"}]`, rawServer), plan{})
-	w.serve("srv", speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Mine: a b\r\nx-stale: new\r\nContent-Length: 0\r\n\r\n", false))
+	w.Serve("srv", speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Mine: a b\r\nx-stale: new\r\nContent-Length: 0\r\n\r\n", false))
 	s := newScript()
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.SetMetadataString("stale", "old")
 	look := func(h *ss.Handle) ss.Ret {
 		for name, want := range map[string]string{"mime": "text/html", "mine": "a b", "stale": "new"} {
 			if v, ok := h.Metadata(name); !ok || string(v) != want {
-				t.Errorf("%s: metadata %q: got %q (%v), want %q", s.line(), name, v, ok, want)
+				t.Errorf("%s: metadata %q: got %q (%v), want %q", s.Line(), name, v, ok, want)
 			}
 		}
 		if v, ok := h.Metadata("none"); ok {
@@ -193,10 +193,10 @@ func TestResponseMetadata(t *testing.T) {
 		}
 		return ss.OK
 	}
-	s.when(ss.UserBase+200, look).when(ss.Connected, look)
+	s.When(ss.UserBase+200, look).When(ss.Connected, look)
 	h.Connect()
-	w.settle()
-	w.wantLine("the stream", s, "CREATING CONNECTING USER(1200) CONNECTED QOS_ACK_REMOTE DISCONNECTED")
+	w.Settle()
+	w.WantLine("the stream", s, "CREATING CONNECTING USER(1200) CONNECTED QOS_ACK_REMOTE DISCONNECTED")
 }
 
 // TestNextTransactionFromLast: a stream may ask for its next transaction in every state that ends one,
@@ -206,29 +206,29 @@ func TestNextTransactionFromLast(t *testing.T) {
 		t.Run(short(at), func(t *testing.T) {
 			w := newWorld(t, clientDoc(`"protocol":"h1","http_method":"POST"`, rawServer), plan{})
 			wire := ""
-			w.serve("srv", func(s *script) {
+			w.Serve("srv", func(s *script) {
 				speak("12", okEmpty, false)(s)
-				inner := s.onRx
-				s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret { wire += string(b); return inner(h, b, f) }
+				inner := s.OnRx
+				s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret { wire += string(b); return inner(h, b, f) }
 			})
 			s := newScript()
-			s.say = []byte("12")
+			s.Say = []byte("12")
 			n := 0
-			s.when(at, func(h *ss.Handle) ss.Ret {
+			s.When(at, func(h *ss.Handle) ss.Ret {
 				if n++; n < 3 {
 					return h.RequestTxLen(2)
 				}
 				return ss.OK
 			})
-			w.create("c", s).RequestTxLen(2)
-			w.settle()
+			w.Create("c", s).RequestTxLen(2)
+			w.Settle()
 			one := ` POLL CONNECTING tx("12"|SOM|EOM) CONNECTED QOS_ACK_REMOTE DISCONNECTED`
-			w.wantLine("the stream", s, "CREATING"+one+one+one)
+			w.WantLine("the stream", s, "CREATING"+one+one+one)
 			if got := strings.Count(wire, "Content-Length: 2"); got != 3 {
 				t.Errorf("requests with their length: got %d, want 3: %q", got, wire)
 			}
-			if len(w.accepted) != 1 {
-				t.Errorf("connections: got %d, want 1, kept warm", len(w.accepted))
+			if len(w.Accepted) != 1 {
+				t.Errorf("connections: got %d, want 1, kept warm", len(w.Accepted))
 			}
 		})
 	}
@@ -240,17 +240,17 @@ func TestAnswerBeforeTheEnd(t *testing.T) {
 	for _, c := range []struct{ status, want string }{{"200 OK", "QOS_ACK_REMOTE"}, {"413 Too Much", "QOS_NACK_REMOTE"}} {
 		t.Run(c.status, func(t *testing.T) {
 			w := newWorld(t, clientDoc(`"protocol":"h1","http_method":"POST"`, rawServer), plan{})
-			w.serve("srv", speak("ab", "HTTP/1.1 "+c.status+"\r\nContent-Length: 0\r\n\r\n", false))
+			w.Serve("srv", speak("ab", "HTTP/1.1 "+c.status+"\r\nContent-Length: 0\r\n\r\n", false))
 			s := newScript()
-			s.onTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			s.OnTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				if ordinal > 0 {
 					return 0, 0, ss.TxDontSend
 				}
 				return copy(buf, "ab"), ss.SOM, ss.OK
 			}
-			w.create("c", s).RequestTxLen(10)
-			w.pass(time.Second)
-			w.wantLine("the stream", s, `CREATING POLL CONNECTING tx("ab"|SOM) CONNECTED `+c.want+` DISCONNECTED`)
+			w.Create("c", s).RequestTxLen(10)
+			w.Advance(time.Second)
+			w.WantLine("the stream", s, `CREATING POLL CONNECTING tx("ab"|SOM) CONNECTED `+c.want+` DISCONNECTED`)
 		})
 	}
 }
@@ -259,19 +259,19 @@ func TestAnswerBeforeTheEnd(t *testing.T) {
 // not take it for whole.
 func TestShortBody(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","http_method":"POST","retry":"none"`, h1Server), plan{})
-	w.serve("srv", func(s *script) {
-		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+	w.Serve("srv", func(s *script) {
+		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 			if f&ss.EOM != 0 {
-				t.Errorf("the server was given an end: %s", s.line())
+				t.Errorf("the server was given an end: %s", s.Line())
 			}
 			return ss.OK
 		}
 	})
 	s := newScript()
-	s.say = []byte("ab")
-	w.create("c", s).RequestTxLen(10)
-	w.pass(time.Second)
-	w.wantLine("the stream", s, `CREATING POLL CONNECTING tx("ab"|SOM|EOM) UNREACHABLE ALL_RETRIES_FAILED`)
+	s.Say = []byte("ab")
+	w.Create("c", s).RequestTxLen(10)
+	w.Advance(time.Second)
+	w.WantLine("the stream", s, `CREATING POLL CONNECTING tx("ab"|SOM|EOM) UNREACHABLE ALL_RETRIES_FAILED`)
 }
 
 // TestTxMisuse: more bytes than the buffer has, fewer than none, and an answer that is none.
@@ -293,14 +293,14 @@ func TestTxMisuse(t *testing.T) {
 					want = "CREATING POLL CONNECTING CONNECTED DISCONNECTED"
 				}
 				w := newWorld(t, clientDoc(keys, srv), plan{})
-				w.serve("srv", nil)
+				w.Serve("srv", nil)
 				s := newScript()
-				s.onTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) { return c.tx(buf) }
-				w.create("c", s).RequestTx()
-				w.settle()
-				w.wantLife("the stream", s, want)
-				if w.cli.rt.Counters.Misuse != 1 {
-					t.Errorf("misuses counted: got %d, want 1", w.cli.rt.Counters.Misuse)
+				s.OnTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) { return c.tx(buf) }
+				w.Create("c", s).RequestTx()
+				w.Settle()
+				w.WantLife("the stream", s, want)
+				if w.Client.Runtime.Counters.Misuse != 1 {
+					t.Errorf("misuses counted: got %d, want 1", w.Client.Runtime.Counters.Misuse)
 				}
 			})
 		}
@@ -311,10 +311,10 @@ func TestTxMisuse(t *testing.T) {
 // no faster.
 func TestClientBacklog(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","http_method":"POST"`, h1Server),
-		plan{net: sim.Options{SndBuf: 4 << 10, RcvBuf: 4 << 10, Link: sim.Link{Latency: time.Millisecond}}, loop: loop.Config{Bytes: 16 << 10}})
-	w.serve("srv", func(s *script) {
-		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
-			if held := w.cli.rt.Net().Held(); held > 128<<10 {
+		plan{Net: sim.Options{SndBuf: 4 << 10, RcvBuf: 4 << 10, Link: sim.Link{Latency: time.Millisecond}}, Loop: loop.Config{Bytes: 16 << 10}})
+	w.Serve("srv", func(s *script) {
+		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+			if held := w.Client.Runtime.Net().Held(); held > 128<<10 {
 				t.Fatalf("the client holds %d bytes, want at most the arena's 64 KiB", held)
 			}
 			if f&ss.EOM != 0 {
@@ -325,11 +325,11 @@ func TestClientBacklog(t *testing.T) {
 		}
 	})
 	s := newScript()
-	s.say, s.quietTx = make([]byte, 1<<20), true
-	w.create("c", s).RequestTxLen(1 << 20)
-	w.run("the answer", func() bool { return s.told(ss.Disconnected) > 0 })
-	w.wantLine("the stream", s, "CREATING POLL CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
-	if n := len(w.accepted[0].got); n != 1<<20 {
+	s.Say, s.QuietTx = make([]byte, 1<<20), true
+	w.Create("c", s).RequestTxLen(1 << 20)
+	w.Run("the answer", func() bool { return s.Told(ss.Disconnected) > 0 })
+	w.WantLine("the stream", s, "CREATING POLL CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
+	if n := len(w.Accepted[0].Got); n != 1<<20 {
 		t.Errorf("the server got %d bytes, want %d", n, 1<<20)
 	}
 }

@@ -21,11 +21,11 @@ import (
 // TestPriorKnowledge: without TLS a stream of protocol h2 speaks HTTP/2 from the first byte. A server that does
 // not is no server for it.
 func TestPriorKnowledge(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
-	w.serve("raw", speak("PRI", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", true))
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
+	w.Serve("raw", speak("PRI", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", true))
 	s := w.get("a")
-	w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-	if got := fmt.Sprint(s.causes); !strings.Contains(got, "may not speak HTTP/2") {
+	w.WantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	if got := fmt.Sprint(s.Causes); !strings.Contains(got, "may not speak HTTP/2") {
 		t.Errorf("the cause: got %s, want one that says what to think of it", got)
 	}
 }
@@ -193,18 +193,18 @@ func TestValidity(t *testing.T) {
 			peers := w.frames("raw", func(p *framePeer) {
 				p.onReq = func(p *framePeer, q *peerRequest) { p.head(q, 200, false) }
 			})
-			w.pass(time.Second)
+			w.Advance(time.Second)
 			var all []*script
 			for _, typ := range strings.Fields(c.types) {
 				all = append(all, w.begin(typ, 1)[0])
 			}
-			w.settle()
-			at := w.net.Now()
+			w.Settle()
+			at := w.Net.Now()
 			(*peers)[0].mute = c.mute
 			for _, s := range all {
-				s.h.Pause() // or the role's own patience with a silent body would end first
+				s.Handle.Pause() // or the role's own patience with a silent body would end first
 			}
-			w.pass(55 * time.Second)
+			w.Advance(55 * time.Second)
 			n := 0
 			for _, l := range (*peers)[0].log {
 				if l == "PING" {
@@ -216,11 +216,11 @@ func TestValidity(t *testing.T) {
 			}
 			for _, s := range all {
 				if c.lost == 0 {
-					w.wantLife("a stream", s, "CREATING CONNECTING CONNECTED")
+					w.WantLife("a stream", s, "CREATING CONNECTING CONNECTED")
 					continue
 				}
-				w.wantLife("a stream", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
-				if got := s.at[3] - at; got < c.lost-time.Second || got > c.lost+time.Second {
+				w.WantLife("a stream", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+				if got := s.At[3] - at; got < c.lost-time.Second || got > c.lost+time.Second {
 					t.Errorf("lost after %v, want %v", got, c.lost)
 				}
 			}
@@ -230,15 +230,15 @@ func TestValidity(t *testing.T) {
 
 // TestDumpTellsShared: people see which connection a stream is on, with how many others, and what waits.
 func TestDumpTellsShared(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink, client: func(c *ss.Config) { c.SharedMax = 1 }})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink, Client: func(c *ss.Config) { c.SharedMax = 1 }})
 	w.frames("raw", func(p *framePeer) {
 		p.limit = 2
 		p.onReq = nil
 	})
 	w.begin("a", 150)
-	w.pass(100 * time.Millisecond)
+	w.Advance(100 * time.Millisecond)
 	var b strings.Builder
-	w.cli.rt.Dump(&b)
+	w.Client.Runtime.Dump(&b)
 	for _, want := range []string{"150 streams, 1 connections, 0 warm",
 		"connection of 2 streams, the latest a (10.0.0.2:80, open), h2 connection 1, streams on it: 2",
 		"waits for an exchange with 10.0.0.2:80, streams before it: 0", "streams before it: 1", "streams before it: 99\n", "streams before it: 100 or more\n"} {
@@ -253,26 +253,26 @@ func TestSharedEnds(t *testing.T) {
 	for _, how := range []string{"close", "drain"} {
 		for _, at := range []time.Duration{500 * time.Microsecond, 100 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%s after %v", how, at), func(t *testing.T) {
-				w := newWorld(t, sharedDoc, plan{net: slowLink})
+				w := newWorld(t, sharedDoc, plan{Net: slowLink})
 				w.frames("raw", func(p *framePeer) {
 					p.limit = 2
 					p.onReq = nil
 				})
 				all := w.begin("a", 6)
-				w.pass(at)
+				w.Advance(at)
 				done := false
 				if how == "close" {
-					w.cli.rt.Close()
+					w.Client.Runtime.Close()
 					done = true
 				} else {
-					w.cli.rt.Drain(func() { done = true })
+					w.Client.Runtime.Drain(func() { done = true })
 				}
-				w.pass(10 * time.Second)
-				if n := w.cli.rt.Net().Open(); n != 0 || !done {
+				w.Advance(10 * time.Second)
+				if n := w.Client.Runtime.Net().Open(); n != 0 || !done {
 					t.Errorf("connections: got %d, want none; done: got %v, want true", n, done)
 				}
 				for _, s := range all {
-					w.wantLife("a stream", s, "CREATING CONNECTING DESTROYING")
+					w.WantLife("a stream", s, "CREATING CONNECTING DESTROYING")
 				}
 			})
 		}
@@ -281,23 +281,23 @@ func TestSharedEnds(t *testing.T) {
 
 // TestPauseShared: a stream that pauses stops itself and not those it shares a connection with.
 func TestPauseShared(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) {
 		p.onReq = func(p *framePeer, q *peerRequest) { p.head(q, 200, false) }
 	})
 	all := w.begin("a", 2)
-	w.pass(100 * time.Millisecond)
-	all[0].h.Pause()
+	w.Advance(100 * time.Millisecond)
+	all[0].Handle.Pause()
 	p := (*peers)[0]
 	for _, q := range append([]*peerRequest(nil), p.requests...) {
 		p.data(q, "hello", true)
 	}
-	w.pass(100 * time.Millisecond)
-	w.wantLife("the one that paused", all[0], "CREATING CONNECTING CONNECTED")
-	w.wantLife("the other", all[1], oneGET)
-	all[0].h.Resume()
-	w.pass(100 * time.Millisecond)
-	w.wantLife("the one that paused", all[0], oneGET)
+	w.Advance(100 * time.Millisecond)
+	w.WantLife("the one that paused", all[0], "CREATING CONNECTING CONNECTED")
+	w.WantLife("the other", all[1], oneGET)
+	all[0].Handle.Resume()
+	w.Advance(100 * time.Millisecond)
+	w.WantLife("the one that paused", all[0], oneGET)
 }
 
 // TestDoubt: a connection that has brought nothing while a stream waited in vain is joined by no other, unless it
@@ -305,7 +305,7 @@ func TestPauseShared(t *testing.T) {
 func TestDoubt(t *testing.T) {
 	for _, alive := range []bool{true, false} {
 		t.Run(fmt.Sprintf("the peer is alive: %v", alive), func(t *testing.T) {
-			w := newWorld(t, sharedDoc, plan{net: slowLink})
+			w := newWorld(t, sharedDoc, plan{Net: slowLink})
 			peers := w.frames("raw", func(p *framePeer) {
 				p.onReq = func(p *framePeer, q *peerRequest) {
 					if q.path == "/b" {
@@ -315,24 +315,24 @@ func TestDoubt(t *testing.T) {
 			})
 			w.get("b")
 			all := w.begin("a", 2)
-			w.pass(100 * time.Millisecond)
+			w.Advance(100 * time.Millisecond)
 			(*peers)[0].mute = !alive
-			all[0].h.Disconnect()
-			w.pass(100 * time.Millisecond)
-			w.wantLife("the one that gave up", all[0], "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-			w.wantLife("the next", w.get("b"), oneGET)
+			all[0].Handle.Disconnect()
+			w.Advance(100 * time.Millisecond)
+			w.WantLife("the one that gave up", all[0], "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			w.WantLife("the next", w.get("b"), oneGET)
 			want := 2
 			if alive {
 				want = 1
 			}
 			w.wantConns(want)
-			w.wantLife("the one that waits", all[1], "CREATING CONNECTING")
+			w.WantLife("the one that waits", all[1], "CREATING CONNECTING")
 			if got := strings.Join((*peers)[0].log, " "); got != "RST_STREAM(3) PING" {
 				t.Errorf("what the server was told: got %s, want the reset and a ping", got)
 			}
-			all[1].h.Disconnect()
-			w.pass(20 * time.Second)
-			if n := w.cli.rt.Net().Open(); n != 0 {
+			all[1].Handle.Disconnect()
+			w.Advance(20 * time.Second)
+			if n := w.Client.Runtime.Net().Open(); n != 0 {
 				t.Errorf("connections: got %d, want none", n)
 			}
 		})
@@ -344,7 +344,7 @@ func TestDoubt(t *testing.T) {
 func TestDoubtUnused(t *testing.T) {
 	for _, alive := range []bool{true, false} {
 		t.Run(fmt.Sprintf("the peer is alive: %v", alive), func(t *testing.T) {
-			w := newWorld(t, sharedDoc, plan{net: slowLink})
+			w := newWorld(t, sharedDoc, plan{Net: slowLink})
 			peers := w.frames("raw", func(p *framePeer) {
 				p.onReq = func(p *framePeer, q *peerRequest) {
 					if q.path == "/b" {
@@ -355,10 +355,10 @@ func TestDoubtUnused(t *testing.T) {
 			w.get("b")
 			(*peers)[0].mute = !alive
 			all := w.begin("a", 1)
-			w.pass(500 * time.Microsecond)
-			all[0].h.Disconnect()
-			w.pass(100 * time.Millisecond)
-			w.wantLife("the next", w.get("b"), oneGET)
+			w.Advance(500 * time.Microsecond)
+			all[0].Handle.Disconnect()
+			w.Advance(100 * time.Millisecond)
+			w.WantLife("the next", w.get("b"), oneGET)
 			want := 2
 			if alive {
 				want = 1
@@ -370,7 +370,7 @@ func TestDoubtUnused(t *testing.T) {
 
 // TestDoubtFails: where a doubted connection is all there is, the failure of the next is told.
 func TestDoubtFails(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) {
 		p.onReq = func(p *framePeer, q *peerRequest) {
 			if q.path == "/b" {
@@ -380,12 +380,12 @@ func TestDoubtFails(t *testing.T) {
 	})
 	w.get("b")
 	all := w.begin("a", 2)
-	w.pass(100 * time.Millisecond)
+	w.Advance(100 * time.Millisecond)
 	(*peers)[0].mute = true
-	all[0].h.Disconnect()
-	o := w.net.Options()
+	all[0].Handle.Disconnect()
+	o := w.Net.Options()
 	o.Refuse = 1
-	w.net.SetOptions(o)
-	w.settle()
-	w.wantLife("the next", w.get("b"), "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	w.Net.SetOptions(o)
+	w.Settle()
+	w.WantLife("the next", w.get("b"), "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 }

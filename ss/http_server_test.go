@@ -23,9 +23,9 @@ const wireDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],
 func (w *world) say(text string) *script {
 	w.t.Helper()
 	s := newScript()
-	s.say, s.noEOM = []byte(text), true
-	s.when(ss.Connected, (*ss.Handle).RequestTx)
-	w.create("wire", s).Connect()
+	s.Say, s.NoEOM = []byte(text), true
+	s.When(ss.Connected, (*ss.Handle).RequestTx)
+	w.Create("wire", s).Connect()
 	return s
 }
 
@@ -34,7 +34,7 @@ var dateField = regexp.MustCompile(`Date: [^\r]*\r\n`)
 // seen is what the raw client got, with '|' for CRLF and without the date, after looking that it had one.
 func seen(t *testing.T, s *script) string {
 	t.Helper()
-	text := string(s.got)
+	text := string(s.Got)
 	if n := len(dateField.FindAllString(text, -1)); n != strings.Count(text, "HTTP/1.1 ")-strings.Count(text, "HTTP/1.1 1") {
 		t.Errorf("responses with a Date: got %d in %q, want one each", n, text)
 	}
@@ -47,8 +47,8 @@ func TestServerAnswers(t *testing.T) {
 	get := "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	ack := func(code int, more func(s *script, h *ss.Handle) ss.Ret) func(*script) {
 		return func(s *script) {
-			s.say = []byte("hello")
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			s.Say = []byte("hello")
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 				h.ServerAck(code)
 				return more(s, h)
 			})
@@ -68,8 +68,8 @@ func TestServerAnswers(t *testing.T) {
 		{name: "ack without length is chunked", each: ack(0, without), want: "HTTP/1.1 200 OK|Transfer-Encoding: chunked||0005|hello|0||", line: open + `tx("hello"|SOM|EOM)`},
 		{name: "http_no_content_length", srv: "nolen", each: ack(0, withLength), want: "HTTP/1.1 200 OK|Transfer-Encoding: chunked||0005|hello|0||"},
 		{name: "never acked", each: func(s *script) {
-			s.say = []byte("hello")
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { return h.RequestTxLen(5) })
+			s.Say = []byte("hello")
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { return h.RequestTxLen(5) })
 		}, want: "HTTP/1.1 404 Not Found|Content-Length: 5||hello"},
 		{name: "ack code as given", each: ack(418, withLength), want: "HTTP/1.1 418 |Content-Length: 5||hello"},
 		{name: "length 0: no Tx", each: ack(0, func(_ *script, h *ss.Handle) ss.Ret { return h.RequestTxLen(0) }),
@@ -92,53 +92,53 @@ func TestServerAnswers(t *testing.T) {
 		{name: "an ack that is no final status ends the stream", each: ack(99, withLength), want: "", line: open + "DISCONNECTED DESTROYING"},
 		{name: "no request_tx, no answer", each: ack(0, func(*script, *ss.Handle) ss.Ret { return ss.OK }), want: "", line: open[:len(open)-1]},
 		{name: "asked for later", each: ack(0, func(s *script, h *ss.Handle) ss.Ret {
-			s.w.net.At(time.Second, func() { h.RequestTxLen(5) })
+			s.World.Net.At(time.Second, func() { h.RequestTxLen(5) })
 			return ss.OK
 		}), want: "HTTP/1.1 200 OK|Content-Length: 5||hello"},
 		{name: "asked for before there was a transaction", each: func(s *script) {
-			s.say = []byte("hello")
-			s.when(ss.Creating, (*ss.Handle).RequestTx).when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return ss.OK })
+			s.Say = []byte("hello")
+			s.When(ss.Creating, (*ss.Handle).RequestTx).When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return ss.OK })
 		}, want: "", line: open[:len(open)-1]},
 		{name: "the announced length ends a body that has no EOM", each: ack(0, func(s *script, h *ss.Handle) ss.Ret {
-			s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				h.RequestTx()
 				return copy(buf, "hello"), ss.SOM, ss.OK
 			}
 			return h.RequestTxLen(5)
 		}), want: "HTTP/1.1 200 OK|Content-Length: 5||hello", line: open + `tx("hello"|SOM)`},
 		{name: "the same, while the request is still coming", each: ack(0, func(s *script, h *ss.Handle) ss.Ret {
-			s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				h.RequestTx()
 				return copy(buf, "hello"), ss.SOM, ss.OK
 			}
 			return h.RequestTxLen(5)
 		}), say: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", want: "HTTP/1.1 200 OK|Content-Length: 5||hello"},
-		{name: "in pieces", each: ack(0, func(s *script, h *ss.Handle) ss.Ret { s.piece = 2; return h.RequestTx() }),
+		{name: "in pieces", each: ack(0, func(s *script, h *ss.Handle) ss.Ret { s.Piece = 2; return h.RequestTx() }),
 			want: "HTTP/1.1 200 OK|Transfer-Encoding: chunked||0002|he|0002|ll|0001|o|0||", line: open + `tx("he"|SOM) tx("ll") tx("o"|EOM)`},
 		{name: "a client of 1.0", each: ack(0, without), say: "GET / HTTP/1.0\r\n\r\n", want: "HTTP/1.1 200 OK|Connection: close||hello",
 			line: open + `tx("hello"|SOM|EOM) DISCONNECTED DESTROYING`},
 		{name: "a request that says close", each: ack(0, withLength), say: "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 			want: "HTTP/1.1 200 OK|Content-Length: 5|Connection: close||hello", line: open + `tx("hello"|SOM|EOM) DISCONNECTED DESTROYING`},
 		{name: "POST, answered at its end", each: func(s *script) {
-			s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+			s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 				if f&ss.EOM == 0 {
 					return ss.OK
 				}
-				s.say = s.got
+				s.Say = s.Got
 				h.ServerAck(0)
-				return h.RequestTxLen(int64(len(s.got)))
+				return h.RequestTxLen(int64(len(s.Got)))
 			}
 		}, say: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", want: "HTTP/1.1 200 OK|Content-Length: 3||abc",
 			line: open + `rx("abc"|SOM) rx(""|EOM) tx("abc"|SOM|EOM)`},
 		{name: "POST, chunked", each: ack(0, withLength), say: "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
 			want: "HTTP/1.1 200 OK|Content-Length: 5||hello"},
 		{name: "POST of nothing", each: func(s *script) {
-			s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret { h.ServerAck(0); return h.RequestTxLen(0) }
+			s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret { h.ServerAck(0); return h.RequestTxLen(0) }
 		}, say: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", want: "HTTP/1.1 200 OK|Content-Length: 0||", line: open + `rx(""|SOM|EOM)`},
 		{name: "a broken request is answered by the protocol", each: ack(0, withLength), say: "GET / HTTP/1.1\r\nHost : x\r\n\r\n",
 			want: "HTTP/1.1 400 Bad Request", line: "CREATING CONNECTING DISCONNECTED DESTROYING"},
 		{name: "tx answers DISCONNECT_ME: half an answer must not look whole", each: ack(0, func(s *script, h *ss.Handle) ss.Ret {
-			s.onTx = func(_ *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			s.OnTx = func(_ *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				if ordinal > 0 {
 					return 0, 0, ss.DisconnectMe
 				}
@@ -148,19 +148,19 @@ func TestServerAnswers(t *testing.T) {
 			return h.RequestTx()
 		}), line: open + `tx("half"|SOM) DISCONNECTED DESTROYING`},
 		{name: "rx answers DESTROY_ME", each: func(s *script) {
-			s.onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DestroyMe }
+			s.OnRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DestroyMe }
 		}, say: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", line: open + `rx("abc"|SOM) DISCONNECTED DESTROYING`},
 		{name: "CREATING answers DESTROY_ME", each: func(s *script) {
-			s.when(ss.Creating, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
+			s.When(ss.Creating, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
 		}, line: "CREATING DESTROYING"},
 		{name: "CONNECTING answers DISCONNECT_ME", each: func(s *script) {
-			s.when(ss.Connecting, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
+			s.When(ss.Connecting, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
 		}, line: "CREATING CONNECTING DISCONNECTED DESTROYING"},
 		{name: "CONNECTED answers DESTROY_ME", each: func(s *script) {
-			s.when(ss.Connected, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
+			s.When(ss.Connected, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
 		}, line: "CREATING CONNECTING CONNECTED DISCONNECTED DESTROYING"},
 		{name: "CONNECTED answers SS_HANDLE_DESTROYED", each: func(s *script) {
-			s.when(ss.Connected, func(*ss.Handle) ss.Ret { return ss.Destroyed })
+			s.When(ss.Connected, func(*ss.Handle) ss.Ret { return ss.Destroyed })
 		}, line: "CREATING CONNECTING CONNECTED DISCONNECTED DESTROYING"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -171,9 +171,9 @@ func TestServerAnswers(t *testing.T) {
 			if c.say == "" {
 				c.say = get
 			}
-			w.serve(c.srv, c.each)
+			w.Serve(c.srv, c.each)
 			s := w.say(c.say)
-			w.pass(2 * time.Second)
+			w.Advance(2 * time.Second)
 			got := seen(t, s)
 			if strings.Contains(c.want, "400") {
 				got = got[:min(len(got), len(c.want))]
@@ -182,9 +182,9 @@ func TestServerAnswers(t *testing.T) {
 				t.Errorf("the client saw ('|' is CRLF)\n  got  %q\n  want %q", got, c.want)
 			}
 			if c.line != "" {
-				w.wantLine("the server's stream", w.accepted[0], c.line)
+				w.WantLine("the server's stream", w.Accepted[0], c.line)
 			}
-			if n := w.srv.loop.Stats().Turns; n > 50 {
+			if n := w.Server.Loop.Stats().Turns; n > 50 {
 				t.Errorf("turns of the server's loop: got %d, want a few: it spins", n)
 			}
 		})
@@ -195,8 +195,8 @@ func TestServerAnswers(t *testing.T) {
 func TestRequestMetadata(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
 	var told []string
-	w.serve("srv", func(s *script) {
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+	w.Serve("srv", func(s *script) {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			line := ""
 			for _, name := range []string{"method", "path", "auth", "q", "mime", "extra"} {
 				if v, ok := h.Metadata(name); ok {
@@ -213,7 +213,7 @@ func TestRequestMetadata(t *testing.T) {
 		"DELETE /%41?q HTTP/1.1\r\nHost: x\r\n\r\n" +
 		"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n" +
 		"GET http://x/abs?a&&q=&= HTTP/1.1\r\nHost: x\r\n\r\n")
-	w.settle()
+	w.Settle()
 	want := []string{
 		"method=GET path=/a/b auth=Basic abc q=1 extra=theirs",
 		"method=DELETE path=/%41 q=",
@@ -229,48 +229,48 @@ func TestRequestMetadata(t *testing.T) {
 func TestTransactionsOnOneConnection(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
 	n := 0
-	w.serve("srv", func(s *script) {
-		s.onTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	w.Serve("srv", func(s *script) {
+		s.OnTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 			if ordinal != 0 {
 				t.Errorf("ordinal of the first Tx of answer %d: got %d, want 0", n, ordinal)
 			}
-			return s.give(h, buf)
+			return s.Give(h, buf)
 		}
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			n++
-			s.say = fmt.Appendf(nil, "answer %d", n)
+			s.Say = fmt.Appendf(nil, "answer %d", n)
 			h.ServerAck(0)
-			return h.RequestTxLen(int64(len(s.say)))
+			return h.RequestTxLen(int64(len(s.Say)))
 		})
 	})
 	get, post := "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"
 	s := w.say(get + post + get)
-	w.settle()
-	s.say, s.said = []byte(get), 0
-	s.h.RequestTx()
-	w.settle()
+	w.Settle()
+	s.Say, s.Said = []byte(get), 0
+	s.Handle.RequestTx()
+	w.Settle()
 	for i := 1; i <= 4; i++ {
-		if !strings.Contains(string(s.got), fmt.Sprintf("answer %d", i)) {
-			t.Errorf("answer %d is missing: %q", i, s.got)
+		if !strings.Contains(string(s.Got), fmt.Sprintf("answer %d", i)) {
+			t.Errorf("answer %d is missing: %q", i, s.Got)
 		}
 	}
-	w.wantLine("the server's stream", w.accepted[0], `CREATING CONNECTING CONNECTED SERVER_TXN tx("answer 1"|SOM|EOM)
+	w.WantLine("the server's stream", w.Accepted[0], `CREATING CONNECTING CONNECTED SERVER_TXN tx("answer 1"|SOM|EOM)
 		SERVER_TXN rx("ab"|SOM) rx(""|EOM) tx("answer 2"|SOM|EOM) SERVER_TXN tx("answer 3"|SOM|EOM) SERVER_TXN tx("answer 4"|SOM|EOM)`)
-	if w.srv.rt.Counters.Transactions != 4 {
-		t.Errorf("transactions counted: got %d, want 4", w.srv.rt.Counters.Transactions)
+	if w.Server.Runtime.Counters.Transactions != 4 {
+		t.Errorf("transactions counted: got %d, want 4", w.Server.Runtime.Counters.Transactions)
 	}
 }
 
 // TestServerLife: the listener is told two states; when it goes, so do the socket and what was accepted.
 func TestServerLife(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
-	h, listener := w.serve("srv", answer(0, "hello"))
+	h, listener := w.Serve("srv", answer(0, "hello"))
 	if a, ok := h.Addr(); !ok || a.IP.Port() != 80 {
 		t.Errorf("address of the server: got %v (%v), want port 80", a, ok)
 	}
 	s := w.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	w.settle()
-	a := w.accepted[0].h
+	w.Settle()
+	a := w.Accepted[0].Handle
 	if a.Server() != h || h.Server() != nil {
 		t.Errorf("Server: got %p and %p, want %p and nil", a.Server(), h.Server(), h)
 	}
@@ -293,41 +293,41 @@ func TestServerLife(t *testing.T) {
 	h.Connect()
 	h.RequestTx()
 	h.Disconnect()
-	w.settle()
+	w.Settle()
 	h.Destroy()
-	w.settle()
-	w.wantLine("the listener", listener, "CREATING DESTROYING")
-	w.wantLife("the accepted stream", w.accepted[0], "CREATING CONNECTING CONNECTED SERVER_TXN DISCONNECTED DESTROYING")
-	w.wantLife("the client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
-	if w.srv.rt.Len() != 0 {
-		t.Errorf("streams on the server: got %d, want 0", w.srv.rt.Len())
+	w.Settle()
+	w.WantLine("the listener", listener, "CREATING DESTROYING")
+	w.WantLife("the accepted stream", w.Accepted[0], "CREATING CONNECTING CONNECTED SERVER_TXN DISCONNECTED DESTROYING")
+	w.WantLife("the client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+	if w.Server.Runtime.Len() != 0 {
+		t.Errorf("streams on the server: got %d, want 0", w.Server.Runtime.Len())
 	}
-	s.h.Connect()
-	w.settle()
-	w.wantLife("the client, coming back", s, "CREATING CONNECTING CONNECTED DISCONNECTED CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	s.Handle.Connect()
+	w.Settle()
+	w.WantLife("the client, coming back", s, "CREATING CONNECTING CONNECTED DISCONNECTED CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 	// The port is free again.
-	w.serve("srv", nil)
+	w.Serve("srv", nil)
 }
 
 // TestCutAnswer: a server stream destroyed in the middle of its answer resets the connection, so that a
 // body delimited by the end of the connection is not taken for whole.
 func TestCutAnswer(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
-	w.serve("srv", func(s *script) {
-		s.onTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	w.Serve("srv", func(s *script) {
+		s.OnTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 			return copy(buf, "half"), ss.SOM, ss.OK
 		}
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			h.ServerAck(0)
-			s.w.net.At(time.Second, h.Destroy)
+			s.World.Net.At(time.Second, h.Destroy)
 			return h.RequestTx()
 		})
 	})
 	s := w.say("GET / HTTP/1.0\r\n\r\n")
-	w.pass(2 * time.Second)
-	w.wantLife("the client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
-	if len(s.causes) == 0 {
-		t.Errorf("the client took %q for a whole answer: it was told of an orderly end", s.got)
+	w.Advance(2 * time.Second)
+	w.WantLife("the client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+	if len(s.Causes) == 0 {
+		t.Errorf("the client took %q for a whole answer: it was told of an orderly end", s.Got)
 	}
 }
 
@@ -335,10 +335,10 @@ func TestCutAnswer(t *testing.T) {
 func TestSilentClient(t *testing.T) {
 	for _, text := range []string{"", "GET / HTTP/1.1\r\nHos"} {
 		w := newWorld(t, wireDoc, plan{})
-		w.serve("srv", nil)
+		w.Serve("srv", nil)
 		w.say(text)
-		w.pass(31 * time.Second)
-		w.wantLife(fmt.Sprintf("the server's stream, after %q", text), w.accepted[0], "CREATING CONNECTING DISCONNECTED DESTROYING")
+		w.Advance(31 * time.Second)
+		w.WantLife(fmt.Sprintf("the server's stream, after %q", text), w.Accepted[0], "CREATING CONNECTING DISCONNECTED DESTROYING")
 	}
 }
 
@@ -352,13 +352,13 @@ func TestServerCannotListen(t *testing.T) {
 		{"f":{"server":true,"port":81,"endpoint":"${x}","protocol":"h1","metadata":[{"x":""}]}},
 		{"g":{"server":true,"endpoint":"+/run/x","protocol":"h1"}}]}`
 	w := newWorld(t, doc, plan{})
-	w.serve("a", nil)
-	w.serve("g", nil)
+	w.Serve("a", nil)
+	w.Serve("g", nil)
 	for _, c := range []struct{ streamType, want string }{
 		{"b", "*:80"}, {"c", "192.0.2.9:81"}, {"d", "neither an address nor an interface"},
 		{"e", "vhost"}, {"f", "before any metadata is set"}, {"g", "/run/x"},
 	} {
-		h, err := w.srv.rt.Create(ss.Info{StreamType: c.streamType, New: func(*ss.Handle) ss.Stream {
+		h, err := w.Server.Runtime.Create(ss.Info{StreamType: c.streamType, New: func(*ss.Handle) ss.Stream {
 			t.Errorf("%s: New was called", c.streamType)
 			return nil
 		}})
@@ -367,30 +367,30 @@ func TestServerCannotListen(t *testing.T) {
 			t.Errorf("create %s: got %v, %v; want a CreateError with %q in it", c.streamType, h, err, c.want)
 		}
 	}
-	if w.srv.rt.Len() != 2 {
-		t.Errorf("streams: got %d, want 2", w.srv.rt.Len())
+	if w.Server.Runtime.Len() != 2 {
+		t.Errorf("streams: got %d, want 2", w.Server.Runtime.Len())
 	}
 }
 
 // TestAcceptExhausted: a server without descriptors loses nobody who can wait.
 func TestAcceptExhausted(t *testing.T) {
-	w := newWorld(t, wireDoc, plan{net: sim.Options{MaxDescriptors: 4}})
-	w.serve("srv", answer(0, "hello"))
+	w := newWorld(t, wireDoc, plan{Net: sim.Options{MaxDescriptors: 4}})
+	w.Serve("srv", answer(0, "hello"))
 	var all []*script
 	for i := range 12 {
 		s := newScript()
-		s.say, s.noEOM = []byte("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), true
-		s.when(ss.Connected, (*ss.Handle).RequestTx)
+		s.Say, s.NoEOM = []byte("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), true
+		s.When(ss.Connected, (*ss.Handle).RequestTx)
 		all = append(all, s)
-		w.net.At(time.Duration(i/3)*50*time.Millisecond, func() { w.create("wire", s).Connect() })
+		w.Net.At(time.Duration(i/3)*50*time.Millisecond, func() { w.Create("wire", s).Connect() })
 	}
-	w.pass(30 * time.Second)
+	w.Advance(30 * time.Second)
 	whole := 0
 	for _, s := range all {
-		if strings.HasSuffix(string(s.got), "hello") {
+		if strings.HasSuffix(string(s.Got), "hello") {
 			whole++
-		} else if s.told(ss.Connected) > 0 {
-			t.Errorf("connected and not answered: %s", s.line())
+		} else if s.Told(ss.Connected) > 0 {
+			t.Errorf("connected and not answered: %s", s.Line())
 		}
 	}
 	if whole < 8 {

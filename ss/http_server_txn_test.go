@@ -21,8 +21,8 @@ func TestTransactions(t *testing.T) {
 	// ack answers hello, when SERVER_TXN is told, in the way that more says.
 	ack := func(code int, more func(s *script, h *ss.Handle) ss.Ret) func(*script) {
 		return func(s *script) {
-			s.say = []byte("hello")
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			s.Say = []byte("hello")
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 				h.ServerAck(code)
 				return more(s, h)
 			})
@@ -33,13 +33,13 @@ func TestTransactions(t *testing.T) {
 	never := func(*script, *ss.Handle) ss.Ret { return ss.OK }
 	// atEnd answers with what came, once it has come.
 	atEnd := func(s *script) {
-		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 			if f&ss.EOM == 0 {
 				return ss.OK
 			}
-			s.say = s.got
+			s.Say = s.Got
 			h.ServerAck(0)
-			return h.RequestTxLen(int64(len(s.got)))
+			return h.RequestTxLen(int64(len(s.Got)))
 		}
 	}
 	for _, c := range []struct {
@@ -57,8 +57,8 @@ func TestTransactions(t *testing.T) {
 		{name: "no length", each: ack(0, without), want: `200 "hello"`, line: open + `tx("hello"|SOM|EOM)`},
 		{name: "http_no_content_length", srv: "nolen", each: ack(0, withLength), want: `200 "hello"`},
 		{name: "never acked", each: func(s *script) {
-			s.say = []byte("hello")
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { return h.RequestTxLen(5) })
+			s.Say = []byte("hello")
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { return h.RequestTxLen(5) })
 		}, want: `404 content-length=5 "hello"`},
 		{name: "ack code as given", each: ack(418, withLength), want: `418 content-length=5 "hello"`},
 		{name: "length 0: no Tx", each: ack(0, func(_ *script, h *ss.Handle) ss.Ret { return h.RequestTxLen(0) }),
@@ -77,7 +77,7 @@ func TestTransactions(t *testing.T) {
 			want:   `200 content-length=5 "hello"`},
 		{name: "nor does it replace what is to be said", each: func(s *script) {
 			ack(0, withLength)(s)
-			s.when(ss.Connected, func(h *ss.Handle) ss.Ret {
+			s.When(ss.Connected, func(h *ss.Handle) ss.Ret {
 				h.SetMetadataString("extra", "ours")
 				return ss.OK
 			})
@@ -91,18 +91,18 @@ func TestTransactions(t *testing.T) {
 		{name: "an ack that is no final status ends the stream", each: ack(99, withLength), want: "broken", line: open + "DISCONNECTED DESTROYING"},
 		{name: "no request_tx, no answer", each: ack(0, never), want: "nothing", line: open},
 		{name: "asked for later", each: ack(0, func(s *script, h *ss.Handle) ss.Ret {
-			s.w.net.At(time.Second, func() { h.RequestTxLen(5) })
+			s.World.Net.At(time.Second, func() { h.RequestTxLen(5) })
 			return ss.OK
 		}), want: `200 content-length=5 "hello"`},
 		{name: "asked for before there was a transaction", each: func(s *script) {
-			s.say = []byte("hello")
-			s.when(ss.Creating, (*ss.Handle).RequestTx).when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return ss.OK })
+			s.Say = []byte("hello")
+			s.When(ss.Creating, (*ss.Handle).RequestTx).When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return ss.OK })
 		}, want: "nothing", line: open},
 		{name: "the announced length ends a body that has no EOM", each: ack(0, func(s *script, h *ss.Handle) ss.Ret {
-			s.noEOM = true
+			s.NoEOM = true
 			return h.RequestTxLen(5)
 		}), want: `200 content-length=5 "hello"`, line: open + `tx("hello"|SOM)`},
-		{name: "in pieces", each: ack(0, func(s *script, h *ss.Handle) ss.Ret { s.piece = 2; return h.RequestTx() }),
+		{name: "in pieces", each: ack(0, func(s *script, h *ss.Handle) ss.Ret { s.Piece = 2; return h.RequestTx() }),
 			want: `200 "hello"`, line: open + `tx("he"|SOM) tx("ll") tx("o"|EOM)`},
 		{name: "POST, answered at its end", each: atEnd, method: "POST", call: call{body: "abc"}, want: `200 content-length=3 "abc"`,
 			line: open + `rx("abc"|SOM) rx(""|EOM) tx("abc"|SOM|EOM)`},
@@ -117,20 +117,20 @@ func TestTransactions(t *testing.T) {
 			want: `403 content-length=5 "hello"`, line: open + `tx("hello"|SOM|EOM) DISCONNECTED DESTROYING`},
 		{name: "100-continue, made to wait", each: func(s *script) {
 			atEnd(s)
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 				h.Pause()
-				s.w.net.At(500*time.Millisecond, h.Resume)
+				s.World.Net.At(500*time.Millisecond, h.Resume)
 				return ss.OK
 			})
 		}, method: "POST", call: call{body: "abc", goAhead: true}, want: `100, 200 content-length=3 "abc"`},
 		{name: "trailers are passed over", each: atEnd, method: "POST", call: call{body: "abc", length: -1, trailer: "x-sum"},
 			want: `200 content-length=3 "abc"`, line: open + `rx("abc"|SOM) rx(""|EOM) tx("abc"|SOM|EOM)`},
 		{name: "tx answers DISCONNECT_ME: half an answer must not look whole", each: ack(0, func(s *script, h *ss.Handle) ss.Ret {
-			s.onTx = func(_ *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			s.OnTx = func(_ *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				if ordinal > 0 {
 					return 0, 0, ss.DisconnectMe
 				}
-				s.w.net.At(100*time.Millisecond, func() { h.RequestTx() })
+				s.World.Net.At(100*time.Millisecond, func() { h.RequestTx() })
 				return copy(buf, "half"), ss.SOM, ss.OK
 			}
 			return h.RequestTx()
@@ -140,27 +140,27 @@ func TestTransactions(t *testing.T) {
 		{name: "DISCONNECT_ME instead of an answer", each: ack(0, func(*script, *ss.Handle) ss.Ret { return ss.DisconnectMe }),
 			want: "broken", line: open + "DISCONNECTED DESTROYING"},
 		{name: "DISCONNECT_ME when all is said", each: ack(0, func(s *script, h *ss.Handle) ss.Ret {
-			s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				h.Disconnect()
 				return copy(buf, "hello"), ss.SOM | ss.EOM, ss.OK
 			}
 			return h.RequestTx()
 		}), want: `200 "hello"`, line: open + `tx("hello"|SOM|EOM) DISCONNECTED DESTROYING`},
 		{name: "rx answers DESTROY_ME", each: func(s *script) {
-			s.onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DestroyMe }
+			s.OnRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.DestroyMe }
 		}, method: "POST", call: call{body: "abc"}, want: "broken", line: open + `rx("abc"|SOM) DISCONNECTED DESTROYING`},
 		{name: "CREATING answers DESTROY_ME", each: func(s *script) {
-			s.when(ss.Creating, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
+			s.When(ss.Creating, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
 		}, want: "broken", line: "CREATING DESTROYING"},
 		{name: "CONNECTED answers DESTROY_ME", each: func(s *script) {
-			s.when(ss.Connected, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
+			s.When(ss.Connected, func(*ss.Handle) ss.Ret { return ss.DestroyMe })
 		}, want: "broken", line: "CREATING CONNECTING CONNECTED DISCONNECTED DESTROYING"},
 		{name: "CONNECTED answers SS_HANDLE_DESTROYED", each: func(s *script) {
-			s.when(ss.Connected, func(*ss.Handle) ss.Ret { return ss.Destroyed })
+			s.When(ss.Connected, func(*ss.Handle) ss.Ret { return ss.Destroyed })
 		}, want: "broken", line: "CREATING CONNECTING CONNECTED DISCONNECTED DESTROYING"},
 		{name: "timeout while the answer is made", each: ack(0, func(s *script, h *ss.Handle) ss.Ret {
 			h.StartTimeout(time.Second)
-			s.when(ss.Timeout, func(h *ss.Handle) ss.Ret { return h.RequestTxLen(5) })
+			s.When(ss.Timeout, func(h *ss.Handle) ss.Ret { return h.RequestTxLen(5) })
 			return ss.OK
 		}), want: `200 content-length=5 "hello"`, line: open + `TIMEOUT tx("hello"|SOM|EOM)`},
 	} {
@@ -170,7 +170,7 @@ func TestTransactions(t *testing.T) {
 				if c.srv == "" {
 					c.srv = "web"
 				}
-				w.serve(c.srv, c.each)
+				w.Serve(c.srv, c.each)
 				p := w.peer(proto)
 				q := c.call
 				q.set(orGET(c.method), "/", c.fields...)
@@ -182,7 +182,7 @@ func TestTransactions(t *testing.T) {
 					q.want(c.name, c.want)
 				}
 				if c.line != "" {
-					w.wantLine("the server's stream", w.accepted[0], c.line)
+					w.WantLine("the server's stream", w.Accepted[0], c.line)
 				}
 				w.turnsAtMost(60)
 			})

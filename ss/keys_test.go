@@ -12,12 +12,13 @@ import (
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/sstest"
 )
 
 // TestPayloadFormat: payload_fmt reaches the program as it is written.
 func TestPayloadFormat(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","payload_fmt":"cbor, v2"`, ""), plan{})
-	if got := w.create("c", newScript()).Policy().PayloadFmt; got != "cbor, v2" {
+	if got := w.Create("c", newScript()).Policy().PayloadFmt; got != "cbor, v2" {
 		t.Errorf("payload_fmt: got %q, want %q", got, "cbor, v2")
 	}
 }
@@ -38,15 +39,15 @@ func TestSocketAttributes(t *testing.T) {
 		{`"attr_low_cost":false`, loop.SocketOptions{}},
 	} {
 		w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true,`+c.keys, `,{"srv":{"server":true,"port":80,"protocol":"raw",`+c.keys+`}}`), plan{})
-		w.serve("srv", nil)
-		w.create("c", newScript()).Connect()
-		w.settle()
-		for _, m := range []*machine{w.cli, w.srv} {
-			fds := m.host.Established()
+		w.Serve("srv", nil)
+		w.Create("c", newScript()).Connect()
+		w.Settle()
+		for _, m := range []*sstest.Machine{w.Client, w.Server} {
+			fds := m.Host.Established()
 			if len(fds) != 1 {
 				t.Fatalf("%s: got %d connections, want 1", c.keys, len(fds))
 			}
-			got, _ := m.host.SocketOptions(fds[0])
+			got, _ := m.Host.SocketOptions(fds[0])
 			got.KeepAlive = c.want.KeepAlive // every TCP connection has it, whatever the policy says
 			if got != c.want {
 				t.Errorf("%s: socket options: got %+v, want %+v", c.keys, got, c.want)
@@ -66,14 +67,14 @@ func TestLossAndWishes(t *testing.T) {
 		{`"opportunistic":true,"nailed_up":true`, again},
 	} {
 		w := newWorld(t, clientDoc(`"protocol":"raw","retry":"never",`+c.keys, rawServer), plan{})
-		w.serve("srv", nil)
+		w.Serve("srv", nil)
 		s := newScript()
-		h := w.create("c", s)
+		h := w.Create("c", s)
 		h.Connect()
-		w.pass(3 * time.Second)
-		w.net.ResetAll(w.cli.host)
-		w.pass(3 * time.Second)
-		w.wantLife("{"+c.keys+"}", s, c.want)
+		w.Advance(3 * time.Second)
+		w.Net.ResetAll(w.Client.Host)
+		w.Advance(3 * time.Second)
+		w.WantLife("{"+c.keys+"}", s, c.want)
 	}
 }
 
@@ -101,21 +102,21 @@ func TestNotBuiltIsRefused(t *testing.T) {
 		{"an auth section that it does not use", `"auth":[{"name":"n"}],`, `"endpoint":"10.0.0.2","port":80`, "", ""},
 		{"a local sink", "", `"local_sink":true`, "", `"local_sink"`},
 	} {
-		w := newWorld(t, `{`+c.top+`"s":[{"a":{`+c.keys+`}}]}`, plan{client: func(cfg *ss.Config) { cfg.SocksProxy = c.environment }})
-		h, err := w.cli.rt.Create(ss.Info{StreamType: "a"})
+		w := newWorld(t, `{`+c.top+`"s":[{"a":{`+c.keys+`}}]}`, plan{Client: func(cfg *ss.Config) { cfg.SocksProxy = c.environment }})
+		h, err := w.Client.Runtime.Create(ss.Info{StreamType: "a"})
 		var ce *ss.CreateError
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: got %v, want it created", c.name, err)
 		case c.want != "" && (h != nil || !errors.Is(err, ss.ErrUnsupported) || !errors.As(err, &ce) || ce.StreamType != "a" || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: got %v, %v; want ErrUnsupported for stream type a with %q", c.name, h, err, c.want)
-		case c.want != "" && w.cli.rt.Len() != 0:
+		case c.want != "" && w.Client.Runtime.Len() != 0:
 			t.Errorf("%s: a refused stream is left", c.name)
 		}
 	}
 	for _, doc := range []string{`{"s":[]}`, `{"s":[{"_lws_smd":{"endpoint":"10.0.0.2","port":80}}]}`} {
 		w := newWorld(t, doc, plan{})
-		if h, err := w.cli.rt.Create(ss.Info{StreamType: "_lws_smd"}); h != nil || !errors.Is(err, ss.ErrUnsupported) || !strings.Contains(err.Error(), "system messages") {
+		if h, err := w.Client.Runtime.Create(ss.Info{StreamType: "_lws_smd"}); h != nil || !errors.Is(err, ss.ErrUnsupported) || !strings.Contains(err.Error(), "system messages") {
 			t.Errorf("_lws_smd with %s: got %v, %v; want ErrUnsupported", doc, h, err)
 		}
 	}
@@ -135,17 +136,17 @@ func TestRedirectDoesNotPassTheProxyBy(t *testing.T) {
 			{"c":{"endpoint":"+@sock","protocol":"h1","http_url":"/a","allow_redirects":true,"opportunistic":true,"retry":"none"`+c.keys+`}},
 			{"unix":{"server":true,"endpoint":"+@sock","protocol":"h1","direct_proto_str":true,"metadata":[{"path":""},{"authority":""},{"auth":""}]}},
 			{"tcp":{"server":true,"port":80,"protocol":"h1"}}]}`,
-			plan{single: true, client: func(k *ss.Config) { k.SocksProxy = c.proxy }})
+			plan{Single: true, Client: func(k *ss.Config) { k.SocksProxy = c.proxy }})
 		var asked []string
-		w.serve("unix", signpost("unix", "http://10.0.0.2/b", &asked))
+		w.Serve("unix", signpost("unix", "http://10.0.0.2/b", &asked))
 		reached := 0
-		w.serve("tcp", func(s *script) { reached++; answer(200, "hello")(s) })
+		w.Serve("tcp", func(s *script) { reached++; answer(200, "hello")(s) })
 		s := newScript()
-		w.create("c", s).Connect()
-		w.pass(time.Second)
-		w.wantLife(c.name, s, c.want)
+		w.Create("c", s).Connect()
+		w.Advance(time.Second)
+		w.WantLife(c.name, s, c.want)
 		if direct := c.proxy == "" || c.keys != ""; (reached == 1) != direct || len(asked) != 1 {
-			t.Errorf("%s: %d connections past the proxy, asked %q, %v", c.name, reached, asked, s.causes)
+			t.Errorf("%s: %d connections past the proxy, asked %q, %v", c.name, reached, asked, s.Causes)
 		}
 	}
 }
@@ -155,9 +156,9 @@ func TestRedirectDoesNotPassTheProxyBy(t *testing.T) {
 func TestWakingTimersAreNotBuilt(t *testing.T) {
 	var log bytes.Buffer
 	w := newWorld(t, clientDoc(`"protocol":"raw","swake_validity":true`, `,{"d":{"endpoint":"10.0.0.2","port":80}}`),
-		plan{client: func(k *ss.Config) { k.Log = slog.New(slog.NewTextHandler(&log, nil)) }})
+		plan{Client: func(k *ss.Config) { k.Log = slog.New(slog.NewTextHandler(&log, nil)) }})
 	for _, streamType := range []string{"c", "c", "d"} {
-		w.create(streamType, newScript())
+		w.Create(streamType, newScript())
 	}
 	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "swake_validity") || !strings.Contains(log.String(), "stream=c") {
 		t.Errorf("%d warnings, want one for swake_validity of stream c:\n%s", n, log.String())
@@ -175,21 +176,21 @@ func TestHostileValueOfEndpoint(t *testing.T) {
 			doc := clientDoc(`"protocol":"h1","retry":"none","metadata":[{"v":""}]`,
 				`,{"evil":{"server":true,"port":99,"protocol":"h1"}},{"unix":{"server":true,"endpoint":"+/run/evil","protocol":"h1"}},`+
 					`{"abstract":{"server":true,"endpoint":"+@evil","protocol":"h1"}},{"srv":{"server":true,"port":80,"protocol":"h1"}}`)
-			w := newWorld(t, strings.Replace(doc, `"endpoint":"10.0.0.2"`, `"endpoint":"`+endpoint+`"`, 1), plan{single: true})
+			w := newWorld(t, strings.Replace(doc, `"endpoint":"10.0.0.2"`, `"endpoint":"`+endpoint+`"`, 1), plan{Single: true})
 			for _, server := range []string{"evil", "unix", "abstract", "srv"} {
-				w.serve(server, func(*script) { t.Errorf("%s with %q: reached the server %s", endpoint, v, server) })
+				w.Serve(server, func(*script) { t.Errorf("%s with %q: reached the server %s", endpoint, v, server) })
 			}
 			s := newScript()
-			h := w.create("c", s)
+			h := w.Create("c", s)
 			h.SetMetadataString("v", v)
 			h.Connect()
-			w.pass(time.Second)
-			w.wantLife(fmt.Sprintf("%s with %q", endpoint, v), s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-			w.wantCause(s, ss.ErrEndpoint)
-			if dialled := w.cli.rt.Net().Counters.Dialled; dialled != 0 {
+			w.Advance(time.Second)
+			w.WantLife(fmt.Sprintf("%s with %q", endpoint, v), s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			w.WantCause(s, ss.ErrEndpoint)
+			if dialled := w.Client.Runtime.Net().Counters.Dialled; dialled != 0 {
 				t.Errorf("%s with %q: %d connections were tried, want none", endpoint, v, dialled)
 			}
-			if n := w.cli.rt.Counters.ValuesRefused; n != 1 && v != ".." { // dots are octets of a host
+			if n := w.Client.Runtime.Counters.ValuesRefused; n != 1 && v != ".." { // dots are octets of a host
 				t.Errorf("%s with %q: ValuesRefused: got %d, want 1", endpoint, v, n)
 			}
 		}
@@ -223,29 +224,29 @@ func TestHostileValueOfURL(t *testing.T) {
 	} {
 		w := newWorld(t, clientDoc(`"protocol":"h1","retry":"none","http_url":"`+c.url+`","metadata":[{"v":""}]`, rawServer), plan{})
 		wire := ""
-		w.serve("srv", func(s *script) {
+		w.Serve("srv", func(s *script) {
 			speak("\r\n\r\n", okEmpty, false)(s)
-			inner := s.onRx
-			s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			inner := s.OnRx
+			s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 				wire += string(b)
 				return inner(h, b, f)
 			}
 		})
 		s := newScript()
-		h := w.create("c", s)
+		h := w.Create("c", s)
 		h.SetMetadataString("v", c.v)
 		h.Connect()
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		if c.want == "" {
-			w.wantLife(fmt.Sprintf("%s with %.40q", c.url, c.v), s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-			w.wantCause(s, policy.ErrValue)
-			if n := w.cli.rt.Counters.ValuesRefused; n != 1 || len(w.accepted) != 0 {
-				t.Errorf("%s with %.40q: ValuesRefused %d, connections %d; want 1 and none", c.url, c.v, n, len(w.accepted))
+			w.WantLife(fmt.Sprintf("%s with %.40q", c.url, c.v), s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			w.WantCause(s, policy.ErrValue)
+			if n := w.Client.Runtime.Counters.ValuesRefused; n != 1 || len(w.Accepted) != 0 {
+				t.Errorf("%s with %.40q: ValuesRefused %d, connections %d; want 1 and none", c.url, c.v, n, len(w.Accepted))
 			}
 			continue
 		}
-		if len(w.accepted) != 1 {
-			t.Errorf("%s with %q: %d connections, want 1; causes %v", c.url, c.v, len(w.accepted), s.causes)
+		if len(w.Accepted) != 1 {
+			t.Errorf("%s with %q: %d connections, want 1; causes %v", c.url, c.v, len(w.Accepted), s.Causes)
 			continue
 		}
 		if line, _, _ := strings.Cut(wire, "\r\n"); line != "GET "+c.want+" HTTP/1.1" {
@@ -258,14 +259,14 @@ func TestHostileValueOfURL(t *testing.T) {
 func TestValueErrorTells(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","retry":"none","http_url":"/${token}","metadata":[{"token":""}]`, ""), plan{})
 	s := newScript()
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.SetMetadataString("token", "secret\r\n")
 	h.Connect()
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	want := `stream type c: http_url: metadata "token": value not allowed: octet 0x0d at offset 6 is not allowed in a request target`
 	var e *policy.ValueError
-	if len(s.causes) == 0 || s.causes[0] == nil || s.causes[0].Error() != want || !errors.As(s.causes[0], &e) || e.Metadata != "token" || e.Key != "http_url" {
-		t.Errorf("cause:\n got %v\nwant %s", s.causes, want)
+	if len(s.Causes) == 0 || s.Causes[0] == nil || s.Causes[0].Error() != want || !errors.As(s.Causes[0], &e) || e.Metadata != "token" || e.Key != "http_url" {
+		t.Errorf("cause:\n got %v\nwant %s", s.Causes, want)
 	}
 }
 
@@ -285,8 +286,8 @@ func TestWindowOverflowQuirk(t *testing.T) {
 			}
 		})
 		s := newScript()
-		w.create("c", s).Connect()
-		w.pass(time.Second)
-		w.wantLine("{"+c.keys+"}", s, c.want)
+		w.Create("c", s).Connect()
+		w.Advance(time.Second)
+		w.WantLine("{"+c.keys+"}", s, c.want)
 	}
 }

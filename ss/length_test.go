@@ -49,11 +49,11 @@ func TestLengthsThatDiffer(t *testing.T) {
 						method = "POST"
 					}
 					w := newWorld(t, clientDoc(fmt.Sprintf(`"protocol":%q,"http_method":%q,"retry":"none","opportunistic":true`, proto, method),
-						`,{"srv":{"server":true,"port":80,"protocol":"h2"}}`), plan{client: logs, server: logs})
+						`,{"srv":{"server":true,"port":80,"protocol":"h2"}}`), plan{Client: logs, Server: logs})
 					give := func(s *script) {
-						s.say, s.noEOM = []byte("abcdef"), c.noEOM
-						s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
-							n, f, r := s.give(h, buf)
+						s.Say, s.NoEOM = []byte("abcdef"), c.noEOM
+						s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+							n, f, r := s.Give(h, buf)
 							if !c.more {
 								return n, f, r
 							}
@@ -62,13 +62,13 @@ func TestLengthsThatDiffer(t *testing.T) {
 						}
 					}
 					got := ""
-					w.serve("srv", func(s *script) {
+					w.Serve("srv", func(s *script) {
 						if side == "server" {
 							give(s)
-							s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTxLen(c.announced) })
+							s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTxLen(c.announced) })
 							return
 						}
-						s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+						s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 							if got += string(b); f&ss.EOM != 0 {
 								h.ServerAck(0)
 								return h.RequestTxLen(0)
@@ -77,22 +77,22 @@ func TestLengthsThatDiffer(t *testing.T) {
 						}
 					})
 					s := newScript()
-					s.onRx = func(_ *ss.Handle, b []byte, _ ss.Flags) ss.Ret { got += string(b); return ss.OK }
-					h := w.create("c", s)
+					s.OnRx = func(_ *ss.Handle, b []byte, _ ss.Flags) ss.Ret { got += string(b); return ss.OK }
+					h := w.Create("c", s)
 					if side == "client" {
 						give(s)
 						h.RequestTxLen(c.announced)
 					} else {
 						h.Connect()
 					}
-					w.pass(time.Second)
-					rt, streamType := w.cli.rt, "c"
+					w.Advance(time.Second)
+					rt, streamType := w.Client.Runtime, "c"
 					if side == "server" {
-						rt, streamType = w.srv.rt, "srv"
+						rt, streamType = w.Server.Runtime, "srv"
 					}
 					wantLengths(t, rt, log.String(), streamType, c.short, c.long)
-					if acked := s.told(ss.QOSAckRemote) == 1; acked != (c.short == 0) || acked && got != "abcdef"[:c.announced] {
-						t.Errorf("told %s, %q arrived", s.life(), got)
+					if acked := s.Told(ss.QOSAckRemote) == 1; acked != (c.short == 0) || acked && got != "abcdef"[:c.announced] {
+						t.Errorf("told %s, %q arrived", s.Life(), got)
 					}
 				})
 			}
@@ -119,11 +119,11 @@ func TestRideshareHint(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				var log bytes.Buffer
 				w := newWorld(t, clientDoc(`"protocol":"`+proto+`",`+doc, `,{"second":{"http_multipart_name":"m"}},{"srv":{"server":true,"port":80,"protocol":"h2"}}`),
-					plan{client: func(k *ss.Config) { k.Log = slog.New(slog.NewTextHandler(&log, nil)) }})
+					plan{Client: func(k *ss.Config) { k.Log = slog.New(slog.NewTextHandler(&log, nil)) }})
 				var body []byte
 				whole := 0
-				w.serve("srv", func(s *script) {
-					s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+				w.Serve("srv", func(s *script) {
+					s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 						if body = append(body, b...); f&ss.EOM != 0 {
 							whole++
 							h.ServerAck(0)
@@ -134,7 +134,7 @@ func TestRideshareHint(t *testing.T) {
 				})
 				s := newScript()
 				asked := 0
-				s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+				s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 					switch {
 					case h.Rideshare() == "c":
 						if !c.late {
@@ -143,28 +143,28 @@ func TestRideshareHint(t *testing.T) {
 						return copy(buf, "one"), ss.SOM | ss.EOM, ss.OK
 					case c.late && asked == 0:
 						asked++
-						w.net.At(time.Second, func() { h.RequestTx() })
+						w.Net.At(time.Second, func() { h.RequestTx() })
 						return 0, 0, ss.TxDontSend
 					}
 					asked++
 					return copy(buf, c.second), ss.SOM | ss.EOM, ss.OK
 				}
-				w.create("c", s).RequestTxLen(3)
-				w.pass(time.Minute)
+				w.Create("c", s).RequestTxLen(3)
+				w.Advance(time.Minute)
 				if asked == 0 {
 					t.Error("the second part was never asked for")
 				}
 				if c.acked {
-					if s.told(ss.QOSAckRemote) != 1 || whole != 1 || strings.Count(string(body), "Content-Disposition") != 2 {
-						t.Errorf("told %s, %d whole requests, body %q; want an ack for two parts; causes %v", s.life(), whole, body, s.causes)
+					if s.Told(ss.QOSAckRemote) != 1 || whole != 1 || strings.Count(string(body), "Content-Disposition") != 2 {
+						t.Errorf("told %s, %d whole requests, body %q; want an ack for two parts; causes %v", s.Life(), whole, body, s.Causes)
 					}
-					wantLengths(t, w.cli.rt, log.String(), "c", 0, 0)
+					wantLengths(t, w.Client.Runtime, log.String(), "c", 0, 0)
 					return
 				}
-				if whole != 0 || s.life() != "CREATING POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED" || len(s.causes) == 0 || !errors.Is(s.causes[0], ss.ErrMisuse) {
-					t.Errorf("told %s, %d whole requests; want one failed attempt; causes %v", s.life(), whole, s.causes)
+				if whole != 0 || s.Life() != "CREATING POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED" || len(s.Causes) == 0 || !errors.Is(s.Causes[0], ss.ErrMisuse) {
+					t.Errorf("told %s, %d whole requests; want one failed attempt; causes %v", s.Life(), whole, s.Causes)
 				}
-				wantLengths(t, w.cli.rt, log.String(), "c", 0, 1)
+				wantLengths(t, w.Client.Runtime, log.String(), "c", 0, 1)
 			})
 		})
 	}
@@ -174,36 +174,36 @@ func TestRideshareHint(t *testing.T) {
 // has begun to answer as a loss, since the stream was told CONNECTED.
 func TestRideshareTooLongAfterTheAnswerBegan(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1",`+multipartKeys+`,"opportunistic":true,"retry":"none","rideshare":"second"`, `,{"second":{"http_multipart_name":"m"}}`+rawServer), plan{})
-	w.serve("srv", speak("one", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", false))
+	w.Serve("srv", speak("one", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", false))
 	s := newScript()
 	asked := 0
-	s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 		if asked++; asked == 2 {
 			return 0, 0, ss.TxDontSend // the second part is late
 		}
 		return copy(buf, "one"), ss.SOM | ss.EOM, ss.OK
 	}
-	s.when(ss.Connected, func(h *ss.Handle) ss.Ret { h.StartTimeout(time.Second); return ss.OK })
-	s.when(ss.Timeout, (*ss.Handle).RequestTx)
-	w.create("c", s).RequestTxLen(3)
-	w.pass(5 * time.Second)
-	w.wantLife("the stream", s, "CREATING POLL CONNECTING CONNECTED TIMEOUT DISCONNECTED")
-	w.wantCause(s, ss.ErrMisuse)
+	s.When(ss.Connected, func(h *ss.Handle) ss.Ret { h.StartTimeout(time.Second); return ss.OK })
+	s.When(ss.Timeout, (*ss.Handle).RequestTx)
+	w.Create("c", s).RequestTxLen(3)
+	w.Advance(5 * time.Second)
+	w.WantLife("the stream", s, "CREATING POLL CONNECTING CONNECTED TIMEOUT DISCONNECTED")
+	w.WantCause(s, ss.ErrMisuse)
 }
 
 // TestRideshareShort: parts that are shorter than was announced for all of them are counted too.
 func TestRideshareShort(t *testing.T) {
 	var log bytes.Buffer
 	w := newWorld(t, clientDoc(`"protocol":"h1",`+multipartKeys+`,"retry":"none","rideshare":"second"`, `,{"second":{"http_multipart_name":"m"}}`+rawServer),
-		plan{client: func(k *ss.Config) { k.Log = slog.New(slog.NewTextHandler(&log, nil)) }})
-	w.serve("srv", nil)
+		plan{Client: func(k *ss.Config) { k.Log = slog.New(slog.NewTextHandler(&log, nil)) }})
+	w.Serve("srv", nil)
 	s := newScript()
-	ride("one|two")(s, w.create("c", s))
-	s.h.RequestTxLen(10)
-	w.pass(time.Second)
-	w.wantLife("the stream", s, "CREATING POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-	w.wantCause(s, http.ErrMisuse)
-	wantLengths(t, w.cli.rt, log.String(), "c", 1, 0)
+	ride("one|two")(s, w.Create("c", s))
+	s.Handle.RequestTxLen(10)
+	w.Advance(time.Second)
+	w.WantLife("the stream", s, "CREATING POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	w.WantCause(s, http.ErrMisuse)
+	wantLengths(t, w.Client.Runtime, log.String(), "c", 1, 0)
 }
 
 // TestTxOrdinals: the ordinal of Tx counts per transaction, at clients and on accepted streams, however many transactions
@@ -212,16 +212,16 @@ func TestTxOrdinals(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		w := newWorld(t, clientDoc(`"protocol":"`+proto+`","http_method":"POST","opportunistic":true`, `,{"srv":{"server":true,"port":80,"protocol":"h2"}}`), plan{})
 		count := func(s *script, list *string) {
-			s.say, s.piece = []byte("abcdef"), 2
-			s.onTx = func(h *ss.Handle, o uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			s.Say, s.Piece = []byte("abcdef"), 2
+			s.OnTx = func(h *ss.Handle, o uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				*list += fmt.Sprint(o)
-				return s.give(h, buf)
+				return s.Give(h, buf)
 			}
 		}
 		var served, sent string
-		w.serve("srv", func(s *script) {
+		w.Serve("srv", func(s *script) {
 			count(s, &served)
-			s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 				if f&ss.EOM != 0 {
 					h.ServerAck(0)
 					return h.RequestTx()
@@ -231,14 +231,14 @@ func TestTxOrdinals(t *testing.T) {
 		})
 		s := newScript()
 		count(s, &sent)
-		h := w.create("c", s)
+		h := w.Create("c", s)
 		for range 3 {
 			h.RequestTx()
-			w.pass(time.Second)
+			w.Advance(time.Second)
 		}
 		w.wantConns(1)
-		if sent != "012012012" || served != "012012012" || s.told(ss.QOSAckRemote) != 3 {
-			t.Errorf("ordinals of the client %s, of the server %s; want 012 three times each; told %s", sent, served, s.life())
+		if sent != "012012012" || served != "012012012" || s.Told(ss.QOSAckRemote) != 3 {
+			t.Errorf("ordinals of the client %s, of the server %s; want 012 three times each; told %s", sent, served, s.Life())
 		}
 	})
 }

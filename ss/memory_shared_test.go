@@ -27,7 +27,7 @@ func (w *world) plainPeer(port uint16) *plainPeer {
 	if e != syscall.EINPROGRESS {
 		w.t.Fatalf("connect: %v", e)
 	}
-	w.settle()
+	w.Settle()
 	return &plainPeer{w: w, fd: fd}
 }
 
@@ -36,7 +36,7 @@ func (b *plainPeer) write(s string) {
 	if n, e := b.w.third.Write(b.fd, []byte(s)); e != 0 || n != len(s) {
 		b.w.t.Fatalf("write: %d of %d bytes, %v", n, len(s), e)
 	}
-	b.w.settle()
+	b.w.Settle()
 }
 
 // read is all that has come.
@@ -60,37 +60,37 @@ func TestRuntimesShareAnAccount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := ss.New(ss.Config{Loop: w.srv.loop, Policy: pol, PanicOnIllegal: true})
+	second, err := ss.New(ss.Config{Loop: w.Server.Loop, Policy: pol, PanicOnIllegal: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := second.Create(ss.Info{StreamType: "web", New: func(*ss.Handle) ss.Stream { return &noTaker{takes: true} }}); err != nil {
 		t.Fatal(err)
 	}
-	a := w.srv.loop.Account()
+	a := w.Server.Loop.Account()
 	ask := func(port uint16) {
 		t.Helper()
 		p := w.plainPeer(port)
 		p.write("GET / HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 6000)) // more than a thousandth of the ceiling
 		a.Charge(2 << 20)
 		p.write("\r\n\r\n")
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		if got := p.read(); got != "" {
 			t.Fatalf("port %d, while memory is short: got %q, want nothing", port, got)
 		}
 		a.Release(2 << 20)
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		if got := p.read(); !strings.HasSuffix(got, "hello") {
 			t.Errorf("port %d, when there is memory again: got %q, want an answer", port, got)
 		}
 		w.third.Close(p.fd)
-		w.settle()
+		w.Settle()
 	}
 	ask(80)
 	ask(90)
 	ask(80)
 	second.Close()
-	w.pass(10 * time.Second)
+	w.Advance(10 * time.Second)
 	ask(80)
 	if second.Len()+second.Net().Open() != 0 {
 		t.Errorf("of the closed runtime: got %d streams and %d connections, want none", second.Len(), second.Net().Open())
@@ -101,9 +101,9 @@ func TestRuntimesShareAnAccount(t *testing.T) {
 // it is not.
 func TestWindowsComeBackWithMemory(t *testing.T) {
 	w := newWorld(t, webDoc, plan{})
-	w.serve("web", func(s *script) {
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.Pause(); return ss.OK })
-		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+	w.Serve("web", func(s *script) {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.Pause(); return ss.OK })
+		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 			if f&ss.EOM == 0 {
 				return ss.OK
 			}
@@ -112,22 +112,22 @@ func TestWindowsComeBackWithMemory(t *testing.T) {
 		}
 	})
 	p := w.peer("h2")
-	a := w.srv.loop.Account()
+	a := w.Server.Loop.Account()
 	a.Charge(32 << 20)
 	body := strings.Repeat("x", 1<<20)
 	calls := []*call{p.ask("POST", "/", body), p.ask("POST", "/", body)}
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	// 64 KiB may be held while memory is short, and a read's worth more.
-	if n := w.srv.rt.Net().Held() + int(a.UsedBy(uint8(roles.HoldBody))); n > 256<<10 {
+	if n := w.Server.Runtime.Net().Held() + int(a.UsedBy(uint8(roles.HoldBody))); n > 256<<10 {
 		t.Errorf("held while memory is short: got %d bytes, want at most 256 KiB", n)
 	}
 	a.Release(32 << 20)
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	if n := a.UsedBy(uint8(roles.HoldBody)); n < 512<<10 {
 		t.Errorf("held for two paused streams when there is memory: got %d bytes, want both windows full", n)
 	}
-	for _, s := range w.accepted {
-		s.h.Resume()
+	for _, s := range w.Accepted {
+		s.Handle.Resume()
 	}
 	w.until(10*time.Second, calls...)
 	for _, q := range calls {
@@ -161,8 +161,8 @@ func (s *hoarder) Tx(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { retur
 func TestProgramsMemoryIsCounted(t *testing.T) {
 	for _, over := range []string{"raw", "h2"} {
 		doc := strings.ReplaceAll(`{"s":[{"srv":{"server":true,"port":80,"protocol":"PROTO"}}]}`, "PROTO", over)
-		w := newWorld(t, doc, plan{loop: loop.Config{Memory: 1 << 20}})
-		if _, err := w.srv.rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return new(hoarder) }}); err != nil {
+		w := newWorld(t, doc, plan{Loop: loop.Config{Memory: 1 << 20}})
+		if _, err := w.Server.Runtime.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return new(hoarder) }}); err != nil {
 			t.Fatal(err)
 		}
 		head := "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n"
@@ -171,14 +171,14 @@ func TestProgramsMemoryIsCounted(t *testing.T) {
 		}
 		honest := w.plainPeer(80)
 		honest.write(head + "hello")
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		var all []*plainPeer
 		for range 30 {
 			p := w.plainPeer(80)
 			p.write(head + strings.Repeat("x", 40_000))
 			all = append(all, p)
 		}
-		a := w.srv.loop.Account()
+		a := w.Server.Loop.Account()
 		if n := a.Peak(); n > 1<<20+overshoot || a.UsedBy(uint8(roles.HoldProgram)) == 0 {
 			t.Errorf("%s: account: got up to %d bytes, %d of programs; want at most %d", over, n, a.UsedBy(uint8(roles.HoldProgram)), 1<<20+overshoot)
 		}
@@ -194,7 +194,7 @@ func TestProgramsMemoryIsCounted(t *testing.T) {
 		for _, p := range append(all, honest) {
 			w.third.Close(p.fd)
 		}
-		w.pass(time.Minute)
+		w.Advance(time.Minute)
 		if n := a.Used(); n != 0 {
 			t.Errorf("%s: account at the end: got %d bytes, want 0", over, n)
 		}
@@ -205,13 +205,13 @@ func TestProgramsMemoryIsCounted(t *testing.T) {
 func TestMemoryFollowsItsStream(t *testing.T) {
 	for _, c := range [][2]string{{"raw", rawServer}, {"h1", h1Server}} {
 		w := newWorld(t, clientDoc(`"protocol":"`+c[0]+`","opportunistic":true,"retry":"none"`, c[1]), plan{})
-		w.serve("srv", nil)
+		w.Serve("srv", nil)
 		s := newScript()
-		h := w.create("c", s)
+		h := w.Create("c", s)
 		var m ss.Memory
 		want := func(when string, n int64) {
 			t.Helper()
-			if got := w.cli.loop.Account().UsedBy(uint8(roles.HoldProgram)); got != n {
+			if got := w.Client.Loop.Account().UsedBy(uint8(roles.HoldProgram)); got != n {
 				t.Errorf("%s, %s: got %d bytes, want %d", c[0], when, got, n)
 			}
 		}
@@ -220,17 +220,17 @@ func TestMemoryFollowsItsStream(t *testing.T) {
 		h.Connect()
 		m.Set(h, 200)
 		want("while it connects", 200)
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		m.Set(h, 300)
 		m.Set(h, 300)
 		want("connected", 300)
 		h.Disconnect()
 		m.Set(h, 310)
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		m.Set(h, 50)
 		want("disconnected", 50)
 		h.Destroy()
-		w.pass(time.Minute)
+		w.Advance(time.Minute)
 		want("destroyed", 50)
 		m.Set(h, 0)
 		want("in the end", 0)
@@ -240,27 +240,27 @@ func TestMemoryFollowsItsStream(t *testing.T) {
 // TestHeadsThatAreKeptHaveTheirShare: the fields of responses that programs may ask for are kept within a share of the
 // account. Beyond it the attempt fails.
 func TestHeadsThatAreKeptHaveTheirShare(t *testing.T) {
-	w := newWorld(t, clientDoc(`"protocol":"h1","direct_proto_str":true,"opportunistic":true,"retry":"none"`, rawServer), plan{loop: loop.Config{Memory: 256 << 10}})
-	w.serve("srv", (&routes{answer: map[string]string{"80 GET /": "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 6000) + "\r\nContent-Length: 100\r\n\r\nstalls"}}).play("80"))
+	w := newWorld(t, clientDoc(`"protocol":"h1","direct_proto_str":true,"opportunistic":true,"retry":"none"`, rawServer), plan{Loop: loop.Config{Memory: 256 << 10}})
+	w.Serve("srv", (&routes{answer: map[string]string{"80 GET /": "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 6000) + "\r\nContent-Length: 100\r\n\r\nstalls"}}).play("80"))
 	var all []*script
 	for range 40 {
 		s := newScript()
-		w.create("c", s).Connect()
+		w.Create("c", s).Connect()
 		all = append(all, s)
 	}
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	kept, refused := 0, 0
 	for _, s := range all {
-		if s.told(ss.Connected) > 0 && s.told(ss.Disconnected) == 0 {
+		if s.Told(ss.Connected) > 0 && s.Told(ss.Disconnected) == 0 {
 			kept++
 		}
-		if s.told(ss.Unreachable) > 0 {
+		if s.Told(ss.Unreachable) > 0 {
 			refused++
 		}
 	}
-	a := w.cli.loop.Account()
-	if kept < 8 || refused < 20 || kept+refused != len(all) || a.UsedBy(uint8(roles.HoldHead)) > 64<<10 || w.cli.rt.Counters.MemoryRefused != uint64(refused) {
+	a := w.Client.Loop.Account()
+	if kept < 8 || refused < 20 || kept+refused != len(all) || a.UsedBy(uint8(roles.HoldHead)) > 64<<10 || w.Client.Runtime.Counters.MemoryRefused != uint64(refused) {
 		t.Errorf("got %d kept, %d refused (%d counted), %d bytes; want about ten, the rest, and a quarter of 256 KiB", kept, refused,
-			w.cli.rt.Counters.MemoryRefused, a.UsedBy(uint8(roles.HoldHead)))
+			w.Client.Runtime.Counters.MemoryRefused, a.UsedBy(uint8(roles.HoldHead)))
 	}
 }

@@ -196,7 +196,7 @@ func (c *holders) step() {
 		}
 	}
 	if c.fds != nil {
-		c.w.net.At(5*time.Millisecond, c.step)
+		c.w.Net.At(5*time.Millisecond, c.step)
 	}
 }
 
@@ -226,7 +226,7 @@ type visitor struct {
 const visitorAsks = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 
 func (w *world) visitor() *visitor {
-	v := &visitor{w: w, host: w.net.Host("visitor", netip.MustParseAddr("10.0.0.4")), fd: loop.NoFD}
+	v := &visitor{w: w, host: w.Net.Host("visitor", netip.MustParseAddr("10.0.0.4")), fd: loop.NoFD}
 	v.step()
 	return v
 }
@@ -237,7 +237,7 @@ func (v *visitor) step() {
 	}
 	if v.fd == loop.NoFD {
 		v.fd, _ = v.host.Connect(loop.Addr{IP: netip.AddrPortFrom(serverIP, 80)}, loop.SocketOptions{})
-		v.at, v.asked, v.heard = v.w.net.Now(), false, v.heard[:0]
+		v.at, v.asked, v.heard = v.w.Net.Now(), false, v.heard[:0]
 	}
 	if !v.asked {
 		n, e := v.host.Write(v.fd, []byte(visitorAsks))
@@ -254,30 +254,30 @@ func (v *visitor) step() {
 				v.failed = fmt.Sprintf("the answer was %q, the end %v", v.heard, e)
 			}
 			v.served++
-			v.worst = max(v.worst, v.w.net.Now()-v.at)
+			v.worst = max(v.worst, v.w.Net.Now()-v.at)
 			v.host.Close(v.fd)
 			v.fd = loop.NoFD
 			break
 		}
 		v.heard = append(v.heard, b[:n]...)
 	}
-	v.w.net.At(time.Millisecond, v.step)
+	v.w.Net.At(time.Millisecond, v.step)
 }
 
 // memoryWorld is a server machine with a ceiling, whose program takes nothing, or everything.
 func memoryWorld(t *testing.T, ceiling int64, takes bool) *world {
-	w := newWorld(t, memoryDoc, plan{loop: loop.Config{Memory: ceiling}})
+	w := newWorld(t, memoryDoc, plan{Loop: loop.Config{Memory: ceiling}})
 	pair := newPKI(t, "h").pair
 	for _, name := range []string{"web", "ws", "ws2", "packed", "parts", "secure", "packed2"} {
 		info := ss.Info{StreamType: name, New: func(*ss.Handle) ss.Stream { return &noTaker{takes: takes} }}
 		if name == "secure" {
 			info.Certificates = []stdtls.Certificate{pair}
 		}
-		if _, err := w.srv.rt.Create(info); err != nil {
+		if _, err := w.Server.Runtime.Create(info); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.settle()
+	w.Settle()
 	return w
 }
 
@@ -321,7 +321,7 @@ func memoryKinds(t testing.TB) []memoryKind {
 
 // check looks at the account after a crowd has been there for a while, and again when it has gone.
 func (w *world) checkMemory(v *visitor, leave ...*holders) {
-	t, a := w.t, w.srv.loop.Account()
+	t, a := w.t, w.Server.Loop.Account()
 	t.Helper()
 	if peak := a.Peak(); peak > a.Ceiling()+overshoot {
 		t.Errorf("account: got up to %d bytes, want at most %d", peak, a.Ceiling()+overshoot)
@@ -346,15 +346,15 @@ func (w *world) checkMemory(v *visitor, leave ...*holders) {
 		c.leave()
 	}
 	t.Logf("peak %d, now %d (%v%s); %d closed for memory, %d peers ended; %d served, at the worst after %v",
-		a.Peak(), a.Used(), a.Level(), held, w.srv.rt.Net().Counters.MemoryClosed, ends, v.served, v.worst)
+		a.Peak(), a.Used(), a.Level(), held, w.Server.Runtime.Net().Counters.MemoryClosed, ends, v.served, v.worst)
 	v.failed = "over"
 	v.host.Close(v.fd)
-	w.srv.rt.Each(func(h *ss.Handle) {
+	w.Server.Runtime.Each(func(h *ss.Handle) {
 		if h.Server() != nil {
 			h.Destroy() // a program that takes nothing does not hear of the end either
 		}
 	})
-	w.pass(15 * time.Second)
+	w.Advance(15 * time.Second)
 	if n := a.Used(); n != 0 {
 		t.Errorf("account when the crowd has gone: got %d bytes, want 0", n)
 	}
@@ -375,7 +375,7 @@ func TestMemoryCeilingBindsEveryKindOfHolder(t *testing.T) {
 			w := memoryWorld(t, ceiling, c.takes)
 			crowd := w.crowd(c.port, c.n, c.again, c.say)
 			v := w.visitor()
-			w.pass(2 * time.Second)
+			w.Advance(2 * time.Second)
 			w.checkMemory(v, crowd)
 		})
 	}
@@ -391,6 +391,6 @@ func TestMemoryCeilingBindsAllHoldersTogether(t *testing.T) {
 		}
 	}
 	v := w.visitor()
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	w.checkMemory(v, crowds...)
 }

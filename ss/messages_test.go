@@ -32,7 +32,7 @@ func TestMessages(t *testing.T) {
 				{"cli":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","opportunistic":true}}]}`, plan{})
 			var got []string
 			refused := 0
-			if _, err := w.srv.rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream {
+			if _, err := w.Server.Runtime.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream {
 				m := &ss.Messages{MaxMessage: 10, OnMessage: func(_ *ss.Handle, m []byte, f ss.Flags) ss.Ret {
 					if f != ss.Text {
 						t.Errorf("flags: got %b, want Text alone", f)
@@ -63,7 +63,7 @@ func TestMessages(t *testing.T) {
 				}
 			}
 			s := newScript()
-			s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				if len(pieces) == 0 {
 					return 0, 0, ss.TxDontSend
 				}
@@ -72,26 +72,26 @@ func TestMessages(t *testing.T) {
 				h.RequestTx()
 				return n, f, ss.OK
 			}
-			s.when(ss.Connected, func(h *ss.Handle) ss.Ret { return h.RequestTx() })
-			w.create("cli", s).Connect()
-			w.pass(time.Second)
+			s.When(ss.Connected, func(h *ss.Handle) ss.Ret { return h.RequestTx() })
+			w.Create("cli", s).Connect()
+			w.Advance(time.Second)
 			if line := strings.Join(got, " "); line != c.want {
 				t.Errorf("messages\n  got  %s\n  want %s", line, c.want)
 			}
 			var code ws.Code
-			for _, cause := range s.causes {
+			for _, cause := range s.Causes {
 				var closed *ss.CloseError
 				if errors.As(cause, &closed) {
 					code = closed.Code
 				}
 			}
 			if code != c.closed {
-				t.Errorf("close code: got %v, want %v; causes %v", code, c.closed, s.causes)
+				t.Errorf("close code: got %v, want %v; causes %v", code, c.closed, s.Causes)
 			}
 			if c.stay && refused != 2 {
 				t.Errorf("OnTooLong was called %d times, want 2", refused)
 			}
-			if used := w.srv.loop.Account().Used(); used != 0 {
+			if used := w.Server.Loop.Account().Used(); used != 0 {
 				t.Errorf("the account has %d bytes with no message open, want 0", used)
 			}
 		})
@@ -104,23 +104,23 @@ func TestMessageCutOff(t *testing.T) {
 		{"srv":{"server":true,"endpoint":"10.0.0.2","port":80,"protocol":"ws"}},
 		{"cli":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","opportunistic":true}}]}`, plan{})
 	n := 0
-	if _, err := w.srv.rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream {
+	if _, err := w.Server.Runtime.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream {
 		return &ss.Messages{OnMessage: func(*ss.Handle, []byte, ss.Flags) ss.Ret { n++; return ss.OK }}
 	}}); err != nil {
 		t.Fatal(err)
 	}
 	s := newScript()
-	s.onTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) { return 100, ss.SOM, ss.OK }
-	s.when(ss.Connected, func(h *ss.Handle) ss.Ret { return h.RequestTx() })
-	h := w.create("cli", s)
+	s.OnTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) { return 100, ss.SOM, ss.OK }
+	s.When(ss.Connected, func(h *ss.Handle) ss.Ret { return h.RequestTx() })
+	h := w.Create("cli", s)
 	h.Connect()
-	w.pass(time.Second)
-	if used := w.srv.loop.Account().Used(); used < 100 {
+	w.Advance(time.Second)
+	if used := w.Server.Loop.Account().Used(); used < 100 {
 		t.Errorf("the account has %d bytes while a piece is held, want at least 100", used)
 	}
 	h.Destroy()
-	w.pass(time.Second)
-	if used := w.srv.loop.Account().Used(); used != 0 || n != 0 {
+	w.Advance(time.Second)
+	if used := w.Server.Loop.Account().Used(); used != 0 || n != 0 {
 		t.Errorf("after the cut: %d bytes on the account, %d messages; want none", used, n)
 	}
 }
@@ -128,7 +128,7 @@ func TestMessageCutOff(t *testing.T) {
 // takers take pieces of messages and bodies directly, without a connection.
 func TestCollectingAllocatesNothing(t *testing.T) {
 	w := newWorld(t, timerPolicy, plan{})
-	h := w.create("t", newScript())
+	h := w.Create("t", newScript())
 	got := 0
 	m := &ss.Messages{OnMessage: func(_ *ss.Handle, m []byte, _ ss.Flags) ss.Ret { got += len(m); return ss.OK }}
 	piece := make([]byte, 1000)

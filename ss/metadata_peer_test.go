@@ -23,8 +23,8 @@ func TestResponseFieldsAreNeverSent(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		w := newWorld(t, respDoc(proto), plan{})
 		var asked []string
-		w.serve("web", func(s *script) {
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+		w.Serve("web", func(s *script) {
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 				line := ""
 				for _, n := range []string{"method", "path", "in", "cred", "x-page", "x-never", "x-free", "x-other"} {
 					if v, ok := h.Metadata(n); ok {
@@ -42,7 +42,7 @@ func TestResponseFieldsAreNeverSent(t *testing.T) {
 			})
 		})
 		s := newScript()
-		s.say = []byte("{}")
+		s.Say = []byte("{}")
 		names := []string{"mime", "auth", "x-page", "never", "x-free"}
 		look := func(want ...string) func(h *ss.Handle) ss.Ret {
 			return func(h *ss.Handle) ss.Ret {
@@ -52,7 +52,7 @@ func TestResponseFieldsAreNeverSent(t *testing.T) {
 						got = string(v)
 					}
 					if got != want[i] {
-						t.Errorf("%s: Metadata(%q): got %q, want %q", s.life(), n, got, want[i])
+						t.Errorf("%s: Metadata(%q): got %q, want %q", s.Life(), n, got, want[i])
 					}
 				}
 				return ss.OK
@@ -60,30 +60,30 @@ func TestResponseFieldsAreNeverSent(t *testing.T) {
 		}
 		ours := look("application/json", "-", "mine", "-", "free")
 		theirs := look("text/html", "Bearer theirs", "theirs", "theirs", "free")
-		s.when(ss.Poll, theirs).when(ss.Connecting, ours).when(ss.Connected, theirs).when(ss.QOSAckRemote, theirs).when(ss.Disconnected, theirs)
-		h := w.create("c", s)
+		s.When(ss.Poll, theirs).When(ss.Connecting, ours).When(ss.Connected, theirs).When(ss.QOSAckRemote, theirs).When(ss.Disconnected, theirs)
+		h := w.Create("c", s)
 		h.SetMetadataString("mime", "application/json")
 		h.SetMetadataString("x-page", "mine")
 		h.SetMetadataString("x-free", "free")
-		delete(s.on, ss.Poll)
+		delete(s.On, ss.Poll)
 		const want = "method=POST path=/mine in=application/json x-page=mine x-free=free"
 		for i := range 3 {
 			h.RequestTxLen(2)
-			w.pass(time.Second)
+			w.Advance(time.Second)
 			if len(asked) != i+1 || asked[i] != want {
-				t.Fatalf("request %d: got %q, want %q; told %s", i, asked, want, s.life())
+				t.Fatalf("request %d: got %q, want %q; told %s", i, asked, want, s.Life())
 			}
-			s.when(ss.Poll, theirs)
+			s.When(ss.Poll, theirs)
 		}
 		// What the program sets after a response is what it reads, and what goes out.
 		h.SetMetadataString("mime", "text/mine")
 		if v, _ := h.Metadata("mime"); string(v) != "text/mine" {
 			t.Errorf("set after a response: read %q, want text/mine", v)
 		}
-		delete(s.on, ss.Poll)
-		s.when(ss.Connecting, look("text/mine", "-", "mine", "-", "free"))
+		delete(s.On, ss.Poll)
+		s.When(ss.Connecting, look("text/mine", "-", "mine", "-", "free"))
 		h.RequestTxLen(2)
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		if got := asked[len(asked)-1]; got != strings.Replace(want, "application/json", "text/mine", 1) {
 			t.Errorf("the last request: got %q", got)
 		}
@@ -97,11 +97,11 @@ func TestPartFieldsAreNeverSent(t *testing.T) {
 	const parts = "--b\r\nContent-Type: text/html\r\nContent-Disposition: x\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--"
 	r := &routes{fields: []string{"Content-Type", "Content-Language", "Content-Disposition"}, answer: map[string]string{
 		"80 POST /": fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Length: %d\r\n\r\n%s", len(parts), parts)}}
-	w.serve("srv", r.play("80"))
+	w.Serve("srv", r.play("80"))
 	s := newScript()
-	s.say = []byte("{}")
+	s.Say = []byte("{}")
 	var read []string
-	s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+	s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 		if f&ss.SOM != 0 {
 			line := ""
 			for _, n := range []string{"mime", "lang", "what"} {
@@ -113,16 +113,16 @@ func TestPartFieldsAreNeverSent(t *testing.T) {
 		}
 		return ss.OK
 	}
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.SetMetadataString("mime", "application/json")
 	h.SetMetadataString("lang", "de")
 	for range 2 {
 		h.RequestTxLen(2)
-		w.pass(time.Second)
+		w.Advance(time.Second)
 	}
 	const one = "80 POST / Content-Type=application/json Content-Language=de {}"
-	if got := strings.Join(r.asked, ", "); got != one+", "+one || s.told(ss.QOSAckRemote) != 2 {
-		t.Errorf("asked %s, want twice %s; causes %v", got, one, s.causes)
+	if got := strings.Join(r.asked, ", "); got != one+", "+one || s.Told(ss.QOSAckRemote) != 2 {
+		t.Errorf("asked %s, want twice %s; causes %v", got, one, s.Causes)
 	}
 	if got := strings.Join(read, ", "); got != "mime=text/html what=x, , mime=text/html what=x, " {
 		t.Errorf("read of the parts: %q", got)
@@ -135,13 +135,13 @@ func TestRequestFieldsAreNotEchoed(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		w := newWorld(t, `{"s":[{"web":{"server":true,"port":80,"protocol":"h2","direct_proto_str":true,
 			"metadata":[{"mime":"content-type:"},{"cred":"authorization:"},{"path":"x-path:"},{"id":"x-id:"},{"q":"x-q:"}]}}]}`, plan{})
-		w.serve("web", func(s *script) {
+		w.Serve("web", func(s *script) {
 			// Before the first request, so that it is there when the request comes.
-			s.when(ss.Connecting, func(h *ss.Handle) ss.Ret {
+			s.When(ss.Connecting, func(h *ss.Handle) ss.Ret {
 				h.SetMetadataString("path", "ours")
 				return ss.OK
 			})
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 				if v, _ := h.Metadata("path"); string(v) != "/a" {
 					t.Errorf("the path of the request: read %q, want /a", v)
 				}

@@ -14,7 +14,7 @@ import (
 // TestMetadata: values are copied, the empty one is a value, and a wrong name is told with the right ones.
 func TestMetadata(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","metadata":[{"one":""},{"two":"x-two:"}]`, ""), plan{})
-	h := w.create("c", newScript())
+	h := w.Create("c", newScript())
 	if v, ok := h.Metadata("one"); ok || v != nil {
 		t.Errorf("an item that was never set: got %q (%v), want none", v, ok)
 	}
@@ -48,7 +48,7 @@ func TestMetadataIsNotInherited(t *testing.T) {
 		{"many":{"endpoint":"10.0.0.2","port":80,"metadata":[{"a":""},{"b":""},{"c":""}]}}]}`, plan{})
 	for range 3 {
 		for _, typ := range []string{"many", "few"} {
-			h := w.create(typ, newScript())
+			h := w.Create(typ, newScript())
 			for _, name := range []string{"a", "b", "c"} {
 				if v, ok := h.Metadata(name); ok {
 					t.Fatalf("a new %q has %s=%q", typ, name, v)
@@ -59,7 +59,7 @@ func TestMetadataIsNotInherited(t *testing.T) {
 				h.SetMetadataString("c", "secret")
 			}
 			h.Destroy()
-			w.settle()
+			w.Settle()
 		}
 	}
 }
@@ -73,36 +73,36 @@ func TestEndpointFromMetadata(t *testing.T) {
 		{"b":{"server":true,"port":81,"protocol":"h1","metadata":[{"path":""}]}}]}`, plan{})
 	reply := func(name string) func(*script) {
 		return func(s *script) {
-			s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 				path, _ := h.Metadata("path")
-				s.say = []byte(name + string(path))
+				s.Say = []byte(name + string(path))
 				h.ServerAck(0)
 				return h.RequestTx()
 			})
 		}
 	}
-	w.serve("a", reply("a"))
-	w.serve("b", reply("b"))
+	w.Serve("a", reply("a"))
+	w.Serve("b", reply("b"))
 	s := newScript()
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	for _, c := range []struct{ host, port, want string }{
 		{"2", "80", "a/base"}, {"2", "81", "b/base"}, {"2", "81", "b/base"}, {"2", "80", "a/base"},
 		{"2", "", ""}, {"2", "x", ""}, {"", "80", ""}, {"2", "80", "a/base"},
 	} {
-		s.when(ss.Connecting, func(h *ss.Handle) ss.Ret {
+		s.When(ss.Connecting, func(h *ss.Handle) ss.Ret {
 			h.SetMetadataString("host", c.host)
 			h.SetMetadataString("port", c.port)
 			return ss.OK
 		})
-		s.got, s.causes, s.states = nil, nil, nil
+		s.Got, s.Causes, s.States = nil, nil, nil
 		h.Connect()
-		w.pass(4 * time.Second)
-		if got := string(s.got); got != c.want {
-			t.Errorf("host %q, port %q: got %q, want %q; causes %v", c.host, c.port, got, c.want, s.causes)
+		w.Advance(4 * time.Second)
+		if got := string(s.Got); got != c.want {
+			t.Errorf("host %q, port %q: got %q, want %q; causes %v", c.host, c.port, got, c.want, s.Causes)
 		}
 		if c.want == "" && c.host == "2" {
-			w.wantLife("the stream", s, "CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-			w.wantCause(s, ss.ErrEndpoint)
+			w.WantLife("the stream", s, "CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			w.WantCause(s, ss.ErrEndpoint)
 		}
 	}
 }
@@ -127,13 +127,13 @@ func TestEndpointAndTLS(t *testing.T) {
 		}
 		w := newWorld(t, doc, plan{})
 		s := newScript()
-		h := w.create("c", s)
+		h := w.Create("c", s)
 		h.Connect()
-		w.settle()
-		w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+		w.Settle()
+		w.WantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 		var d *wsi.DialError
-		if !errors.As(s.causes[0], &d) || d.Target != c.dialled {
-			t.Errorf("%s: got cause %v, want a refused dial of %s", c.url, s.causes[0], c.dialled)
+		if !errors.As(s.Causes[0], &d) || d.Target != c.dialled {
+			t.Errorf("%s: got cause %v, want a refused dial of %s", c.url, s.Causes[0], c.dialled)
 		}
 	}
 }

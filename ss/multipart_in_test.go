@@ -29,7 +29,7 @@ const partsDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}]
 func story(s *script, names ...string) *strings.Builder {
 	var b strings.Builder
 	var body []byte
-	s.onRx = func(h *ss.Handle, p []byte, f ss.Flags) ss.Ret {
+	s.OnRx = func(h *ss.Handle, p []byte, f ss.Flags) ss.Ret {
 		if f&ss.RelatedStart != 0 {
 			b.WriteByte('[')
 			if len(p) > 0 || f != ss.RelatedStart {
@@ -85,10 +85,10 @@ func TestPartsOfRequests(t *testing.T) {
 		for _, c := range partsStories {
 			w := newWorld(t, partsDoc, plan{})
 			var got *strings.Builder
-			w.serve("srv", func(s *script) {
+			w.Serve("srv", func(s *script) {
 				got = story(s, "mime", "what", "x", "len", "Content-Disposition:", "x-x:", "x-part")
-				inner := s.onRx
-				s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+				inner := s.OnRx
+				s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 					inner(h, b, f)
 					if f&ss.RelatedEnd != 0 {
 						h.ServerAck(0)
@@ -112,15 +112,15 @@ func TestPartsOfRequests(t *testing.T) {
 			if got.String() != want {
 				t.Errorf("%s: the server was told\n  got  %s\n  want %s", c.name, got, want)
 			}
-			first, bad := w.accepted[0], uint64(0)
+			first, bad := w.Accepted[0], uint64(0)
 			if c.fault != "" {
 				bad = 1
-				w.settle()
-				if !first.dead || len(first.causes) == 0 || !strings.Contains(first.causes[0].Error(), c.fault) {
-					t.Errorf("%s: the stream was told %s, %v; want its end, for %q", c.name, first.life(), first.causes, c.fault)
+				w.Settle()
+				if !first.Dead || len(first.Causes) == 0 || !strings.Contains(first.Causes[0].Error(), c.fault) {
+					t.Errorf("%s: the stream was told %s, %v; want its end, for %q", c.name, first.Life(), first.Causes, c.fault)
 				}
 			}
-			if n := w.srv.rt.Counters.Malformed; n != bad {
+			if n := w.Server.Runtime.Counters.Malformed; n != bad {
 				t.Errorf("%s: %d bodies counted as malformed, want %d", c.name, n, bad)
 			}
 		}
@@ -132,9 +132,9 @@ func TestPartsOfResponses(t *testing.T) {
 	for _, proto := range protocols {
 		for _, c := range partsStories {
 			w := newWorld(t, partsDoc, plan{})
-			w.serve("plain", func(s *script) {
-				s.say = []byte(c.body)
-				s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			w.Serve("plain", func(s *script) {
+				s.Say = []byte(c.body)
+				s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 					h.ServerAck(0)
 					h.SetMetadataString("mime", "multipart/mixed; boundary=B")
 					return h.RequestTxLen(int64(len(c.body)))
@@ -142,21 +142,21 @@ func TestPartsOfResponses(t *testing.T) {
 			})
 			s := newScript()
 			got := story(s, "mime", "what", "x")
-			w.create(proto, s).Connect()
-			w.pass(time.Second)
+			w.Create(proto, s).Connect()
+			w.Advance(time.Second)
 			if got.String() != c.want {
 				t.Errorf("%s, %s: the client was told\n  got  %s\n  want %s", proto, c.name, got, c.want)
 			}
 			if c.fault == "" {
-				w.wantLife(proto+", "+c.name, s, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
+				w.WantLife(proto+", "+c.name, s, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
 				continue
 			}
-			w.wantLife(proto+", "+c.name, s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+			w.WantLife(proto+", "+c.name, s, "CREATING CONNECTING CONNECTED DISCONNECTED")
 			var e *http.ProtocolError
-			if len(s.causes) == 0 || !errors.As(s.causes[0], &e) || !strings.Contains(e.Reason, c.fault) {
-				t.Errorf("%s, %s: causes %v, want one with %q", proto, c.name, s.causes, c.fault)
+			if len(s.Causes) == 0 || !errors.As(s.Causes[0], &e) || !strings.Contains(e.Reason, c.fault) {
+				t.Errorf("%s, %s: causes %v, want one with %q", proto, c.name, s.Causes, c.fault)
 			}
-			if n := w.cli.rt.Counters.Malformed; n != 1 {
+			if n := w.Client.Runtime.Counters.Malformed; n != 1 {
 				t.Errorf("%s, %s: %d bodies counted as malformed, want 1", proto, c.name, n)
 			}
 		}
@@ -169,58 +169,58 @@ func TestPartsOfResponses(t *testing.T) {
 func TestPartsWithoutEnd(t *testing.T) {
 	for _, proto := range protocols {
 		for _, limited := range []bool{false, true} {
-			w := newWorld(t, partsDoc, plan{client: func(c *ss.Config) {
+			w := newWorld(t, partsDoc, plan{Client: func(c *ss.Config) {
 				if limited {
 					c.Multipart.Rate = 10
 				}
 			}})
 			const picture = "--cam\r\nContent-Type: image/jpeg\r\nContent-Length: 7\r\n\r\npicture\r\n"
 			sent := 0
-			w.serve("plain", func(s *script) {
-				s.quietTx = true
-				s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+			w.Serve("plain", func(s *script) {
+				s.QuietTx = true
+				s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 					h.ServerAck(0)
 					h.SetMetadataString("mime", "multipart/x-mixed-replace; boundary=--cam")
 					return h.RequestTx()
 				})
-				s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+				s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 					f := ss.Flags(0)
 					if sent == 0 {
 						f = ss.SOM
 					}
 					sent++
-					w.net.At(50*time.Millisecond, func() { h.RequestTx() })
+					w.Net.At(50*time.Millisecond, func() { h.RequestTx() })
 					return copy(buf, strings.TrimSuffix(picture, "\r\n")), f, ss.OK // what follows a picture comes with the next
 				}
 			})
 			s := newScript()
 			whole := 0
-			s.onRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			s.OnRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 				if f&ss.EOM != 0 {
 					whole++
 				}
 				return ss.OK
 			}
-			h := w.create(proto, s)
+			h := w.Create(proto, s)
 			h.Connect()
-			w.run("the first picture", func() bool { return sent == 1 })
-			w.settle()
+			w.Run("the first picture", func() bool { return sent == 1 })
+			w.Settle()
 			if whole != 1 {
 				t.Errorf("%s: complete pictures: got %d, want 1, as its length has come", proto, whole)
 			}
-			w.pass(100 * time.Second)
+			w.Advance(100 * time.Second)
 			if limited {
-				if whole != 10 || s.told(ss.Disconnected) != 1 {
-					t.Errorf("%s, at most 10 parts a second: told of %d, %s, want 10 and the end", proto, whole, s.life())
+				if whole != 10 || s.Told(ss.Disconnected) != 1 {
+					t.Errorf("%s, at most 10 parts a second: told of %d, %s, want 10 and the end", proto, whole, s.Life())
 				}
 				continue
 			}
 			if whole != sent || whole < 1990 {
 				t.Errorf("%s: complete pictures: got %d, want the %d that were sent in 100 s", proto, whole, sent)
 			}
-			w.wantLife(proto, s, "CREATING CONNECTING CONNECTED")
+			w.WantLife(proto, s, "CREATING CONNECTING CONNECTED")
 			h.Disconnect()
-			w.settle()
+			w.Settle()
 		}
 	}
 }
@@ -238,10 +238,10 @@ func TestPartsAreNone(t *testing.T) {
 		} {
 			w := newWorld(t, partsDoc, plan{})
 			got := new(strings.Builder)
-			w.serve("srv", func(s *script) {
+			w.Serve("srv", func(s *script) {
 				got = story(s)
-				inner := s.onRx
-				s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+				inner := s.OnRx
+				s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 					inner(h, b, f)
 					if f&(ss.EOM|ss.RelatedEnd) != 0 {
 						h.ServerAck(0)
@@ -299,10 +299,10 @@ func partsBulk(t *testing.T, proto string, seed uint64) {
 	}
 	mw.Close()
 	want.WriteByte(']')
-	w := newWorld(t, partsDoc, plan{seed: seed, net: sim.Options{ReadMax: 1 + chance.IntN(70000), ShortRead: 0.3, ShortWrite: 0.3}})
-	w.serve("plain", func(s *script) {
-		s.say, s.piece, s.quietTx = body.Bytes(), 1+chance.IntN(30000), true
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+	w := newWorld(t, partsDoc, plan{Seed: seed, Net: sim.Options{ReadMax: 1 + chance.IntN(70000), ShortRead: 0.3, ShortWrite: 0.3}})
+	w.Serve("plain", func(s *script) {
+		s.Say, s.Piece, s.QuietTx = body.Bytes(), 1+chance.IntN(30000), true
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			h.ServerAck(0)
 			h.SetMetadataString("mime", mw.FormDataContentType())
 			return h.RequestTx()
@@ -310,14 +310,14 @@ func partsBulk(t *testing.T, proto string, seed uint64) {
 	})
 	s := newScript()
 	got := story(s, "mime")
-	inner, leaves := s.onRx, chance.IntN(4) == 0
+	inner, leaves := s.OnRx, chance.IntN(4) == 0
 	left := false
-	s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		inner(h, b, f)
 		switch chance.IntN(30) {
 		case 0:
 			h.Pause()
-			w.net.At(time.Duration(chance.IntN(50))*time.Millisecond, h.Resume)
+			w.Net.At(time.Duration(chance.IntN(50))*time.Millisecond, h.Resume)
 		case 1:
 			if leaves {
 				left = true
@@ -326,12 +326,12 @@ func partsBulk(t *testing.T, proto string, seed uint64) {
 		}
 		return ss.OK
 	}
-	w.create(proto, s).Connect()
-	w.run("the transaction", func() bool { return s.told(ss.Disconnected)+s.told(ss.Unreachable) > 0 })
+	w.Create(proto, s).Connect()
+	w.Run("the transaction", func() bool { return s.Told(ss.Disconnected)+s.Told(ss.Unreachable) > 0 })
 	switch {
 	case left:
-	case s.told(ss.QOSAckRemote) != 1:
-		t.Errorf("the stream was told %s, %v", s.life(), s.causes)
+	case s.Told(ss.QOSAckRemote) != 1:
+		t.Errorf("the stream was told %s, %v", s.Life(), s.Causes)
 	case got.String() != want.String():
 		t.Errorf("%d parts in %d bytes: told %d bytes otherwise than sent", n, body.Len(), got.Len())
 	}
@@ -358,13 +358,13 @@ func TestPartsOfRequestsBulk(t *testing.T) {
 
 func requestBulk(t *testing.T, proto string, seed uint64, seen map[int]int) {
 	chance := rand.New(rand.NewPCG(seed, 11))
-	w := newWorld(t, partsDoc, plan{seed: seed, net: sim.Options{ReadMax: 1 + chance.IntN(70000), ShortRead: 0.3, ShortWrite: 0.3}})
+	w := newWorld(t, partsDoc, plan{Seed: seed, Net: sim.Options{ReadMax: 1 + chance.IntN(70000), ShortRead: 0.3, ShortWrite: 0.3}})
 	told := make(map[string]bool)
-	w.serve("srv", func(s *script) {
+	w.Serve("srv", func(s *script) {
 		got := story(s, "mime")
-		inner := s.onRx
-		s.when(ss.ServerTxn, func(*ss.Handle) ss.Ret { got.Reset(); return ss.OK })
-		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+		inner := s.OnRx
+		s.When(ss.ServerTxn, func(*ss.Handle) ss.Ret { got.Reset(); return ss.OK })
+		s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 			inner(h, b, f)
 			if f&ss.RelatedEnd != 0 {
 				told[got.String()] = true
@@ -374,7 +374,7 @@ func requestBulk(t *testing.T, proto string, seed uint64, seen map[int]int) {
 			switch chance.IntN(60) {
 			case 0:
 				h.Pause()
-				w.net.At(time.Duration(chance.IntN(50))*time.Millisecond, h.Resume)
+				w.Net.At(time.Duration(chance.IntN(50))*time.Millisecond, h.Resume)
 			case 1:
 				return []ss.Ret{ss.DisconnectMe, ss.DestroyMe}[chance.IntN(2)]
 			case 2:
@@ -410,7 +410,7 @@ func requestBulk(t *testing.T, proto string, seed uint64, seen map[int]int) {
 		seen[c.status]++
 		switch {
 		case !c.done:
-			t.Errorf("call %d of %d is not over: %s\n%s", i, len(calls), c.seen(), w.dump())
+			t.Errorf("call %d of %d is not over: %s\n%s", i, len(calls), c.seen(), w.Dump())
 		case c.status == 200 && wants[c] == "]":
 			t.Errorf("call %d: %d broken bytes were taken for a whole body", i, len(c.body))
 		case c.status == 200 && !told[wants[c]]:

@@ -40,19 +40,19 @@ func TestMultipartOnTheWire(t *testing.T) {
 		line  string
 	}{
 		{name: "without length", keys: multipartKeys, until: "0\r\n\r\n",
-			setup: func(s *script, h *ss.Handle) { s.say = []byte("body"); h.RequestTx() },
+			setup: func(s *script, h *ss.Handle) { s.Say = []byte("body"); h.RequestTx() },
 			want:  head + "Transfer-Encoding: chunked|" + ctype + "|00a8|" + part + "body" + end + "|0||",
 			line:  `CREATING POLL CONNECTING tx("body"|SOM|EOM)` + whole},
 		{name: "with the length of the payload", keys: multipartKeys, until: "--\r\n",
-			setup: func(s *script, h *ss.Handle) { s.say = []byte("body"); h.RequestTxLen(4) },
+			setup: func(s *script, h *ss.Handle) { s.Say = []byte("body"); h.RequestTxLen(4) },
 			want:  head + "Content-Length: 168|" + ctype + "|" + part + "body" + end,
 			line:  `CREATING POLL CONNECTING tx("body"|SOM|EOM)` + whole},
 		{name: "in pieces", keys: multipartKeys, until: "--\r\n",
-			setup: func(s *script, h *ss.Handle) { s.say, s.piece = []byte("body"), 2; h.RequestTxLen(4) },
+			setup: func(s *script, h *ss.Handle) { s.Say, s.Piece = []byte("body"), 2; h.RequestTxLen(4) },
 			want:  head + "Content-Length: 168|" + ctype + "|" + part + "body" + end,
 			line:  `CREATING POLL CONNECTING tx("bo"|SOM) tx("dy"|EOM)` + whole},
 		{name: "the announced length ends a body that has no EOM", keys: multipartKeys, until: "--\r\n",
-			setup: func(s *script, h *ss.Handle) { s.say, s.noEOM = []byte("body"), true; h.RequestTxLen(4) },
+			setup: func(s *script, h *ss.Handle) { s.Say, s.NoEOM = []byte("body"), true; h.RequestTxLen(4) },
 			want:  head + "Content-Length: 168|" + ctype + "|" + part + "body" + end,
 			line:  `CREATING POLL CONNECTING tx("body"|SOM)` + whole},
 		{name: "a payload of no length: no Tx", keys: multipartKeys, until: "--\r\n",
@@ -66,10 +66,10 @@ func TestMultipartOnTheWire(t *testing.T) {
 		{name: "Tx passes: nothing goes out before there is something", keys: multipartKeys, until: "--\r\n",
 			setup: func(s *script, h *ss.Handle) {
 				first := true
-				s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+				s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 					if first {
 						first = false
-						s.w.net.At(time.Second, func() { h.RequestTx() })
+						s.World.Net.At(time.Second, func() { h.RequestTx() })
 						return 0, 0, ss.TxDontSend
 					}
 					return copy(buf, "late"), ss.SOM | ss.EOM, ss.OK
@@ -78,15 +78,15 @@ func TestMultipartOnTheWire(t *testing.T) {
 			},
 			want: head + "Content-Length: 168|" + ctype + "|" + part + "late" + end},
 		{name: "begun by Connect", keys: `"http_multipart_name":"q\"n"`, until: "0\r\n\r\n",
-			setup: func(s *script, h *ss.Handle) { s.say = []byte("x"); h.Connect() },
+			setup: func(s *script, h *ss.Handle) { s.Say = []byte("x"); h.Connect() },
 			want: "GET / HTTP/1.1|Host: 10.0.0.2|Transfer-Encoding: chunked|" + ctype + "|007d|--B|" +
 				`Content-Disposition: form-data; name="q%22n"||x` + end + "|0||"},
 		{name: "http_no_content_length", keys: multipartKeys + `,"http_no_content_length":true`, until: "0\r\n\r\n",
-			setup: func(s *script, h *ss.Handle) { s.say = []byte("body"); h.RequestTxLen(4) },
+			setup: func(s *script, h *ss.Handle) { s.Say = []byte("body"); h.RequestTxLen(4) },
 			want:  head + "Transfer-Encoding: chunked|" + ctype + "|00a8|" + part + "body" + end + "|0||"},
 		{name: "a Content-Type of the program's gives way", keys: multipartKeys + `,"metadata":[{"t":"content-type:"},{"x":"x-x:"}]`, until: "--\r\n",
 			setup: func(s *script, h *ss.Handle) {
-				s.say = []byte("body")
+				s.Say = []byte("body")
 				h.SetMetadataString("t", "text/html")
 				h.SetMetadataString("x", "y")
 				h.RequestTxLen(4)
@@ -126,33 +126,33 @@ func TestMultipartOnTheWire(t *testing.T) {
 				"|--B|Content-Disposition: form-data; name=\"m\"|||002b|two" + end + "|0||"},
 		{name: "rideshare means nothing without multipart", keys: `"http_method":"POST","rideshare":"second"`, until: "0\r\n\r\n",
 			more:  `,{"second":{"http_multipart_name":"m"}}`,
-			setup: func(s *script, h *ss.Handle) { s.say = []byte("body"); h.RequestTx() },
+			setup: func(s *script, h *ss.Handle) { s.Say = []byte("body"); h.RequestTx() },
 			want:  head + "Transfer-Encoding: chunked||0004|body|0||"},
 		{name: "a form", keys: `"http_method":"POST","http_www_form_urlencoded":true,"metadata":[{"t":"content-type:"}]`, until: "a=b",
 			setup: func(s *script, h *ss.Handle) {
-				s.say = []byte("a=b")
+				s.Say = []byte("a=b")
 				h.SetMetadataString("t", "text/html")
 				h.RequestTxLen(3)
 			},
 			want: head + "Content-Length: 3|Content-Type: application/x-www-form-urlencoded||a=b"},
 		{name: "a form without length, by a method that has no body of itself", keys: `"http_method":"QUERY","http_www_form_urlencoded":true`, until: "0\r\n\r\n",
-			setup: func(s *script, h *ss.Handle) { s.say = []byte("a=b"); h.RequestTx() },
+			setup: func(s *script, h *ss.Handle) { s.Say = []byte("a=b"); h.RequestTx() },
 			want:  "QUERY / HTTP/1.1|Host: 10.0.0.2|Transfer-Encoding: chunked|Content-Type: application/x-www-form-urlencoded||0003|a=b|0||"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, clientDoc(`"protocol":"h1",`+c.keys+`,"retry":"none","opportunistic":true`, rawServer+c.more), plan{})
 			wire := ""
-			w.serve("srv", tap(&wire, speak(c.until, okEmpty, false)))
+			w.Serve("srv", tap(&wire, speak(c.until, okEmpty, false)))
 			s := newScript()
-			h := w.create("c", s)
+			h := w.Create("c", s)
 			c.setup(s, h)
-			w.pass(5 * time.Second)
+			w.Advance(5 * time.Second)
 			got := strings.ReplaceAll(boundaryIn.ReplaceAllString(wire, "B"), "\r\n", "|")
 			if got != c.want {
 				t.Errorf("on the wire\n  got  %s\n  want %s", got, c.want)
 			}
 			if c.line != "" {
-				w.wantLine("the stream", s, c.line)
+				w.WantLine("the stream", s, c.line)
 			}
 		})
 	}
@@ -164,13 +164,13 @@ func ride(payloads string) func(*script, *ss.Handle) {
 	names := []string{"c", "second", "third"}
 	return func(s *script, h *ss.Handle) {
 		i := 0
-		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+		s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 			if i == len(list) {
-				s.w.t.Error("Tx was asked for more than there are parts")
+				s.World.T.Errorf("Tx was asked for more than there are parts")
 				return 0, 0, ss.TxDontSend
 			}
 			if got := h.Rideshare(); got != names[i] {
-				s.w.t.Errorf("part %d: Rideshare says %q, want %q", i, got, names[i])
+				s.World.T.Errorf("part %d: Rideshare says %q, want %q", i, got, names[i])
 			}
 			n := copy(buf, list[i])
 			if i++; i < len(list) {
@@ -179,7 +179,7 @@ func ride(payloads string) func(*script, *ss.Handle) {
 			return n, ss.SOM | ss.EOM, ss.OK
 		}
 		if got := h.Rideshare(); got != "c" {
-			s.w.t.Errorf("before the body: Rideshare says %q, want %q", got, "c")
+			s.World.T.Errorf("before the body: Rideshare says %q, want %q", got, "c")
 		}
 		h.RequestTx()
 	}
@@ -211,8 +211,8 @@ func multipartBulk(t *testing.T, proto string, seed uint64) {
 	if window == 1 {
 		most = min(most, 300)
 	}
-	w := newWorld(t, bulkDoc, plan{seed: seed, net: sim.Options{ReadMax: 1 + chance.IntN(5000), WriteMax: 1 + chance.IntN(70000), ShortWrite: 0.3, ShortRead: 0.3},
-		server: func(c *ss.Config) {
+	w := newWorld(t, bulkDoc, plan{Seed: seed, Net: sim.Options{ReadMax: 1 + chance.IntN(5000), WriteMax: 1 + chance.IntN(70000), ShortWrite: 0.3, ShortRead: 0.3},
+		Server: func(c *ss.Config) {
 			if window > 0 {
 				cfg := h2.DefaultConfig()
 				cfg.Limits.Window = window
@@ -221,14 +221,14 @@ func multipartBulk(t *testing.T, proto string, seed uint64) {
 		}})
 	var body []byte
 	var ctype, length string
-	w.serve("srv", func(s *script) {
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+	w.Serve("srv", func(s *script) {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			v, _ := h.Metadata("type")
 			n, _ := h.Metadata("len")
 			ctype, length = string(v), string(n)
 			return ss.OK
 		})
-		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+		s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 			if body = append(body, b...); f&ss.EOM != 0 {
 				h.ServerAck(0)
 				return h.RequestTxLen(0)
@@ -247,9 +247,9 @@ func multipartBulk(t *testing.T, proto string, seed uint64) {
 	}
 	s := newScript()
 	part, at := 0, 0
-	s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, _ ss.Ret) {
+	s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, _ ss.Ret) {
 		if chance.IntN(4) == 0 {
-			w.net.At(time.Duration(chance.IntN(10))*time.Millisecond, func() { h.RequestTx() })
+			w.Net.At(time.Duration(chance.IntN(10))*time.Millisecond, func() { h.RequestTx() })
 			return 0, 0, ss.TxDontSend
 		}
 		if at == 0 {
@@ -270,19 +270,19 @@ func multipartBulk(t *testing.T, proto string, seed uint64) {
 	}
 	// The first request comes back with the peer's settings: windows below 64 KiB hold from then on.
 	before := newScript()
-	w.create(proto, before).RequestTxLen(0)
-	w.run("the first transaction", func() bool { return before.told(ss.Disconnected)+before.told(ss.Unreachable) > 0 })
+	w.Create(proto, before).RequestTxLen(0)
+	w.Run("the first transaction", func() bool { return before.Told(ss.Disconnected)+before.Told(ss.Unreachable) > 0 })
 	body = body[:0]
-	h := w.create(proto, s)
+	h := w.Create(proto, s)
 	announced := chance.IntN(2) == 0 && len(payload[2]) > 0
 	if announced {
 		h.RequestTxLen(int64(sum))
 	} else {
 		h.RequestTx()
 	}
-	w.run("the transaction", func() bool { return s.told(ss.Disconnected)+s.told(ss.Unreachable) > 0 })
-	if s.told(ss.QOSAckRemote) != 1 {
-		t.Fatalf("the stream was told %s, %v", s.life(), s.causes)
+	w.Run("the transaction", func() bool { return s.Told(ss.Disconnected)+s.Told(ss.Unreachable) > 0 })
+	if s.Told(ss.QOSAckRemote) != 1 {
+		t.Fatalf("the stream was told %s, %v", s.Life(), s.Causes)
 	}
 	if want := fmt.Sprint(len(body)); announced && length != want || !announced && length != "" {
 		t.Errorf("Content-Length %q, announced: %v, the body has %s bytes", length, announced, want)

@@ -30,14 +30,14 @@ func TestServerThatGrantsNoWindowAtFirst(t *testing.T) {
 			}
 		})
 		s := newScript()
-		s.say = []byte(c.say)
-		if h := w.create("c", s); c.say != "" {
+		s.Say = []byte(c.say)
+		if h := w.Create("c", s); c.say != "" {
 			h.RequestTxLen(int64(len(c.say)))
 		} else {
 			h.Connect()
 		}
-		w.pass(time.Second)
-		w.wantLine(c.keys, s, c.line)
+		w.Advance(time.Second)
+		w.WantLine(c.keys, s, c.line)
 		requests := (*peers)[0].requests
 		if len(requests) != 1 || requests[0].method != c.method {
 			t.Fatalf("%s: requests that came: %d, want one with %s", c.keys, len(requests), c.method)
@@ -45,7 +45,7 @@ func TestServerThatGrantsNoWindowAtFirst(t *testing.T) {
 		if c.method == "CONNECT" && c.say != "" && len(requests[0].body) != 6+len(c.say) {
 			t.Errorf("%s: the tunnel carried %q, want one masked frame of %d bytes", c.keys, requests[0].body, len(c.say))
 		}
-		if h := s.h; c.method == "CONNECT" && h != nil {
+		if h := s.Handle; c.method == "CONNECT" && h != nil {
 			h.Destroy()
 		}
 	}
@@ -57,11 +57,11 @@ func TestRequestBodyThatGetsNoWindow(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h2","http_method":"PUT","retry":"none"`, rawServer), plan{})
 	w.frames("srv", func(p *framePeer) { p.more = []byte{0, 4, 0, 0, 0, 0} }) // INITIAL_WINDOW_SIZE 0
 	s := newScript()
-	s.say, s.quietTx = make([]byte, 100<<10), true // more than the window before any SETTINGS
-	w.create("c", s).RequestTxLen(100 << 10)
-	w.pass(50 * time.Second)
-	w.wantLife("the stream, before its time is over", s, "CREATING POLL CONNECTING")
-	w.pass(15 * time.Second)
-	w.wantLife("the stream", s, "CREATING POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-	w.wantCause(s, http.ErrTimeout)
+	s.Say, s.QuietTx = make([]byte, 100<<10), true // more than the window before any SETTINGS
+	w.Create("c", s).RequestTxLen(100 << 10)
+	w.Advance(50 * time.Second)
+	w.WantLife("the stream, before its time is over", s, "CREATING POLL CONNECTING")
+	w.Advance(15 * time.Second)
+	w.WantLife("the stream", s, "CREATING POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	w.WantCause(s, http.ErrTimeout)
 }

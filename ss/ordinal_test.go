@@ -41,18 +41,18 @@ func TestOrdinals(t *testing.T) {
 			p := plan{}
 			names := &lateNames{err: c.names}
 			if c.names != nil {
-				p.client = func(k *ss.Config) { k.Net.Resolver = names }
+				p.Client = func(k *ss.Config) { k.Net.Resolver = names }
 			}
 			w := newWorld(t, `{"s":[{"c":{"opportunistic":true,`+c.keys+port+`}},{"srv":{"server":true,"port":80,"protocol":"h2"}}]}`, p)
 			names.w = w
-			w.serve("srv", answer(c.status, "x"))
+			w.Serve("srv", answer(c.status, "x"))
 			s := newScript()
 			got := uint32(999)
-			s.on[c.state] = func(_ *ss.Handle, n ss.Notice) ss.Ret { got = n.Ordinal; return ss.OK }
-			w.create("c", s).Connect()
-			w.pass(time.Second)
+			s.On[c.state] = func(_ *ss.Handle, n ss.Notice) ss.Ret { got = n.Ordinal; return ss.OK }
+			w.Create("c", s).Connect()
+			w.Advance(time.Second)
 			if got != c.want {
-				t.Errorf("ordinal of %s: got %d, want %d: %s, causes %v", short(c.state), got, c.want, s.life(), s.causes)
+				t.Errorf("ordinal of %s: got %d, want %d: %s, causes %v", short(c.state), got, c.want, s.Life(), s.Causes)
 			}
 		})
 	}
@@ -78,19 +78,19 @@ func TestExpectMissed(t *testing.T) {
 			if c.status == 204 {
 				body = ""
 			}
-			w.serve("srv", answer(c.status, body))
+			w.Serve("srv", answer(c.status, body))
 			s := newScript()
-			h := w.create("c", s)
+			h := w.Create("c", s)
 			h.Connect()
-			w.pass(10 * time.Second)
+			w.Advance(10 * time.Second)
 			what := fmt.Sprintf("%s, %d for %s", proto, c.status, c.keys)
-			w.wantLife(what, s, c.want)
-			if len(s.got) != 0 || h.HTTPStatus() != c.status {
-				t.Errorf("%s: Rx got %q, status %d; want nothing and %d", what, s.got, h.HTTPStatus(), c.status)
+			w.WantLife(what, s, c.want)
+			if len(s.Got) != 0 || h.HTTPStatus() != c.status {
+				t.Errorf("%s: Rx got %q, status %d; want nothing and %d", what, s.Got, h.HTTPStatus(), c.status)
 			}
 			var e *ss.StatusError
-			if c.status != 204 && (len(s.causes) == 0 || !errors.As(s.causes[0], &e) || e.Status != c.status) {
-				t.Errorf("%s: causes %v, want a StatusError of %d", what, s.causes, c.status)
+			if c.status != 204 && (len(s.Causes) == 0 || !errors.As(s.Causes[0], &e) || e.Status != c.status) {
+				t.Errorf("%s: causes %v, want a StatusError of %d", what, s.Causes, c.status)
 			}
 		}
 	}

@@ -22,11 +22,11 @@ func outcomeDoc(proto, keys string) string {
 // wantOutcome looks what the first bad news says of the request.
 func wantOutcome(t *testing.T, s *script, not, unknown bool) {
 	t.Helper()
-	if len(s.causes) == 0 {
-		t.Errorf("no cause was told: %s", s.line())
+	if len(s.Causes) == 0 {
+		t.Errorf("no cause was told: %s", s.Line())
 		return
 	}
-	c := s.causes[0]
+	c := s.Causes[0]
 	if errors.Is(c, http.ErrNotProcessed) != not || errors.Is(c, http.ErrOutcomeUnknown) != unknown {
 		t.Errorf("the cause %q: not processed %v, unknown %v; want %v, %v", c, !not, !unknown, not, unknown)
 	}
@@ -62,10 +62,10 @@ func TestUnknownOutcomeIsNotRetried(t *testing.T) {
 				}
 				t.Run(m.keys+" "+how, func(t *testing.T) {
 					for seed := range uint64(3) {
-						w := newWorld(t, outcomeDoc(proto, m.keys), plan{seed: seed, net: slowLink})
+						w := newWorld(t, outcomeDoc(proto, m.keys), plan{Seed: seed, Net: slowLink})
 						asked := new(int)
 						if proto == "h1" {
-							w.serve("srv", mute(asked, how))
+							w.Serve("srv", mute(asked, how))
 						} else {
 							w.frames("srv", func(p *framePeer) {
 								p.onReq = func(p *framePeer, q *peerRequest) {
@@ -80,15 +80,15 @@ func TestUnknownOutcomeIsNotRetried(t *testing.T) {
 							})
 						}
 						s := newScript()
-						s.say = []byte("body")
-						s.when(ss.Connecting, func(h *ss.Handle) ss.Ret { s.said = 0; h.StartTimeout(3 * time.Second); return ss.OK })
-						s.when(ss.Timeout, func(h *ss.Handle) ss.Ret {
+						s.Say = []byte("body")
+						s.When(ss.Connecting, func(h *ss.Handle) ss.Ret { s.Said = 0; h.StartTimeout(3 * time.Second); return ss.OK })
+						s.When(ss.Timeout, func(h *ss.Handle) ss.Ret {
 							if how == "the program gives up" {
 								return ss.DisconnectMe
 							}
 							return ss.OK
 						})
-						h := w.create("c", s)
+						h := w.Create("c", s)
 						switch {
 						case m.body:
 							h.RequestTxLen(4)
@@ -97,14 +97,14 @@ func TestUnknownOutcomeIsNotRetried(t *testing.T) {
 						default:
 							h.Connect()
 						}
-						w.pass(time.Minute)
+						w.Advance(time.Minute)
 						if *asked != m.times {
-							t.Errorf("seed %d: the server was asked %d times, want %d; told %s, %v", seed, *asked, m.times, s.life(), s.causes)
+							t.Errorf("seed %d: the server was asked %d times, want %d; told %s, %v", seed, *asked, m.times, s.Life(), s.Causes)
 						}
-						if s.told(ss.Unreachable) != m.times || s.told(ss.AllRetriesFailed) != 1 {
-							t.Errorf("seed %d: told %s, want %d times UNREACHABLE and ALL_RETRIES_FAILED", seed, s.life(), m.times)
+						if s.Told(ss.Unreachable) != m.times || s.Told(ss.AllRetriesFailed) != 1 {
+							t.Errorf("seed %d: told %s, want %d times UNREACHABLE and ALL_RETRIES_FAILED", seed, s.Life(), m.times)
 						}
-						if withheld := w.cli.rt.Counters.Withheld; (withheld == 1) != (m.times == once) {
+						if withheld := w.Client.Runtime.Counters.Withheld; (withheld == 1) != (m.times == once) {
 							t.Errorf("seed %d: retries withheld: got %d", seed, withheld)
 						}
 						wantOutcome(t, s, false, true)
@@ -118,9 +118,9 @@ func TestUnknownOutcomeIsNotRetried(t *testing.T) {
 // mute has an accepted raw stream take requests of HTTP/1.1, count them, and not answer.
 func mute(asked *int, how string) func(*script) {
 	return func(s *script) {
-		s.noEOM = true
-		s.onRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
-			got := string(s.got)
+		s.NoEOM = true
+		s.OnRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+			got := string(s.Got)
 			head, body, ok := strings.Cut(got, "\r\n\r\n")
 			switch {
 			case !ok,
@@ -130,21 +130,21 @@ func mute(asked *int, how string) func(*script) {
 				return ss.OK
 			}
 			*asked++
-			s.got = s.got[:0]
+			s.Got = s.Got[:0]
 			switch how {
 			case "closed":
 				return ss.DisconnectMe
 			case "reset":
-				s.w.srv.host.Reset(s.w.srv.host.Established()[0])
+				s.World.Server.Host.Reset(s.World.Server.Host.Established()[0])
 			case "half a head":
-				s.say, s.said = []byte("HTTP/1.1 200 OK\r\nContent-"), 0
+				s.Say, s.Said = []byte("HTTP/1.1 200 OK\r\nContent-"), 0
 				return h.RequestTx()
 			}
 			return ss.OK
 		}
-		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+		s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 			defer h.Disconnect()
-			return s.give(h, buf)
+			return s.Give(h, buf)
 		}
 	}
 }
@@ -156,24 +156,24 @@ func TestUnprocessedIsRetried(t *testing.T) {
 		t.Run("refused", func(t *testing.T) {
 			w := newWorld(t, outcomeDoc(proto, `"http_method":"POST"`), plan{})
 			s := newScript()
-			s.say = []byte("body")
-			w.create("c", s).RequestTxLen(4)
-			w.pass(time.Minute)
-			if s.told(ss.Connecting) != 4 || w.cli.rt.Counters.Withheld != 0 {
-				t.Errorf("told %s, want four attempts", s.life())
+			s.Say = []byte("body")
+			w.Create("c", s).RequestTxLen(4)
+			w.Advance(time.Minute)
+			if s.Told(ss.Connecting) != 4 || w.Client.Runtime.Counters.Withheld != 0 {
+				t.Errorf("told %s, want four attempts", s.Life())
 			}
 			wantOutcome(t, s, true, false)
 		})
 		for _, status := range []int{503, 429} {
 			t.Run(fmt.Sprint(status), func(t *testing.T) {
 				w := newWorld(t, clientDoc(`"protocol":"`+proto+`","retry":"three","http_method":"POST"`, `,{"srv":{"server":true,"port":80,"protocol":"h2"}}`), plan{})
-				w.serve("srv", answer(status, ""))
+				w.Serve("srv", answer(status, ""))
 				s := newScript()
-				s.say = []byte("body")
-				w.create("c", s).RequestTxLen(4)
-				w.pass(time.Minute)
-				if s.told(ss.Connecting) != 4 {
-					t.Errorf("told %s, want four attempts", s.life())
+				s.Say = []byte("body")
+				w.Create("c", s).RequestTxLen(4)
+				w.Advance(time.Minute)
+				if s.Told(ss.Connecting) != 4 {
+					t.Errorf("told %s, want four attempts", s.Life())
 				}
 				wantOutcome(t, s, false, false)
 			})
@@ -195,13 +195,13 @@ func TestLossIsNotRepeated(t *testing.T) {
 		{`"http_method":"POST","nailed_up":true`, "CREATING CONNECTING CONNECTED DISCONNECTED"},
 	} {
 		w := newWorld(t, outcomeDoc("h1", c.keys), plan{})
-		w.serve("srv", speak("\r\n\r\n", cut, true))
+		w.Serve("srv", speak("\r\n\r\n", cut, true))
 		s := newScript()
-		h := w.create("c", s)
+		h := w.Create("c", s)
 		h.RequestTxLen(0)
 		h.Connect()
-		w.pass(1500 * time.Millisecond)
-		w.wantLife(c.keys, s, c.want)
+		w.Advance(1500 * time.Millisecond)
+		w.WantLife(c.keys, s, c.want)
 	}
 }
 
@@ -224,15 +224,15 @@ func TestRedirectedPostIsNotRetried(t *testing.T) {
 		w := newWorld(t, clientDoc(`"http_method":"POST","allow_redirects":true,"retry":"three"`, twoServers), plan{})
 		r := &routes{answer: map[string]string{"80 POST /": sendsTo(c.status, c.to), "80 GET /gone": sendsTo(307, "//10.0.0.2:82/"),
 			"80 GET /later": "HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n"}}
-		w.serve("srv", r.play("80"))
+		w.Serve("srv", r.play("80"))
 		s := newScript()
-		s.say = []byte("body")
+		s.Say = []byte("body")
 		var last error
-		s.on[ss.Unreachable] = func(_ *ss.Handle, n ss.Notice) ss.Ret { last = n.Cause; return ss.OK }
-		w.create("c", s).RequestTxLen(4)
-		w.pass(time.Minute)
+		s.On[ss.Unreachable] = func(_ *ss.Handle, n ss.Notice) ss.Ret { last = n.Cause; return ss.OK }
+		w.Create("c", s).RequestTxLen(4)
+		w.Advance(time.Minute)
 		if got := strings.Count(strings.Join(r.asked, ","), "POST"); got != c.posts {
-			t.Errorf("%d to %s: %d POSTs, want %d; told %s, %v", c.status, c.to, got, c.posts, s.life(), s.causes)
+			t.Errorf("%d to %s: %d POSTs, want %d; told %s, %v", c.status, c.to, got, c.posts, s.Life(), s.Causes)
 		}
 		if strings.HasPrefix(c.to, "//") && !errors.Is(last, syscall.ECONNREFUSED) {
 			t.Errorf("%d to %s: cause %v, want ECONNREFUSED in it", c.status, c.to, last)
@@ -255,13 +255,13 @@ func TestRedirectNotFollowedIsNotRetried(t *testing.T) {
 	} {
 		w := newWorld(t, clientDoc(`"http_method":"POST","retry":"three"`+c.keys, twoServers), plan{})
 		r := &routes{answer: map[string]string{"80 POST /": sendsTo(c.status, "/b")}}
-		w.serve("srv", r.play("80"))
+		w.Serve("srv", r.play("80"))
 		s := newScript()
-		s.say = []byte("body")
-		w.create("c", s).RequestTxLen(4)
-		w.pass(time.Minute)
+		s.Say = []byte("body")
+		w.Create("c", s).RequestTxLen(4)
+		w.Advance(time.Minute)
 		if len(r.asked) != c.posts {
-			t.Errorf("%d%s: %d POSTs, want %d; told %s", c.status, c.keys, len(r.asked), c.posts, s.life())
+			t.Errorf("%d%s: %d POSTs, want %d; told %s", c.status, c.keys, len(r.asked), c.posts, s.Life())
 		}
 	}
 }
@@ -288,23 +288,23 @@ func TestSilentRepeats(t *testing.T) {
 			for seed := range uint64(4) {
 				w := newWorld(t, clientDoc(`"protocol":"h1","http_method":"`+c.method+`","retry":"none","opportunistic":true`,
 					`,{"first":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","opportunistic":true}}`+rawServer),
-					plan{seed: seed, net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
+					plan{Seed: seed, Net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
 				asked := 0
-				w.serve("srv", func(s *script) {
+				w.Serve("srv", func(s *script) {
 					speak("!", okEmpty, false)(s)
-					inner := s.onRx
-					s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
-						if got := string(s.got); strings.Contains(got, "\r\n\r\n") && (!strings.Contains(got, "Content-Length: 4") || strings.HasSuffix(got, "body")) {
+					inner := s.OnRx
+					s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+						if got := string(s.Got); strings.Contains(got, "\r\n\r\n") && (!strings.Contains(got, "Content-Length: 4") || strings.HasSuffix(got, "body")) {
 							asked++
-							s.got = append(s.got[:0], '!')
+							s.Got = append(s.Got[:0], '!')
 						}
 						return inner(h, b, f)
 					}
 				})
 				s := newScript()
-				s.say, s.quietTx = []byte("body"), true
+				s.Say, s.QuietTx = []byte("body"), true
 				begin := func() {
-					h := w.create("c", s)
+					h := w.Create("c", s)
 					if strings.HasPrefix(c.method, "P") {
 						h.RequestTxLen(4)
 					} else {
@@ -313,30 +313,30 @@ func TestSilentRepeats(t *testing.T) {
 				}
 				first := newScript()
 				if c.how == "broken" {
-					first.when(ss.Disconnected, func(*ss.Handle) ss.Ret {
+					first.When(ss.Disconnected, func(*ss.Handle) ss.Ret {
 						// The request goes out in this turn, before anybody hears of the reset.
-						w.cli.host.Reset(w.cli.host.Established()[0])
+						w.Client.Host.Reset(w.Client.Host.Established()[0])
 						begin()
 						return ss.OK
 					})
 				}
-				w.create("first", first).Connect()
-				w.pass(time.Second)
+				w.Create("first", first).Connect()
+				w.Advance(time.Second)
 				switch c.how {
 				case "crossed":
-					w.accepted[0].h.Destroy()
-					w.pass(time.Millisecond) // the server's FIN is on its way
+					w.Accepted[0].Handle.Destroy()
+					w.Advance(time.Millisecond) // the server's FIN is on its way
 					begin()
 				case "408":
-					a := w.accepted[0]
-					a.said, a.say = 0, []byte("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-					a.h.RequestTx()
-					w.pass(time.Millisecond)
+					a := w.Accepted[0]
+					a.Said, a.Say = 0, []byte("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+					a.Handle.RequestTx()
+					w.Advance(time.Millisecond)
 					begin()
 				}
-				w.pass(5 * time.Second)
-				if got := strings.TrimPrefix(strings.Replace(s.life(), " POLL", "", 1), "CREATING CONNECTING "); got != c.want {
-					t.Errorf("seed %d: told %s, want %s; causes %v", seed, s.life(), c.want, s.causes)
+				w.Advance(5 * time.Second)
+				if got := strings.TrimPrefix(strings.Replace(s.Life(), " POLL", "", 1), "CREATING CONNECTING "); got != c.want {
+					t.Errorf("seed %d: told %s, want %s; causes %v", seed, s.Life(), c.want, s.Causes)
 				}
 				// What was sent to a server that has said its last word is not read by it.
 				if c.how == "408" {
@@ -366,7 +366,7 @@ func TestPostsThatAreSentAway(t *testing.T) {
 				if seed > 3 {
 					net = badLink(r)
 				}
-				w := newWorld(t, sharedDoc, plan{seed: seed, net: net})
+				w := newWorld(t, sharedDoc, plan{Seed: seed, Net: net})
 				bodies := map[string]int{}
 				w.frames("raw", func(p *framePeer) {
 					var taken []*peerRequest
@@ -393,7 +393,7 @@ func TestPostsThatAreSentAway(t *testing.T) {
 						bodies[string(q.body)]++
 						switch how {
 						case "GOAWAY before the answers":
-							w.net.At(100*time.Millisecond, func() {
+							w.Net.At(100*time.Millisecond, func() {
 								if !p.over {
 									p.answer(q, 200, string(q.body))
 								}
@@ -411,11 +411,11 @@ func TestPostsThatAreSentAway(t *testing.T) {
 				again := 0
 				for i := range posts {
 					s := newScript()
-					s.say, s.piece = []byte(strings.Repeat(fmt.Sprintf("%03d,", i), 1+r.IntN(200))), 1+r.IntN(400)
-					s.quietTx = true
+					s.Say, s.Piece = []byte(strings.Repeat(fmt.Sprintf("%03d,", i), 1+r.IntN(200))), 1+r.IntN(400)
+					s.QuietTx = true
 					ordinal := uint32(0)
-					s.on[ss.Connecting] = func(_ *ss.Handle, n ss.Notice) ss.Ret {
-						s.got, ordinal = s.got[:0], 0
+					s.On[ss.Connecting] = func(_ *ss.Handle, n ss.Notice) ss.Ret {
+						s.Got, ordinal = s.Got[:0], 0
 						if n.Again {
 							again++
 							if !errors.Is(n.Cause, http.ErrNotProcessed) {
@@ -424,39 +424,39 @@ func TestPostsThatAreSentAway(t *testing.T) {
 						}
 						return ss.OK
 					}
-					s.onTx = func(h *ss.Handle, o uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+					s.OnTx = func(h *ss.Handle, o uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 						if o != ordinal {
 							t.Errorf("seed %d: ordinal of Tx: got %d, want %d", seed, o, ordinal)
 						}
 						ordinal++
-						return s.give(h, buf)
+						return s.Give(h, buf)
 					}
 					all = append(all, s)
-					h := w.create("post", s)
+					h := w.Create("post", s)
 					if i%2 == 0 {
-						h.RequestTxLen(int64(len(s.say)))
+						h.RequestTxLen(int64(len(s.Say)))
 					} else {
 						h.RequestTx()
 					}
 				}
-				w.run("all to end", func() bool {
+				w.Run("all to end", func() bool {
 					for _, s := range all {
-						if s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) == 0 {
+						if s.Told(ss.Disconnected)+s.Told(ss.AllRetriesFailed) == 0 {
 							return false
 						}
 					}
 					return true
 				})
 				for i, s := range all {
-					if s.told(ss.QOSAckRemote) != 1 || string(s.got) != string(s.say) {
-						t.Fatalf("seed %d: POST %d was told %s and got %d bytes, want an ack and %d; causes %v", seed, i, s.life(), len(s.got), len(s.say), s.causes)
+					if s.Told(ss.QOSAckRemote) != 1 || string(s.Got) != string(s.Say) {
+						t.Fatalf("seed %d: POST %d was told %s and got %d bytes, want an ack and %d; causes %v", seed, i, s.Life(), len(s.Got), len(s.Say), s.Causes)
 					}
-					if n := bodies[string(s.say)]; n != 1 {
+					if n := bodies[string(s.Say)]; n != 1 {
 						t.Errorf("seed %d: POST %d reached the server %d times, want once", seed, i, n)
 					}
 				}
-				if again == 0 || w.cli.rt.Counters.Rewound != uint64(again) {
-					t.Errorf("seed %d: told again %d times, counted %d", seed, again, w.cli.rt.Counters.Rewound)
+				if again == 0 || w.Client.Runtime.Counters.Rewound != uint64(again) {
+					t.Errorf("seed %d: told again %d times, counted %d", seed, again, w.Client.Runtime.Counters.Rewound)
 				}
 			}
 		})
@@ -473,30 +473,30 @@ func TestOutcomeOfAnAttemptWithoutRequest(t *testing.T) {
 				doc := clientDoc(`"protocol":"`+proto+`","http_method":"POST","http_url":"${path}","opportunistic":true,"retry":"three",`+
 					`"metadata":[{"host":""},{"path":""},{"field":"x-field:"}]`, `,{"srv":{"server":true,"port":80,"protocol":"h2"}}`)
 				w := newWorld(t, strings.Replace(doc, `"endpoint":"10.0.0.2"`, `"endpoint":"${host}"`, 1), plan{})
-				w.serve("srv", answer(200, "done"))
+				w.Serve("srv", answer(200, "done"))
 				s := newScript()
-				s.say = []byte("body")
-				s.when(ss.Connecting, func(*ss.Handle) ss.Ret { s.said = 0; return ss.OK })
+				s.Say = []byte("body")
+				s.When(ss.Connecting, func(*ss.Handle) ss.Ret { s.Said = 0; return ss.OK })
 				status := -1
-				s.when(ss.Unreachable, func(h *ss.Handle) ss.Ret { status = h.HTTPStatus(); return ss.DestroyMe })
-				h := w.create("c", s)
+				s.When(ss.Unreachable, func(h *ss.Handle) ss.Ret { status = h.HTTPStatus(); return ss.DestroyMe })
+				h := w.Create("c", s)
 				for name, v := range map[string]string{"host": "10.0.0.2", "path": "a", "field": "f"} {
 					if err := h.SetMetadataString(name, v); err != nil {
 						t.Fatal(err)
 					}
 				}
 				h.RequestTxLen(4)
-				w.pass(time.Second)
-				if s.told(ss.QOSAckRemote) != 1 {
-					t.Fatalf("the first transaction: told %s, %v", s.life(), s.causes)
+				w.Advance(time.Second)
+				if s.Told(ss.QOSAckRemote) != 1 {
+					t.Fatalf("the first transaction: told %s, %v", s.Life(), s.Causes)
 				}
 				h.SetMetadataString(c.name, c.bad)
-				s.causes = nil
+				s.Causes = nil
 				h.RequestTxLen(4)
-				w.pass(time.Second)
+				w.Advance(time.Second)
 				wantOutcome(t, s, true, false)
-				if status != 0 || w.cli.rt.Counters.Withheld != 0 {
-					t.Errorf("in UNREACHABLE: status %d, %d retries withheld; want none", status, w.cli.rt.Counters.Withheld)
+				if status != 0 || w.Client.Runtime.Counters.Withheld != 0 {
+					t.Errorf("in UNREACHABLE: status %d, %d retries withheld; want none", status, w.Client.Runtime.Counters.Withheld)
 				}
 			})
 		})

@@ -74,12 +74,12 @@ func TestPanic(t *testing.T) {
 				"ws over h2": `"protocol":"ws","ws_over_h2":true`,
 			}[c.proto]
 			w := newWorld(t, clientDoc(keys+`,"opportunistic":true,"retry":"none"`, srv), plan{})
-			name, on := "stream c", w.cli
+			name, on := "stream c", w.Client
 			if c.server {
-				name, on = "stream srv", w.srv
+				name, on = "stream srv", w.Server
 			}
 			if !c.nobody {
-				_, err := w.srv.rt.Create(ss.Info{StreamType: "srv", New: func(h *ss.Handle) ss.Stream {
+				_, err := w.Server.Runtime.Create(ss.Info{StreamType: "srv", New: func(h *ss.Handle) ss.Stream {
 					if c.server && h.Server() != nil {
 						return twoWays{panicker{c.where}}
 					}
@@ -93,33 +93,33 @@ func TestPanic(t *testing.T) {
 			if !c.server {
 				st = panicker{c.where}
 			}
-			h, err := w.cli.rt.Create(ss.Info{StreamType: "c", New: func(*ss.Handle) ss.Stream { return st }})
+			h, err := w.Client.Runtime.Create(ss.Info{StreamType: "c", New: func(*ss.Handle) ss.Stream { return st }})
 			if err != nil {
 				t.Fatal(err)
 			}
 			h.StartTimeout(time.Second)
 			h.RequestTx()
-			w.cli.rt.CancelWait()
-			w.net.At(2*time.Second, func() { h.StartTimeout(time.Second) })
-			w.net.At(5*time.Second, h.Disconnect)
-			w.net.At(7*time.Second, h.Destroy)
-			w.net.At(8*time.Second, w.srv.rt.Close)
+			w.Client.Runtime.CancelWait()
+			w.Net.At(2*time.Second, func() { h.StartTimeout(time.Second) })
+			w.Net.At(5*time.Second, h.Disconnect)
+			w.Net.At(7*time.Second, h.Destroy)
+			w.Net.At(8*time.Second, w.Server.Runtime.Close)
 			came := func() (p any) {
 				defer func() { p = recover() }()
-				w.pass(10 * time.Second)
+				w.Advance(10 * time.Second)
 				return nil
 			}()
 			if came != "at "+c.where {
 				t.Fatalf("panic: got %v, want %q", came, "at "+c.where)
 			}
 			var poisoned *loop.PoisonedError
-			if err := on.loop.Poisoned(); !errors.As(err, &poisoned) || !strings.Contains(err.Error(), name) {
+			if err := on.Loop.Poisoned(); !errors.As(err, &poisoned) || !strings.Contains(err.Error(), name) {
 				t.Errorf("poison: got %v, want an error that names %q", err, name)
 			}
-			if _, err := on.rt.Create(ss.Info{StreamType: "c"}); !errors.As(err, &poisoned) {
+			if _, err := on.Runtime.Create(ss.Info{StreamType: "c"}); !errors.As(err, &poisoned) {
 				t.Errorf("create on a poisoned loop: got %v, want its poison", err)
 			}
-			if err := on.loop.Service(); !errors.As(err, &poisoned) {
+			if err := on.Loop.Service(); !errors.As(err, &poisoned) {
 				t.Errorf("service of a poisoned loop: got %v, want its poison", err)
 			}
 		})

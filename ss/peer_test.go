@@ -60,8 +60,8 @@ func (u upper) Closed(cause error) {
 // peer connects to port 80 of the server machine.
 func (w *world) peer(proto string) *peer {
 	p := w.dialPeer(proto)
-	w.run("a peer to be connected", func() bool { return p.up || p.over })
-	w.settle()
+	w.Run("a peer to be connected", func() bool { return p.up || p.over })
+	w.Settle()
 	return p
 }
 
@@ -76,7 +76,7 @@ func (w *world) dialPeer(proto string) *peer {
 		p.h2.Init(h2.NewShared(c), &p.wsi)
 		u = &p.h2
 	}
-	w.cli.rt.Net().Dial(&p.wsi, wsi.Target{Host: "10.0.0.2", Port: 80}, upper{u, p}, wsi.DialOptions{})
+	w.Client.Runtime.Net().Dial(&p.wsi, wsi.Target{Host: "10.0.0.2", Port: 80}, upper{u, p}, wsi.DialOptions{})
 	return p
 }
 
@@ -231,7 +231,7 @@ func (c *call) Done(_ http.Exchange, cause error) {
 	c.done, c.cause, c.x = true, cause, nil
 	p := c.p
 	p.busy = false
-	p.w.net.At(0, p.next)
+	p.w.Net.At(0, p.next)
 }
 
 // seen is the answer in one line.
@@ -273,10 +273,10 @@ func (c *call) want(what, want string) {
 // until turns the loops for at most d, until all calls are done.
 func (w *world) until(d time.Duration, calls ...*call) {
 	w.t.Helper()
-	end := w.net.Now() + d
-	w.net.At(d, func() {})
-	w.run("calls to be done", func() bool {
-		if w.net.Now() >= end {
+	end := w.Net.Now() + d
+	w.Net.At(d, func() {})
+	w.Run("calls to be done", func() bool {
+		if w.Net.Now() >= end {
 			return true
 		}
 		for _, c := range calls {
@@ -291,7 +291,7 @@ func (w *world) until(d time.Duration, calls ...*call) {
 // turnsAtMost looks whether the server's loop span.
 func (w *world) turnsAtMost(n uint64) {
 	w.t.Helper()
-	if got := w.srv.loop.Stats().Turns; got > n {
+	if got := w.Server.Loop.Stats().Turns; got > n {
 		w.t.Errorf("turns of the server's loop: got %d, want at most %d: it spins", got, n)
 	}
 }

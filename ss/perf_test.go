@@ -23,7 +23,7 @@ type lateNames struct {
 
 func (l *lateNames) Resolve(_ string, done func([]netip.Addr, error)) func() {
 	wanted := true
-	l.w.net.At(l.after, func() {
+	l.w.Net.At(l.after, func() {
 		if wanted {
 			done(l.addrs, l.err)
 		}
@@ -33,13 +33,13 @@ func (l *lateNames) Resolve(_ string, done func([]netip.Addr, error)) func() {
 
 // reports has the measurements that a stream is given put down apart from its payload.
 func reports(s *script, list *[]string) {
-	s.onRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	s.OnRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		if f&ss.PerfJSON != 0 {
 			if f != 0x43 {
-				s.w.t.Errorf("flags of a report: got %#x, want 0x43", f)
+				s.World.T.Errorf("flags of a report: got %#x, want 0x43", f)
 			}
-			s.got = s.got[:len(s.got)-len(b)]
-			*list = append(*list, s.life()+" "+string(b))
+			s.Got = s.Got[:len(s.Got)-len(b)]
+			*list = append(*list, s.Life()+" "+string(b))
 		}
 		return ss.OK
 	}
@@ -85,28 +85,28 @@ func TestPerf(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			names := &lateNames{after: 3 * time.Millisecond, addrs: c.addrs, err: c.err}
 			w := newWorld(t, `{"retry":[{"none":{"backoff":[1],"conceal":0}}],"s":[{"c":{"port":80,"perf":true,"retry":"none","opportunistic":true,`+c.keys+`}}`+rawServer+`]}`,
-				plan{net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}, client: func(cfg *ss.Config) { cfg.Net.Resolver = names }})
+				plan{Net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}, Client: func(cfg *ss.Config) { cfg.Net.Resolver = names }})
 			names.w = w
 			if c.said != "" {
-				w.serve("srv", speak("\r\n\r\n", c.said, false))
+				w.Serve("srv", speak("\r\n\r\n", c.said, false))
 			}
 			s := newScript()
 			var got []string
-			s.w = w
+			s.World = w.World
 			reports(s, &got)
-			h := w.create("c", s)
+			h := w.Create("c", s)
 			h.Connect()
-			w.pass(time.Second)
+			w.Advance(time.Second)
 			if a, b := strings.Join(got, "\n"), strings.Join(c.want, "\n"); a != b {
-				t.Errorf("reports\n got  %s\n want %s\n told %s, causes %v", a, b, s.line(), s.causes)
+				t.Errorf("reports\n got  %s\n want %s\n told %s, causes %v", a, b, s.Line(), s.Causes)
 			}
 			for _, r := range got {
 				if _, text, _ := strings.Cut(r, "{"); !json.Valid([]byte("{"+text)) || len(text)+1 > 500 {
 					t.Errorf("%s: is not JSON of at most 500 bytes", r)
 				}
 			}
-			if len(s.states) == 0 || s.told(ss.Connected)+s.told(ss.Unreachable) == 0 {
-				t.Errorf("told %s, want the attempt to end", s.line())
+			if len(s.States) == 0 || s.Told(ss.Connected)+s.Told(ss.Unreachable) == 0 {
+				t.Errorf("told %s, want the attempt to end", s.Line())
 			}
 		})
 	}
@@ -117,28 +117,28 @@ func TestPerf(t *testing.T) {
 func TestPerfOncePerConnection(t *testing.T) {
 	w := newWorld(t, clientDoc(`"http_url":"/a","perf":true,"allow_redirects":true`, twoServers+`,{"plain":{"endpoint":"10.0.0.2","port":80,"http_url":"/b"}}`), plan{})
 	r := &routes{answer: map[string]string{"80 GET /a": sendsTo(302, "//10.0.0.2:81/b"), "81 GET /b": okHello, "80 GET /b": okHello}}
-	w.serve("srv", r.play("80"))
-	w.serve("srv81", r.play("81"))
+	w.Serve("srv", r.play("80"))
+	w.Serve("srv81", r.play("81"))
 	s, plain := newScript(), newScript()
-	s.w, plain.w = w, w
+	s.World, plain.World = w.World, w.World
 	var got, none []string
 	reports(s, &got)
 	reports(plain, &none)
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.Connect()
-	w.settle()
+	w.Settle()
 	if len(got) != 2 || !strings.Contains(got[0], `"resp":302`) || !strings.Contains(got[1], `"resp":200`) {
 		t.Errorf("a redirect to elsewhere: reports %q, want one for each connection", got)
 	}
 	h.Connect()
-	w.settle()
-	if len(got) != 2 || s.told(ss.QOSAckRemote) != 2 {
-		t.Errorf("over warm connections: reports %q, told %s; want no more of them", got, s.life())
+	w.Settle()
+	if len(got) != 2 || s.Told(ss.QOSAckRemote) != 2 {
+		t.Errorf("over warm connections: reports %q, told %s; want no more of them", got, s.Life())
 	}
-	w.create("plain", plain).Connect()
-	w.settle()
-	if len(none) != 0 || plain.told(ss.QOSAckRemote) != 1 {
-		t.Errorf("a stream type without perf: reports %q, told %s", none, plain.line())
+	w.Create("plain", plain).Connect()
+	w.Settle()
+	if len(none) != 0 || plain.Told(ss.QOSAckRemote) != 1 {
+		t.Errorf("a stream type without perf: reports %q, told %s", none, plain.Line())
 	}
 }
 
@@ -155,37 +155,37 @@ func TestPerfAnswered(t *testing.T) {
 		{"raw", ss.DisconnectMe, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
 	} {
 		w := newWorld(t, clientDoc(`"perf":true,"retry":"none","protocol":"`+c.protocol+`"`, rawServer), plan{})
-		w.serve("srv", speak("\r\n\r\n", okHello, false))
+		w.Serve("srv", speak("\r\n\r\n", okHello, false))
 		s := newScript()
-		s.onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return c.answer }
-		w.create("c", s).Connect()
-		w.pass(time.Second)
-		w.wantLife(c.protocol+", answered "+c.answer.String(), s, c.want)
+		s.OnRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return c.answer }
+		w.Create("c", s).Connect()
+		w.Advance(time.Second)
+		w.WantLife(c.protocol+", answered "+c.answer.String(), s, c.want)
 	}
 }
 
 // TestPerfOfTheConnectionInUse: over h2 a connection is begun for a stream that waits, and another may serve it first. What
 // was measured of the one says nothing about the other.
 func TestPerfOfTheConnectionInUse(t *testing.T) {
-	w := newWorld(t, clientDoc(`"protocol":"h2","perf":true`, rawServer), plan{net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
+	w := newWorld(t, clientDoc(`"protocol":"h2","perf":true`, rawServer), plan{Net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
 	peers := w.frames("srv", func(p *framePeer) { p.limit, p.onReq = 1, nil })
 	first, second := newScript(), newScript()
-	first.w, second.w = w, w
+	first.World, second.World = w.World, w.World
 	var one, two []string
 	reports(first, &one)
 	reports(second, &two)
-	w.create("c", first).Connect()
-	w.pass(time.Second)
-	w.create("c", second).Connect()
+	w.Create("c", first).Connect()
+	w.Advance(time.Second)
+	w.Create("c", second).Connect()
 	p := (*peers)[0]
 	p.answer(p.requests[0], 200, "hello")
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	if len(p.requests) != 2 || len(*peers) != 2 {
 		t.Fatalf("%d connections, %d requests on the first; want two, and both requests there", len(*peers), len(p.requests))
 	}
 	p.answer(p.requests[1], 200, "hello")
-	w.pass(time.Second)
-	if len(one) != 1 || len(two) != 0 || second.told(ss.QOSAckRemote) != 1 {
-		t.Errorf("reports: %q of the first stream, %q of the second, which was told %s; want one and none", one, two, second.life())
+	w.Advance(time.Second)
+	if len(one) != 1 || len(two) != 0 || second.Told(ss.QOSAckRemote) != 1 {
+		t.Errorf("reports: %q of the first stream, %q of the second, which was told %s; want one and none", one, two, second.Life())
 	}
 }

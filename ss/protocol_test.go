@@ -16,17 +16,17 @@ func TestProtocol(t *testing.T) {
 	} {
 		t.Run(c.client+" to "+c.server, func(t *testing.T) {
 			w := newWorld(t, fmt.Sprintf(`{"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":%q,"opportunistic":true}},
-				{"srv":{"server":true,"port":80,"protocol":%q}}]}`, c.client, c.server), plan{net: slowLink})
+				{"srv":{"server":true,"port":80,"protocol":%q}}]}`, c.client, c.server), plan{Net: slowLink})
 			of := func(h *ss.Handle) string {
 				p, ok := h.Protocol()
 				return fmt.Sprint(p, " ", ok)
 			}
-			listener, _ := w.serve("srv", func(s *script) {
+			listener, _ := w.Serve("srv", func(s *script) {
 				answer(0, "x")(s)
 				if c.server == "raw" {
 					return
 				}
-				s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+				s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 					if got := of(h); got != c.want {
 						t.Errorf("the server's stream in SERVER_TXN: got %s, want %s", got, c.want)
 					}
@@ -36,26 +36,26 @@ func TestProtocol(t *testing.T) {
 			})
 			s := newScript()
 			told := false
-			s.when(ss.Connected, func(h *ss.Handle) ss.Ret {
+			s.When(ss.Connected, func(h *ss.Handle) ss.Ret {
 				told = true
 				if got := of(h); got != c.want {
 					t.Errorf("in CONNECTED: got %s, want %s", got, c.want)
 				}
 				return ss.OK
 			})
-			h := w.create("c", s)
+			h := w.Create("c", s)
 			for what, h := range map[string]*ss.Handle{"before": h, "the listener": listener} {
 				if _, ok := h.Protocol(); ok {
 					t.Errorf("%s: got %s, want none", what, of(h))
 				}
 			}
 			h.Connect()
-			w.pass(100 * time.Millisecond)
+			w.Advance(100 * time.Millisecond)
 			if !told {
 				t.Fatal("not CONNECTED")
 			}
 			h.Destroy()
-			w.settle()
+			w.Settle()
 			if _, ok := h.Protocol(); ok {
 				t.Errorf("destroyed: got %s, want none", of(h))
 			}
@@ -72,8 +72,8 @@ func TestProtocolOfWebSockets(t *testing.T) {
 			p, ok := h.Protocol()
 			return fmt.Sprint(p, " ", ok)
 		}
-		w.serve("srv", func(s *script) {
-			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret {
+		w.Serve("srv", func(s *script) {
+			s.When(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret {
 				if got := of(h); got != "ws true" {
 					t.Errorf("%s: accepted, in SERVER_UPGRADE: got %s, want ws", cli, got)
 				}
@@ -81,29 +81,29 @@ func TestProtocolOfWebSockets(t *testing.T) {
 			})
 		})
 		s := newScript()
-		h := w.create(cli, s)
+		h := w.Create(cli, s)
 		h.Connect()
-		w.run("CONNECTED", func() bool { return h.Life() == ss.Connected })
-		w.settle()
-		accepted := w.accepted[len(w.accepted)-1].h
+		w.Run("CONNECTED", func() bool { return h.Life() == ss.Connected })
+		w.Settle()
+		accepted := w.Accepted[len(w.Accepted)-1].Handle
 		if got := of(h) + ", " + of(accepted); got != "ws true, ws true" {
 			t.Errorf("%s: client and accepted stream: got %s, want ws twice", cli, got)
 		}
 		h.Disconnect()
-		w.settle()
+		w.Settle()
 		if _, ok := accepted.Protocol(); ok {
 			t.Errorf("%s: accepted, destroyed: got %s, want none", cli, of(accepted))
 		}
-		w.pass(10 * time.Second)
+		w.Advance(10 * time.Second)
 	}
 	// A handshake that was refused leaves an HTTP stream.
 	w := newWorld(t, wsDoc, plan{})
-	w.serve("srv", func(s *script) {
-		s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { h.ServerAck(403); return ss.OK })
+	w.Serve("srv", func(s *script) {
+		s.When(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { h.ServerAck(403); return ss.OK })
 	})
-	w.create("one", newScript()).Connect()
-	w.settle()
-	if p, ok := w.accepted[0].h.Protocol(); ok && p != policy.H1 {
+	w.Create("one", newScript()).Connect()
+	w.Settle()
+	if p, ok := w.Accepted[0].Handle.Protocol(); ok && p != policy.H1 {
 		t.Errorf("after a refusal: got %v, want h1", p)
 	}
 }

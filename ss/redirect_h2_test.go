@@ -28,16 +28,16 @@ type leads struct {
 func (g *guide) play(s *script) {
 	var body []byte
 	var here leads
-	s.quietTx = true
+	s.QuietTx = true
 	reply := func(h *ss.Handle) ss.Ret {
 		h.ServerAck(here.status)
 		if here.location != "" {
 			h.SetMetadataString("location:", here.location)
 		}
-		s.say = make([]byte, here.body)
+		s.Say = make([]byte, here.body)
 		return h.RequestTxLen(int64(here.body))
 	}
-	s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+	s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 		method, _ := h.Metadata("method")
 		path, _ := h.Metadata("path")
 		body = body[:0]
@@ -48,7 +48,7 @@ func (g *guide) play(s *script) {
 		}
 		return ss.OK
 	})
-	s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		body = append(body, b...)
 		if f&ss.EOM != 0 && !here.early {
 			g.asked[len(g.asked)-1] += " " + string(body)
@@ -94,14 +94,14 @@ func TestRedirectsOverH2(t *testing.T) {
 					net = badLink(rand.New(rand.NewPCG(seed, 8)))
 				}
 				w := newWorld(t, clientDoc(`"protocol":"h2","http_url":"/a","allow_redirects":true,"retry":"none"`+c.keys,
-					`,{"srv":{"port":80,`+keys+`}},{"srv81":{"port":81,`+keys+`}}`), plan{seed: seed, net: net})
+					`,{"srv":{"port":80,`+keys+`}},{"srv81":{"port":81,`+keys+`}}`), plan{Seed: seed, Net: net})
 				first, second := &guide{port: "80", to: c.to80}, &guide{port: "81", to: c.to81}
-				w.serve("srv", first.play)
-				w.serve("srv81", second.play)
+				w.Serve("srv", first.play)
+				w.Serve("srv81", second.play)
 				s := newScript()
-				s.quietTx = true
+				s.QuietTx = true
 				gives, part := !c.late, c.part
-				s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+				s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 					if part {
 						part = false
 						return copy(buf, "la"), ss.SOM, ss.OK
@@ -111,28 +111,28 @@ func TestRedirectsOverH2(t *testing.T) {
 					}
 					return copy(buf, "late"), ss.SOM | ss.EOM, ss.OK
 				}
-				h := w.create("c", s)
+				h := w.Create("c", s)
 				h.Connect()
-				w.pass(time.Second)
+				w.Advance(time.Second)
 				gives = true
 				if c.late {
 					h.RequestTx()
 				}
-				w.run("the end", func() bool { return s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) > 0 })
+				w.Run("the end", func() bool { return s.Told(ss.Disconnected)+s.Told(ss.AllRetriesFailed) > 0 })
 				if got := strings.Join(append(first.asked, second.asked...), ", "); got != c.asked {
-					t.Errorf("seed %d: asked\n  got  %s\n  want %s\n  causes %v", seed, got, c.asked, s.causes)
+					t.Errorf("seed %d: asked\n  got  %s\n  want %s\n  causes %v", seed, got, c.asked, s.Causes)
 				}
-				if n := w.srv.rt.Net().Counters.Accepted; n != c.conns {
+				if n := w.Server.Runtime.Net().Counters.Accepted; n != c.conns {
 					t.Errorf("seed %d: %d connections, want %d", seed, n, c.conns)
 				}
 				want := c.states
 				if want == "" {
 					want = "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED"
-					if len(s.got) != 7 {
-						t.Errorf("seed %d: payload of %d bytes, want 7", seed, len(s.got))
+					if len(s.Got) != 7 {
+						t.Errorf("seed %d: payload of %d bytes, want 7", seed, len(s.Got))
 					}
 				}
-				w.wantLife(fmt.Sprintf("seed %d: the stream", seed), s, want)
+				w.WantLife(fmt.Sprintf("seed %d: the stream", seed), s, want)
 			}
 		})
 	}

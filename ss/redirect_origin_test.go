@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/sim"
 	"github.com/millrace/millrace/ss"
 	"github.com/millrace/millrace/ss/device"
+	"github.com/millrace/millrace/ss/sstest"
 )
 
 // anyName is a wsi.Resolver for which every name is the server machine's.
@@ -25,8 +26,8 @@ func (anyName) Resolve(_ string, done func([]netip.Addr, error)) func() {
 // signpost is a server that sends /a elsewhere, answers anything else with hello, and writes down who asks for what.
 func signpost(port, location string, asked *[]string) func(*script) {
 	return func(s *script) {
-		s.say = []byte("hello")
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+		s.Say = []byte("hello")
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 			path, _ := h.Metadata("path")
 			authority, _ := h.Metadata("authority")
 			token, _ := h.Metadata("auth")
@@ -37,7 +38,7 @@ func signpost(port, location string, asked *[]string) func(*script) {
 			}
 			h.ServerAck(302)
 			if err := h.SetMetadataString("location:", location); err != nil {
-				s.w.t.Error(err)
+				s.World.T.Errorf("%v", err)
 			}
 			return h.RequestTxLen(0)
 		})
@@ -81,27 +82,27 @@ func TestRedirectOrigin(t *testing.T) {
 					{"c":{"endpoint":%q,"protocol":%q,"http_url":"/a","allow_redirects":true,"http_auth_header":"authorization:","retry":"none","opportunistic":true,"tls_trust_store":"lab"}},
 					{"p80":{"port":80,%s}},{"p443":{"port":443,%s}},{"p8443":{"port":8443,%s}}]}`,
 					p.ca, p.leaf, p.key, c.endpoint, proto, web, web+pair, web+pair),
-					plan{client: func(cfg *ss.Config) {
+					plan{Client: func(cfg *ss.Config) {
 						var m device.BlobMemory
 						m.Set(device.BlobAuth, 0, []byte("secret"))
 						cfg.Blobs, cfg.Net.Resolver = &m, anyName{}
 					}})
-				for _, m := range []*machine{w.cli, w.srv} {
-					m.host.JumpWall(time.Since(m.host.Wall())) // to where the certificates are valid
+				for _, m := range []*sstest.Machine{w.Client, w.Server} {
+					m.Host.JumpWall(time.Since(m.Host.Wall())) // to where the certificates are valid
 				}
 				var asked []string
 				for _, port := range []string{"80", "443", "8443"} {
-					w.serve("p"+port, signpost(port, c.location, &asked))
+					w.Serve("p"+port, signpost(port, c.location, &asked))
 				}
 				s := newScript()
-				w.create("c", s).Connect()
-				w.run("the end", func() bool { return s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) > 0 })
+				w.Create("c", s).Connect()
+				w.Run("the end", func() bool { return s.Told(ss.Disconnected)+s.Told(ss.AllRetriesFailed) > 0 })
 				got := strings.Join(asked[min(1, len(asked)):], ", ")
 				if got != c.want || len(asked) == 0 || !strings.HasSuffix(asked[0], "secret") {
-					t.Errorf("asked %q, want %q behind the first; told %s, %v", asked, c.want, s.life(), s.causes)
+					t.Errorf("asked %q, want %q behind the first; told %s, %v", asked, c.want, s.Life(), s.Causes)
 				}
-				if c.cause != "" && (s.told(ss.Unreachable) != 1 || !strings.Contains(fmt.Sprint(s.causes), c.cause)) {
-					t.Errorf("told %s for %v, want UNREACHABLE for %q", s.life(), s.causes, c.cause)
+				if c.cause != "" && (s.Told(ss.Unreachable) != 1 || !strings.Contains(fmt.Sprint(s.Causes), c.cause)) {
+					t.Errorf("told %s for %v, want UNREACHABLE for %q", s.Life(), s.Causes, c.cause)
 				}
 			})
 		})
@@ -130,19 +131,19 @@ func TestRedirectIsFollowedAtTheHead(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("%s, %s, paused %v", proto, c.name, paused), func(t *testing.T) {
 					w := newWorld(t, clientDoc(`"protocol":"`+proto+`","http_url":"/a","allow_redirects":true,"retry":"none","opportunistic":true`+c.keys, rawServer),
-						plan{net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
+						plan{Net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
 					var at []time.Duration
 					if proto == "h1" {
 						r := &routes{answer: map[string]string{"80 GET /a": "HTTP/1.1 302 Found\r\nLocation: /b\r\n" + c.body, "80 GET /b": okHello}}
-						w.serve("srv", func(s *script) {
+						w.Serve("srv", func(s *script) {
 							r.play("80")(s)
-							inner := s.onRx
-							s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret { at = append(at, w.net.Now()); return inner(h, b, f) }
+							inner := s.OnRx
+							s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret { at = append(at, w.Net.Now()); return inner(h, b, f) }
 						})
 					} else {
 						w.frames("srv", func(p *framePeer) {
 							p.onReq = func(p *framePeer, q *peerRequest) {
-								if at = append(at, w.net.Now()); q.path != "/a" {
+								if at = append(at, w.Net.Now()); q.path != "/a" {
 									p.answer(q, 200, "hello")
 									return
 								}
@@ -154,17 +155,17 @@ func TestRedirectIsFollowedAtTheHead(t *testing.T) {
 						})
 					}
 					s := newScript()
-					h := w.create("c", s)
+					h := w.Create("c", s)
 					if paused {
 						h.Pause()
 					}
 					h.Connect()
-					w.pass(time.Second)
+					w.Advance(time.Second)
 					h.Resume()
-					w.pass(time.Second)
+					w.Advance(time.Second)
 					// On HTTP/1.1 another connection is made: its handshake takes two ways more.
-					if len(at) != 2 || at[1]-at[0] > 45*time.Millisecond || s.told(ss.QOSAckRemote) != 1 || string(s.got) != "hello" {
-						t.Errorf("requests at %v, told %s, %q; want two within 45 ms, and hello; causes %v", at, s.life(), s.got, s.causes)
+					if len(at) != 2 || at[1]-at[0] > 45*time.Millisecond || s.Told(ss.QOSAckRemote) != 1 || string(s.Got) != "hello" {
+						t.Errorf("requests at %v, told %s, %q; want two within 45 ms, and hello; causes %v", at, s.Life(), s.Got, s.Causes)
 					}
 				})
 			}
@@ -194,23 +195,23 @@ func TestWebSocketRedirects(t *testing.T) {
 				{"c":{"endpoint":%q,"protocol":"ws","http_url":"/a","allow_redirects":true,"retry":"none","opportunistic":true,"tls_trust_store":"lab"}},
 				{"p80":{"server":true,"protocol":"raw","port":80}},{"p443":{"server":true,"protocol":"raw","port":443%s}},
 				{"p8443":{"server":true,"protocol":"raw","port":8443%s}}]}`, p.ca, p.leaf, p.key, c.endpoint, pair, pair), plan{})
-			for _, m := range []*machine{w.cli, w.srv} {
-				m.host.JumpWall(time.Since(m.host.Wall())) // to where the certificates are valid
+			for _, m := range []*sstest.Machine{w.Client, w.Server} {
+				m.Host.JumpWall(time.Since(m.Host.Wall())) // to where the certificates are valid
 			}
 			r := &routes{answer: map[string]string{"80 GET /a": sendsTo(302, c.location), "443 GET /a": sendsTo(302, c.location)}}
 			for _, port := range []string{"80", "443", "8443"} {
-				w.serve("p"+port, r.play(port))
+				w.Serve("p"+port, r.play(port))
 			}
 			s := newScript()
-			w.create("c", s).Connect()
-			w.pass(5 * time.Second)
-			w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+			w.Create("c", s).Connect()
+			w.Advance(5 * time.Second)
+			w.WantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 			var e *ss.StatusError
-			if len(s.causes) == 0 || !errors.As(s.causes[0], &e) || !strings.Contains(e.Error(), c.cause) {
-				t.Errorf("cause %v, want a StatusError about %q", s.causes, c.cause)
+			if len(s.Causes) == 0 || !errors.As(s.Causes[0], &e) || !strings.Contains(e.Error(), c.cause) {
+				t.Errorf("cause %v, want a StatusError about %q", s.Causes, c.cause)
 			}
 			if got := strings.Join(r.asked, ", "); got != c.asked {
-				t.Errorf("asked %s, want %s; causes %v", got, c.asked, s.causes)
+				t.Errorf("asked %s, want %s; causes %v", got, c.asked, s.Causes)
 			}
 		})
 	}

@@ -34,10 +34,10 @@ type routes struct {
 func (r *routes) play(port string) func(*script) {
 	return func(s *script) {
 		r.conns++
-		s.noEOM = true
-		s.onRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+		s.NoEOM = true
+		s.OnRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
 			// The standard library refuses a % that encodes nothing.
-			in := strings.NewReader(strings.ReplaceAll(string(s.got), "%", "%25"))
+			in := strings.NewReader(strings.ReplaceAll(string(s.Got), "%", "%25"))
 			q, err := http.ReadRequest(bufio.NewReader(in))
 			if err != nil {
 				return ss.OK
@@ -46,7 +46,7 @@ func (r *routes) play(port string) func(*script) {
 			if err != nil && !r.early(port, q) {
 				return ss.OK // more to come
 			}
-			s.got = s.got[:0]
+			s.Got = s.Got[:0]
 			q.RequestURI = strings.ReplaceAll(q.RequestURI, "%25", "%")
 			line := port + " " + q.Method + " " + q.RequestURI
 			said := r.answer[line]
@@ -59,12 +59,12 @@ func (r *routes) play(port string) func(*script) {
 				}
 			}
 			r.asked = append(r.asked, strings.TrimSpace(line+" "+string(body)))
-			s.said, s.say = 0, []byte(said)
+			s.Said, s.Say = 0, []byte(said)
 			return h.RequestTx()
 		}
-		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
-			n, f, ret := s.give(h, buf)
-			if s.said == len(s.say) && strings.Contains(string(s.say), "Connection: close") {
+		s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			n, f, ret := s.Give(h, buf)
+			if s.Said == len(s.Say) && strings.Contains(string(s.Say), "Connection: close") {
 				h.Disconnect()
 			}
 			return n, f, ret
@@ -186,14 +186,14 @@ func TestRedirects(t *testing.T) {
 					keys += `,"http_url":"/a"`
 				}
 				keys = strings.TrimPrefix(keys+`,"allow_redirects":true,"retry":"none","metadata":[{"mime":"content-type:"}]`, ",")
-				w := newWorld(t, clientDoc(keys, twoServers), plan{seed: seed, net: net})
+				w := newWorld(t, clientDoc(keys, twoServers), plan{Seed: seed, Net: net})
 				r := &routes{answer: c.answer, fields: []string{"Content-Type"}}
-				w.serve("srv", r.play("80"))
-				w.serve("srv81", r.play("81"))
+				w.Serve("srv", r.play("80"))
+				w.Serve("srv81", r.play("81"))
 				s := newScript()
-				s.quietTx, s.say = true, []byte(c.body)
+				s.QuietTx, s.Say = true, []byte(c.body)
 				again := 0
-				s.on[ss.Connecting] = func(h *ss.Handle, n ss.Notice) ss.Ret {
+				s.On[ss.Connecting] = func(h *ss.Handle, n ss.Notice) ss.Ret {
 					if n.Again {
 						again++
 						if e := (*ss.StatusError)(nil); !errors.As(n.Cause, &e) {
@@ -202,7 +202,7 @@ func TestRedirects(t *testing.T) {
 					}
 					return ss.OK
 				}
-				h := w.create("c", s)
+				h := w.Create("c", s)
 				if strings.Contains(keys, `"P`) {
 					h.SetMetadataString("mime", "text/x")
 				}
@@ -211,9 +211,9 @@ func TestRedirects(t *testing.T) {
 				} else {
 					h.Connect()
 				}
-				w.run("the end", func() bool { return s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) > 0 })
+				w.Run("the end", func() bool { return s.Told(ss.Disconnected)+s.Told(ss.AllRetriesFailed) > 0 })
 				if got := strings.Join(r.asked, ", "); got != c.asked {
-					t.Errorf("seed %d: asked\n  got  %s\n  want %s\n  causes %v", seed, got, c.asked, s.causes)
+					t.Errorf("seed %d: asked\n  got  %s\n  want %s\n  causes %v", seed, got, c.asked, s.Causes)
 				}
 				// A connection serves on if the rest of a redirect has come with its head.
 				if r.conns != c.conns && (seed == 0 || r.conns < c.conns || r.conns > len(r.asked)) {
@@ -222,23 +222,23 @@ func TestRedirects(t *testing.T) {
 				if again != c.again {
 					t.Errorf("seed %d: told CONNECTING again %d times, want %d", seed, again, c.again)
 				}
-				got := strings.Replace(s.life(), "CREATING POLL", "CREATING", 1)
+				got := strings.Replace(s.Life(), "CREATING POLL", "CREATING", 1)
 				got = strings.Replace(got, strings.Repeat(" CONNECTING", 1+c.again), " CONNECTING", 1)
 				if c.cause == "" {
 					want := "hello"
 					if strings.Contains(keys, "HEAD") {
 						want = ""
 					}
-					if got != "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED" || string(s.got) != want {
-						t.Errorf("seed %d: told %s, %q; want one transaction that brings %q; causes %v", seed, got, s.got, want, s.causes)
+					if got != "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED" || string(s.Got) != want {
+						t.Errorf("seed %d: told %s, %q; want one transaction that brings %q; causes %v", seed, got, s.Got, want, s.Causes)
 					}
 					continue
 				}
-				if got != "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED" || len(s.got) != 0 {
-					t.Errorf("seed %d: told %s, %q; want one failed attempt", seed, got, s.got)
+				if got != "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED" || len(s.Got) != 0 {
+					t.Errorf("seed %d: told %s, %q; want one failed attempt", seed, got, s.Got)
 				}
 				var e *ss.StatusError
-				last := s.causes[len(s.causes)-1]
+				last := s.Causes[len(s.Causes)-1]
 				if errors.As(last, &e); c.status != 0 && (e == nil || e.Status != c.status) || !strings.Contains(last.Error(), c.cause) {
 					t.Errorf("seed %d: cause %v, want one of status %d about %q", seed, last, c.status, c.cause)
 				}
@@ -256,7 +256,7 @@ func TestRedirectToAnotherOrigin(t *testing.T) {
 		{"http://10.0.0.2:81/b", "http://10.0.0.2/c", "80 GET /a Authorization=secret X-Dsn=dsn Cookie=c=1 Proxy-Authorization=p X-Plain=plain, 81 GET /b X-Plain=plain, 80 GET /c X-Plain=plain"},
 	} {
 		w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true,"http_auth_header":"authorization:","http_dsn_header":"x-dsn:",
-			"metadata":[{"cookie":"cookie:"},{"proxy":"Proxy-Authorization:"},{"plain":"x-plain:"}]`, twoServers), plan{client: func(cfg *ss.Config) {
+			"metadata":[{"cookie":"cookie:"},{"proxy":"Proxy-Authorization:"},{"plain":"x-plain:"}]`, twoServers), plan{Client: func(cfg *ss.Config) {
 			var m device.BlobMemory
 			m.Set(device.BlobAuth, 0, []byte("secret"))
 			m.Set(device.BlobDeviceSerial, 0, []byte("dsn"))
@@ -267,22 +267,22 @@ func TestRedirectToAnotherOrigin(t *testing.T) {
 		if c.back != "" {
 			r.answer["81 GET /b"] = sendsTo(302, c.back)
 		}
-		w.serve("srv", r.play("80"))
-		w.serve("srv81", r.play("81"))
+		w.Serve("srv", r.play("80"))
+		w.Serve("srv81", r.play("81"))
 		s := newScript()
-		h := w.create("c", s)
+		h := w.Create("c", s)
 		for name, v := range map[string]string{"cookie": "c=1", "proxy": "p", "plain": "plain"} {
 			h.SetMetadataString(name, v)
 		}
 		h.Connect()
-		w.pass(time.Second)
-		if got := strings.Join(r.asked, ", "); got != c.asked || s.told(ss.QOSAckRemote) != 1 {
-			t.Errorf("to %s, back %q: asked\n  got  %s\n  want %s\n  causes %v", c.to, c.back, got, c.asked, s.causes)
+		w.Advance(time.Second)
+		if got := strings.Join(r.asked, ", "); got != c.asked || s.Told(ss.QOSAckRemote) != 1 {
+			t.Errorf("to %s, back %q: asked\n  got  %s\n  want %s\n  causes %v", c.to, c.back, got, c.asked, s.Causes)
 		}
 		// The next transaction is the policy's again.
 		r.asked = nil
 		h.Connect()
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		if got := strings.Join(r.asked, ", "); got != c.asked {
 			t.Errorf("once more to %s: asked\n  got  %s\n  want %s", c.to, got, c.asked)
 		}
@@ -295,70 +295,70 @@ func TestRedirectBeforeBody(t *testing.T) {
 	w := newWorld(t, clientDoc(`"http_url":"/a","http_method":"POST","allow_redirects":true,"retry":"none"`, twoServers), plan{})
 	r := &routes{answer: map[string]string{
 		"80 POST /a": "HTTP/1.1 307 Elsewhere\r\nX-Early: 1\r\nLocation: http://10.0.0.2:81/b\r\nContent-Length: 0\r\n\r\n", "81 POST /b": okHello}}
-	w.serve("srv", r.play("80"))
-	w.serve("srv81", r.play("81"))
+	w.Serve("srv", r.play("80"))
+	w.Serve("srv81", r.play("81"))
 	s := newScript()
 	late := false
-	s.onTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	s.OnTx = func(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 		if !late {
 			return 0, 0, ss.TxDontSend
 		}
 		return copy(buf, "body"), ss.SOM | ss.EOM, ss.OK
 	}
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.RequestTxLen(4)
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	late = true
 	h.RequestTx()
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	if got, want := strings.Join(r.asked, ", "), "80 POST /a, 81 POST /b body"; got != want {
-		t.Errorf("asked %s, want %s; causes %v", got, want, s.causes)
+		t.Errorf("asked %s, want %s; causes %v", got, want, s.Causes)
 	}
-	w.wantLine("the stream", s, `CREATING POLL CONNECTING tx("body"|SOM|EOM) CONNECTED rx("hello"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`)
+	w.WantLine("the stream", s, `CREATING POLL CONNECTING tx("body"|SOM|EOM) CONNECTED rx("hello"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`)
 }
 
 // TestRedirectWhilePaused: Pause keeps payload from the program. The body of a redirect is none, and a
 // stream that is paused in the middle of it goes on to where it leads.
 func TestRedirectWhilePaused(t *testing.T) {
-	w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true`, twoServers), plan{net: sim.Options{Link: sim.Link{Bandwidth: 100_000}}})
+	w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true`, twoServers), plan{Net: sim.Options{Link: sim.Link{Bandwidth: 100_000}}})
 	r := &routes{answer: map[string]string{
 		"80 GET /a": "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 50000\r\n\r\n" + strings.Repeat("x", 50_000), "80 GET /b": okHello}}
-	w.serve("srv", r.play("80"))
+	w.Serve("srv", r.play("80"))
 	s := newScript()
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.Connect()
-	w.pass(250 * time.Millisecond)
+	w.Advance(250 * time.Millisecond)
 	h.Pause()
-	w.pass(5 * time.Second)
-	if len(r.asked) != 2 || len(s.got) != 0 {
-		t.Errorf("paused: asked %q, told %s; want both requests and no payload", r.asked, s.line())
+	w.Advance(5 * time.Second)
+	if len(r.asked) != 2 || len(s.Got) != 0 {
+		t.Errorf("paused: asked %q, told %s; want both requests and no payload", r.asked, s.Line())
 	}
 	h.Resume()
-	w.pass(time.Second)
-	w.wantLine("the stream", s, `CREATING CONNECTING CONNECTED rx("hello"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`)
+	w.Advance(time.Second)
+	w.WantLine("the stream", s, `CREATING CONNECTING CONNECTED rx("hello"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`)
 }
 
 // TestRedirectGivenUp: a stream may change its mind at any point on the way.
 func TestRedirectGivenUp(t *testing.T) {
 	for _, destroy := range []bool{false, true} {
 		for at := time.Millisecond; at < 60*time.Millisecond; at += time.Millisecond {
-			w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true,"retry":"none"`, twoServers), plan{net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
+			w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true,"retry":"none"`, twoServers), plan{Net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
 			r := &routes{answer: map[string]string{"80 GET /a": sendsTo(302, "//10.0.0.2:81/b"), "81 GET /b": sendsTo(302, "c"), "81 GET /c": okHello}}
-			w.serve("srv", r.play("80"))
-			w.serve("srv81", r.play("81"))
+			w.Serve("srv", r.play("80"))
+			w.Serve("srv81", r.play("81"))
 			s := newScript()
-			h := w.create("c", s)
+			h := w.Create("c", s)
 			h.Connect()
-			w.net.At(at, func() {
+			w.Net.At(at, func() {
 				if destroy {
 					h.Destroy()
 				} else {
 					h.Disconnect()
 				}
 			})
-			w.pass(time.Second)
-			if s.told(ss.Connecting) != 1 || s.told(ss.Connected)+s.told(ss.Unreachable) != 1 && !destroy {
-				t.Errorf("after %v: told %s, want one attempt and its end", at, s.life())
+			w.Advance(time.Second)
+			if s.Told(ss.Connecting) != 1 || s.Told(ss.Connected)+s.Told(ss.Unreachable) != 1 && !destroy {
+				t.Errorf("after %v: told %s, want one attempt and its end", at, s.Life())
 			}
 		}
 	}
@@ -385,13 +385,13 @@ func TestRedirectsResolve(t *testing.T) {
 			if port+" GET "+to.RequestURI() == "80 GET "+base {
 				continue // a ring
 			}
-			w.serve("srv", r.play("80"))
-			w.serve("srv81", r.play("81"))
+			w.Serve("srv", r.play("80"))
+			w.Serve("srv81", r.play("81"))
 			s := newScript()
-			w.create("c", s).Connect()
-			w.pass(time.Second)
-			if s.told(ss.QOSAckRemote) != 1 {
-				t.Errorf("from %s to %q: asked %q, want %s %s; causes %v", base, ref, r.asked, port, to.RequestURI(), s.causes)
+			w.Create("c", s).Connect()
+			w.Advance(time.Second)
+			if s.Told(ss.QOSAckRemote) != 1 {
+				t.Errorf("from %s to %q: asked %q, want %s %s; causes %v", base, ref, r.asked, port, to.RequestURI(), s.Causes)
 			}
 		}
 	}
@@ -405,23 +405,23 @@ func TestRedirectsInBadWeather(t *testing.T) {
 		net := badLink(r)
 		worse(r, &net)
 		net.MaxDescriptors = 0 // connections that fell silent use them up at the server, for ever
-		w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true,"perf":true,"direct_proto_str":true,"retry":"never","opportunistic":true`, twoServers), plan{seed: seed, net: net})
-		w.patience = time.Hour
+		w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true,"perf":true,"direct_proto_str":true,"retry":"never","opportunistic":true`, twoServers), plan{Seed: seed, Net: net})
+		w.Patience = time.Hour
 		way := &routes{answer: map[string]string{"80 GET /a": sendsTo(302, "//10.0.0.2:81/b"), "81 GET /b": sendsTo(307, "c"),
 			"81 GET /c": sendsTo(301, "http://10.0.0.2/d"), "80 GET /d": okHello}}
-		w.serve("srv", way.play("80"))
-		w.serve("srv81", way.play("81"))
+		w.Serve("srv", way.play("80"))
+		w.Serve("srv81", way.play("81"))
 		s := newScript()
 		var reported []string
-		s.w = w
+		s.World = w.World
 		reports(s, &reported)
-		h := w.create("c", s)
-		s.when(ss.Disconnected, func(h *ss.Handle) ss.Ret { return h.Connect() })
-		s.when(ss.Connecting, func(h *ss.Handle) ss.Ret { h.StartTimeout(time.Minute); return ss.OK })
-		s.when(ss.Timeout, func(*ss.Handle) ss.Ret { return ss.DisconnectMe }) // silence is no fault of a server's
+		h := w.Create("c", s)
+		s.When(ss.Disconnected, func(h *ss.Handle) ss.Ret { return h.Connect() })
+		s.When(ss.Connecting, func(h *ss.Handle) ss.Ret { h.StartTimeout(time.Minute); return ss.OK })
+		s.When(ss.Timeout, func(*ss.Handle) ss.Ret { return ss.DisconnectMe }) // silence is no fault of a server's
 		h.Connect()
-		w.run("three answers", func() bool { return s.told(ss.QOSAckRemote) >= 3 })
-		if n := w.cli.rt.Counters.Redirects; n < 9 || len(reported) == 0 {
+		w.Run("three answers", func() bool { return s.Told(ss.QOSAckRemote) >= 3 })
+		if n := w.Client.Runtime.Counters.Redirects; n < 9 || len(reported) == 0 {
 			t.Errorf("seed %d: %d redirects followed, %d reports; want nine redirects at the least and a report", seed, n, len(reported))
 		}
 		for _, q := range way.asked {

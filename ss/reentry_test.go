@@ -106,9 +106,9 @@ func (a *actor) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 }
 
 func newCast(t testing.TB, proto string, tr *trap) *cast {
-	c := &cast{world: newWorld(t, reentryDoc, plan{single: true}), trap: tr,
+	c := &cast{world: newWorld(t, reentryDoc, plan{Single: true}), trap: tr,
 		handles: map[string]*ss.Handle{}, accepted: map[*ss.Handle]bool{}}
-	c.net.SetLink(c.cli.host, c.cli.host, &sim.Link{Latency: 50 * time.Microsecond})
+	c.Net.SetLink(c.Client.Host, c.Client.Host, &sim.Link{Latency: 50 * time.Microsecond})
 	c.start("listener", proto+" server", func() { c.start("first", proto, nil); c.start("second", proto, nil) })
 	return c
 }
@@ -119,7 +119,7 @@ func (c *cast) start(role, streamType string, then func()) {
 	if streamType == "wire" {
 		like.says, like.raw = wireSays, true
 	}
-	h, err := c.cli.rt.Create(ss.Info{StreamType: streamType, New: func(h *ss.Handle) ss.Stream {
+	h, err := c.Client.Runtime.Create(ss.Info{StreamType: streamType, New: func(h *ss.Handle) ss.Stream {
 		if h.Server() == nil {
 			c.handles[role] = h
 			a := like
@@ -143,28 +143,28 @@ func (c *cast) start(role, streamType string, then func()) {
 
 // play lets the world run its course: an event for all, a disconnect, and the end.
 func (c *cast) play() {
-	c.cli.rt.CancelWait()
-	c.net.At(600*time.Millisecond, func() {
+	c.Client.Runtime.CancelWait()
+	c.Net.At(600*time.Millisecond, func() {
 		for _, role := range []string{"accepted", "first", "second"} {
 			if h := c.handles[role]; h != nil {
 				h.StartTimeout(time.Millisecond)
 			}
 		}
-		c.cli.rt.CancelWait()
+		c.Client.Runtime.CancelWait()
 	})
-	c.net.At(time.Second, func() {
+	c.Net.At(time.Second, func() {
 		if h := c.handles["first"]; h != nil {
 			h.Disconnect()
 		}
 	})
-	c.net.At(2*time.Second, func() {
+	c.Net.At(2*time.Second, func() {
 		if h := c.handles["first"]; h != nil {
 			h.Destroy()
 		}
 	})
-	c.pass(3 * time.Second)
-	c.cli.rt.Close()
-	c.pass(10 * time.Second)
+	c.Advance(3 * time.Second)
+	c.Client.Runtime.Close()
+	c.Advance(10 * time.Second)
 }
 
 // quiet is the Stream that replaces another in the matrix.
@@ -184,7 +184,7 @@ var deeds = []struct {
 	{"Pause", func(_ *cast, h *ss.Handle) { h.Pause() }},
 	{"Resume", func(_ *cast, h *ss.Handle) { h.Resume() }},
 	{"Pause and Resume", func(_ *cast, h *ss.Handle) { h.Pause(); h.Resume() }},
-	{"Pause, and Resume later", func(c *cast, h *ss.Handle) { h.Pause(); c.net.At(50*time.Millisecond, h.Resume) }},
+	{"Pause, and Resume later", func(c *cast, h *ss.Handle) { h.Pause(); c.Net.At(50*time.Millisecond, h.Resume) }},
 	{"Connect", func(_ *cast, h *ss.Handle) { h.Connect() }},
 	{"RequestTx", func(_ *cast, h *ss.Handle) { h.RequestTx() }},
 	{"RequestTxLen", func(_ *cast, h *ss.Handle) { h.RequestTxLen(4) }},
@@ -223,8 +223,8 @@ var deeds = []struct {
 			h.Destroy()
 		}
 	}},
-	{"Close the runtime", func(c *cast, _ *ss.Handle) { c.cli.rt.Close() }},
-	{"Drain the runtime", func(c *cast, _ *ss.Handle) { c.cli.rt.Drain(func() {}) }},
+	{"Close the runtime", func(c *cast, _ *ss.Handle) { c.Client.Runtime.Close() }},
+	{"Drain the runtime", func(c *cast, _ *ss.Handle) { c.Client.Runtime.Drain(func() {}) }},
 	{"DisconnectWith", func(_ *cast, h *ss.Handle) { h.DisconnectWith(4000, "enough") }},
 	{"DisconnectWith nonsense", func(_ *cast, h *ss.Handle) { h.DisconnectWith(1006, "\xff") }},
 	{"DisconnectWith, RequestTx and Resume", func(_ *cast, h *ss.Handle) {
@@ -245,7 +245,7 @@ var deeds = []struct {
 	{"Send of a beginning", func(_ *cast, h *ss.Handle) { h.Send([]byte("now"), ss.SOM) }},
 	{"Disconnect and Send", func(_ *cast, h *ss.Handle) { h.Disconnect(); h.Send([]byte("now"), ss.SOM|ss.EOM) }},
 	{"Send, Pause and Destroy", func(_ *cast, h *ss.Handle) { h.Send([]byte("now"), ss.SOM|ss.EOM); h.Pause(); h.Destroy() }},
-	{"CancelWait", func(c *cast, _ *ss.Handle) { c.cli.rt.CancelWait() }},
+	{"CancelWait", func(c *cast, _ *ss.Handle) { c.Client.Runtime.CancelWait() }},
 }
 
 // kinds are the callbacks that a role has, all of which come about when nothing is done in them.

@@ -16,13 +16,13 @@ import (
 // gaps are the times between UNREACHABLE and the POLL of the attempt that followed it.
 func gaps(s *script) (list []time.Duration) {
 	var failed time.Duration
-	for i, st := range s.states {
+	for i, st := range s.States {
 		switch st {
 		case ss.Unreachable:
-			failed = s.at[i]
+			failed = s.At[i]
 		case ss.Poll:
 			if failed != 0 {
-				list = append(list, s.at[i]-failed)
+				list = append(list, s.At[i]-failed)
 			}
 			failed = 0
 		}
@@ -48,10 +48,10 @@ func TestDelays(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			spread := map[time.Duration]bool{}
 			for seed := range uint64(20) {
-				w := newWorld(t, `{"retry":[{"r":`+c.retry+`}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"r"}}]}`, plan{seed: seed})
+				w := newWorld(t, `{"retry":[{"r":`+c.retry+`}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"r"}}]}`, plan{Seed: seed})
 				s := newScript()
-				w.create("c", s).Connect()
-				w.run("giving up", func() bool { return s.told(ss.AllRetriesFailed) > 0 })
+				w.Create("c", s).Connect()
+				w.Run("giving up", func() bool { return s.Told(ss.AllRetriesFailed) > 0 })
 				got := gaps(s)
 				if len(got) != len(c.base) {
 					t.Fatalf("seed %d: got %d retries (%v), want %d", seed, len(got), got, len(c.base))
@@ -76,10 +76,10 @@ func TestDelays(t *testing.T) {
 func TestDefaultRetry(t *testing.T) {
 	w := newWorld(t, `{"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw"}}]}`, plan{})
 	s := newScript()
-	w.create("c", s).Connect()
-	w.pass(time.Minute)
-	w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-	w.wantCause(s, syscall.ECONNREFUSED)
+	w.Create("c", s).Connect()
+	w.Advance(time.Minute)
+	w.WantLife("the stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+	w.WantCause(s, syscall.ECONNREFUSED)
 }
 
 // TestBudget: after giving up, RequestTx gives one more attempt and Connect the whole budget again.
@@ -102,12 +102,12 @@ func TestBudget(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, clientDoc(`"protocol":"raw","retry":"three"`, ""), plan{})
 			s := newScript()
-			h := w.create("c", s)
+			h := w.Create("c", s)
 			c.start(h)
-			w.pass(time.Minute)
+			w.Advance(time.Minute)
 			c.then(h)
-			w.pass(time.Minute)
-			w.wantLife("the stream", s, c.want)
+			w.Advance(time.Minute)
+			w.WantLife("the stream", s, c.want)
 		})
 	}
 }
@@ -117,13 +117,13 @@ func TestBudgetAfterSuccess(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"one":{"backoff":[1000],"conceal":1,"jitterpc":0}}],
 		"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"one"}}`+rawServer+`]}`, plan{})
 	s := newScript()
-	w.create("c", s).Connect()
-	w.settle()
-	h, _ := w.serve("srv", nil)
-	w.pass(2 * time.Second)
+	w.Create("c", s).Connect()
+	w.Settle()
+	h, _ := w.Serve("srv", nil)
+	w.Advance(2 * time.Second)
 	h.Destroy()
-	w.pass(10 * time.Second)
-	w.wantLife("the stream", s, `CREATING CONNECTING UNREACHABLE POLL CONNECTING CONNECTED DISCONNECTED
+	w.Advance(10 * time.Second)
+	w.WantLife("the stream", s, `CREATING CONNECTING UNREACHABLE POLL CONNECTING CONNECTED DISCONNECTED
 		POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED`)
 }
 
@@ -131,13 +131,13 @@ func TestBudgetAfterSuccess(t *testing.T) {
 func TestDestroyDuringDelay(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"slow":{"backoff":[3600000],"conceal":9}}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"slow"}}]}`, plan{})
 	s := newScript()
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.Connect()
-	w.settle()
+	w.Settle()
 	h.Destroy()
-	w.settle()
-	w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE DESTROYING")
-	if n := w.cli.loop.Stats().Timers; n != 0 {
+	w.Settle()
+	w.WantLife("the stream", s, "CREATING CONNECTING UNREACHABLE DESTROYING")
+	if n := w.Client.Loop.Stats().Timers; n != 0 {
 		t.Errorf("timers armed: got %d, want none", n)
 	}
 }
@@ -146,17 +146,17 @@ func TestDestroyDuringDelay(t *testing.T) {
 func TestRequestWaitsForDelay(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"three"`, ""), plan{})
 	s := newScript()
-	s.when(ss.Unreachable, (*ss.Handle).RequestTx)
-	h := w.create("c", s)
+	s.When(ss.Unreachable, (*ss.Handle).RequestTx)
+	h := w.Create("c", s)
 	h.Connect()
-	w.pass(999 * time.Millisecond)
-	w.wantLife("the stream, before its delay is over", s, "CREATING CONNECTING UNREACHABLE")
+	w.Advance(999 * time.Millisecond)
+	w.WantLife("the stream, before its delay is over", s, "CREATING CONNECTING UNREACHABLE")
 	h.RequestTx()
-	w.pass(2 * time.Millisecond)
-	w.wantLife("the stream, after", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE")
+	w.Advance(2 * time.Millisecond)
+	w.WantLife("the stream, after", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE")
 	h.Connect()
-	w.settle()
-	w.wantLife("the stream, after Connect", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE CONNECTING UNREACHABLE")
+	w.Settle()
+	w.WantLife("the stream, after Connect", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE CONNECTING UNREACHABLE")
 }
 
 // TestRequestInLastUnreachable: what a stream asks for between UNREACHABLE and ALL_RETRIES_FAILED is
@@ -164,16 +164,16 @@ func TestRequestWaitsForDelay(t *testing.T) {
 func TestRequestInLastUnreachable(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"none","opportunistic":true`, rawServer), plan{})
 	s := newScript()
-	s.say, s.noEOM = []byte("late"), true
-	s.when(ss.Unreachable, func(h *ss.Handle) ss.Ret {
-		w.serve("srv", nil)
+	s.Say, s.NoEOM = []byte("late"), true
+	s.When(ss.Unreachable, func(h *ss.Handle) ss.Ret {
+		w.Serve("srv", nil)
 		return h.RequestTx()
 	})
-	w.create("c", s).Connect()
-	w.pass(699 * time.Millisecond)
-	w.wantLine("the stream, before the scheme's delay is over", s, `CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED`)
-	w.pass(2 * time.Millisecond)
-	w.wantLine("the stream", s, `CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED POLL CONNECTING CONNECTED tx("late"|SOM)`)
+	w.Create("c", s).Connect()
+	w.Advance(699 * time.Millisecond)
+	w.WantLine("the stream, before the scheme's delay is over", s, `CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED`)
+	w.Advance(2 * time.Millisecond)
+	w.WantLine("the stream", s, `CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED POLL CONNECTING CONNECTED tx("late"|SOM)`)
 }
 
 // TestOutage: a link that is cut for six hours of virtual time. The stream never hears of giving up,
@@ -181,40 +181,40 @@ func TestRequestInLastUnreachable(t *testing.T) {
 func TestOutage(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"r":{"backoff":[1000,60000],"conceal":65535,"jitterpc":10,"svalidping":0}}],
 		"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","nailed_up":true,"retry":"r"}}`+rawServer+`]}`,
-		plan{net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
-	echo := func(s *script) { s.onRx = echoRx(s) }
-	w.serve("srv", echo)
+		plan{Net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
+	echo := func(s *script) { s.OnRx = echoRx(s) }
+	w.Serve("srv", echo)
 	s := newScript()
-	s.say, s.noEOM = []byte("ping"), true
-	s.when(ss.Connected, func(h *ss.Handle) ss.Ret { s.said = 0; return h.RequestTx() })
-	w.create("c", s)
-	w.run("the echo", func() bool { return string(s.got) == "ping" })
-	w.net.Partition(w.cli.host, w.srv.host)
-	w.cli.host.Reset(w.cli.host.Established()[0])
-	w.pass(6 * time.Hour)
-	if s.told(ss.AllRetriesFailed) != 0 {
-		t.Errorf("the stream gave up though its policy conceals every failure: %s", s.life())
+	s.Say, s.NoEOM = []byte("ping"), true
+	s.When(ss.Connected, func(h *ss.Handle) ss.Ret { s.Said = 0; return h.RequestTx() })
+	w.Create("c", s)
+	w.Run("the echo", func() bool { return string(s.Got) == "ping" })
+	w.Net.Partition(w.Client.Host, w.Server.Host)
+	w.Client.Host.Reset(w.Client.Host.Established()[0])
+	w.Advance(6 * time.Hour)
+	if s.Told(ss.AllRetriesFailed) != 0 {
+		t.Errorf("the stream gave up though its policy conceals every failure: %s", s.Life())
 	}
 	// An attempt takes 20 s to fail, and a minute and up to 10% passes between two of them.
-	if n := s.told(ss.Connecting); n < 6*3600/(20+66) || n > 6*3600/80+2 {
+	if n := s.Told(ss.Connecting); n < 6*3600/(20+66) || n > 6*3600/80+2 {
 		t.Errorf("attempts in six hours: got %d, want 251 to 272", n)
 	}
-	w.net.Heal(w.cli.host, w.srv.host)
-	s.got = nil
-	w.pass(90 * time.Second)
-	if string(s.got) != "ping" || s.told(ss.Connected) != 2 {
-		t.Errorf("after the outage: got %q and %d times CONNECTED, want \"ping\" and twice: ...%s", s.got, s.told(ss.Connected), s.life()[max(0, len(s.life())-80):])
+	w.Net.Heal(w.Client.Host, w.Server.Host)
+	s.Got = nil
+	w.Advance(90 * time.Second)
+	if string(s.Got) != "ping" || s.Told(ss.Connected) != 2 {
+		t.Errorf("after the outage: got %q and %d times CONNECTED, want \"ping\" and twice: ...%s", s.Got, s.Told(ss.Connected), s.Life()[max(0, len(s.Life())-80):])
 	}
 }
 
 // echoRx gives back what it gets.
 func echoRx(s *script) func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
-	s.noEOM = true
+	s.NoEOM = true
 	return func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
-		if s.said == len(s.say) {
-			s.say, s.said = s.say[:0], 0
+		if s.Said == len(s.Say) {
+			s.Say, s.Said = s.Say[:0], 0
 		}
-		s.say = append(s.say, b...)
+		s.Say = append(s.Say, b...)
 		return h.RequestTx()
 	}
 }
@@ -237,17 +237,17 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, clientDoc(`"protocol":"h1","retry":"three"`, rawServer), plan{})
-			w.serve("srv", speak("\r\n\r\n", "HTTP/1.1 "+c.head+"\r\nContent-Length: 0\r\n\r\n", false))
+			w.Serve("srv", speak("\r\n\r\n", "HTTP/1.1 "+c.head+"\r\nContent-Length: 0\r\n\r\n", false))
 			s := newScript()
-			w.create("c", s).Connect()
-			w.run("the second attempt", func() bool { return s.told(ss.Connecting) == 2 })
+			w.Create("c", s).Connect()
+			w.Run("the second attempt", func() bool { return s.Told(ss.Connecting) == 2 })
 			got := gaps(s)[0]
 			if got < c.want-time.Second || got > c.want {
 				t.Errorf("delay: got %v, want %v", got, c.want)
 			}
 			var se *ss.StatusError
-			if !errors.As(s.causes[0], &se) || (se.Status != 503 && se.Status != 429) {
-				t.Errorf("cause: got %v, want a StatusError of 503 or 429", s.causes[0])
+			if !errors.As(s.Causes[0], &se) || (se.Status != 503 && se.Status != 429) {
+				t.Errorf("cause: got %v, want a StatusError of 503 or 429", s.Causes[0])
 			}
 		})
 	}
@@ -257,10 +257,10 @@ func TestRetryAfter(t *testing.T) {
 func TestConcealForever(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"r":{"backoff":[1],"conceal":65535,"jitterpc":0}}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"r"}}]}`, plan{})
 	s := newScript()
-	w.create("c", s).Connect()
-	w.run("65,600 attempts", func() bool { return w.cli.rt.Counters.Attempts > policy.Forever+65 })
-	if w.cli.rt.Counters.GivenUp != 0 || strings.Contains(s.life(), "FAILED") {
-		t.Errorf("gave up %d times, want never", w.cli.rt.Counters.GivenUp)
+	w.Create("c", s).Connect()
+	w.Run("65,600 attempts", func() bool { return w.Client.Runtime.Counters.Attempts > policy.Forever+65 })
+	if w.Client.Runtime.Counters.GivenUp != 0 || strings.Contains(s.Life(), "FAILED") {
+		t.Errorf("gave up %d times, want never", w.Client.Runtime.Counters.GivenUp)
 	}
 }
 
@@ -269,12 +269,12 @@ func TestConcealForever(t *testing.T) {
 func TestDisconnectWithTheDelay(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"r":{"backoff":[1000],"conceal":3,"jitterpc":0}}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","retry":"r"}}]}`, plan{})
 	s := newScript()
-	w.create("c", s).Connect()
-	w.run("the first failure", func() bool { return s.told(ss.Unreachable) == 1 })
-	at := s.at[len(s.at)-1] + time.Second
-	w.net.At(at-w.net.Now(), s.h.Disconnect)
-	w.pass(1500 * time.Millisecond)
-	w.wantLife("the stream", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE")
+	w.Create("c", s).Connect()
+	w.Run("the first failure", func() bool { return s.Told(ss.Unreachable) == 1 })
+	at := s.At[len(s.At)-1] + time.Second
+	w.Net.At(at-w.Net.Now(), s.Handle.Disconnect)
+	w.Advance(1500 * time.Millisecond)
+	w.WantLife("the stream", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE")
 }
 
 // TestShortLivedConnections: a peer that accepts and closes is a failed attempt each time, except the first, which had no
@@ -283,9 +283,9 @@ func TestShortLivedConnections(t *testing.T) {
 	const s = time.Second
 	closes := func(after time.Duration, says string) func(*script) {
 		return func(a *script) {
-			a.say, a.noEOM = []byte(says), true
-			a.when(ss.Connected, func(h *ss.Handle) ss.Ret {
-				a.w.net.At(after, h.Destroy)
+			a.Say, a.NoEOM = []byte(says), true
+			a.When(ss.Connected, func(h *ss.Handle) ss.Ret {
+				a.World.Net.At(after, h.Destroy)
 				if says != "" {
 					return h.RequestTx()
 				}
@@ -315,30 +315,30 @@ func TestShortLivedConnections(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, `{"retry":[{"r":{"backoff":[1000,2000,4000],"conceal":2,"jitterpc":0}}],
 				"s":[{"c":{"endpoint":"10.0.0.2","port":80,"nailed_up":true,"retry":"r","protocol":"`+c.proto+`"}}`+rawServer+`]}`, plan{})
-			w.serve("srv", c.each)
+			w.Serve("srv", c.each)
 			st := newScript()
-			st.onRx = func(_ *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+			st.OnRx = func(_ *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 				if c.proto == "raw" && f&ss.EOM != 0 {
 					return ss.DisconnectMe // the peer has ended its direction
 				}
 				return ss.OK
 			}
-			w.create("c", st)
-			began := w.net.Now()
-			w.pass(time.Minute)
+			w.Create("c", st)
+			began := w.Net.Now()
+			w.Advance(time.Minute)
 			if c.life != "" {
-				w.wantLife("the stream", st, c.life)
+				w.WantLife("the stream", st, c.life)
 			}
 			var ups []time.Duration
-			for i, told := range st.states {
+			for i, told := range st.States {
 				if told == ss.Connected {
-					ups = append(ups, (st.at[i] - began).Round(time.Millisecond))
+					ups = append(ups, (st.At[i] - began).Round(time.Millisecond))
 				}
 			}
 			if got, want := fmt.Sprint(ups[:min(len(ups), len(c.ups))]), fmt.Sprint(c.ups); got != want || c.life != "" && len(ups) != len(c.ups) {
 				t.Errorf("CONNECTED was told at: got %v, %d times; want %v", got, len(ups), want)
 			}
-			short := w.cli.rt.Counters.ShortLived
+			short := w.Client.Runtime.Counters.ShortLived
 			if (short == 3) != (c.life != "") {
 				t.Errorf("Counters.ShortLived: got %d, want 3 for a stream that gives up and 0 else", short)
 			}

@@ -54,7 +54,7 @@ type moodyPeer struct {
 }
 
 func (m *moods) later(most time.Duration, f func()) {
-	m.net.At(time.Duration(m.r.Int64N(int64(most))), f)
+	m.Net.At(time.Duration(m.r.Int64N(int64(most))), f)
 }
 
 // chance is true one time in n, as long as there are moods.
@@ -152,7 +152,7 @@ func (y *moodyPeer) answerTo(q *peerRequest) {
 	case y.over || q.done:
 		return
 	case !q.complete:
-		m.net.At(10*time.Millisecond, func() { y.answerTo(q) })
+		m.Net.At(10*time.Millisecond, func() { y.answerTo(q) })
 		return
 	case !m.gentle && m.chance(12):
 		y.reset(q, codeInternal)
@@ -307,26 +307,26 @@ func (e *errand) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) 
 // moodyStory is one seed's.
 func moodyStory(t *testing.T, seed uint64) uint64 {
 	r := rand.New(rand.NewPCG(seed, 7))
-	p := plan{seed: seed, net: badLink(r)}
+	p := plan{Seed: seed, Net: badLink(r)}
 	gentle := seed%3 == 0
 	if !gentle {
-		worse(r, &p.net)
+		worse(r, &p.Net)
 	}
 	keep := []time.Duration{0, -1, 100 * time.Millisecond}[r.IntN(3)]
-	p.client = func(c *ss.Config) { c.KeepWarm, c.SharedMax = keep, 1+r.IntN(3) }
+	p.Client = func(c *ss.Config) { c.KeepWarm, c.SharedMax = keep, 1+r.IntN(3) }
 	m := &moods{world: newWorld(t, moodyDoc, p), r: r, gentle: gentle, acted: make(map[string]bool), bodies: make(map[string][]byte)}
 	var serve func()
 	serve = func() {
 		if _, err := m.framesOrError("raw", m.peer); err != nil {
-			m.net.At(time.Second, serve) // for want of descriptors
+			m.Net.At(time.Second, serve) // for want of descriptors
 		}
 	}
 	serve()
 	for range 2 + r.IntN(12) {
 		e := &errand{m: m, kind: []string{"get", "post"}[r.IntN(2)], left: 1 + r.IntN(4)}
 		m.errands = append(m.errands, e)
-		m.net.At(time.Duration(r.IntN(300))*time.Millisecond, func() {
-			h, err := m.cli.rt.Create(ss.Info{StreamType: e.kind, New: func(*ss.Handle) ss.Stream { return e }})
+		m.Net.At(time.Duration(r.IntN(300))*time.Millisecond, func() {
+			h, err := m.Client.Runtime.Create(ss.Info{StreamType: e.kind, New: func(*ss.Handle) ss.Stream { return e }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -338,16 +338,16 @@ func moodyStory(t *testing.T, seed uint64) uint64 {
 			}
 		})
 	}
-	m.net.At(2*time.Minute, func() {
+	m.Net.At(2*time.Minute, func() {
 		// Whatever has not come to its end by now does so when the weather is fine.
 		m.calm = true
-		o := m.net.Options()
+		o := m.Net.Options()
 		o.Refuse, o.BlackHole, o.Reset, o.Die, o.MaxDescriptors, o.Pause, o.CallCost = 0, 0, 0, 0, 0, 0, 0
-		m.net.SetOptions(o)
+		m.Net.SetOptions(o)
 	})
-	m.run("the errands", m.errands.over)
-	m.patience = 4 * time.Hour // what was committed to a peer that has vanished may leave by the byte, and each buys 5 s
-	return m.net.Digest()
+	m.Run("the errands", m.errands.over)
+	m.Patience = 4 * time.Hour // what was committed to a peer that has vanished may leave by the byte, and each buys 5 s
+	return m.Net.Digest()
 }
 
 // TestMoodyServers runs streams that share connections against servers that refuse, leave, and change their

@@ -30,7 +30,7 @@ func (w *world) begin(streamType string, n int) (all []*script) {
 	for i := range n {
 		s := newScript()
 		all = append(all, s)
-		h := w.create(streamType, s)
+		h := w.Create(streamType, s)
 		if h.Policy().MetadataIndex("id") >= 0 {
 			h.SetMetadataString("id", fmt.Sprint(i))
 		}
@@ -41,7 +41,7 @@ func (w *world) begin(streamType string, n int) (all []*script) {
 
 func (w *world) wantConns(want int) {
 	w.t.Helper()
-	if got := w.srv.rt.Net().Counters.Accepted; got != uint64(want) {
+	if got := w.Server.Runtime.Net().Counters.Accepted; got != uint64(want) {
 		w.t.Errorf("connections: got %d, want %d", got, want)
 	}
 }
@@ -51,20 +51,20 @@ const aGET = `CREATING CONNECTING CONNECTED rx("hello /%d"|SOM) rx(""|EOM) QOS_A
 // TestShare: streams of one endpoint travel on one connection, also those that come while it is being made, and
 // each sees its own CONNECTING and CONNECTED. When all have done, it is kept for the next.
 func TestShare(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", nil)
 	w.frames("raw81", nil)
 	all := w.begin("a", 20)
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	for i, s := range all {
-		w.wantLine("a stream", s, fmt.Sprintf(aGET, i))
+		w.WantLine("a stream", s, fmt.Sprintf(aGET, i))
 	}
 	w.wantConns(1)
-	w.wantLife("b", w.get("b"), "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
+	w.WantLife("b", w.get("b"), "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
 	w.wantConns(1)
 	w.get("other")
 	w.wantConns(2)
-	n := w.cli.rt.Counters
+	n := w.Client.Runtime.Counters
 	if n.Shared != 19 || n.Warm != 1 || n.Attempts != 22 {
 		t.Errorf("counters: got %d shared, %d warm of %d attempts, want 19, 1 of 22", n.Shared, n.Warm, n.Attempts)
 	}
@@ -72,8 +72,8 @@ func TestShare(t *testing.T) {
 	if got := q.method + " " + q.scheme + " " + q.authority + " " + q.path; got != "GET http 10.0.0.2 /b" {
 		t.Errorf("the request: got %s, want GET http 10.0.0.2 /b", got)
 	}
-	w.pass(6 * time.Second)
-	if got := w.cli.rt.Net().Open(); got != 0 {
+	w.Advance(6 * time.Second)
+	if got := w.Client.Runtime.Net().Open(); got != 0 {
 		t.Errorf("connections that nobody used for six seconds: got %d, want none", got)
 	}
 	if log := strings.Join((*peers)[0].log, " "); log != "GOAWAY" {
@@ -83,19 +83,19 @@ func TestShare(t *testing.T) {
 
 // TestShareFails: those that wait for a connection fail together with it, each for itself, and try again.
 func TestShareFails(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	all := w.begin("again", 3)
-	w.pass(500 * time.Millisecond)
+	w.Advance(500 * time.Millisecond)
 	for _, s := range all {
-		w.wantLife("nobody listens", s, "CREATING CONNECTING UNREACHABLE")
+		w.WantLife("nobody listens", s, "CREATING CONNECTING UNREACHABLE")
 	}
-	if n := w.cli.rt.Net().Counters.ConnectFailed; n != 1 {
+	if n := w.Client.Runtime.Net().Counters.ConnectFailed; n != 1 {
 		t.Errorf("attempts to connect for three streams: got %d, want 1", n)
 	}
 	w.frames("raw", nil)
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	for _, s := range all {
-		w.wantLife("the second attempt", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
+		w.WantLife("the second attempt", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
 	}
 	w.wantConns(1)
 }
@@ -107,25 +107,25 @@ func TestShareLimit(t *testing.T) {
 		{0, 100, 20, 1}, {0, 2, 9, 2}, {1, 2, 9, 1}, {3, 1, 9, 3}, {3, 8, 9, 2},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
-			w := newWorld(t, sharedDoc, plan{net: slowLink, client: func(k *ss.Config) { k.SharedMax = c.max }})
+			w := newWorld(t, sharedDoc, plan{Net: slowLink, Client: func(k *ss.Config) { k.SharedMax = c.max }})
 			peers := w.frames("raw", func(p *framePeer) {
 				p.limit = c.limit
 				p.onReq = func(p *framePeer, q *peerRequest) {
-					w.net.At(10*time.Millisecond, func() { p.answer(q, 200, "x") })
+					w.Net.At(10*time.Millisecond, func() { p.answer(q, 200, "x") })
 				}
 			})
 			w.get("b") // the limit is known now
 			all := w.begin("a", c.streams)
-			w.run("all to end", func() bool {
+			w.Run("all to end", func() bool {
 				for _, s := range all {
-					if s.told(ss.Disconnected) == 0 {
+					if s.Told(ss.Disconnected) == 0 {
 						return false
 					}
 				}
 				return true
 			})
 			for _, s := range all {
-				w.wantLife("a stream", s, oneGET)
+				w.WantLife("a stream", s, oneGET)
 			}
 			w.wantConns(c.conns)
 			first := 0
@@ -145,46 +145,46 @@ func TestShareLimit(t *testing.T) {
 // TestShareLimitMoves: a server that takes no stream holds up all of them, and lets them go when it raises its
 // limit.
 func TestShareLimitMoves(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) { p.limit = 0 })
 	all := w.begin("a", 3)
-	w.pass(20 * time.Second)
+	w.Advance(20 * time.Second)
 	w.wantConns(2)
 	for _, s := range all {
-		w.wantLife("a stream", s, "CREATING CONNECTING")
+		w.WantLife("a stream", s, "CREATING CONNECTING")
 	}
 	(*peers)[1].settings(1)
-	w.pass(time.Second)
+	w.Advance(time.Second)
 	for i, s := range all {
-		w.wantLine("a stream", s, fmt.Sprintf(aGET, i))
+		w.WantLine("a stream", s, fmt.Sprintf(aGET, i))
 	}
 	w.wantConns(2)
 }
 
 // TestShareLimitZero: a server that takes no stream at all is given up like one that does not answer.
 func TestShareLimitZero(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	w.frames("raw", func(p *framePeer) { p.limit = 0 })
 	all := w.begin("a", 3)
-	w.pass(5 * time.Minute)
+	w.Advance(5 * time.Minute)
 	for _, s := range all {
-		w.wantLife("a stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+		w.WantLife("a stream", s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 	}
 }
 
 // TestShareNot: streams that grant their peers different windows do not share, since a connection announces one;
 // nor do streams of h1 and h2.
 func TestShareNot(t *testing.T) {
-	w := newWorld(t, sharedDoc, plan{net: slowLink})
+	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	w.frames("raw", func(p *framePeer) { p.onReq = nil })
 	for _, credit := range []int32{0, 1000, 2000, 1000, 0} {
 		s := newScriptOf(w)
-		h, err := w.cli.rt.Create(ss.Info{StreamType: "b", ManualInitialTxCredit: credit, New: func(h *ss.Handle) ss.Stream { s.h = h; return s }})
+		h, err := w.Client.Runtime.Create(ss.Info{StreamType: "b", ManualInitialTxCredit: credit, New: func(h *ss.Handle) ss.Stream { s.Handle = h; return s }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		h.Connect()
 	}
-	w.pass(100 * time.Millisecond)
+	w.Advance(100 * time.Millisecond)
 	w.wantConns(3)
 }

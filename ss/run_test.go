@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/sim"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/sstest"
 )
 
 // program is a simulated machine on which Run turns a loop. A second runtime on the loop has the clients.
@@ -184,9 +185,9 @@ func TestRunCannotCreate(t *testing.T) {
 	g := newProgram(t)
 	var states []string
 	s := newScript()
-	s.w = &world{net: g.net, t: t}
+	s.World = &sstest.World{Net: g.net, T: t}
 	g.run(context.Background(), ss.ErrNoSuchStreamType, 0, ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return s }}, ss.Info{StreamType: "other"})
-	if states = append(states, s.life()); states[0] != "CREATING DESTROYING" {
+	if states = append(states, s.Life()); states[0] != "CREATING DESTROYING" {
 		t.Errorf("the first stream received %v, want CREATING DESTROYING", states)
 	}
 }

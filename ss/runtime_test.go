@@ -40,17 +40,17 @@ func TestCreateErrors(t *testing.T) {
 		{"tls", ss.ErrNoClientCert, "client_cert 0"},
 		{"sink", ss.ErrUnsupported, "local_sink"},
 	} {
-		h, err := w.cli.rt.Create(ss.Info{StreamType: c.name})
+		h, err := w.Client.Runtime.Create(ss.Info{StreamType: c.name})
 		var ce *ss.CreateError
 		if h != nil || !errors.Is(err, c.is) || !errors.As(err, &ce) || ce.StreamType != c.name || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("create %q: got %v, %v; want %q with %s in it", c.name, h, err, c.is, c.want)
 		}
 	}
-	if n := w.cli.rt.Len(); n != 0 {
+	if n := w.Client.Runtime.Len(); n != 0 {
 		t.Errorf("streams: got %d, want none", n)
 	}
-	w.cli.rt.Close()
-	if _, err := w.cli.rt.Create(ss.Info{StreamType: "plain"}); !errors.Is(err, ss.ErrClosed) {
+	w.Client.Runtime.Close()
+	if _, err := w.Client.Runtime.Create(ss.Info{StreamType: "plain"}); !errors.Is(err, ss.ErrClosed) {
 		t.Errorf("create on a closed runtime: got %v, want ErrClosed", err)
 	}
 }
@@ -58,14 +58,14 @@ func TestCreateErrors(t *testing.T) {
 // TestNoStream: a program that gives no Stream gets one that does nothing.
 func TestNoStream(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, rawServer), plan{})
-	w.serve("srv", answer(0, ""))
+	w.Serve("srv", answer(0, ""))
 	for _, i := range []ss.Info{{StreamType: "c"}, {StreamType: "c", New: func(*ss.Handle) ss.Stream { return nil }}} {
-		h, err := w.cli.rt.Create(i)
+		h, err := w.Client.Runtime.Create(i)
 		if err != nil {
 			t.Fatal(err)
 		}
 		h.RequestTx()
-		w.settle()
+		w.Settle()
 		if h.Life() != ss.Connected {
 			t.Errorf("life: got %v, want %v", h.Life(), ss.Connected)
 		}
@@ -76,23 +76,23 @@ func TestNoStream(t *testing.T) {
 func TestEach(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw"`, ""), plan{})
 	for range 1200 { // more than two pages
-		w.create("c", newScript())
+		w.Create("c", newScript())
 	}
 	n := 0
-	w.cli.rt.Each(func(h *ss.Handle) {
+	w.Client.Runtime.Each(func(h *ss.Handle) {
 		if n++; n%2 == 0 {
 			h.Destroy()
 		}
 	})
-	w.settle()
-	if got := w.cli.rt.Len(); n != 1200 || got != 600 {
+	w.Settle()
+	if got := w.Client.Runtime.Len(); n != 1200 || got != 600 {
 		t.Errorf("walked over %d and left %d, want 1200 and 600", n, got)
 	}
 	for range 700 {
-		w.create("c", newScript())
+		w.Create("c", newScript())
 	}
 	n = 0
-	w.cli.rt.Each(func(*ss.Handle) { n++ })
+	w.Client.Runtime.Each(func(*ss.Handle) { n++ })
 	if n != 1300 {
 		t.Errorf("walked over %d, want 1300: freed slots serve again", n)
 	}
@@ -100,15 +100,15 @@ func TestEach(t *testing.T) {
 
 // TestCloseTwice, and while everything is under way.
 func TestCloseTwice(t *testing.T) {
-	w := newWorld(t, clientDoc(`"protocol":"h1"`, h1Server), plan{net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}})
-	w.serve("srv", answer(0, strings.Repeat("x", 1<<20)))
+	w := newWorld(t, clientDoc(`"protocol":"h1"`, h1Server), plan{Net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}})
+	w.Serve("srv", answer(0, strings.Repeat("x", 1<<20)))
 	s := newScript()
-	w.create("c", s).Connect()
-	w.pass(6 * time.Millisecond)
-	w.cli.rt.Close()
-	w.cli.rt.Close()
-	w.settle()
-	if !s.dead || w.cli.rt.Len() != 0 {
-		t.Errorf("after Close: %s, and %d streams live", s.line(), w.cli.rt.Len())
+	w.Create("c", s).Connect()
+	w.Advance(6 * time.Millisecond)
+	w.Client.Runtime.Close()
+	w.Client.Runtime.Close()
+	w.Settle()
+	if !s.Dead || w.Client.Runtime.Len() != 0 {
+		t.Errorf("after Close: %s, and %d streams live", s.Line(), w.Client.Runtime.Len())
 	}
 }

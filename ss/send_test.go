@@ -31,8 +31,8 @@ type reflection struct {
 
 // play has s be r.
 func (r *reflection) play(s *script) {
-	s.quietTx = true
-	s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	s.QuietTx = true
+	s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		if len(r.rest) == 0 {
 			n, all := h.Send(b, f)
 			if r.sent += n; all {
@@ -45,9 +45,9 @@ func (r *reflection) play(s *script) {
 		r.rest, r.flag = append(r.rest, bytes.Clone(b)), append(r.flag, f)
 		return h.RequestTx()
 	}
-	s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, _ ss.Ret) {
+	s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, _ ss.Ret) {
 		if n, all := h.Send([]byte("in the middle of a Tx"), ss.SOM|ss.EOM); n != 0 || all {
-			s.w.t.Errorf("Send from Tx took %d bytes, all %v", n, all)
+			s.World.T.Errorf("Send from Tx took %d bytes, all %v", n, all)
 		}
 		if len(r.rest) == 0 {
 			return 0, 0, ss.TxDontSend
@@ -73,49 +73,49 @@ func TestSend(t *testing.T) {
 	for _, name := range []string{"ws", "ws2", "packed", "raw"} {
 		atOnce, later := 0, 0
 		for seed := range seeds {
-			p := plan{seed: seed, net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}}
+			p := plan{Seed: seed, Net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}}
 			if seed%2 == 1 {
-				p.net = sim.Options{Link: sim.Link{Latency: 3 * time.Millisecond, Jitter: 5 * time.Millisecond}, SndBuf: 3000, RcvBuf: 2000,
+				p.Net = sim.Options{Link: sim.Link{Latency: 3 * time.Millisecond, Jitter: 5 * time.Millisecond}, SndBuf: 3000, RcvBuf: 2000,
 					ShortRead: 0.2, ShortWrite: 0.2, LateReady: 0.1, ShuffleReady: true}
 			}
 			w := newWorld(t, sendDoc, p)
 			r := new(reflection)
-			w.serve(strings.Trim(name, "2")+"_srv", r.play)
+			w.Serve(strings.Trim(name, "2")+"_srv", r.play)
 			s := newScript()
-			s.quietTx, s.noEOM = true, name == "raw"
-			s.piece = int(seed%7) * 900
+			s.QuietTx, s.NoEOM = true, name == "raw"
+			s.Piece = int(seed%7) * 900
 			for i := range seed*7919%90_000 + 1 {
-				s.say = append(s.say, byte(i*7/5))
+				s.Say = append(s.Say, byte(i*7/5))
 			}
-			s.when(ss.Connected, (*ss.Handle).RequestTx)
+			s.When(ss.Connected, (*ss.Handle).RequestTx)
 			ends := 0
-			s.onRx = func(_ *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+			s.OnRx = func(_ *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 				if f&ss.EOM != 0 {
 					ends++
 				}
 				return ss.OK
 			}
 			if name != "raw" {
-				given := s.give
-				s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+				given := s.Give
+				s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 					n, f, ret := given(h, buf)
 					return n, f | ss.Binary, ret
 				}
 			}
-			h := w.create(name, s)
+			h := w.Create(name, s)
 			h.Connect()
-			w.run("everything back", func() bool { return len(s.got) >= len(s.say) && (name == "raw" || ends > 0) })
-			w.settle()
-			if !bytes.Equal(s.got, s.say) || name != "raw" && ends != 1 {
-				t.Fatalf("%s, seed %d: %d bytes came back of %d, the right ones: %v, in %d messages", name, seed, len(s.got), len(s.say), bytes.Equal(s.got, s.say), ends)
+			w.Run("everything back", func() bool { return len(s.Got) >= len(s.Say) && (name == "raw" || ends > 0) })
+			w.Settle()
+			if !bytes.Equal(s.Got, s.Say) || name != "raw" && ends != 1 {
+				t.Fatalf("%s, seed %d: %d bytes came back of %d, the right ones: %v, in %d messages", name, seed, len(s.Got), len(s.Say), bytes.Equal(s.Got, s.Say), ends)
 			}
 			atOnce += r.sent
-			later += len(s.say) - r.sent
-			if n, all := w.accepted[0].h.Send([]byte("out of turn"), ss.SOM|ss.EOM); n != 0 || all {
+			later += len(s.Say) - r.sent
+			if n, all := w.Accepted[0].Handle.Send([]byte("out of turn"), ss.SOM|ss.EOM); n != 0 || all {
 				t.Fatalf("%s: Send between turns took %d bytes, all %v", name, n, all)
 			}
 			h.Destroy()
-			w.end()
+			w.End()
 		}
 		if atOnce == 0 || later == 0 {
 			t.Errorf("%s: %d bytes went at once and %d later, want some of both", name, atOnce, later)
@@ -127,10 +127,10 @@ func TestSend(t *testing.T) {
 func TestSendElsewhere(t *testing.T) {
 	w := newWorld(t, sendDoc, plan{})
 	tried := 0
-	w.serve("h1_srv", func(s *script) {
-		s.say = []byte("answer")
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return ss.OK })
-		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+	w.Serve("h1_srv", func(s *script) {
+		s.Say = []byte("answer")
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return ss.OK })
+		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 			if n, all := h.Send([]byte("early"), ss.SOM|ss.EOM); n != 0 || all {
 				t.Errorf("Send on HTTP took %d bytes, all %v", n, all)
 			}
@@ -142,17 +142,17 @@ func TestSendElsewhere(t *testing.T) {
 		}
 	})
 	s := newScript()
-	s.say = []byte("question")
-	s.when(ss.Connecting, (*ss.Handle).RequestTx)
-	w.create("h1", s).Connect()
-	w.run("the answer", func() bool { return string(s.got) == "answer" })
+	s.Say = []byte("question")
+	s.When(ss.Connecting, (*ss.Handle).RequestTx)
+	w.Create("h1", s).Connect()
+	w.Run("the answer", func() bool { return string(s.Got) == "answer" })
 	if tried == 0 {
 		t.Error("nothing was tried")
 	}
 
 	w = newWorld(t, sendDoc, plan{})
-	w.serve("ws_srv", func(s *script) {
-		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	w.Serve("ws_srv", func(s *script) {
+		s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 			h.Disconnect()
 			if n, all := h.Send(b, f); n != 0 || all {
 				t.Errorf("Send behind Disconnect took %d bytes, all %v", n, all)
@@ -161,17 +161,17 @@ func TestSendElsewhere(t *testing.T) {
 		}
 	})
 	s = newScript()
-	s.say = []byte("question")
-	s.when(ss.Connected, (*ss.Handle).RequestTx)
-	w.create("ws", s).Connect()
-	w.run("the end", func() bool { return s.told(ss.Disconnected) > 0 })
+	s.Say = []byte("question")
+	s.When(ss.Connected, (*ss.Handle).RequestTx)
+	w.Create("ws", s).Connect()
+	w.Run("the end", func() bool { return s.Told(ss.Disconnected) > 0 })
 }
 
 // TestSendMisuse: a message inside another is not sent, and ends the connection as it does when Tx gives one.
 func TestSendMisuse(t *testing.T) {
 	w := newWorld(t, sendDoc, plan{})
-	w.serve("ws_srv", func(s *script) {
-		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	w.Serve("ws_srv", func(s *script) {
+		s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 			if n, all := h.Send([]byte("begun"), ss.SOM); n != 5 || !all {
 				t.Errorf("the beginning: %d bytes, all %v", n, all)
 			}
@@ -182,20 +182,20 @@ func TestSendMisuse(t *testing.T) {
 		}
 	})
 	s := newScript()
-	s.say = []byte("question")
-	s.when(ss.Connected, (*ss.Handle).RequestTx)
-	w.create("ws", s).Connect()
-	w.run("the end", func() bool { return s.told(ss.Disconnected) > 0 })
-	if string(s.got) != "begun" || w.srv.rt.Counters.Misuse != 1 {
-		t.Errorf("%q came, and %d misuses were counted", s.got, w.srv.rt.Counters.Misuse)
+	s.Say = []byte("question")
+	s.When(ss.Connected, (*ss.Handle).RequestTx)
+	w.Create("ws", s).Connect()
+	w.Run("the end", func() bool { return s.Told(ss.Disconnected) > 0 })
+	if string(s.Got) != "begun" || w.Server.Runtime.Counters.Misuse != 1 {
+		t.Errorf("%q came, and %d misuses were counted", s.Got, w.Server.Runtime.Counters.Misuse)
 	}
 }
 
 // TestSendEmpty: what has no bytes has flags to say, and they go.
 func TestSendEmpty(t *testing.T) {
 	w := newWorld(t, sendDoc, plan{})
-	w.serve("ws_srv", func(s *script) {
-		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	w.Serve("ws_srv", func(s *script) {
+		s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 			for _, f := range []ss.Flags{ss.SOM | ss.EOM, ss.SOM, 0, ss.EOM} {
 				if n, all := h.Send(nil, f); n != 0 || !all {
 					t.Errorf("nothing with %#x: %d bytes, all %v", uint32(f), n, all)
@@ -205,18 +205,18 @@ func TestSendEmpty(t *testing.T) {
 		}
 	})
 	s := newScript()
-	s.say = []byte("question")
-	s.when(ss.Connected, (*ss.Handle).RequestTx)
+	s.Say = []byte("question")
+	s.When(ss.Connected, (*ss.Handle).RequestTx)
 	ends := 0
-	s.onRx = func(_ *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+	s.OnRx = func(_ *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 		if f&ss.EOM != 0 {
 			ends++
 		}
 		return ss.OK
 	}
-	w.create("ws", s).Connect()
-	w.run("two messages", func() bool { return ends == 2 })
-	if len(s.got) != 0 {
-		t.Errorf("%q came", s.got)
+	w.Create("ws", s).Connect()
+	w.Run("two messages", func() bool { return ends == 2 })
+	if len(s.Got) != 0 {
+		t.Errorf("%q came", s.Got)
 	}
 }

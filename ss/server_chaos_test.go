@@ -29,7 +29,7 @@ type crowd struct {
 func (c *crowd) chance(n int) bool { return !c.gentle && !c.ending && c.r.IntN(n) == 0 }
 
 func (c *crowd) later(most time.Duration, f func()) {
-	c.net.At(time.Duration(c.r.Int64N(int64(most))), f)
+	c.Net.At(time.Duration(c.r.Int64N(int64(most))), f)
 }
 
 // clerk is a stream of the server's: it answers a GET with as many bytes as were agreed on, a POST with what it brought.
@@ -61,7 +61,7 @@ func (k *clerk) whim(what string) ss.Ret {
 	case c.chance(80):
 		h.StartTimeout(time.Duration(1+c.r.IntN(200)) * time.Millisecond)
 	case c.chance(300):
-		c.accepted = c.accepted[:0]
+		c.Accepted = c.Accepted[:0]
 		h.Server().ForEachClient(func(o *ss.Handle) {
 			if c.r.IntN(3) == 0 {
 				o.Disconnect()
@@ -185,14 +185,14 @@ func (c *crowd) ask() {
 // crowdStory is one seed's.
 func crowdStory(t *testing.T, seed uint64) uint64 {
 	r := rand.New(rand.NewPCG(seed, 11))
-	o := plan{seed: seed, net: badLink(r), server: func(c *ss.Config) { c.IdleStreams = []int{-1, 1, 4}[seed%3] }}
+	o := plan{Seed: seed, Net: badLink(r), Server: func(c *ss.Config) { c.IdleStreams = []int{-1, 1, 4}[seed%3] }}
 	gentle := seed%3 == 0
 	if !gentle && r.IntN(2) == 0 {
-		worse(r, &o.net)
+		worse(r, &o.Net)
 	}
 	c := &crowd{world: newWorld(t, webDoc, o), r: r, gentle: gentle, sizes: map[string]int{}}
-	c.patience = 5 * time.Minute
-	server, err := c.srv.rt.Create(ss.Info{StreamType: "web", New: func(h *ss.Handle) ss.Stream {
+	c.Patience = 5 * time.Minute
+	server, err := c.Server.Runtime.Create(ss.Info{StreamType: "web", New: func(h *ss.Handle) ss.Stream {
 		if h.Server() == nil {
 			return nil
 		}
@@ -211,7 +211,7 @@ func crowdStory(t *testing.T, seed uint64) uint64 {
 		})
 	}
 	for range 10 + r.IntN(60) {
-		c.net.At(50*time.Millisecond+time.Duration(r.IntN(900))*time.Millisecond, func() {
+		c.Net.At(50*time.Millisecond+time.Duration(r.IntN(900))*time.Millisecond, func() {
 			if len(c.peers) > 0 {
 				c.ask()
 			}
@@ -219,15 +219,15 @@ func crowdStory(t *testing.T, seed uint64) uint64 {
 	}
 	switch {
 	case c.chance(4):
-		c.later(time.Second, func() { c.srv.rt.Drain(func() {}) })
+		c.later(time.Second, func() { c.Server.Runtime.Drain(func() {}) })
 	case c.chance(6):
 		c.later(time.Second, server.Destroy)
 	}
-	c.pass(time.Second)
+	c.Advance(time.Second)
 	c.ending = true
-	n := c.net.Options()
+	n := c.Net.Options()
 	n.Pause, n.CallCost = 0, 0
-	c.net.SetOptions(n)
+	c.Net.SetOptions(n)
 	all := func() bool {
 		for _, q := range c.calls {
 			if !q.done && !q.p.over {
@@ -238,13 +238,13 @@ func crowdStory(t *testing.T, seed uint64) uint64 {
 	}
 	if !gentle {
 		// A peer whose answers were lost on the way would wait for ever.
-		c.net.At(10*time.Minute, func() {
+		c.Net.At(10*time.Minute, func() {
 			for _, p := range c.peers {
 				p.wsi.Close(roles.Reset, nil)
 			}
 		})
 	}
-	c.run("the calls to be over", all)
+	c.Run("the calls to be over", all)
 	for _, q := range c.calls {
 		whole := q.done && q.cause == nil
 		if gentle && !whole {
@@ -254,7 +254,7 @@ func crowdStory(t *testing.T, seed uint64) uint64 {
 			t.Errorf("%s %s: got %d and %d bytes and an orderly end, want 200 and %d bytes", q.Method, q.Target, q.status, q.got, len(q.expect))
 		}
 	}
-	return c.net.Digest()
+	return c.Net.Digest()
 }
 
 // TestCrowd runs random requests over both protocols against a server with whims, one network per seed. What it

@@ -31,20 +31,20 @@ func TestSniff(t *testing.T) {
 				continue
 			}
 			w := newWorld(t, webDoc, plan{})
-			w.serve("web", answer(0, ""))
+			w.Serve("web", answer(0, ""))
 			s := newScript()
-			s.say, s.noEOM, s.piece = []byte(c.say), true, piece
-			s.when(ss.Connected, (*ss.Handle).RequestTx)
-			w.create("wire", s).Connect()
-			w.pass(time.Second)
-			got := string(s.got)
-			if !strings.HasPrefix(got, c.want) || c.want == "" && (got != "" || s.told(ss.Disconnected) == 0) || strings.Contains(got, " 101 ") || strings.Count(got, h1) > 1 {
+			s.Say, s.NoEOM, s.Piece = []byte(c.say), true, piece
+			s.When(ss.Connected, (*ss.Handle).RequestTx)
+			w.Create("wire", s).Connect()
+			w.Advance(time.Second)
+			got := string(s.Got)
+			if !strings.HasPrefix(got, c.want) || c.want == "" && (got != "" || s.Told(ss.Disconnected) == 0) || strings.Contains(got, " 101 ") || strings.Count(got, h1) > 1 {
 				t.Errorf("%s, in pieces of %d: got %q, want it to begin with %q", c.name, piece, got, c.want)
 			}
-			if n := strings.Count(w.accepted[0].line(), "CREATING"); len(w.accepted) != 1 || n != 1 {
-				t.Errorf("%s, in pieces of %d: %d streams, told CREATING %d times, want one of each", c.name, piece, len(w.accepted), n)
+			if n := strings.Count(w.Accepted[0].Line(), "CREATING"); len(w.Accepted) != 1 || n != 1 {
+				t.Errorf("%s, in pieces of %d: %d streams, told CREATING %d times, want one of each", c.name, piece, len(w.Accepted), n)
 			}
-			s.h.Disconnect()
+			s.Handle.Disconnect()
 		}
 	}
 }
@@ -52,10 +52,10 @@ func TestSniff(t *testing.T) {
 // TestSniffOnH1: a port of HTTP/1.1 alone does not take the preface.
 func TestSniffOnH1(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
-	w.serve("srv", nil)
+	w.Serve("srv", nil)
 	s := w.say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-	w.settle()
-	if got := string(s.got); !strings.HasPrefix(got, "HTTP/1.1 4") && !strings.HasPrefix(got, "HTTP/1.1 505") {
+	w.Settle()
+	if got := string(s.Got); !strings.HasPrefix(got, "HTTP/1.1 4") && !strings.HasPrefix(got, "HTTP/1.1 505") {
 		t.Errorf("the preface on a port of h1: got %q, want it refused", got)
 	}
 }
@@ -65,29 +65,29 @@ func TestSniffEnds(t *testing.T) {
 	const life = "CREATING CONNECTING DISCONNECTED DESTROYING"
 	for _, text := range []string{"", "PRI * HT"} {
 		for name, end := range map[string]func(w *world, s *script){
-			"time":                func(w *world, _ *script) { w.pass(31 * time.Second) },
-			"the peer":            func(_ *world, s *script) { s.h.Disconnect() },
-			"the program":         func(w *world, _ *script) { w.accepted[0].h.Destroy() },
-			"a drain":             func(w *world, _ *script) { w.srv.rt.Drain(func() {}) },
-			"the server's stream": func(w *world, _ *script) { w.accepted[0].h.Server().Destroy() },
+			"time":                func(w *world, _ *script) { w.Advance(31 * time.Second) },
+			"the peer":            func(_ *world, s *script) { s.Handle.Disconnect() },
+			"the program":         func(w *world, _ *script) { w.Accepted[0].Handle.Destroy() },
+			"a drain":             func(w *world, _ *script) { w.Server.Runtime.Drain(func() {}) },
+			"the server's stream": func(w *world, _ *script) { w.Accepted[0].Handle.Server().Destroy() },
 		} {
 			w := newWorld(t, webDoc, plan{})
-			w.serve("web", nil)
+			w.Serve("web", nil)
 			s := w.say(text)
-			w.settle()
-			w.wantLife("a stream that waits", w.accepted[0], "CREATING CONNECTING")
+			w.Settle()
+			w.WantLife("a stream that waits", w.Accepted[0], "CREATING CONNECTING")
 			end(w, s)
-			w.pass(100 * time.Millisecond)
-			w.wantLife(name+" ends a connection that said "+text, w.accepted[0], life)
-			w.wantLife("its client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+			w.Advance(100 * time.Millisecond)
+			w.WantLife(name+" ends a connection that said "+text, w.Accepted[0], life)
+			w.WantLife("its client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
 		}
 	}
 	// A program that does not want the connection.
 	for _, st := range []ss.State{ss.Creating, ss.Connecting} {
 		w := newWorld(t, webDoc, plan{})
-		w.serve("web", func(s *script) { s.when(st, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) })
+		w.Serve("web", func(s *script) { s.When(st, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) })
 		s := w.say("PRI * HT")
-		w.settle()
-		w.wantLife("a client that is not wanted", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+		w.Settle()
+		w.WantLife("a client that is not wanted", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
 	}
 }

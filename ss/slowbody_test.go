@@ -30,13 +30,13 @@ func TestSlowUploads(t *testing.T) {
 			w := newWorld(t, fmt.Sprintf(`{"s":[{"wire":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true}},
 				{"srv":{"server":true,"port":80,"protocol":%q}}]}`, proto), plan{})
 			got := 0
-			w.serve("srv", func(s *script) {
-				s.onRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
-					s.log, s.got = nil, nil
+			w.Serve("srv", func(s *script) {
+				s.OnRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+					s.Log, s.Got = nil, nil
 					if got += len(b); c.paused {
 						h.Pause()
-						w.net.At(time.Hour, func() {
-							if s.told(ss.Disconnected) == 0 {
+						w.Net.At(time.Hour, func() {
+							if s.Told(ss.Disconnected) == 0 {
 								h.Resume()
 							}
 						})
@@ -51,22 +51,22 @@ func TestSlowUploads(t *testing.T) {
 				out = frame(out, fHeaders, 4, 1, 0x83, 0x86, 0x84, 0x41, 1, 'x')
 			}
 			s := newScript()
-			s.quietTx = true
-			s.onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
-			s.onTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			s.QuietTx = true
+			s.OnRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
+			s.OnTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				n := copy(buf, out)
 				if out = out[n:]; n == 0 {
 					return 0, 0, ss.TxDontSend
 				}
 				return n, 0, ss.OK
 			}
-			s.when(ss.Connected, (*ss.Handle).RequestTx)
-			w.create("wire", s).Connect()
-			w.settle()
+			s.When(ss.Connected, (*ss.Handle).RequestTx)
+			w.Create("wire", s).Connect()
+			w.Settle()
 			sent := 0
 			var send func()
 			send = func() {
-				if s.told(ss.Disconnected) > 0 || len(w.accepted) == 0 || w.accepted[0].told(ss.Disconnected) > 0 {
+				if s.Told(ss.Disconnected) > 0 || len(w.Accepted) == 0 || w.Accepted[0].Told(ss.Disconnected) > 0 {
 					return
 				}
 				if sent-got < 100<<10 { // as a client does that heeds windows
@@ -76,23 +76,23 @@ func TestSlowUploads(t *testing.T) {
 					} else {
 						out = append(out, p...)
 					}
-					s.h.RequestTx()
+					s.Handle.RequestTx()
 				}
-				w.net.At(c.every, send)
+				w.Net.At(c.every, send)
 			}
 			send()
 			for range 2 {
-				w.pass(c.passes / 2)
+				w.Advance(c.passes / 2)
 			}
-			a := w.accepted[0]
-			if lives := a.told(ss.Disconnected) == 0; lives != c.lives {
-				t.Errorf("%s, %s: lives %v after %v, causes %v; want %v", c.name, proto, lives, c.passes, a.causes, c.lives)
+			a := w.Accepted[0]
+			if lives := a.Told(ss.Disconnected) == 0; lives != c.lives {
+				t.Errorf("%s, %s: lives %v after %v, causes %v; want %v", c.name, proto, lives, c.passes, a.Causes, c.lives)
 			}
-			if !c.lives && (len(a.causes) == 0 || !strings.Contains(a.causes[0].Error(), "body: ")) {
-				t.Errorf("%s, %s: causes %v, want the body", c.name, proto, a.causes)
+			if !c.lives && (len(a.Causes) == 0 || !strings.Contains(a.Causes[0].Error(), "body: ")) {
+				t.Errorf("%s, %s: causes %v, want the body", c.name, proto, a.Causes)
 			}
-			if proto == "h1" && !c.lives && !strings.HasPrefix(string(s.got), "HTTP/1.1 408 ") {
-				t.Errorf("%s, %s: the client got %q, want 408", c.name, proto, s.got)
+			if proto == "h1" && !c.lives && !strings.HasPrefix(string(s.Got), "HTTP/1.1 408 ") {
+				t.Errorf("%s, %s: the client got %q, want 408", c.name, proto, s.Got)
 			}
 		}
 	}

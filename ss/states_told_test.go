@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/sim"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/sstest"
 )
 
 // tellings is what streams were told, by kind of stream: each state with the last move before it.
@@ -32,7 +33,7 @@ func (y *tellings) told(h *ss.Handle, life, s ss.State) {
 	case h.Policy().Server:
 		kind = 2
 	}
-	if _, event := eventsAt[s]; event {
+	if sstest.IsEvent(s) {
 		y.events[[2]ss.State{s, life}]++
 	} else if s < ss.UserBase {
 		y.moves[kind][[2]ss.State{life, s}]++
@@ -42,10 +43,10 @@ func (y *tellings) told(h *ss.Handle, life, s ss.State) {
 // eventful is a stream that, in each state, may be told TIMEOUT and EVENT_WAIT_CANCELLED before the next.
 func eventful(s *script, states ...ss.State) *script {
 	for _, st := range states {
-		then := s.on[st]
-		s.on[st] = func(h *ss.Handle, n ss.Notice) ss.Ret {
+		then := s.On[st]
+		s.On[st] = func(h *ss.Handle, n ss.Notice) ss.Ret {
 			h.StartTimeout(time.Millisecond)
-			s.w.net.At(2*time.Millisecond, func() { h.Runtime().CancelWait() })
+			s.World.Net.At(2*time.Millisecond, func() { h.Runtime().CancelWait() })
 			if then != nil {
 				return then(h, n)
 			}
@@ -63,16 +64,16 @@ func TestStatesTold(t *testing.T) {
 	seed := uint64(0)
 	next := func() plan {
 		seed++
-		p := plan{seed: seed, told: y.told}
+		p := plan{Seed: seed, Told: y.told}
 		if seed%2 == 0 {
-			p.net = badLink(rand.New(rand.NewPCG(seed, 7)))
+			p.Net = badLink(rand.New(rand.NewPCG(seed, 7)))
 		}
 		return p
 	}
 	// Each outcome of a client stream, and what its server is told meanwhile.
 	for _, c := range outcomes() {
 		w, _ := c.play(t, next())
-		w.net.SetOptions(sim.Options{})
+		w.Net.SetOptions(sim.Options{})
 	}
 	// Servers of no use, with programs that ask for more.
 	for i, srv := range uselessServers {
@@ -81,11 +82,11 @@ func TestStatesTold(t *testing.T) {
 			srv.serve(w)
 			s := newScript()
 			habits[(i+conceal)%len(habits)].set(w, s)
-			w.create("c", s)
-			w.pass(time.Minute)
-			w.net.Heal(w.cli.host, w.srv.host)
-			w.net.SetOptions(sim.Options{})
-			w.patience = 4 * time.Hour
+			w.Create("c", s)
+			w.Advance(time.Minute)
+			w.Net.Heal(w.Client.Host, w.Server.Host)
+			w.Net.SetOptions(sim.Options{})
+			w.Patience = 4 * time.Hour
 		}
 	}
 	// A request with a body that the server refuses to take up at first.
@@ -102,11 +103,11 @@ func TestStatesTold(t *testing.T) {
 		}
 	})
 	s := newScript()
-	s.say = []byte("payload")
-	w.create("c", s).RequestTx()
-	w.pass(10 * time.Second)
-	w.net.SetOptions(sim.Options{})
-	w.patience = 4 * time.Hour
+	s.Say = []byte("payload")
+	w.Create("c", s).RequestTx()
+	w.Advance(10 * time.Second)
+	w.Net.SetOptions(sim.Options{})
+	w.Patience = 4 * time.Hour
 	for _, proto := range []string{"raw", "h1", "h2", "ws"} {
 		stateStories(t, proto, next)
 	}
@@ -153,7 +154,7 @@ func stateStories(t *testing.T, proto string, next func() plan) {
 	doc := clientDoc(fmt.Sprintf(`"protocol":%q,"retry":"three"`, proto), srv)
 	all := []ss.State{ss.Creating, ss.Connecting, ss.Connected, ss.Disconnected, ss.Unreachable, ss.AllRetriesFailed}
 	serve := func(w *world, each func(*script)) *ss.Handle {
-		h, _ := w.serve("srv", func(s *script) {
+		h, _ := w.Serve("srv", func(s *script) {
 			if proto == "h1" || proto == "h2" {
 				answer(0, "hello")(s)
 			}
@@ -166,28 +167,28 @@ func stateStories(t *testing.T, proto string, next func() plan) {
 	story := func(f func(w *world)) {
 		w := newWorld(t, doc, next())
 		f(w)
-		w.net.Heal(w.cli.host, w.srv.host)
-		w.net.SetOptions(sim.Options{})
-		w.patience = 4 * time.Hour
+		w.Net.Heal(w.Client.Host, w.Server.Host)
+		w.Net.SetOptions(sim.Options{})
+		w.Patience = 4 * time.Hour
 	}
 	// Events in every state, nobody listening, then somebody, then nobody again.
 	story(func(w *world) {
 		s := eventful(newScript(), all...)
-		h := w.create("c", s)
-		w.pass(time.Second)
-		w.net.Partition(w.cli.host, w.srv.host)
+		h := w.Create("c", s)
+		w.Advance(time.Second)
+		w.Net.Partition(w.Client.Host, w.Server.Host)
 		h.Connect() // CONNECTING takes time
-		w.pass(5 * time.Minute)
+		w.Advance(5 * time.Minute)
 		h.RequestTx()
-		w.net.Heal(w.cli.host, w.srv.host)
+		w.Net.Heal(w.Client.Host, w.Server.Host)
 		srv := serve(w, func(s *script) { eventful(s, all...) })
-		w.pass(time.Minute)
+		w.Advance(time.Minute)
 		h.RequestTx()
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		srv.Destroy()
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		h.RequestTx()
-		w.pass(time.Minute)
+		w.Advance(time.Minute)
 	})
 	// Destroyed in every state, from inside and from outside.
 	for _, st := range all {
@@ -197,32 +198,32 @@ func stateStories(t *testing.T, proto string, next func() plan) {
 					if up {
 						serve(w, nil)
 					} else if st == ss.Connecting {
-						w.net.Partition(w.cli.host, w.srv.host)
+						w.Net.Partition(w.Client.Host, w.Server.Host)
 					}
 					s := newScript()
-					s.when(st, func(h *ss.Handle) ss.Ret {
+					s.When(st, func(h *ss.Handle) ss.Ret {
 						if inside {
 							return ss.DestroyMe
 						}
-						w.net.At(10*time.Microsecond, h.Destroy)
+						w.Net.At(10*time.Microsecond, h.Destroy)
 						return ss.OK
 					})
 					if st == ss.Disconnected {
-						s.when(ss.Connected, func(h *ss.Handle) ss.Ret { w.net.At(time.Second, h.Disconnect); return ss.OK })
+						s.When(ss.Connected, func(h *ss.Handle) ss.Ret { w.Net.At(time.Second, h.Disconnect); return ss.OK })
 					}
-					h, err := w.cli.rt.Create(ss.Info{StreamType: "c", New: func(h *ss.Handle) ss.Stream { s.h, s.w = h, w; return s }})
+					h, err := w.Client.Runtime.Create(ss.Info{StreamType: "c", New: func(h *ss.Handle) ss.Stream { s.Handle, s.World = h, w.World; return s }})
 					if err == nil {
 						h.Connect()
 					}
-					w.pass(time.Minute)
+					w.Advance(time.Minute)
 				})
 			}
 		}
 		// The same of accepted streams.
 		story(func(w *world) {
-			serve(w, func(s *script) { s.when(st, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) })
-			w.create("c", newScript()).Connect()
-			w.pass(time.Second)
+			serve(w, func(s *script) { s.When(st, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) })
+			w.Create("c", newScript()).Connect()
+			w.Advance(time.Second)
 		})
 	}
 	// A connection that asks nothing, and one whose requests are far apart.
@@ -231,33 +232,33 @@ func stateStories(t *testing.T, proto string, next func() plan) {
 		if proto != "raw" && proto != "ws" {
 			p := w.peer(proto)
 			p.ask("GET", "/", "")
-			w.pass(time.Second)
-			w.accepted[0].h.StartTimeout(time.Second)
-			w.pass(2 * time.Second)
+			w.Advance(time.Second)
+			w.Accepted[0].Handle.StartTimeout(time.Second)
+			w.Advance(2 * time.Second)
 			p.ask("GET", "/", "")
-			w.pass(time.Second)
+			w.Advance(time.Second)
 		}
 		w.peer("h1")
-		w.pass(3 * time.Minute)
+		w.Advance(3 * time.Minute)
 	})
 	// Begun by RequestTx, and refused by its program.
 	story(func(w *world) {
 		serve(w, func(s *script) { answer(404, "no")(s) })
-		w.create("c", newScript()).RequestTx()
-		w.pass(time.Second)
+		w.Create("c", newScript()).RequestTx()
+		w.Advance(time.Second)
 	})
 	if proto != "ws" {
 		return
 	}
 	// A connection that is asked for something, then becomes a WebSocket.
 	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, srv), next())
-	w.serve("srv", answer(204, ""))
+	w.Serve("srv", answer(204, ""))
 	s := newScript()
-	s.say, s.noEOM = []byte("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+	s.Say, s.NoEOM = []byte("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"), true
-	s.when(ss.Connected, (*ss.Handle).RequestTx)
-	w.create("c", s).Connect()
-	w.pass(time.Second)
-	w.net.SetOptions(sim.Options{})
-	w.patience = 4 * time.Hour
+	s.When(ss.Connected, (*ss.Handle).RequestTx)
+	w.Create("c", s).Connect()
+	w.Advance(time.Second)
+	w.Net.SetOptions(sim.Options{})
+	w.Patience = 4 * time.Hour
 }

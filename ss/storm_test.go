@@ -38,13 +38,13 @@ type uselessServer struct {
 
 // hangUp has an accepted raw stream end in CONNECTED.
 func hangUp(s *script) {
-	s.when(ss.Connected, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
+	s.When(ss.Connected, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
 }
 
 // hangUpLater has it end while a request may be under way.
 func hangUpLater(s *script) {
-	s.when(ss.Connected, func(h *ss.Handle) ss.Ret {
-		s.w.net.At(20*time.Millisecond, h.Destroy)
+	s.When(ss.Connected, func(h *ss.Handle) ss.Ret {
+		s.World.Net.At(20*time.Millisecond, h.Destroy)
 		return ss.OK
 	})
 }
@@ -53,21 +53,21 @@ func hangUpLater(s *script) {
 func switchAnd(frames string) func(s *script) {
 	key := regexp.MustCompile(`(?i)Sec-WebSocket-Key: *(\S+)`)
 	return func(s *script) {
-		s.noEOM = true
-		s.onRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
-			m := key.FindSubmatch(s.got)
-			if m == nil || !strings.Contains(string(s.got), "\r\n\r\n") {
+		s.NoEOM = true
+		s.OnRx = func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
+			m := key.FindSubmatch(s.Got)
+			if m == nil || !strings.Contains(string(s.Got), "\r\n\r\n") {
 				return ss.OK
 			}
-			s.got = s.got[:0]
+			s.Got = s.Got[:0]
 			sum := sha1.Sum([]byte(string(m[1]) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-			s.said, s.say = 0, []byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "+
+			s.Said, s.Say = 0, []byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "+
 				base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n"+frames)
 			return h.RequestTx()
 		}
-		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
-			n, f, r := s.give(h, buf)
-			if s.said == len(s.say) {
+		s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			n, f, r := s.Give(h, buf)
+			if s.Said == len(s.Say) {
 				h.Disconnect()
 			}
 			return n, f, r
@@ -76,7 +76,7 @@ func switchAnd(frames string) func(s *script) {
 }
 
 func raws(each func(*script)) func(*world) {
-	return func(w *world) { w.serve("srv", each) }
+	return func(w *world) { w.Serve("srv", each) }
 }
 
 func framed(each func(*framePeer)) func(*world) {
@@ -85,7 +85,7 @@ func framed(each func(*framePeer)) func(*world) {
 
 var uselessServers = []uselessServer{
 	{"nobody listens", `"protocol":"raw"`, func(*world) {}},
-	{"no answer to a connect", `"protocol":"h1"`, func(w *world) { w.net.Partition(w.cli.host, w.srv.host) }},
+	{"no answer to a connect", `"protocol":"h1"`, func(w *world) { w.Net.Partition(w.Client.Host, w.Server.Host) }},
 	{"raw: accepts and closes", `"protocol":"raw"`, raws(hangUp)},
 	{"raw: closes soon", `"protocol":"raw"`, raws(hangUpLater)},
 	{"h1: accepts and closes", `"protocol":"h1"`, raws(hangUp)},
@@ -106,7 +106,7 @@ var uselessServers = []uselessServer{
 	})},
 	{"h2: GOAWAY before a request", `"protocol":"h2"`, framed(func(p *framePeer) {
 		p.mute, p.onReq = true, nil
-		p.w.net.At(time.Millisecond, func() { p.settings(-1); p.goAway(0, 0) })
+		p.w.Net.At(time.Millisecond, func() { p.settings(-1); p.goAway(0, 0) })
 	})},
 	{"h2: refuses each stream", `"protocol":"h2"`, framed(func(p *framePeer) {
 		p.onHead, p.onReq = func(q *peerRequest) { p.reset(q, codeRefused) }, nil
@@ -132,7 +132,7 @@ var (
 func says(f func(*ss.Handle) ss.Ret, states ...ss.State) func(*world, *script) {
 	return func(_ *world, s *script) {
 		for _, st := range states {
-			s.when(st, f)
+			s.When(st, f)
 		}
 	}
 }
@@ -146,7 +146,7 @@ var habits = []habit{
 	{"RequestTx in all three", true, says(requests, ss.Unreachable, ss.AllRetriesFailed, ss.Disconnected)},
 	{"Connect in all three", true, says(connects, ss.Unreachable, ss.AllRetriesFailed, ss.Disconnected)},
 	{"sends in CONNECTED, and asks in all three", true, func(w *world, s *script) {
-		s.say, s.noEOM = []byte("payload"), true
+		s.Say, s.NoEOM = []byte("payload"), true
 		says(requests, ss.Connected, ss.Unreachable, ss.AllRetriesFailed, ss.Disconnected)(w, s)
 	}},
 	{"leaves in CONNECTED, and comes back", true, func(w *world, s *script) {
@@ -156,15 +156,15 @@ var habits = []habit{
 	{"Connect twice a second", true, func(w *world, s *script) {
 		var again func()
 		again = func() {
-			if s.h != nil && !s.dead {
-				s.h.Connect()
-				w.net.At(500*time.Millisecond, again)
+			if s.Handle != nil && !s.Dead {
+				s.Handle.Connect()
+				w.Net.At(500*time.Millisecond, again)
 			}
 		}
-		w.net.At(500*time.Millisecond, again)
+		w.Net.At(500*time.Millisecond, again)
 	}},
 	{"whatever comes to its mind", false, func(w *world, s *script) {
-		r := w.net.Rand()
+		r := w.Net.Rand()
 		says(func(h *ss.Handle) ss.Ret {
 			switch r.IntN(5) {
 			case 0:
@@ -207,36 +207,35 @@ func TestNoRetryStorm(t *testing.T) {
 }
 
 func stormCell(t *testing.T, seed uint64, lasts time.Duration, bound int, srv uselessServer, hb habit, life string, conceal int) {
-	p := plan{seed: seed}
+	p := plan{Seed: seed}
 	if seed%3 != 0 {
-		p.net = badLink(rand.New(rand.NewPCG(seed, 7)))
+		p.Net = badLink(rand.New(rand.NewPCG(seed, 7)))
 	}
 	w := newWorld(t, stormDoc(conceal, srv.keys+","+life), p)
 	srv.serve(w)
 	s := newScript()
 	hb.set(w, s)
-	h := w.create("c", s)
+	h := w.Create("c", s)
 	h.Connect()
-	w.pass(lasts)
+	w.Advance(lasts)
 	what := fmt.Sprintf("%s; conceal %d, %s; the program: %s (seed %d)", srv.name, conceal, life, hb.name, seed)
-	n := w.cli.rt.Counters
+	n := w.Client.Runtime.Counters
 	got := int(n.Attempts)
 	if got > bound {
 		t.Errorf("%s: attempts in %v: got %d, want at most %d\n%d short-lived, %d postponed, last states %s",
-			what, lasts, got, bound, n.ShortLived, n.Postponed, s.life()[max(0, len(s.life())-200):])
+			what, lasts, got, bound, n.ShortLived, n.Postponed, s.Life()[max(0, len(s.Life())-200):])
 	}
 	if hb.asks && got < bound/3 && !strings.HasPrefix(srv.name, "raw") { // a raw connection may outlive its peer's end
-		t.Errorf("%s: attempts in %v: got %d, want about %d: the stream rests although the program asks\n%s", what, lasts, got, bound, s.life()[max(0, len(s.life())-200):])
+		t.Errorf("%s: attempts in %v: got %d, want about %d: the stream rests although the program asks\n%s", what, lasts, got, bound, s.Life()[max(0, len(s.Life())-200):])
 	}
 	// Within one attempt an HTTP/2 client may move on four times, and as many redirects are followed.
-	if dials := int(w.srv.rt.Net().Counters.Accepted); dials > 5*bound {
+	if dials := int(w.Server.Runtime.Net().Counters.Accepted); dials > 5*bound {
 		t.Errorf("%s: connections in %v: got %d, want at most %d", what, lasts, dials, 5*bound)
 	}
-	w.net.Heal(w.cli.host, w.srv.host)
-	w.net.SetOptions(sim.Options{})
-	w.patience = 4 * time.Hour
-	w.end()
-	w.failed = true // it has ended
+	w.Net.Heal(w.Client.Host, w.Server.Host)
+	w.Net.SetOptions(sim.Options{})
+	w.Patience = 4 * time.Hour
+	w.End()
 }
 
 func stormDoc(conceal int, keys string) string {
@@ -261,23 +260,23 @@ func TestNoRetryStormShared(t *testing.T) {
 				continue
 			}
 			seed := uint64(1000*i + j)
-			p := plan{seed: seed, net: badLink(rand.New(rand.NewPCG(seed, 7)))}
+			p := plan{Seed: seed, Net: badLink(rand.New(rand.NewPCG(seed, 7)))}
 			w := newWorld(t, stormDoc(2, srv.keys+`,"opportunistic":true`), p)
 			srv.serve(w)
 			for range streams {
 				s := newScript()
 				hb.set(w, s)
-				w.create("c", s).Connect()
+				w.Create("c", s).Connect()
 			}
-			w.pass(lasts)
-			if got := int(w.cli.rt.Counters.Attempts); got > streams*bound {
+			w.Advance(lasts)
+			if got := int(w.Client.Runtime.Counters.Attempts); got > streams*bound {
 				t.Errorf("%s; %d streams; the program: %s (seed %d): attempts in %v: got %d, want at most %d", srv.name, streams, hb.name, seed, lasts, got, streams*bound)
 			}
-			if dials := int(w.srv.rt.Net().Counters.Accepted); dials > 5*streams*bound {
+			if dials := int(w.Server.Runtime.Net().Counters.Accepted); dials > 5*streams*bound {
 				t.Errorf("%s; %d streams; the program: %s (seed %d): connections: got %d, want at most %d", srv.name, streams, hb.name, seed, dials, 5*streams*bound)
 			}
-			w.net.SetOptions(sim.Options{})
-			w.patience = 4 * time.Hour
+			w.Net.SetOptions(sim.Options{})
+			w.Patience = 4 * time.Hour
 		}
 	}
 }

@@ -18,11 +18,11 @@ type calls struct {
 	at    []string
 }
 
-func newCalls(w *world) *calls { return &calls{w: w, since: w.net.Now()} }
+func newCalls(w *world) *calls { return &calls{w: w, since: w.Net.Now()} }
 
 func (c *calls) f(name string) func() {
 	return func() {
-		c.at = append(c.at, fmt.Sprintf("%s@%v", name, (c.w.net.Now()-c.since).Round(time.Millisecond)))
+		c.at = append(c.at, fmt.Sprintf("%s@%v", name, (c.w.Net.Now()-c.since).Round(time.Millisecond)))
 	}
 }
 
@@ -36,8 +36,8 @@ func (c *calls) want(t *testing.T, want string) {
 func TestAfterAndEvery(t *testing.T) {
 	w := newWorld(t, timerPolicy, plan{})
 	c := newCalls(w)
-	rt := w.cli.rt
-	h := w.create("t", newScript())
+	rt := w.Client.Runtime
+	h := w.Create("t", newScript())
 	h.After(3*time.Second, c.f("stream"))
 	once := rt.After(2*time.Second, c.f("runtime"))
 	tick := h.Every(2*time.Second, c.f("tick"))
@@ -45,7 +45,7 @@ func TestAfterAndEvery(t *testing.T) {
 	if !cancelled.Stop() || cancelled.Stop() {
 		t.Error("Stop: want true while the timer runs and false after that")
 	}
-	w.pass(5500 * time.Millisecond)
+	w.Advance(5500 * time.Millisecond)
 	c.want(t, "runtime@2s tick@2s stream@3s tick@4s")
 
 	c.at = nil
@@ -55,7 +55,7 @@ func TestAfterAndEvery(t *testing.T) {
 	if !tick.Reset(3 * time.Second) {
 		t.Error("Reset of a running timer: got false, want true")
 	}
-	w.pass(7 * time.Second)
+	w.Advance(7 * time.Second)
 	c.want(t, "runtime@6.5s tick@8.5s tick@11.5s")
 }
 
@@ -64,19 +64,19 @@ func TestTimerStopsItself(t *testing.T) {
 	w := newWorld(t, timerPolicy, plan{})
 	n := 0
 	var tick *ss.Timer
-	tick = w.cli.rt.Every(time.Second, func() {
+	tick = w.Client.Runtime.Every(time.Second, func() {
 		if n++; n == 3 {
 			tick.Stop()
 		}
 	})
 	again := 0
 	var once *ss.Timer
-	once = w.cli.rt.After(0, func() {
+	once = w.Client.Runtime.After(0, func() {
 		if again++; again < 5 {
 			once.Reset(0)
 		}
 	})
-	w.pass(10 * time.Second)
+	w.Advance(10 * time.Second)
 	if n != 3 || again != 5 {
 		t.Errorf("calls: got %d of Every and %d of After(0), want 3 and 5", n, again)
 	}
@@ -86,10 +86,10 @@ func TestTimerStopsItself(t *testing.T) {
 func TestEveryLeavesOutWhatIsLate(t *testing.T) {
 	w := newWorld(t, timerPolicy, plan{})
 	c := newCalls(w)
-	w.cli.rt.Every(time.Second, c.f("tick"))
-	w.pass(1500 * time.Millisecond)
-	w.net.Advance(3 * time.Second)
-	w.pass(1600 * time.Millisecond)
+	w.Client.Runtime.Every(time.Second, c.f("tick"))
+	w.Advance(1500 * time.Millisecond)
+	w.Net.Advance(3 * time.Second)
+	w.Advance(1600 * time.Millisecond)
 	c.want(t, "tick@1s tick@4.5s tick@5s tick@6s")
 }
 
@@ -97,22 +97,22 @@ func TestEveryLeavesOutWhatIsLate(t *testing.T) {
 func TestTimersEndWithTheirOwner(t *testing.T) {
 	w := newWorld(t, timerPolicy, plan{})
 	c := newCalls(w)
-	h := w.create("t", newScript())
+	h := w.Create("t", newScript())
 	once, tick := h.After(time.Second, c.f("once")), h.Every(time.Second, c.f("tick"))
-	of := w.cli.rt.Every(time.Second, c.f("runtime"))
+	of := w.Client.Runtime.Every(time.Second, c.f("runtime"))
 	h.Destroy()
-	w.settle()
+	w.Settle()
 	if once.Running() || tick.Running() || !of.Running() {
 		t.Errorf("after Destroy: running: once %v, tick %v, the runtime's %v; want false, false, true", once.Running(), tick.Running(), of.Running())
 	}
 	if once.Reset(time.Second); once.Running() || h.After(time.Second, c.f("late")).Running() {
 		t.Error("a timer of a destroyed stream runs")
 	}
-	w.cli.rt.Close()
-	if of.Reset(time.Second); of.Running() || w.cli.rt.After(time.Second, c.f("late")).Running() {
+	w.Client.Runtime.Close()
+	if of.Reset(time.Second); of.Running() || w.Client.Runtime.After(time.Second, c.f("late")).Running() {
 		t.Error("a timer of a closed runtime runs")
 	}
-	w.pass(5 * time.Second)
+	w.Advance(5 * time.Second)
 	c.want(t, "")
 }
 
@@ -123,19 +123,19 @@ func TestEveryNeedsAPeriod(t *testing.T) {
 			t.Error("Every(0) did not panic")
 		}
 	}()
-	w.cli.rt.Every(0, func() {})
+	w.Client.Runtime.Every(0, func() {})
 }
 
 func TestTimersAllocateNothingAgain(t *testing.T) {
 	w := newWorld(t, timerPolicy, plan{})
-	h := w.create("t", newScript())
-	a, b := h.After(time.Second, func() {}), w.cli.rt.Every(time.Second, func() {})
+	h := w.Create("t", newScript())
+	a, b := h.After(time.Second, func() {}), w.Client.Runtime.Every(time.Second, func() {})
 	if n := testing.AllocsPerRun(100, func() {
 		a.Reset(time.Second)
 		b.Stop()
 		b.Reset(time.Second)
-		w.net.Advance(1500 * time.Millisecond)
-		if err := w.cli.loop.Service(); err != nil {
+		w.Net.Advance(1500 * time.Millisecond)
+		if err := w.Client.Loop.Service(); err != nil {
 			t.Fatal(err)
 		}
 	}); n > 0 {

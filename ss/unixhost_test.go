@@ -22,26 +22,26 @@ func TestUnixHostOnUnixSocketsOnly(t *testing.T) {
 			w := newWorld(t, fmt.Sprintf(`{"s":[
 				{"wire":{"endpoint":"+@name","protocol":"raw"}},{"wiretcp":{"endpoint":"10.0.0.2","port":80,"protocol":"raw"}},
 				{"srv":{"server":true,"endpoint":"+@name","protocol":%[1]q,"metadata":[{"authority":""}]}},
-				{"tcp":{"server":true,"port":80,"protocol":%[1]q,"metadata":[{"authority":""}]}}]}`, proto), plan{single: true})
+				{"tcp":{"server":true,"port":80,"protocol":%[1]q,"metadata":[{"authority":""}]}}]}`, proto), plan{Single: true})
 			var names []string
 			each := func(s *script) {
-				s.say = []byte("hi")
-				s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+				s.Say = []byte("hi")
+				s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
 					v, _ := h.Metadata("authority")
 					names = append(names, string(v))
 					h.ServerAck(0)
 					return h.RequestTxLen(0)
 				})
 			}
-			w.serve("srv", each)
-			w.serve("tcp", each)
+			w.Serve("srv", each)
+			w.Serve("tcp", each)
 			ask := func(streamType, text string) string {
 				s := newScript()
-				s.say, s.noEOM = []byte(text), true
-				s.when(ss.Connected, (*ss.Handle).RequestTx)
-				w.create(streamType, s).Connect()
-				w.settle()
-				return string(s.got)
+				s.Say, s.NoEOM = []byte(text), true
+				s.When(ss.Connected, (*ss.Handle).RequestTx)
+				w.Create(streamType, s).Connect()
+				w.Settle()
+				return string(s.Got)
 			}
 			text, asked := overH2(host), 1
 			if proto == "h1" {

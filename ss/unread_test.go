@@ -14,9 +14,9 @@ var bulkBody = []byte(strings.Repeat("0123456789abcdef", 1<<16))
 
 // bulk has an accepted stream answer every request with a megabyte.
 func bulk(s *script) {
-	s.quietTx = true
-	s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
-		s.said, s.say = 0, bulkBody
+	s.QuietTx = true
+	s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+		s.Said, s.Say = 0, bulkBody
 		h.ServerAck(0)
 		return h.RequestTxLen(int64(len(bulkBody)))
 	})
@@ -49,25 +49,25 @@ func TestClientsThatDoNotRead(t *testing.T) {
 		{"h2", h2Asks(20)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h2"}}]}`, plan{net: sim.Options{SndBuf: 64 << 10, RcvBuf: 64 << 10}})
-			w.serve("srv", bulk)
+			w := newWorld(t, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h2"}}]}`, plan{Net: sim.Options{SndBuf: 64 << 10, RcvBuf: 64 << 10}})
+			w.Serve("srv", bulk)
 			for range 320 {
 				b := w.bare("")
 				b.host.Write(b.fd, []byte(c.asks))
-				w.settle()
+				w.Settle()
 			}
 			for second := range 70 {
 				b := w.bare("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
-				w.pass(time.Second) // memory may have to be had from somebody first
+				w.Advance(time.Second) // memory may have to be had from somebody first
 				if got, e := b.read(); e != syscall.EAGAIN || !strings.HasPrefix(got, "HTTP/1.1 200") {
 					t.Fatalf("a newcomer after %d s: got %q, %v, want an answer", second, got, e)
 				}
 				b.abort()
 			}
-			if n := w.srv.rt.Net().Open(); n != 0 {
+			if n := w.Server.Runtime.Net().Open(); n != 0 {
 				t.Errorf("connections after the deadline: got %d, want none", n)
 			}
-			n := w.srv.rt.Net().Counters
+			n := w.Server.Runtime.Net().Counters
 			if n.WriteTimedOut+n.MemoryClosed != 320 || n.WriteTimedOut == 0 {
 				t.Errorf("ended: got %d by the deadline and %d for memory, want 320 in all", n.WriteTimedOut, n.MemoryClosed)
 			}

@@ -27,8 +27,8 @@ const oneGET = "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED"
 func (w *world) get(streamType string) *script {
 	w.t.Helper()
 	s := newScript()
-	w.create(streamType, s).Connect()
-	w.run("the end of a transaction", func() bool { return s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) > 0 })
+	w.Create(streamType, s).Connect()
+	w.Run("the end of a transaction", func() bool { return s.Told(ss.Disconnected)+s.Told(ss.AllRetriesFailed) > 0 })
 	return s
 }
 
@@ -36,36 +36,36 @@ func (w *world) get(streamType string) *script {
 // called, and no other. Its stream was told DISCONNECTED all the same.
 func TestWarmConnection(t *testing.T) {
 	w := newWorld(t, warmDoc, plan{})
-	w.serve("srv", answer(0, ""))
-	w.serve("srv81", answer(0, ""))
+	w.Serve("srv", answer(0, ""))
+	w.Serve("srv81", answer(0, ""))
 	for i, step := range []struct {
 		streamType  string
 		connections int
 		warm        uint64
 	}{{"a", 1, 0}, {"b", 1, 1}, {"other", 2, 1}, {"a", 2, 2}, {"other", 2, 3}} {
-		w.wantLife(step.streamType, w.get(step.streamType), oneGET)
-		if got := w.cli.rt.Counters.Warm; got != step.warm || len(w.accepted) != step.connections {
+		w.WantLife(step.streamType, w.get(step.streamType), oneGET)
+		if got := w.Client.Runtime.Counters.Warm; got != step.warm || len(w.Accepted) != step.connections {
 			t.Errorf("after step %d, %s: got %d connections and %d reused, want %d and %d",
-				i, step.streamType, len(w.accepted), got, step.connections, step.warm)
+				i, step.streamType, len(w.Accepted), got, step.connections, step.warm)
 		}
 	}
-	if got, want := w.accepted[0].life(), "CREATING CONNECTING CONNECTED SERVER_TXN SERVER_TXN SERVER_TXN"; got != want {
+	if got, want := w.Accepted[0].Life(), "CREATING CONNECTING CONNECTED SERVER_TXN SERVER_TXN SERVER_TXN"; got != want {
 		t.Errorf("the server's stream: got %s, want %s", got, want)
 	}
 }
 
 // TestBusyConnection: a connection in use is not shared.
 func TestBusyConnection(t *testing.T) {
-	w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}})
-	w.serve("srv", answer(0, "x"))
+	w := newWorld(t, warmDoc, plan{Net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}})
+	w.Serve("srv", answer(0, "x"))
 	a, b := newScript(), newScript()
-	w.create("a", a).Connect()
-	w.create("b", b).Connect()
-	w.pass(time.Second)
-	w.wantLife("one", a, oneGET)
-	w.wantLife("the other", b, oneGET)
-	if len(w.accepted) != 2 {
-		t.Errorf("connections: got %d, want 2", len(w.accepted))
+	w.Create("a", a).Connect()
+	w.Create("b", b).Connect()
+	w.Advance(time.Second)
+	w.WantLife("one", a, oneGET)
+	w.WantLife("the other", b, oneGET)
+	if len(w.Accepted) != 2 {
+		t.Errorf("connections: got %d, want 2", len(w.Accepted))
 	}
 }
 
@@ -82,15 +82,15 @@ func TestKeepWarm(t *testing.T) {
 		{-1, 0, false},
 	} {
 		t.Run(fmt.Sprintf("%v after %v", c.keep, c.wait), func(t *testing.T) {
-			w := newWorld(t, warmDoc, plan{client: func(k *ss.Config) { k.KeepWarm = c.keep }})
-			w.serve("srv", answer(0, ""))
+			w := newWorld(t, warmDoc, plan{Client: func(k *ss.Config) { k.KeepWarm = c.keep }})
+			w.Serve("srv", answer(0, ""))
 			w.get("a")
-			w.pass(c.wait)
-			if open := w.cli.rt.Net().Open() == 1; open != c.warm {
+			w.Advance(c.wait)
+			if open := w.Client.Runtime.Net().Open() == 1; open != c.warm {
 				t.Errorf("the connection is open: got %v, want %v", open, c.warm)
 			}
 			w.get("a")
-			if reused := w.cli.rt.Counters.Warm == 1; reused != c.warm {
+			if reused := w.Client.Runtime.Counters.Warm == 1; reused != c.warm {
 				t.Errorf("the connection was reused: got %v, want %v", reused, c.warm)
 			}
 		})
@@ -100,20 +100,20 @@ func TestKeepWarm(t *testing.T) {
 // TestWarmMax: the connection that waits longest makes room.
 func TestWarmMax(t *testing.T) {
 	for _, c := range []struct{ most, want int }{{2, 2}, {1, 1}, {-1, 0}, {0, 3}} {
-		w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: time.Millisecond}},
-			client: func(k *ss.Config) { k.WarmMax = c.most }})
-		w.serve("srv", answer(0, ""))
+		w := newWorld(t, warmDoc, plan{Net: sim.Options{Link: sim.Link{Latency: time.Millisecond}},
+			Client: func(k *ss.Config) { k.WarmMax = c.most }})
+		w.Serve("srv", answer(0, ""))
 		var all []*script
 		for range 3 {
 			s := newScript()
 			all = append(all, s)
-			w.create("a", s).Connect()
+			w.Create("a", s).Connect()
 		}
-		w.pass(time.Second)
+		w.Advance(time.Second)
 		for _, s := range all {
-			w.wantLife("a stream", s, oneGET)
+			w.WantLife("a stream", s, oneGET)
 		}
-		if got := w.cli.rt.Net().Open(); got != c.want {
+		if got := w.Client.Runtime.Net().Open(); got != c.want {
 			t.Errorf("WarmMax %d: connections kept of 3: got %d, want %d", c.most, got, c.want)
 		}
 	}
@@ -130,55 +130,55 @@ func TestStaleConnection(t *testing.T) {
 		{"post", "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
 	} {
 		t.Run(c.streamType, func(t *testing.T) {
-			w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
-			w.serve("srv", func(s *script) {
+			w := newWorld(t, warmDoc, plan{Net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
+			w.Serve("srv", func(s *script) {
 				answer(0, "")(s)
-				s.onRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
+				s.OnRx = func(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
 			})
 			w.get("a")
-			w.accepted[0].h.Destroy()
-			w.pass(time.Millisecond) // the server's FIN is on its way
+			w.Accepted[0].Handle.Destroy()
+			w.Advance(time.Millisecond) // the server's FIN is on its way
 			s := w.get(c.streamType)
-			if c.streamType == "post" && s.told(ss.QOSAckRemote) == 1 {
+			if c.streamType == "post" && s.Told(ss.QOSAckRemote) == 1 {
 				t.Fatal("a POST was repeated")
 			}
-			w.wantLife("the stream on a stale connection", s, c.want)
-			if a := w.cli.rt.Counters; a.Warm != 1 {
+			w.WantLife("the stream on a stale connection", s, c.want)
+			if a := w.Client.Runtime.Counters; a.Warm != 1 {
 				t.Errorf("warm connections taken: got %d, want 1", a.Warm)
 			}
 		})
 	}
 	t.Run("put, with bytes given", func(t *testing.T) {
 		// What Tx has given is with the dead connection, so the stream is asked for it again.
-		w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
-		w.serve("srv", answer(0, ""))
+		w := newWorld(t, warmDoc, plan{Net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
+		w.Serve("srv", answer(0, ""))
 		w.get("a")
-		w.accepted[0].h.Destroy()
-		w.pass(time.Millisecond)
+		w.Accepted[0].Handle.Destroy()
+		w.Advance(time.Millisecond)
 		s := newScript()
-		s.say = []byte("x")
-		w.create("put", s).RequestTxLen(1)
-		w.pass(time.Second)
-		w.wantLine("the stream", s, `CREATING POLL CONNECTING tx("x"|SOM|EOM) CONNECTING tx("x"|SOM|EOM) CONNECTED QOS_ACK_REMOTE DISCONNECTED`)
+		s.Say = []byte("x")
+		w.Create("put", s).RequestTxLen(1)
+		w.Advance(time.Second)
+		w.WantLine("the stream", s, `CREATING POLL CONNECTING tx("x"|SOM|EOM) CONNECTING tx("x"|SOM|EOM) CONNECTED QOS_ACK_REMOTE DISCONNECTED`)
 	})
 	t.Run("known", func(t *testing.T) {
 		w := newWorld(t, warmDoc, plan{})
-		w.serve("srv", answer(0, ""))
+		w.Serve("srv", answer(0, ""))
 		w.get("a")
-		w.accepted[0].h.Destroy()
-		w.settle()
-		w.wantLife("the stream", w.get("a"), oneGET)
-		if got := w.cli.rt.Counters.Warm; got != 0 {
+		w.Accepted[0].Handle.Destroy()
+		w.Settle()
+		w.WantLife("the stream", w.get("a"), oneGET)
+		if got := w.Client.Runtime.Counters.Warm; got != 0 {
 			t.Errorf("warm connections taken: got %d, want 0", got)
 		}
 	})
 	t.Run("replay finds nobody", func(t *testing.T) {
-		w := newWorld(t, warmDoc, plan{net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
-		h, _ := w.serve("srv", answer(0, ""))
+		w := newWorld(t, warmDoc, plan{Net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
+		h, _ := w.Serve("srv", answer(0, ""))
 		w.get("a")
 		h.Destroy()
-		w.pass(time.Millisecond)
-		w.wantLife("the stream", w.get("a"), "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+		w.Advance(time.Millisecond)
+		w.WantLife("the stream", w.get("a"), "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 	})
 }
 
@@ -189,11 +189,11 @@ func TestNotReusable(t *testing.T) {
 		"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
 	} {
 		w := newWorld(t, warmDoc, plan{})
-		w.serve("raw", speak("\r\n\r\n", head, false))
-		w.wantLife("the first", w.get("a"), oneGET)
-		w.wantLife("the second", w.get("a"), oneGET)
-		if len(w.accepted) != 2 {
-			t.Errorf("connections after %q: got %d, want 2", head, len(w.accepted))
+		w.Serve("raw", speak("\r\n\r\n", head, false))
+		w.WantLife("the first", w.get("a"), oneGET)
+		w.WantLife("the second", w.get("a"), oneGET)
+		if len(w.Accepted) != 2 {
+			t.Errorf("connections after %q: got %d, want 2", head, len(w.Accepted))
 		}
 	}
 }
@@ -201,25 +201,25 @@ func TestNotReusable(t *testing.T) {
 // TestUnsolicited: bytes that come on a warm connection are for nobody.
 func TestUnsolicited(t *testing.T) {
 	w := newWorld(t, warmDoc, plan{})
-	w.serve("raw", speak("\r\n\r\n", okEmpty, false))
+	w.Serve("raw", speak("\r\n\r\n", okEmpty, false))
 	w.get("a")
-	w.accepted[0].say, w.accepted[0].said = []byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstale"), 0
-	w.accepted[0].h.RequestTx()
-	w.settle()
-	w.wantLife("the next", w.get("a"), oneGET)
-	if len(w.accepted) != 2 {
-		t.Errorf("connections: got %d, want 2", len(w.accepted))
+	w.Accepted[0].Say, w.Accepted[0].Said = []byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstale"), 0
+	w.Accepted[0].Handle.RequestTx()
+	w.Settle()
+	w.WantLife("the next", w.get("a"), oneGET)
+	if len(w.Accepted) != 2 {
+		t.Errorf("connections: got %d, want 2", len(w.Accepted))
 	}
 }
 
 // TestDumpTellsWarm: people see what waits.
 func TestDumpTellsWarm(t *testing.T) {
 	w := newWorld(t, warmDoc, plan{})
-	w.serve("srv", answer(0, ""))
+	w.Serve("srv", answer(0, ""))
 	s := w.get("a")
-	s.h.Pause()
+	s.Handle.Pause()
 	var b strings.Builder
-	w.cli.rt.Dump(&b)
+	w.Client.Runtime.Dump(&b)
 	for _, want := range []string{"1 streams, 1 connections, 1 warm, 0 bytes held", "a ", "LWSSSCS_DISCONNECTED", "no connection", "paused"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("dump: got %q, want %q in it", b.String(), want)

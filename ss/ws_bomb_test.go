@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/roles/ws"
 	"github.com/millrace/millrace/ss"
+	"github.com/millrace/millrace/ss/sstest"
 )
 
 // fearless lets messages become whatever they can.
@@ -22,7 +23,7 @@ const wsBomb = 16 << 20
 
 // slow takes one piece a millisecond, and looks what the machine holds meanwhile.
 type slow struct {
-	m            *machine
+	m            *sstest.Machine
 	w            *world
 	got, pieces  int
 	longest, max int
@@ -36,10 +37,10 @@ func (s *slow) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	s.pieces++
 	s.longest = max(s.longest, len(b))
 	s.end = s.end || f&ss.EOM != 0
-	s.max = max(s.max, int(s.m.loop.Account().Used()))
+	s.max = max(s.max, int(s.m.Loop.Account().Used()))
 	h.Pause()
-	s.w.net.At(time.Millisecond, func() {
-		s.max = max(s.max, int(s.m.loop.Account().Used()))
+	s.w.Net.At(time.Millisecond, func() {
+		s.max = max(s.max, int(s.m.Loop.Account().Used()))
 		h.Resume()
 	})
 	return ss.OK
@@ -54,9 +55,9 @@ func TestWebSocketSlowReceiver(t *testing.T) {
 		doc := strings.Replace(wsCasesDoc, `"port":81,"protocol":"ws"`, `"port":81,"protocol":"h2","ws_subprotocol":"x"`, 1)
 		doc = strings.Replace(doc, `"cli":{"endpoint":"10.0.0.3"`, `"cli":{"endpoint":"10.0.0.2"`, 1)
 		doc = strings.Replace(doc, `"packed cli":{"endpoint":"10.0.0.3","port":80`, `"packed cli":{"endpoint":"10.0.0.2","port":81,"ws_over_h2":true`, 1)
-		w := newWorld(t, doc, plan{server: fearless, client: fearless})
-		s := &slow{m: w.srv, w: w}
-		_, err := w.srv.rt.Create(ss.Info{StreamType: "packed srv", New: func(h *ss.Handle) ss.Stream {
+		w := newWorld(t, doc, plan{Server: fearless, Client: fearless})
+		s := &slow{m: w.Server, w: w}
+		_, err := w.Server.Runtime.Create(ss.Info{StreamType: "packed srv", New: func(h *ss.Handle) ss.Stream {
 			if h.Server() == nil {
 				return ignoring{}
 			}
@@ -71,11 +72,11 @@ func TestWebSocketSlowReceiver(t *testing.T) {
 			defer p.close()
 		} else {
 			c := newScript()
-			c.say, c.quietTx = make([]byte, wsBomb), true
-			c.when(ss.Connected, (*ss.Handle).RequestTx)
-			w.create("packed cli", c).Connect()
+			c.Say, c.QuietTx = make([]byte, wsBomb), true
+			c.When(ss.Connected, (*ss.Handle).RequestTx)
+			w.Create("packed cli", c).Connect()
 		}
-		w.run("the whole message", func() bool { return s.end })
+		w.Run("the whole message", func() bool { return s.end })
 		if s.got != wsBomb || s.longest > 16<<10 || s.pieces < wsBomb/(16<<10) {
 			t.Errorf("over %s: %d octets in %d pieces, the longest %d; want %d in pieces of up to 16 KiB", over, s.got, s.pieces, s.longest, wsBomb)
 		}
@@ -90,10 +91,10 @@ func TestWebSocketSlowReceiver(t *testing.T) {
 // TestWebSocketInflationIsShared: while a message that inflates a thousandfold goes to a stream that takes whatever it is
 // given, the other connections of the loop are served.
 func TestWebSocketInflationIsShared(t *testing.T) {
-	w := newWorld(t, wsCasesDoc, plan{server: fearless})
+	w := newWorld(t, wsCasesDoc, plan{Server: fearless})
 	got, meanwhile := 0, 0
 	var other *mirror
-	_, err := w.srv.rt.Create(ss.Info{StreamType: "packed srv", New: func(h *ss.Handle) ss.Stream {
+	_, err := w.Server.Runtime.Create(ss.Info{StreamType: "packed srv", New: func(h *ss.Handle) ss.Stream {
 		if h.Server() == nil {
 			return ignoring{}
 		}

@@ -80,7 +80,7 @@ func wsMeetPacked(t testing.TB, end string, term wsTerm) (*wsPeer, *mirror) {
 		cfg.Deflate.KeepTx, cfg.Deflate.KeepRx = term.keep, term.keep
 		c.WS = &cfg
 	}
-	w := newWorld(t, wsCasesDoc, plan{client: change, server: change})
+	w := newWorld(t, wsCasesDoc, plan{Client: change, Server: change})
 	m := new(mirror)
 	var p *wsPeer
 	said := ""
@@ -184,5 +184,5 @@ func wsSqueeze(t *testing.T, end string, term wsTerm, data, kind string, size, f
 		t.Errorf("%s: nothing of what came back was compressed", what)
 	}
 	p.conclude(what, m, wsAsks, 1000)
-	p.w.end()
+	p.w.End()
 }

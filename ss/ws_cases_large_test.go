@@ -82,7 +82,7 @@ func TestWebSocketLargeMessages(t *testing.T) {
 					t.Errorf("%s: the stream has held %d octets", what, m.most)
 				}
 				p.conclude(what, m, wsAsks, 1000)
-				p.w.end()
+				p.w.End()
 			}
 		}
 	}
@@ -120,7 +120,7 @@ func TestWebSocketManyMessages(t *testing.T) {
 					t.Errorf("%s: %d of %d messages came back otherwise than they were sent", what, spoilt, sent)
 				}
 				p.conclude(what, m, wsAsks, 1000)
-				p.w.end()
+				p.w.End()
 			}
 		}
 	}

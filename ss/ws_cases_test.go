@@ -234,7 +234,7 @@ func wsMeet(t testing.TB, end string, pl plan) (*wsPeer, *mirror) {
 // wsStream makes a client stream that mirrors.
 func (w *world) wsStream(streamType string, m *mirror) {
 	w.t.Helper()
-	h, err := w.cli.rt.Create(ss.Info{StreamType: streamType, New: func(*ss.Handle) ss.Stream { return m }})
+	h, err := w.Client.Runtime.Create(ss.Info{StreamType: streamType, New: func(*ss.Handle) ss.Stream { return m }})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func (w *world) wsStream(streamType string, m *mirror) {
 // wsServe makes a server stream whose first accepted stream mirrors.
 func (w *world) wsServe(streamType string, m *mirror) {
 	w.t.Helper()
-	_, err := w.srv.rt.Create(ss.Info{StreamType: streamType, New: func(h *ss.Handle) ss.Stream {
+	_, err := w.Server.Runtime.Create(ss.Info{StreamType: streamType, New: func(h *ss.Handle) ss.Stream {
 		if h.Server() == nil {
 			return ignoring{}
 		}
@@ -290,7 +290,7 @@ func (p *wsPeer) conclude(what string, m *mirror, end wsEnd, code int) {
 		}
 		p.close()
 	}
-	p.w.settle()
+	p.w.Settle()
 	if !m.over {
 		t.Errorf("%s: the stream was not told: %v", what, m.life)
 	}
@@ -324,7 +324,7 @@ func wsPlay(t testing.TB, end string, c wsCase, chop int) {
 	p.send(all, max(chop, 0))
 	p.want(what, c.hear)
 	p.conclude(what, m, c.end, c.code)
-	p.w.end()
+	p.w.End()
 }
 
 // TestWebSocketCases runs the cases of framing, control frames, reserved bits and operations, fragments and closes. Those
@@ -372,11 +372,11 @@ func TestWebSocketLeavers(t *testing.T) {
 			t.Errorf("%s: still waited for after %v", c.what, wait+time.Second)
 		}
 		p.close()
-		p.w.settle()
+		p.w.Settle()
 		if !m.over {
 			t.Errorf("%s: the stream was not told: %v", c.what, m.life)
 		}
 		p.wantGood(c.what)
-		p.w.end()
+		p.w.End()
 	}
 }

@@ -129,7 +129,7 @@ func TestWebSocketFailsFast(t *testing.T) {
 				}
 				p.send(octets[1], 0)
 				p.conclude(what, m, wsFails, 1007)
-				p.w.end()
+				p.w.End()
 			}
 		}
 	}
@@ -146,7 +146,7 @@ func TestWebSocketFailsFast(t *testing.T) {
 			}
 		}
 		p.conclude(end+", octet by octet", m, wsFails, 1007)
-		p.w.end()
+		p.w.End()
 	}
 }
 
@@ -170,7 +170,7 @@ func TestWebSocketPingsBetween(t *testing.T) {
 			part(2, wsOut{wsCont, "fragment3"}, wsOut{wsCont, "fragment4"}, wsOut{wsFin | wsPing, "pongme 2!"})
 			part(3, wsOut{wsFin | wsCont, "fragment5"})
 			p.conclude(what, m, wsAsks, 1000)
-			p.w.end()
+			p.w.End()
 		}
 	}
 }

@@ -268,14 +268,14 @@ func TestWebSocketALPN(t *testing.T) {
 func TestWebSocketNoWay(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"s":[{"raw":{"server":true,"port":80,"protocol":"raw"}},
 		{"cli":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","ws_over_h2":true,"opportunistic":true,"retry":"none"}}]}`, plan{})
-	w.serve("raw", speak("SM\r\n\r\n", string(frame(nil, fSettings, 0, 0)), false))
+	w.Serve("raw", speak("SM\r\n\r\n", string(frame(nil, fSettings, 0, 0)), false))
 	s := newScript()
-	w.create("cli", s).Connect()
-	w.run("the failure", func() bool { return s.told(ss.AllRetriesFailed) > 0 })
-	if err := s.causes[0]; errors.Is(err, mhttp.ErrMisuse) || !strings.Contains(err.Error(), "10.0.0.2:80") || !strings.Contains(err.Error(), "extended CONNECT") {
+	w.Create("cli", s).Connect()
+	w.Run("the failure", func() bool { return s.Told(ss.AllRetriesFailed) > 0 })
+	if err := s.Causes[0]; errors.Is(err, mhttp.ErrMisuse) || !strings.Contains(err.Error(), "10.0.0.2:80") || !strings.Contains(err.Error(), "extended CONNECT") {
 		t.Errorf("cause %q (misuse %v), want one that names the peer and extended CONNECT", err, errors.Is(err, mhttp.ErrMisuse))
 	}
-	if n := w.cli.rt.Counters.Misuse; n != 0 {
+	if n := w.Client.Runtime.Counters.Misuse; n != 0 {
 		t.Errorf("misuse counted: %d, want none", n)
 	}
 }

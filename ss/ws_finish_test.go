@@ -24,21 +24,21 @@ func TestWebSocketFinish(t *testing.T) {
 		{"one", false, "how?"}, {"one", true, "how?"}, {"two", false, "how?"}, {"two", true, "how?"},
 		{"one", false, long}, {"one", true, long}, {"two", false, long}, {"two", true, long},
 	} {
-		w := newWorld(t, wsDoc, plan{net: sim.Options{SndBuf: 4096, RcvBuf: 4096}})
-		w.serve("srv", func(s *script) { s.quietTx = true })
+		w := newWorld(t, wsDoc, plan{Net: sim.Options{SndBuf: 4096, RcvBuf: 4096}})
+		w.Serve("srv", func(s *script) { s.QuietTx = true })
 		s := newScript()
-		s.quietTx = true
-		h := w.create(c.cli, s)
+		s.QuietTx = true
+		h := w.Create(c.cli, s)
 		h.Connect()
-		w.run("CONNECTED", func() bool { return h.Life() == ss.Connected })
-		w.settle()
-		from, to := s, w.accepted[0]
+		w.Run("CONNECTED", func() bool { return h.Life() == ss.Connected })
+		w.Settle()
+		from, to := s, w.Accepted[0]
 		if c.byServer {
 			from, to = to, from
 		}
-		from.say = []byte(c.question)
-		from.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
-			n, f, r := from.give(h, buf)
+		from.Say = []byte(c.question)
+		from.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			n, f, r := from.Give(h, buf)
 			if f&ss.EOM != 0 {
 				if err := h.Finish(4002, "that is all"); err != nil {
 					t.Error(err)
@@ -48,28 +48,28 @@ func TestWebSocketFinish(t *testing.T) {
 			return n, f, r
 		}
 		if c.question != long {
-			to.h.Pause() // it works on something, and has not read the end yet
+			to.Handle.Pause() // it works on something, and has not read the end yet
 		}
-		from.h.RequestTx()
+		from.Handle.RequestTx()
 		if c.question != long {
-			w.pass(50 * time.Second)
-			to.say = []byte(long)
-			to.h.RequestTx()
-			w.run("the answer", func() bool { return len(from.got) == len(to.say) })
-			w.pass(50 * time.Second)
-			if from.told(ss.Disconnected) > 0 {
+			w.Advance(50 * time.Second)
+			to.Say = []byte(long)
+			to.Handle.RequestTx()
+			w.Run("the answer", func() bool { return len(from.Got) == len(to.Say) })
+			w.Advance(50 * time.Second)
+			if from.Told(ss.Disconnected) > 0 {
 				t.Errorf("%+v: over before the peer has read the end", c)
 			}
-			to.h.Resume()
+			to.Handle.Resume()
 		}
-		w.run("both ends", func() bool { return from.told(ss.Disconnected) > 0 && to.told(ss.Disconnected) > 0 })
-		if string(to.got) != string(from.say) || string(from.got) != string(to.say) {
-			t.Errorf("%s, by the server %v: %d and %d bytes came, want all", c.cli, c.byServer, len(to.got), len(from.got))
+		w.Run("both ends", func() bool { return from.Told(ss.Disconnected) > 0 && to.Told(ss.Disconnected) > 0 })
+		if string(to.Got) != string(from.Say) || string(from.Got) != string(to.Say) {
+			t.Errorf("%s, by the server %v: %d and %d bytes came, want all", c.cli, c.byServer, len(to.Got), len(from.Got))
 		}
 		for _, x := range []*script{from, to} {
 			var closed *ss.CloseError
-			if len(x.causes) != 1 || !errors.As(x.causes[0], &closed) || closed.Code != 4002 {
-				t.Errorf("%s, by the server %v: told %v, want code 4002", c.cli, c.byServer, x.causes)
+			if len(x.Causes) != 1 || !errors.As(x.Causes[0], &closed) || closed.Code != 4002 {
+				t.Errorf("%s, by the server %v: told %v, want code 4002", c.cli, c.byServer, x.Causes)
 			}
 		}
 	}
@@ -79,28 +79,28 @@ func TestWebSocketFinish(t *testing.T) {
 func TestWebSocketFinishUnanswered(t *testing.T) {
 	for _, cli := range []string{"one", "two"} {
 		w := newWorld(t, wsDoc, plan{})
-		w.serve("srv", nil)
+		w.Serve("srv", nil)
 		s := newScript()
-		h := w.create(cli, s)
+		h := w.Create(cli, s)
 		h.Connect()
-		w.run("CONNECTED", func() bool { return h.Life() == ss.Connected })
-		w.settle()
-		w.accepted[0].h.Pause()
+		w.Run("CONNECTED", func() bool { return h.Life() == ss.Connected })
+		w.Settle()
+		w.Accepted[0].Handle.Pause()
 		if err := h.Finish(1006, ""); err == nil {
 			t.Error("a code that may not be sent was let pass")
 		}
 		h.Finish(ws.Normal, "")
-		w.pass(59 * time.Second)
-		if s.told(ss.Disconnected) > 0 {
-			t.Errorf("%s: given up before its time: %v", cli, s.causes)
+		w.Advance(59 * time.Second)
+		if s.Told(ss.Disconnected) > 0 {
+			t.Errorf("%s: given up before its time: %v", cli, s.Causes)
 		}
-		w.pass(2 * time.Second)
-		if len(s.causes) != 1 || !errors.Is(s.causes[0], http.ErrTimeout) {
-			t.Errorf("%s: told %v, want that the peer has not answered in time", cli, s.causes)
+		w.Advance(2 * time.Second)
+		if len(s.Causes) != 1 || !errors.Is(s.Causes[0], http.ErrTimeout) {
+			t.Errorf("%s: told %v, want that the peer has not answered in time", cli, s.Causes)
 		}
 		// Without a connection there is nothing to finish.
-		if err := h.Finish(ws.Normal, ""); err != nil || s.told(ss.Disconnected) != 1 {
-			t.Errorf("%s: Finish without a connection: %v, told %s", cli, err, s.line())
+		if err := h.Finish(ws.Normal, ""); err != nil || s.Told(ss.Disconnected) != 1 {
+			t.Errorf("%s: Finish without a connection: %v, told %s", cli, err, s.Line())
 		}
 	}
 }
@@ -110,8 +110,8 @@ func TestWebSocketLastWords(t *testing.T) {
 	for _, cli := range []string{"one", "two"} {
 		for _, how := range []func(*ss.Handle, ws.Code, string) error{(*ss.Handle).DisconnectWith, (*ss.Handle).Finish} {
 			w := newWorld(t, wsDoc, plan{})
-			w.serve("srv", func(s *script) {
-				s.onRx = func(h *ss.Handle, _ []byte, _ ss.Flags) ss.Ret {
+			w.Serve("srv", func(s *script) {
+				s.OnRx = func(h *ss.Handle, _ []byte, _ ss.Flags) ss.Ret {
 					if err := how(h, 4003, "not you"); err != nil {
 						t.Error(err)
 					}
@@ -119,22 +119,22 @@ func TestWebSocketLastWords(t *testing.T) {
 				}
 			})
 			s := newScript()
-			s.say = []byte("me!")
-			h := w.create(cli, s)
-			s.when(ss.Connected, func(h *ss.Handle) ss.Ret { return h.RequestTx() })
-			s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			s.Say = []byte("me!")
+			h := w.Create(cli, s)
+			s.When(ss.Connected, func(h *ss.Handle) ss.Ret { return h.RequestTx() })
+			s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				h.Finish(ws.Normal, "")
-				return s.give(h, buf)
+				return s.Give(h, buf)
 			}
 			h.Connect()
-			w.run("the end", func() bool { return s.told(ss.Disconnected) > 0 })
+			w.Run("the end", func() bool { return s.Told(ss.Disconnected) > 0 })
 			var closed *ss.CloseError
-			if len(s.causes) != 1 || !errors.As(s.causes[0], &closed) || closed.Code != 4003 || closed.Reason != "not you" {
-				t.Errorf("%s: the client was told %v, want 4003 and its reason", cli, s.causes)
+			if len(s.Causes) != 1 || !errors.As(s.Causes[0], &closed) || closed.Code != 4003 || closed.Reason != "not you" {
+				t.Errorf("%s: the client was told %v, want 4003 and its reason", cli, s.Causes)
 			}
-			w.pass(time.Second)
-			if a := w.accepted[0]; a.told(ss.Disconnected) != 1 || w.srv.rt.Net().Open() != 0 && cli == "one" {
-				t.Errorf("%s: the server's stream was told %s, and %d connections are open", cli, a.line(), w.srv.rt.Net().Open())
+			w.Advance(time.Second)
+			if a := w.Accepted[0]; a.Told(ss.Disconnected) != 1 || w.Server.Runtime.Net().Open() != 0 && cli == "one" {
+				t.Errorf("%s: the server's stream was told %s, and %d connections are open", cli, a.Line(), w.Server.Runtime.Net().Open())
 			}
 		}
 	}

@@ -19,8 +19,8 @@ const wsFloodDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}
 func (p *wsPeer) flood(unit []byte, d time.Duration) (octets int, took time.Duration) {
 	p.w.t.Helper()
 	batch := []byte(strings.Repeat(string(unit), 32<<10/len(unit)+1))
-	start := p.w.net.Now()
-	for p.w.net.Now()-start < d {
+	start := p.w.Net.Now()
+	for p.w.Net.Now()-start < d {
 		if p.end != "" && p.two == nil { // it has heard enough, and goes on
 			n, e := p.host.Write(p.fd, batch)
 			if e != 0 && e != syscall.EAGAIN {
@@ -37,7 +37,7 @@ func (p *wsPeer) flood(unit []byte, d time.Duration) (octets int, took time.Dura
 		}
 		p.wait(time.Millisecond)
 	}
-	return octets, p.w.net.Now() - start
+	return octets, p.w.Net.Now() - start
 }
 
 // TestWebSocketCloseFlood: a peer that answers a Close frame with a flood of Close frames, or of messages, ends the
@@ -68,26 +68,26 @@ func TestWebSocketCloseFlood(t *testing.T) {
 			w := newWorld(t, wsFloodDoc, plan{})
 			s := newScript()
 			var p *wsPeer
-			m := w.cli
+			m := w.Client
 			switch {
 			case c.server && c.h2:
-				p = w.wsAwait2(func() { w.create("two", s).Connect() })
+				p = w.wsAwait2(func() { w.Create("two", s).Connect() })
 			case c.server:
-				p = w.wsAwait(func() { w.create("one", s).Connect() }, nil)
+				p = w.wsAwait(func() { w.Create("one", s).Connect() }, nil)
 			default:
-				m = w.srv
-				w.serve("srv", nil)
+				m = w.Server
+				w.Serve("srv", nil)
 				if p = nil; c.h2 {
 					p = w.wsDial2(80)
 				} else {
 					p = w.wsDial(80, "")
 				}
-				w.settle()
-				s = w.accepted[0]
+				w.Settle()
+				s = w.Accepted[0]
 			}
-			p.until("CONNECTED", func() bool { return s.told(ss.Connected) > 0 })
+			p.until("CONNECTED", func() bool { return s.Told(ss.Connected) > 0 })
 			if !c.first {
-				s.h.Disconnect()
+				s.Handle.Disconnect()
 				p.until("the Close frame", func() bool { return p.code >= 0 })
 			}
 			payload := ""
@@ -95,13 +95,13 @@ func TestWebSocketCloseFlood(t *testing.T) {
 				payload = strings.Repeat("x", 1000)
 			}
 			octets, took := p.flood(p.appendFrame(nil, c.unit|wsFin, payload), 20*time.Second)
-			if s.told(ss.Disconnected) != 1 {
-				t.Errorf("the stream was told %s, want one DISCONNECTED", s.line())
+			if s.Told(ss.Disconnected) != 1 {
+				t.Errorf("the stream was told %s, want one DISCONNECTED", s.Line())
 			}
 			if p.end == "" || octets > most || took > time.Second {
 				t.Errorf("the connection took %d octets in %v (end %q), want at most %d in less than a second", octets, took, p.end, most)
 			}
-			if n := m.rt.Net().Open(); n != 0 && !c.h2 {
+			if n := m.Runtime.Net().Open(); n != 0 && !c.h2 {
 				t.Errorf("connections left: got %d, want none", n)
 			}
 			p.close()

@@ -33,18 +33,18 @@ func TestWebSocketSubprotocol(t *testing.T) {
 				{"cli":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","opportunistic":true%s%s}}]}`,
 				srv, key(c.served), key(c.asked), over), plan{})
 			atServer := "not told"
-			w.serve("srv", func(s *script) {
-				s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { atServer = h.Subprotocol(); return ss.OK })
+			w.Serve("srv", func(s *script) {
+				s.When(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { atServer = h.Subprotocol(); return ss.OK })
 			})
 			s := newScript()
 			atClient := "not told"
-			s.when(ss.Connected, func(h *ss.Handle) ss.Ret { atClient = h.Subprotocol(); return ss.OK })
-			h := w.create("cli", s)
+			s.When(ss.Connected, func(h *ss.Handle) ss.Ret { atClient = h.Subprotocol(); return ss.OK })
+			h := w.Create("cli", s)
 			if got := h.Subprotocol(); got != "" {
 				t.Errorf("%q before the handshake", got)
 			}
 			h.Connect()
-			w.run("CONNECTED", func() bool { return s.told(ss.Connected) > 0 })
+			w.Run("CONNECTED", func() bool { return s.Told(ss.Connected) > 0 })
 			if atServer != c.agreed || atClient != c.agreed {
 				t.Errorf("served %q, asked %q%s: the server has %q, the client %q, want %q", c.served, c.asked, over, atServer, atClient, c.agreed)
 			}

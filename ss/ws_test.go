@@ -37,11 +37,11 @@ const wsDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}},{"a
 func echoes(s *script) {
 	var queue [][]byte
 	var flags []ss.Flags
-	s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+	s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		queue, flags = append(queue, append([]byte(nil), b...)), append(flags, f)
 		return h.RequestTx()
 	}
-	s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+	s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 		if len(queue) == 0 {
 			return 0, 0, ss.TxDontSend
 		}
@@ -74,35 +74,35 @@ func kind(f ss.Flags) string {
 func TestWebSocket(t *testing.T) {
 	for _, c := range []struct{ streamType, kind string }{{"one", "text"}, {"two", "text"}, {"binary", "binary"}} {
 		w := newWorld(t, wsDoc, plan{})
-		w.serve("srv", func(s *script) { echoes(s); s.quietTx = true })
+		w.Serve("srv", func(s *script) { echoes(s); s.QuietTx = true })
 		for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 300_000} {
 			s := newScript()
-			s.say, s.quietTx = []byte(strings.Repeat("0123456789", n/10+1)[:n]), true
-			s.when(ss.Connected, (*ss.Handle).RequestTx)
+			s.Say, s.QuietTx = []byte(strings.Repeat("0123456789", n/10+1)[:n]), true
+			s.When(ss.Connected, (*ss.Handle).RequestTx)
 			var kinds []string
-			s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 				if kinds = append(kinds, kind(f)); f&ss.EOM != 0 {
 					return ss.DisconnectMe
 				}
 				return ss.OK
 			}
-			h := w.create(c.streamType, s)
+			h := w.Create(c.streamType, s)
 			h.Connect()
-			w.run("the end", func() bool { return s.told(ss.Disconnected) > 0 })
-			if string(s.got) != string(s.say) {
-				t.Errorf("%s: %d bytes came back of %d", c.streamType, len(s.got), n)
+			w.Run("the end", func() bool { return s.Told(ss.Disconnected) > 0 })
+			if string(s.Got) != string(s.Say) {
+				t.Errorf("%s: %d bytes came back of %d", c.streamType, len(s.Got), n)
 			}
 			if kinds[0] != c.kind || kinds[len(kinds)-1] != c.kind {
 				t.Errorf("%s: %d bytes: messages are %v, want %s", c.streamType, n, kinds, c.kind)
 			}
-			w.wantLife("the client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
-			w.pass(time.Second)
-			a := w.accepted[len(w.accepted)-1]
+			w.WantLife("the client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
+			w.Advance(time.Second)
+			a := w.Accepted[len(w.Accepted)-1]
 			life := "CREATING CONNECTING CONNECTED SERVER_UPGRADE DISCONNECTED DESTROYING"
-			w.wantLife("the server's stream", a, life)
+			w.WantLife("the server's stream", a, life)
 			var closed *ss.CloseError
-			if len(a.causes) != 1 || !errors.As(a.causes[0], &closed) || closed.Code != ws.Normal {
-				t.Errorf("%s: the server's stream was told %v, want a Close frame with %v", c.streamType, a.causes, ws.Normal)
+			if len(a.Causes) != 1 || !errors.As(a.Causes[0], &closed) || closed.Code != ws.Normal {
+				t.Errorf("%s: the server's stream was told %v, want a Close frame with %v", c.streamType, a.Causes, ws.Normal)
 			}
 			h.Destroy()
 		}
@@ -113,38 +113,38 @@ func TestWebSocket(t *testing.T) {
 // disturb the others.
 func TestWebSocketsShare(t *testing.T) {
 	w := newWorld(t, wsDoc, plan{})
-	w.serve("srv", func(s *script) {
+	w.Serve("srv", func(s *script) {
 		echoes(s)
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(204); return h.RequestTx() })
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(204); return h.RequestTx() })
 	})
 	var all []*script
 	for i := range 5 {
 		s := newScript()
-		s.say = []byte(fmt.Sprint("hello ", i))
-		s.when(ss.Connected, (*ss.Handle).RequestTx)
-		w.create("two", s).Connect()
+		s.Say = []byte(fmt.Sprint("hello ", i))
+		s.When(ss.Connected, (*ss.Handle).RequestTx)
+		w.Create("two", s).Connect()
 		all = append(all, s)
 	}
 	g := newScript()
-	w.create("get", g).Connect()
-	w.run("all answers", func() bool {
+	w.Create("get", g).Connect()
+	w.Run("all answers", func() bool {
 		for i, s := range all {
-			if string(s.got) != fmt.Sprint("hello ", i) {
+			if string(s.Got) != fmt.Sprint("hello ", i) {
 				return false
 			}
 		}
-		return g.told(ss.Disconnected) > 0
+		return g.Told(ss.Disconnected) > 0
 	})
-	if n := w.srv.rt.Net().Counters.Accepted; n != 1 {
+	if n := w.Server.Runtime.Net().Counters.Accepted; n != 1 {
 		t.Errorf("%d connections, want one for all", n)
 	}
-	all[0].h.Disconnect()
-	all[1].h.Destroy()
-	w.pass(time.Second)
-	all[2].said, all[2].got = 0, nil
-	all[2].h.RequestTx()
-	w.run("another echo", func() bool { return string(all[2].got) == "hello 2" })
-	if p, ok := all[2].h.Protocol(); !ok || p != policy.WS {
+	all[0].Handle.Disconnect()
+	all[1].Handle.Destroy()
+	w.Advance(time.Second)
+	all[2].Said, all[2].Got = 0, nil
+	all[2].Handle.RequestTx()
+	w.Run("another echo", func() bool { return string(all[2].Got) == "hello 2" })
+	if p, ok := all[2].Handle.Protocol(); !ok || p != policy.WS {
 		t.Errorf("Protocol: %v, %v, want ws", p, ok)
 	}
 }
@@ -158,34 +158,34 @@ func TestWebSocketRefusals(t *testing.T) {
 		life           string // of the server's stream, until the client has gone
 	}{
 		{"by ServerAck", "srv", "one", func(s *script) {
-			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { h.ServerAck(403); return ss.OK })
+			s.When(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { h.ServerAck(403); return ss.OK })
 		}, "http status 403", "CREATING CONNECTING CONNECTED SERVER_UPGRADE"},
 		{"by ServerAck, over h2", "srv", "two", func(s *script) {
-			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { h.ServerAck(403); return ss.OK })
+			s.When(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { h.ServerAck(403); return ss.OK })
 		}, "http status 403", "CREATING CONNECTING CONNECTED SERVER_UPGRADE"},
 		{"by DISCONNECT_ME", "srv", "one", func(s *script) {
-			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { return ss.DisconnectMe })
+			s.When(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { return ss.DisconnectMe })
 		}, "", "CREATING CONNECTING CONNECTED SERVER_UPGRADE"},
 		{"by DESTROY_ME, over h2", "srv", "two", func(s *script) {
-			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { return ss.DestroyMe })
+			s.When(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { return ss.DestroyMe })
 		}, "reset by the peer", "CREATING CONNECTING CONNECTED SERVER_UPGRADE"},
 		{"no subprotocol in common", "srv", "other", nil, "http status 400", "CREATING CONNECTING"},
 		{"a server without WebSockets", "plain", "nobody", answer(200, "hi"), "http status 200", "CREATING CONNECTING CONNECTED SERVER_TXN"},
 		{"a server without WebSockets, over h2", "plain", "nobody2", nil, "http status 501", "CREATING CONNECTING"},
 	} {
 		w := newWorld(t, wsDoc, plan{})
-		w.serve(c.srv, c.each)
+		w.Serve(c.srv, c.each)
 		s := newScript()
-		w.create(c.cli, s).Connect()
-		w.run("the refusal", func() bool { return s.told(ss.AllRetriesFailed) > 0 })
-		w.wantLife(c.name, s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
-		if got := fmt.Sprint(s.causes); !strings.Contains(got, c.cause) {
+		w.Create(c.cli, s).Connect()
+		w.Run("the refusal", func() bool { return s.Told(ss.AllRetriesFailed) > 0 })
+		w.WantLife(c.name, s, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
+		if got := fmt.Sprint(s.Causes); !strings.Contains(got, c.cause) {
 			t.Errorf("%s: causes %s, want %q", c.name, got, c.cause)
 		}
-		if got := w.accepted[0].life(); !strings.HasPrefix(got, c.life) {
+		if got := w.Accepted[0].Life(); !strings.HasPrefix(got, c.life) {
 			t.Errorf("%s: the server's stream was told %s, want %s", c.name, got, c.life)
 		}
-		w.pass(10 * time.Second)
+		w.Advance(10 * time.Second)
 	}
 }
 
@@ -194,8 +194,8 @@ func TestWebSocketHead(t *testing.T) {
 	for _, cli := range []string{"one", "two"} {
 		w := newWorld(t, wsDoc, plan{})
 		var got []string
-		w.serve("srv", func(s *script) {
-			s.when(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret {
+		w.Serve("srv", func(s *script) {
+			s.When(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret {
 				for _, name := range []string{"path", "from"} {
 					v, _ := h.Metadata(name)
 					got = append(got, string(v))
@@ -205,10 +205,10 @@ func TestWebSocketHead(t *testing.T) {
 			})
 		})
 		s := newScript()
-		h := w.create(cli, s)
+		h := w.Create(cli, s)
 		h.SetMetadataString("origin", "https://x.example")
 		h.Connect()
-		w.run("CONNECTED", func() bool { return s.told(ss.Connected) > 0 })
+		w.Run("CONNECTED", func() bool { return s.Told(ss.Connected) > 0 })
 		if fmt.Sprint(got) != "[/talk https://x.example]" {
 			t.Errorf("%s: read %q of the request", cli, got)
 		}
@@ -221,45 +221,45 @@ func TestWebSocketHead(t *testing.T) {
 // TestWebSocketAfterRequests: a connection that has answered requests can still become a WebSocket, and so can the next.
 func TestWebSocketAfterRequests(t *testing.T) {
 	w := newWorld(t, wsDoc, plan{})
-	w.serve("srv", func(s *script) {
-		s.when(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(204); return h.RequestTx() })
-		s.say = []byte("welcome")
-		s.when(ss.ServerUpgrade, (*ss.Handle).RequestTx)
+	w.Serve("srv", func(s *script) {
+		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(204); return h.RequestTx() })
+		s.Say = []byte("welcome")
+		s.When(ss.ServerUpgrade, (*ss.Handle).RequestTx)
 	})
 	const up = "GET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	for _, first := range []string{"", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", strings.Replace(up, "13", "12", 1)} {
 		s := newScript()
-		s.say, s.noEOM = []byte(first+up), true
-		s.when(ss.Connected, (*ss.Handle).RequestTx)
-		w.create("wire", s).Connect()
-		w.pass(time.Second)
-		if got := string(s.got); !strings.Contains(got, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x07welcome") {
+		s.Say, s.NoEOM = []byte(first+up), true
+		s.When(ss.Connected, (*ss.Handle).RequestTx)
+		w.Create("wire", s).Connect()
+		w.Advance(time.Second)
+		if got := string(s.Got); !strings.Contains(got, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x07welcome") {
 			t.Errorf("after %.20q: got %q, want the handshake and a message", first, got)
 		}
-		s.h.Destroy()
-		w.pass(time.Second)
+		s.Handle.Destroy()
+		w.Advance(time.Second)
 	}
-	w.wantLife("a stream that has answered before", w.accepted[1],
+	w.WantLife("a stream that has answered before", w.Accepted[1],
 		"CREATING CONNECTING CONNECTED SERVER_TXN DISCONNECTED CONNECTING CONNECTED SERVER_UPGRADE DISCONNECTED DESTROYING")
-	w.wantLife("a stream whose first handshake was refused", w.accepted[2], "CREATING CONNECTING CONNECTED SERVER_UPGRADE DISCONNECTED DESTROYING")
+	w.WantLife("a stream whose first handshake was refused", w.Accepted[2], "CREATING CONNECTING CONNECTED SERVER_UPGRADE DISCONNECTED DESTROYING")
 }
 
 // TestWebSocketCloses: codes and reasons both ways, and what programs may not send.
 func TestWebSocketCloses(t *testing.T) {
 	for _, cli := range []string{"one", "two"} {
 		w := newWorld(t, wsDoc, plan{})
-		w.serve("srv", nil)
+		w.Serve("srv", nil)
 		s := newScript()
-		h := w.create(cli, s)
+		h := w.Create(cli, s)
 		for _, byServer := range []bool{false, true} {
 			h.Connect()
-			w.run("CONNECTED", func() bool { return h.Life() == ss.Connected })
-			w.settle()
-			a := w.accepted[len(w.accepted)-1]
+			w.Run("CONNECTED", func() bool { return h.Life() == ss.Connected })
+			w.Settle()
+			a := w.Accepted[len(w.Accepted)-1]
 			from, to := h, a
 			if byServer {
-				from, to = a.h, s
+				from, to = a.Handle, s
 			}
 			for _, bad := range []struct {
 				code   ws.Code
@@ -269,26 +269,26 @@ func TestWebSocketCloses(t *testing.T) {
 					t.Errorf("%s: closing with %d %q was let pass", cli, bad.code, bad.reason)
 				}
 			}
-			n := to.told(ss.Disconnected)
+			n := to.Told(ss.Disconnected)
 			if err := from.DisconnectWith(4001, "enough"); err != nil {
 				t.Error(err)
 			}
-			w.run("the end", func() bool { return to.told(ss.Disconnected) > n })
+			w.Run("the end", func() bool { return to.Told(ss.Disconnected) > n })
 			var closed *ss.CloseError
-			if len(to.causes) == 0 || !errors.As(to.causes[len(to.causes)-1], &closed) || closed.Code != 4001 || closed.Reason != "enough" {
-				t.Errorf("%s, by the server: %v: told %v, want code 4001 and its reason", cli, byServer, to.causes)
+			if len(to.Causes) == 0 || !errors.As(to.Causes[len(to.Causes)-1], &closed) || closed.Code != 4001 || closed.Reason != "enough" {
+				t.Errorf("%s, by the server: %v: told %v, want code 4001 and its reason", cli, byServer, to.Causes)
 			}
-			w.pass(time.Second)
+			w.Advance(time.Second)
 		}
 		// A runtime that ends says so.
 		h.Connect()
-		w.run("CONNECTED", func() bool { return h.Life() == ss.Connected })
+		w.Run("CONNECTED", func() bool { return h.Life() == ss.Connected })
 		over := false
-		w.srv.rt.Drain(func() { over = true })
-		w.run("the drain", func() bool { return over })
+		w.Server.Runtime.Drain(func() { over = true })
+		w.Run("the drain", func() bool { return over })
 		var closed *ss.CloseError
-		if !errors.As(s.causes[len(s.causes)-1], &closed) || closed.Code != ws.GoingAway {
-			t.Errorf("%s: a drain was told as %v, want %v", cli, s.causes, ws.GoingAway)
+		if !errors.As(s.Causes[len(s.Causes)-1], &closed) || closed.Code != ws.GoingAway {
+			t.Errorf("%s: a drain was told as %v, want %v", cli, s.Causes, ws.GoingAway)
 		}
 	}
 }
@@ -296,49 +296,49 @@ func TestWebSocketCloses(t *testing.T) {
 // TestWebSocketSilence: a connection whose peer has vanished is found out by pings, and made anew when the policy wants it.
 func TestWebSocketSilence(t *testing.T) {
 	w := newWorld(t, wsDoc, plan{})
-	w.serve("srv", nil)
+	w.Serve("srv", nil)
 	s := newScript()
-	w.create("nailed", s)
-	w.run("CONNECTED", func() bool { return s.told(ss.Connected) > 0 })
-	w.pass(30 * time.Second)
-	if n := s.told(ss.Disconnected); n != 0 {
+	w.Create("nailed", s)
+	w.Run("CONNECTED", func() bool { return s.Told(ss.Connected) > 0 })
+	w.Advance(30 * time.Second)
+	if n := s.Told(ss.Disconnected); n != 0 {
 		t.Errorf("lost %d times although the peer answers pings", n)
 	}
-	if plain, _ := w.cli.rt.WS(); plain.Probes < 5 {
+	if plain, _ := w.Client.Runtime.WS(); plain.Probes < 5 {
 		t.Errorf("%d pings in 30 s, want one every 3", plain.Probes)
 	}
-	w.net.Partition(w.cli.host, w.srv.host)
-	w.run("the loss", func() bool { return s.told(ss.Disconnected) > 0 })
-	w.net.Heal(w.cli.host, w.srv.host)
-	w.run("another connection", func() bool { return s.told(ss.Connected) == 2 })
+	w.Net.Partition(w.Client.Host, w.Server.Host)
+	w.Run("the loss", func() bool { return s.Told(ss.Disconnected) > 0 })
+	w.Net.Heal(w.Client.Host, w.Server.Host)
+	w.Run("another connection", func() bool { return s.Told(ss.Connected) == 2 })
 }
 
 // TestWebSocketPauses: a stream that pauses stops its peer, over both protocols, and gets everything after it.
 func TestWebSocketPauses(t *testing.T) {
 	for _, cli := range []string{"one", "two"} {
-		w := newWorld(t, wsDoc, plan{net: sim.Options{SndBuf: 4096, RcvBuf: 4096}})
-		w.serve("srv", func(s *script) {
-			s.quietTx = true
-			s.say = []byte(strings.Repeat("0123456789", 100_000))
-			s.when(ss.ServerUpgrade, (*ss.Handle).RequestTx)
+		w := newWorld(t, wsDoc, plan{Net: sim.Options{SndBuf: 4096, RcvBuf: 4096}})
+		w.Serve("srv", func(s *script) {
+			s.QuietTx = true
+			s.Say = []byte(strings.Repeat("0123456789", 100_000))
+			s.When(ss.ServerUpgrade, (*ss.Handle).RequestTx)
 		})
 		s := newScript()
-		h := w.create(cli, s)
+		h := w.Create(cli, s)
 		h.Pause()
 		h.Connect()
-		w.pass(time.Second)
-		w.wantLife(cli+", paused from the start", s, "CREATING CONNECTING CONNECTED")
-		if len(s.got) != 0 || w.accepted[0].said == len(w.accepted[0].say) {
-			t.Errorf("%s: paused, %d bytes came, %d were sent", cli, len(s.got), w.accepted[0].said)
+		w.Advance(time.Second)
+		w.WantLife(cli+", paused from the start", s, "CREATING CONNECTING CONNECTED")
+		if len(s.Got) != 0 || w.Accepted[0].Said == len(w.Accepted[0].Say) {
+			t.Errorf("%s: paused, %d bytes came, %d were sent", cli, len(s.Got), w.Accepted[0].Said)
 		}
-		for len(s.got) < 1_000_000 {
+		for len(s.Got) < 1_000_000 {
 			h.Resume()
-			had := len(s.got)
-			w.run("more", func() bool { return len(s.got) > had })
+			had := len(s.Got)
+			w.Run("more", func() bool { return len(s.Got) > had })
 			h.Pause()
-			w.pass(10 * time.Millisecond)
+			w.Advance(10 * time.Millisecond)
 		}
-		if string(s.got) != string(w.accepted[0].say) {
+		if string(s.Got) != string(w.Accepted[0].Say) {
 			t.Errorf("%s: what came is not what was sent", cli)
 		}
 	}
@@ -348,7 +348,7 @@ func TestWebSocketPauses(t *testing.T) {
 func TestWebSocketKinds(t *testing.T) {
 	for _, c := range []struct{ srv, cli string }{{"pure", "direct"}, {"packed", "squeeze"}} {
 		w := newWorld(t, wsDoc, plan{})
-		w.serve(c.srv, echoes)
+		w.Serve(c.srv, echoes)
 		s := newScript()
 		type piece struct {
 			b string
@@ -357,7 +357,7 @@ func TestWebSocketKinds(t *testing.T) {
 		big := strings.Repeat("compress me ", 1000)
 		send := []piece{{"a", ss.SOM | ss.EOM | ss.Binary}, {"b", ss.SOM | ss.EOM}, {"c", ss.SOM | ss.Binary}, {"", 0}, {"d", ss.Text}, {"", ss.EOM},
 			{"", ss.SOM | ss.EOM | ss.Binary}, {big, ss.SOM | ss.EOM | ss.Text}}
-		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+		s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 			p := send[0]
 			if send = send[1:]; len(send) > 0 {
 				h.RequestTx()
@@ -366,23 +366,23 @@ func TestWebSocketKinds(t *testing.T) {
 		}
 		var got []string
 		message := ""
-		s.onRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+		s.OnRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 			if message += string(b); f&ss.EOM != 0 {
 				got = append(got, kind(f)+" "+message)
 				message = ""
 			}
 			return ss.OK
 		}
-		s.when(ss.Connected, (*ss.Handle).RequestTx)
-		w.create(c.cli, s).Connect()
-		w.run("all messages", func() bool { return len(got) == 5 })
+		s.When(ss.Connected, (*ss.Handle).RequestTx)
+		w.Create(c.cli, s).Connect()
+		w.Run("all messages", func() bool { return len(got) == 5 })
 		want := []string{"binary a", "text b", "binary cd", "binary ", "text " + big}
 		for i := range want {
 			if got[i] != want[i] {
 				t.Errorf("%s: message %d: got %.40q, want %.40q", c.cli, i, got[i], want[i])
 			}
 		}
-		if _, packed := w.cli.rt.WS(); (packed.Inflated > 0) != (c.cli == "squeeze") {
+		if _, packed := w.Client.Runtime.WS(); (packed.Inflated > 0) != (c.cli == "squeeze") {
 			t.Errorf("%s: %d octets were inflated", c.cli, packed.Inflated)
 		}
 	}
@@ -392,17 +392,17 @@ func TestWebSocketKinds(t *testing.T) {
 func TestWebSocketMisuse(t *testing.T) {
 	for name, flags := range map[string][]ss.Flags{"no SOM": {0}, "SOM twice": {ss.SOM, ss.SOM}} {
 		w := newWorld(t, wsDoc, plan{})
-		w.serve("srv", nil)
+		w.Serve("srv", nil)
 		s := newScript()
-		s.onTx = func(h *ss.Handle, n uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+		s.OnTx = func(h *ss.Handle, n uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 			h.RequestTx()
 			return copy(buf, "x"), flags[min(int(n), len(flags)-1)], ss.OK
 		}
-		s.when(ss.Connected, (*ss.Handle).RequestTx)
-		w.create("one", s).Connect()
-		w.run("the end", func() bool { return s.told(ss.Disconnected) > 0 })
-		if w.cli.rt.Counters.Misuse != 1 {
-			t.Errorf("%s: %d counted, want 1", name, w.cli.rt.Counters.Misuse)
+		s.When(ss.Connected, (*ss.Handle).RequestTx)
+		w.Create("one", s).Connect()
+		w.Run("the end", func() bool { return s.Told(ss.Disconnected) > 0 })
+		if w.Client.Runtime.Counters.Misuse != 1 {
+			t.Errorf("%s: %d counted, want 1", name, w.Client.Runtime.Counters.Misuse)
 		}
 	}
 }
@@ -416,24 +416,24 @@ func TestWebSocketPrioritizesReads(t *testing.T) {
 		}
 		w := newWorld(t, doc, plan{})
 		var order []string
-		w.serve("pure", func(s *script) {
-			s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret { order = append(order, "rx"); return h.RequestTx() }
-			s.onTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+		w.Serve("pure", func(s *script) {
+			s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret { order = append(order, "rx"); return h.RequestTx() }
+			s.OnTx = func(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 				order = append(order, "tx")
 				return copy(buf, "y"), ss.SOM | ss.EOM, ss.OK
 			}
 		})
 		s := newScript()
 		sent := 0
-		s.onTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+		s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 			if sent++; sent < 3 {
 				h.RequestTx()
 			}
 			return copy(buf, "x"), ss.SOM | ss.EOM, ss.OK
 		}
-		s.when(ss.Connected, (*ss.Handle).RequestTx)
-		w.create("direct", s).Connect()
-		w.pass(time.Second)
+		s.When(ss.Connected, (*ss.Handle).RequestTx)
+		w.Create("direct", s).Connect()
+		w.Advance(time.Second)
 		want := "rx tx rx tx rx tx"
 		if prioritize {
 			want = "rx rx rx tx"
@@ -452,39 +452,39 @@ func TestWebSocketWeather(t *testing.T) {
 	}
 	for seed := range seeds {
 		cli := []string{"one", "two", "binary"}[seed%3]
-		w := newWorld(t, wsDoc, plan{seed: seed, net: sim.Options{
+		w := newWorld(t, wsDoc, plan{Seed: seed, Net: sim.Options{
 			Link:   sim.Link{Latency: 3 * time.Millisecond, Jitter: 5 * time.Millisecond, Reset: 0.2, Die: 0.1, Refuse: 0.1, FaultWithin: 100 * time.Millisecond},
 			SndBuf: 3000, RcvBuf: 2000, ShortRead: 0.2, ShortWrite: 0.2, LateReady: 0.1, ShuffleReady: true,
 		}})
-		w.patience = 200 * time.Second
-		w.serve("srv", func(s *script) { echoes(s); s.quietTx = true })
+		w.Patience = 200 * time.Second
+		w.Serve("srv", func(s *script) { echoes(s); s.QuietTx = true })
 		s := newScript()
-		s.quietTx = true
-		s.say = []byte(strings.Repeat("x", int(seed*37%9000)))
-		s.piece = int(seed%7) * 100
-		s.when(ss.Connected, (*ss.Handle).RequestTx)
+		s.QuietTx = true
+		s.Say = []byte(strings.Repeat("x", int(seed*37%9000)))
+		s.Piece = int(seed%7) * 100
+		s.When(ss.Connected, (*ss.Handle).RequestTx)
 		bad := false
-		s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+		s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 			bad = bad || strings.Trim(string(b), "x") != ""
 			if f&ss.EOM != 0 {
 				return ss.DisconnectMe
 			}
 			return ss.OK
 		}
-		h := w.create(cli, s)
+		h := w.Create(cli, s)
 		for try := 0; try < 5; try++ {
-			s.got = nil
-			n := s.told(ss.Disconnected) + s.told(ss.AllRetriesFailed)
+			s.Got = nil
+			n := s.Told(ss.Disconnected) + s.Told(ss.AllRetriesFailed)
 			h.Connect()
-			w.run("an end", func() bool { return s.told(ss.Disconnected)+s.told(ss.AllRetriesFailed) > n })
-			if len(s.got) == len(s.say) {
+			w.Run("an end", func() bool { return s.Told(ss.Disconnected)+s.Told(ss.AllRetriesFailed) > n })
+			if len(s.Got) == len(s.Say) {
 				break
 			}
 		}
-		if bad || len(s.got) > len(s.say) {
-			t.Fatalf("seed %d: %d bytes came back of %d, spoilt: %v", seed, len(s.got), len(s.say), bad)
+		if bad || len(s.Got) > len(s.Say) {
+			t.Fatalf("seed %d: %d bytes came back of %d, spoilt: %v", seed, len(s.Got), len(s.Say), bad)
 		}
 		h.Destroy()
-		w.end()
+		w.End()
 	}
 }

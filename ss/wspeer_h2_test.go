@@ -51,7 +51,7 @@ func (w *world) wsDial2(port uint16) *wsPeer {
 	if p.fd, e = p.host.Connect(loop.Addr{IP: netip.AddrPortFrom(serverIP, port)}, loop.SocketOptions{}); e != syscall.EINPROGRESS {
 		w.t.Fatalf("connect: %v", e)
 	}
-	w.settle()
+	w.Settle()
 	p.two = newWSOverH2(p)
 	p.until("the server's word for extended CONNECT", func() bool { return p.two.takes || p.end != "" })
 	p.two.head(":method", "CONNECT", ":protocol", "websocket", ":scheme", "http", ":path", "/echo", ":authority", "10.0.0.2",
@@ -184,5 +184,5 @@ func (h *wsOverH2) close() {
 	h.wrap()
 	h.out = frame(h.out, fData, 1, h.id)
 	h.p.flush()
-	h.p.w.pass(time.Millisecond)
+	h.p.w.Advance(time.Millisecond)
 }

@@ -58,7 +58,7 @@ func (w *world) wsDial(port uint16, fields string) *wsPeer {
 	if p.fd, e = p.host.Connect(loop.Addr{IP: netip.AddrPortFrom(serverIP, port)}, loop.SocketOptions{}); e != syscall.EINPROGRESS {
 		w.t.Fatalf("connect: %v", e)
 	}
-	w.settle()
+	w.Settle()
 	p.out = append(p.out, "GET /echo HTTP/1.1\r\nHost: 10.0.0.2\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+fields+"\r\n"...)
 	p.until("the handshake's answer", func() bool { return p.head != "" || p.end != "" })
@@ -105,7 +105,7 @@ func (p *wsPeer) accept(create func()) {
 		p.fd, e = p.host.Accept(l)
 		return e == 0
 	}
-	if err := p.w.turn(accepted, time.Second); err != nil {
+	if err := p.w.Turn(accepted, time.Second); err != nil {
 		p.w.t.Fatalf("waiting for a connection: %v", err)
 	}
 	p.host.Close(l)
@@ -114,7 +114,7 @@ func (p *wsPeer) accept(create func()) {
 // wsHost is the machine of wsPeers.
 func (w *world) wsHost() *sim.Host {
 	if w.third == nil {
-		w.third = w.net.Host("peer", peerIP)
+		w.third = w.Net.Host("peer", peerIP)
 	}
 	return w.third
 }
@@ -136,7 +136,7 @@ func (p *wsPeer) until(what string, cond func() bool) bool {
 
 func (p *wsPeer) within(d time.Duration, what string, cond func() bool) bool {
 	p.w.t.Helper()
-	err := p.w.turn(func() bool { p.pump(); return cond() }, d)
+	err := p.w.Turn(func() bool { p.pump(); return cond() }, d)
 	if err != nil {
 		p.w.t.Errorf("no %s: %.60v; heard: %s", what, err, p.heard())
 	}
@@ -147,8 +147,8 @@ func (p *wsPeer) within(d time.Duration, what string, cond func() bool) bool {
 func (p *wsPeer) wait(d time.Duration) {
 	p.w.t.Helper()
 	over := false
-	p.w.net.At(d, func() { over = true })
-	if err := p.w.turn(func() bool { p.pump(); return over }, time.Hour); err != nil {
+	p.w.Net.At(d, func() { over = true })
+	if err := p.w.Turn(func() bool { p.pump(); return over }, time.Hour); err != nil {
 		p.w.t.Fatal(err)
 	}
 }
