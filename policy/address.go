@@ -120,7 +120,7 @@ func cutPort(s string) (host string, port uint16, explicit bool, why string) {
 		return s, 0, false, ""
 	}
 	if strings.HasPrefix(s, "[") != strings.Contains(s[:i], "]") || !strings.HasPrefix(s, "[") && strings.Contains(s[:i], ":") {
-		return "", 0, false, "an IPv6 address stands in brackets"
+		return "", 0, false, "an IPv6 address must be in brackets"
 	}
 	n, err := strconv.ParseUint(s[i+1:], 10, 16)
 	if err != nil || n == 0 {

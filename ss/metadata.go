@@ -9,10 +9,10 @@ import (
 	"github.com/millrace/millrace/ss/internal/meta"
 )
 
-// SetMetadata gives the metadata item name a value, which is copied. The policy of the stream type must
-// declare the name, unless it says direct_proto_str: then any other name is that of a header field, with or
-// without a colon behind it, and is sent as such; nil takes it away again. On an accepted HTTP stream values last for
-// the transaction, elsewhere until they are set again: what a response says never replaces them.
+// SetMetadata copies v into the metadata item name. The policy of the stream type must declare the name, unless it has
+// direct_proto_str: then any other name is that of a header field, with or without a colon at the end, which is sent; nil
+// removes it. On an accepted HTTP stream values last until the transaction ends, on other streams until they are set
+// again: what a response says does not replace them.
 func (h *Handle) SetMetadata(name string, v []byte) error {
 	if h.astray("SetMetadata") {
 		return ErrWrongThread
@@ -49,13 +49,12 @@ func (h *Handle) SetMetadataString(name, v string) error {
 	return err
 }
 
-// Metadata returns the value of a metadata item; ok is false when it has none. On an accepted HTTP stream an item
-// that maps to a header field has the request's value until it is set. On an HTTP client it has the response's, if
-// that has the field, until it is set or the next attempt begins. What the peer says is never sent to it. If
-// the policy says direct_proto_str, a name that it does not declare is that of a header field: one that was set,
-// or the first of that name in the peer's head: on a client from CONNECTED until DISCONNECTED is told, on an
-// accepted stream in SERVER_TXN.
-// The slice is valid until the item is set again, and no longer than the present callback.
+// Metadata returns the value of a metadata item; ok is false when it has none. On an accepted HTTP stream an item that
+// maps to a header field has the request's value until it is set. On an HTTP client it has the response's, if that has the
+// field, until it is set or the next attempt begins. What the peer says is never sent to it. If the policy has
+// direct_proto_str, a name that it does not declare is that of a header field: the one that was set, or the first of that
+// name in the peer's head, on a client from CONNECTED to DISCONNECTED, on an accepted stream in SERVER_TXN. The slice is
+// valid until the item is set again, and no longer than the present callback.
 func (h *Handle) Metadata(name string) (v []byte, ok bool) {
 	if h.astray("Metadata") {
 		return nil, false

@@ -12,14 +12,14 @@ import (
 // more than a new connection.
 const maxAside = 64 << 10
 
-// follows says whether a status sends us elsewhere, and we go.
+// follows reports whether a status is a redirect that this stream type follows.
 func (a *httpClient) follows(status int) bool {
 	p := &a.o.h.kind.pol.HTTP
 	return p.AllowRedirects && !p.FailRedirect && status != p.Expect && http.IsRedirect(status)
 }
 
-// redirected takes a response that is to be followed: it stays between the two sides. It is followed at once. Only if
-// the rest of it has come already is that taken, so that its connection can serve the next request.
+// redirected follows a redirect, of which the program learns nothing. The rest of the response is read only if it is there
+// at the end of the turn, so that its connection can serve the next request.
 func (a *httpClient) redirected(x http.Exchange, m *http.Message) {
 	a.disclaimed(m.Status)
 	if why := a.divert(m); why != "" {
@@ -37,12 +37,12 @@ func (a *httpClient) redirected(x http.Exchange, m *http.Message) {
 		return
 	}
 	a.state, a.left = httpAside, maxAside
-	x.Resume() // what comes is for nobody
+	x.Resume() // its body is read and dropped
 	r.http.redirects.add(a)
 	r.loop.Defer(&r.task, r)
 }
 
-// aside takes a piece of a redirect's body.
+// aside reads n bytes of a redirect's body.
 func (a *httpClient) aside(n int) {
 	if a.left -= int64(n); a.left < 0 {
 		a.leave()

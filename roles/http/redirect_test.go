@@ -35,7 +35,7 @@ func TestRedirectKeepsMethod(t *testing.T) {
 	}
 }
 
-// TestClassOf lists the fields that stay behind on redirects, in any case, and some that do not.
+// TestClassOf lists the fields that a redirected request must not have, in any case, and some that it may have.
 func TestClassOf(t *testing.T) {
 	for list, want := range map[string]FieldClass{
 		"Authorization Cookie WWW-Authenticate Proxy-Authorization Cookie2": OfOrigin,

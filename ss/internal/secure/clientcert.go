@@ -21,7 +21,7 @@ type clientCert struct {
 	by     *policy.Stream // used it last
 }
 
-// clientCerts are the client certificates of the program, and behind them those made of blobs.
+// clientCerts are the client certificates of the program, followed by those made of blobs.
 type clientCerts struct {
 	given []stdtls.Certificate
 	blobs device.Blobs // nil for none
