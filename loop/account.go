@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// Level is how full the account is, and so what has to be done about it.
+// Level is how full the account is. It determines what the runtime does to save memory.
 type Level uint8
 
 const (
-	// LevelNormal: nothing.
+	// LevelNormal requires no action.
 	LevelNormal Level = iota
-	// LevelStopReading, from half of the ceiling: connections that already hold their share of bytes
-	// are not read, and no window is given back for what is held.
+	// LevelStopReading starts at half of the ceiling. Connections that already use their share of bytes are not read,
+	// and flow-control window is not extended for buffered bytes.
 	LevelStopReading
-	// LevelStopAccepting, from three quarters: connections that have stalled for a while are closed, and if
-	// there is none that could be, no new one is taken.
+	// LevelStopAccepting starts at three quarters. Stalled connections are closed to make room; if there is none to
+	// close, no connection is accepted.
 	LevelStopAccepting
-	// LevelCloseWorst, from the ceiling: connections are closed, those first that have stalled longest
-	// with much.
+	// LevelCloseWorst starts at the ceiling. Connections are closed, starting with those that have stalled longest with
+	// the most bytes.
 	LevelCloseWorst
 )
 
@@ -28,32 +28,32 @@ var levelNames = [...]string{"normal", "stop reading", "stop accepting", "close 
 // String names the level by its action.
 func (v Level) String() string { return levelNames[min(int(v), len(levelNames)-1)] }
 
-// levelShares are the percentages of the ceiling at which a level begins. It ends levelSlack below, so
-// that one connection going to and fro over the mark does not switch reading on and off for all.
+// levelShares are the percentages of the ceiling at which each level starts. A level ends levelSlack percent below
+// its start, so that one connection that crosses the mark repeatedly does not switch reading on and off for all.
 var levelShares = [...]int64{0, 50, 75, 100}
 
 const levelSlack = 10
 
-// Kinds is the number of kinds of memory that an account counts. The caller of Hold gives them their meaning; Charge and
-// Release use kind 0.
+// Kinds is the number of kinds of memory that an account counts. The caller of Hold defines them; Charge and Release
+// use kind 0.
 const Kinds = 16
 
-// Account counts the bytes that a loop holds beyond one turn: parked input, refused output, bodies,
-// inflaters, handshakes. It refuses nothing; whoever charges looks at the Level and acts.
+// Account counts the bytes that a loop keeps for longer than one turn: unread input, unsent output, bodies,
+// inflaters, handshakes. It refuses nothing; the code that charges it checks the Level and acts.
 type Account struct {
 	l       *Loop
-	ceiling int64 // <= 0: none
+	ceiling int64 // no ceiling if <= 0
 	used    int64
 	peak    int64
 	level   Level
-	begins  [LevelCloseWorst + 2]int64 // where each level begins; nothing reaches the last
-	ends    [LevelCloseWorst + 1]int64 // below what it ends
+	begins  [LevelCloseWorst + 2]int64 // each level starts at this many bytes; the last entry is unreachable
+	ends    [LevelCloseWorst + 1]int64 // each level ends below this many bytes
 	kinds   [Kinds]int64
 	watches []*Watch
 	task    Task
 }
 
-// Watch is a place among those that hear of changes of the level.
+// Watch is a registration for changes of the level.
 type Watch struct {
 	a *Account
 	f func(Level)
@@ -63,25 +63,25 @@ func (a *Account) init(l *Loop, ceiling int64) {
 	a.l, a.ceiling = l, ceiling
 	a.begins[len(a.begins)-1] = math.MaxInt64
 	for v := LevelNormal + 1; v <= LevelCloseWorst; v++ {
-		a.begins[v] = a.mark(v, 0)
-		a.ends[v] = a.mark(v, levelSlack)
+		a.begins[v] = a.levelAt(v, 0)
+		a.ends[v] = a.levelAt(v, levelSlack)
 	}
 	a.ends[LevelNormal] = math.MinInt64
 }
 
-// Watch calls f at the end of each turn in which the level has changed, with the level at that time, until Stop. That may be
-// the level from before the turn: a connection that was not read in between has to be read again. Watches are called in the
-// order in which they were made.
+// Watch calls f at the end of each turn in which the level has changed, with the level at that time, until Stop. The
+// reported level can equal the one before the turn: a connection that was not read in between must still be read
+// again. Watches are called in the order in which they were made.
 func (a *Account) Watch(f func(Level)) *Watch {
 	w := &Watch{a, f}
 	a.watches = append(a.watches, w)
 	return w
 }
 
-// Stop ends the watch. Stopping twice is stopping once.
+// Stop ends the watch. A second call has no effect.
 func (w *Watch) Stop() {
 	if w.a != nil {
-		// A new list: the old one may be being told.
+		// Copy the list: RunTask may be iterating over the old one.
 		w.a.watches = slices.DeleteFunc(slices.Clone(w.a.watches), func(o *Watch) bool { return o == w })
 		w.a, w.f = nil, nil
 	}
@@ -90,37 +90,36 @@ func (w *Watch) Stop() {
 // Charge adds n bytes of kind 0.
 func (a *Account) Charge(n int) { a.Hold(0, n) }
 
-// Release takes n bytes of kind 0 off that were charged before.
+// Release subtracts n bytes of kind 0 that were charged before.
 func (a *Account) Release(n int) { a.Hold(0, -n) }
 
-// Hold adds delta bytes of a kind, which must be less than Kinds, or takes some off that were added
-// before when delta is negative.
+// Hold adds delta bytes of a kind, or subtracts them if delta is negative. kind must be less than Kinds.
 func (a *Account) Hold(kind uint8, delta int) {
 	a.kinds[kind] += int64(delta)
 	a.used += int64(delta)
 	a.peak = max(a.peak, a.used)
 	if a.ceiling > 0 && (a.used >= a.begins[a.level+1] || a.used < a.ends[a.level]) {
-		a.settle()
+		a.updateLevel()
 	}
 }
 
-// Used returns the bytes charged now. Less than none means somebody released what was never charged.
+// Used returns the bytes charged now. A negative number means that bytes were released which were never charged.
 func (a *Account) Used() int64 { return a.used }
 
-// UsedBy returns how many of them are of a kind.
+// UsedBy returns the bytes of one kind.
 func (a *Account) UsedBy(kind uint8) int64 { return a.kinds[kind] }
 
-// Peak returns the most that was ever charged.
+// Peak returns the highest number of bytes charged so far.
 func (a *Account) Peak() int64 { return a.peak }
 
-// Ceiling returns the configured limit; 0 or less: there is none.
+// Ceiling returns the configured limit. There is no limit if it is 0 or less.
 func (a *Account) Ceiling() int64 { return a.ceiling }
 
-// Level returns the present level. It rises the moment its share of the ceiling is reached, and falls
-// when the account is a tenth of the ceiling below.
+// Level returns the present level. It rises as soon as its share of the ceiling is reached, and falls when the
+// account is a tenth of the ceiling below that share.
 func (a *Account) Level() Level { return a.level }
 
-// Over returns how many bytes must be released before v ends, 0 when it is not reached.
+// Over returns how many bytes must be released before level v ends. It returns 0 if v is not reached.
 func (a *Account) Over(v Level) int64 {
 	if a.level < v {
 		return 0
@@ -128,7 +127,7 @@ func (a *Account) Over(v Level) int64 {
 	return a.used - a.ends[v] + 1
 }
 
-func (a *Account) settle() {
+func (a *Account) updateLevel() {
 	was := a.level
 	for a.level < LevelCloseWorst && a.used >= a.begins[a.level+1] {
 		a.level++
@@ -141,8 +140,8 @@ func (a *Account) settle() {
 	}
 }
 
-// mark returns the bytes at which v begins, less so many percent of the ceiling.
-func (a *Account) mark(v Level, slack int64) int64 {
+// levelAt returns the bytes at which v starts, minus slack percent of the ceiling.
+func (a *Account) levelAt(v Level, slack int64) int64 {
 	return int64(float64(a.ceiling) / 100 * float64(levelShares[v]-slack))
 }
 
@@ -156,5 +155,5 @@ func (a *Account) RunTask(time.Duration) {
 	}
 }
 
-// Label implements the naming of tasks.
+// Label names the account in reports.
 func (a *Account) Label() string { return "the memory account" }

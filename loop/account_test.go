@@ -5,7 +5,7 @@ import "testing"
 func TestAccountWithoutCeiling(t *testing.T) {
 	l := New(&fakeSystem{}, Config{Memory: -1})
 	a := l.Account()
-	a.Watch(func(v Level) { t.Errorf("a watch was told %q without a ceiling", v) })
+	a.Watch(func(v Level) { t.Errorf("the watch was called with %q without a ceiling", v) })
 	a.Charge(1 << 30)
 	a.Release(1)
 	if err := l.turn(0); err != nil {
@@ -30,7 +30,7 @@ func TestChargingAllocatesNothing(t *testing.T) {
 		t.Errorf("got %v allocations, want 0", got)
 	}
 	if calls != 2*1001 {
-		t.Errorf("the watch was told %d times, want %d", calls, 2*1001)
+		t.Errorf("the watch was called %d times, want %d", calls, 2*1001)
 	}
 }
 
@@ -42,9 +42,9 @@ func TestLevelString(t *testing.T) {
 	}
 }
 
-// Every watch hears of a change, until it stops, and one that stops while they are told does not cost
-// another its news.
-func TestAccountTellsEveryWatch(t *testing.T) {
+// A change calls every watch that is not stopped. A watch that stops during the calls does not prevent the call of
+// another.
+func TestAccountCallsEveryWatch(t *testing.T) {
 	l := New(&fakeSystem{}, Config{Memory: 1000})
 	a := l.Account()
 	told := make([]int, 3)
@@ -62,11 +62,11 @@ func TestAccountTellsEveryWatch(t *testing.T) {
 	last.Stop()
 	step(600)
 	if told[0] != 1 || told[1] != 3 || told[2] != 2 {
-		t.Errorf("three changes were told %v times, want [1 3 2]: the first stops at once, the last before the third", told)
+		t.Errorf("three changes called the watches %v times, want [1 3 2]: the first stops at once, the last before the third", told)
 	}
 }
 
-// A level that has ended within the turn in which it began has had consequences, so its end is reported too.
+// A level that starts and ends within one turn has had effects, so its end is reported too.
 func TestAccountReportsLevelsWithinATurn(t *testing.T) {
 	l := New(&fakeSystem{}, Config{Memory: 1000})
 	var told []Level
@@ -81,7 +81,7 @@ func TestAccountReportsLevelsWithinATurn(t *testing.T) {
 	}
 }
 
-// Bytes are counted by kind, and how much is too much for a level is what must go for it to end.
+// Bytes are counted by kind, and Over returns the bytes to release before a level ends.
 func TestAccountKinds(t *testing.T) {
 	a := New(&fakeSystem{}, Config{Memory: 1000}).Account()
 	a.Hold(3, 700)

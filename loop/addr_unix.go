@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sockaddr turns a into the form of the system calls, and says of which family it is.
+// sockaddr converts a for the system calls and also returns the address family.
 func sockaddr(a Addr) (unix.Sockaddr, int, syscall.Errno) {
 	if a.Network == Unix {
 		if a.Path == "" || a.Path[0] == '@' && !hasAbstract {
@@ -45,7 +45,7 @@ func zoneID(zone string) (uint32, syscall.Errno) {
 	return uint32(i.Index), 0
 }
 
-// fromSockaddr is the way back. An IPv4 peer of a dual-stack socket comes out as IPv4.
+// fromSockaddr is the inverse of sockaddr. The address of an IPv4 peer on a dual-stack socket is returned as IPv4.
 func fromSockaddr(sa unix.Sockaddr) (Addr, bool) {
 	switch s := sa.(type) {
 	case *unix.SockaddrInet4:

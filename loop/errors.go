@@ -3,22 +3,21 @@ package loop
 import "errors"
 
 var (
-	// ErrDriver: Run was called on a loop driven by Service, or the other way round.
+	// ErrDriver: Run was called on a loop that Service drives, or Service on a loop that Run drives.
 	ErrDriver = errors.New("loop: Run and Service on the same loop")
-	// ErrNested: Run, Service or Close was called while a turn is under way, from a callback or from
-	// another goroutine.
-	ErrNested = errors.New("loop: the loop is already turning")
+	// ErrNested: Run, Service or Close was called during a turn, from a callback or from another goroutine.
+	ErrNested = errors.New("loop: the loop is already in a turn")
 	// ErrClosed: the loop was closed.
 	ErrClosed = errors.New("loop: closed")
-	// ErrPoisoned: a callback panicked and the loop refuses further work. Errors that match it are of
-	// type *PoisonedError.
+	// ErrPoisoned: a callback panicked, so the loop refuses all further work. Errors that match it have the type
+	// *PoisonedError.
 	ErrPoisoned = errors.New("loop: poisoned by a panic")
 )
 
-// PoisonedError is what Run, Service, Post, Watch and Offload return ever after a callback panicked.
-// errors.Is(err, ErrPoisoned) holds.
+// PoisonedError is what Run, Service, Post, Watch and Offload return after a callback has panicked. errors.Is(err,
+// ErrPoisoned) is true for it.
 type PoisonedError struct {
-	Who string // the callback that panicked, by its Label
+	Who string // Label of the callback that panicked
 }
 
 // Error implements error.

@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// fakeSystem is a System of which only clock and poller exist. Waits take virtual time; events come
-// from a script.
+// fakeSystem is a System that has only a clock and a poller. Waits advance virtual time; events come from a script.
 type fakeSystem struct {
-	System // nil: whatever else is called ends the test
+	System // nil: any other call panics
 	now    time.Duration
 	script func(ev []Event) int // nil: no events
-	waits  []time.Duration      // timeouts asked for, when noted
+	waits  []time.Duration      // timeouts of the waits, if recorded
 	note   bool
 	woken  bool
 	added  map[FD]Token

@@ -3,7 +3,7 @@
 package loop
 
 // OpenBSD has one set of keepalive times for the whole machine (sysctl net.inet.tcp.keepidle), and DragonFly has
-// changed the unit of its options between releases: there keepalive is only switched on and off.
+// changed the unit of its options between releases. On both, keepalive is only switched on or off.
 const (
 	tcpKeepIdle     = 0
 	tcpKeepInterval = 0

@@ -8,8 +8,8 @@ import (
 	"runtime"
 )
 
-// NewSystem returns the operating system this program runs on. There is no poller for this one; sim's
-// systems work everywhere.
+// NewSystem returns an error: there is no poller for this operating system. The systems of package sim work
+// everywhere.
 func NewSystem() (System, error) {
 	return nil, fmt.Errorf("loop: open the poller: on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }

@@ -64,7 +64,7 @@ func poll(t testing.TB, fd FD, events int16) bool {
 	return n == 1
 }
 
-// A loop inside somebody else's: the outer one polls FD for as long as Timeout says.
+// An outer event loop polls FD for as long as Timeout returns.
 func TestEmbedding(t *testing.T) {
 	k := newKernel(t)
 	l := New(k, Config{})
@@ -96,11 +96,11 @@ func TestEmbedding(t *testing.T) {
 		}
 		if p := []unix.PollFd{{Fd: int32(l.FD()), Events: unix.POLLIN}}; l.Timeout() == Forever {
 			if n, _ := unix.Poll(p, 0); n != 0 {
-				t.Errorf("%s: FD is readable still, the outer loop would spin", what)
+				t.Errorf("%s: FD is still readable, so the outer loop would spin", what)
 			}
 		}
 	}
-	outer("the first news", func() bool { return heard&Writable != 0 })
+	outer("the first event", func() bool { return heard&Writable != 0 })
 	k.Write(client, []byte("x"))
 	outer("bytes", func() bool { return heard&Readable != 0 })
 	l.Arm(&a.Timer, k.Now()+ms(3), a)
@@ -122,7 +122,7 @@ func TestRunSleepsAndIsWoken(t *testing.T) {
 	}
 }
 
-// A broken pipe must be an errno, whatever the process thinks of SIGPIPE.
+// A write to a broken pipe returns an errno and raises no signal.
 func TestBrokenPipeIsAnErrno(t *testing.T) {
 	k := newKernel(t)
 	for _, a := range []Addr{tcp("127.0.0.1:0"), {Network: Unix, Path: t.TempDir() + "/s"}} {
@@ -150,7 +150,7 @@ func TestWriteToAPipe(t *testing.T) {
 		t.Fatalf("Read: got %q, %v, want %q", b[:n], e, "hello")
 	}
 	if _, e := k.Read(FD(r.Fd()), nil); e != syscall.EINVAL {
-		t.Errorf("Read into nothing: got %v, want EINVAL: 0 bytes would be the end", e)
+		t.Errorf("Read into an empty slice: got %v, want EINVAL: 0 bytes would mean the end", e)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// kernel is the real System. What it is made of lies in files by concern: the poller (poll_linux.go,
-// poll_kqueue.go), sockets, listeners, addresses, offloaded work.
+// kernel is the real System. Its parts are in files of their own: the poller (poll_linux.go, poll_kqueue.go),
+// sockets, listeners, addresses, offloaded jobs.
 type kernel struct {
 	poller
 	offloader
@@ -17,7 +17,7 @@ type kernel struct {
 	files map[FD]socketFile // listening Unix sockets that have a file to remove
 }
 
-// NewSystem returns the operating system this program runs on. It holds descriptors until Shutdown.
+// NewSystem returns the System of the operating system. It keeps descriptors open until Shutdown.
 func NewSystem() (System, error) {
 	k := &kernel{base: time.Now()}
 	if err := k.poller.open(); err != nil {
@@ -32,7 +32,7 @@ func (k *kernel) Now() time.Duration { return time.Since(k.base) + 1 }
 // Wall implements Clock.
 func (k *kernel) Wall() time.Time { return time.Now() }
 
-// Rand implements Clock. crypto/rand ends the program rather than return an error.
+// Rand implements Clock. crypto/rand terminates the program if it fails; it never returns an error.
 func (k *kernel) Rand(p []byte) { rand.Read(p) }
 
 // Shutdown implements System.

@@ -13,17 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketFile identifies the file of a Unix socket, so that only our own is ever removed. The socket keeps the file's
-// number in use for as long as it is open.
+// socketFile identifies the file of a Unix socket, so that only our own file is ever removed. The open socket keeps
+// the inode number in use.
 type socketFile struct {
 	path string
 	info os.FileInfo
 }
 
-// listenUnix listens at a path. The file that a dead server left there is in the way and is removed; a live server's,
-// or anything that is not a socket, never is. Between bind and listen a live server looks like a dead one, so all of
-// this happens under the path's lock: of several that start at one time, one listens and the others find the address
-// in use.
+// listenUnix listens at a path. It removes the file that a dead server left there. It never removes the file of a
+// live server, or a file that is not a socket. Between bind and listen a live server is indistinguishable from a dead
+// one, so the whole sequence runs under the path's lock: of several servers that start at the same time, one listens
+// and the others get EADDRINUSE.
 func (k *kernel) listenUnix(fd int, path string, sa unix.Sockaddr, o ListenOptions, backlog int) error {
 	if path[0] == '@' {
 		if err := unix.Bind(fd, sa); err != nil {
@@ -51,7 +51,7 @@ func (k *kernel) listenUnix(fd int, path string, sa unix.Sockaddr, o ListenOptio
 	}
 	k.files[FD(fd)] = socketFile{strings.Clone(path), info}
 	if o.Mode != 0 {
-		if err := os.Chmod(path, os.FileMode(o.Mode).Perm()); err != nil { // before listen, so that no client connects earlier
+		if err := os.Chmod(path, os.FileMode(o.Mode).Perm()); err != nil { // before listen, so that no client can connect with the wrong mode
 			return err
 		}
 	}
@@ -72,7 +72,7 @@ func abandoned(path string, sa unix.Sockaddr) bool {
 	return unix.Connect(probe, sa) == syscall.Errno(unix.ECONNREFUSED)
 }
 
-// removeFile removes the file of the listening socket fd, if it has one and it is still the same.
+// removeFile removes the file of the listening socket fd, if there is one and it is still the same file.
 func (k *kernel) removeFile(fd FD) {
 	f, ok := k.files[fd]
 	if !ok {
@@ -87,19 +87,19 @@ func (k *kernel) removeFile(fd FD) {
 }
 
 const (
-	// lockPatience is how long a listener waits for others that are about to listen in the same directory, each for
-	// a fraction of a millisecond. Whoever holds the lock longer is no such one.
+	// lockPatience is how long a listener waits for other listeners that start in the same directory; each needs a
+	// fraction of a millisecond. A lock that is kept for longer has another purpose.
 	lockPatience = 500 * time.Millisecond
 	lockPause    = time.Millisecond
-	// removePatience is the same for a listener that closes: without the lock it looks and removes all the same.
+	// removePatience is the wait of a listener that closes. Without the lock it still checks and removes the file.
 	removePatience = 20 * time.Millisecond
 )
 
-// lockPath takes the lock under which processes and threads of ours open and remove the socket at path, and returns
-// what gives it back. The lock is one on the directory (flock), which leaves no file behind. If the directory cannot be
-// opened, or is locked for another purpose as those are that a cleaner of temporary files shall pass over, a
-// file beside the path takes its place if the caller wants one; bind needs no more rights than that. Without either
-// there is no lock.
+// lockPath acquires the lock under which our processes and threads open and remove the socket at path, and returns
+// the function that releases it. The lock is an flock on the directory, which leaves no file there. If the directory
+// cannot be opened, or is locked for another purpose (as a sign to cleaners of temporary files), a lock file beside
+// the path is used if file is true; that needs no more permissions than bind does. If neither works, there is no
+// lock.
 func lockPath(path string, patience time.Duration, file bool) (unlock func()) {
 	if fd, err := unix.Open(filepath.Dir(path), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err == nil {
 		if flock(fd, patience) {
@@ -118,8 +118,8 @@ func lockPath(path string, patience time.Duration, file bool) (unlock func()) {
 	return func() { unix.Close(fd) }
 }
 
-// flock locks fd, and reports whether it has. It waits by looking again, since a lock that is never given back must not
-// hold up the loop.
+// flock locks fd and reports whether it succeeded. It polls, since a lock that is never released must not block the
+// loop.
 func flock(fd int, patience time.Duration) bool {
 	for {
 		switch err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); {

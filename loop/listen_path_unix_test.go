@@ -18,10 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// racers is how many start at one time, each a System of its own.
+// racers is how many Systems start at one time.
 const racers = 2
 
-// race has all racers listen on path at once, and returns those that do.
+// race makes all racers listen on path at once, and returns those that succeed.
 func race(t *testing.T, ks []*kernel, path string) (winners []int, fds []FD) {
 	t.Helper()
 	fds = make([]FD, len(ks))
@@ -50,8 +50,8 @@ func race(t *testing.T, ks []*kernel, path string) (winners []int, fds []FD) {
 	return winners, fds
 }
 
-// TestUnixListenersRace: of two that start on one path at the same time exactly one listens, whether the path is free or
-// a dead server has left its file there, and it can be reached.
+// TestUnixListenersRace: of two Systems that start on one path at the same time exactly one listens and is reachable,
+// whether the path is free or has the file of a dead server.
 func TestUnixListenersRace(t *testing.T) {
 	rounds := 3000
 	if testing.Short() {
@@ -70,11 +70,11 @@ func TestUnixListenersRace(t *testing.T) {
 		k, fd := ks[winners[0]], fds[winners[0]]
 		c, e := k.Connect(Addr{Network: Unix, Path: path}, SocketOptions{})
 		if e != 0 {
-			t.Fatalf("round %d: connect to the one that listens: %v", round, e)
+			t.Fatalf("round %d: connect to the listener: %v", round, e)
 		}
 		s, e := k.Accept(fd)
 		if e != 0 {
-			t.Fatalf("round %d: the connection went elsewhere: accept: %v", round, e)
+			t.Fatalf("round %d: the listener did not get the connection: accept: %v", round, e)
 		}
 		k.Close(c)
 		k.Close(s)
@@ -86,11 +86,11 @@ func TestUnixListenersRace(t *testing.T) {
 		unix.Close(int(fd))
 	}
 	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) > 1 {
-		t.Errorf("left behind: %v, want a socket at most", entries)
+		t.Errorf("files in the directory: %v, want at most the socket", entries)
 	}
 }
 
-// TestUnixListenersRaceProcesses is the same with processes.
+// TestUnixListenersRaceProcesses does the same with processes.
 func TestUnixListenersRaceProcesses(t *testing.T) {
 	if path := os.Getenv("LOOP_RACE_PATH"); path != "" {
 		raceHelper(path)
@@ -134,7 +134,7 @@ func TestUnixListenersRaceProcesses(t *testing.T) {
 			said = append(said, strings.TrimSpace(line))
 		}
 		if got := strings.Join(said, " "); got != "yes no" && got != "no yes" {
-			t.Fatalf("round %d: the two say %q, want one yes", round, got)
+			t.Fatalf("round %d: the two processes printed %q, want one yes", round, got)
 		}
 		how := [...]string{"close", "crash"}[round%2]
 		for _, h := range hs {
@@ -146,7 +146,7 @@ func TestUnixListenersRaceProcesses(t *testing.T) {
 	}
 }
 
-// raceHelper does what each line of standard input says, and answers with one.
+// raceHelper executes each line of standard input and prints one line for it.
 func raceHelper(path string) {
 	sys, err := NewSystem()
 	if err != nil {
@@ -173,8 +173,8 @@ func raceHelper(path string) {
 	os.Exit(0)
 }
 
-// TestUnixListenerLocks: a directory that somebody else has locked, or that cannot be read, does not keep a
-// listener out, and two of them still exclude each other.
+// TestUnixListenerLocks: a directory that another process has locked, or that cannot be read, does not prevent a
+// listener, and two listeners still exclude each other.
 func TestUnixListenerLocks(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -205,7 +205,7 @@ func TestUnixListenerLocks(t *testing.T) {
 			k := ks[winners[0]]
 			k.Close(fds[winners[0]])
 			if _, err := os.Lstat(filepath.Join(dir, "s")); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("after Close the file should be gone, got %v", err)
+				t.Errorf("after Close: the file exists (%v)", err)
 			}
 		})
 	}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxBacklog is asked for when nothing is: every system cuts it to its own limit.
+// maxBacklog is the default backlog: every system reduces it to its own limit.
 const maxBacklog = 1<<16 - 1
 
 // Listen implements Sockets. The error wraps the errno.
@@ -18,7 +18,7 @@ func (k *kernel) Listen(a Addr, o ListenOptions) (FD, Addr, error) {
 	fd, err := k.listen(a, o)
 	if a.Network == TCP && !a.IP.Addr().IsValid() &&
 		(errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)) {
-		// A machine without IPv6: all of its addresses are IPv4.
+		// The machine has no IPv6, so all of its addresses are IPv4.
 		fd, err = k.listen(Addr{IP: netip.AddrPortFrom(netip.IPv4Unspecified(), a.IP.Port())}, o)
 	}
 	if err != nil {
@@ -56,7 +56,7 @@ func (k *kernel) listen(a Addr, o ListenOptions) (fd int, err error) {
 
 func bindTCP(fd, family int, sa unix.Sockaddr, o ListenOptions) error {
 	set := func(level, name, value int) error { return unix.SetsockoptInt(fd, level, name, value) }
-	// Connections of an earlier life in TIME_WAIT do not keep the port.
+	// Connections in TIME_WAIT from a previous process do not block the port.
 	if err := set(unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return err
 	}
@@ -73,14 +73,14 @@ func bindTCP(fd, family int, sa unix.Sockaddr, o ListenOptions) error {
 			return err
 		}
 	}
-	// Keepalive is a precaution: a system that does not take the times still listens.
+	// Keepalive is optional: a system that rejects the times still listens.
 	setKeepAlive(func(level, name, value int) { _ = set(level, name, value) }, o.KeepAlive, o.UserTimeout)
 	if family == unix.AF_INET6 {
 		only := 0
 		if o.V6Only {
 			only = 1
 		}
-		// OpenBSD has no dual-stack sockets and refuses the 0.
+		// OpenBSD has no dual-stack sockets and rejects the value 0.
 		if err := set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only); err != nil && o.V6Only {
 			return err
 		}

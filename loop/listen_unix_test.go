@@ -34,11 +34,11 @@ func TestUnixSocketFiles(t *testing.T) {
 		t.Errorf("beside a live server: got %v, want EADDRINUSE on %s", err, path)
 	}
 	if _, err := os.Stat(path); err != nil {
-		t.Errorf("the live server's file is gone: %v", err)
+		t.Errorf("the live server's file was removed: %v", err)
 	}
 	k.Close(live)
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("after Close the file should be gone, got %v", err)
+		t.Errorf("after Close: the file exists (%v)", err)
 	}
 
 	dead, err := listen()
@@ -59,15 +59,15 @@ func TestUnixSocketFiles(t *testing.T) {
 	}
 	k.Close(heir)
 	if b, err := os.ReadFile(path); string(b) != "keep me" {
-		t.Errorf("Close removed a file that was not its own: got %q, %v", b, err)
+		t.Errorf("Close removed another owner's file: got %q, %v", b, err)
 	}
 	if _, err := listen(); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("on a regular file: got %v, want EADDRINUSE", err)
 	}
 	if b, err := os.ReadFile(path); string(b) != "keep me" {
-		t.Errorf("Listen touched a file that is no socket: got %q, %v", b, err)
+		t.Errorf("Listen touched a regular file: got %q, %v", b, err)
 	}
-	if len(k.files) != 1 { // dead's, which only this test closed behind the kernel's back
+	if len(k.files) != 1 { // dead's, which this test closed without the kernel's knowledge
 		for fd := range k.files {
 			if fd != dead {
 				t.Errorf("fd %d still has a file", fd)

@@ -6,31 +6,32 @@ import (
 	"time"
 )
 
-// Config sets a loop's limits. Zero fields take the defaults.
+// Config sets a loop's limits. Zero fields get the defaults.
 type Config struct {
-	// Bytes one connection may move per turn, each direction, before the others get their share.
-	// Default 256 KiB: four full receive buffers. The loop only keeps the figure; wsi obeys it, by Loop.Share.
+	// Bytes is how many bytes one connection may move per turn in each direction before the other connections are
+	// served. Default 256 KiB: four full receive buffers. The loop only stores the number; wsi applies it through
+	// Loop.Share.
 	Bytes int
-	// Accepts per turn, all listeners together. Default 16: so few that a storm of connections adds
-	// little to everybody's turn, and enough that a turn's own cost does not show.
+	// Accepts is the number of accepts per turn, over all listeners. The default 16 is small enough that a burst of
+	// connections adds little to each turn, and large enough that the fixed cost of a turn is negligible.
 	Accepts int
-	// Newcomers served per turn: see Loop.Newcomer. Default 16, for the same reason.
-	Newcomers int
-	// Handshakes is the number of handshake steps per turn. Default 16: one costs up to a millisecond
-	// of public-key work.
+	// Unestablished is the number of unestablished connections served per turn: see Loop.SetUnestablished. Default 16,
+	// for the same reason.
+	Unestablished int
+	// Handshakes is the number of handshake steps per turn. Default 16: one step takes up to a millisecond of public-key
+	// operations.
 	Handshakes int
-	// Events fetched per wait. Default 512.
+	// Events is the number of events fetched per wait. Default 512.
 	Events int
-	// Spin is how long to look for events before sleeping, for those who pay CPU for latency.
-	// Default 0: sleep at once.
+	// Spin is how long to poll for events before sleeping, which trades CPU time for latency. Default 0: sleep at once.
 	Spin time.Duration
-	// Slow is the time a callback may hold the loop before it is reported. Default 100 ms; negative:
-	// never, which also saves a clock reading per callback.
+	// Slow is the time that a callback may take before it is reported. Default 100 ms. A negative value switches the
+	// check off, which also saves one clock reading per callback.
 	Slow time.Duration
-	// OnSlow is told which callback was slow, by its Label, and how long it took. May be nil: slow
-	// callbacks are counted all the same.
+	// OnSlow is called after a slow callback, with its Label and the time it took. It may be nil: slow callbacks are
+	// counted in any case.
 	OnSlow func(who string, took time.Duration)
-	// Memory is the ceiling of the account in bytes. Default 64 MiB; negative: none.
+	// Memory is the ceiling of the account in bytes. Default 64 MiB. A negative value means no ceiling.
 	Memory int64
 	// AfterTurn runs last in every turn. May be nil.
 	AfterTurn func()
@@ -44,7 +45,7 @@ func (c *Config) fill() {
 	}
 	def(&c.Bytes, 256<<10)
 	def(&c.Accepts, 16)
-	def(&c.Newcomers, 16)
+	def(&c.Unestablished, 16)
 	def(&c.Handshakes, 16)
 	def(&c.Events, 512)
 	if c.Slow == 0 {
@@ -55,31 +56,30 @@ func (c *Config) fill() {
 	}
 }
 
-// Loop turns on one goroutine, driven either by Run or by Service. Its methods are for that goroutine
-// and, before the first turn and after the last, for whoever owns it; Post, Stop and Poisoned may be
-// called from anywhere.
+// Loop runs on one goroutine, driven either by Run or by Service. Its methods are for that goroutine, and for its
+// owner before the first turn and after the last; Post, Stop and Poisoned may be called from any goroutine.
 type Loop struct {
 	sys System
 	c   Config
 
-	now    time.Duration // this turn's time
-	end    time.Duration // when the last turn ended
-	mark   time.Duration // when the callback under way began, kept while slow ones are watched for
-	turns  uint32        // number of this turn; wraps
-	phase  phase
-	active active // the callback under way
+	now     time.Duration // this turn's time
+	end     time.Duration // when the last turn ended
+	checked time.Duration // start of the running callback; used only while slow callbacks are checked
+	turns   uint32        // number of this turn; it wraps
+	phase   phase
+	active  active // the running callback
 
-	events    []Event
-	sources   sourceTable
-	gen       uint32 // last generation given to a Source
-	cur       queue[Token]
-	next      queue[Token]
-	newcomers fifo[Token]
-	share     int // see Share
+	events        []Event
+	sources       sourceTable
+	gen           uint32 // generation last given to a Source
+	cur           queue[Token]
+	next          queue[Token]
+	unestablished fifo[Token]
+	share         int // see Share
 
 	timers timerHeap
 	tasks  [2]queue[*Task]
-	filled uint8 // which of tasks is being filled
+	filled uint8 // index of the list in tasks that is being filled
 
 	inbox   inbox
 	post    func(func()) // l.postAll, bound once
@@ -90,19 +90,19 @@ type Loop struct {
 	busyTurns           int // turns since the loop last slept
 
 	done chan struct{} // see Done
-	once sync.Once     // closes it
+	once sync.Once     // closes done
 
 	turning atomic.Bool  // Run or a Service is under way
-	driver  atomic.Int32 // driverNone, or what has been used so far
+	driver  atomic.Int32 // driverNone, or the driver used so far
 	stop    atomic.Bool
-	asleep  atomic.Bool // a wake-up is needed to be noticed
+	asleep  atomic.Bool // Post must wake the loop
 	poison  atomic.Pointer[PoisonedError]
 
 	watchThread bool
-	thread      atomic.Int64 // that drives the loop, as far as it is known
+	thread      atomic.Int64 // ID of the thread that drives the loop, 0 if unknown
 }
 
-// New makes a loop on sys, which from then on belongs to it.
+// New makes a loop on sys. The loop owns sys from then on.
 func New(sys System, c Config) *Loop {
 	c.fill()
 	l := &Loop{sys: sys, c: c, events: make([]Event, c.Events), done: make(chan struct{})}
@@ -111,17 +111,17 @@ func New(sys System, c Config) *Loop {
 	l.asleep.Store(true)
 	l.share = c.Bytes
 	l.account.init(l, c.Memory)
-	l.post = func(f func()) { _ = l.Post(f) } // a job that outlives its loop has nobody to tell
+	l.post = func(f func()) { _ = l.Post(f) } // a job that outlives its loop has no receiver for the error
 	return l
 }
 
-// System returns the kernel this loop stands on.
+// System returns the loop's System.
 func (l *Loop) System() System { return l.sys }
 
-// Now returns the time at which this turn began, monotonic, since an arbitrary origin.
+// Now returns the time at which this turn started: monotonic, with an arbitrary origin.
 func (l *Loop) Now() time.Duration { return l.now }
 
-// Current returns the time of this turn, and between two turns the system's time, since Now is the past then.
+// Current returns Now during a turn. Between two turns it reads the system's clock, since Now is outdated then.
 func (l *Loop) Current() time.Duration {
 	if l.phase == phaseIdle {
 		return l.sys.Now()
@@ -129,18 +129,19 @@ func (l *Loop) Current() time.Duration {
 	return l.now
 }
 
-// Config returns the loop's limits, defaults filled in. It is not to be changed.
+// Config returns the loop's limits with defaults filled in. Callers must not change them.
 func (l *Loop) Config() *Config { return &l.c }
 
-// sharers is how many connections may move Config.Bytes each in one turn, and leastShare what each of many may move: one
-// record of TLS.
+// sharers is how many connections may move Config.Bytes each in one turn. leastShare is the share of each connection
+// when there are many: one TLS record.
 const (
 	sharers    = 16
 	leastShare = 16 << 10
 )
 
-// Share returns how many bytes one connection may move in this turn, in each direction: Config.Bytes, and less when more
-// than a few are ready at the same time. It bounds what a turn takes, and so how long one that becomes ready now waits.
+// Share returns how many bytes one connection may move in this turn in each direction: Config.Bytes, or less when
+// many connections are ready in the same turn. It limits the length of a turn, and thus the wait of a connection that
+// becomes ready during it.
 func (l *Loop) Share() int { return l.share }
 
 // shareAmong sets Share for n connections.
@@ -151,7 +152,7 @@ func (l *Loop) shareAmong(n int) {
 	}
 }
 
-// ReportSlow sets Config.OnSlow if it is nil. Of several runtimes on one loop the first reports.
+// ReportSlow sets Config.OnSlow if it is nil. If several runtimes share the loop, the first one reports.
 func (l *Loop) ReportSlow(f func(who string, took time.Duration)) {
 	if l.c.OnSlow == nil {
 		l.c.OnSlow = f
@@ -161,8 +162,7 @@ func (l *Loop) ReportSlow(f func(who string, took time.Duration)) {
 // Account returns the loop's memory account.
 func (l *Loop) Account() *Account { return &l.account }
 
-// Stats returns the loop's figures. They change with every turn: look at them on the loop's goroutine,
-// or copy them there.
+// Stats returns the loop's counters. They change every turn: read or copy them on the loop's goroutine.
 func (l *Loop) Stats() *Stats { return &l.stats }
 
 // Poisoned returns nil, or the *PoisonedError that names the callback that panicked.
@@ -173,14 +173,14 @@ func (l *Loop) Poisoned() error {
 	return nil
 }
 
-// TakeAccept takes one accept from this turn's budget. When there is none left it is false, and the
-// listener asks to be called again next turn.
-func (l *Loop) TakeAccept() bool { return take(&l.accepts) }
+// TakeAccept uses one accept of this turn's budget. It returns false if the budget is used up; the listener then asks
+// to be called again in the next turn.
+func (l *Loop) TakeAccept() bool { return spend(&l.accepts) }
 
-// TakeHandshake takes one handshake step from this turn's budget.
-func (l *Loop) TakeHandshake() bool { return take(&l.handshakes) }
+// TakeHandshake uses one handshake step of this turn's budget.
+func (l *Loop) TakeHandshake() bool { return spend(&l.handshakes) }
 
-func take(left *int) bool {
+func spend(left *int) bool {
 	if *left <= 0 {
 		return false
 	}
@@ -188,9 +188,9 @@ func take(left *int) bool {
 	return true
 }
 
-// Close ends the loop and shuts its System down: offloaded jobs that have begun are waited for, their
-// results and everything posted are dropped. It is called after Run has returned or after the last
-// Service; before that it is ErrNested. Descriptors that are still watched are their owners' to close.
+// Close ends the loop and shuts its System down. It waits for offloaded jobs that are running; it drops their results
+// and all posted functions. Call it after Run has returned or after the last Service; otherwise it returns ErrNested.
+// It does not close descriptors that are still watched: their owners must.
 func (l *Loop) Close() error {
 	if !l.turning.CompareAndSwap(false, true) {
 		return ErrNested
@@ -203,6 +203,6 @@ func (l *Loop) Close() error {
 	return l.sys.Shutdown()
 }
 
-// Done is closed when the loop will not turn again: after Close, or after a callback panicked. What was posted and has not
-// been called by then is never called. It may be used from any goroutine.
+// Done returns a channel that is closed when the loop will never run another turn: after Close, or after a callback
+// has panicked. Posted functions that have not run by then never run. Any goroutine may call Done.
 func (l *Loop) Done() <-chan struct{} { return l.done }

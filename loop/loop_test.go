@@ -6,7 +6,7 @@ import (
 
 func TestConfigDefaults(t *testing.T) {
 	got := *New(&fakeSystem{}, Config{Slow: -1, Memory: -1}).Config()
-	if got.Bytes != 256<<10 || got.Accepts != 16 || got.Newcomers != 16 || got.Handshakes != 16 || got.Events != 512 || got.Slow != -1 || got.Memory != -1 {
+	if got.Bytes != 256<<10 || got.Accepts != 16 || got.Unestablished != 16 || got.Handshakes != 16 || got.Events != 512 || got.Slow != -1 || got.Memory != -1 {
 		t.Errorf("got %+v", got)
 	}
 	got = *New(&fakeSystem{}, Config{}).Config()

@@ -2,12 +2,11 @@ package loop
 
 import "sync"
 
-// offloadWorkers bounds the jobs that run at once. They wait for disks, not for processors.
+// offloadWorkers limits the jobs that run at the same time. Jobs wait for disks, not for processors.
 const offloadWorkers = 8
 
-// offloader runs jobs on goroutines that are started when there is work and end when there is none:
-// starting one costs less than a microsecond, against the milliseconds of what is offloaded. These
-// are the only goroutines of the runtime.
+// offloader runs jobs on goroutines that start when there is a job and end when there is none: starting one takes
+// less than a microsecond, and an offloaded job takes milliseconds. These are the only goroutines of the runtime.
 type offloader struct {
 	mu      sync.Mutex
 	jobs    []offloaded
@@ -40,7 +39,7 @@ func (o *offloader) Offload(job func() error, done func(error), post func(func()
 func (o *offloader) work() {
 	defer o.running.Done()
 	for {
-		j, ok := o.take()
+		j, ok := o.next()
 		if !ok {
 			return
 		}
@@ -49,8 +48,8 @@ func (o *offloader) work() {
 	}
 }
 
-// take returns the oldest job, or ends the worker that asks.
-func (o *offloader) take() (offloaded, bool) {
+// next removes and returns the oldest job. If there is none, it counts the calling worker as ended.
+func (o *offloader) next() (offloaded, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || len(o.jobs) == 0 {
@@ -65,7 +64,7 @@ func (o *offloader) take() (offloaded, bool) {
 	return j, true
 }
 
-// close drops the jobs that have not begun and waits for those that have.
+// close drops the jobs that have not started and waits for those that have.
 func (o *offloader) close() {
 	o.mu.Lock()
 	o.closed, o.jobs = true, nil

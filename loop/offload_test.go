@@ -33,11 +33,11 @@ func TestOffloadIsBounded(t *testing.T) {
 	}
 	o.running.Wait() // idle workers end
 	if o.workers != 0 {
-		t.Errorf("%d workers are left without work, want none", o.workers)
+		t.Errorf("%d idle workers, want 0", o.workers)
 	}
 }
 
-func TestCloseWaitsForWhatHasBegun(t *testing.T) {
+func TestCloseWaitsForRunningJobs(t *testing.T) {
 	var o offloader
 	begun, gate := make(chan struct{}), make(chan struct{})
 	ended := false
@@ -57,7 +57,7 @@ func TestCloseWaitsForWhatHasBegun(t *testing.T) {
 	}()
 	select {
 	case <-closed:
-		t.Error("close did not wait")
+		t.Error("close returned while a job was running")
 	case <-time.After(10 * time.Millisecond):
 	}
 	close(gate)

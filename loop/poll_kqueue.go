@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller is kqueue. Both filters of a descriptor are registered once with EV_CLEAR; they report
-// separately, and so Wait may name a token twice. The generation is kept here and not in the event's
-// udata: that field is a pointer, which a collector may look at.
+// poller is kqueue. Both filters of a descriptor are registered once with EV_CLEAR. They report separately, so Wait
+// may return a token twice. The generation is stored here and not in the event's udata, which is a pointer that the
+// garbage collector may inspect.
 type poller struct {
 	kq    int
-	pipe  [2]int      // wakes: a byte in [1] makes [0] readable
+	pipe  [2]int      // a byte written to [1] makes [0] readable and wakes Wait
 	woken atomic.Bool // written and not yet read
 	gens  []uint32    // by descriptor
 	raw   []unix.Kevent_t
@@ -85,16 +85,16 @@ func (p *poller) Remove(fd FD) {
 // PollFD implements Poller.
 func (p *poller) PollFD() FD { return FD(p.kq) }
 
-// Wake implements Poller. NetBSD and DragonFly came late to EVFILT_USER and OpenBSD never did: a pipe
-// does on all of them.
+// Wake implements Poller. It uses a pipe, which works on all systems: NetBSD and DragonFly got EVFILT_USER late and
+// OpenBSD does not have it.
 func (p *poller) Wake() {
 	if p.woken.CompareAndSwap(false, true) {
 		_, _ = unix.Write(p.pipe[1], []byte{0})
 	}
 }
 
-// Wait implements Poller. There is no look before a wait that may block: kevent through package unix
-// costs the same either way.
+// Wait implements Poller. It does not poll before a wait that may block: kevent through package unix costs the same
+// either way.
 func (p *poller) Wait(ev []Event, timeout time.Duration) (int, error) {
 	if len(ev) == 0 {
 		return 0, unix.EINVAL
@@ -104,13 +104,13 @@ func (p *poller) Wait(ev []Event, timeout time.Duration) (int, error) {
 	}
 	var at *unix.Timespec
 	if timeout >= 0 {
-		// Some systems refuse more than a hundred million seconds. A day is long enough to sleep.
+		// Some systems reject more than a hundred million seconds. One day is enough.
 		ts := unix.NsecToTimespec(int64(min(timeout, 24*time.Hour)))
 		at = &ts
 	}
 	n, err := unix.Kevent(p.kq, nil, p.raw[:len(ev)], at)
 	if err == unix.EINTR {
-		n, err = 0, nil // the loop looks at its timers and waits for the rest
+		n, err = 0, nil // the loop checks its timers and waits for the rest
 	}
 	if err != nil {
 		return 0, os.NewSyscallError("kevent", err)
@@ -120,8 +120,8 @@ func (p *poller) Wait(ev []Event, timeout time.Duration) (int, error) {
 		r := &p.raw[i]
 		fd := int(r.Ident)
 		if fd == p.pipe[0] {
-			// First the byte, then the flag: a Wake in between writes nothing, but is served by the
-			// return of this very Wait. The other way round its byte could be eaten here.
+			// Read the byte first, then clear the flag. A Wake in between writes nothing, but this Wait returns anyway. In the
+			// other order its byte could be consumed here.
 			var b [8]byte
 			_, _ = unix.Read(fd, b[:])
 			p.woken.Store(false)
@@ -133,8 +133,8 @@ func (p *poller) Wait(ev []Event, timeout time.Duration) (int, error) {
 	return k, nil
 }
 
-// keventReady translates one filter's news. EV_EOF on the write filter may be our own doing (we have
-// ended our direction); only an error beside it says that the connection is broken.
+// keventReady translates the flags of one filter. EV_EOF on the write filter may be caused by our own shutdown of
+// that direction; only an error code with it means that the connection is broken.
 func keventReady(r *unix.Kevent_t) (ready Ready) {
 	end := r.Flags&unix.EV_EOF != 0
 	switch r.Filter {

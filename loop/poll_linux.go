@@ -9,21 +9,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller is epoll. A wait of zero goes through RawSyscall: it cannot block, so the scheduler need not know of it. The
-// entry that tells the scheduler is dearer, and waking through it may cost a change of threads; so a wait that is
-// likely to be short is raw too, for at most rawWait.
+// poller is epoll. A wait of zero uses RawSyscall: it cannot block, so the Go scheduler need not know about it. The
+// entry that informs the scheduler is slower, and waking up through it may switch threads; so a wait that is probably
+// short is raw too, for at most rawWait.
 type poller struct {
 	ep     int
 	wake   int         // an eventfd
 	woken  atomic.Bool // written and not yet seen
-	coarse bool        // the kernel has no epoll_pwait2: milliseconds
+	coarse bool        // the kernel has no epoll_pwait2, so timeouts are in milliseconds
 	brisk  bool        // the last wait that blocked was shorter than rawWait
 	raw    []unix.EpollEvent
 }
 
-// rawWait bounds the time in which the loop's thread sleeps without the scheduler knowing of it. A stop of the world
-// does not wait for its end, since the runtime's signal ends it. Goroutines that share the loop's processor (all of them
-// with GOMAXPROCS=1) wait for it, and for at most the 10 ms after which the runtime preempts any goroutine.
+// rawWait limits how long the loop's thread sleeps without the scheduler's knowledge. A stop of the world is not
+// delayed, since the runtime's signal ends the sleep. Goroutines that share the loop's processor (all of them with
+// GOMAXPROCS=1) wait for it, but no longer than the 10 ms after which the runtime preempts any goroutine.
 const rawWait = 200 * time.Microsecond
 
 // timespec64 is the kernel's __kernel_timespec: 64 bits in both fields on every architecture.
@@ -64,18 +64,18 @@ func (p *poller) Add(fd FD, t Token) error {
 	return unix.EpollCtl(p.ep, unix.EPOLL_CTL_ADD, int(fd), &ev)
 }
 
-// Remove implements Poller. Closing would do the same, but not while a duplicate of the descriptor
-// lives, as it does in a child between fork and exec.
+// Remove implements Poller. close would do the same, but not while a duplicate of the descriptor exists, as in a
+// child process between fork and exec.
 func (p *poller) Remove(fd FD) {
-	var ev unix.EpollEvent // kernels before 2.6.9 want one
+	var ev unix.EpollEvent // kernels before 2.6.9 require a pointer
 	_ = unix.EpollCtl(p.ep, unix.EPOLL_CTL_DEL, int(fd), &ev)
 }
 
 // PollFD implements Poller.
 func (p *poller) PollFD() FD { return FD(p.ep) }
 
-// Wake implements Poller. The eventfd is edge-triggered, each write is an edge, and so nobody ever has
-// to read it: its counter would overflow in some ten thousand years.
+// Wake implements Poller. The eventfd is edge-triggered and each write is an edge, so it is never read: its counter
+// would overflow in some ten thousand years.
 func (p *poller) Wake() {
 	if p.woken.CompareAndSwap(false, true) {
 		one := uint64(1)
@@ -108,14 +108,14 @@ func (p *poller) Wait(ev []Event, timeout time.Duration) (int, error) {
 	return k, nil
 }
 
-// wait fills p.raw. While waits are short it makes one system call: a raw one for a bounded time. The first that is
-// longer makes a second, and the next begin with a look at what is ready, until one is short again.
+// wait fills p.raw. While waits are short it makes one system call: a raw one for a limited time. When such a wait
+// finds nothing, a second call blocks, and later waits first poll for ready descriptors until a wait is short again.
 func (p *poller) wait(max int, timeout time.Duration) (n int, err error) {
 	bounded := p.brisk && timeout != 0 && !p.coarse
 	if bounded {
 		n, err = p.waitRaw(max, timeout)
 	} else {
-		n, err = p.look(max)
+		n, err = p.poll(max)
 	}
 	if n > 0 || err != nil || timeout == 0 {
 		return n, err
@@ -131,8 +131,8 @@ func (p *poller) wait(max int, timeout time.Duration) (n int, err error) {
 	return n, err
 }
 
-// waitRaw waits for rawWait at most. A signal ends it early: it may be the runtime's, which wants to stop this thread,
-// and the caller goes on through the entry that lets it.
+// waitRaw waits for at most rawWait. A signal ends it early: the runtime may want to stop this thread, so the caller
+// continues with block, which informs the scheduler.
 func (p *poller) waitRaw(max int, timeout time.Duration) (int, error) {
 	ts := timespec64{0, int64(rawWait)}
 	if timeout > 0 {
@@ -149,8 +149,8 @@ func (p *poller) waitRaw(max int, timeout time.Duration) (int, error) {
 	return 0, e
 }
 
-// look returns what is ready.
-func (p *poller) look(max int) (int, error) {
+// poll returns the descriptors that are ready now.
+func (p *poller) poll(max int) (int, error) {
 	for {
 		n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.ep), uintptr(unsafe.Pointer(&p.raw[0])),
 			uintptr(max), 0, 0, 0)
@@ -163,8 +163,7 @@ func (p *poller) look(max int) (int, error) {
 	}
 }
 
-// block waits. A signal ends it early with nothing: the loop finds that its timers are not due and
-// waits for the rest.
+// block waits. A signal ends it early with no event: the loop finds that no timer is due and waits for the rest.
 func (p *poller) block(max int, timeout time.Duration) (int, error) {
 	var n uintptr
 	var e unix.Errno
@@ -176,7 +175,7 @@ func (p *poller) block(max int, timeout time.Duration) (int, error) {
 		}
 		n, _, e = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.ep), uintptr(unsafe.Pointer(&p.raw[0])),
 			uintptr(max), uintptr(unsafe.Pointer(at)), 0, 0)
-		// Sandboxes answer EPERM for calls they have not heard of.
+		// Sandboxes return EPERM for system calls that they do not know.
 		p.coarse = e == unix.ENOSYS || e == unix.EPERM
 	}
 	if p.coarse {
@@ -192,8 +191,8 @@ func (p *poller) block(max int, timeout time.Duration) (int, error) {
 	return 0, e
 }
 
-// milliseconds rounds up: waking a moment early would spin until the moment has passed. Waits too long
-// for epoll's int are cut, which only costs a turn every three weeks.
+// milliseconds rounds up: waking up a moment too early would spin until that moment has passed. Waits too long for
+// epoll's int are shortened, which costs one turn every three weeks.
 func milliseconds(d time.Duration) int {
 	if d < 0 {
 		return -1

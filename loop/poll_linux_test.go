@@ -21,7 +21,7 @@ func TestMilliseconds(t *testing.T) {
 	}
 }
 
-// Both ways of waiting must not come back early.
+// Neither way of waiting returns early.
 func TestBlockRoundsUp(t *testing.T) {
 	for _, coarse := range []bool{false, true} {
 		k := newKernel(t)
@@ -78,8 +78,8 @@ func TestEpollReady(t *testing.T) {
 	}
 }
 
-// The first wait that ends soon makes the next one raw, and a raw wait that finds nothing ends that. Neither may come
-// back early from a longer wait, or miss an event.
+// The first wait that ends soon makes the next one raw, and a raw wait that finds nothing makes the next one normal.
+// Neither returns early or misses an event.
 func TestShortWaitsAreRaw(t *testing.T) {
 	k := newKernel(t)
 	var ev [1]Event
@@ -105,7 +105,7 @@ func TestShortWaitsAreRaw(t *testing.T) {
 		t.Fatalf("a raw wait without an event: got %d events, error %v, brisk %v; want 0, nil, false", n, err, k.brisk)
 	}
 	if took := k.Now() - start; took < ms(2)-rawWait {
-		t.Errorf("a wait of 2 ms that began raw took %v", took)
+		t.Errorf("a wait of 2 ms that started raw took %v", took)
 	}
 	k.brisk = true
 	if n, err := k.Wait(ev[:], rawWait/2); n != 0 || err != nil || !k.brisk {

@@ -5,19 +5,18 @@ import (
 	"sync/atomic"
 )
 
-// inbox is the one door for other goroutines.
+// inbox receives functions from other goroutines.
 type inbox struct {
-	full   atomic.Bool // there may be something, or somebody wants the loop's attention
+	full   atomic.Bool // functions may be queued, or the loop must check its flags
 	mu     sync.Mutex
 	closed bool
 	in     queue[func()] // under mu
 	out    queue[func()] // the loop's
 }
 
-// Post has f called on the loop's goroutine, in the order of posting, in this turn or soon. It may be
-// called from any goroutine; a function posted by a posted one waits for the next turn. The error is
-// ErrClosed or ErrPoisoned; then f will not be called. It is also not called when the loop never turns
-// again.
+// Post calls f on the loop's goroutine, in the order of posting, in this turn or the next. It may be called from any
+// goroutine. A function that is posted by a posted function runs in the next turn. On ErrClosed or ErrPoisoned f is
+// never called; nor is it if the loop never runs another turn.
 func (l *Loop) Post(f func()) error {
 	if p := l.poison.Load(); p != nil {
 		return p
@@ -31,12 +30,12 @@ func (l *Loop) Post(f func()) error {
 	b.in.add(f)
 	b.full.Store(true)
 	if l.asleep.Load() {
-		l.sys.Wake() // under the lock: Close must not take the descriptor from under it
+		l.sys.Wake() // under the lock, so that Close cannot close the descriptor first
 	}
 	return nil
 }
 
-// alert makes a wait return, present or next, and the loop look around.
+// alert makes the present or next wait return, so that the loop checks its flags.
 func (l *Loop) alert() {
 	b := &l.inbox
 	b.mu.Lock()
@@ -53,7 +52,7 @@ func (b *inbox) isClosed() bool {
 	return b.closed
 }
 
-// close refuses what comes from now on and drops what is there. It is false when it was closed before.
+// close refuses further functions and drops the queued ones. It returns false if the inbox was closed before.
 func (b *inbox) close() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,14 +71,14 @@ func (l *Loop) runPosted() {
 	for _, f := range b.out.items {
 		l.active.kind, l.active.posted = activePosted, f
 		f()
-		l.lap()
+		l.checkSlow()
 	}
 	l.active.posted = nil
 	b.out.reset()
 }
 
-// Offload runs job, which may block, away from the loop's thread, and later calls done with its error
-// on the loop's goroutine. done may be nil. After Close neither is called. Errors as for Post.
+// Offload runs job, which may block, outside the loop's thread, and later calls done with its error on the loop's
+// goroutine. done may be nil. After Close neither is called. The errors are those of Post.
 func (l *Loop) Offload(job func() error, done func(error)) error {
 	if p := l.poison.Load(); p != nil {
 		return p

@@ -53,20 +53,20 @@ func TestIsDriver(t *testing.T) {
 			t.Fatal(err)
 		}
 		if want := watch && threadID() != 0; before || inside != want || l.IsDriver() {
-			t.Errorf("watched %v: IsDriver before Run %v, inside %v, after %v; want false, %v, false", watch, before, inside, l.IsDriver(), want)
+			t.Errorf("watched %v: IsDriver before Run %v, during Run %v, after %v; want false, %v, false", watch, before, inside, l.IsDriver(), want)
 		}
 	}
 }
 
-// A loop that is awake need not be woken.
-func TestPostWakesOnlyASleeper(t *testing.T) {
+// A loop that is awake is not woken.
+func TestPostWakesOnlyASleepingLoop(t *testing.T) {
 	f := &fakeSystem{now: 1}
 	l := New(f, Config{})
 	l.Post(func() {
 		f.woken = false
 		l.Post(func() {})
 		if f.woken {
-			t.Error("Post from a callback woke the loop, which costs a system call for nothing")
+			t.Error("Post from a callback woke the loop: an unnecessary system call")
 		}
 	})
 	if err := l.turn(0); err != nil {
@@ -78,7 +78,7 @@ func TestPostWakesOnlyASleeper(t *testing.T) {
 	f.woken = false
 	l.Post(func() {})
 	if !f.woken {
-		t.Error("Post between two Services did not wake: an outer loop that polls FD would not hear of it")
+		t.Error("Post between two Services did not wake the loop: an outer loop that polls FD would miss it")
 	}
 }
 

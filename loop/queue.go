@@ -1,21 +1,21 @@
 package loop
 
-// queue is a list that is filled during one turn and emptied in the next. Its array is kept, so that
-// a steady state allocates nothing, until it has been far too large for a good while: one broadcast
-// to a hundred thousand connections shall not be paid for ever.
+// queue is a list that is filled during one turn and emptied in the next. It keeps its array, so that a steady state
+// allocates nothing, but drops an array that has been far too large for queueQuiet turns: one broadcast to a hundred
+// thousand connections must not keep its memory.
 type queue[T any] struct {
 	items []T
-	quiet int // emptyings in a row that used less than a sixteenth of the array
+	quiet int // successive resets that used less than a sixteenth of the array
 }
 
 const (
-	queueKeep  = 1024 // entries that are never given back
-	queueQuiet = 256  // emptyings before a large array is dropped
+	queueKeep  = 1024 // capacity that is never dropped
+	queueQuiet = 256  // resets before a large array is dropped
 )
 
 func (q *queue[T]) add(x T) { q.items = append(q.items, x) }
 
-// reset empties the queue and forgets what was in it.
+// reset empties the queue and clears its entries.
 func (q *queue[T]) reset() {
 	clear(q.items)
 	if c := cap(q.items); c <= queueKeep || len(q.items) > c/16 {
@@ -27,7 +27,7 @@ func (q *queue[T]) reset() {
 	q.items = q.items[:0]
 }
 
-// fifo is a queue of which the front may be taken while the rest waits.
+// fifo is a queue whose first entries can be removed while the others wait.
 type fifo[T any] struct {
 	queue[T]
 	head int
@@ -42,8 +42,8 @@ func (q *fifo[T]) first() (x T, ok bool) {
 	return q.items[q.head], true
 }
 
-// drop takes the front off. What has been taken is cleared away when the queue has run empty, or is for
-// the greater part of what is there.
+// drop removes the first entry. Removed entries are cleared when the queue is empty, or when they are more than half
+// of the array.
 func (q *fifo[T]) drop() {
 	q.head++
 	switch {

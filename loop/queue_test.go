@@ -2,19 +2,19 @@ package loop
 
 import "testing"
 
-func TestQueueForgetsWhatWasInIt(t *testing.T) {
+func TestQueueClearsItsEntries(t *testing.T) {
 	var q queue[*int]
 	q.add(new(int))
 	q.add(new(int))
 	q.reset()
 	for i, p := range q.items[:2] {
 		if p != nil {
-			t.Errorf("place %d still holds a pointer after reset", i)
+			t.Errorf("entry %d still holds a pointer after reset", i)
 		}
 	}
 }
 
-func TestQueueGivesALargeArrayBack(t *testing.T) {
+func TestQueueDropsALargeArray(t *testing.T) {
 	var q queue[Token]
 	fill := func(n int) {
 		for range n {
@@ -28,7 +28,7 @@ func TestQueueGivesALargeArrayBack(t *testing.T) {
 		fill(10)
 	}
 	if cap(q.items) != large {
-		t.Errorf("given back after %d quiet turns: capacity %d, want %d still", queueQuiet-1, cap(q.items), large)
+		t.Errorf("dropped after %d quiet turns: capacity %d, want %d still", queueQuiet-1, cap(q.items), large)
 	}
 	fill(10)
 	if cap(q.items) != 0 {

@@ -4,5 +4,5 @@ import "golang.org/x/sys/unix"
 
 const (
 	hasReusePort = true
-	reusePort    = unix.SO_REUSEPORT_LB // plain SO_REUSEPORT gives everything to one listener
+	reusePort    = unix.SO_REUSEPORT_LB // plain SO_REUSEPORT gives every connection to one listener
 )

@@ -8,17 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These systems get the plain wrappers: OpenBSD kills a program that enters the kernel from anywhere
-// but libc, and darwin's numbers are private. SIGPIPE needs no care: Go's runtime ignores it on every
-// descriptor but 1 and 2 (package os/signal says so).
+// These systems use the plain wrappers: OpenBSD kills a program that enters the kernel from anywhere but libc, and
+// darwin's system call numbers are private. SIGPIPE needs no handling: Go's runtime ignores it on every descriptor
+// except 1 and 2 (see package os/signal).
 
 const (
 	hasAbstract   = false
 	soPriority    = 0
-	listenNoDelay = false // whether it is inherited differs; accepted sockets are set one by one
+	listenNoDelay = false // inheritance differs between systems, so each accepted socket is set
 )
 
-// streamSocket is two steps here, between which a fork would pass the descriptor on: ForkLock.
+// streamSocket needs two steps here. ForkLock prevents a fork between them, which would leak the descriptor.
 func streamSocket(family int) (int, error) {
 	syscall.ForkLock.RLock()
 	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
@@ -38,7 +38,7 @@ func bindToDevice(int, string) bool { return false }
 
 func lateBindPort(int) {}
 
-// formerPeer is the peer of a connection that is broken: these systems have forgotten it.
+// formerPeer returns the peer of a broken connection. These systems no longer know it.
 func formerPeer(FD) (Addr, bool) { return Addr{}, false }
 
 // Accept implements Sockets.
@@ -61,7 +61,7 @@ func (k *kernel) Accept(l FD) (FD, syscall.Errno) {
 			return NoFD, errnoOf(err)
 		}
 		if _, local := sa.(*unix.SockaddrUnix); !local {
-			_ = noDelay(fd) // a peer that is gone already makes this fail; the first read will tell
+			_ = noDelay(fd) // fails if the peer is gone already; the first read reports that
 		}
 		return FD(fd), 0
 	}
@@ -70,7 +70,7 @@ func (k *kernel) Accept(l FD) (FD, syscall.Errno) {
 // Read implements Sockets.
 func (k *kernel) Read(fd FD, p []byte) (int, syscall.Errno) {
 	if len(p) == 0 {
-		return 0, unix.EINVAL // 0 bytes would look like the end
+		return 0, unix.EINVAL // reading 0 bytes would look like the end of the stream
 	}
 	for {
 		n, err := unix.Read(int(fd), p)

@@ -12,7 +12,7 @@ const (
 	hasReusePort  = true
 	reusePort     = unix.SO_REUSEPORT
 	soPriority    = unix.SO_PRIORITY
-	listenNoDelay = true // accepted sockets inherit TCP_NODELAY: one call less for each
+	listenNoDelay = true // accepted sockets inherit TCP_NODELAY, which saves one call for each
 
 	tcpKeepIdle     = unix.TCP_KEEPIDLE
 	tcpKeepInterval = unix.TCP_KEEPINTVL
@@ -24,20 +24,19 @@ func streamSocket(family int) (int, error) {
 	return unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 }
 
-// bindToDevice confines a socket to an interface. Before Linux 5.7 that takes a privilege.
+// bindToDevice binds a socket to a network interface. Before Linux 5.7 that requires a capability.
 func bindToDevice(fd int, name string) bool {
 	return unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, name) == nil
 }
 
-// lateBindPort leaves the choice of the port to connect, which knows the whole tuple; bind alone would
-// run out of ports at some thirty thousand connections. Old kernels do not know it, and do as before.
+// lateBindPort leaves the choice of the port to connect, which knows the whole 4-tuple; bind alone would run out of
+// ports at about thirty thousand connections. Old kernels ignore the option.
 func lateBindPort(fd int) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 }
 
-// formerPeer is the peer of a connection that is broken. getpeername refuses to name it then, though the socket knows it
-// for as long as it is open, and SO_PEERNAME tells: so a connection need not remember its peer. The kernel wants the
-// length to be that of the address.
+// formerPeer returns the peer of a broken connection, so that a connection need not store its peer. getpeername fails
+// then, but SO_PEERNAME works as long as the socket is open. The kernel requires the exact length of the address.
 func formerPeer(fd FD) (Addr, bool) {
 	var raw unix.RawSockaddrAny
 	for _, size := range [...]uint32{unix.SizeofSockaddrInet4, unix.SizeofSockaddrInet6} {
@@ -59,7 +58,7 @@ func formerPeer(fd FD) (Addr, bool) {
 	return Addr{}, false
 }
 
-// bigEndian is the number that lies in v's memory in the network's order.
+// bigEndian returns the number that is stored in v in network byte order.
 func bigEndian(v uint16) int {
 	b := (*[2]byte)(unsafe.Pointer(&v))
 	return int(b[0])<<8 | int(b[1])
@@ -82,7 +81,7 @@ func (k *kernel) Accept(l FD) (FD, syscall.Errno) {
 // Read implements Sockets.
 func (k *kernel) Read(fd FD, p []byte) (int, syscall.Errno) {
 	if len(p) == 0 {
-		return 0, unix.EINVAL // 0 bytes would look like the end
+		return 0, unix.EINVAL // reading 0 bytes would look like the end of the stream
 	}
 	for {
 		n, _, e := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))),
@@ -96,8 +95,8 @@ func (k *kernel) Read(fd FD, p []byte) (int, syscall.Errno) {
 	}
 }
 
-// Write implements Sockets. It is send with MSG_NOSIGNAL, not write: Go's runtime would swallow the
-// SIGPIPE, but a signal per broken connection is dear, and in a c-shared build the handler is not Go's.
+// Write implements Sockets. It uses send with MSG_NOSIGNAL, not write: Go's runtime would ignore the SIGPIPE, but a
+// signal per broken connection is slow, and in a c-shared build the signal handler is not Go's.
 func (k *kernel) Write(fd FD, p []byte) (int, syscall.Errno) {
 	for {
 		n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))),
@@ -115,7 +114,7 @@ func (k *kernel) Write(fd FD, p []byte) (int, syscall.Errno) {
 	}
 }
 
-// closeFD closes once, whatever comes: on Linux the number is free even after EINTR, and may be
-// somebody else's by a second try. Closing may block in a socket that lingers, hence the ordinary entry
-// of package unix.
+// closeFD calls close once, whatever the result: on Linux the number is free even after EINTR, and another file may
+// have it by a second call. close may block on a socket with SO_LINGER, so it uses the blocking entry of package
+// unix.
 func closeFD(fd int) { _ = unix.Close(fd) }

@@ -29,13 +29,13 @@ func TestDescriptorsAreSetUp(t *testing.T) {
 			t.Errorf("%s: blocks", name)
 		}
 		if fl, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); fl&unix.FD_CLOEXEC == 0 {
-			t.Errorf("%s: survives exec", name)
+			t.Errorf("%s: is not close-on-exec", name)
 		}
 	}
 }
 
-// TestKeepAlive: what is set on a listening socket holds for those accepted from it, what is set before connect for
-// the dialled one; times are rounded up to seconds, and the zero value changes nothing.
+// TestKeepAlive: options of a listening socket apply to accepted connections, options set before connect to the
+// dialled one. Times are rounded up to seconds, and the zero value changes nothing.
 func TestKeepAlive(t *testing.T) {
 	k := newKernel(t)
 	ka := KeepAlive{Idle: 1500 * time.Millisecond, Interval: 3 * time.Second, Probes: 7}
@@ -72,18 +72,18 @@ func TestKeepAlive(t *testing.T) {
 	if err := k.SetOptions(server, SocketOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	check("accepted, after options that name none", server, 1, want)
+	check("accepted, after options without keepalive", server, 1, want)
 	if err := k.SetOptions(server, SocketOptions{KeepAlive: KeepAlive{Idle: -1}}); err != nil {
 		t.Fatal(err)
 	}
 	check("accepted, switched off", server, 0, nil)
 	if err := k.SetOptions(server, SocketOptions{KeepAlive: KeepAlive{Idle: 100 * time.Hour, Probes: 1000}}); err != nil {
-		t.Errorf("keepalive with more than the kernel's most: %v", err)
+		t.Errorf("keepalive with more probes than the kernel's maximum: %v", err)
 	}
 }
 
-// TestKeepAliveOnTheKernel: a peer that takes no packet any more is given up when KeepAlive, cut short by UserTimeout,
-// says: after one probe.
+// TestKeepAliveOnTheKernel: the connection to a peer that drops all packets breaks after the time of KeepAlive,
+// shortened by UserTimeout to one probe.
 func TestKeepAliveOnTheKernel(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes two seconds")
@@ -143,7 +143,7 @@ func TestSocketOptions(t *testing.T) {
 		}
 	}
 	if err := k.SetOptions(1<<20, o); err != syscall.EBADF {
-		t.Errorf("SetOptions on no descriptor: got %v, want EBADF", err)
+		t.Errorf("SetOptions on NoFD: got %v, want EBADF", err)
 	}
 }
 
@@ -169,7 +169,7 @@ func TestPeerAfterReset(t *testing.T) {
 	}
 	k := newKernel(t)
 	if a, ok := k.PeerAddr(1 << 20); ok {
-		t.Errorf("peer of no descriptor: got %s", a)
+		t.Errorf("peer of NoFD: got %s", a)
 	}
 }
 
@@ -197,11 +197,11 @@ func TestBindBeforeConnect(t *testing.T) {
 		t.Errorf("InterfaceAddrs of lo: got %v, %v", addrs, err)
 	}
 	if _, err := k.InterfaceAddrs("no-such-if0"); err == nil {
-		t.Error("InterfaceAddrs of an interface that is not there: got success")
+		t.Error("InterfaceAddrs of an interface that does not exist: got success")
 	}
 }
 
-// Out of descriptors: Accept says so, the connection stays in the queue, and comes when there is room.
+// Without free descriptors Accept returns EMFILE, and the connection stays in the queue until one is free.
 func TestAcceptWithoutDescriptors(t *testing.T) {
 	k := newKernel(t)
 	l, at, err := k.Listen(tcp("127.0.0.1:0"), ListenOptions{})
@@ -244,7 +244,7 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 	}
 	s, e := k.Accept(l)
 	if e != 0 {
-		t.Fatalf("Accept with room again: got %v, want the connection", e)
+		t.Fatalf("Accept with a free descriptor: got %v, want the connection", e)
 	}
 	k.Close(s)
 }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errnoOf returns the number inside an error of package unix.
+// errnoOf returns the errno of an error of package unix.
 func errnoOf(err error) syscall.Errno {
 	if err == nil {
 		return 0
@@ -32,7 +32,7 @@ func (k *kernel) Connect(a Addr, o SocketOptions) (FD, syscall.Errno) {
 		return NoFD, errnoOf(err)
 	}
 	if e = k.prepare(fd, family, o); e == 0 {
-		// A non-blocking connect that was interrupted goes on by itself, POSIX says.
+		// A non-blocking connect continues after EINTR (POSIX).
 		if e = errnoOf(unix.Connect(fd, sa)); e == unix.EINTR {
 			e = unix.EINPROGRESS
 		}
@@ -44,7 +44,7 @@ func (k *kernel) Connect(a Addr, o SocketOptions) (FD, syscall.Errno) {
 	return FD(fd), e
 }
 
-// prepare sets what has to be set before connecting.
+// prepare sets the options that must be set before connect.
 func (k *kernel) prepare(fd, family int, o SocketOptions) syscall.Errno {
 	if family != unix.AF_UNIX {
 		if err := noDelay(fd); err != nil {
@@ -77,7 +77,7 @@ func (k *kernel) prepare(fd, family int, o SocketOptions) syscall.Errno {
 	return errnoOf(unix.Bind(fd, sa))
 }
 
-// addrOf returns the first address of a family that the named interface has.
+// addrOf returns the first address of the named interface in the family.
 func (k *kernel) addrOf(name string, family int) (netip.Addr, error) {
 	addrs, err := k.InterfaceAddrs(name)
 	if err != nil {
@@ -100,7 +100,7 @@ func (k *kernel) SocketError(fd FD) syscall.Errno {
 	return syscall.Errno(n)
 }
 
-// SetOptions implements Sockets. Interface is not looked at: the connection lies where it lies.
+// SetOptions implements Sockets. It ignores Interface: an open connection cannot change its interface.
 func (k *kernel) SetOptions(fd FD, o SocketOptions) error {
 	sa, err := unix.Getsockname(int(fd))
 	if err != nil {
@@ -134,7 +134,7 @@ func setOptions(fd, family int, o SocketOptions) error {
 	}
 	if o.TOS > 0 && family == unix.AF_INET6 {
 		set(unix.IPPROTO_IPV6, unix.IPV6_TCLASS, o.TOS)
-		// For an IPv4 peer on a dual-stack socket; a purely IPv6 one may refuse.
+		// This is for an IPv4 peer on a dual-stack socket; a purely IPv6 socket may reject it.
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TOS, o.TOS)
 	}
 	if o.Priority > 0 && soPriority != 0 {
@@ -146,7 +146,7 @@ func setOptions(fd, family int, o SocketOptions) error {
 	return first
 }
 
-// setKeepAlive sets what KeepAlive and SocketOptions.UserTimeout say, as far as the system has a name for it.
+// setKeepAlive sets k and SocketOptions.UserTimeout, as far as the system has options for them.
 func setKeepAlive(set func(level, name, value int), k KeepAlive, user time.Duration) {
 	switch {
 	case k.Idle < 0:
@@ -169,11 +169,11 @@ func setKeepAlive(set func(level, name, value int), k KeepAlive, user time.Durat
 }
 
 const (
-	maxKeepSeconds = 32767 // MAX_TCP_KEEPIDLE of Linux, the smallest limit there is
+	maxKeepSeconds = 32767 // MAX_TCP_KEEPIDLE of Linux, the lowest limit of all systems
 	maxKeepProbes  = 127   // MAX_TCP_KEEPCNT
 )
 
-// wholeSeconds rounds up to what the options of TCP count in.
+// wholeSeconds rounds up to seconds, the unit of the TCP options.
 func wholeSeconds(d time.Duration) int {
 	return int(min(max((d+time.Second-1)/time.Second, 1), maxKeepSeconds))
 }
@@ -187,7 +187,7 @@ func (k *kernel) CloseWrite(fd FD) syscall.Errno {
 	return errnoOf(unix.Shutdown(int(fd), unix.SHUT_WR))
 }
 
-// Close implements Sockets. The file of a listening Unix socket is removed with it.
+// Close implements Sockets. It also removes the file of a listening Unix socket.
 func (k *kernel) Close(fd FD) {
 	if len(k.files) > 0 {
 		k.removeFile(fd)

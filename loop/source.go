@@ -6,34 +6,35 @@ import (
 	"time"
 )
 
-// Handler is told what a watched descriptor can do.
+// Handler receives the readiness of a watched descriptor.
 type Handler interface {
-	// Ready is called at most once per turn. r is the readiness that is new since the last call, 0
-	// when the source was only kicked. It returns true to be called in the next turn too, because it
-	// stopped at a budget and not at EAGAIN.
+	// Ready is called at most once per turn. r is the readiness that is new since the last call; it is 0 if the source
+	// was only kicked. Ready returns true to be called in the next turn too, if it stopped at a budget and not at
+	// EAGAIN.
 	Ready(now time.Duration, r Ready) (again bool)
-	// Label names the handler in reports. It is called only when there is one to make.
+	// Label names the handler in reports. It is called only for a report.
 	Label() string
 }
 
-// Source ties a descriptor to its Handler. It is embedded in the object that owns the descriptor; the
-// zero value is ready for Watch. It is neither copied nor overwritten while it is watched.
+// Source connects a descriptor to its Handler. It is embedded in the object that owns the descriptor; the zero value
+// is ready for Watch. It must not be copied or overwritten while it is watched.
 type Source struct {
 	h       Handler
 	fd      FD
-	gen     uint32 // of the present or last registration; never 0 once watched
+	gen     uint32 // of the present or last registration; never 0 after the first Watch
 	turn    uint32 // the turn in which Ready was last called
-	pending Ready  // news since then
+	pending Ready  // readiness since then
 	bits    uint8
 }
 
 const (
 	sourceWatched uint8 = 1 << iota
-	sourceQueued        // stands in cur, next or newcomers
-	sourceNewcomer
+	sourceQueued        // is in cur, next or unestablished
+	sourceUnestablished
 )
 
-// FD returns the descriptor last watched, also after Unwatch, so that it can be closed; NoFD before.
+// FD returns the descriptor that was last watched, also after Unwatch, so that the owner can close it. It returns
+// NoFD before the first Watch.
 func (s *Source) FD() FD {
 	if s.gen == 0 {
 		return NoFD
@@ -41,15 +42,14 @@ func (s *Source) FD() FD {
 	return s.fd
 }
 
-// Watched says whether the source is registered.
+// Watched reports whether the source is registered.
 func (s *Source) Watched() bool { return s.bits&sourceWatched != 0 }
 
-// Due reports whether Ready is going to be called, for an event that was fetched or for a Kick.
+// Due reports whether Ready is about to be called, for a fetched event or for a Kick.
 func (s *Source) Due() bool { return s.bits&sourceQueued != 0 }
 
-// Watch registers fd in both directions, edge-triggered, and has h called with what it can do, first
-// with its present state. It fails when s or fd is watched already, when the System refuses, and on a
-// poisoned loop.
+// Watch registers fd in both directions, edge-triggered, and calls h with its readiness, first with its present
+// state. It returns an error if s or fd is already watched, if the System refuses, or if the loop is poisoned.
 func (l *Loop) Watch(s *Source, fd FD, h Handler) error {
 	switch {
 	case s.Watched():
@@ -75,9 +75,9 @@ func (l *Loop) Watch(s *Source, fd FD, h Handler) error {
 	return nil
 }
 
-// Unwatch ends the registration; it is called before the descriptor is closed. The handler is not
-// called for it any more, not even for events that this turn has fetched already. Unwatching a source
-// that is not watched does nothing.
+// Unwatch ends the registration; call it before the descriptor is closed. The handler is not called for the
+// descriptor any more, not even for events that this turn has already fetched. Unwatch of a source that is not
+// watched has no effect.
 func (l *Loop) Unwatch(s *Source) {
 	if !s.Watched() {
 		return
@@ -88,8 +88,9 @@ func (l *Loop) Unwatch(s *Source) {
 	l.stats.Sources--
 }
 
-// Move transfers a registration from one source to another, which is not watched, with all that is pending, and has h
-// called from now on. It makes no system call. Inside from's Ready, the result of that call counts for to.
+// Move transfers a registration, with its pending readiness, to another source, which must not be watched, and calls
+// h from now on. It makes no system call. If it is called inside from's Ready, the result of that Ready applies to
+// to.
 func (l *Loop) Move(to, from *Source, h Handler) {
 	if !from.Watched() || to.Watched() {
 		panic("loop: move: from must be watched, and to must not be")
@@ -99,20 +100,20 @@ func (l *Loop) Move(to, from *Source, h Handler) {
 	from.h, from.pending, from.bits = nil, 0, 0
 }
 
-// Newcomer marks a source, once it is watched, as one whose connection does not stand yet, or no longer
-// so. Newcomers are served after all others, in order, and at most Config.Newcomers of them in a turn: a
-// storm of them delays itself, not the connections that are up.
-func (l *Loop) Newcomer(s *Source, is bool) {
+// SetUnestablished marks a watched source as one whose connection is not established yet, or is established now.
+// Unestablished sources are served after all others, in order, and at most Config.Unestablished of them per turn:
+// many new connections delay each other, not the established ones.
+func (l *Loop) SetUnestablished(s *Source, is bool) {
 	if is {
-		s.bits |= sourceNewcomer
+		s.bits |= sourceUnestablished
 	} else {
-		s.bits &^= sourceNewcomer
+		s.bits &^= sourceUnestablished
 	}
 }
 
-// Kick has Ready called though nothing happened: in this turn, if the source has not run in it and
-// sources are still being served, else in the next; a newcomer waits for those before it. Kicking a
-// source that is not watched does nothing.
+// Kick calls Ready without an event: in this turn if the source has not run in it and sources are still being served,
+// otherwise in the next. An unestablished source keeps its position in their queue. Kick of a source that is not
+// watched has no effect.
 func (l *Loop) Kick(s *Source) {
 	if s.Watched() {
 		l.enqueue(s)
@@ -124,8 +125,8 @@ func (l *Loop) enqueue(s *Source) {
 		return
 	}
 	s.bits |= sourceQueued
-	if tok := MakeToken(s.fd, s.gen); s.bits&sourceNewcomer != 0 {
-		l.newcomers.add(tok)
+	if tok := MakeToken(s.fd, s.gen); s.bits&sourceUnestablished != 0 {
+		l.unestablished.add(tok)
 	} else if s.turn == l.turns || l.phase == phaseIdle || l.phase == phaseLate {
 		l.next.add(tok)
 	} else {
@@ -133,9 +134,9 @@ func (l *Loop) enqueue(s *Source) {
 	}
 }
 
-// runReady serves the sources in cur: those left over from the last turn, then those kicked in this
-// one, then those with events, then those that the served ones kick; and after them newcomers. Queues
-// hold tokens and not pointers, so a source may vanish, or come back, at any moment.
+// runReady serves the sources in cur: those left from the last turn, those kicked in this one, those with events, and
+// those that served sources kick; and then unestablished ones. The queues contain tokens and not pointers, so a
+// source may be unwatched, or watched again, at any time.
 func (l *Loop) runReady(events []Event) {
 	for _, e := range events {
 		if s := l.sources.find(e.Token); s != nil {
@@ -144,7 +145,7 @@ func (l *Loop) runReady(events []Event) {
 		}
 	}
 	l.shareAmong(len(l.cur.items))
-	for i, left := 0, l.c.Newcomers; i < len(l.cur.items) || left > 0; {
+	for i, left := 0, l.c.Unestablished; i < len(l.cur.items) || left > 0; {
 		if i < len(l.cur.items) {
 			if s := l.sources.find(l.cur.items[i]); s != nil {
 				l.serve(s)
@@ -152,15 +153,15 @@ func (l *Loop) runReady(events []Event) {
 			i++
 			continue
 		}
-		tok, ok := l.newcomers.first()
+		tok, ok := l.unestablished.first()
 		if !ok {
 			break
 		}
 		s := l.sources.find(tok)
 		if s != nil && s.turn == l.turns {
-			break // all of them were served, and this one comes round again
+			break // all of them were served, and this one is queued again
 		}
-		l.newcomers.drop()
+		l.unestablished.drop()
 		if s != nil {
 			l.serve(s)
 			left--
@@ -177,7 +178,7 @@ func (l *Loop) serve(s *Source) {
 	s.bits &^= sourceQueued
 	l.active.kind, l.active.handler = activeHandler, s.h
 	again := s.h.Ready(l.now, r)
-	l.lap()
+	l.checkSlow()
 	if again {
 		if s := l.sources.find(tok); s != nil {
 			l.enqueue(s)
@@ -185,8 +186,8 @@ func (l *Loop) serve(s *Source) {
 	}
 }
 
-// sourceTable finds sources by descriptor. It grows by pages, so that no growth copies a large table
-// and none leaves the old one behind as garbage.
+// sourceTable finds sources by descriptor. It grows by pages, so that growing copies no large table and leaves no
+// garbage.
 type sourceTable struct {
 	pages []*sourcePage
 }
@@ -202,7 +203,7 @@ func (t *sourceTable) get(fd FD) *Source {
 	return nil
 }
 
-// find returns the source registered under tok, nil when that registration has ended.
+// find returns the source registered under tok, or nil if that registration has ended.
 func (t *sourceTable) find(tok Token) *Source {
 	if fd := tok.FD(); fd >= 0 {
 		if s := t.get(fd); s != nil && s.gen == tok.Gen() {

@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-func TestSizesOfWhatIsEmbedded(t *testing.T) {
+func TestSizesOfEmbeddedTypes(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("sizes are promised for 64 bits")
 	}
@@ -47,7 +47,7 @@ func TestSourceTable(t *testing.T) {
 	}
 }
 
-// Generation 0 belongs to nobody, also when the counter has gone round.
+// No registration has generation 0, also after the counter has wrapped.
 func TestGenerationWraps(t *testing.T) {
 	f := &fakeSystem{}
 	l := New(f, Config{})
@@ -63,7 +63,7 @@ func TestGenerationWraps(t *testing.T) {
 	}
 }
 
-// The owner may be recycled, zeroed and all, while an old event or kick for it is still queued.
+// The owner may be reset to zero and used again while an old event or kick for it is still queued.
 func TestZeroedOwnerInTheQueue(t *testing.T) {
 	f := &fakeSystem{now: 1}
 	l := New(f, Config{})
@@ -96,8 +96,8 @@ func TestZeroedOwnerInTheQueue(t *testing.T) {
 	}
 }
 
-// A registration that moves to another source inside Ready keeps its token, its place in the queue and what is pending,
-// and costs the System nothing.
+// Move inside Ready keeps the token, the position in the queue and the pending readiness, and makes no call to the
+// System.
 func TestMove(t *testing.T) {
 	f := &fakeSystem{}
 	l := New(f, Config{})

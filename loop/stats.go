@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Stats are the figures of a loop. A turn's time runs from the return of its wait to its end.
+// Stats are the counters of a loop. The time of a turn runs from the return of its wait to its end.
 type Stats struct {
 	Turns   uint64
 	Events  uint64        // fetched
@@ -16,10 +16,10 @@ type Stats struct {
 	Sources int           // watched now
 	Timers  int           // armed now
 	Last    time.Duration // time of the last turn
-	Max     time.Duration // of the longest
-	Total   time.Duration // of all
-	// Hist counts turns by time: Hist[i] those of at least 2^(i-1) and less than 2^i nanoseconds,
-	// Hist[0] those of none.
+	Max     time.Duration // of the longest turn
+	Total   time.Duration // of all turns
+	// Hist counts turns by time: Hist[i] counts those of at least 2^(i-1) and less than 2^i nanoseconds, Hist[0] those
+	// of 0.
 	Hist [40]uint64
 }
 
@@ -33,8 +33,8 @@ func (s *Stats) turn(events int, took time.Duration) {
 	s.Hist[min(bits.Len64(uint64(took)), len(s.Hist)-1)]++
 }
 
-// Quantile returns an upper bound for the time of the given share of turns: the end of the histogram's
-// class in which it falls, so at most twice too large. 0 when there were no turns.
+// Quantile returns an upper bound for the time of the given share of turns: the upper end of its histogram bucket,
+// which is at most twice too large. It returns 0 if there were no turns.
 func (s *Stats) Quantile(share float64) time.Duration {
 	var n uint64
 	for i, c := range s.Hist {
@@ -57,7 +57,7 @@ const (
 	activeAfterTurn
 )
 
-// active is the callback under way, kept for the report that has to name it.
+// active is the running callback. A report reads its label.
 type active struct {
 	kind    activeKind
 	posted  func()
@@ -89,14 +89,14 @@ func (a *active) label() string {
 	return "the loop itself"
 }
 
-// lap ends the time of one callback and begins that of the next.
-func (l *Loop) lap() {
+// checkSlow reports the callback that has just ended if it was slow, and starts the time of the next.
+func (l *Loop) checkSlow() {
 	if l.c.Slow <= 0 {
 		return
 	}
 	now := l.sys.Now()
-	took := now - l.mark
-	l.mark = now
+	took := now - l.checked
+	l.checked = now
 	if took > l.c.Slow {
 		l.stats.Slow++
 		if l.c.OnSlow != nil {

@@ -50,7 +50,7 @@ func TestSlowCallbacksAreNamed(t *testing.T) {
 func TestQuantile(t *testing.T) {
 	var s Stats
 	if got := s.Quantile(0.5); got != 0 {
-		t.Errorf("of nothing: got %v, want 0", got)
+		t.Errorf("without turns: got %v, want 0", got)
 	}
 	for range 99 {
 		s.turn(1, 1000)

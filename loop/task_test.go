@@ -2,7 +2,7 @@ package loop
 
 import "testing"
 
-// The owner of a queued task may be wiped and used again before the turn ends.
+// The owner of a queued task may be reset to zero and used again before the turn ends.
 func TestWipedTask(t *testing.T) {
 	l := New(&fakeSystem{now: 1}, Config{})
 	runs := ""
@@ -12,13 +12,13 @@ func TestWipedTask(t *testing.T) {
 	l.Defer(&a.Task, &a)
 	l.Defer(&b.Task, &b)
 	a.Task = Task{}
-	l.Defer(&a.Task, &a) // its second life
+	l.Defer(&a.Task, &a) // queued again after the reset
 	b.Task = Task{}
 	if err := l.turn(0); err != nil {
 		t.Fatal(err)
 	}
 	if runs != "a" {
-		t.Errorf("got runs %q, want %q: once for the living", runs, "a")
+		t.Errorf("got runs %q, want %q: once, for the second Defer", runs, "a")
 	}
 	if l.Timeout() != Forever {
 		t.Errorf("Timeout: got %v, want Forever: nothing is queued", l.Timeout())

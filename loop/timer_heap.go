@@ -2,20 +2,20 @@ package loop
 
 import "time"
 
-// timerHeap orders timers by deadline and, among equals, by when they were set. It is a 4-ary heap, so
-// that no operation is ever worse than logarithmic: a hierarchical wheel is cheaper on average, but
-// pays with a cascade, and a turn that cascades is a latency spike for everybody.
+// timerHeap orders timers by deadline and, among equal deadlines, by the order of setting. It is a 4-ary heap, so no
+// operation is worse than logarithmic: a hierarchical wheel is cheaper on average, but its cascades are latency
+// spikes for all connections.
 //
-// An idle timeout is pushed on by every request. That must not touch the heap: a deadline that moves
-// later is only noted in the Timer, and its entry keeps the early key. When the entry surfaces it is
-// seen to be stale (its sequence number is not the Timer's) and is put where it belongs.
+// Every request moves an idle timeout later. That must not touch the heap: a later deadline is only recorded in the
+// Timer, and the entry keeps its earlier key. When the entry reaches the top, it is recognised as stale (its sequence
+// number differs from the Timer's) and moved to its proper position.
 type timerHeap struct {
 	pages []*timerPage
 	n     int
-	seq   uint64 // last one given
+	seq   uint64 // last sequence number used
 }
 
-// timerEntry carries its whole key, so that comparing does not touch the Timers.
+// timerEntry contains its whole key, so that comparisons do not access the Timers.
 type timerEntry struct {
 	key time.Duration
 	seq uint64
@@ -24,10 +24,10 @@ type timerEntry struct {
 
 const (
 	timerPageSize = 512 // 12 KiB, a size class of the allocator
-	timerPageKeep = 2   // pages that are never given back
+	timerPageKeep = 2   // pages that are never dropped
 )
 
-// timerPage is a fixed part of the heap's array. Growing adds one and copies nothing.
+// timerPage is a fixed part of the heap's array. Growing adds a page and copies nothing.
 type timerPage [timerPageSize]timerEntry
 
 func (h *timerHeap) at(i int) *timerEntry {
@@ -38,13 +38,13 @@ func (a *timerEntry) before(b *timerEntry) bool {
 	return a.key < b.key || a.key == b.key && a.seq < b.seq
 }
 
-// note takes down that t's deadline was set anew, and leaves its entry stale.
+// note records that t's deadline was set again, and leaves its entry stale.
 func (h *timerHeap) note(t *Timer) {
 	h.seq++
 	t.seq = h.seq
 }
 
-// arm enters t with the given key, or moves it there if it stands behind.
+// arm inserts t with the given key, or moves it forward to that key.
 func (h *timerHeap) arm(t *Timer, key time.Duration) {
 	h.note(t)
 	if t.pos == 0 {
@@ -60,7 +60,7 @@ func (h *timerHeap) arm(t *Timer, key time.Duration) {
 	}
 }
 
-// remove takes t out.
+// remove removes t.
 func (h *timerHeap) remove(t *Timer) {
 	i := int(t.pos - 1)
 	t.pos = 0
@@ -75,8 +75,8 @@ func (h *timerHeap) remove(t *Timer) {
 			h.down(i, moved)
 		}
 	}
-	// Three quarters unused: half of that goes back. The distance between the two marks keeps a
-	// number of timers that swings from allocating.
+	// If three quarters are unused, drop half of the pages. The distance between the two marks prevents allocations when
+	// the number of timers oscillates.
 	if have := len(h.pages); have > timerPageKeep && h.n < have*timerPageSize/4 {
 		keep := max(timerPageKeep, have/2)
 		clear(h.pages[keep:])
@@ -84,7 +84,7 @@ func (h *timerHeap) remove(t *Timer) {
 	}
 }
 
-// up puts e at i or above.
+// up places e at index i or closer to the root.
 func (h *timerHeap) up(i int, e timerEntry) {
 	for i > 0 {
 		p := (i - 1) / 4
@@ -100,7 +100,7 @@ func (h *timerHeap) up(i int, e timerEntry) {
 	e.t.pos = int32(i + 1)
 }
 
-// down puts e at i or below.
+// down places e at index i or farther from the root.
 func (h *timerHeap) down(i int, e timerEntry) {
 	for {
 		c := 4*i + 1
@@ -124,14 +124,14 @@ func (h *timerHeap) down(i int, e timerEntry) {
 	e.t.pos = int32(i + 1)
 }
 
-// refresh puts the first entry, whose timer has been moved on, where it belongs.
+// refresh moves the first entry, whose timer was set later, to its proper position.
 func (h *timerHeap) refresh(floor time.Duration) {
 	t := h.at(0).t
 	h.down(0, timerEntry{max(t.at, floor), t.seq, t})
 }
 
-// due does one step: it takes out the first timer if it is due and was set no later than limit. t is
-// nil when the step only put a stale entry right. ok is false when nothing more is due.
+// due makes one step: it removes the first timer if it is due and was set no later than limit. t is nil if the step
+// only moved a stale entry. ok is false if no timer is due.
 func (h *timerHeap) due(now time.Duration, limit uint64) (t *Timer, ok bool) {
 	if h.n == 0 {
 		return nil, false
@@ -147,23 +147,23 @@ func (h *timerHeap) due(now time.Duration, limit uint64) (t *Timer, ok bool) {
 		h.refresh(0)
 		return nil, true
 	case first.seq > limit:
-		// Such a one has the key now at the least, and so stands behind all that are due.
+		// Such an entry has a key of at least now, so it is after all due entries.
 		return nil, false
 	}
 	h.remove(t)
 	return t, true
 }
 
-// staleLooks bounds how many stale entries soonest puts right. One that remains costs a wake-up.
-const staleLooks = 16
+// maxRefresh limits how many stale entries soonest moves. A remaining one costs one wake-up.
+const maxRefresh = 16
 
-// soonest returns when the loop has to wake up for a timer; ok is false when none is armed.
+// soonest returns when the loop has to wake up for a timer. ok is false if none is armed.
 func (h *timerHeap) soonest() (at time.Duration, ok bool) {
 	if h.n == 0 {
 		return 0, false
 	}
 	first := h.at(0)
-	for i := 0; i < staleLooks && first.seq != first.t.seq; i++ {
+	for i := 0; i < maxRefresh && first.seq != first.t.seq; i++ {
 		h.refresh(0)
 	}
 	return first.key, true

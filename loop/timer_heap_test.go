@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// model is what the heap must look like from outside: a list, sorted when asked.
+// model is the expected behaviour of the heap: a list that is sorted on demand.
 type model struct {
 	at  map[int]time.Duration
 	seq map[int]int
@@ -39,16 +39,16 @@ func (m *model) due(now time.Duration) []int {
 	return ids
 }
 
-// check sees that every parent stands before its children and every timer knows its place.
+// check fails if a child is before its parent or a timer has a wrong position.
 func (h *timerHeap) check(t *testing.T) {
 	t.Helper()
 	for i := range h.n {
 		e := h.at(i)
 		if int(e.t.pos) != i+1 {
-			t.Fatalf("entry %d: its timer says %d", i, e.t.pos-1)
+			t.Fatalf("entry %d: its timer has position %d", i, e.t.pos-1)
 		}
 		if i > 0 && e.before(h.at((i-1)/4)) {
-			t.Fatalf("entry %d (%v, %d) stands behind its parent", i, e.key, e.seq)
+			t.Fatalf("entry %d (%v, %d) should be before its parent", i, e.key, e.seq)
 		}
 		if e.key > e.t.at {
 			t.Fatalf("entry %d has the key %v, later than its timer's %v", i, e.key, e.t.at)
@@ -125,7 +125,7 @@ func TestTimersAgainstModel(t *testing.T) {
 	}
 }
 
-func TestTimerHeapGivesPagesBack(t *testing.T) {
+func TestTimerHeapDropsPages(t *testing.T) {
 	h := new(timerHeap)
 	timers := make([]Timer, 100*timerPageSize)
 	for i := range timers {
@@ -139,12 +139,12 @@ func TestTimerHeapGivesPagesBack(t *testing.T) {
 	}
 	for _, p := range h.pages[:cap(h.pages)][len(h.pages):] {
 		if p != nil {
-			t.Fatal("a page given back is still referred to")
+			t.Fatal("a dropped page is still referenced")
 		}
 	}
 }
 
-func TestMovingLaterLeavesTheHeapAlone(t *testing.T) {
+func TestMovingLaterKeepsTheHeap(t *testing.T) {
 	h := new(timerHeap)
 	timers := make([]Timer, 1000)
 	for i := range timers {
@@ -153,8 +153,8 @@ func TestMovingLaterLeavesTheHeapAlone(t *testing.T) {
 	}
 	before := *h.at(int(timers[3].pos - 1))
 	timers[3].at = 10
-	h.arm(&timers[3], 10) // and so also when asked without the short cut
+	h.arm(&timers[3], 10) // and also without Arm's shortcut
 	if after := *h.at(int(timers[3].pos - 1)); after != before {
-		t.Errorf("the entry went from %+v to %+v, want it as it was", before, after)
+		t.Errorf("the entry went from %+v to %+v, want it unchanged", before, after)
 	}
 }

@@ -83,7 +83,7 @@ func TestManyDueTimersAreSpreadOverTurns(t *testing.T) {
 	}
 }
 
-// A loop that sleeps towards a deadline that was moved on shall not wake for the old one.
+// A sleeping loop whose deadline was moved later does not wake up for the old deadline.
 func TestStaleDeadlineDoesNotWake(t *testing.T) {
 	f := &fakeSystem{now: 1}
 	l := New(f, Config{})

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// phase is how far a turn has come. It decides whether what is asked for now can still be done in
-// this turn.
+// phase is the step of a turn. It determines whether a request can still be served in this turn.
 type phase uint8
 
 const (
@@ -26,17 +25,17 @@ const (
 )
 
 const (
-	// yieldTurns is how many turns a busy loop makes before it lets the scheduler look at other
-	// goroutines. A loop that sleeps never needs it. On a locked thread one Gosched costs two thread
-	// switches when somebody waits: once in a thousand turns is lost in the noise.
+	// yieldTurns is how many turns a busy loop runs before it lets the scheduler run other goroutines. A loop that
+	// sleeps never needs it. On a locked thread one Gosched costs two thread switches if another goroutine waits; once
+	// in a thousand turns that is negligible.
 	yieldTurns = 1024
-	// spinStill is how many looks are taken while the clock stands still; a virtual clock always does.
+	// spinStill is how often the loop polls while the clock does not advance; a virtual clock never does.
 	spinStill = 64
 )
 
-// Run turns the loop until ctx is done or Stop is called, and returns nil then. It locks its OS thread.
-// Other errors: ErrNested, ErrDriver, ErrClosed, ErrPoisoned, and what the System's Wait fails with.
-// A loop whose Run has returned may be run again.
+// Run runs turns until ctx is done or Stop is called, and then returns nil. It locks its OS thread. Other errors are
+// ErrNested, ErrDriver, ErrClosed, ErrPoisoned, and the errors of the System's Wait. Run may be called again after it
+// has returned.
 func (l *Loop) Run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -65,35 +64,35 @@ func (l *Loop) Run(ctx context.Context) error {
 	return nil
 }
 
-// Stop makes Run return at the end of its turn, or the next Run at once when none is under way. It may
-// be called from any goroutine, also from a callback. It has no effect on Service.
+// Stop makes Run return at the end of its turn; if Run is not running, the next Run returns at once. Any goroutine
+// and any callback may call it. It has no effect on Service.
 func (l *Loop) Stop() {
 	l.stop.Store(true)
 	l.alert()
 }
 
-// Service does one turn without waiting, for those who have a loop of their own: call it when FD is
-// readable or Timeout has run out. All calls come from one goroutine whose thread-lock state never
-// changes. Errors as for Run; from inside a callback it is ErrNested.
+// Service runs one turn without waiting, for programs with an event loop of their own: call it when FD is readable or
+// Timeout has passed. All calls must come from one goroutine whose thread-lock state never changes. The errors are
+// those of Run; a call from a callback returns ErrNested.
 func (l *Loop) Service() error {
 	if err := l.enter(driverService); err != nil {
 		return err
 	}
 	defer l.turning.Store(false)
 	err := l.turn(0)
-	// From here on nobody looks at the inbox until Service comes again: Post has to make FD readable.
+	// The inbox is not checked until the next Service, so Post has to make FD readable.
 	l.asleep.Store(true)
 	return err
 }
 
-// FD returns a descriptor that is readable when there is work for Service; NoFD on a System that has
-// none. It is only to be polled.
+// FD returns a descriptor that is readable when there is work for Service, or NoFD if the System has none. Callers
+// may only poll it.
 func (l *Loop) FD() FD { return l.sys.PollFD() }
 
-// Timeout returns how long Service need not be called if FD does not become readable: 0 while work is
-// queued, Forever when no timer is armed.
+// Timeout returns how long Service need not be called if FD does not become readable: 0 if work is queued, Forever if
+// no timer is armed.
 func (l *Loop) Timeout() time.Duration {
-	if len(l.next.items) > 0 || !l.newcomers.empty() || len(l.tasks[l.filled].items) > 0 || l.inbox.full.Load() {
+	if len(l.next.items) > 0 || !l.unestablished.empty() || len(l.tasks[l.filled].items) > 0 || l.inbox.full.Load() {
 		return 0
 	}
 	at, ok := l.timers.soonest()
@@ -107,7 +106,7 @@ func (l *Loop) Timeout() time.Duration {
 	return max(0, at-now)
 }
 
-// enter claims the loop for one Run or Service.
+// enter starts one Run or Service, and prevents a second one.
 func (l *Loop) enter(driver int32) error {
 	if !l.turning.CompareAndSwap(false, true) {
 		if d := l.driver.Load(); d != driverNone && d != driver {
@@ -135,14 +134,14 @@ func (l *Loop) enter(driver int32) error {
 	return nil
 }
 
-// turn waits at most timeout and serves what there is then.
+// turn waits at most timeout and then serves what is ready.
 func (l *Loop) turn(timeout time.Duration) error {
 	n, err := l.fetch(timeout)
 	if err != nil {
 		return fmt.Errorf("loop: wait: %w", err)
 	}
 	l.now = l.sys.Now()
-	l.mark = l.now
+	l.checked = l.now
 	l.turns++
 	l.accepts, l.handshakes = l.c.Accepts, l.c.Handshakes
 	l.cur, l.next = l.next, l.cur
@@ -161,11 +160,11 @@ func (l *Loop) turn(timeout time.Duration) error {
 	if l.c.AfterTurn != nil {
 		l.active.kind = activeAfterTurn
 		l.c.AfterTurn()
-		l.lap()
+		l.checkSlow()
 	}
 
 	l.active = active{}
-	l.end = l.mark
+	l.end = l.checked
 	if l.c.Slow <= 0 {
 		l.end = l.sys.Now()
 	}
@@ -173,19 +172,19 @@ func (l *Loop) turn(timeout time.Duration) error {
 	return nil
 }
 
-// leave runs however the turn ended. A turn that finished has no active callback; otherwise a panic or
-// a runtime.Goexit is on its way through.
+// leave runs at every end of a turn. A completed turn has no active callback; if there is one, a panic or a
+// runtime.Goexit is unwinding the stack.
 func (l *Loop) leave() {
 	l.phase = phaseIdle
 	if l.active.kind != activeNone {
 		defer l.once.Do(func() { close(l.done) })
-		// First without asking: Label belongs to an object that has just shown itself to be broken.
+		// First store a fixed text: Label belongs to the object that has just panicked, and may panic too.
 		l.poison.Store(&PoisonedError{Who: "a callback without a label"})
 		l.poison.Store(&PoisonedError{Who: l.active.label()})
 	}
 }
 
-// fetch fills events, and says how many there are.
+// fetch fills events and returns their number.
 func (l *Loop) fetch(timeout time.Duration) (int, error) {
 	l.busyTurns++
 	if timeout == 0 {
@@ -204,7 +203,7 @@ func (l *Loop) fetch(timeout time.Duration) (int, error) {
 		}
 	}
 	l.asleep.Store(true)
-	if l.inbox.full.Load() { // between the caller's look and the flag: nobody has woken us
+	if l.inbox.full.Load() { // set between the caller's check and asleep: no wake-up was sent
 		timeout = 0
 	} else {
 		l.busyTurns = 0
@@ -214,8 +213,8 @@ func (l *Loop) fetch(timeout time.Duration) (int, error) {
 	return n, err
 }
 
-// spin looks for events until the configured time is over or the timeout is. A look may use up a
-// wake-up, so the inbox is asked after each.
+// spin polls for events until Config.Spin or the timeout has passed. A poll may consume a wake-up, so the inbox is
+// checked after each.
 func (l *Loop) spin(timeout time.Duration) (n int, spent time.Duration, err error) {
 	start := l.sys.Now()
 	last, still := start, 0

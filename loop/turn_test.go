@@ -51,7 +51,7 @@ func TestATurnAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestTheWaitsTimeout(t *testing.T) {
+func TestTimeoutOfWait(t *testing.T) {
 	f := &fakeSystem{now: 100, note: true}
 	l := New(f, Config{})
 	h := &funcs{ready: func(Ready) bool { return false }, task: func() {}, expired: func() {}}
@@ -82,7 +82,7 @@ func TestTheWaitsTimeout(t *testing.T) {
 	}
 }
 
-func TestSpinLooksBeforeSleeping(t *testing.T) {
+func TestSpinPollsBeforeSleeping(t *testing.T) {
 	f := &fakeSystem{now: 1, note: true}
 	l := New(f, Config{Spin: ms(1)})
 	looks := 0
@@ -99,16 +99,16 @@ func TestSpinLooksBeforeSleeping(t *testing.T) {
 	if got, want := sprint(f.waits), "[0s 0s 0s 0s 9ms]"; got != want {
 		t.Errorf("waits: got %s, want %s", got, want)
 	}
-	f.waits, f.script = nil, nil // now the clock stands still while the loop looks
+	f.waits, f.script = nil, nil // from here on the clock does not advance while the loop polls
 	if err := l.turn(Forever); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(f.waits); n != spinStill+1 || f.waits[n-1] != Forever {
-		t.Errorf("under a standing clock: got %d waits, want %d looks and one for ever", n, spinStill)
+		t.Errorf("with a stopped clock: got %d waits, want %d polls and one wait without end", n, spinStill)
 	}
 }
 
-// A look may swallow the wake-up that came with a post; the post must not wait for the next event.
+// A poll may consume the wake-up of a post. The posted function must not wait for the next event.
 func TestSpinDoesNotLoseAPost(t *testing.T) {
 	f := &fakeSystem{now: 1, note: true}
 	l := New(f, Config{Spin: ms(1)})
@@ -154,7 +154,7 @@ func TestAFailingWaitEndsRun(t *testing.T) {
 	}
 }
 
-// brittle panics when it is called and again when it is asked for its name.
+// brittle panics when it is called and again when it is asked for its label.
 type brittle struct{ Source }
 
 func (b *brittle) Ready(time.Duration, Ready) bool { panic("boom") }

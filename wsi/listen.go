@@ -229,7 +229,7 @@ func (s *listening) take(now time.Duration, fd loop.FD) {
 	n.open++
 	n.Counters.Accepted++
 	w.opened(now)
-	n.loop.Newcomer(&w.src, true)
+	n.loop.SetUnestablished(&w.src, true)
 	n.loop.Kick(&w.src) // Opened in a call of its own: a panic there is the connection's, not the listener's
 }
 

@@ -169,7 +169,7 @@ func (w *Wsi) IsClosed() bool { return w.phase == phaseClosed }
 // connection before those that do not stand yet.
 func (w *Wsi) Established() {
 	if w.phase == phaseOpening {
-		w.net.loop.Newcomer(&w.src, false)
+		w.net.loop.SetUnestablished(&w.src, false)
 		w.phase = phaseOpen
 		if w.flags&unheard == 0 {
 			w.clock = w.net.loop.Now()

@@ -1,11 +1,10 @@
-// Package looptest is the conformance suite of loop.System, and of a loop.Loop that turns on one: it
-// answers whether a kernel, real or in memory, behaves as everything above package loop expects.
+// Package looptest is the conformance suite of loop.System, and of a loop.Loop on a System. It checks that a kernel,
+// real or in memory, behaves as all code above package loop expects.
 //
-// Run takes a function that makes Systems. Each story makes its own, connects it with itself over
-// 127.0.0.1 or a Unix socket, and looks at what comes. No story sleeps or asks for the wall clock; time
-// passes in Wait, so a virtual clock serves as well as a real one. Stories that need a second
-// goroutine are left out with the option Virtual.
+// Run takes a function that makes Systems. Each scenario makes its own System, connects it to itself over 127.0.0.1
+// or a Unix socket, and checks the results. No scenario sleeps or reads the wall clock; time passes in Wait, so a
+// virtual clock works as well as a real one. The option Virtual skips scenarios that need a second goroutine.
 //
-// What only one kernel can show (stale socket files, dual-stack sockets, embedding in another loop)
-// is tested beside its code, not here.
+// Behaviour of one kernel only (stale socket files, dual-stack sockets, embedding in another event loop) is tested in
+// the package of that kernel.
 package looptest

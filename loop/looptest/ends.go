@@ -9,15 +9,15 @@ import (
 
 func isErrno(err error, want syscall.Errno) bool { return errors.Is(err, want) }
 
-var endStories = []story{
-	{name: "the end of a stream", tell: func(r *rig) {
+var endScenarios = []scenario{
+	{name: "the end of a stream", run: func(r *rig) {
 		p := r.pair()
 		r.close(p.client.FD())
 		r.expect(p.server, loop.Readable|loop.HangUp)
 		r.readErr(p.server, 0)
 		r.readErr(p.server, 0)
 	}},
-	{name: "bytes stand in front of the end", tell: func(r *rig) {
+	{name: "bytes before the end of the stream", run: func(r *rig) {
 		p := r.pair()
 		r.write(p.client, "last words")
 		r.close(p.client.FD())
@@ -25,7 +25,7 @@ var endStories = []story{
 		r.read(p.server, "last words")
 		r.readErr(p.server, 0)
 	}},
-	{name: "a hang-up comes once, however late the reading", tell: func(r *rig) {
+	{name: "HangUp is reported once, even if reading is late", run: func(r *rig) {
 		p := r.pair()
 		r.write(p.client, "last words")
 		if e := r.sys.CloseWrite(p.client.FD()); e != 0 {
@@ -36,14 +36,14 @@ var endStories = []story{
 		r.read(p.server, "last words")
 		r.readErr(p.server, 0)
 	}},
-	{name: "a hang-up is told to a late registration", tell: func(r *rig) {
+	{name: "HangUp is reported to a late registration", run: func(r *rig) {
 		p := r.pair()
 		r.sys.Remove(p.server.FD())
 		r.close(p.client.FD())
-		r.hear(moment)
+		r.collect(moment)
 		r.expect(r.add(p.server.FD()), loop.Readable|loop.HangUp)
 	}},
-	{name: "half-closed, the other half works", tell: func(r *rig) {
+	{name: "after a half-close the other direction works", run: func(r *rig) {
 		p := r.pair()
 		if e := r.sys.CloseWrite(p.client.FD()); e != 0 {
 			r.Fatalf("CloseWrite: %s", errnoString(e))
@@ -59,7 +59,7 @@ var endStories = []story{
 		r.expect(p.client, loop.HangUp)
 		r.readErr(p.client, 0)
 	}},
-	{name: "close delivers what was written", tell: func(r *rig) {
+	{name: "close delivers what was written", run: func(r *rig) {
 		p := r.pair()
 		text := make([]byte, 20_000)
 		for i := range text {
@@ -70,13 +70,13 @@ var endStories = []story{
 		r.read(p.client, string(text))
 		r.readErrSoon(p.client, 0)
 	}},
-	{name: "a reset is ECONNRESET", tell: func(r *rig) {
+	{name: "a reset is ECONNRESET", run: func(r *rig) {
 		p := r.pair()
 		r.abort(p.client.FD())
 		r.expect(p.server, loop.Readable|loop.Broken|loop.Failed)
 		r.readErr(p.server, syscall.ECONNRESET)
 	}},
-	{name: "two orderly ends are no failure", tell: func(r *rig) {
+	{name: "two orderly ends are not reported as Failed", run: func(r *rig) {
 		p := r.pair()
 		for _, end := range []loop.Token{p.client, p.server} {
 			if e := r.sys.CloseWrite(end.FD()); e != 0 {
@@ -87,7 +87,7 @@ var endStories = []story{
 		r.expectNothing(p.client, loop.Failed)
 		r.expectNothing(p.server, loop.Failed)
 	}},
-	{name: "a reset after a half-close is news", tell: func(r *rig) {
+	{name: "a reset after a half-close is reported", run: func(r *rig) {
 		p := r.pair()
 		if e := r.sys.CloseWrite(p.client.FD()); e != 0 {
 			r.Fatalf("CloseWrite: %s", errnoString(e))
@@ -98,7 +98,7 @@ var endStories = []story{
 		r.abort(p.client.FD())
 		r.expect(p.server, loop.Broken|loop.Failed)
 	}},
-	{name: "a reset is seen by SocketError", tell: func(r *rig) {
+	{name: "a reset is seen by SocketError", run: func(r *rig) {
 		p := r.pair()
 		r.abort(p.server.FD())
 		r.expect(p.client, loop.Broken)
@@ -106,25 +106,25 @@ var endStories = []story{
 			r.Fatalf("SocketError: got %s, want ECONNRESET", errnoString(e))
 		}
 	}},
-	{name: "writing to a peer that is gone", tell: func(r *rig) {
+	{name: "writing to a closed peer", run: func(r *rig) {
 		p := r.pair()
 		r.close(p.client.FD())
 		r.expect(p.server, loop.HangUp)
 		for range 100 {
 			switch _, e := r.sys.Write(p.server.FD(), []byte("anyone?")); e {
 			case 0:
-				r.hear(moment)
+				r.collect(moment)
 			case syscall.EPIPE, syscall.ECONNRESET:
 				return
 			default:
 				r.Fatalf("Write: got %s, want EPIPE or ECONNRESET", errnoString(e))
 			}
 		}
-		r.Fatal("Write went on succeeding a hundred times after the peer had closed")
+		r.Fatal("Write succeeded a hundred times after the peer had closed")
 	}},
 }
 
-// readErrSoon is readErr once the descriptor has something to say.
+// readErrSoon waits for an event and then calls readErr.
 func (r *rig) readErrSoon(from loop.Token, want syscall.Errno) {
 	r.Helper()
 	var b [16]byte

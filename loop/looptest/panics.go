@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// bombs are the places where a callback can panic, and what the report must name.
-var bombs = []struct {
+// panickers are the callbacks that can panic, with the label that the report must contain.
+var panickers = []struct {
 	name string
 	who  string
 	lay  func(r *rig, h *hand, boom func())
@@ -38,13 +38,13 @@ var bombs = []struct {
 	}},
 }
 
-var panicStories = buildPanics()
+var panicScenarios = buildPanics()
 
-func buildPanics() (all []story) {
-	for _, b := range bombs {
+func buildPanics() (all []scenario) {
+	for _, b := range panickers {
 		all = append(all,
-			story{name: "in " + b.name, tell: func(r *rig) {
-				r.house(loop.Config{})
+			scenario{name: "in " + b.name, run: func(r *rig) {
+				r.newLoop(loop.Config{})
 				h, _ := r.hand("hand")
 				b.lay(r, h, func() { panic("boom") })
 				func() {
@@ -57,8 +57,8 @@ func buildPanics() (all []story) {
 				}()
 				r.poisoned(b.who)
 			}},
-			story{name: "runtime.Goexit in " + b.name, threads: true, tell: func(r *rig) {
-				r.house(loop.Config{})
+			scenario{name: "runtime.Goexit in " + b.name, threads: true, run: func(r *rig) {
+				r.newLoop(loop.Config{})
 				h, _ := r.hand("hand")
 				b.lay(r, h, runtime.Goexit)
 				done := make(chan struct{})
@@ -73,7 +73,7 @@ func buildPanics() (all []story) {
 	return all
 }
 
-// poisoned wants every door shut, with a sign that names who.
+// poisoned checks that every method fails with an error that names who.
 func (r *rig) poisoned(who string) {
 	r.Helper()
 	calls := []struct {

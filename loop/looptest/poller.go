@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-var pollerStories = []story{
-	{name: "readable once, and again after EAGAIN", tell: func(r *rig) {
+var pollerScenarios = []scenario{
+	{name: "readable once, and again after EAGAIN", run: func(r *rig) {
 		p := r.pair()
 		r.write(p.client, "one")
 		r.expect(p.server, loop.Readable)
@@ -19,7 +19,7 @@ var pollerStories = []story{
 		r.expect(p.server, loop.Readable)
 		r.read(p.server, "two")
 	}},
-	{name: "readable again after a read that came up short", tell: func(r *rig) {
+	{name: "readable again after a short read", run: func(r *rig) {
 		p := r.pair()
 		r.write(p.client, "one")
 		r.expect(p.server, loop.Readable)
@@ -31,14 +31,14 @@ var pollerStories = []story{
 		r.write(p.client, "two")
 		r.expect(p.server, loop.Readable)
 	}},
-	{name: "the first events report the present state", tell: func(r *rig) {
+	{name: "the first events report the present state", run: func(r *rig) {
 		p := r.pair()
 		r.write(p.client, "here already")
 		r.expect(p.server, loop.Readable)
 		r.sys.Remove(p.server.FD())
 		r.expect(r.add(p.server.FD()), loop.Readable|loop.Writable)
 	}},
-	{name: "one registration serves both directions", tell: func(r *rig) {
+	{name: "one registration serves both directions", run: func(r *rig) {
 		p := r.pair()
 		r.write(p.client, "ping")
 		r.write(p.server, "pong")
@@ -47,17 +47,17 @@ var pollerStories = []story{
 		r.read(p.client, "pong")
 		r.read(p.server, "ping")
 	}},
-	{name: "no events after Remove", tell: func(r *rig) {
+	{name: "no events after Remove", run: func(r *rig) {
 		p := r.pair()
 		r.sys.Remove(p.server.FD())
 		r.write(p.client, "unheard")
 		r.expectNothing(p.server, loop.Readable)
 	}},
-	{name: "a number that comes back has the new generation", tell: func(r *rig) {
+	{name: "a reused descriptor number has the new generation", run: func(r *rig) {
 		p := r.pair()
 		_, at := r.listen(loopback)
 		old := p.server
-		r.write(p.client, "for the old one")
+		r.write(p.client, "for the old registration")
 		r.sys.Remove(old.FD())
 		r.close(old.FD())
 		fd := r.connect(at)
@@ -67,7 +67,7 @@ var pollerStories = []story{
 		r.expect(r.add(fd), loop.Writable)
 		r.expectNothing(old, ^loop.Ready(0))
 	}},
-	{name: "more events than room", tell: func(r *rig) {
+	{name: "more events than room", run: func(r *rig) {
 		l, at := r.listen(loopback)
 		lt := r.add(l)
 		waiting := make(map[loop.Token]bool)
@@ -75,57 +75,57 @@ var pollerStories = []story{
 			waiting[r.add(r.connect(at))] = true
 		}
 		r.expect(lt, loop.Readable)
-		for tok := range r.news {
+		for tok := range r.events {
 			delete(waiting, tok)
 		}
 		var ev [1]loop.Event
 		for end := r.sys.Now() + patience; len(waiting) > 0; {
 			n, err := r.sys.Wait(ev[:], time.Second)
 			if err != nil || r.sys.Now() >= end {
-				r.Fatalf("Wait with room for one: %v, %d descriptors never became writable", err, len(waiting))
+				r.Fatalf("Wait with room for one event: %v; %d descriptors were never reported writable", err, len(waiting))
 			}
 			if n == 1 && ev[0].Ready&loop.Writable != 0 {
 				delete(waiting, ev[0].Token)
 			}
 		}
 	}},
-	{name: "a look does not wait", tell: func(r *rig) {
+	{name: "Wait with timeout 0 does not wait", run: func(r *rig) {
 		start := r.sys.Now()
 		for range 10 {
-			r.hear(0)
+			r.collect(0)
 		}
 		if took := r.sys.Now() - start; took > time.Second {
-			r.Fatalf("ten looks at nothing took %v", took)
+			r.Fatalf("ten polls without an event took %v", took)
 		}
 	}},
-	{name: "timeouts are rounded up", tell: func(r *rig) {
+	{name: "timeouts are rounded up", run: func(r *rig) {
 		for _, d := range []time.Duration{1, 999, time.Microsecond, 999_999, time.Millisecond, 1_000_001, 2_500_000} {
 			start := r.sys.Now()
 			waits := 0
-			// A signal may end a wait; a wait that is rounded down ends early a thousand times.
+			// A signal may end a wait early, once. If a wait is rounded down, it ends early a thousand times.
 			for r.sys.Now()-start < d {
-				r.hear(d - (r.sys.Now() - start))
+				r.collect(d - (r.sys.Now() - start))
 				waits++
 			}
 			if waits > 5 {
-				r.Errorf("Wait(%v): got %d waits, want 1 (5 with luck)", d, waits)
+				r.Errorf("Wait(%v): got %d waits, want 1 (5 with signals)", d, waits)
 			}
 		}
 	}},
-	{name: "Wake before Wait makes it return", tell: func(r *rig) {
+	{name: "Wake before Wait makes it return", run: func(r *rig) {
 		r.sys.Wake()
 		r.sys.Wake()
 		start := r.sys.Now()
-		r.hear(patience)
+		r.collect(patience)
 		if took := r.sys.Now() - start; took >= patience {
-			r.Fatalf("Wait after Wake took all of %v", took)
+			r.Fatalf("Wait after Wake took %v", took)
 		}
 		start = r.sys.Now()
 		for r.sys.Now()-start < time.Millisecond {
-			r.hear(time.Millisecond) // used up: this one waits
+			r.collect(time.Millisecond) // the wake-up is used up, so this one waits
 		}
 	}},
-	{name: "Wake from another goroutine", threads: true, tell: func(r *rig) {
+	{name: "Wake from another goroutine", threads: true, run: func(r *rig) {
 		for i := range 100 {
 			done := make(chan struct{})
 			go func() {
@@ -133,14 +133,14 @@ var pollerStories = []story{
 				r.sys.Wake()
 			}()
 			start := r.sys.Now()
-			r.hear(patience)
+			r.collect(patience)
 			if took := r.sys.Now() - start; took >= patience {
-				r.Fatalf("round %d: Wait took all of %v", i, took)
+				r.Fatalf("round %d: Wait took %v", i, took)
 			}
 			<-done
 		}
 	}},
-	{name: "the clock", tell: func(r *rig) {
+	{name: "the clock", run: func(r *rig) {
 		last := r.sys.Now()
 		if last <= 0 {
 			r.Errorf("Now: got %v, want more than 0", last)
@@ -156,7 +156,7 @@ var pollerStories = []story{
 			r.Error("Wall: got the zero time")
 		}
 	}},
-	{name: "chance", tell: func(r *rig) {
+	{name: "chance", run: func(r *rig) {
 		var a, b, zero [32]byte
 		r.sys.Rand(a[:])
 		r.sys.Rand(b[:])

@@ -4,9 +4,9 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// scene is a turn in which two of everything are due: whatever is done at one place, the rest must
-// cope with it.
-type scene struct {
+// setting is a turn in which two of each kind of callback are due. One callback performs an action, and the others must
+// still work.
+type setting struct {
 	*rig
 	a, b         *hand
 	spare        loop.FD // for a new registration
@@ -14,26 +14,26 @@ type scene struct {
 	chore, other *chore
 }
 
-// deeds are what a callback may do to itself and to others.
-var deeds = []struct {
+// actions are the actions of a callback on itself and on others.
+var actions = []struct {
 	name string
-	do   func(*scene)
+	do   func(*setting)
 }{
-	{"unwatch both", func(s *scene) {
+	{"unwatch both", func(s *setting) {
 		s.unwatch(s.a)
 		s.unwatch(s.b)
 	}},
-	{"unwatch and watch again", func(s *scene) {
+	{"unwatch and watch again", func(s *setting) {
 		for _, h := range []*hand{s.a, s.b} {
 			s.unwatch(h)
 			s.watch(h, h.FD())
 		}
 	}},
-	{"watch another descriptor instead", func(s *scene) {
+	{"watch another descriptor instead", func(s *setting) {
 		s.unwatch(s.b)
 		s.watch(s.b, s.spare)
 	}},
-	{"close one, whose number comes back", func(s *scene) {
+	{"close one, whose number is reused", func(s *setting) {
 		fd := s.b.FD()
 		_, at := s.listen(loopback)
 		s.unwatch(s.b)
@@ -44,48 +44,48 @@ var deeds = []struct {
 		}
 		heir := &hand{r: s.rig, name: "heir"}
 		heir.does = func(n loop.Ready) bool {
-			// What the other end of the old connection wrote would make this one readable.
+			// If the event for the old connection reached this one, it would be reported readable.
 			if n&loop.Readable != 0 {
-				s.Errorf("the heir of fd %d got %s, which was meant for the old one", fd, readyString(n))
+				s.Errorf("the new owner of fd %d got %s, an event of the old one", fd, readyString(n))
 			}
 			return false
 		}
 		s.watch(heir, now)
 	}},
-	{"kick both", func(s *scene) {
+	{"kick both", func(s *setting) {
 		s.l.Kick(&s.a.Source)
 		s.l.Kick(&s.b.Source)
 	}},
-	{"kick and unwatch", func(s *scene) {
+	{"kick and unwatch", func(s *setting) {
 		s.l.Kick(&s.b.Source)
 		s.unwatch(s.b)
 	}},
-	{"disarm both", func(s *scene) {
+	{"disarm both", func(s *setting) {
 		for _, a := range []*alarm{s.soon, s.late} {
 			s.l.Disarm(&a.Timer)
 			a.off = true
 		}
 	}},
-	{"rearm both", func(s *scene) {
+	{"rearm both", func(s *setting) {
 		s.l.Arm(&s.soon.Timer, s.l.Now(), s.soon)
 		s.l.Arm(&s.late.Timer, s.l.Now(), s.late)
 	}},
-	{"undefer both", func(s *scene) {
+	{"undefer both", func(s *setting) {
 		for _, c := range []*chore{s.chore, s.other} {
 			s.l.Undefer(&c.Task)
 			c.off = true
 		}
 	}},
-	{"defer both", func(s *scene) {
+	{"defer both", func(s *setting) {
 		s.l.Defer(&s.chore.Task, s.chore)
 		s.l.Defer(&s.other.Task, s.other)
 	}},
-	{"post", func(s *scene) {
+	{"post", func(s *setting) {
 		if err := s.l.Post(func() { s.unwatch(s.a) }); err != nil {
 			s.Errorf("Post: %v", err)
 		}
 	}},
-	{"drive the loop", func(s *scene) {
+	{"drive the loop", func(s *setting) {
 		if err := s.l.Service(); err == nil {
 			s.Error("Service inside a callback: got success")
 		}
@@ -95,29 +95,29 @@ var deeds = []struct {
 	}},
 }
 
-// places are the callbacks of a turn. Each has the deed done once.
+// places are the callbacks of a turn. Each performs the action once.
 var places = []struct {
 	name string
-	set  func(s *scene, do func())
+	set  func(s *setting, do func())
 }{
-	{"a posted function", func(s *scene, do func()) { s.l.Post(do) }},
-	{"a timer", func(s *scene, do func()) { s.soon.does = do }},
-	{"a ready source", func(s *scene, do func()) { s.a.does = func(loop.Ready) bool { do(); return true } }},
-	{"a task", func(s *scene, do func()) { s.chore.does = do }},
-	{"the after-turn hook", func(s *scene, do func()) { s.l.Config().AfterTurn = do }},
-	{"the end of offloaded work", func(s *scene, do func()) {
+	{"a posted function", func(s *setting, do func()) { s.l.Post(do) }},
+	{"a timer", func(s *setting, do func()) { s.soon.does = do }},
+	{"a ready source", func(s *setting, do func()) { s.a.does = func(loop.Ready) bool { do(); return true } }},
+	{"a task", func(s *setting, do func()) { s.chore.does = do }},
+	{"the after-turn hook", func(s *setting, do func()) { s.l.Config().AfterTurn = do }},
+	{"the end of offloaded work", func(s *setting, do func()) {
 		s.l.Offload(func() error { return nil }, func(error) { do() })
 	}},
 }
 
-var reentryStories = buildReentry()
+var reentryScenarios = buildReentry()
 
-func buildReentry() (all []story) {
+func buildReentry() (all []scenario) {
 	for _, p := range places {
-		for _, d := range deeds {
-			all = append(all, story{name: d.name + " in " + p.name, tell: func(r *rig) {
-				s := &scene{rig: r}
-				r.house(loop.Config{})
+		for _, d := range actions {
+			all = append(all, scenario{name: d.name + " in " + p.name, run: func(r *rig) {
+				s := &setting{rig: r}
+				r.newLoop(loop.Config{})
 				var peerA, peerB loop.FD
 				s.a, peerA = r.hand("a")
 				s.b, peerB = r.hand("b")
@@ -129,7 +129,7 @@ func buildReentry() (all []story) {
 				r.l.Defer(&s.chore.Task, s.chore)
 				r.l.Defer(&s.other.Task, s.other)
 				for _, fd := range []loop.FD{peerA, peerB} {
-					if _, e := r.sys.Write(fd, []byte("news")); e != 0 {
+					if _, e := r.sys.Write(fd, []byte("bytes")); e != 0 {
 						r.Fatalf("Write: %s", errnoString(e))
 					}
 				}
@@ -143,21 +143,21 @@ func buildReentry() (all []story) {
 						hook()
 					}
 				})
-				r.until("the deed was done", func() bool { return did > 0 })
+				r.until("the action was performed", func() bool { return did > 0 })
 				r.l.Config().AfterTurn = hook
 				s.a.does, s.soon.does, s.chore.does = nil, nil, nil
 				r.turns(4)
-				s.epilogue()
+				s.checkAfterwards()
 			}})
 		}
 	}
 	return all
 }
 
-// epilogue sees whether the loop is still a loop.
-func (s *scene) epilogue() {
+// checkAfterwards checks that the loop still works.
+func (s *setting) checkAfterwards() {
 	s.Helper()
-	h, _ := s.hand("epilogue")
+	h, _ := s.hand("checkAfterwards")
 	s.l.Kick(&h.Source)
 	s.turns(1)
 	if h.calls != 1 {

@@ -14,24 +14,24 @@ import (
 )
 
 const (
-	patience = 10 * time.Second      // for what must come
-	moment   = 20 * time.Millisecond // for what must not
+	patience = 10 * time.Second      // for events that must come
+	moment   = 20 * time.Millisecond // for events that must not come
 )
 
-// rig is one System under test and what was heard from it.
+// rig is one System under test and the events received from it.
 type rig struct {
 	*testing.T
 	sys      loop.System
 	abstract bool
 	gen      uint32
-	news     map[loop.Token]loop.Ready // not yet expected by the story
+	events   map[loop.Token]loop.Ready // events that the scenario has not expected yet
 	opened   []loop.FD
 	l        *loop.Loop
 	after    func() // at the end of each turn
 }
 
 func newRig(t *testing.T, sys loop.System) *rig {
-	r := &rig{T: t, sys: sys, news: make(map[loop.Token]loop.Ready)}
+	r := &rig{T: t, sys: sys, events: make(map[loop.Token]loop.Ready)}
 	t.Cleanup(func() {
 		for _, fd := range r.opened {
 			sys.Close(fd)
@@ -66,7 +66,7 @@ func errnoString(e syscall.Errno) string {
 	return fmt.Sprintf("%v (%d)", e, int(e))
 }
 
-// opens notes a descriptor for the clean-up.
+// opens records a descriptor for the cleanup.
 func (r *rig) opens(fd loop.FD) loop.FD {
 	r.opened = append(r.opened, fd)
 	return fd
@@ -97,7 +97,7 @@ func (r *rig) add(fd loop.FD) loop.Token {
 	return tok
 }
 
-func (r *rig) hear(timeout time.Duration) {
+func (r *rig) collect(timeout time.Duration) {
 	r.Helper()
 	var ev [16]loop.Event
 	n, err := r.sys.Wait(ev[:], timeout)
@@ -105,32 +105,32 @@ func (r *rig) hear(timeout time.Duration) {
 		r.Fatalf("Wait: %v", err)
 	}
 	for _, e := range ev[:n] {
-		r.news[e.Token] |= e.Ready
+		r.events[e.Token] |= e.Ready
 	}
 }
 
-// expect waits until tok has become all of want, and forgets what was heard of it.
+// expect waits until all readiness of want has been reported for tok, and clears its events.
 func (r *rig) expect(tok loop.Token, want loop.Ready) {
 	r.Helper()
-	for end := r.sys.Now() + patience; r.news[tok]&want != want; {
+	for end := r.sys.Now() + patience; r.events[tok]&want != want; {
 		if r.sys.Now() >= end {
-			r.Fatalf("fd %d: got readiness %s, want %s", tok.FD(), readyString(r.news[tok]), readyString(want))
+			r.Fatalf("fd %d: got readiness %s, want %s", tok.FD(), readyString(r.events[tok]), readyString(want))
 		}
-		r.hear(time.Second)
+		r.collect(time.Second)
 	}
-	r.news[tok] = 0
+	r.events[tok] = 0
 }
 
-// expectNothing waits a moment and fails if any of unwanted is heard of tok.
+// expectNothing waits a moment and fails if any readiness of unwanted is reported for tok.
 func (r *rig) expectNothing(tok loop.Token, unwanted loop.Ready) {
 	r.Helper()
 	for end := r.sys.Now() + moment; r.sys.Now() < end; {
-		r.hear(moment)
-		if got := r.news[tok] & unwanted; got != 0 {
-			r.Fatalf("fd %d: got readiness %s where nothing new has happened", tok.FD(), readyString(got))
+		r.collect(moment)
+		if got := r.events[tok] & unwanted; got != 0 {
+			r.Fatalf("fd %d: got readiness %s without a new event", tok.FD(), readyString(got))
 		}
 	}
-	r.news[tok] = 0
+	r.events[tok] = 0
 }
 
 var loopback = loop.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}
@@ -144,7 +144,7 @@ func (r *rig) listen(a loop.Addr) (loop.FD, loop.Addr) {
 	return r.opens(fd), got
 }
 
-// connect starts a connection that is not refused at once.
+// connect starts a connection and fails if it is refused immediately.
 func (r *rig) connect(a loop.Addr) loop.FD {
 	r.Helper()
 	fd, e := r.sys.Connect(a, loop.SocketOptions{})
@@ -154,7 +154,7 @@ func (r *rig) connect(a loop.Addr) loop.FD {
 	return r.opens(fd)
 }
 
-// ends are the two sides of a connection, both registered and connected, their first Writable heard.
+// ends are the two ends of a connection, both registered and connected, with their first Writable received.
 type ends struct{ client, server loop.Token }
 
 func (r *rig) pair() ends {
@@ -184,7 +184,7 @@ func (r *rig) pairOn(a loop.Addr) ends {
 	return ends{ct, st}
 }
 
-// write gives all of s and fails if that does not fit.
+// write writes all of s and fails on a partial write.
 func (r *rig) write(to loop.Token, s string) {
 	r.Helper()
 	if n, e := r.sys.Write(to.FD(), []byte(s)); e != 0 || n != len(s) {
@@ -192,7 +192,7 @@ func (r *rig) write(to loop.Token, s string) {
 	}
 }
 
-// read reads want, waiting for it as it comes.
+// read reads exactly want, waiting as often as necessary.
 func (r *rig) read(from loop.Token, want string) {
 	r.Helper()
 	var got []byte
@@ -213,7 +213,7 @@ func (r *rig) read(from loop.Token, want string) {
 	}
 }
 
-// readErr reads once and wants that outcome.
+// readErr reads once and expects the error want.
 func (r *rig) readErr(from loop.Token, want syscall.Errno) {
 	r.Helper()
 	var b [16]byte

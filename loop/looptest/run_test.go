@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/loop/looptest"
 )
 
-// TestKernel runs the suite on the operating system it is run on.
+// TestKernel runs the suite on the real kernel.
 func TestKernel(t *testing.T) {
 	looptest.Run(t, func(t *testing.T) loop.System {
 		sys, err := loop.NewSystem()

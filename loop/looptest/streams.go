@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-var streamStories = []story{
-	{name: "the outcome of a connect is told by Writable", tell: func(r *rig) {
+var streamScenarios = []scenario{
+	{name: "Writable reports the outcome of a connect", run: func(r *rig) {
 		_, at := r.listen(loopback)
 		c := r.connect(at)
 		r.expect(r.add(c), loop.Writable)
@@ -19,7 +19,7 @@ var streamStories = []story{
 			r.Fatalf("PeerAddr: got %s, %v, want %s", a, ok, at)
 		}
 	}},
-	{name: "a refused connect", tell: func(r *rig) {
+	{name: "a refused connect", run: func(r *rig) {
 		l, at := r.listen(loopback)
 		r.close(l)
 		c, e := r.sys.Connect(at, loop.SocketOptions{})
@@ -37,14 +37,14 @@ var streamStories = []story{
 			r.Fatalf("SocketError: got %s, want ECONNREFUSED", errnoString(e))
 		}
 		if e := r.sys.SocketError(c); e != 0 {
-			r.Fatalf("SocketError a second time: got %s, want success: asking clears it", errnoString(e))
+			r.Fatalf("SocketError a second time: got %s, want success: the call clears the error", errnoString(e))
 		}
 	}},
-	{name: "accept until EAGAIN", tell: func(r *rig) {
+	{name: "accept until EAGAIN", run: func(r *rig) {
 		l, at := r.listen(loopback)
 		lt := r.add(l)
 		if _, e := r.sys.Accept(l); e != syscall.EAGAIN {
-			r.Fatalf("Accept with nobody there: got %s, want EAGAIN", errnoString(e))
+			r.Fatalf("Accept without a client: got %s, want EAGAIN", errnoString(e))
 		}
 		const clients = 3
 		for range clients {
@@ -66,7 +66,7 @@ var streamStories = []story{
 			r.Fatalf("Accept of a fourth: got fd %d, %s, want none, EAGAIN", fd, errnoString(e))
 		}
 	}},
-	{name: "the lowest free number is handed out", tell: func(r *rig) {
+	{name: "the lowest free descriptor number is used", run: func(r *rig) {
 		_, at := r.listen(loopback)
 		a, b := r.connect(at), r.connect(at)
 		r.close(a)
@@ -74,7 +74,7 @@ var streamStories = []story{
 			r.Fatalf("Connect after closing fd %d: got fd %d (fd %d is open)", a, c, b)
 		}
 	}},
-	{name: "addresses agree on both ends", tell: func(r *rig) {
+	{name: "addresses agree on both ends", run: func(r *rig) {
 		p := r.pair()
 		get := func(name string, f func(loop.FD) (loop.Addr, bool), fd loop.FD) loop.Addr {
 			a, ok := f(fd)
@@ -90,14 +90,14 @@ var streamStories = []story{
 			r.Errorf("the client sees %s, the server is %s", a, b)
 		}
 	}},
-	{name: "a port in use", tell: func(r *rig) {
+	{name: "a port in use", run: func(r *rig) {
 		_, at := r.listen(loopback)
 		fd, _, err := r.sys.Listen(at, loop.ListenOptions{})
 		if fd != loop.NoFD || !isErrno(err, syscall.EADDRINUSE) {
 			r.Fatalf("Listen on %s twice: got fd %d, %v, want none, EADDRINUSE", at, fd, err)
 		}
 	}},
-	{name: "write until EAGAIN, writable once drained", tell: func(r *rig) {
+	{name: "write until EAGAIN, writable once drained", run: func(r *rig) {
 		p := r.pair()
 		chunk := make([]byte, 16<<10)
 		for i := range chunk {
@@ -110,7 +110,7 @@ var streamStories = []story{
 				break
 			}
 			if e != 0 || tries > 1<<16 {
-				r.Fatalf("Write after %d bytes: got %d, %s, want EAGAIN before long", sent, n, errnoString(e))
+				r.Fatalf("Write after %d bytes: got %d, %s, want EAGAIN", sent, n, errnoString(e))
 			}
 			sent += n
 		}
@@ -137,16 +137,16 @@ var streamStories = []story{
 		r.write(p.client, "more")
 		r.read(p.server, "more")
 	}},
-	{name: "a Unix socket", tell: func(r *rig) {
+	{name: "a Unix socket", run: func(r *rig) {
 		r.unix(filepath.Join(r.TempDir(), "s"))
 	}},
-	{name: "an abstract Unix socket", tell: func(r *rig) {
+	{name: "an abstract Unix socket", run: func(r *rig) {
 		if !r.abstract {
 			r.Skip("this System has no abstract namespace")
 		}
 		r.unix("@millrace/" + r.Name())
 	}},
-	{name: "a Unix socket that nobody made", tell: func(r *rig) {
+	{name: "a Unix socket that does not exist", run: func(r *rig) {
 		a := loop.Addr{Network: loop.Unix, Path: filepath.Join(r.TempDir(), "none")}
 		if fd, e := r.sys.Connect(a, loop.SocketOptions{}); fd != loop.NoFD || e != syscall.ENOENT {
 			r.Fatalf("Connect to %s: got fd %d, %s, want none, ENOENT", a, fd, errnoString(e))

@@ -7,10 +7,10 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-var timerStories = []story{
-	{name: "in order of time, then of setting", tell: func(r *rig) {
+var timerScenarios = []scenario{
+	{name: "expiry in order of deadline, then of arming", run: func(r *rig) {
 		var tr trace
-		l := r.house(loop.Config{})
+		l := r.newLoop(loop.Config{})
 		at := l.Now() + 2*time.Millisecond
 		arm := func(name string, at time.Duration) *alarm {
 			a := &alarm{r: r, name: name, does: tr.say(name)}
@@ -21,27 +21,27 @@ var timerStories = []story{
 		first := arm("2b", at-1)
 		arm("1", at-2)
 		arm("2", at)
-		l.Arm(&first.Timer, at, first) // moved later: now set after 2
+		l.Arm(&first.Timer, at, first) // moved later, so its order is after 2
 		arm("2c", at)
 		arm("4", at+2)
-		r.until("all went off", func() bool { return l.Stats().Timers <= 1 })
+		r.until("all expired", func() bool { return l.Stats().Timers <= 1 })
 		tr.want(r, "1 2 2b 2c 3 4")
 	}},
-	{name: "never early, and without spinning", tell: func(r *rig) {
-		l := r.house(loop.Config{})
+	{name: "no early expiry, and no spinning", run: func(r *rig) {
+		l := r.newLoop(loop.Config{})
 		for _, d := range []time.Duration{time.Microsecond, 300 * time.Microsecond, 1_100_000, 3_700_000} {
 			a := &alarm{r: r, name: fmt.Sprintf("alarm in %v", d)}
 			before := l.Stats().Turns
 			l.Arm(&a.Timer, r.sys.Now()+d, a)
-			r.until("it went off", func() bool { return a.rang == 1 })
+			r.until("the alarm expired", func() bool { return a.rang == 1 })
 			if turns := l.Stats().Turns - before; turns > 5 {
-				r.Errorf("%s took %d turns, want 1 (5 with luck)", a.name, turns)
+				r.Errorf("%s took %d turns, want 1 (5 with signals)", a.name, turns)
 			}
 		}
 	}},
-	{name: "set for now while it goes off, it waits for the next turn", tell: func(r *rig) {
+	{name: "a timer armed for now in its own callback expires in the next turn", run: func(r *rig) {
 		var tr trace
-		l := r.house(loop.Config{AfterTurn: func() { tr.say("|")() }})
+		l := r.newLoop(loop.Config{AfterTurn: func() { tr.say("|")() }})
 		a := &alarm{r: r, name: "alarm"}
 		b := &alarm{r: r, name: "other", does: tr.say("b")}
 		a.does = func() {
@@ -55,8 +55,8 @@ var timerStories = []story{
 		r.turns(4)
 		tr.want(r, "a b | a | a | |")
 	}},
-	{name: "disarmed by another that is due with it", tell: func(r *rig) {
-		l := r.house(loop.Config{})
+	{name: "a due timer is disarmed by another due timer", run: func(r *rig) {
+		l := r.newLoop(loop.Config{})
 		b := &alarm{r: r, name: "b"}
 		a := &alarm{r: r, name: "a", does: func() {
 			l.Disarm(&b.Timer)
@@ -70,31 +70,31 @@ var timerStories = []story{
 		}
 		l.Disarm(&b.Timer)
 	}},
-	{name: "moved on again and again", tell: func(r *rig) {
-		l := r.house(loop.Config{})
+	{name: "a deadline moved later repeatedly", run: func(r *rig) {
+		l := r.newLoop(loop.Config{})
 		a := &alarm{r: r, name: "idle timeout"}
 		for range 10 {
 			l.Arm(&a.Timer, r.sys.Now()+5*time.Millisecond, a)
 			b := &alarm{r: r, name: "request"}
 			l.Arm(&b.Timer, r.sys.Now()+time.Millisecond/2, b)
-			r.until("a request came", func() bool { return b.rang == 1 })
+			r.until("the request timer expired", func() bool { return b.rang == 1 })
 		}
-		early := a.rang // more than 0 on a machine that was away for 5 ms
+		early := a.rang // more than 0 on a machine that paused for 5 ms
 		l.Arm(&a.Timer, r.sys.Now()+5*time.Millisecond, a)
-		r.until("the timeout came", func() bool { return a.rang == early+1 })
+		r.until("the timeout expired", func() bool { return a.rang == early+1 })
 	}},
-	{name: "moved earlier", tell: func(r *rig) {
-		l := r.house(loop.Config{})
+	{name: "a deadline moved earlier", run: func(r *rig) {
+		l := r.newLoop(loop.Config{})
 		a := &alarm{r: r, name: "alarm"}
 		l.Arm(&a.Timer, l.Now()+time.Hour, a)
 		l.Arm(&a.Timer, l.Now()+2*time.Hour, a)
 		l.Arm(&a.Timer, l.Now()+time.Millisecond, a)
-		r.until("it went off", func() bool { return a.rang == 1 })
+		r.until("the alarm expired", func() bool { return a.rang == 1 })
 	}},
-	{name: "Timeout", tell: func(r *rig) {
-		l := r.house(loop.Config{})
+	{name: "Timeout", run: func(r *rig) {
+		l := r.newLoop(loop.Config{})
 		if got := l.Timeout(); got != loop.Forever {
-			r.Errorf("with nothing armed: got %v, want Forever", got)
+			r.Errorf("with no timer armed: got %v, want Forever", got)
 		}
 		a := &alarm{r: r, name: "alarm"}
 		l.Arm(&a.Timer, l.Now()+time.Hour, a)

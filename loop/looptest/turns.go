@@ -7,10 +7,10 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-var turnStories = []story{
-	{name: "the order of a turn", tell: func(r *rig) {
+var turnScenarios = []scenario{
+	{name: "the order of a turn", run: func(r *rig) {
 		var tr trace
-		l := r.house(loop.Config{AfterTurn: func() { tr.say("after")() }})
+		l := r.newLoop(loop.Config{AfterTurn: func() { tr.say("after")() }})
 		h, _ := r.hand("hand")
 		h.does = func(loop.Ready) bool { tr.say("ready")(); return false }
 		a := &alarm{r: r, name: "alarm", does: tr.say("timer")}
@@ -23,9 +23,9 @@ var turnStories = []story{
 		r.turns(1)
 		tr.want(r, "posted timer ready task after")
 	}},
-	{name: "posted functions run in order, and theirs in the next turn", tell: func(r *rig) {
+	{name: "posted functions run in order, and the functions that they post in the next turn", run: func(r *rig) {
 		var tr trace
-		l := r.house(loop.Config{AfterTurn: func() { tr.say("|")() }})
+		l := r.newLoop(loop.Config{AfterTurn: func() { tr.say("|")() }})
 		l.Post(func() {
 			tr.say("1")()
 			l.Post(tr.say("4"))
@@ -35,9 +35,9 @@ var turnStories = []story{
 		r.until("4 has run", func() bool { return strings.Contains(strings.Join(tr, ""), "4") })
 		tr.want(r, "1 2 3 | 4 |")
 	}},
-	{name: "what a posted function asks for is done in the same turn", tell: func(r *rig) {
+	{name: "requests of a posted function are served in the same turn", run: func(r *rig) {
 		var tr trace
-		l := r.house(loop.Config{AfterTurn: func() { tr.say("|")() }})
+		l := r.newLoop(loop.Config{AfterTurn: func() { tr.say("|")() }})
 		h, _ := r.hand("hand")
 		h.does = func(loop.Ready) bool { tr.say("ready")(); return false }
 		a := &alarm{r: r, name: "alarm", does: tr.say("timer")}
@@ -51,9 +51,9 @@ var turnStories = []story{
 		r.turns(1)
 		tr.want(r, "timer ready task |")
 	}},
-	{name: "kicks", tell: func(r *rig) {
+	{name: "kicks", run: func(r *rig) {
 		var tr trace
-		l := r.house(loop.Config{AfterTurn: func() { tr.say("|")() }})
+		l := r.newLoop(loop.Config{AfterTurn: func() { tr.say("|")() }})
 		a, _ := r.hand("a")
 		b, _ := r.hand("b")
 		c := &chore{r: r, name: "chore", does: func() { l.Kick(&b.Source) }}
@@ -79,11 +79,11 @@ var turnStories = []story{
 		r.turns(3)
 		tr.want(r, "a b | a b | |")
 		if a.last != 0 || b.last != 0 {
-			r.Errorf("kicked sources got news: a %s, b %s, want none", readyString(a.last), readyString(b.last))
+			r.Errorf("kicked sources got readiness: a %s, b %s, want none", readyString(a.last), readyString(b.last))
 		}
 	}},
-	{name: "a source that wants to be called again", tell: func(r *rig) {
-		r.house(loop.Config{})
+	{name: "a source that wants to be called again", run: func(r *rig) {
+		r.newLoop(loop.Config{})
 		h, _ := r.hand("hand")
 		h.does = func(loop.Ready) bool { return h.calls < 5 }
 		r.l.Kick(&h.Source)
@@ -99,22 +99,22 @@ var turnStories = []story{
 			r.Errorf("at the end: got %d calls, want 5", h.calls)
 		}
 	}},
-	{name: "news is merged into one call", tell: func(r *rig) {
-		r.house(loop.Config{})
+	{name: "readiness is merged into one call", run: func(r *rig) {
+		r.newLoop(loop.Config{})
 		h, peer := r.hand("hand")
 		r.sys.Write(peer, []byte("hi"))
 		r.sys.CloseWrite(peer)
 		r.l.Kick(&h.Source)
 		var all loop.Ready
 		h.does = func(n loop.Ready) bool { all |= n; return false }
-		r.until("the end was heard", func() bool { return all&loop.HangUp != 0 })
+		r.until("HangUp was received", func() bool { return all&loop.HangUp != 0 })
 		if h.calls > 3 || all&loop.Readable == 0 {
 			r.Errorf("got %d calls with %s, want at most 3 with RH", h.calls, readyString(all))
 		}
 	}},
-	{name: "tasks", tell: func(r *rig) {
+	{name: "tasks", run: func(r *rig) {
 		var tr trace
-		l := r.house(loop.Config{AfterTurn: func() { tr.say("|")() }})
+		l := r.newLoop(loop.Config{AfterTurn: func() { tr.say("|")() }})
 		a := &chore{r: r, name: "a"}
 		b := &chore{r: r, name: "b", does: tr.say("b")}
 		c := &chore{r: r, name: "c", does: tr.say("c")}
@@ -137,8 +137,8 @@ var turnStories = []story{
 		r.turns(3)
 		tr.want(r, "a b | a c | |")
 	}},
-	{name: "accepts and handshakes are bounded per turn", tell: func(r *rig) {
-		l := r.house(loop.Config{Accepts: 3, Handshakes: 2})
+	{name: "accepts and handshakes are bounded per turn", run: func(r *rig) {
+		l := r.newLoop(loop.Config{Accepts: 3, Handshakes: 2})
 		for turn := range 3 {
 			var accepts, handshakes int
 			l.Post(func() {
@@ -155,8 +155,8 @@ var turnStories = []story{
 			}
 		}
 	}},
-	{name: "watching twice", tell: func(r *rig) {
-		l := r.house(loop.Config{})
+	{name: "watching twice", run: func(r *rig) {
+		l := r.newLoop(loop.Config{})
 		h, peer := r.hand("hand")
 		other := &hand{r: r, name: "other"}
 		if err := l.Watch(&h.Source, peer, h); err == nil {
@@ -180,8 +180,8 @@ var turnStories = []story{
 		l.Kick(&h.Source)
 		r.turns(2)
 	}},
-	{name: "offloaded work", tell: func(r *rig) {
-		l := r.house(loop.Config{})
+	{name: "offloaded work", run: func(r *rig) {
+		l := r.newLoop(loop.Config{})
 		fault := errors.New("it did not work")
 		var got []error
 		for i := range 20 {
@@ -207,8 +207,8 @@ var turnStories = []story{
 			r.Errorf("got %d failures of 20, want 10", failed)
 		}
 	}},
-	{name: "the account's levels", tell: func(r *rig) {
-		l := r.house(loop.Config{Memory: 1000})
+	{name: "the account's levels", run: func(r *rig) {
+		l := r.newLoop(loop.Config{Memory: 1000})
 		var told []loop.Level
 		l.Account().Watch(func(v loop.Level) { told = append(told, v) })
 		steps := []struct {

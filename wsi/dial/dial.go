@@ -176,7 +176,7 @@ func (d *Dial) next() {
 			d.fail(err)
 			continue
 		}
-		d.loop.Newcomer(&a.src, true)
+		d.loop.SetUnestablished(&a.src, true)
 		d.state = awaitConnect
 		if now := d.sys.Now(); d.deadline != 0 {
 			share := (d.deadline - now) / time.Duration(len(d.addrs)+1)

@@ -8,14 +8,14 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// hand is a watched descriptor of a story.
+// hand is a watched descriptor of a scenario.
 type hand struct {
 	loop.Source
 	r     *rig
 	name  string
 	calls int
 	last  loop.Ready
-	gone  bool // must not be called any more
+	gone  bool // fail if it is called
 	does  func(r loop.Ready) (again bool)
 }
 
@@ -33,12 +33,12 @@ func (h *hand) Ready(now time.Duration, ready loop.Ready) bool {
 	return h.does != nil && h.does(ready)
 }
 
-// alarm is a timer of a story.
+// alarm is a timer of a scenario.
 type alarm struct {
 	loop.Timer
 	r    *rig
 	name string
-	off  bool // must not go off
+	off  bool // fail if it expires
 	rang int
 	does func()
 }
@@ -48,25 +48,25 @@ func (a *alarm) Label() string { return a.name }
 func (a *alarm) Expired(now time.Duration) {
 	a.rang++
 	if a.off {
-		a.r.Errorf("%s went off after it was disarmed", a.name)
+		a.r.Errorf("%s expired after it was disarmed", a.name)
 	}
 	if now < a.At() {
-		a.r.Errorf("%s went off at %v, before its time %v", a.name, now, a.At())
+		a.r.Errorf("%s expired at %v, before its time %v", a.name, now, a.At())
 	}
 	if a.Armed() {
-		a.r.Errorf("%s is still armed while it goes off", a.name)
+		a.r.Errorf("%s is still armed while it expires", a.name)
 	}
 	if a.does != nil {
 		a.does()
 	}
 }
 
-// chore is a task of a story.
+// chore is a task of a scenario.
 type chore struct {
 	loop.Task
 	r    *rig
 	name string
-	off  bool // must not run
+	off  bool // fail if it runs
 	runs int
 	does func()
 }
@@ -86,8 +86,8 @@ func (c *chore) RunTask(time.Duration) {
 	}
 }
 
-// house makes the rig's loop.
-func (r *rig) house(c loop.Config) *loop.Loop {
+// newLoop makes the rig's loop.
+func (r *rig) newLoop(c loop.Config) *loop.Loop {
 	hook := c.AfterTurn
 	c.AfterTurn = func() {
 		if hook != nil {
@@ -101,10 +101,10 @@ func (r *rig) house(c loop.Config) *loop.Loop {
 	return r.l
 }
 
-// until runs the loop to the end of the turn in which cond has come true.
+// until runs the loop until the end of the turn in which cond becomes true.
 func (r *rig) until(what string, cond func() bool) {
 	r.Helper()
-	late := &alarm{r: r, name: "the story's patience", does: r.l.Stop}
+	late := &alarm{r: r, name: "the scenario's time limit", does: r.l.Stop}
 	r.l.Arm(&late.Timer, r.sys.Now()+patience, late)
 	r.after = func() {
 		if cond() {
@@ -117,7 +117,7 @@ func (r *rig) until(what string, cond func() bool) {
 	r.after = nil
 	r.l.Disarm(&late.Timer)
 	if late.rang > 0 && !cond() {
-		r.Fatalf("waited %v in vain until %s", patience, what)
+		r.Fatalf("waited %v; never happened: %s", patience, what)
 	}
 }
 
@@ -129,12 +129,11 @@ func (r *rig) turns(n int) {
 		if err := r.l.Post(nothing); err != nil {
 			r.Fatalf("Post: %v", err)
 		}
-		r.until("one turn is over", func() bool { done++; return true })
+		r.until("the end of one turn", func() bool { done++; return true })
 	}
 }
 
-// hand watches one end of a new connection until its first news has come and gone. The other end is
-// returned.
+// hand watches one end of a new connection, waits for its first event, and returns it with the other end.
 func (r *rig) hand(name string) (*hand, loop.FD) {
 	r.Helper()
 	p := r.pair()
@@ -142,9 +141,9 @@ func (r *rig) hand(name string) (*hand, loop.FD) {
 	r.sys.Remove(p.server.FD())
 	h := &hand{r: r, name: name}
 	r.watch(h, p.server.FD())
-	r.until(name+" has heard its present state", func() bool { return h.calls > 0 })
+	r.until(name+" has received its present state", func() bool { return h.calls > 0 })
 	if h.last&loop.Writable == 0 {
-		r.Fatalf("%s: first news: got %s, want W", name, readyString(h.last))
+		r.Fatalf("%s: first event: got %s, want W", name, readyString(h.last))
 	}
 	h.calls = 0
 	return h, p.client.FD()
@@ -163,7 +162,7 @@ func (r *rig) unwatch(h *hand) {
 	h.gone = true
 }
 
-// trace collects words, to be compared with a sentence.
+// trace collects words to compare with a sentence.
 type trace []string
 
 func (t *trace) say(word string) func() { return func() { *t = append(*t, word) } }

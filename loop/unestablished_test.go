@@ -2,11 +2,11 @@ package loop
 
 import "testing"
 
-// Five newcomers and one connection that stands, all ready at once, and the newcomers again each
-// time: the one is served first in every turn, the others in order, a few at a time.
-func TestNewcomersWaitForOthers(t *testing.T) {
+// Five unestablished sources and one established are ready at once, and the five again each time. The established one
+// is served first in every turn, the others in order, a few at a time.
+func TestUnestablishedWaitForOthers(t *testing.T) {
 	f := &fakeSystem{now: 1}
-	l := New(f, Config{Newcomers: 3})
+	l := New(f, Config{Unestablished: 3})
 	var calls string
 	hosts := make([]funcs, 6)
 	for i := range hosts {
@@ -15,7 +15,7 @@ func TestNewcomersWaitForOthers(t *testing.T) {
 		if err := l.Watch(&h.Source, FD(i), h); err != nil {
 			t.Fatal(err)
 		}
-		l.Newcomer(&h.Source, i < 5)
+		l.SetUnestablished(&h.Source, i < 5)
 	}
 	f.script = func(ev []Event) int {
 		for i := range hosts {
@@ -34,7 +34,7 @@ func TestNewcomersWaitForOthers(t *testing.T) {
 	}
 	f.script = nil
 	if got := l.Timeout(); got != 0 {
-		t.Errorf("with newcomers waiting: got timeout %v, want 0", got)
+		t.Errorf("with unestablished sources queued: got timeout %v, want 0", got)
 	}
 	calls = ""
 	for l.Timeout() == 0 {
@@ -47,7 +47,8 @@ func TestNewcomersWaitForOthers(t *testing.T) {
 	}
 }
 
-// A few connections may move Config.Bytes each in a turn; many share what those may, and each has a record's worth.
+// A few connections may move Config.Bytes each in a turn. Many connections share that amount, and each may move at
+// least one TLS record.
 func TestShareOfATurn(t *testing.T) {
 	for _, c := range []struct{ ready, bytes, want int }{
 		{1, 0, 256 << 10}, {16, 0, 256 << 10}, {64, 0, 64 << 10}, {500, 0, 16 << 10}, {500, 1000, 1000}, {32, 100 << 10, 50 << 10},
@@ -77,16 +78,16 @@ func TestShareOfATurn(t *testing.T) {
 	}
 }
 
-// What a newcomer kicks is served in the same turn, and one that has become established is no newcomer
-// in its next.
-func TestNewcomerGrowsUp(t *testing.T) {
+// A source that an unestablished source kicks is served in the same turn. A source that has become established is
+// served with the others in its next turn.
+func TestBecomesEstablished(t *testing.T) {
 	f := &fakeSystem{now: 1}
 	l := New(f, Config{})
 	calls := ""
 	var young, old funcs
 	young.ready = func(Ready) bool {
 		calls += "y"
-		l.Newcomer(&young.Source, false)
+		l.SetUnestablished(&young.Source, false)
 		l.Kick(&old.Source)
 		return len(calls) < 5
 	}
@@ -96,7 +97,7 @@ func TestNewcomerGrowsUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l.Newcomer(&young.Source, true)
+	l.SetUnestablished(&young.Source, true)
 	l.Kick(&young.Source)
 	for n := 0; n < 10 && l.Timeout() == 0; n++ {
 		if err := l.Service(); err != nil {
@@ -109,8 +110,8 @@ func TestNewcomerGrowsUp(t *testing.T) {
 	}
 }
 
-// A newcomer that goes away while it waits leaves nothing behind, and thousands of them no memory.
-func TestNewcomersQueueIsCleared(t *testing.T) {
+// Unestablished sources that are unwatched while they wait do not use the budget, and their entries are freed.
+func TestUnestablishedQueueIsCleared(t *testing.T) {
 	f := &fakeSystem{now: 1}
 	l := New(f, Config{})
 	const many = 5000
@@ -122,7 +123,7 @@ func TestNewcomersQueueIsCleared(t *testing.T) {
 		if err := l.Watch(&h.Source, FD(i), h); err != nil {
 			t.Fatal(err)
 		}
-		l.Newcomer(&h.Source, true)
+		l.SetUnestablished(&h.Source, true)
 		l.Kick(&h.Source)
 	}
 	for i := 0; i < many; i += 2 {
@@ -134,10 +135,10 @@ func TestNewcomersQueueIsCleared(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if served != many/2 || !l.newcomers.empty() || l.newcomers.head != 0 {
-		t.Errorf("served %d of %d in %d turns, head %d", served, many/2, turns, l.newcomers.head)
+	if served != many/2 || !l.unestablished.empty() || l.unestablished.head != 0 {
+		t.Errorf("served %d of %d in %d turns, head %d", served, many/2, turns, l.unestablished.head)
 	}
 	if want := many/2/16 + 1; turns > want {
-		t.Errorf("took %d turns, want at most %d: those that are gone must not count", turns, want)
+		t.Errorf("took %d turns, want at most %d: unwatched sources must not count", turns, want)
 	}
 }
