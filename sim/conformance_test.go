@@ -8,8 +8,7 @@ import (
 	"github.com/millrace/millrace/loop/looptest"
 )
 
-// The suite that the kernel has to pass, on a perfect network and under faults that change nothing
-// which the contract promises.
+// TestConformance runs the kernel's conformance suite on a perfect network and under faults that the contract allows.
 func TestConformance(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Connect starts a connection, as loop.Sockets says. TCP is EINPROGRESS also when the answer is
-// there already, as on Linux; Unix is decided at once.
+// Connect starts a connection: see loop.Sockets. TCP returns EINPROGRESS even if the answer is known already, as on
+// Linux; a Unix socket is connected or refused at once.
 func (h *Host) Connect(a loop.Addr, o loop.SocketOptions) (loop.FD, syscall.Errno) {
 	h.calls.Connects++
 	s, e := h.connect(a, o)
@@ -30,7 +30,7 @@ func (h *Host) connect(a loop.Addr, o loop.SocketOptions) (*sock, syscall.Errno)
 		return h.connectUnix(a, o)
 	}
 	to := netip.AddrPortFrom(a.IP.Addr().Unmap(), a.IP.Port())
-	switch ip := to.Addr(); { // an unspecified address means oneself
+	switch ip := to.Addr(); { // an unspecified address means this host
 	case ip == netip.IPv4Unspecified():
 		to = netip.AddrPortFrom(loopback4, to.Port())
 	case !ip.IsValid() || ip.IsUnspecified():
@@ -49,7 +49,7 @@ func (h *Host) connect(a loop.Addr, o loop.SocketOptions) (*sock, syscall.Errno)
 		local: loop.Addr{IP: netip.AddrPortFrom(from, port)},
 		peer:  loop.Addr{IP: to},
 	}
-	h.give(s)
+	h.allocate(s)
 	n := h.n
 	dst := h.lookup(to.Addr())
 	if dst == nil {
@@ -57,8 +57,8 @@ func (h *Host) connect(a loop.Addr, o loop.SocketOptions) (*sock, syscall.Errno)
 		return s, syscall.EINPROGRESS
 	}
 	l := n.link(h, dst).opts()
-	s.refuse = n.hit(l.Refuse)
-	s.blackHole = n.hit(l.BlackHole)
+	s.refuse = n.roll(l.Refuse)
+	s.blackHole = n.roll(l.BlackHole)
 	n.sendSyn(s)
 	if s.state == connecting {
 		n.schedule(or(n.opts.ConnectTimeout, connectTimeout), event{kind: evConnTimeout, sock: s})
@@ -66,7 +66,7 @@ func (h *Host) connect(a loop.Addr, o loop.SocketOptions) (*sock, syscall.Errno)
 	return s, syscall.EINPROGRESS
 }
 
-// lookup finds the machine with address a, seen from h.
+// lookup finds the host with address a, as seen from h.
 func (h *Host) lookup(a netip.Addr) *Host {
 	if h.has(a) {
 		return h
@@ -101,7 +101,7 @@ func (h *Host) source(to netip.Addr, bind string) (netip.Addr, syscall.Errno) {
 	return netip.Addr{}, syscall.ENETUNREACH
 }
 
-// sendSyn asks once, and will ask again: after one second, two more, four more.
+// sendSyn sends a SYN, and sends it again after one second, two more, four more.
 func (n *Network) sendSyn(s *sock) {
 	s.attempt++
 	dst := s.h.lookup(s.peer.IP.Addr())
@@ -114,14 +114,14 @@ func (n *Network) sendSyn(s *sock) {
 	}
 }
 
-// onSyn is a connect that has reached the other host.
+// onSyn handles a SYN that has reached the other host.
 func (n *Network) onSyn(s *sock) {
 	dst := s.h.lookup(s.peer.IP.Addr())
 	back := n.link(dst, s.h)
 	if n.link(s.h, dst).cut || dst.dead {
 		return
 	}
-	// The other host gave up on the last leg, or rebooted, before the connection stood.
+	// The other host dropped the connection after a missing last step, or rebooted, before it was established.
 	if s.other != nil && (s.other.h.dead || s.other.state == closed) {
 		s.out.end()
 		s.in.end()
@@ -136,7 +136,7 @@ func (n *Network) onSyn(s *sock) {
 			return
 		}
 		if len(l.queue)+l.pending > l.backlog {
-			return // Linux drops it, and the other side asks again
+			return // Linux drops the SYN, and the other side sends it again
 		}
 		n.join(s, l, back)
 	}
@@ -148,7 +148,7 @@ func (n *Network) onSyn(s *sock) {
 	}
 }
 
-// join makes the listener's end of a connection, and the flows between.
+// join makes the listener's end of a connection and the flows between the ends.
 func (n *Network) join(s, l *sock, back *link) {
 	c := &sock{h: l.h, fd: loop.NoFD, state: waiting, opts: l.opts, via: l, local: s.peer, peer: s.local}
 	there := n.link(s.h, l.h)
@@ -163,39 +163,39 @@ func (n *Network) join(s, l *sock, back *link) {
 	l.pending++
 }
 
-// buffer chooses a size: the socket's, the network's, or the default.
+// buffer selects a size: the socket's, the network's, or the default.
 func (n *Network) buffer(socket, network, def int) int {
 	return max(or(socket, or(network, def)), minBuf)
 }
 
-// onSynAck is the acceptance.
+// onSynAck handles the answer that accepts the connection.
 func (n *Network) onSynAck(s *sock) {
 	switch {
-	case s.other == nil: // its sender was killed, and the address has a new owner
-	case s.other.h.dead || n.link(s.other.h, s.h).cut: // lost under way
+	case s.other == nil: // the sender was killed, and another host has its address
+	case s.other.h.dead || n.link(s.other.h, s.h).cut: // the answer was lost
 	case s.state == connecting && s.other.state == waiting:
 		s.state = open
 		s.out.pump()
 		s.wake()
-		n.plan(s)
+		n.planFaults(s)
 	case s.other.state == waiting:
 		s.other.abandon(0)
 	}
 }
 
-// plan decides whether a new connection will meet with an accident.
-func (n *Network) plan(s *sock) {
+// planFaults decides whether a fault hits a new connection.
+func (n *Network) planFaults(s *sock) {
 	o := n.link(s.h, s.other.h).opts()
 	within := or(o.FaultWithin, time.Second)
-	if n.hit(o.Reset) {
+	if n.roll(o.Reset) {
 		n.schedule(max(1, n.upTo(within)), event{kind: evReset, sock: s})
 	}
-	if n.hit(o.Die) {
+	if n.roll(o.Die) {
 		n.schedule(max(1, n.upTo(within)), event{kind: evDie, sock: s})
 	}
 }
 
-// connectUnix joins both ends at once: the Unix domain has no handshake to wait for.
+// connectUnix connects both ends at once: a Unix socket has no handshake.
 func (h *Host) connectUnix(a loop.Addr, o loop.SocketOptions) (*sock, syscall.Errno) {
 	l := h.unix[a.Path]
 	switch {
@@ -209,7 +209,7 @@ func (h *Host) connectUnix(a loop.Addr, o loop.SocketOptions) (*sock, syscall.Er
 		return nil, syscall.EAGAIN
 	}
 	s := &sock{h: h, state: open, opts: o, local: loop.Addr{Network: loop.Unix}, peer: a}
-	h.give(s)
+	h.allocate(s)
 	h.n.join(s, l, nil)
 	s.out.pump()
 	return s, 0

@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// outcome starts a connect from a to addr, waits for news of it, and says what they were and when.
+// outcome starts a connect from a to addr, waits for its event, and returns the error and the time it took.
 func (p *pair) outcome(addr loop.Addr, o loop.SocketOptions) (syscall.Errno, time.Duration) {
 	p.t.Helper()
 	start := p.n.Now()
@@ -44,10 +44,10 @@ func TestConnectOutcomes(t *testing.T) {
 	}{
 		{"at once", Options{}, at(ipB, 80), nil, 0, 0},
 		{"after a round trip", Options{Link: slow}, at(ipB, 80), nil, 0, 20 * ms},
-		{"nobody listens", Options{Link: slow}, at(ipB, 81), nil, syscall.ECONNREFUSED, 20 * ms},
+		{"no listener", Options{Link: slow}, at(ipB, 81), nil, syscall.ECONNREFUSED, 20 * ms},
 		{"refused by fault", Options{Link: Link{Refuse: 1}}, at(ipB, 80), nil, syscall.ECONNREFUSED, 0},
 		{"black hole", Options{Link: Link{BlackHole: 1}}, at(ipB, 80), nil, syscall.ETIMEDOUT, 127 * time.Second},
-		{"black hole, impatient kernel", Options{Link: Link{BlackHole: 1}, ConnectTimeout: time.Second},
+		{"black hole, short timeout of the kernel", Options{Link: Link{BlackHole: 1}, ConnectTimeout: time.Second},
 			at(ipB, 80), nil, syscall.ETIMEDOUT, time.Second},
 		{"no such machine", Options{}, at(netip.MustParseAddr("10.9.9.9"), 80), nil, syscall.EHOSTUNREACH, 3 * time.Second},
 		{"no address of that family", Options{}, at(netip.MustParseAddr("2001:db8::1"), 80), nil, syscall.ENETUNREACH, 0},
@@ -76,15 +76,15 @@ func TestConnectOutcomes(t *testing.T) {
 	}
 }
 
-// A full backlog leaves connects unanswered; they are asked again, after one second, two, four, and get
-// in when somebody was accepted.
+// A full backlog leaves SYNs unanswered. They are sent again after one second, two, four, and succeed when a
+// connection was accepted.
 func TestBacklog(t *testing.T) {
 	p := hosts(t, 1, Options{})
 	l, _, err := p.b.Listen(at(ipB, 90), loop.ListenOptions{Backlog: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 3 { // the kernel admits one more than it was told
+	for i := range 3 { // the kernel admits one more than the backlog
 		if e, took := p.outcome(at(ipB, 90), loop.SocketOptions{}); e != 0 || took != 0 {
 			t.Fatalf("connect %d: got %v after %v, want success at once", i, e, took)
 		}
@@ -95,7 +95,7 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
-// A connect given up on leaves nothing behind at the listener.
+// An abandoned connect leaves nothing at the listener.
 func TestConnectAbandoned(t *testing.T) {
 	for _, wait := range []time.Duration{0, 5, 15, 25, 50} { // ms: SYN, SYN-ACK or ACK are under way
 		p := hosts(t, 1, Options{Link: Link{Latency: 10 * time.Millisecond}})
@@ -163,7 +163,7 @@ func TestSourceAddress(t *testing.T) {
 	}
 }
 
-// The answer to a SYN is lost in a cut, for so long that the listener has forgotten the connect.
+// A partition loses the answer to a SYN, for so long that the listener drops the half-open connection.
 func TestConnectAcrossCut(t *testing.T) {
 	p := hosts(t, 1, Options{Link: Link{Latency: 100 * time.Millisecond}})
 	p.n.At(150*time.Millisecond, func() { p.n.Partition(p.a, p.b) })
@@ -174,10 +174,10 @@ func TestConnectAcrossCut(t *testing.T) {
 	}
 }
 
-// A host that reboots under a connect is asked again.
+// A host that reboots during a connect gets the SYN again.
 func TestConnectAcrossReboot(t *testing.T) {
 	p := hosts(t, 1, Options{Link: Link{Latency: 100 * time.Millisecond}})
-	p.n.At(150*time.Millisecond, func() { p.n.Kill(p.b) }) // its answer is under way, and lost
+	p.n.At(150*time.Millisecond, func() { p.n.Kill(p.b) }) // the answer is in flight, and lost
 	p.n.At(500*time.Millisecond, func() {
 		again := p.n.Host("again", ipB)
 		if _, _, err := again.Listen(at(ipB, 80), loop.ListenOptions{}); err != nil {

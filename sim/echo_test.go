@@ -13,8 +13,8 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// actor is a reactor of the simplest kind, written on loop.System alone: a Driver for Run. It serves
-// echo on a listener and is a client that sends a text, ends its direction, and expects the text back.
+// actor is a minimal reactor, written on loop.System alone: a Driver for Run. It serves echo on a listener. As a
+// client it sends a text, closes its direction, and expects the text back.
 type actor struct {
 	h     *Host
 	l     loop.FD
@@ -30,11 +30,11 @@ type end struct {
 	gen           uint32
 	client        bool
 	send          []byte // still to be written
-	want          []byte // client: what must come back
-	got           []byte // client: what came
+	want          []byte // client: the expected echo
+	got           []byte // client: the received bytes
 	canRead, open bool   // open: connected
 	canWrite, eof bool
-	hungUp        bool // kept: a short read is not the last one then
+	hungUp        bool // HangUp was reported, so a short read is not the last one
 	shut          bool
 }
 
@@ -77,7 +77,7 @@ func (a *actor) watch(c *end) {
 	}
 }
 
-// Service does one turn.
+// Service runs one turn.
 func (a *actor) Service() error {
 	var ev [8]loop.Event
 	n, err := a.h.Wait(ev[:], 0)
@@ -125,7 +125,7 @@ func (a *actor) serve(c *end, r loop.Ready) {
 	}
 }
 
-// read takes one read's worth. The server holds at most 16 KiB, so that windows close.
+// read reads once. The server buffers at most 16 KiB, so that windows close.
 func (a *actor) read(c *end) bool {
 	if !c.canRead || c.eof || !c.client && len(c.send) > 16<<10 {
 		return false
@@ -189,7 +189,7 @@ func (a *actor) write(c *end) bool {
 	return true
 }
 
-// end is where a connection's story is judged.
+// end checks the outcome of a connection.
 func (a *actor) end(c *end, e syscall.Errno) {
 	if e != 0 {
 		a.fail("%v: connection ended by %v, want a clean end", c.fd, e)
@@ -205,7 +205,7 @@ func (a *actor) end(c *end, e syscall.Errno) {
 	delete(a.ends, c.fd)
 }
 
-// text is size bytes that tell where they stand.
+// text returns size bytes that depend on their position.
 func text(r *rand.Rand, size int) []byte {
 	b := make([]byte, size)
 	for i := range b {
@@ -214,8 +214,8 @@ func text(r *rand.Rand, size int) []byte {
 	return b
 }
 
-// weather draws faults that slow and split but lose nothing.
-func weather(r *rand.Rand) Options {
+// randomFaults returns faults that delay and split but lose nothing.
+func randomFaults(r *rand.Rand) Options {
 	maybe := func(most int) int {
 		if r.IntN(2) == 0 {
 			return 0
@@ -241,11 +241,10 @@ func weather(r *rand.Rand) Options {
 	return o
 }
 
-// scenario has three clients on two hosts talk to a server, and returns the network when they are
-// done.
+// scenario runs three clients on two hosts against a server, and returns the network after they are done.
 func scenario(seed uint64, o *Options, during func(n *Network, hosts [2]*Host)) (*Network, error) {
 	r := rand.New(rand.NewPCG(seed, 99))
-	w := weather(r)
+	w := randomFaults(r)
 	if o != nil {
 		w = *o
 	}
@@ -267,7 +266,7 @@ func scenario(seed uint64, o *Options, during func(n *Network, hosts [2]*Host)) 
 	return n, err
 }
 
-// Whatever the faults that lose no connection, every byte arrives once and in order.
+// Under faults that lose no connection, every byte arrives once and in order.
 func TestBytesArriveOnceAndInOrder(t *testing.T) {
 	seeds := uint64(1000)
 	if testing.Short() {
@@ -286,7 +285,7 @@ func TestBytesArriveOnceAndInOrder(t *testing.T) {
 	}
 }
 
-// A cut that heals costs time, not bytes.
+// A healed partition delays bytes but loses none.
 func TestPartitionsLoseNothing(t *testing.T) {
 	for seed := range uint64(100) {
 		n, err := scenario(seed, nil, func(n *Network, hosts [2]*Host) {
@@ -302,11 +301,11 @@ func TestPartitionsLoseNothing(t *testing.T) {
 	}
 }
 
-// On the worst of networks every connection ends, by itself, and nothing is left behind.
+// Under all faults every connection ends by itself, and no resource is left.
 func TestEverythingEnds(t *testing.T) {
 	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 7))
-		o := weather(r)
+		o := randomFaults(r)
 		o.Refuse, o.BlackHole = 0.1, 0.1
 		o.Reset, o.Die, o.FaultWithin = 0.2, 0.2, 300*time.Millisecond
 		n := New(seed, o)
@@ -327,7 +326,7 @@ func TestEverythingEnds(t *testing.T) {
 		}
 		n.At(2*time.Second, strike[1])
 		err := n.Run(func() bool { return len(client.ends) == 0 }, 2*time.Hour, client, server)
-		// A client may read for ever from a connection that died: no kernel tells it.
+		// A client may wait endlessly on a connection that died: no kernel reports that to a reader.
 		if err != nil && !errors.Is(err, ErrDeadlock) {
 			t.Fatalf("seed %d: %v\noptions %+v", seed, err, o)
 		}

@@ -7,8 +7,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// stale reports an event that was overtaken: popping it would do nothing, so the clock need not
-// stop for it.
+// stale reports whether the event is obsolete: it would have no effect, so the clock need not stop for it.
 func (e *event) stale() bool {
 	switch e.kind {
 	case evSynRetry, evConnTimeout, evUnreachable:
@@ -16,15 +15,15 @@ func (e *event) stale() bool {
 	case evSyn, evRefused:
 		return e.sock.state != connecting
 	case evAck, evData, evFin, evRst:
-		return e.flow.over || e.flow.epoch != e.epoch
+		return e.flow.finished || e.flow.epoch != e.epoch
 	case evWindow, evSpace:
-		return e.flow.over
+		return e.flow.finished
 	case evAckTimeout:
-		return e.flow.over || e.flow.epoch != e.epoch || !e.flow.stalled()
+		return e.flow.finished || e.flow.epoch != e.epoch || !e.flow.stalled()
 	case evKeepAlive:
 		return e.sock.state != open || e.sock.probed != e.epoch || e.sock.answered()
 	case evWindowTimeout:
-		return e.flow.over || e.flow.shutEpoch != e.epoch || !e.flow.windowShut
+		return e.flow.finished || e.flow.shutEpoch != e.epoch || !e.flow.windowShut
 	case evHalfOpen:
 		return e.sock.state != waiting
 	case evOrphan:
@@ -41,17 +40,16 @@ func (e *event) stale() bool {
 
 // next returns the time of the next event that will have an effect.
 func (n *Network) next() (at time.Duration, ok bool) {
-	for len(n.agenda.heap) > 0 {
-		if e := &n.agenda.heap[0]; !e.stale() {
+	for len(n.eventQueue.heap) > 0 {
+		if e := &n.eventQueue.heap[0]; !e.stale() {
 			return e.at, true
 		}
-		n.agenda.pop()
+		n.eventQueue.pop()
 	}
 	return 0, false
 }
 
-// advance lets everything happen that is due until t and leaves the clock there, or where the
-// clock already was, if that is later.
+// advance processes every event that is due until t, and then sets the clock to t unless it is later already.
 func (n *Network) advance(t time.Duration) {
 	for {
 		at, ok := n.next()
@@ -59,23 +57,23 @@ func (n *Network) advance(t time.Duration) {
 			break
 		}
 		n.now = max(n.now, at)
-		e := n.agenda.pop()
+		e := n.eventQueue.pop()
 		n.happen(&e)
 	}
 	n.now = max(n.now, t)
 }
 
-// schedule has e happen after d; at once when there is no time between.
+// schedule queues e for the time after d. If d is 0, e happens at once.
 func (n *Network) schedule(d time.Duration, e event) {
 	if d <= 0 {
 		n.happen(&e)
 		return
 	}
 	e.at = n.now + d
-	n.agenda.push(e)
+	n.eventQueue.push(e)
 }
 
-// happen carries one event out.
+// happen processes one event.
 func (n *Network) happen(e *event) {
 	if e.stale() {
 		return
@@ -129,7 +127,7 @@ func (n *Network) happen(e *event) {
 	}
 }
 
-// noteEvent records that something happened between the calls.
+// noteEvent records an event in the trace and the digest.
 func (n *Network) noteEvent(e *event) {
 	s := e.sock
 	if s == nil && e.flow != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// The agenda gives events by time, and those of one time in the order they came.
-func TestAgenda(t *testing.T) {
+// The queue returns events by time, and those of equal time in order of insertion.
+func TestEventQueue(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	var a agenda
+	var a eventQueue
 	type key struct {
 		at  time.Duration
 		seq uint64
@@ -38,7 +38,7 @@ func TestAgenda(t *testing.T) {
 	}
 }
 
-// A script runs at its time, and may write the next line of itself.
+// A script runs at its time, and may schedule its next step.
 func TestAt(t *testing.T) {
 	n := New(1, Options{})
 	start := n.Now()
@@ -60,7 +60,7 @@ func TestAt(t *testing.T) {
 	}
 }
 
-// The timers of a connect that has long succeeded neither stop the clock nor hide a deadlock.
+// Stale timers of a finished connect neither stop the clock nor hide a deadlock.
 func TestStaleEvents(t *testing.T) {
 	p := join(t, 1, Options{Link: Link{Latency: time.Millisecond}})
 	fd, _ := p.a.Connect(at(ipB, 80), loop.SocketOptions{})

@@ -2,14 +2,14 @@ package sim
 
 import "github.com/millrace/millrace/loop"
 
-// SetLink overrides Options.Link in both directions between a and b, which may be one host; nil takes
-// the override away.
+// SetLink overrides Options.Link in both directions between a and b, which may be the same host; nil removes the
+// override.
 func (n *Network) SetLink(a, b *Host, l *Link) {
 	n.SetPath(a, b, l)
 	n.SetPath(b, a, l)
 }
 
-// SetPath overrides Options.Link from a to b alone.
+// SetPath overrides Options.Link only from a to b.
 func (n *Network) SetPath(from, to *Host, l *Link) {
 	k := n.link(from, to)
 	k.own = nil
@@ -19,25 +19,25 @@ func (n *Network) SetPath(from, to *Host, l *Link) {
 	}
 }
 
-// Partition cuts the links between a and b. What is in flight is lost, and sent again after Heal.
+// Partition cuts the links between a and b. Bytes in flight are lost, and sent again after Heal.
 func (n *Network) Partition(a, b *Host) {
 	n.cut(n.link(a, b))
 	n.cut(n.link(b, a))
 }
 
-// Heal joins what Partition cut.
+// Heal restores the links that Partition cut.
 func (n *Network) Heal(a, b *Host) {
 	for _, l := range [2]*link{n.link(a, b), n.link(b, a)} {
 		l.cut = false
 		n.pumpAll(l)
 		for _, f := range l.flows {
-			f.from.probe() // a machine that has forgotten the connection answers with a reset
+			f.from.probe() // a host that no longer knows the connection answers with a reset
 		}
 	}
 }
 
-// Kill takes a host off the network as a power failure does: nobody is told. Its System keeps
-// working, deaf and mute.
+// Kill removes a host from the network as a power failure does: no peer receives a FIN or a RST. Its System still
+// works, but sends and receives nothing.
 func (n *Network) Kill(h *Host) {
 	h.dead = true
 	for _, o := range n.hosts {
@@ -61,21 +61,21 @@ func (n *Network) cut(l *link) {
 	n.lose(l)
 }
 
-// lose drops what is in flight on l.
+// lose drops the bytes in flight on l.
 func (n *Network) lose(l *link) {
 	for _, f := range l.flows {
 		f.lose()
 	}
 }
 
-// pumpAll sends what waits on l. Flows may end meanwhile, so the list is walked from a copy.
+// pumpAll sends the bytes that wait on l. Flows may end meanwhile, so the loop iterates over a copy of the list.
 func (n *Network) pumpAll(l *link) {
 	for _, f := range append([]*flow(nil), l.flows...) {
 		f.pump()
 	}
 }
 
-// retransmitTo has the peers of a killed host try again, for somebody answers at its address now.
+// retransmitTo makes the peers of a killed host send again, since another host now answers at its address.
 func (n *Network) retransmitTo(old *Host) {
 	for _, o := range n.hosts {
 		if o != old {
@@ -84,8 +84,8 @@ func (n *Network) retransmitTo(old *Host) {
 	}
 }
 
-// Established returns the descriptors of h's established TCP connections, lowest first: what a script
-// picks its victims from.
+// Established returns the descriptors of h's established TCP connections, lowest first. A script selects targets for
+// faults from them.
 func (h *Host) Established() []loop.FD {
 	var list []loop.FD
 	for _, s := range h.fds {
@@ -96,8 +96,8 @@ func (h *Host) Established() []loop.FD {
 	return list
 }
 
-// Reset resets the connection of fd at both ends, as a box on the way may. False: not an
-// established TCP connection.
+// Reset resets the connection of fd at both ends, as a middlebox does. It returns false if fd is not an established
+// TCP connection.
 func (h *Host) Reset(fd loop.FD) bool {
 	s := h.at(fd)
 	if s == nil || s.state != open || s.unix() {
@@ -108,8 +108,8 @@ func (h *Host) Reset(fd loop.FD) bool {
 	return true
 }
 
-// Sever lets the connection of fd die silently: neither end is told, nothing arrives any more. False:
-// not an established TCP connection.
+// Sever ends the connection of fd silently: no byte arrives any more, and neither end gets an error. It returns false
+// if fd is not an established TCP connection.
 func (h *Host) Sever(fd loop.FD) bool {
 	s := h.at(fd)
 	if s == nil || s.state != open || s.unix() {

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// hostsFile is the name of the file that a host has without being given it: see Host.ReadFile.
+// hostsFile is a file that every host has: see Host.ReadFile.
 const hostsFile = "/etc/hosts"
 
-// ReadFile returns the contents of a file of this host; fs.ErrNotExist if there is none. /etc/hosts exists until it is
-// replaced: it lists the hosts of the network by their names, so that programs can use those.
+// ReadFile returns the contents of a file of this host, or fs.ErrNotExist. /etc/hosts exists until it is replaced: it
+// lists the hosts of the network by name, so that programs can use the names.
 func (h *Host) ReadFile(name string) ([]byte, error) {
 	if text, ok := h.files[name]; ok {
 		return slices.Clone(text), nil
@@ -22,8 +22,8 @@ func (h *Host) ReadFile(name string) ([]byte, error) {
 	return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
 }
 
-// ReplaceFile creates a file of this host, or replaces it. Files are kept when the host is killed, and are not seen by
-// a host that is added later.
+// ReplaceFile creates or replaces a file of this host. Files persist when the host is killed. A host that is added
+// later does not have them.
 func (h *Host) ReplaceFile(name string, text []byte) error {
 	if h.files == nil {
 		h.files = make(map[string][]byte)
@@ -32,8 +32,8 @@ func (h *Host) ReplaceFile(name string, text []byte) error {
 	return nil
 }
 
-// hostsText is the text of /etc/hosts in hosts(5)'s format. A later host of the same name and address, which is one that
-// was restarted, is the same line.
+// hostsText returns the text of /etc/hosts in the format of hosts(5). A restarted host has the same name and address
+// as the killed one, and shares its line.
 func (n *Network) hostsText() []byte {
 	var b strings.Builder
 	for _, h := range n.hosts {

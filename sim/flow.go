@@ -5,35 +5,35 @@ import (
 	"time"
 )
 
-// flow is one direction of a connection. Its bytes lie once, in ring, from the write until the
-// read; four counters of the whole stream say how far each has come:
+// flow is one direction of a connection. A byte is stored once, in ring, from its write until its read. Four counters
+// of the whole stream give the position of each step:
 //
-//	read <= arrived <= sent <= written
+// read <= arrived <= sent <= written
 type flow struct {
 	n        *Network
-	link     *link // nil in the Unix domain: nothing between the ends
+	link     *link // nil in the Unix domain
 	index    int   // in link.flows
 	from, to *sock
 
-	ring                         []byte // a power of two, or nil when empty
+	ring                         []byte // its length is a power of two; nil when empty
 	read, arrived, sent, written uint64
 	sndBuf, rcvBuf               int
 
 	lastAt   time.Duration // nothing may arrive before this
 	inflight int
-	epoch    uint32 // events of earlier ones were lost
+	epoch    uint32 // events of earlier epochs were lost
 
-	synSent, synArrived bool // the last leg of the handshake, carried by the connecting side's flow
+	synSent, synArrived bool // the last step of the handshake, carried by the connecting side's flow
 	ended               bool // a FIN follows the bytes
 	finSent, finArrived bool
 	rstSent             bool
 
-	deaf       bool // nobody will read: bytes are counted, not kept
-	windowShut bool // the sender waits for the reader
-	windowTold bool // and has been told of room; the news are under way
+	noReader   bool // no reader: bytes are counted, not stored
+	windowShut bool // the sender waits for the reader to open the window
+	windowTold bool // an evWindow is scheduled
 	severed    bool
-	over       bool // nothing more will be delivered
-	timing     bool // an evAckTimeout is under way
+	finished   bool // nothing more will be delivered
+	timing     bool // an evAckTimeout is scheduled
 	shutEpoch  uint32
 }
 
@@ -46,35 +46,35 @@ func (n *Network) newFlow(l *link, from, to *sock, snd, rcv int) *flow {
 	return f
 }
 
-// attach lists the flow with its link, so that cutting and healing find it.
+// attach adds the flow to its link, so that cutting and healing find it.
 func (f *flow) attach() {
-	f.over = false
+	f.finished = false
 	if l := f.link; l != nil {
 		f.index = len(l.flows)
 		l.flows = append(l.flows, f)
 	}
 }
 
-// passable says whether what is sent now gets through, or at least to the machine's successor.
+// passable reports whether bytes sent now arrive, at the receiver or at a host that has taken over its address.
 func (f *flow) passable() bool {
 	return f.link == nil || !f.severed && !f.link.cut && !f.from.h.dead && (!f.to.h.dead || f.successor())
 }
 
-// successor: the receiving host was killed, and somebody else has its address now.
+// successor reports whether the receiving host was killed and another host has its address now.
 func (f *flow) successor() bool {
 	h := f.n.byAddr[f.to.local.IP.Addr()]
 	return f.to.h.dead && h != nil && !h.dead
 }
 
-// undelivered says whether the sender waits for an acknowledgement.
+// undelivered reports whether the sender waits for an acknowledgement.
 func (f *flow) undelivered() bool {
 	return f.written > f.arrived || f.ended && !f.finArrived
 }
 
-// stalled: it waits, and none can come.
+// stalled reports whether the sender waits for an acknowledgement that cannot arrive.
 func (f *flow) stalled() bool { return f.undelivered() && !f.passable() }
 
-// space is how many bytes the send buffer takes.
+// space returns how many bytes the send buffer accepts.
 func (f *flow) space() int {
 	held := f.written - f.arrived
 	if f.link == nil {
@@ -83,12 +83,12 @@ func (f *flow) space() int {
 	return f.sndBuf - int(held)
 }
 
-// writable is the kernel's idea of enough space to wake a writer: a third of the buffer.
+// writable reports whether there is enough space to wake a writer: a third of the buffer, as in the kernel.
 func (f *flow) writable() bool { return 3*f.space() >= f.sndBuf }
 
-// pump sends what can be sent: the handshake's last leg, bytes as the window allows, the end.
+// pump sends as much as possible: the last step of the handshake, bytes within the window, the FIN.
 func (f *flow) pump() {
-	if f.over || f.rstSent || f.from.state == connecting {
+	if f.finished || f.rstSent || f.from.state == connecting {
 		return
 	}
 	if !f.passable() {
@@ -103,7 +103,7 @@ func (f *flow) pump() {
 		f.synSent = true
 		f.post(evAck, 0, 0)
 	}
-	for f.sent < f.written && !f.over && !f.rstSent {
+	for f.sent < f.written && !f.finished && !f.rstSent {
 		window := f.rcvBuf - int(f.sent-f.read)
 		if window <= 0 {
 			f.shutWindow()
@@ -113,13 +113,13 @@ func (f *flow) pump() {
 		f.sent += uint64(size)
 		f.post(evData, f.sent, size)
 	}
-	if f.ended && !f.finSent && !f.over && !f.rstSent {
+	if f.ended && !f.finSent && !f.finished && !f.rstSent {
 		f.finSent = true
 		f.post(evFin, 0, 0)
 	}
 }
 
-// shutWindow stops the sender until the reader makes room, for TCP_USER_TIMEOUT at most if that is set.
+// shutWindow stops the sender until the reader frees space, for at most TCP_USER_TIMEOUT if that is set.
 func (f *flow) shutWindow() {
 	if f.windowShut {
 		return
@@ -131,8 +131,8 @@ func (f *flow) shutWindow() {
 	}
 }
 
-// segment is how much travels at once: about ten milliseconds' worth, so that a slow link delivers
-// steadily and not in one lump.
+// segment returns how much is sent at once: the bytes of about ten milliseconds, so that a slow link delivers
+// steadily and not in one burst.
 func (f *flow) segment() int {
 	if f.link == nil {
 		return math.MaxInt
@@ -143,7 +143,7 @@ func (f *flow) segment() int {
 	return math.MaxInt
 }
 
-// post has something arrive at the other end, behind all that was posted before.
+// post schedules an arrival at the other end, after all earlier ones.
 func (f *flow) post(k kind, upto uint64, size int) {
 	e := event{kind: k, flow: f, upto: upto, epoch: f.epoch}
 	at := f.n.now
@@ -162,13 +162,13 @@ func (f *flow) post(k kind, upto uint64, size int) {
 	f.lastAt = at
 	f.inflight++
 	e.at = at
-	f.n.agenda.push(e)
+	f.n.eventQueue.push(e)
 }
 
-// arrive is the receiving end of post.
+// arrive handles an event of post at the receiving end.
 func (f *flow) arrive(k kind, upto uint64) {
 	s := f.to
-	s.heard, f.from.heard = f.n.now, f.n.now // with the acknowledgement
+	s.heard, f.from.heard = f.n.now, f.n.now // the acknowledgement arrives there
 	switch k {
 	case evAck:
 		f.synArrived = true
@@ -192,24 +192,24 @@ func (f *flow) arrive(k kind, upto uint64) {
 		f.finArrived = true
 		s.rcvEnded, s.rcvShut = true, true
 		s.wake()
-		s.farewell()
+		s.releaseIfDelivered()
 	case evRst:
 		f.end()
 		s.receiveReset()
 	}
 }
 
-// refuseData answers what nobody will read.
+// refuseData answers bytes that have no reader.
 func (s *sock) refuseData() {
 	if s.state != closed {
 		s.reset()
 		return
 	}
 	if s.out.rstSent {
-		return // on its way
+		return // the RST is on its way
 	}
 	if f := s.out; f.passable() {
-		if f.over { // for us, but the peer never heard of it
+		if f.finished { // ended on this side, but the peer does not know that
 			f.attach()
 		}
 		f.rstSent = true
@@ -217,7 +217,7 @@ func (s *sock) refuseData() {
 	}
 }
 
-// back is the delay of news from the reader to the writer.
+// back returns the delay from the reader to the writer.
 func (f *flow) back() time.Duration {
 	if f.link == nil {
 		return 0
@@ -225,9 +225,9 @@ func (f *flow) back() time.Duration {
 	return f.n.link(f.to.h, f.from.h).delay()
 }
 
-// reset drops what was not sent and posts a RST behind what was.
+// reset drops unsent bytes and posts a RST after the sent ones.
 func (f *flow) reset() {
-	if f.over {
+	if f.finished {
 		return
 	}
 	f.written = f.sent
@@ -240,8 +240,8 @@ func (f *flow) reset() {
 	f.post(evRst, 0, 0)
 }
 
-// took is told after the reader has taken bytes.
-func (f *flow) took() {
+// onRead frees the space of bytes that the reader has read.
+func (f *flow) onRead() {
 	if f.read == f.written {
 		f.n.pool.put(f.ring)
 		f.ring = nil
@@ -260,9 +260,9 @@ func (f *flow) took() {
 	}
 }
 
-// put copies p behind what was written before. There is space.
+// put appends p to the ring. The caller has checked the space.
 func (f *flow) put(p []byte) {
-	if !f.deaf {
+	if !f.noReader {
 		f.reserve(int(f.written-f.read) + len(p))
 		i := int(f.written) & (len(f.ring) - 1)
 		k := copy(f.ring[i:], p)
@@ -271,7 +271,7 @@ func (f *flow) put(p []byte) {
 	f.written += uint64(len(p))
 }
 
-// get copies bytes that have arrived into p and takes them out.
+// get moves arrived bytes into p.
 func (f *flow) get(p []byte) {
 	i := int(f.read) & (len(f.ring) - 1)
 	k := copy(p, f.ring[i:])
@@ -279,7 +279,7 @@ func (f *flow) get(p []byte) {
 	f.read += uint64(len(p))
 }
 
-// reserve makes the ring hold size bytes.
+// reserve grows the ring to size bytes.
 func (f *flow) reserve(size int) {
 	if size <= len(f.ring) {
 		return
@@ -294,20 +294,19 @@ func (f *flow) reserve(size int) {
 	f.n.pool.put(old)
 }
 
-// abandonReader: nobody will read, now or later.
+// abandonReader marks the flow as having no reader, now or later.
 func (f *flow) abandonReader() {
-	f.deaf = true
+	f.noReader = true
 	f.n.pool.put(f.ring)
 	f.ring = nil
 }
 
-// end takes the flow out of its link: nothing will be delivered any more, though what has arrived
-// can still be read.
+// end removes the flow from its link: nothing more is delivered, but arrived bytes can still be read.
 func (f *flow) end() {
-	if f.over {
+	if f.finished {
 		return
 	}
-	f.over = true
+	f.finished = true
 	f.epoch++
 	f.inflight = 0
 	f.rstSent = false
@@ -325,8 +324,7 @@ func (f *flow) end() {
 	}
 }
 
-// lose drops what is in flight. Bytes and the end are sent again when the link lets them; a RST is
-// not.
+// lose drops what is in flight. Bytes and the FIN are sent again when the link works; a RST is not.
 func (f *flow) lose() {
 	f.epoch++
 	f.inflight = 0
@@ -341,7 +339,7 @@ func (f *flow) lose() {
 	f.to.probe()
 }
 
-// stall starts the clock after which the sender gives up.
+// stall starts the timeout after which the sender gives up.
 func (f *flow) stall() {
 	if f.timing || !f.stalled() {
 		return

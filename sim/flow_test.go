@@ -24,7 +24,7 @@ func TestRing(t *testing.T) {
 				t.Fatalf("get %d at %d: got % x, want % x", len(got), f.read, got, want[:len(got)])
 			}
 			want = want[len(got):]
-			f.took()
+			f.onRead()
 			continue
 		}
 		p := text(r, r.IntN(700))
@@ -33,7 +33,7 @@ func TestRing(t *testing.T) {
 	}
 }
 
-// A slow reader shuts the window; the writer's bytes wait on their own side, and go on when it opens.
+// A slow reader closes the window. The writer's bytes wait in the send buffer, and are sent when it opens.
 func TestWindow(t *testing.T) {
 	p := join(t, 1, Options{RcvBuf: 1000, Link: Link{Latency: 10 * time.Millisecond}})
 	write(t, p.a, p.c, string(make([]byte, 3000)))
@@ -46,12 +46,12 @@ func TestWindow(t *testing.T) {
 		}
 		p.n.Advance(time.Second)
 		if got := int(s.in.arrived - s.in.read); got != c.there {
-			t.Errorf("after read %d: got %d bytes there, want %d", i, got, c.there)
+			t.Errorf("after read %d: %d bytes at the reader, want %d", i, got, c.there)
 		}
 	}
 }
 
-// In the Unix domain there is one buffer, and reading makes the room.
+// In the Unix domain there is one buffer, and reading frees space.
 func TestUnixBackPressure(t *testing.T) {
 	h := New(1, Options{SndBuf: 900}).Host("h")
 	addr := loop.Addr{Network: loop.Unix, Path: "@x"}

@@ -36,7 +36,7 @@ func hosts(t *testing.T, seed uint64, o Options) *pair {
 	return p
 }
 
-// join makes hosts and connects them; the faults that strike connects must be off.
+// join makes hosts and connects them; faults of connects must be off.
 func join(t *testing.T, seed uint64, o Options) *pair {
 	t.Helper()
 	p := hosts(t, seed, o)
@@ -59,7 +59,7 @@ func (p *pair) connect() {
 	}
 }
 
-// read reads once on h and compares.
+// read reads once on h and compares the result.
 func read(t *testing.T, h *Host, fd loop.FD, want string, wantE syscall.Errno) {
 	t.Helper()
 	var buf [1 << 12]byte
@@ -69,7 +69,7 @@ func read(t *testing.T, h *Host, fd loop.FD, want string, wantE syscall.Errno) {
 	}
 }
 
-// write writes all of text at once.
+// write writes all of text with one call.
 func write(t *testing.T, h *Host, fd loop.FD, text string) {
 	t.Helper()
 	if k, e := h.Write(fd, []byte(text)); k != len(text) || e != 0 {
@@ -77,7 +77,7 @@ func write(t *testing.T, h *Host, fd loop.FD, text string) {
 	}
 }
 
-// ready looks for events and returns them as a map from descriptor to readiness.
+// ready polls and returns a map from descriptor to readiness.
 func ready(t *testing.T, h *Host) map[loop.FD]loop.Ready {
 	t.Helper()
 	var ev [16]loop.Event
@@ -99,7 +99,7 @@ func add(t *testing.T, h *Host, fd loop.FD) {
 	}
 }
 
-// wantClosed fails unless every descriptor was given back and no flow lives on.
+// wantClosed fails unless every descriptor is closed and no flow is active.
 func wantClosed(t *testing.T, n *Network) {
 	t.Helper()
 	for _, h := range n.hosts {
@@ -107,12 +107,12 @@ func wantClosed(t *testing.T, n *Network) {
 			t.Errorf("%s: open at the end: got %q, want nothing", h.name, list)
 		}
 		if len(h.conns) > 0 {
-			t.Errorf("%s: ephemeral ports held at the end: got %v, want none", h.name, h.conns)
+			t.Errorf("%s: ephemeral ports in use at the end: got %v, want none", h.name, h.conns)
 		}
 	}
 	for _, l := range n.links {
 		if l != nil && len(l.flows) > 0 {
-			t.Errorf("flows alive at the end: got %d, want none: %v", len(l.flows), l.flows[0].from)
+			t.Errorf("flows active at the end: got %d, want none: %v", len(l.flows), l.flows[0].from)
 		}
 	}
 }

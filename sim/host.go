@@ -14,14 +14,14 @@ import (
 var (
 	loopback4 = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	loopback6 = netip.IPv6Loopback()
-	// calendar is the wall clock's time when virtual time starts.
+	// calendar is the wall-clock time at the start of virtual time.
 	calendar = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// firstFD is the lowest number given: 0 to 2 are a process's standard streams.
+// firstFD is the lowest descriptor: 0 to 2 are the standard streams of a process.
 const firstFD = 3
 
-// epoch is where virtual time starts. Not zero: loop.Clock promises more.
+// epoch is the start of virtual time. loop.Clock requires it to be greater than 0.
 const epoch = time.Second
 
 // The ephemeral ports, as Linux has them (net.ipv4.ip_local_port_range).
@@ -30,11 +30,11 @@ const (
 	lastEphemeral  = 60999
 )
 
-// Calls counts a host's system calls. Those that did no work are also counted apart.
+// Calls counts the system calls of a host. Calls without an effect are also counted separately.
 type Calls struct {
 	Listens, Connects, Closes, Adds, Removes int // an Abort is a close
 
-	Accepts, Reads, Writes, Waits int // all of them, with and without success
+	Accepts, Reads, Writes, Waits int // with and without success
 
 	AcceptsEmpty  int // Accept that returned EAGAIN
 	ReadsEmpty    int // Read that returned EAGAIN
@@ -43,27 +43,27 @@ type Calls struct {
 	Other         int // SocketError, CloseWrite, SetOptions, addresses
 }
 
-// Idle is how many calls did no work.
+// Idle returns the number of calls without an effect.
 func (c Calls) Idle() int { return c.AcceptsEmpty + c.ReadsEmpty + c.WritesBlocked + c.WaitsEmpty }
 
-// Host is one machine with one process: a loop.System. Network.Host makes it.
+// Host is one machine with one process, and implements loop.System. Network.Host makes it.
 type Host struct {
 	n     *Network
 	name  string
 	index int
 	addrs []netip.Addr
-	dead  bool // killed: nothing comes and nothing goes
+	dead  bool // killed: sends and receives nothing
 
-	fds       []*sock // by number, from firstFD
+	fds       []*sock // indexed by descriptor, from firstFD
 	used      int     // entries of fds that are not nil
-	lowest    int     // no free slot of fds lies below
+	lowest    int     // no free slot of fds has a lower index
 	listeners map[uint16][]*sock
 	unix      map[string]*sock
 	files     map[string][]byte
-	port      uint16 // the ephemeral port tried last
+	port      uint16 // last ephemeral port tried
 	conns     map[tuple]struct{}
 
-	ready     []*sock // with an edge to report, in order; from readyHead
+	ready     []*sock // sockets with an edge to report, in order; from readyHead
 	readyHead int
 	woken     atomic.Bool
 	wake      chan struct{}
@@ -77,7 +77,7 @@ type Host struct {
 
 var _ loop.System = (*Host)(nil)
 
-// tuple tells one outgoing connection of a host from all others.
+// tuple identifies an outgoing connection of a host.
 type tuple struct {
 	port uint16
 	peer netip.AddrPort
@@ -97,7 +97,7 @@ func (h *Host) init() {
 	h.port = firstEphemeral + uint16(h.key.Uint64()%(lastEphemeral-firstEphemeral))
 }
 
-// Name returns what Network.Host was given.
+// Name returns the name given to Network.Host.
 func (h *Host) Name() string { return h.name }
 
 // Network returns the network that h is part of.
@@ -106,16 +106,16 @@ func (h *Host) Network() *Network { return h.n }
 // Now is the network's virtual clock.
 func (h *Host) Now() time.Duration { return h.n.now }
 
-// Wall is the calendar: virtual time since 2026, and whatever it has jumped.
+// Wall returns the calendar time: virtual time since 2026, plus the jumps.
 func (h *Host) Wall() time.Time { return calendar.Add(h.n.now - epoch + h.wallShift) }
 
-// JumpWall moves the calendar by d, forward or back. Now is not touched.
+// JumpWall moves the calendar by d, forward or back. It does not change Now.
 func (h *Host) JumpWall(d time.Duration) { h.wallShift += d }
 
-// Suspend stops the process for d from now, as a laptop's lid does: its next Wait returns no sooner.
+// Suspend stops the process for d from now, like a laptop that is closed: its next Wait does not return earlier.
 func (h *Host) Suspend(d time.Duration) { h.paused = max(h.paused, h.n.now+d) }
 
-// Rand fills p with bytes that depend on the seed and the host alone.
+// Rand fills p with bytes that depend only on the seed and the host.
 func (h *Host) Rand(p []byte) {
 	h.key.Read(p) // never fails
 	h.note(opRand, loop.NoFD, len(p), 0, p)
@@ -124,7 +124,7 @@ func (h *Host) Rand(p []byte) {
 // Calls returns the counts so far.
 func (h *Host) Calls() Calls { return h.calls }
 
-// Open lists the open descriptors, each with what it is. A test that ends cleanly finds none.
+// Open describes the open descriptors. It is empty at the end of a test without leaks.
 func (h *Host) Open() []string {
 	var list []string
 	for i, s := range h.fds {
@@ -147,7 +147,7 @@ func (h *Host) InterfaceAddrs(name string) ([]netip.Addr, error) {
 	return nil, fmt.Errorf("sim: interface addresses: of %q: %w", name, syscall.ENODEV)
 }
 
-// has says whether a packet to a stays on this host.
+// has reports whether a packet to a stays on this host.
 func (h *Host) has(a netip.Addr) bool {
 	if a.IsLoopback() {
 		return true
@@ -160,14 +160,14 @@ func (h *Host) has(a netip.Addr) bool {
 	return false
 }
 
-// full says whether the next descriptor would be one too many.
+// full reports whether the limit of open descriptors is reached.
 func (h *Host) full() bool {
 	most := h.n.opts.MaxDescriptors
 	return most != 0 && h.used >= most
 }
 
-// give puts s into the descriptor table at the lowest free number.
-func (h *Host) give(s *sock) loop.FD {
+// allocate puts s into the descriptor table at the lowest free number.
+func (h *Host) allocate(s *sock) loop.FD {
 	for h.lowest < len(h.fds) && h.fds[h.lowest] != nil {
 		h.lowest++
 	}
@@ -180,8 +180,8 @@ func (h *Host) give(s *sock) loop.FD {
 	return s.fd
 }
 
-// take frees a number, and returns what it named, or nil.
-func (h *Host) take(fd loop.FD) *sock {
+// free removes fd from the table and returns its socket, or nil.
+func (h *Host) free(fd loop.FD) *sock {
 	s := h.at(fd)
 	if s != nil {
 		i := int(fd) - firstFD
@@ -194,7 +194,7 @@ func (h *Host) take(fd loop.FD) *sock {
 	return s
 }
 
-// at returns the socket with that number, or nil.
+// at returns the socket of fd, or nil.
 func (h *Host) at(fd loop.FD) *sock {
 	if i := int(fd) - firstFD; i >= 0 && i < len(h.fds) {
 		return h.fds[i]

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Keys depend on seed and host, and on nothing else.
+// Keys depend only on the seed and the host.
 func TestRand(t *testing.T) {
 	draw := func(seed uint64, hosts int) []byte {
 		n := New(seed, Options{})
@@ -37,7 +37,7 @@ func TestRand(t *testing.T) {
 	}
 }
 
-// Open says what a leak is.
+// Open describes leaked descriptors.
 func TestOpen(t *testing.T) {
 	p := join(t, 1, Options{})
 	write(t, p.a, p.c, "four")
@@ -58,7 +58,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Every call on a number that is not open says so, and a listener is no connection.
+// Every call on a closed descriptor returns an error, and a listener is not a connection.
 func TestBadDescriptors(t *testing.T) {
 	p := hosts(t, 1, Options{})
 	h := p.b
@@ -84,14 +84,14 @@ func TestBadDescriptors(t *testing.T) {
 	h.Abort(loop.NoFD)
 	h.Remove(99)
 	if h.Reset(p.l) || h.Sever(p.l) || h.Reset(99) || h.Sever(99) {
-		t.Error("accidents to what is no connection: got true")
+		t.Error("faults on a descriptor that is no connection: got true")
 	}
 	if err := h.SetOptions(99, loop.SocketOptions{}); errnoOf(err) != syscall.EBADF {
 		t.Errorf("set options: got %v, want EBADF", err)
 	}
 }
 
-// What was set can be asked for, and buffer sizes count.
+// Options that were set can be read, and buffer sizes take effect.
 func TestSocketOptions(t *testing.T) {
 	p := join(t, 1, Options{Link: Link{Latency: time.Millisecond}})
 	o := loop.SocketOptions{TOS: 0x10, Priority: 3, SndBuf: 1000}
@@ -120,11 +120,11 @@ func TestNames(t *testing.T) {
 		t.Errorf("peer of a broken connection: got %v, %v, want %v", a, ok, cp)
 	}
 	if _, ok := p.a.LocalAddr(99); ok {
-		t.Error("local address of nothing: got one")
+		t.Error("local address of a closed descriptor: got one")
 	}
 }
 
-// A hundred hosts know each other.
+// A hundred hosts reach each other.
 func TestManyHosts(t *testing.T) {
 	n := New(1, Options{})
 	var hs []*Host

@@ -8,8 +8,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// TestKeepAlive: a peer that has vanished is noticed after the probes it did not answer, and one that answers never
-// is, however silent.
+// TestKeepAlive: the kernel reports a vanished peer after its unanswered probes, and never a peer that answers them.
 func TestKeepAlive(t *testing.T) {
 	ka := loop.KeepAlive{Idle: 60 * time.Second, Interval: 15 * time.Second, Probes: 4}
 	for _, c := range []struct {
@@ -60,8 +59,8 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
-// TestKeepAlivePartition: a partition that heals before the last probe leaves the connection alone, inherited options
-// count, and what a rebooted machine does not know it resets.
+// TestKeepAlivePartition: a partition that heals before the last probe has no effect, inherited options apply, and a
+// rebooted host resets a connection that it does not know.
 func TestKeepAlivePartition(t *testing.T) {
 	n := New(1, Options{})
 	a, b := n.Host("a", ipA), n.Host("b", ipB)

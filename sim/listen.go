@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Listen opens a listening socket, as loop.Sockets says. Port 0 takes an ephemeral one.
+// Listen opens a listening socket: see loop.Sockets. Port 0 selects an ephemeral port.
 func (h *Host) Listen(a loop.Addr, o loop.ListenOptions) (loop.FD, loop.Addr, error) {
 	h.calls.Listens++
 	s, e := h.listen(a, o)
@@ -39,7 +39,7 @@ func (h *Host) listen(a loop.Addr, o loop.ListenOptions) (*sock, syscall.Errno) 
 		}
 		s.local = a
 		h.unix[a.Path] = s
-		h.give(s)
+		h.allocate(s)
 		return s, 0
 	}
 	ip, port := a.IP.Addr().Unmap(), a.IP.Port()
@@ -54,7 +54,7 @@ func (h *Host) listen(a loop.Addr, o loop.ListenOptions) (*sock, syscall.Errno) 
 		if port, ok = h.ephemeral(netip.AddrPort{}); !ok {
 			return nil, syscall.EADDRINUSE
 		}
-		delete(h.conns, tuple{port: port}) // the table of listeners holds it
+		delete(h.conns, tuple{port: port}) // the table of listeners has the port
 	}
 	s.local = loop.Addr{IP: netip.AddrPortFrom(ip, port)}
 	for _, l := range h.listeners[port] {
@@ -63,13 +63,13 @@ func (h *Host) listen(a loop.Addr, o loop.ListenOptions) (*sock, syscall.Errno) 
 		}
 	}
 	h.listeners[port] = append(h.listeners[port], s)
-	h.give(s)
+	h.allocate(s)
 	return s, 0
 }
 
-// takes says whether a listener bound as s is answers for address ip, and how precisely: 0 not at
-// all, 1 by wildcard, 2 by name.
-func (s *sock) takes(ip netip.Addr) int {
+// match reports whether a listener with the address of s accepts connections to ip, and how specific it is: 0 no, 1
+// by wildcard, 2 by exact address.
+func (s *sock) match(ip netip.Addr) int {
 	own := s.local.IP.Addr()
 	switch {
 	case own == ip:
@@ -82,7 +82,7 @@ func (s *sock) takes(ip netip.Addr) int {
 	return 0
 }
 
-// overlaps says whether two listeners on one port could both be meant.
+// overlaps reports whether two listeners on one port could both accept the same connection.
 func (s *sock) overlaps(o *sock) bool {
 	a, b := s.local.IP.Addr(), o.local.IP.Addr()
 	wildA, wildB := a.IsUnspecified(), b.IsUnspecified()
@@ -91,30 +91,30 @@ func (s *sock) overlaps(o *sock) bool {
 		return a == b
 	case wildA && wildB:
 		for _, ip := range [2]netip.Addr{loopback4, loopback6} {
-			if s.takes(ip) > 0 && o.takes(ip) > 0 {
+			if s.match(ip) > 0 && o.match(ip) > 0 {
 				return true
 			}
 		}
 		return false
 	case wildA:
-		return s.takes(b) > 0
+		return s.match(b) > 0
 	}
-	return o.takes(a) > 0
+	return o.match(a) > 0
 }
 
-// listenerFor finds who answers for an address: the one bound to it before the wildcard, and among
-// several that share the port, whichever chance picks, as the kernel's hash does.
+// listenerFor finds the listener for an address: an exact address takes precedence over a wildcard. Among several
+// listeners that share the port, it selects one randomly, as the kernel's hash does.
 func (h *Host) listenerFor(a netip.AddrPort) *sock {
 	var best *sock
 	score, count := 0, 0
 	for _, l := range h.listeners[a.Port()] {
-		switch k := l.takes(a.Addr()); {
+		switch k := l.match(a.Addr()); {
 		case k == 0 || k < score:
 		case k > score:
 			best, score, count = l, k, 1
 		default:
 			count++
-			if h.n.chance.IntN(count) == 0 {
+			if h.n.faultRNG.IntN(count) == 0 {
 				best = l
 			}
 		}
@@ -122,7 +122,7 @@ func (h *Host) listenerFor(a netip.AddrPort) *sock {
 	return best
 }
 
-// ready is the handshake's last leg: s waits to be accepted now.
+// ready completes the handshake: s can be accepted now.
 func (s *sock) ready() {
 	if s.state != waiting {
 		return
@@ -140,8 +140,8 @@ func (s *sock) ready() {
 	l.wake()
 }
 
-// Accept takes one connection, as loop.Sockets says. Without a free descriptor it is EMFILE, and the
-// connection stays in the queue.
+// Accept accepts one connection: see loop.Sockets. Without a free descriptor it returns EMFILE, and the connection
+// stays in the queue.
 func (h *Host) Accept(fd loop.FD) (loop.FD, syscall.Errno) {
 	h.calls.Accepts++
 	got, e := h.accept(fd)
@@ -170,10 +170,10 @@ func (h *Host) accept(fd loop.FD) (loop.FD, syscall.Errno) {
 	if l.queue = l.queue[1:]; len(l.queue) == 0 {
 		l.queue = nil
 	}
-	return h.give(s), 0
+	return h.allocate(s), 0
 }
 
-// closeListener sends away who was not accepted.
+// closeListener resets the connections that were not accepted.
 func (h *Host) closeListener(l *sock) {
 	l.state = closed
 	if l.unix() {
@@ -195,7 +195,7 @@ func (h *Host) closeListener(l *sock) {
 		s.gone = true
 		s.leave(true)
 		if s.unix() && s.other.state == closed {
-			s.other.err = syscall.ECONNRESET // TCP's reset brought it already
+			s.other.err = syscall.ECONNRESET // on TCP the RST has set it
 		}
 	}
 	l.queue = nil

@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Who may listen beside whom.
+// TestListenConflicts: which listeners may share a port.
 func TestListenConflicts(t *testing.T) {
 	any4, any6 := netip.IPv4Unspecified(), netip.IPv6Unspecified()
 	none := netip.Addr{}
@@ -31,8 +31,8 @@ func TestListenConflicts(t *testing.T) {
 		{name: "v4 and v6-only wildcard", a: any4, b: any6, ob: only},
 		{name: "v6-only wildcard and v4", a: any6, b: ipA, oa: only},
 		{name: "shared", a: ipA, b: ipA, oa: share, ob: share},
-		{name: "shared by one alone", a: ipA, b: ipA, oa: share, want: syscall.EADDRINUSE},
-		{name: "not ours", a: ipA, b: ipB, want: syscall.EADDRNOTAVAIL},
+		{name: "only one shares the port", a: ipA, b: ipA, oa: share, want: syscall.EADDRINUSE},
+		{name: "address of another host", a: ipA, b: ipB, want: syscall.EADDRNOTAVAIL},
 	} {
 		h := New(1, Options{}).Host("h", ipA)
 		if _, _, err := h.Listen(at(c.a, 80), c.oa); err != nil {
@@ -50,7 +50,7 @@ func errnoOf(err error) (e syscall.Errno) {
 	return e
 }
 
-// The most precise listener is meant; after it closed, the next.
+// The most specific listener gets the connection; after it has closed, the next one.
 func TestListenerPrecision(t *testing.T) {
 	n := New(1, Options{})
 	h := n.Host("h", ipA)
@@ -99,7 +99,7 @@ func TestReusePortSpreads(t *testing.T) {
 	}
 }
 
-// Accept without a descriptor to give fails, and the connection waits.
+// Accept without a free descriptor fails, and the connection waits.
 func TestAcceptExhausted(t *testing.T) {
 	p := hosts(t, 1, Options{MaxDescriptors: 1})
 	c, e := p.a.Connect(at(ipB, 80), loop.SocketOptions{})
@@ -112,13 +112,13 @@ func TestAcceptExhausted(t *testing.T) {
 	p.n.SetOptions(Options{})
 	s, e := p.b.Accept(p.l)
 	if e != 0 {
-		t.Fatalf("accept with room: got %v, want success", e)
+		t.Fatalf("accept with a free descriptor: got %v, want success", e)
 	}
 	write(t, p.a, c, "still here")
 	read(t, p.b, s, "still here", 0)
 }
 
-// Closing a listener resets who was not accepted.
+// Closing a listener resets connections that were not accepted.
 func TestCloseListener(t *testing.T) {
 	p := hosts(t, 1, Options{})
 	c, _ := p.a.Connect(at(ipB, 80), loop.SocketOptions{})
@@ -131,7 +131,7 @@ func TestCloseListener(t *testing.T) {
 	}
 }
 
-// A listener that closes while a handshake is under way resets it at its end.
+// A listener that closes during a handshake resets the connection at its end.
 func TestCloseListenerDuringHandshake(t *testing.T) {
 	p := hosts(t, 1, Options{Link: Link{Latency: 10 * time.Millisecond}})
 	c, _ := p.a.Connect(at(ipB, 80), loop.SocketOptions{})

@@ -8,20 +8,19 @@ import (
 	"time"
 )
 
-// Network is hosts, links, a clock and a seed. It is used by one goroutine; only Host.Wake may be
-// called from others.
+// Network has hosts, links, a clock and a seed. One goroutine uses it; only Host.Wake may be called from others.
 type Network struct {
-	opts   Options
-	now    time.Duration
-	agenda agenda
-	chance *rand.Rand // faults
-	rand   *rand.Rand // Rand
-	seed   uint64
+	opts       Options
+	now        time.Duration
+	eventQueue eventQueue
+	faultRNG   *rand.Rand // faults
+	rand       *rand.Rand // Rand
+	seed       uint64
 
 	hosts  []*Host
 	byAddr map[netip.Addr]*Host
-	links  []*link // of host a to host b, at a.index*len+b.index; see link
-	side   int     // hosts for which links has room
+	links  []*link // from host a to host b, at a.index*side+b.index; see link
+	side   int     // number of hosts that links has space for
 
 	pool   pool
 	digest uint64
@@ -31,29 +30,29 @@ type Network struct {
 // link is one direction between two hosts.
 type link struct {
 	n     *Network
-	own   *Link // override, or nil
+	own   *Link // override of Options.Link, or nil
 	cut   bool
-	busy  time.Duration // until when the bandwidth is spoken for
-	flows []*flow       // alive, to be cut and healed
+	busy  time.Duration // the bandwidth is used until this time
+	flows []*flow       // active, to be cut and healed
 }
 
-// New returns an empty network. All its chance comes from seed.
+// New returns an empty network. All its randomness comes from seed.
 func New(seed uint64, o Options) *Network {
 	return &Network{
-		opts:   o,
-		now:    epoch,
-		seed:   seed,
-		chance: rand.New(rand.NewPCG(seed, 1)),
-		rand:   rand.New(rand.NewPCG(seed, 2)),
-		byAddr: make(map[netip.Addr]*Host),
-		digest: seed,
+		opts:     o,
+		now:      epoch,
+		seed:     seed,
+		faultRNG: rand.New(rand.NewPCG(seed, 1)),
+		rand:     rand.New(rand.NewPCG(seed, 2)),
+		byAddr:   make(map[netip.Addr]*Host),
+		digest:   seed,
 	}
 }
 
-// Host adds a machine. It has 127.0.0.1 and ::1 as interface "lo", and addrs as "eth0", by which the
-// others reach it. An address that a killed host had may be given again: to the peers of the old
-// host that is a machine which rebooted, and it answers them with a reset. An address in use by a
-// living host is a mistake in the test: Host panics. A host without addresses reaches only itself.
+// Host adds a host. Its interface "lo" has 127.0.0.1 and ::1, and its interface "eth0" has addrs, by which the others
+// reach it. An address of a killed host may be used again: for the peers of the old host that is a rebooted machine,
+// which answers them with a reset. Host panics if a living host has the address. A host without addresses reaches
+// only itself.
 func (n *Network) Host(name string, addrs ...netip.Addr) *Host {
 	h := &Host{n: n, name: name, index: len(n.hosts), wake: make(chan struct{}, 1)}
 	for _, a := range addrs {
@@ -77,7 +76,7 @@ func (n *Network) Host(name string, addrs ...netip.Addr) *Host {
 	return h
 }
 
-// growLinks makes room for every pair of hosts.
+// growLinks extends links to every pair of hosts.
 func (n *Network) growLinks() {
 	if len(n.hosts) <= n.side {
 		return
@@ -105,55 +104,55 @@ func (l *link) opts() *Link {
 	return &l.n.opts.Link
 }
 
-// delay is the time one small segment takes.
+// delay returns the transmission time of one small segment.
 func (l *link) delay() time.Duration {
 	o := l.opts()
 	return o.Latency + l.n.upTo(o.Jitter)
 }
 
-// Now is the virtual clock, the same for all hosts.
+// Now returns the virtual time, which is the same for all hosts.
 func (n *Network) Now() time.Duration { return n.now }
 
-// Advance lets d pass. What is due happens; no loop is driven.
+// Advance advances the time by d and processes the due events. It drives no loop.
 func (n *Network) Advance(d time.Duration) { n.advance(n.now + d) }
 
-// Rand is a source for the test's own choices, seeded with the network but apart from its faults.
+// Rand returns a random source for the test, seeded with the network's seed but independent of its faults.
 func (n *Network) Rand() *rand.Rand { return n.rand }
 
-// Seed returns what New was given.
+// Seed returns the seed given to New.
 func (n *Network) Seed() uint64 { return n.seed }
 
-// At has f called when d has passed, whatever is waiting then. f may script faults; it must not wait.
+// At calls f after d, during any wait. f may script faults; it must not wait.
 func (n *Network) At(d time.Duration, f func()) {
-	n.agenda.push(event{at: n.now + max(d, 0), kind: evCall, call: f})
+	n.eventQueue.push(event{at: n.now + max(d, 0), kind: evCall, call: f})
 }
 
-// Options returns the faults in force.
+// Options returns the present faults.
 func (n *Network) Options() Options { return n.opts }
 
-// SetOptions changes the faults from now on. Buffers of open sockets keep their size.
+// SetOptions replaces the faults. Buffers of open sockets keep their size.
 func (n *Network) SetOptions(o Options) { n.opts = o }
 
-// hit draws: true with probability p. Options that are off draw nothing, so that adding one later
-// does not disturb runs without it.
-func (n *Network) hit(p float64) bool { return p > 0 && n.chance.Float64() < p }
+// roll returns true with probability p. It uses no random number if p is 0, so that adding an option later does not
+// change runs without it.
+func (n *Network) roll(p float64) bool { return p > 0 && n.faultRNG.Float64() < p }
 
-// upTo draws a duration in [0, d].
+// upTo returns a random duration in [0, d].
 func (n *Network) upTo(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
 	}
-	return time.Duration(n.chance.Int64N(int64(d) + 1))
+	return time.Duration(n.faultRNG.Int64N(int64(d) + 1))
 }
 
-// part draws a number in [1, most].
-func (n *Network) part(most int) int { return 1 + n.chance.IntN(most) }
+// part returns a random number in [1, most].
+func (n *Network) part(most int) int { return 1 + n.faultRNG.IntN(most) }
 
-// Dump describes every host, its open descriptors and what is under way: the text to read when a
+// Dump describes every host, its open descriptors and the number of scheduled events. It helps to find out why a
 // scenario does not end.
 func (n *Network) Dump() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d, time %v, %d events under way\n", n.seed, n.now, len(n.agenda.heap))
+	fmt.Fprintf(&b, "seed %d, time %v, %d events scheduled\n", n.seed, n.now, len(n.eventQueue.heap))
 	for _, h := range n.hosts {
 		fmt.Fprintf(&b, "%s %v\n", h.name, h.addrs)
 		for _, line := range h.Open() {

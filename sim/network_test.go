@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// What was written during a cut arrives after it; what was in flight is sent again.
+// Bytes written during a partition arrive after it; bytes in flight are sent again.
 func TestPartitionAndHeal(t *testing.T) {
 	p := join(t, 1, Options{Link: Link{Latency: 10 * time.Millisecond}})
 	write(t, p.a, p.c, "in flight, ")
@@ -25,7 +25,7 @@ func TestPartitionAndHeal(t *testing.T) {
 	read(t, p.b, p.s, "", 0)
 }
 
-// A reset that is lost in a cut leaves the other end open, until it speaks.
+// If a partition loses a reset, the other end stays open until it sends.
 func TestLostReset(t *testing.T) {
 	p := join(t, 1, Options{})
 	p.n.Partition(p.a, p.b)
@@ -40,7 +40,7 @@ func TestLostReset(t *testing.T) {
 	wantClosed(t, p.n)
 }
 
-// An end that gave up answers with a reset when the cut has healed.
+// An end that timed out answers with a reset when the partition has healed.
 func TestTimeoutThenHeal(t *testing.T) {
 	p := join(t, 1, Options{AckTimeout: time.Minute})
 	p.n.Partition(p.a, p.b)
@@ -52,7 +52,7 @@ func TestTimeoutThenHeal(t *testing.T) {
 	read(t, p.b, p.s, "", syscall.ECONNRESET)
 }
 
-// Killed: silence. Rebooted: its peers are reset as soon as they speak.
+// A killed host is silent. After its reboot its peers are reset as soon as they send.
 func TestKillAndReboot(t *testing.T) {
 	p := join(t, 1, Options{})
 	p.n.Kill(p.b)
@@ -88,7 +88,7 @@ func TestResets(t *testing.T) {
 	}
 }
 
-// One direction of one link can be slow while the rest is not.
+// One direction of one link can be slow while the others are fast.
 func TestSetPath(t *testing.T) {
 	p := join(t, 1, Options{})
 	p.n.SetPath(p.b, p.a, &Link{Latency: time.Second})
@@ -103,7 +103,7 @@ func TestSetPath(t *testing.T) {
 	read(t, p.a, p.c, "fast again", 0)
 }
 
-// Two connections share a link's bandwidth.
+// Two connections share the bandwidth of a link.
 func TestBandwidthIsShared(t *testing.T) {
 	p := join(t, 1, Options{Link: Link{Bandwidth: 10_000}})
 	other, _ := p.a.Connect(at(ipB, 80), loop.SocketOptions{})
@@ -136,7 +136,7 @@ func TestAddresses(t *testing.T) {
 	}
 	defer func() {
 		if recover() == nil {
-			t.Error("an address given twice: got no panic")
+			t.Error("an address used twice: got no panic")
 		}
 	}()
 	n.Host("twin", ipA)

@@ -2,7 +2,7 @@ package sim
 
 import "fmt"
 
-// job is work handed to Offload.
+// job is the argument of Offload with its outcome.
 type job struct {
 	host *Host
 	work func() error
@@ -11,12 +11,12 @@ type job struct {
 	fail bool
 }
 
-// Offload runs job later in virtual time, during some Wait, on the one thread there is; with
-// OffloadFail it may fail instead. After Shutdown neither job nor done is called.
+// Offload runs job later in virtual time, during a Wait, on the calling goroutine. With OffloadFail it may fail
+// instead of running. After Shutdown neither job nor done is called.
 func (h *Host) Offload(work func() error, done func(error), post func(func())) {
 	n := h.n
-	j := &job{host: h, work: work, done: done, post: post, fail: n.hit(n.opts.OffloadFail)}
-	n.agenda.push(event{at: n.now + n.upTo(n.opts.OffloadMax), kind: evJob, job: j})
+	j := &job{host: h, work: work, done: done, post: post, fail: n.roll(n.opts.OffloadFail)}
+	n.eventQueue.push(event{at: n.now + n.upTo(n.opts.OffloadMax), kind: evJob, job: j})
 	h.note(opOffload, -1, 0, 0, nil)
 }
 

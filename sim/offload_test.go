@@ -48,7 +48,7 @@ func TestOffload(t *testing.T) {
 	}
 }
 
-// After Shutdown what has not begun does not begin.
+// After Shutdown no further job starts.
 func TestOffloadShutdown(t *testing.T) {
 	h := New(1, Options{}).Host("h")
 	h.Offload(func() error { t.Error("job ran"); return nil }, func(error) { t.Error("done was called") },

@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Partial reads and writes take any size from one byte, and the rest is news.
+// Partial reads and writes have any size from one byte, and the rest is reported again.
 func TestPartial(t *testing.T) {
 	sizes := func(o Options) (reads, writes map[int]bool) {
 		p := join(t, 5, o)
@@ -56,7 +56,7 @@ func TestPartial(t *testing.T) {
 	}
 }
 
-// Jitter varies the time between two deliveries, and never turns them round.
+// Jitter varies the time between two deliveries, and never reverses them.
 func TestJitter(t *testing.T) {
 	p := join(t, 1, Options{Link: Link{Latency: time.Millisecond, Jitter: 10 * time.Millisecond}})
 	add(t, p.b, p.s)
@@ -75,7 +75,7 @@ func TestJitter(t *testing.T) {
 		read(t, p.b, p.s, string(rune('a'+i%26)), 0)
 	}
 	if len(seen) < 10 {
-		t.Errorf("deliveries: got %d different times, want many", len(seen))
+		t.Errorf("deliveries: got %d different times, want more", len(seen))
 	}
 	for i := range 26 {
 		write(t, p.a, p.c, string(rune('a'+i)))
@@ -84,8 +84,8 @@ func TestJitter(t *testing.T) {
 	read(t, p.b, p.s, "abcdefghijklmnopqrstuvwxyz", 0)
 }
 
-// Accidents happen to as many connections as their chance says, and to each end.
-func TestAccidents(t *testing.T) {
+// Faults hit connections with their probability, on both ends.
+func TestConnectionFaults(t *testing.T) {
 	const count = 400
 	for _, c := range []struct {
 		name string
@@ -116,7 +116,7 @@ func TestAccidents(t *testing.T) {
 				hit++
 			case 0:
 			default:
-				// A write after the reset took the error with it.
+				// A write after the reset has returned the error already.
 				t.Errorf("%s: got %v, want %v or none", c.name, e, c.want)
 			}
 			if c.want == syscall.ECONNRESET {
@@ -161,7 +161,7 @@ func TestSpuriousReady(t *testing.T) {
 		}
 	}
 	if got == 0 {
-		t.Error("edges for nothing: got none in 100 looks")
+		t.Error("spurious edges: got none in 100 polls")
 	}
 }
 
@@ -192,11 +192,11 @@ func TestShuffleReady(t *testing.T) {
 		sorted = sorted && ev[i].Token.FD() > ev[i-1].Token.FD()
 	}
 	if k != 16 || sorted {
-		t.Errorf("events: got %d, in order: %v, want 16 in disorder", k, sorted)
+		t.Errorf("events: got %d, in order: %v, want 16 shuffled", k, sorted)
 	}
 }
 
-// The calendar jumps, monotonic time does not; a suspended process finds that time has passed.
+// The calendar jumps, monotonic time does not. A suspended process finds that time has passed.
 func TestClocks(t *testing.T) {
 	h := New(1, Options{}).Host("h")
 	wall, now := h.Wall(), h.Now()

@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Add registers fd, as loop.Poller says.
+// Add registers fd: see loop.Poller.
 func (h *Host) Add(fd loop.FD, t loop.Token) error {
 	h.calls.Adds++
 	s := h.at(fd)
@@ -41,20 +41,20 @@ func (h *Host) Remove(fd loop.FD) {
 	h.note(opRemove, fd, 0, 0, nil)
 }
 
-// wake is an edge: something about s changed. It may be reported late.
+// wake reports an edge: the state of s has changed. The report may be late.
 func (s *sock) wake() {
 	if !s.registered {
 		return
 	}
 	n := s.h.n
-	if n.hit(n.opts.LateReady) {
+	if n.roll(n.opts.LateReady) {
 		n.schedule(n.upTo(or(n.opts.LateReadyMax, time.Millisecond)), event{kind: evReady, sock: s})
 		return
 	}
 	s.enqueue()
 }
 
-// enqueue puts s on the list that the next Wait reports from.
+// enqueue adds s to the list that the next Wait reports.
 func (s *sock) enqueue() {
 	if s.registered && !s.queued {
 		s.queued = true
@@ -62,7 +62,7 @@ func (s *sock) enqueue() {
 	}
 }
 
-// present is the present state, as the kernel's poll callback of a TCP socket computes it.
+// present returns the present readiness, as the kernel's poll callback of a TCP socket computes it.
 func (s *sock) present() (r loop.Ready) {
 	switch s.state {
 	case listening:
@@ -94,9 +94,9 @@ func (s *sock) present() (r loop.Ready) {
 	return r
 }
 
-// Wait is loop.Poller's. A timeout above zero lets virtual time pass until there is an event for this
-// host, and lets happen on all others what is due meanwhile. It never waits in real time, but for
-// another goroutine's Wake (Options.OutsideWake).
+// Wait implements loop.Poller. With a timeout above zero virtual time passes until there is an event for this host,
+// and due events of all other hosts are processed. It never waits in real time, except for another goroutine's Wake
+// (Options.OutsideWake).
 func (h *Host) Wait(ev []loop.Event, timeout time.Duration) (int, error) {
 	h.calls.Waits++
 	k, err := h.wait(ev, timeout)
@@ -125,7 +125,7 @@ func (h *Host) wait(ev []loop.Event, timeout time.Duration) (int, error) {
 	if timeout >= 0 && timeout < until-n.now {
 		until = n.now + timeout
 	}
-	if timeout != 0 && n.hit(n.opts.SpuriousWake) {
+	if timeout != 0 && n.roll(n.opts.SpuriousWake) {
 		until, early = n.now+n.upTo(min(until-n.now, time.Second)), true
 	}
 	for {
@@ -149,24 +149,24 @@ func (h *Host) wait(ev []loop.Event, timeout time.Duration) (int, error) {
 	}
 }
 
-// disturb applies the faults that strike after a Wait.
+// disturb applies the faults that follow a Wait.
 func (h *Host) disturb() {
 	n, o := h.n, &h.n.opts
-	if n.hit(o.WallJump) {
+	if n.roll(o.WallJump) {
 		most := or(o.WallJumpMax, 24*time.Hour)
 		h.JumpWall(n.upTo(2*most) - most)
 	}
-	if n.hit(o.Pause) {
+	if n.roll(o.Pause) {
 		h.Suspend(n.upTo(or(o.PauseMax, 10*time.Second)))
 	}
 }
 
-// pretend queues an edge where there is none.
+// pretend queues an edge without new readiness.
 func (h *Host) pretend() {
 	n := h.n
-	if len(h.fds) > 0 && n.hit(n.opts.SpuriousReady) {
-		s := h.fds[n.chance.IntN(len(h.fds))]
-		// On a connecting socket a wrong Writable would be a wrong answer, which no kernel gives.
+	if len(h.fds) > 0 && n.roll(n.opts.SpuriousReady) {
+		s := h.fds[n.faultRNG.IntN(len(h.fds))]
+		// On a connecting socket a wrong Writable would report a wrong outcome, which no kernel does.
 		if s != nil && s.registered && s.state != connecting {
 			s.told |= spurious
 			s.enqueue()
@@ -174,21 +174,21 @@ func (h *Host) pretend() {
 	}
 }
 
-// spurious marks a socket whose next report is for nothing.
+// spurious marks a socket whose next report has no new readiness.
 const spurious loop.Ready = 1 << 7
 
 // collect moves edges into ev.
 func (h *Host) collect(ev []loop.Event) int {
 	k := 0
 	if waiting := h.ready[h.readyHead:]; h.n.opts.ShuffleReady {
-		h.n.chance.Shuffle(len(waiting), func(i, j int) { waiting[i], waiting[j] = waiting[j], waiting[i] })
+		h.n.faultRNG.Shuffle(len(waiting), func(i, j int) { waiting[i], waiting[j] = waiting[j], waiting[i] })
 	}
 	for ; h.readyHead < len(h.ready) && k < len(ev); h.readyHead++ {
 		s := h.ready[h.readyHead]
 		h.ready[h.readyHead] = nil
 		s.queued = false
 		if !s.registered {
-			continue // closed, or removed, since
+			continue // closed or removed since then
 		}
 		if r := s.report(); r != 0 {
 			ev[k] = loop.Event{Token: s.token, Ready: r}
@@ -201,7 +201,7 @@ func (h *Host) collect(ev []loop.Event) int {
 	return k
 }
 
-// report is what an edge of s says now.
+// report returns the readiness to report for s now.
 func (s *sock) report() loop.Ready {
 	r := s.present()
 	if s.told&spurious != 0 {
@@ -217,12 +217,12 @@ func (s *sock) report() loop.Ready {
 	return r
 }
 
-// pending says whether a Wait(0) would return something.
+// pending reports whether a Wait(0) would return an event or a wake-up.
 func (h *Host) pending() bool {
 	return h.woken.Load() || h.readyHead < len(h.ready)
 }
 
-// Wake makes the present or next Wait return. It is safe from any goroutine.
+// Wake makes the present or next Wait return. Any goroutine may call it.
 func (h *Host) Wake() {
 	h.woken.Store(true)
 	select {
@@ -231,11 +231,10 @@ func (h *Host) Wake() {
 	}
 }
 
-// PollFD is NoFD: there is nothing that another event loop could watch.
+// PollFD returns NoFD: there is no descriptor that another event loop could watch.
 func (h *Host) PollFD() loop.FD { return loop.NoFD }
 
-// Shutdown ends waiting and offloading: jobs that have not begun never do. Descriptors stay open until
-// their owners close them.
+// Shutdown ends waiting and offloading: jobs that have not started never run. It does not close descriptors.
 func (h *Host) Shutdown() error {
 	h.closed = true
 	h.Wake()

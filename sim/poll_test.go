@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Wait lets exactly as much virtual time pass as it must.
+// Wait advances virtual time exactly as far as necessary.
 func TestWaitAdvances(t *testing.T) {
 	p := join(t, 1, Options{Link: Link{Latency: 30 * time.Millisecond}})
 	add(t, p.b, p.s)
@@ -35,9 +35,9 @@ func TestWaitAdvances(t *testing.T) {
 		}
 	}
 	if _, err := p.b.Wait(ev[:], loop.Forever); !errors.Is(err, ErrDeadlock) {
-		t.Errorf("wait for nothing: got %v, want ErrDeadlock", err)
+		t.Errorf("wait without events: got %v, want ErrDeadlock", err)
 	} else if !strings.Contains(err.Error(), "fd 3: 10.0.0.2:80 listening") {
-		t.Errorf("deadlock: got %q, want a list of what is open", err)
+		t.Errorf("deadlock: got %q, want a list of open descriptors", err)
 	}
 }
 
@@ -60,7 +60,7 @@ func TestWake(t *testing.T) {
 	h.Wake() // harmless
 }
 
-// Events that do not fit wait for the next call, in order.
+// Events that do not fit into one call are returned by the next, in order.
 func TestManyEvents(t *testing.T) {
 	p := hosts(t, 1, Options{})
 	for range 10 {
@@ -88,11 +88,11 @@ func TestManyEvents(t *testing.T) {
 	}
 }
 
-// A closed descriptor's number comes back at once, and the old one's events do not.
+// A closed descriptor's number is reused at once, without the events of the old socket.
 func TestNumbersAreReused(t *testing.T) {
 	p := join(t, 1, Options{})
 	add(t, p.b, p.s)
-	write(t, p.a, p.c, "for the old one")
+	write(t, p.a, p.c, "for the old socket")
 	p.b.Close(p.s)
 	fd, e := p.b.Connect(at(ipA, 99), loop.SocketOptions{})
 	if fd != p.s || e != syscall.EINPROGRESS {
@@ -108,11 +108,11 @@ func TestNumbersAreReused(t *testing.T) {
 		t.Errorf("add twice: got %v, want EEXIST", err)
 	}
 	if err := p.b.Add(77, loop.MakeToken(77, 1)); errnoOf(err) != syscall.EBADF {
-		t.Errorf("add what is not open: got %v, want EBADF", err)
+		t.Errorf("add a closed descriptor: got %v, want EBADF", err)
 	}
 }
 
-// Strict edges hold an edge back until the last one was used up; the lax kernel repeats it.
+// Strict edges delay an edge until the previous one was consumed; without them it is repeated.
 func TestStrictEdges(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		p := join(t, 1, Options{StrictEdges: strict})
@@ -148,6 +148,6 @@ func TestCallsAreCounted(t *testing.T) {
 	ready(t, p.b)
 	got := p.b.Calls()
 	if got.Reads-before.Reads != 2 || got.ReadsEmpty-before.ReadsEmpty != 1 || got.Idle()-before.Idle() != 3 {
-		t.Errorf("counts: got %+v after %+v, want 2 reads and 3 calls that did no work", got, before)
+		t.Errorf("counts: got %+v after %+v, want 2 reads and 3 calls without an effect", got, before)
 	}
 }

@@ -2,16 +2,15 @@ package sim
 
 import "math/bits"
 
-// minRing is the smallest ring: most messages of a test fit.
+// minRing is the smallest ring. Most test messages fit.
 const minRing = 512
 
-// pool keeps the rings of flows that are empty, by size class, so that a connection between two
-// messages holds no buffer and a long run allocates none.
+// pool keeps unused rings by size class, so that an idle connection has no buffer and a long run allocates none.
 type pool struct {
 	free [48][][]byte
 }
 
-// get returns a ring of at least size bytes, a power of two.
+// get returns a ring of at least size bytes; its length is a power of two.
 func (p *pool) get(size int) []byte {
 	class := bits.Len(uint(max(size, minRing) - 1))
 	if k := len(p.free[class]); k > 0 {
@@ -22,7 +21,7 @@ func (p *pool) get(size int) []byte {
 	return make([]byte, 1<<class)
 }
 
-// put takes a ring back; nil is none.
+// put returns a ring to the pool. It ignores nil.
 func (p *pool) put(b []byte) {
 	if len(b) > 0 {
 		class := bits.Len(uint(len(b) - 1))

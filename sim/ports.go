@@ -2,7 +2,7 @@ package sim
 
 import "net/netip"
 
-// ephemeral finds a local port that no connection to the same peer and no listener has.
+// ephemeral finds a local port that no listener and no connection to the same peer uses.
 func (h *Host) ephemeral(to netip.AddrPort) (uint16, bool) {
 	for range lastEphemeral - firstEphemeral + 1 {
 		h.port++
@@ -18,7 +18,7 @@ func (h *Host) ephemeral(to netip.AddrPort) (uint16, bool) {
 	return 0, false
 }
 
-// forget gives the ephemeral port back.
+// forget frees the ephemeral port.
 func (h *Host) forget(s *sock) {
 	if s.bound {
 		s.bound = false

@@ -18,14 +18,14 @@ func (h *Host) SocketError(fd loop.FD) syscall.Errno {
 	return e
 }
 
-// SetOptions keeps o for Options to tell. The buffer sizes and keepalive change what happens.
+// SetOptions stores o for SocketOptions. The buffer sizes and keepalive take effect.
 func (h *Host) SetOptions(fd loop.FD, o loop.SocketOptions) error {
 	h.calls.Other++
 	s := h.at(fd)
 	if s == nil {
 		return fmt.Errorf("sim: set options: descriptor %d: %w", fd, syscall.Errno(syscall.EBADF))
 	}
-	if o.KeepAlive == (loop.KeepAlive{}) { // what was set, or inherited, stays
+	if o.KeepAlive == (loop.KeepAlive{}) { // keep the options that were set or inherited
 		o.KeepAlive = s.opts.KeepAlive
 	}
 	o.UserTimeout = or(o.UserTimeout, s.opts.UserTimeout)
@@ -42,7 +42,7 @@ func (h *Host) SetOptions(fd loop.FD, o loop.SocketOptions) error {
 	return nil
 }
 
-// SocketOptions returns what was set on fd, for tests that ask whether it was.
+// SocketOptions returns the options that were set on fd.
 func (h *Host) SocketOptions(fd loop.FD) (o loop.SocketOptions, ok bool) {
 	if s := h.at(fd); s != nil {
 		return s.opts, true
@@ -50,7 +50,7 @@ func (h *Host) SocketOptions(fd loop.FD) (o loop.SocketOptions, ok bool) {
 	return o, false
 }
 
-// LocalAddr names our end. Outgoing Unix sockets have no name.
+// LocalAddr returns the local address. Outgoing Unix sockets have none.
 func (h *Host) LocalAddr(fd loop.FD) (loop.Addr, bool) {
 	h.calls.Other++
 	if s := h.at(fd); s != nil {
@@ -59,7 +59,7 @@ func (h *Host) LocalAddr(fd loop.FD) (loop.Addr, bool) {
 	return loop.Addr{}, false
 }
 
-// PeerAddr names the other end, also once the connection is broken, as on Linux.
+// PeerAddr returns the peer's address, also after the connection is broken, as on Linux.
 func (h *Host) PeerAddr(fd loop.FD) (loop.Addr, bool) {
 	h.calls.Other++
 	if s := h.at(fd); s != nil && (s.state == open || s.state == closed && s.in != nil) {

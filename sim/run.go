@@ -7,28 +7,27 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// maxTurns is how many turns Run allows at one instant. Moving a gigabyte over a perfect link within
-// one takes fewer; a loop that spins takes more in about a second.
+// maxTurns is how many turns Run allows at one instant. Moving a gigabyte over a perfect link at one instant takes
+// fewer; a spinning loop exceeds it in about a second.
 const maxTurns = 1 << 20
 
-// Driver is a loop as Run sees it; *loop.Loop is one. A driver that also has System() is serviced when
-// its own host has news; one without it, when any host has that no other driver claims.
+// Driver is the part of a loop that Run needs; *loop.Loop implements it. A driver with a method System() is serviced
+// when its own host has events. A driver without it is serviced when any host without a driver of its own has events.
 type Driver interface {
 	Service() error         // one turn that does not wait
-	Timeout() time.Duration // until it wants a turn: 0 now, loop.Forever never
+	Timeout() time.Duration // time until the next turn: 0 now, loop.Forever never
 }
 
-// driver is a Driver with what Run knows of it.
+// driver is a Driver with its state in Run.
 type driver struct {
 	Driver
 	host *Host
 	due  time.Duration // absolute; negative: never
 }
 
-// Run drives several loops on the one clock until the condition holds: it services, in seeded order,
-// every loop that has work or whose host has events, and lets time pass when none has. limit is
-// virtual time. The error is ErrLimit, ErrDeadlock or ErrLivelock with a dump of what is open, or a
-// loop's own.
+// Run drives several loops on the one clock until the condition is true. It services, in seeded order, every loop
+// that has work or whose host has events, and advances the time if there is none. limit is virtual time. The error is
+// ErrLimit, ErrDeadlock or ErrLivelock, with a dump of the open descriptors, or an error of a loop.
 func (n *Network) Run(until func() bool, limit time.Duration, loops ...Driver) error {
 	end := n.now + limit
 	ds, claimed := n.drivers(loops)
@@ -74,7 +73,7 @@ func (n *Network) overrun(limit time.Duration, until func() bool) error {
 	return fmt.Errorf("sim: run: for %v: %w\n%s", limit, ErrLimit, n.Dump())
 }
 
-// drivers finds each loop's host.
+// drivers finds the host of each loop.
 func (n *Network) drivers(loops []Driver) (ds []*driver, claimed []bool) {
 	claimed = make([]bool, len(n.hosts))
 	for _, l := range loops {
@@ -90,44 +89,44 @@ func (n *Network) drivers(loops []Driver) (ds []*driver, claimed []bool) {
 	return ds, claimed
 }
 
-// round gives every loop that wants one a turn, in random order, and returns how many did.
+// round runs a turn of every loop that needs one, in random order, and returns how many it ran.
 func (n *Network) round(ds []*driver, claimed []bool) (worked int, err error) {
 	if len(ds) > 1 {
-		n.chance.Shuffle(len(ds), func(i, j int) { ds[i], ds[j] = ds[j], ds[i] })
+		n.faultRNG.Shuffle(len(ds), func(i, j int) { ds[i], ds[j] = ds[j], ds[i] })
 	}
 	for _, d := range ds {
-		d.look(n.now)
+		d.updateDue(n.now)
 		if d.host != nil && n.now < d.host.paused {
 			continue
 		}
-		if (d.due < 0 || d.due > n.now) && !n.news(d, claimed) {
+		if (d.due < 0 || d.due > n.now) && !n.hasEvents(d, claimed) {
 			continue
 		}
 		if err := d.Service(); err != nil {
 			return worked, err
 		}
 		d.due = -1
-		d.look(n.now)
+		d.updateDue(n.now)
 		worked++
 	}
 	return worked, nil
 }
 
-// look brings due forward to what the driver says now. A loop may count from its last turn, so what
-// it said right after that turn is kept until the next.
-func (d *driver) look(now time.Duration) {
+// updateDue sets due to an earlier time if the driver's timeout is earlier. A loop may count its timeout from its
+// last turn, so the value read right after that turn is kept until the next.
+func (d *driver) updateDue(now time.Duration) {
 	if t := d.Timeout(); t >= 0 && (d.due < 0 || now+t < d.due) {
 		d.due = now + t
 	}
 }
 
-// news says whether a host that d is responsible for has events.
-func (n *Network) news(d *driver, claimed []bool) bool {
+// hasEvents reports whether a host that d serves has events.
+func (n *Network) hasEvents(d *driver, claimed []bool) bool {
 	if d.host != nil {
 		return d.host.pending()
 	}
 	for _, h := range n.hosts {
-		// A host that came after Run began is nobody's yet.
+		// A host added after Run started has no driver of its own.
 		if (h.index >= len(claimed) || !claimed[h.index]) && h.pending() {
 			return true
 		}
@@ -135,7 +134,7 @@ func (n *Network) news(d *driver, claimed []bool) bool {
 	return false
 }
 
-// nextTurn is when something happens next: an event, a timeout, or a suspended host's return.
+// nextTurn returns the time of the next event, timeout, or end of a suspension.
 func (n *Network) nextTurn(ds []*driver) (at time.Duration, ok bool) {
 	at, ok = n.next()
 	for _, d := range ds {

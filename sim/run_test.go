@@ -12,15 +12,15 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// ball is a connection that plays ping-pong on a real loop: it returns what it gets, rounds times.
+// ball is a connection that plays ping-pong on a real loop: it returns the received bytes, rounds times.
 type ball struct {
 	loop.Source
 	l      *loop.Loop
 	h      *Host
 	rounds int
-	serve  bool // begins, once connected
+	serve  bool // sends first, once connected
 	timer  loop.Timer
-	late   int // timers that fired
+	late   int // timers that expired
 }
 
 func (b *ball) Label() string { return "ball" }
@@ -44,7 +44,7 @@ func (b *ball) Ready(now time.Duration, r loop.Ready) bool {
 
 func (b *ball) Expired(time.Duration) { b.late++ }
 
-// game sets up two loops on two hosts with one connection.
+// game makes two loops on two hosts with one connection.
 func game(t *testing.T, o Options) (n *Network, ls [2]*loop.Loop, balls [2]*ball) {
 	t.Helper()
 	p := hosts(t, 1, o)
@@ -72,8 +72,8 @@ func game(t *testing.T, o Options) (n *Network, ls [2]*loop.Loop, balls [2]*ball
 func TestRunDrivesLoops(t *testing.T) {
 	n, ls, balls := game(t, Options{Link: Link{Latency: 10 * time.Millisecond}})
 	start := n.Now()
-	over := func() bool { return balls[0].rounds+balls[1].rounds == 0 }
-	if err := n.Run(over, time.Minute, ls[0], ls[1]); err != nil {
+	finished := func() bool { return balls[0].rounds+balls[1].rounds == 0 }
+	if err := n.Run(finished, time.Minute, ls[0], ls[1]); err != nil {
 		t.Fatal(err)
 	}
 	if got := n.Now() - start; got != 2*time.Second {
@@ -88,7 +88,7 @@ func TestRunDrivesLoops(t *testing.T) {
 	}
 	never := func() bool { return false }
 	if err := n.Run(never, time.Minute, ls[0], ls[1]); !errors.Is(err, ErrDeadlock) {
-		t.Errorf("nothing left: got %v, want ErrDeadlock", err)
+		t.Errorf("no work left: got %v, want ErrDeadlock", err)
 	}
 	if got, wait := ls[0].Stats(), balls[0].h.Calls(); got == nil || wait.Waits > 400 {
 		t.Errorf("turns: got %d waits, want about two per round", wait.Waits)
@@ -103,17 +103,17 @@ func TestRunLimit(t *testing.T) {
 		t.Errorf("limit: got %v after %v, want ErrLimit after a second", err, n.Now()-start)
 	}
 	if !strings.Contains(err.Error(), "10.0.0.2:80 listening") {
-		t.Errorf("limit: got %q, want a list of what is open", err)
+		t.Errorf("limit: got %q, want a list of open descriptors", err)
 	}
 }
 
-// spinner always wants a turn.
+// spinner needs a turn at all times.
 type spinner struct{}
 
 func (spinner) Service() error         { return nil }
 func (spinner) Timeout() time.Duration { return 0 }
 
-// failing fails.
+// failing returns an error.
 type failing struct{ spinner }
 
 var errBroken = errors.New("broken")
@@ -130,17 +130,17 @@ func TestRunGuards(t *testing.T) {
 		t.Errorf("a failing loop: got %v, want its error", err)
 	}
 	if err := n.Run(never, time.Hour); !errors.Is(err, ErrDeadlock) {
-		t.Errorf("nobody: got %v, want ErrDeadlock", err)
+		t.Errorf("without a loop: got %v, want ErrDeadlock", err)
 	}
 }
 
-// A suspended host's loop gets no turn; its timers fire when it is back.
+// A suspended host's loop gets no turn; its timers expire when the suspension ends.
 func TestRunSuspended(t *testing.T) {
 	n, ls, balls := game(t, Options{})
-	over := func() bool { return balls[0].rounds+balls[1].rounds == 0 }
+	finished := func() bool { return balls[0].rounds+balls[1].rounds == 0 }
 	balls[1].h.Suspend(time.Hour)
 	start := n.Now()
-	if err := n.Run(over, 2*time.Hour, ls[0], ls[1]); err != nil {
+	if err := n.Run(finished, 2*time.Hour, ls[0], ls[1]); err != nil {
 		t.Fatal(err)
 	}
 	if got := n.Now() - start; got < time.Hour-2*time.Second || got > time.Hour {
@@ -148,7 +148,7 @@ func TestRunSuspended(t *testing.T) {
 	}
 }
 
-// alarm is a driver of which only the next timer counts, and whose turn takes what has come.
+// alarm is a driver that only waits for its timer, and whose turn collects the events.
 type alarm struct {
 	h   *Host
 	at  time.Duration
@@ -164,8 +164,8 @@ func (a alarm) Service() error {
 func (a alarm) Timeout() time.Duration { return max(0, a.at-a.h.Now()) }
 func (a alarm) System() loop.System    { return a.h }
 
-// What has come for a suspended host is served when it is back, not when its next timer is due.
-func TestSuspendedWithNews(t *testing.T) {
+// Events of a suspended host are served when the suspension ends, not when its next timer is due.
+func TestSuspendedWithEvents(t *testing.T) {
 	n := New(1, Options{})
 	h := n.Host("a")
 	if _, err := echoListener(h); err != nil {
@@ -182,7 +182,7 @@ func TestSuspendedWithNews(t *testing.T) {
 	}
 }
 
-// echoListener has a connection to itself wait to be accepted.
+// echoListener makes a listener with a connection to itself that waits to be accepted.
 func echoListener(h *Host) (loop.FD, error) {
 	l, at, err := h.Listen(loop.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}, loop.ListenOptions{})
 	if err != nil {
@@ -198,8 +198,8 @@ func echoListener(h *Host) (loop.FD, error) {
 	return l, nil
 }
 
-// A listener that is closed while news of it waits has none any more.
-func TestListenerClosedWithNews(t *testing.T) {
+// A listener that is closed while an event waits reports none.
+func TestListenerClosedWithEvents(t *testing.T) {
 	n := New(1, Options{})
 	h := n.Host("a")
 	l, err := echoListener(h)
@@ -214,7 +214,7 @@ func TestListenerClosedWithNews(t *testing.T) {
 	}
 }
 
-// One loop alone runs as it does on a real kernel, and virtual time with it.
+// A single loop runs as on a real kernel, and virtual time advances with it.
 func TestLoopRun(t *testing.T) {
 	n, ls, _ := game(t, Options{})
 	var timer loop.Timer
@@ -228,7 +228,7 @@ func TestLoopRun(t *testing.T) {
 	}
 }
 
-// stopper ends a loop.
+// stopper stops a loop.
 type stopper struct{ l *loop.Loop }
 
 func (s stopper) Expired(time.Duration) { s.l.Stop() }

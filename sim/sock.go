@@ -8,14 +8,14 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// state of a socket.
+// state is the state of a socket.
 type state uint8
 
 const (
-	connecting state = iota // asked, no answer yet
-	waiting                 // made by a listener: the handshake's last leg is missing
-	open                    // established, in any state of half-closedness
-	closed                  // reset, failed, or given back with nothing left to do
+	connecting state = iota // a SYN was sent, no answer yet
+	waiting                 // made by a listener: the last step of the handshake is missing
+	open                    // established, possibly half-closed
+	closed                  // reset, failed, or closed with nothing left to deliver
 	listening
 )
 
@@ -27,42 +27,42 @@ const (
 	errTimedOut    = syscall.ETIMEDOUT
 )
 
-// sock is one end of a connection, or a listener. It may live on without a descriptor: waiting to
-// be accepted, or closed with bytes still to deliver.
+// sock is one end of a connection, or a listener. It may exist without a descriptor: while it waits to be accepted,
+// or closed with bytes still to deliver.
 type sock struct {
 	h     *Host
-	fd    loop.FD // NoFD without a descriptor
+	fd    loop.FD // NoFD if it has none
 	state state
-	gone  bool // its descriptor was given back
+	gone  bool // its descriptor was closed
 	opts  loop.SocketOptions
 
 	local, peer loop.Addr
-	other       *sock // the other end; nil until the connect has reached it
+	other       *sock // the other end; nil until the SYN has reached it
 	in, out     *flow // nil until then
 
 	err      syscall.Errno // pending
 	rcvEnded bool          // the peer's FIN has arrived
-	rcvShut  bool          // nothing more will come
+	rcvShut  bool          // nothing more will arrive
 	sndShut  bool          // nothing more may be written
 
 	token      loop.Token
 	registered bool
 	queued     bool       // on the host's ready list
-	noSpace    bool       // a writer was refused, or would be: tell when there is room
-	told       loop.Ready // with StrictEdges: reported and not used up
+	noSpace    bool       // a writer got EAGAIN, or would: report Writable when there is space
+	told       loop.Ready // with StrictEdges: reported and not consumed yet
 
-	heard  time.Duration // when something last came from the peer
-	probed uint32        // keepalive: the present evKeepAlive's epoch
+	heard  time.Duration // time of the last arrival from the peer
+	probed uint32        // keepalive: the epoch of the present evKeepAlive
 
 	attempt   uint32 // SYNs sent
-	orphan    bool   // gone, and an evOrphan is under way
-	bound     bool   // holds an ephemeral port
+	orphan    bool   // gone, and an evOrphan is scheduled
+	bound     bool   // uses an ephemeral port
 	blackHole bool
 	refuse    bool
 	via       *sock // listener that a waiting socket belongs to
 
 	queue   []*sock // listener: ready to be accepted
-	pending int     // listener: waiting for the last leg
+	pending int     // listener: connections whose last handshake step is missing
 	backlog int
 	reuse   bool
 	v6only  bool
@@ -92,7 +92,7 @@ func (s *sock) String() string {
 	return text
 }
 
-// fail ends a connect.
+// fail ends a connect with an error.
 func (s *sock) fail(e syscall.Errno) {
 	if s.state != connecting {
 		return
@@ -100,21 +100,21 @@ func (s *sock) fail(e syscall.Errno) {
 	s.abandon(e)
 }
 
-// receiveReset is a RST that reached s: what had arrived can be read, then comes the error.
+// receiveReset handles a RST: bytes that had arrived can still be read, then the error is returned.
 func (s *sock) receiveReset() {
 	e := syscall.Errno(syscall.ECONNRESET)
 	switch {
 	case s.state == connecting:
 		e = errRefused
 	case s.rcvEnded && !s.sndShut:
-		e = syscall.EPIPE // the reader has its clean end already; only the writer learns
+		e = syscall.EPIPE // the reader has had its orderly end; only the writer gets the error
 	case s.rcvEnded && s.sndShut && s.out.finArrived:
-		return // both ends said goodbye: there is nothing to reset
+		return // both ends have closed: there is nothing to reset
 	}
 	s.abandon(e)
 }
 
-// abandon ends s with an error: nothing more is sent, nothing more comes.
+// abandon ends s with an error and stops both directions.
 func (s *sock) abandon(e syscall.Errno) {
 	if s.state == closed {
 		return
@@ -127,8 +127,7 @@ func (s *sock) abandon(e syscall.Errno) {
 	s.wake()
 }
 
-// finish closes our side without a word to anybody. The flow towards us stays: should the peer not
-// know and send more, it is answered with a reset.
+// finish closes this side silently. The incoming flow stays: if the peer sends more, the answer is a reset.
 func (s *sock) finish() {
 	s.h.forget(s)
 	s.state, s.rcvShut, s.sndShut = closed, true, true
@@ -137,9 +136,9 @@ func (s *sock) finish() {
 	}
 }
 
-// farewell clears away a connection that both ends have closed and of which all was delivered. An end
-// that closed first waits for the other's end, but not for ever.
-func (s *sock) farewell() {
+// releaseIfDelivered removes a connection that both ends have closed and whose bytes were all delivered. An end that
+// closed first waits for the other's FIN, for orphanTimeout at most.
+func (s *sock) releaseIfDelivered() {
 	o := s.other
 	for _, e := range [2]*sock{s, o} {
 		if e.gone && e.state == open && e.out.finArrived && !e.rcvEnded && !e.orphan {
@@ -153,7 +152,7 @@ func (s *sock) farewell() {
 	}
 }
 
-// reset is our own RST: s is over, and the peer hears of it if the link lets it.
+// reset sends a RST: s is closed, and the peer gets the RST if the link delivers it.
 func (s *sock) reset() {
 	if s.state == closed {
 		return
@@ -172,7 +171,7 @@ func (s *sock) reset() {
 	s.out.reset()
 }
 
-// sever lets both directions die.
+// sever stops both directions silently.
 func (s *sock) sever() {
 	for _, f := range [2]*flow{s.in, s.out} {
 		f.severed = true

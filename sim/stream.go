@@ -6,7 +6,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Read takes bytes, as loop.Sockets says. After a reset, what had arrived before it is read first.
+// Read reads bytes: see loop.Sockets. After a reset, bytes that had arrived before it are read first.
 func (h *Host) Read(fd loop.FD, p []byte) (int, syscall.Errno) {
 	h.calls.Reads++
 	k, e := h.read(fd, p)
@@ -25,7 +25,7 @@ func (h *Host) read(fd loop.FD, p []byte) (int, syscall.Errno) {
 	case s.state == listening:
 		return 0, syscall.ENOTCONN
 	case len(p) == 0:
-		return 0, syscall.EINVAL // 0 bytes would look like the end
+		return 0, syscall.EINVAL // reading 0 bytes would look like the end of the stream
 	}
 	if s.in != nil && s.in.arrived > s.in.read {
 		return s.readBytes(p), 0
@@ -44,7 +44,7 @@ func (h *Host) read(fd loop.FD, p []byte) (int, syscall.Errno) {
 	return 0, syscall.EAGAIN
 }
 
-// readBytes copies what is there, or a part of it where the faults ask for one.
+// readBytes copies the arrived bytes, or a part of them if a fault applies.
 func (s *sock) readBytes(p []byte) int {
 	n, f := s.h.n, s.in
 	there := int(f.arrived - f.read)
@@ -52,21 +52,21 @@ func (s *sock) readBytes(p []byte) int {
 	if most := n.opts.ReadMax; most > 0 {
 		k = min(k, most)
 	}
-	if n.hit(n.opts.ShortRead) {
+	if n.roll(n.opts.ShortRead) {
 		k = n.part(k)
 	}
 	f.get(p[:k])
 	if k < len(p) {
 		s.told &^= loop.Readable
 		if k < there {
-			s.wake() // to the reader, a short read was all: the rest counts as new
+			s.wake() // the reader assumes that a short read was complete, so the rest is reported as new
 		}
 	}
-	f.took()
+	f.onRead()
 	return k
 }
 
-// Write gives bytes, as loop.Sockets says.
+// Write writes bytes: see loop.Sockets.
 func (h *Host) Write(fd loop.FD, p []byte) (int, syscall.Errno) {
 	h.calls.Writes++
 	k, e := h.write(fd, p)
@@ -98,7 +98,7 @@ func (h *Host) write(fd loop.FD, p []byte) (int, syscall.Errno) {
 	return s.writeBytes(p)
 }
 
-// writeBytes fills the send buffer, and again as long as the link takes the bytes off at once.
+// writeBytes fills the send buffer, repeatedly as long as the link transmits the bytes at once.
 func (s *sock) writeBytes(p []byte) (int, syscall.Errno) {
 	n, f := s.h.n, s.out
 	space := f.space()
@@ -111,7 +111,7 @@ func (s *sock) writeBytes(p []byte) (int, syscall.Errno) {
 	if m := n.opts.WriteMax; m > 0 {
 		most = min(most, m)
 	}
-	if n.hit(n.opts.ShortWrite) {
+	if n.roll(n.opts.ShortWrite) {
 		most = n.part(min(most, space))
 	}
 	k := 0
@@ -127,13 +127,13 @@ func (s *sock) writeBytes(p []byte) (int, syscall.Errno) {
 		s.noSpace = true
 		if f.writable() {
 			s.noSpace = false
-			s.wake() // there is room after all: a short write must be followed by news
+			s.wake() // there is space after all: a short write must be followed by Writable
 		}
 	}
 	return k, 0
 }
 
-// CloseWrite ends our direction, as loop.Sockets says.
+// CloseWrite closes this direction: see loop.Sockets.
 func (h *Host) CloseWrite(fd loop.FD) syscall.Errno {
 	h.calls.Other++
 	e := h.closeWrite(fd)
@@ -158,21 +158,20 @@ func (h *Host) closeWrite(fd loop.FD) syscall.Errno {
 	return 0
 }
 
-// Close gives the descriptor back, as loop.Sockets says. Bytes that nobody read turn it into a
-// reset, as on Linux (RFC 2525 s.2.17).
+// Close closes the descriptor: see loop.Sockets. With unread bytes it sends a reset, as on Linux (RFC 2525 s.2.17).
 func (h *Host) Close(fd loop.FD) {
 	h.calls.Closes++
 	h.drop(fd, opClose, false)
 }
 
-// Abort gives the descriptor back and resets the connection.
+// Abort closes the descriptor and resets the connection.
 func (h *Host) Abort(fd loop.FD) {
 	h.calls.Closes++
 	h.drop(fd, opAbort, true)
 }
 
 func (h *Host) drop(fd loop.FD, o op, abort bool) {
-	s := h.take(fd)
+	s := h.free(fd)
 	if s == nil {
 		h.note(o, fd, 0, syscall.EBADF, nil)
 		return
@@ -186,7 +185,7 @@ func (h *Host) drop(fd loop.FD, o op, abort bool) {
 	h.note(o, fd, 0, 0, nil)
 }
 
-// leave is the kernel's part of closing a socket that nobody has a descriptor for any more.
+// leave closes a socket that has no descriptor any more, as the kernel does.
 func (s *sock) leave(abort bool) {
 	switch {
 	case s.state == connecting, s.in == nil:
@@ -206,11 +205,11 @@ func (s *sock) leave(abort bool) {
 		s.sndShut = true
 		s.out.ended = true
 		s.out.pump()
-		s.farewell()
+		s.releaseIfDelivered()
 	}
 }
 
-// leaveUnix ends both directions of the peer at once: the Unix domain has no half-dead connections.
+// leaveUnix ends both directions of the peer at once: the Unix domain has no half-closed connections after close.
 func (s *sock) leaveUnix() {
 	o := s.other
 	if s.state == open && o.state != closed {

@@ -24,7 +24,7 @@ func TestConversation(t *testing.T) {
 	wantClosed(t, p.n)
 }
 
-// What the kernel does with the ends of a connection, each a story of its own.
+// TestEnds: the kernel's behaviour at the end of a connection.
 func TestEnds(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -37,7 +37,7 @@ func TestEnds(t *testing.T) {
 			read(t, p.b, p.s, "", 0)
 			read(t, p.b, p.s, "", 0)
 		}},
-		{"a half-closed connection still carries the other direction", func(t *testing.T, p *pair) {
+		{"a half-closed connection works in the other direction", func(t *testing.T, p *pair) {
 			p.a.CloseWrite(p.c)
 			write(t, p.b, p.s, "answer")
 			read(t, p.a, p.c, "answer", 0)
@@ -50,10 +50,10 @@ func TestEnds(t *testing.T) {
 			write(t, p.a, p.c, "never read")
 			p.b.Close(p.s)
 			read(t, p.a, p.c, "", syscall.ECONNRESET)
-			read(t, p.a, p.c, "", 0) // the error comes once
+			read(t, p.a, p.c, "", 0) // the error is returned once
 			wantWrite(t, p.a, p.c, syscall.EPIPE)
 		}},
-		{"closing after everything was read does not", func(t *testing.T, p *pair) {
+		{"closing after everything was read does not reset", func(t *testing.T, p *pair) {
 			write(t, p.a, p.c, "read")
 			read(t, p.b, p.s, "read", 0)
 			p.b.Close(p.s)
@@ -62,11 +62,11 @@ func TestEnds(t *testing.T) {
 		{"writing to a closed peer brings a reset, then a broken pipe", func(t *testing.T, p *pair) {
 			p.b.Close(p.s)
 			write(t, p.a, p.c, "too late")
-			wantWrite(t, p.a, p.c, syscall.EPIPE) // the end had come first: the kernel says EPIPE, once
+			wantWrite(t, p.a, p.c, syscall.EPIPE) // the FIN arrived first, so the kernel returns EPIPE, once
 			wantWrite(t, p.a, p.c, syscall.EPIPE)
 			read(t, p.a, p.c, "", 0)
 		}},
-		{"an abort is a reset, behind what was delivered", func(t *testing.T, p *pair) {
+		{"an abort is a reset after the delivered bytes", func(t *testing.T, p *pair) {
 			write(t, p.a, p.c, "delivered")
 			p.a.Abort(p.c)
 			read(t, p.b, p.s, "delivered", 0)
@@ -79,12 +79,12 @@ func TestEnds(t *testing.T) {
 				t.Errorf("socket error: got %v, want EPIPE", e)
 			}
 		}},
-		{"the pending error is given once, by write", func(t *testing.T, p *pair) {
+		{"the pending error is returned once, by write", func(t *testing.T, p *pair) {
 			p.b.Abort(p.s)
 			wantWrite(t, p.a, p.c, syscall.ECONNRESET)
 			wantWrite(t, p.a, p.c, syscall.EPIPE)
 		}},
-		{"the pending error is given once, by SocketError", func(t *testing.T, p *pair) {
+		{"the pending error is returned once, by SocketError", func(t *testing.T, p *pair) {
 			p.b.Abort(p.s)
 			if e := p.a.SocketError(p.c); e != syscall.ECONNRESET {
 				t.Errorf("socket error: got %v, want ECONNRESET", e)
@@ -114,7 +114,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// A closed connection with a slow link still delivers what was written before.
+// A closed connection on a slow link still delivers the bytes written before.
 func TestCloseDelivers(t *testing.T) {
 	p := join(t, 1, Options{Link: Link{Latency: 50 * time.Millisecond, Bandwidth: 10_000}})
 	sent := bytes.Repeat([]byte("0123456789"), 5000)
@@ -148,8 +148,7 @@ func TestCloseDelivers(t *testing.T) {
 	wantClosed(t, p.n)
 }
 
-// A writer fills the buffers of both ends, is told of room when the reader has made some, and loses
-// nothing.
+// A writer fills the buffers of both ends, gets Writable when the reader has freed space, and loses no byte.
 func TestBackPressure(t *testing.T) {
 	for _, latency := range []time.Duration{0, time.Millisecond} {
 		p := join(t, 1, Options{SndBuf: 1000, RcvBuf: 600, Link: Link{Latency: latency}})
@@ -166,13 +165,13 @@ func TestBackPressure(t *testing.T) {
 		}
 		p.n.Advance(time.Second)
 		if latency == 0 && total != 1600 {
-			t.Errorf("taken until EAGAIN: got %d, want 1600", total)
+			t.Errorf("accepted until EAGAIN: got %d, want 1600", total)
 		}
 		if latency != 0 && total != 1000 {
-			t.Errorf("taken until EAGAIN: got %d, want 1000", total)
+			t.Errorf("accepted until EAGAIN: got %d, want 1000", total)
 		}
 		ready(t, p.a)
-		for more := true; more; { // fill what the delivery has freed
+		for more := true; more; { // fill the space that the delivery has freed
 			k, e := p.a.Write(p.c, block)
 			total += k
 			more = e == 0
@@ -194,12 +193,12 @@ func TestBackPressure(t *testing.T) {
 			t.Errorf("delivered: got %d bytes, want %d", got, total)
 		}
 		if r := ready(t, p.a)[p.c]; r&loop.Writable == 0 {
-			t.Errorf("after the reader made room: got readiness %b, want Writable", r)
+			t.Errorf("after the reader freed space: got readiness %b, want Writable", r)
 		}
 	}
 }
 
-// Neither end is told when a connection dies silently; the writer learns it when the kernel gives up.
+// A silent death is reported to neither end; the writer gets an error when the kernel gives up.
 func TestHalfOpen(t *testing.T) {
 	p := join(t, 1, Options{})
 	p.a.Sever(p.c)
@@ -210,7 +209,7 @@ func TestHalfOpen(t *testing.T) {
 	p.n.Advance(2 * time.Second)
 	read(t, p.a, p.c, "", syscall.ETIMEDOUT)
 	p.n.Advance(1000 * time.Hour)
-	read(t, p.b, p.s, "", syscall.EAGAIN) // it has nothing to say, and so never learns
+	read(t, p.b, p.s, "", syscall.EAGAIN) // it sends nothing, so it never gets an error
 }
 
 func TestUnix(t *testing.T) {
@@ -251,7 +250,7 @@ func TestUnix(t *testing.T) {
 			want = syscall.ECONNREFUSED
 		}
 		if _, e := h.Connect(addr, loop.SocketOptions{}); e != want {
-			t.Errorf("connect to nobody: got %v, want %v", e, want)
+			t.Errorf("connect without a listener: got %v, want %v", e, want)
 		}
 		wantClosed(t, h.n)
 	}
@@ -265,7 +264,7 @@ func wantWrite(t *testing.T, h *Host, fd loop.FD, want syscall.Errno) {
 	}
 }
 
-// A message there and back allocates nothing once the rings are pooled.
+// A message in each direction allocates nothing once the rings are pooled.
 func TestNoAllocations(t *testing.T) {
 	for _, o := range []Options{{}, {Link: Link{Latency: time.Millisecond}}} {
 		p := join(t, 1, o)

@@ -37,22 +37,22 @@ var kindNames = [...]string{"syn", "synack", "refused", "unreachable", "synretry
 	"data", "fin", "rst", "space", "window", "acktimeout", "halfopen",
 	"orphan", "reset", "die", "ready", "job", "call"}
 
-// castagnoli has an instruction on the machines we test on: content costs little to digest.
+// castagnoli has a CPU instruction on common machines, so hashing all bytes is cheap.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Digest is a hash of everything that happened so far: each system call with its outcome and bytes,
-// each delivery with its time. Two runs with equal digests were the same run.
+// Digest is a hash of the whole run: each system call with its outcome and bytes, each delivery with its time. Equal
+// digests mean identical runs.
 func (n *Network) Digest() uint64 { return n.digest }
 
-// Trace returns the events as text, one a line, when Options.Record is on. The slice is the
-// network's own and grows with the next event.
+// Trace returns the events as text, one per line, if Options.Record is set. The slice belongs to the network, and the
+// next event may append to it.
 func (n *Network) Trace() []string { return n.trace }
 
 func (n *Network) mix(w uint64) {
 	n.digest = bits.RotateLeft64(n.digest^w, 23) * 0x9e3779b97f4a7c15
 }
 
-// note records a system call: its descriptor, its result, the bytes that it moved.
+// note records a system call: its descriptor, its result, and the bytes that it moved.
 func (h *Host) note(o op, fd loop.FD, result int, e syscall.Errno, p []byte) {
 	n := h.n
 	n.now += n.opts.CallCost
