@@ -8,19 +8,20 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Options say how a connection is made.
+// Options configure a dial.
 type Options struct {
 	Socket  loop.SocketOptions
 	Timeout time.Duration // of the whole dial; 0 for none
-	Trace   *Trace        // nil, or what is filled as the dial proceeds
+	Trace   *Trace        // filled in as the dial proceeds, unless nil
 }
 
-// Owner learns how a dial ends. It is called once, by Connected or by DialFailed, unless the dial is halted first.
+// Owner receives the outcome of a dial. One of Connected and DialFailed is called once, unless the dial is halted
+// first.
 type Owner interface {
-	// Connected reports a connected socket. The owner takes it with Take before it returns. ready is what the socket has
-	// shown since connect(2); again is that of loop.Handler's Ready, for the owner's source.
+	// Connected reports a connected socket. The owner must call Take before Connected returns. ready is the readiness of
+	// the socket since connect(2). again is the result of loop.Handler's Ready, for the owner's source.
 	Connected(now time.Duration, ready loop.Ready) (again bool)
-	// DialFailed reports that no address is left. It may be called from inside Start.
+	// DialFailed reports that every address has failed. It may be called inside Start.
 	DialFailed(err *Error)
 	// Label names the owner in reports.
 	Label() string
@@ -33,7 +34,7 @@ const (
 	awaitStart   state = iota // Start
 	awaitAddrs                // the resolver's answer
 	awaitConnect              // the system's answer to connect(2)
-	ended                     // nothing: connected, failed or cancelled
+	ended                     // nothing: connected, failed or canceled
 )
 
 // Dial is one dial. The zero value is ready for Start.
@@ -49,28 +50,28 @@ type Dial struct {
 	halted   bool
 	timedOut bool
 	deadline time.Duration // of the whole dial; 0 for none
-	timer    loop.Timer    // the attempt's share, or the resolver's time
-	stop     func()        // cancels the resolver's work; nil if there is none
-	addrs    []loop.Addr   // still to be tried
-	try      attempt       // the present one
+	timer    loop.Timer    // the present attempt's share of the time, or the resolver's
+	stop     func()        // cancels the resolver's request; nil if there is none
+	addrs    []loop.Addr   // addresses not tried yet
+	try      attempt       // the present attempt
 	failed   []Attempt
 }
 
-// attempt is one address that is being tried, with the descriptor that it owns.
+// attempt is a connect to one address, with its descriptor.
 type attempt struct {
 	src   loop.Source
 	d     *Dial
 	addr  loop.Addr
-	ready loop.Ready // all that was reported
+	ready loop.Ready // all readiness reported so far
 }
 
-// Start begins the dial on loop l. Names are resolved by r.
+// Start starts the dial on loop l. r resolves names.
 func (d *Dial) Start(l *loop.Loop, r Resolver, owner Owner, t Target, o Options) {
 	d.loop, d.sys, d.owner, d.target, d.socket, d.trace = l, l.System(), owner, t, o.Socket, o.Trace
 	d.try.d = d
 	d.trace.start(d.sys)
 	if o.Timeout > 0 {
-		// Not the loop's time, which is that of its last turn: a caller between turns may come long after it.
+		// Use the system's clock, not the loop's time: between turns that may be much earlier.
 		d.deadline = d.sys.Now() + o.Timeout
 	}
 	d.state = awaitAddrs
@@ -91,10 +92,10 @@ func (d *Dial) Start(l *loop.Loop, r Resolver, owner Owner, t Target, o Options)
 	}
 }
 
-// Target returns what is dialled.
+// Target returns the target of the dial.
 func (d *Dial) Target() Target { return d.target }
 
-// State names what the dial does, for reports: "resolving" or "connecting".
+// State returns the step of the dial for reports: "resolving" or "connecting".
 func (d *Dial) State() string {
 	if d.state == awaitConnect {
 		return "connecting"
@@ -105,12 +106,12 @@ func (d *Dial) State() string {
 // TimedOut reports whether the dial failed because Options.Timeout ran out.
 func (d *Dial) TimedOut() bool { return d.timedOut }
 
-// Halt keeps the dial from calling its owner, now and later. Descriptors stay open until Cancel, so it may be called
-// from any callback.
+// Halt prevents any call of the owner from now on. Descriptors stay open until Cancel, so Halt may be called from any
+// callback.
 func (d *Dial) Halt() { d.halted = true }
 
-// Cancel ends the dial: it cancels the resolver's work and closes the descriptor that is being connected. It reports
-// whether there was one.
+// Cancel ends the dial: it cancels the resolver's request and closes the connecting descriptor. It reports whether
+// there was one.
 func (d *Dial) Cancel() (open bool) {
 	open = d.state == awaitConnect
 	if d.stop != nil {
@@ -123,21 +124,21 @@ func (d *Dial) Cancel() (open bool) {
 	return open
 }
 
-// Take moves the registration of the connected socket to src, to be handled by h, and returns the address of the peer.
-// It costs no system call. The dial is over.
+// Take moves the registration of the connected socket to src, with h as its handler, and returns the address of the
+// peer. It makes no system call. It ends the dial.
 func (d *Dial) Take(src *loop.Source, h loop.Handler) loop.Addr {
 	d.loop.Move(src, &d.try.src, h)
 	d.end()
 	return d.try.addr
 }
 
-// end is the end of the dial, however it came.
+// end releases what the dial uses, after every outcome.
 func (d *Dial) end() {
 	d.loop.Disarm(&d.timer)
 	d.state, d.stop = ended, nil
 }
 
-// resolved is called with the resolver's answer.
+// resolved receives the resolver's answer.
 func (d *Dial) resolved(addrs []netip.Addr, err error) {
 	if d.state != awaitAddrs {
 		return
@@ -159,8 +160,8 @@ func (d *Dial) resolved(addrs []netip.Addr, err error) {
 	d.next()
 }
 
-// next tries the addresses that are left, in order, until the system accepts one for a connect. Each may use its share
-// of the time that is left.
+// next tries the remaining addresses in order, until the system accepts one for a connect. Each gets its share of the
+// remaining time.
 func (d *Dial) next() {
 	for len(d.addrs) > 0 {
 		a := &d.try
@@ -188,7 +189,7 @@ func (d *Dial) next() {
 	d.owner.DialFailed(&Error{Target: d.target.String(), Attempts: d.failed})
 }
 
-// fail notes why the present address failed.
+// fail records why the present address failed.
 func (d *Dial) fail(err error) {
 	d.failed = append(d.failed, Attempt{Step: stepConnect, Addr: d.try.addr, Err: err})
 }
@@ -200,23 +201,23 @@ func (d *Dial) drop() {
 	d.sys.Close(fd)
 }
 
-// giveUp ends the present attempt and starts the next.
-func (d *Dial) giveUp(err error) {
+// abandon ends the present attempt and starts the next.
+func (d *Dial) abandon(err error) {
 	d.drop()
 	d.fail(err)
 	d.next()
 }
 
-// Expired implements loop.Expirer: the resolver, or the present address, has used its time.
+// Expired implements loop.Expirer: the time of the resolver or of the present attempt has run out.
 func (d *Dial) Expired(now time.Duration) {
 	switch {
 	case d.halted || d.state == ended:
 	case d.deadline == 0 || now < d.deadline:
-		d.giveUp(ErrTimeout)
+		d.abandon(ErrTimeout)
 	default:
 		d.timedOut, d.addrs = true, nil
 		if d.state == awaitConnect {
-			d.giveUp(ErrTimeout)
+			d.abandon(ErrTimeout)
 			return
 		}
 		d.failed = append(d.failed, Attempt{Step: stepResolve, Err: ErrTimeout})
@@ -228,7 +229,7 @@ func (d *Dial) Expired(now time.Duration) {
 	}
 }
 
-// Ready implements loop.Handler: the system has answered connect(2), or shows what the peer has sent already.
+// Ready implements loop.Handler: connect(2) has an outcome, or the socket has further readiness.
 func (a *attempt) Ready(now time.Duration, r loop.Ready) (again bool) {
 	d := a.d
 	a.ready |= r
@@ -236,7 +237,7 @@ func (a *attempt) Ready(now time.Duration, r loop.Ready) (again bool) {
 		return false
 	}
 	if e := d.sys.SocketError(a.src.FD()); e != 0 {
-		d.giveUp(e)
+		d.abandon(e)
 		return false
 	}
 	d.trace.connected(d.sys, a.addr)

@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// How dials end, and that each gives back all that it held.
+// TestDial checks the outcomes of dials, and that each frees its resources.
 func TestDial(t *testing.T) {
 	silent := netip.MustParseAddr("10.0.0.9")
 	for _, c := range []struct {
@@ -51,7 +51,7 @@ func TestDial(t *testing.T) {
 	}
 }
 
-// A dial that is halted calls its owner no more, and one that is cancelled holds nothing, whatever it waited for.
+// A halted dial does not call its owner, and a canceled one has no descriptor or timer, in every state.
 func TestHaltAndCancel(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -90,7 +90,7 @@ func TestHaltAndCancel(t *testing.T) {
 	}
 }
 
-// The readiness that came while the connect was under way is reported with it, and what comes later goes to the owner.
+// Readiness during the connect is reported with Connected, and later readiness to the owner's source.
 func TestTakeKeepsEvents(t *testing.T) {
 	wd := newWorld(t, sim.Options{})
 	l, _, err := wd.a.Listen(loop.Addr{IP: netip.AddrPortFrom(ipA, 80)}, loop.ListenOptions{})

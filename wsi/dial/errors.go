@@ -7,29 +7,29 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Causes of failed attempts that the system did not give. They are found with errors.Is.
+// These are causes of failed attempts other than the system's errors. Use errors.Is to test for them.
 var (
-	// ErrTimeout: the time for the dial, or the attempt's share of it, ran out.
+	// ErrTimeout: the time for the dial, or for the attempt, ran out.
 	ErrTimeout = errors.New("timed out")
-	// ErrNoName: no address is known for the name.
+	// ErrNoName: the name has no known address.
 	ErrNoName = errors.New("no address for this name")
-	// ErrNoDNS: no DNS server answered, so that nothing is known of the name. Resolvers wrap it.
+	// ErrNoDNS: no DNS server answered, so nothing is known about the name. Resolvers wrap it.
 	ErrNoDNS = errors.New("no DNS server answered")
 )
 
-// Steps of a dial, as Attempt.Step names them.
+// These are the values of Attempt.Step.
 const (
 	stepResolve = "resolve"
 	stepConnect = "connect"
 )
 
-// Error lists the attempts of a dial that failed.
+// Error lists the failed attempts of a dial.
 type Error struct {
 	Target   string
 	Attempts []Attempt
 }
 
-// Attempt is a step of a dial that failed.
+// Attempt is a failed step of a dial.
 type Attempt struct {
 	Step string    // "resolve", "connect"
 	Addr loop.Addr // zero for "resolve"

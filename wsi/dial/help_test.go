@@ -16,7 +16,7 @@ var (
 	ipB = netip.MustParseAddr("10.0.0.2")
 )
 
-// world is a loop on host b, and a host a without one, that is named "a" and listens where a test says.
+// world is a loop on host b, and a host without a loop, named "a", that listens where a test wants.
 type world struct {
 	t    *testing.T
 	n    *sim.Network
@@ -31,7 +31,7 @@ func newWorld(t *testing.T, o sim.Options) *world {
 	return wd
 }
 
-// pass lets d pass while the loop turns as it wants.
+// pass advances the time by d and runs the loop's turns.
 func (wd *world) pass(d time.Duration) {
 	wd.t.Helper()
 	end := wd.n.Now() + d
@@ -44,7 +44,7 @@ func (wd *world) pass(d time.Duration) {
 	}
 }
 
-// wantEmpty fails unless the dial has given everything back.
+// wantEmpty fails unless the dial has freed all its resources.
 func (wd *world) wantEmpty() {
 	wd.t.Helper()
 	if s := wd.loop.Stats(); s.Timers != 0 || s.Sources != 0 || len(wd.b.Open()) != 0 {
@@ -52,7 +52,7 @@ func (wd *world) wantEmpty() {
 	}
 }
 
-// owner records how its dial ended.
+// owner records the outcome of its dial.
 type owner struct {
 	Dial
 	wd  *world
@@ -76,7 +76,7 @@ func (o *owner) Ready(_ time.Duration, r loop.Ready) bool {
 
 func (o *owner) Label() string { return "a test's dial" }
 
-// fixed is a Resolver that answers with the same addresses at once.
+// fixed is a Resolver that returns the same addresses immediately.
 type fixed []netip.Addr
 
 func (f fixed) Resolve(_ string, done func([]netip.Addr, error)) func() { done(f, nil); return nil }

@@ -12,37 +12,36 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Resolver turns names into addresses.
+// Resolver resolves names to addresses.
 type Resolver interface {
-	// Resolve looks name up and calls done once, on the loop's goroutine, with the addresses in the
-	// order in which they should be tried; done may be called before Resolve returns. err wraps ErrNoName
-	// when there is no such name, ErrNoDNS when no server answered. cancel says that the answer is no longer
-	// wanted; done may then be called or not. cancel may be nil.
+	// Resolve looks name up and calls done once, on the loop's goroutine, with the addresses in the order in which to
+	// try them. It may call done before it returns. err wraps ErrNoName if the name does not exist, ErrNoDNS if no
+	// server answered. The caller calls cancel if it no longer needs the answer; done may still be called then. cancel
+	// may be nil.
 	Resolve(name string, done func(addrs []netip.Addr, err error)) (cancel func())
 }
 
-// Hosts is a Resolver that knows localhost and what a hosts file says (hosts(5)).
+// Hosts is a Resolver for localhost and the names of a hosts file (hosts(5)).
 type Hosts struct {
 	loop    *loop.Loop
 	read    func() ([]byte, error)
 	table   map[string][]netip.Addr
-	err     error // why there is no table
+	err     error // why the table is nil
 	fetched time.Duration
 	valid   bool
 	waiting []func()
 }
 
-// hostsFresh is how long a hosts file is believed before it is read again.
+// hostsFresh is how long the contents of a hosts file are cached.
 const hostsFresh = 5 * time.Second
 
-// NewHosts makes a Hosts. read gives the file's text; it is called away from the loop, through
-// Offload, since a file can block.
+// NewHosts makes a Hosts. read returns the file's text; it runs in Loop.Offload, since reading a file can block.
 func NewHosts(l *loop.Loop, read func() ([]byte, error)) *Hosts {
 	return &Hosts{loop: l, read: read}
 }
 
-// Resolve implements Resolver. Names under localhost are the loopback addresses whatever the file
-// says (RFC 6761 s.6.3), IPv4 first, since that is where most servers of one machine listen.
+// Resolve implements Resolver. localhost and names under it are always the loopback addresses (RFC 6761 s.6.3), IPv4
+// first, since most local servers listen there.
 func (h *Hosts) Resolve(name string, done func([]netip.Addr, error)) (cancel func()) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
@@ -70,13 +69,13 @@ func (h *Hosts) fetch() {
 	job := func() error {
 		text, err := h.read()
 		if err == nil {
-			table = parseHosts(text) // here and not on the loop: some files have a hundred thousand lines
+			table = parseHosts(text) // parsed in the job, not on the loop: some files have a hundred thousand lines
 		}
 		return err
 	}
 	done := func(err error) {
 		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // a machine without the file knows no names
+			err = nil // a machine without the file has no names
 		}
 		h.table, h.err = table, err
 		h.fetched, h.valid = h.loop.System().Now(), true
@@ -102,8 +101,8 @@ func (h *Hosts) answer(name string, done func([]netip.Addr, error)) {
 	}
 }
 
-// parseHosts reads hosts(5): an address and its names per line, '#' begins a comment. Lines that say
-// something else are passed over.
+// parseHosts parses hosts(5): each line has an address and its names; '#' starts a comment. Invalid lines are
+// ignored.
 func parseHosts(text []byte) map[string][]netip.Addr {
 	t := map[string][]netip.Addr{}
 	for line := range strings.Lines(string(text)) {

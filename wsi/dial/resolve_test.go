@@ -42,7 +42,7 @@ func TestParseHosts(t *testing.T) {
 	}
 }
 
-// hosts is a Hosts over text on a simulated loop, with a count of how often it is read.
+// hosts is a Hosts for a text on a simulated loop; it counts the reads.
 type hosts struct {
 	*world
 	*Hosts
@@ -57,12 +57,12 @@ func newHosts(t *testing.T, o sim.Options) *hosts {
 	return h
 }
 
-// ask resolves and waits a second for the answer.
+// ask resolves a name and waits at most a second for the answer.
 func (h *hosts) ask(name string) string {
 	answer := "none"
 	h.Resolve(name, func(a []netip.Addr, err error) {
 		if answer != "none" {
-			h.t.Errorf("%s: answered twice", name)
+			h.t.Errorf("%s: second answer", name)
 		}
 		if answer = fmt.Sprint(a); err != nil {
 			answer = err.Error()
@@ -85,12 +85,12 @@ func (h *hosts) want(name, want string, reads int) {
 func TestHosts(t *testing.T) {
 	h := newHosts(t, sim.Options{OffloadMax: 100 * time.Millisecond})
 	h.text = "10.0.0.2 db.example\n6.6.6.6 localhost x.localhost\n"
-	h.want("localhost", "[127.0.0.1 ::1]", 0) // whatever the file says: RFC 6761 s.6.3
+	h.want("localhost", "[127.0.0.1 ::1]", 0) // not from the file: RFC 6761 s.6.3
 	h.want("x.LocalHost.", "[127.0.0.1 ::1]", 0)
 	h.want("DB.Example.", "[10.0.0.2]", 1)
 	h.want("nobody", "no address for this name", 1)
 	h.text = "10.0.0.3 db.example"
-	h.want("db.example", "[10.0.0.2]", 1) // believed for a while
+	h.want("db.example", "[10.0.0.2]", 1) // cached
 	h.pass(hostsFresh)
 	h.want("db.example", "[10.0.0.3]", 2)
 	h.want("", "no address for this name", 2)
@@ -111,8 +111,8 @@ func TestHostsFile(t *testing.T) {
 	h.want("db", "no address for this name: hosts file: sim: offload: on host b: "+sim.ErrInjected.Error(), 0)
 }
 
-// Several who ask at once share one reading, and who has cancelled is not answered.
-func TestHostsShareAReading(t *testing.T) {
+// Concurrent requests share one read, and a canceled request gets no answer.
+func TestHostsShareARead(t *testing.T) {
 	h := newHosts(t, sim.Options{OffloadMax: time.Second})
 	h.text = "10.0.0.2 a b c"
 	var got []string
@@ -129,7 +129,7 @@ func TestHostsShareAReading(t *testing.T) {
 	}
 }
 
-// A closed loop answers at once that it cannot.
+// A closed loop returns an error at once.
 func TestHostsOnClosedLoop(t *testing.T) {
 	h := newHosts(t, sim.Options{})
 	h.world.loop.Close()

@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// Target is what to connect to: a host and port, or the path of a Unix socket ('@' in front for the
+// Target is what to connect to: a host and port, or the path of a Unix socket ('@' as the first character selects the
 // abstract namespace).
 type Target struct {
 	Host string
@@ -16,7 +16,7 @@ type Target struct {
 	Path string
 }
 
-// String prints the target as an operator would type it, escaped: a redirect may have named it.
+// String formats the target as an operator would type it. It is escaped, since a redirect may have named it.
 func (t Target) String() string {
 	if t.Path != "" {
 		return "unix:" + roles.Plain(t.Path)
@@ -27,7 +27,7 @@ func (t Target) String() string {
 	return roles.Plain(t.Host) + ":" + strconv.Itoa(int(t.Port))
 }
 
-// literal returns the address that the target names without a resolver; name is true if it needs one.
+// literal returns the address if the target is one; name reports whether it needs a resolver.
 func (t Target) literal() (a loop.Addr, name bool) {
 	if t.Path != "" {
 		return loop.Addr{Network: loop.Unix, Path: t.Path}, false

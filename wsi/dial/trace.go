@@ -8,13 +8,13 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Trace holds the times at which the steps of a dial ended, in the time of the loop's System. The time of a step that was
-// not needed, or not reached, is 0.
+// Trace has the times at which the steps of a dial ended, on the clock of the loop's System. The time of a step that
+// was skipped or not reached is 0.
 type Trace struct {
 	Began     time.Duration
-	Resolved  time.Duration // the resolver's answer, or the address that was given in place of a name
+	Resolved  time.Duration // time of the resolver's answer, or of the literal address
 	Connected time.Duration
-	// Addrs are the addresses of the name, in the order in which they are tried.
+	// Addrs are the addresses of the name, in the order of the attempts.
 	Addrs []netip.Addr
 	// NameError is the resolver's error.
 	NameError error
