@@ -1,8 +1,10 @@
 package h1
 
 import (
+	"fmt"
 	"time"
 
+	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 )
 
@@ -185,4 +187,172 @@ func (c *Client) complete(t []http.Field) {
 		c.x.cease() // after its last word the peer reads no more
 	}
 	c.x.h.End(c.x, t)
+}
+
+// Opened is roles.Upper's.
+func (c *Client) Opened(now time.Duration) {
+	c.sh.now = now
+	if c.state != expectOpen {
+		return
+	}
+	if c.x == nil {
+		c.state, c.due = expectDo, c.sh.deadline(c.sh.cfg.Timeouts.Idle)
+		return
+	}
+	c.state = expectStatus
+	c.low.WantWrite()
+}
+
+// Writable is roles.Upper's.
+func (c *Client) Writable(now time.Duration) {
+	c.sh.now = now
+	x := c.x
+	if x == nil || c.state >= expectEnd || x.out.state == await100 {
+		return
+	}
+	if x.out.state == awaitLastRoom {
+		x.sendLast()
+	} else if x.wants {
+		x.wants = false
+		x.h.Writable(x)
+	}
+	if x.out.done() && c.state == expectStatus {
+		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Response)
+	}
+	c.settle()
+}
+
+// settle ends the exchange when both messages are complete, or the connection has become another
+// protocol's. It is called last, after the handler.
+func (c *Client) settle() {
+	x := c.x
+	switch {
+	case x == nil || c.state == expectEnd:
+		return
+	case c.state == expectGone:
+	case !x.inDone || !x.out.done():
+		return
+	case x.close:
+		c.state = expectEnd
+		c.low.Close(roles.Graceful, nil)
+	default:
+		c.state, c.due = expectDo, c.sh.deadline(c.sh.cfg.Timeouts.Idle)
+		x.start()
+	}
+	c.x = nil
+	c.served = true
+	x.h.Done(x, nil)
+	c.sh.give(x)
+	if c.Owner != nil && c.state == expectDo {
+		c.Owner.Idle(c)
+	}
+}
+
+// RxEnd is roles.Upper's.
+func (c *Client) RxEnd(now time.Duration, unused int) {
+	c.sh.now = now
+	switch c.state {
+	case expectDo, expectOpen:
+		c.shut(roles.Graceful, nil)
+	case expectStatus:
+		// Closed makes the cause: nothing of a response has come.
+		c.state = expectEnd
+		c.low.Close(roles.Immediate, errHeadNone)
+	case expectRest:
+		c.fail(errHeadCut, nil)
+	case expectContent:
+		if c.x.in.kind != bodyClose {
+			c.fail(errBodyCut, nil)
+			return
+		}
+		c.complete(nil)
+		c.settle()
+	case expectRequest:
+		c.x.close = true
+		c.x.cease()
+		c.settle()
+	}
+}
+
+// Woken is roles.Upper's: a client asks for none.
+func (c *Client) Woken(time.Duration) {}
+
+// Deadline is roles.Upper's.
+func (c *Client) Deadline() time.Duration {
+	if c.state >= expectEnd {
+		return 0
+	}
+	if x := c.x; x != nil {
+		waiting := c.state == expectStatus && x.out.state != await100 || c.state == expectContent
+		if x.paused || x.patient && waiting {
+			return 0
+		}
+	}
+	return c.due
+}
+
+// Timeout is roles.Upper's.
+func (c *Client) Timeout(now time.Duration) {
+	c.sh.now = now
+	if d := c.Deadline(); d == 0 || now < d {
+		return
+	}
+	c.due = 0
+	switch c.state {
+	case expectDo:
+		c.shut(roles.Graceful, nil)
+	case expectStatus:
+		if c.x.out.state == await100 {
+			c.x.release()
+			return
+		}
+		c.fail(errRespSlow, nil)
+	case expectRest:
+		c.fail(errHeadSlow, nil)
+	case expectContent:
+		c.fail(c.sh.slowBody(c.x, c.sh.responsePace()), nil)
+	}
+}
+
+// Closed is roles.Upper's.
+func (c *Client) Closed(cause error) {
+	x, own := c.x, c.failed
+	c.state = expectGone
+	if x != nil {
+		c.x = nil
+		x.h.Done(x, c.cause(x, cause, own))
+		c.sh.give(x)
+	}
+	if c.Owner != nil {
+		c.Owner.Closed(c, cause)
+	}
+}
+
+// cause adds to the cause of an exchange's end what it means for the request: certainly not processed, or unknown.
+// A request that met the end of a connection which had served before most likely crossed the peer's close on the
+// way; RFC 9112 s.9.3.1 lets an idempotent one be sent again, so ErrStale tells that case from others.
+func (c *Client) cause(x *exchange, cause error, own bool) error {
+	if cause == nil {
+		cause = errGone
+	}
+	switch {
+	case x.answered:
+		return cause
+	case !x.out.begun():
+		return fmt.Errorf("h1: request: not sent: %w: %w", http.ErrNotProcessed, cause)
+	case !own && !x.began && c.served:
+		cause = fmt.Errorf("%w: %w", ErrStale, cause)
+	case !own && !x.began:
+		cause = fmt.Errorf("h1: response: none: %w", cause)
+	}
+	return &http.OutcomeError{Cause: cause}
+}
+
+func (c *Client) suspended(x *exchange) { x.pace.Stop(c.low.Now()) }
+
+func (c *Client) resumed(x *exchange) {
+	if c.state == expectContent {
+		c.due = x.startClock(c.sh, c.sh.responsePace())
+		c.low.Rearm()
+	}
 }

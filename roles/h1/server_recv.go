@@ -1,0 +1,344 @@
+package h1
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/roles"
+	"github.com/millrace/millrace/roles/http"
+)
+
+// Opened is roles.Upper's.
+func (s *Server) Opened(now time.Duration) {
+	s.sh.now = now
+	s.due = s.sh.deadline(s.sh.cfg.Timeouts.Idle)
+}
+
+// Rx is roles.Upper's.
+func (s *Server) Rx(now time.Duration, b []byte) (used int) {
+	s.sh.now = now
+	s.held = false
+	for used < len(b) {
+		n := 0
+		switch s.state {
+		case expectHead, expectHeadEnd:
+			n = s.rxHead(b[used:])
+		case expectBody:
+			n = s.rxBody(b[used:])
+		case expectAnswer:
+			s.held = true
+			if !s.x.wants {
+				s.x.stop()
+			}
+		case expectClose:
+			n = len(b) - used
+		}
+		if n == 0 {
+			break
+		}
+		used += n
+	}
+	if s.state == expectBody && s.x.moved {
+		s.due = s.x.time(s.sh, s.sh.requestPace())
+	}
+	if s.peer == peerEnded && !s.held {
+		s.cut()
+	}
+	return used
+}
+
+// rxHead takes a head that is complete, and returns its length, or 0.
+func (s *Server) rxHead(b []byte) int {
+	if s.state == expectHead {
+		switch {
+		case b[0] == '\r':
+			// An empty line in front of a request is passed over (RFC 9112 s.2.2).
+			if len(b) == 1 {
+				return 0
+			}
+			if b[1] != '\n' {
+				return s.refuse(errBareCR, b)
+			}
+			return 2
+		case b[0] == '\n':
+			return s.refuse(errBareLF, b)
+		case !http.IsTokenByte(b[0]):
+			// A TLS client on a plain port is told at once, not when its time is over.
+			return s.refuse(errMethod, b)
+		}
+	}
+	sh := s.sh
+	whole := s.state == expectHead // every octet of the head is in b
+	if whole {
+		if n := sh.memo.match(b); n > 0 {
+			s.begin(&sh.memo.msg)
+			return n
+		}
+	}
+	n, f := s.scan.section(sh, requestHead, &sh.msg, b)
+	if f != nil {
+		return s.refuse(f, b)
+	}
+	if n == 0 {
+		if s.state == expectHead {
+			s.state = expectHeadEnd
+			s.due = sh.deadline(sh.cfg.Timeouts.Head)
+		}
+		return 0
+	}
+	if f = request(sh, &sh.msg, s.traits&unixSocket != 0); f != nil {
+		return s.refuse(f, b)
+	}
+	if whole {
+		sh.memo.offer(sh, b[:n], &sh.msg)
+	}
+	s.begin(&sh.msg)
+	return n
+}
+
+// begin starts the exchange for a request whose head has come.
+func (s *Server) begin(m *http.Message) {
+	sh := s.sh
+	sh.Counters.Requests++
+	if s.traits&served != 0 {
+		sh.Counters.Reused++
+	}
+	x := sh.take()
+	x.h, x.low, x.side = s.h, s.low, s
+	x.version, x.close, x.owes100 = m.Version, m.Close, m.Continue && m.Length != 0
+	x.head = len(m.Method) == 4 && string(m.Method) == "HEAD"
+	s.x = x
+	if s.peer != peerSends {
+		x.halfDue = sh.deadline(sh.cfg.Timeouts.HalfClosed)
+	}
+	if m.Length == 0 {
+		s.state, s.due = expectAnswer, 0
+		x.inDone = true
+		x.h.Head(x, m)
+		if s.state == expectAnswer {
+			x.h.End(x, nil)
+		}
+		s.settle()
+		return
+	}
+	s.state, x.moved = expectBody, true
+	x.in = body{kind: bodyLength, left: m.Length}
+	if m.Length < 0 {
+		x.in.kind = bodyChunked
+	}
+	x.h.Head(x, m)
+	if x.owes100 && !x.paused && s.state == expectBody {
+		s.low.WantWrite()
+	}
+	s.settle()
+}
+
+// rxBody takes a piece of the body, and returns how many octets it used.
+func (s *Server) rxBody(b []byte) int {
+	sh, x := s.sh, s.x
+	if x.paused {
+		return 0
+	}
+	n, p, done, f := x.in.next(sh, b)
+	if f != nil {
+		return s.refuse(f, b)
+	}
+	if n > 0 {
+		x.moved = true
+		x.came += len(p)
+	}
+	if x.out.done() {
+		if x.drained += int64(n); x.drained > sh.cfg.Limits.Drain {
+			s.shut(roles.Graceful, errUnread)
+			return len(b)
+		}
+	}
+	if len(p) > 0 && !x.mute {
+		x.h.Body(x, p)
+	}
+	if done && s.state == expectBody {
+		s.state, s.due = expectAnswer, 0
+		x.inDone = true
+		x.owes100 = false
+		var t []http.Field
+		if x.in.kind == bodyChunked {
+			t = sh.msg.Fields
+		}
+		x.h.End(x, t)
+	}
+	s.settle()
+	return n
+}
+
+// Writable is roles.Upper's.
+func (s *Server) Writable(now time.Duration) {
+	s.sh.now = now
+	x := s.x
+	if x == nil || s.state >= expectClose {
+		return
+	}
+	if x.out.state == awaitLastRoom {
+		x.sendLast()
+	} else if x.wants {
+		x.wants, x.sent = false, false
+		x.h.Writable(x)
+		if s.peer != peerSends && x.sent {
+			x.halfDue = s.sh.deadline(s.sh.cfg.Timeouts.HalfClosed)
+		}
+	}
+	if s.state == expectBody && x.owes100 && !x.paused && !x.out.begun() {
+		s.send100(x)
+	}
+	s.settle()
+}
+
+// settle ends the exchange when both messages are complete or the connection has become another
+// protocol's, and otherwise sees to a body that outlasts its response. It is called last, after the
+// handler.
+func (s *Server) settle() {
+	x := s.x
+	switch {
+	case x == nil || s.state == expectClose:
+	case s.state == expectNothing:
+		s.finish(x)
+	case !x.out.done():
+	case x.inDone:
+		s.state, s.due = expectHead, s.sh.deadline(s.sh.cfg.Timeouts.Idle)
+		if x.close || s.peer == peerEnded && !s.held {
+			s.state = expectClose
+			s.low.Close(roles.Graceful, nil)
+		}
+		x.start()
+		s.finish(x)
+	case x.owes100, x.in.kind == bodyLength && x.in.left > s.sh.cfg.Limits.Drain:
+		s.shut(roles.Graceful, errUnread)
+	case x.paused:
+		x.paused, x.mute = false, true
+		if s.state == expectBody && x.timed {
+			s.due = x.startClock(s.sh, s.sh.requestPace())
+		}
+		x.start()
+	}
+}
+
+func (s *Server) finish(x *exchange) {
+	s.x = nil
+	s.traits |= served
+	x.h.Done(x, nil)
+	s.sh.give(x)
+}
+
+// RxEnd is roles.Upper's.
+func (s *Server) RxEnd(now time.Duration, unused int) {
+	s.sh.now = now
+	had := s.peer
+	s.peer = peerEnded
+	// Half-closed clients get their answers. Bytes that are held become requests first.
+	s.held = s.state == expectAnswer && unused > 0
+	s.cut()
+	if had == peerSends {
+		s.halfClosed()
+	}
+}
+
+// HungUp is roles.HangUpWatcher's: what has come so far waits for the present exchange, the end behind it.
+func (s *Server) HungUp(now time.Duration) {
+	s.sh.now = now
+	if s.peer == peerSends {
+		s.peer = peerHungUp
+		s.halfClosed()
+		s.low.Rearm()
+	}
+}
+
+// halfClosed gives the answer to a peer that has ended its direction its time, and tells the handler.
+func (s *Server) halfClosed() {
+	x := s.x
+	if x == nil || s.state >= expectClose || x.out.done() {
+		return
+	}
+	x.halfDue = s.sh.deadline(s.sh.cfg.Timeouts.HalfClosed)
+	if w, ok := x.h.(http.HalfCloseWatcher); ok {
+		w.HalfClosed(x)
+	}
+}
+
+// cut ends what the peer will never complete. Nothing but held requests can follow.
+func (s *Server) cut() {
+	switch s.state {
+	case expectHead:
+		s.shut(roles.Graceful, nil)
+	case expectHeadEnd:
+		s.refuse(errHeadCut, nil)
+	case expectBody:
+		if !s.x.paused {
+			s.refuse(errBodyCut, nil)
+		}
+	}
+}
+
+// Woken is roles.Upper's: a server asks for none.
+func (s *Server) Woken(time.Duration) {}
+
+// Deadline is roles.Upper's.
+func (s *Server) Deadline() time.Duration {
+	switch x := s.x; {
+	case s.state >= expectClose:
+		return 0
+	case x == nil:
+		return s.due
+	case x.halfDue != 0 && (x.paused || s.due == 0 || x.halfDue < s.due):
+		return x.halfDue
+	case x.paused:
+		return 0
+	}
+	return s.due
+}
+
+// Timeout is roles.Upper's.
+func (s *Server) Timeout(now time.Duration) {
+	s.sh.now = now
+	if d := s.Deadline(); d == 0 || now < d {
+		return
+	}
+	if x := s.x; x != nil && x.halfDue != 0 && now >= x.halfDue {
+		s.refuse(errHalfSlow, nil)
+		return
+	}
+	s.due = 0
+	switch s.state {
+	case expectHead:
+		s.shut(roles.Graceful, nil)
+	case expectHeadEnd:
+		s.refuse(errHeadSlow, nil)
+	case expectBody:
+		s.refuse(s.sh.slowBody(s.x, s.sh.requestPace()), nil)
+	}
+}
+
+// Closed is roles.Upper's.
+func (s *Server) Closed(cause error) {
+	s.state = expectNothing
+	x := s.x
+	if x == nil {
+		return
+	}
+	s.x = nil
+	if cause == nil {
+		cause = errGone
+	}
+	x.h.Done(x, cause)
+	s.sh.give(x)
+}
+
+func (s *Server) suspended(x *exchange) { x.pace.Stop(s.low.Now()) }
+
+func (s *Server) resumed(x *exchange) {
+	if s.state != expectBody {
+		return
+	}
+	s.due = x.startClock(s.sh, s.sh.requestPace())
+	s.low.Rearm()
+	if x.owes100 {
+		s.low.WantWrite()
+	}
+}
