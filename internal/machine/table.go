@@ -7,12 +7,17 @@ type Table struct {
 	Title  string // of its section
 	States []State
 
-	next []uint32
+	next [maxStates]uint32
 }
+
+// maxStates is the most states that a table has: a state's moves are the bits of one word.
+const maxStates = 32
 
 // New returns the table of a machine. It has at most 32 states.
 func New(name, title string, states []State) *Table {
-	return &Table{name, title, states, Masks(states)}
+	t := &Table{Name: name, Title: title, States: states}
+	copy(t.next[:], Masks(states))
+	return t
 }
 
 // Row writes a state of a table.
@@ -30,5 +35,5 @@ func (t *Table) Allows(from, to uint8) bool {
 	if Watch != nil {
 		Watch(t, from, to)
 	}
-	return t.next[from]>>to&1 != 0
+	return t.next[from%maxStates]>>to&1 != 0
 }

@@ -9,20 +9,6 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// clientState is what a Client expects next.
-type clientState uint8
-
-const (
-	expectOpen    clientState = iota // Opened
-	expectDo                         // idle: an exchange, and no byte
-	expectStatus                     // the first byte of a head
-	expectRest                       // the rest of a head
-	expectContent                    // more of the response's body
-	expectRequest                    // the rest of our own request; the response is complete
-	expectEnd                        // Closed; what comes in is dropped
-	expectGone                       // the connection is over, or another protocol's
-)
-
 // ErrBusy and ErrClosed are why Do cannot start an exchange.
 var (
 	ErrBusy   = errors.New("h1: do: an exchange is in progress")
@@ -100,14 +86,15 @@ func (c *Client) Do(h http.Handler) (http.Exchange, error) {
 	if c.x != nil {
 		return nil, ErrBusy
 	}
-	if c.state >= expectEnd {
+	if c.state >= clientClosing {
 		return nil, ErrClosed
 	}
 	x := c.sh.take()
 	x.h, x.low, x.side, x.wants = h, c.low, c, true
 	c.x = x
-	if c.state == expectDo {
-		c.state, c.due = expectStatus, 0
+	if c.state == awaitDo {
+		c.move(expectResponse)
+		c.due = 0
 		c.low.WantWrite()
 		c.low.Rearm()
 	}
@@ -115,7 +102,7 @@ func (c *Client) Do(h http.Handler) (http.Exchange, error) {
 }
 
 // Reusable tells whether an exchange can be started now on an open connection.
-func (c *Client) Reusable() bool { return c.state == expectDo }
+func (c *Client) Reusable() bool { return c.state == awaitDo }
 
 // Free is how many exchanges can be started now on an open connection: one, or none.
 func (c *Client) Free() int {
@@ -130,7 +117,7 @@ func (c *Client) Reused() bool { return c.served }
 
 // Close ends the connection in order, or with it the exchange in progress.
 func (c *Client) Close() {
-	if c.state < expectEnd {
+	if c.state < clientClosing {
 		c.shut(roles.Graceful, nil)
 	}
 }
@@ -150,13 +137,22 @@ func (c *Client) fail(f *fault, b []byte) int {
 	return len(b)
 }
 
+// move changes the state. A move that the table does not have closes the connection: see illegal.
+func (c *Client) move(to clientState) {
+	if from := c.state; !clientTable.Allows(uint8(from), uint8(to)) {
+		c.illegal(illegalMove(clientTable, uint8(from), uint8(to)))
+		return
+	}
+	c.state = to
+}
+
 func (c *Client) shut(mode roles.CloseMode, cause error) {
-	c.state = expectEnd
+	c.move(clientClosing)
 	c.low.Close(mode, cause)
 }
 
 func (c *Client) abandon(x *exchange, cause error) {
-	if x == c.x && c.state < expectEnd {
+	if x == c.x && c.state < clientClosing {
 		c.failed = true
 		c.shut(roles.Reset, cause)
 	}
@@ -165,7 +161,7 @@ func (c *Client) abandon(x *exchange, cause error) {
 // illegal closes the connection because of a move that a table does not have.
 func (c *Client) illegal(cause error) {
 	c.sh.Counters.Illegal++
-	if c.state < expectEnd {
+	if c.state < clientClosing {
 		c.failed = true
 		c.shut(roles.Reset, cause)
 	}

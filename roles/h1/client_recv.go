@@ -14,15 +14,15 @@ func (c *Client) Rx(now time.Duration, b []byte) (used int) {
 	for used < len(b) {
 		n := 0
 		switch c.state {
-		case expectStatus, expectRest:
+		case expectResponse, expectResponseHead:
 			n = c.rxHead(b[used:])
 		case expectContent:
 			n = c.rxBody(b[used:])
-		case expectDo, expectRequest:
+		case awaitDo, awaitSent:
 			n = c.rxBlank(b[used:], errUnsolicited)
-		case expectOpen:
+		case awaitOpened:
 			n = c.fail(errUnsolicited, b[used:])
-		case expectEnd:
+		case clientClosing:
 			n = len(b) - used
 		}
 		if n == 0 {
@@ -52,8 +52,8 @@ func (c *Client) rxHead(b []byte) int {
 		return c.fail(f, b)
 	}
 	if n == 0 {
-		if c.state == expectStatus {
-			c.state = expectRest
+		if c.state == expectResponse {
+			c.move(expectResponseHead)
 			c.due = c.sh.deadline(c.sh.cfg.Timeouts.Head)
 		}
 		return 0
@@ -103,7 +103,10 @@ func (c *Client) informed(m *http.Message, n int, b []byte) int {
 		return c.fail(errInterim, b)
 	}
 	c.sh.Counters.Interim++
-	c.state, c.due = expectStatus, 0
+	if c.state == expectResponseHead {
+		c.move(expectResponse)
+	}
+	c.due = 0
 	if x.out.done() {
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Response)
 	}
@@ -122,7 +125,7 @@ func (c *Client) switched(m *http.Message, n int, b []byte) int {
 		x.answered = true
 		x.h.Head(x, m)
 	}
-	if c.state < expectEnd {
+	if c.state < clientClosing {
 		return c.fail(errSwitch, b)
 	}
 	c.settle()
@@ -144,7 +147,8 @@ func (c *Client) answered(m *http.Message, kind bodyKind) {
 		}
 	}
 	x.in = body{kind: kind, left: m.Length, rules: c.rules(), unbounded: kind != bodyNone && m.Endless()}
-	c.state, x.moved = expectContent, true
+	c.move(expectContent)
+	x.moved = true
 	x.h.Head(x, m)
 	if kind == bodyNone && c.state == expectContent {
 		c.complete(nil)
@@ -181,8 +185,8 @@ func (c *Client) rxBody(b []byte) int {
 
 // complete ends the response.
 func (c *Client) complete(t []http.Field) {
-	c.state, c.due = expectRequest, 0
-	c.x.inDone = true
+	c.move(awaitSent)
+	c.due = 0
 	if c.x.close {
 		c.x.cease() // after its last word the peer reads no more
 	}
@@ -192,14 +196,15 @@ func (c *Client) complete(t []http.Field) {
 // Opened is roles.Upper's.
 func (c *Client) Opened(now time.Duration) {
 	c.sh.now = now
-	if c.state != expectOpen {
+	if c.state != awaitOpened {
 		return
 	}
 	if c.x == nil {
-		c.state, c.due = expectDo, c.sh.deadline(c.sh.cfg.Timeouts.Idle)
+		c.move(awaitDo)
+		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Idle)
 		return
 	}
-	c.state = expectStatus
+	c.move(expectResponse)
 	c.low.WantWrite()
 }
 
@@ -207,7 +212,7 @@ func (c *Client) Opened(now time.Duration) {
 func (c *Client) Writable(now time.Duration) {
 	c.sh.now = now
 	x := c.x
-	if x == nil || c.state >= expectEnd || x.out.state == await100 {
+	if x == nil || c.state >= clientClosing || x.out.state == await100 {
 		return
 	}
 	if x.out.state == awaitLastRoom {
@@ -216,7 +221,7 @@ func (c *Client) Writable(now time.Duration) {
 		x.wants = false
 		x.h.Writable(x)
 	}
-	if x.out.done() && c.state == expectStatus {
+	if x.out.done() && c.state == expectResponse {
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Response)
 	}
 	c.settle()
@@ -227,23 +232,23 @@ func (c *Client) Writable(now time.Duration) {
 func (c *Client) settle() {
 	x := c.x
 	switch {
-	case x == nil || c.state == expectEnd:
+	case x == nil:
 		return
-	case c.state == expectGone:
-	case !x.inDone || !x.out.done():
+	case c.state == clientGone:
+	case c.state != awaitSent || !x.out.done():
 		return
 	case x.close:
-		c.state = expectEnd
-		c.low.Close(roles.Graceful, nil)
+		c.shut(roles.Graceful, nil)
 	default:
-		c.state, c.due = expectDo, c.sh.deadline(c.sh.cfg.Timeouts.Idle)
+		c.move(awaitDo)
+		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Idle)
 		x.start()
 	}
 	c.x = nil
 	c.served = true
 	x.h.Done(x, nil)
 	c.sh.give(x)
-	if c.Owner != nil && c.state == expectDo {
+	if c.Owner != nil && c.state == awaitDo {
 		c.Owner.Idle(c)
 	}
 }
@@ -252,13 +257,12 @@ func (c *Client) settle() {
 func (c *Client) RxEnd(now time.Duration, unused int) {
 	c.sh.now = now
 	switch c.state {
-	case expectDo, expectOpen:
+	case awaitDo, awaitOpened:
 		c.shut(roles.Graceful, nil)
-	case expectStatus:
+	case expectResponse:
 		// Closed makes the cause: nothing of a response has come.
-		c.state = expectEnd
-		c.low.Close(roles.Immediate, errHeadNone)
-	case expectRest:
+		c.shut(roles.Immediate, errHeadNone)
+	case expectResponseHead:
 		c.fail(errHeadCut, nil)
 	case expectContent:
 		if c.x.in.kind != bodyClose {
@@ -267,7 +271,7 @@ func (c *Client) RxEnd(now time.Duration, unused int) {
 		}
 		c.complete(nil)
 		c.settle()
-	case expectRequest:
+	case awaitSent:
 		c.x.close = true
 		c.x.cease()
 		c.settle()
@@ -279,11 +283,11 @@ func (c *Client) Woken(time.Duration) {}
 
 // Deadline is roles.Upper's.
 func (c *Client) Deadline() time.Duration {
-	if c.state >= expectEnd {
+	if c.state >= clientClosing {
 		return 0
 	}
 	if x := c.x; x != nil {
-		waiting := c.state == expectStatus && x.out.state != await100 || c.state == expectContent
+		waiting := c.state == expectResponse && x.out.state != await100 || c.state == expectContent
 		if x.paused || x.patient && waiting {
 			return 0
 		}
@@ -299,15 +303,15 @@ func (c *Client) Timeout(now time.Duration) {
 	}
 	c.due = 0
 	switch c.state {
-	case expectDo:
+	case awaitDo:
 		c.shut(roles.Graceful, nil)
-	case expectStatus:
+	case expectResponse:
 		if c.x.out.state == await100 {
 			c.x.release()
 			return
 		}
 		c.fail(errRespSlow, nil)
-	case expectRest:
+	case expectResponseHead:
 		c.fail(errHeadSlow, nil)
 	case expectContent:
 		c.fail(c.sh.slowBody(c.x, c.sh.responsePace()), nil)
@@ -317,7 +321,7 @@ func (c *Client) Timeout(now time.Duration) {
 // Closed is roles.Upper's.
 func (c *Client) Closed(cause error) {
 	x, own := c.x, c.failed
-	c.state = expectGone
+	c.move(clientGone)
 	if x != nil {
 		c.x = nil
 		x.h.Done(x, c.cause(x, cause, own))
@@ -348,7 +352,12 @@ func (c *Client) cause(x *exchange, cause error, own bool) error {
 	return &http.OutcomeError{Cause: cause}
 }
 
-func (c *Client) suspended(x *exchange) { x.pace.Stop(c.low.Now()) }
+func (c *Client) suspend(x *exchange) bool {
+	x.pace.Stop(c.low.Now())
+	return true
+}
+
+func (c *Client) committed(*exchange) {}
 
 func (c *Client) resumed(x *exchange) {
 	if c.state == expectContent {

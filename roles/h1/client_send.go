@@ -19,7 +19,7 @@ func expectsBody(method []byte) bool {
 
 func (c *Client) sendHead(x *exchange, m *http.Message, end bool) error {
 	switch {
-	case x.out.begun() || c.state >= expectEnd:
+	case x.out.begun() || c.state >= clientClosing:
 		return errHeadTwice
 	case !http.ValidName(m.Method) || string(m.Method) == "CONNECT":
 		return errHeadMethod
@@ -114,11 +114,11 @@ func (c *Client) sendHead(x *exchange, m *http.Message, end bool) error {
 // has returned; c is of no use after that, and its Owner is told nothing more.
 func (c *Client) Upgrade(x http.Exchange, u roles.Upper) error {
 	e, ok := x.(*exchange)
-	if !ok || e != c.x || !e.upgrade || c.state > expectRest || c.sh.msg.Status != 101 {
+	if !ok || e != c.x || !e.upgrade || c.state != expectResponse && c.state != expectResponseHead || c.sh.msg.Status != 101 {
 		return errUpgrade
 	}
 	c.sh.Counters.Upgraded++
-	c.state = expectGone
+	c.move(clientGone)
 	e.start()
 	c.low.Replace(u)
 	return nil

@@ -448,3 +448,56 @@ func TestClientClose(t *testing.T) {
 		t.Errorf("done %d times with %v, want once with a cause", h.dones, h.cause)
 	}
 }
+
+// TestClientConnectionLost: the end of the transport ends the exchange, if there is one, and the Owner learns of it.
+func TestClientConnectionLost(t *testing.T) {
+	lost := errors.New("connection reset by peer")
+	for _, c := range []struct {
+		name  string
+		do    bool   // there is an exchange, whose request stays incomplete
+		in    string // what the server sends
+		state clientState
+		told  string
+	}{
+		{"idle", false, "", awaitDo, ""},
+		{"no response", true, "", expectResponse, "unknown"},
+		{"part of a head", true, "HTTP/1.1 200", expectResponseHead, "unknown"},
+		{"content", true, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx", expectContent, "answered"},
+		{"request", true, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nxx", awaitSent, "answered"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k, l := dial(NewShared(DefaultConfig()))
+			o := &owner{}
+			k.Owner = o
+			h := &recorder{}
+			if c.do {
+				l.Allow = 1
+				h = start(t, k, l, &http.Message{Method: []byte("POST"), Length: 2}, "hi")
+			}
+			l.Feed([]byte(c.in))
+			if k.state != c.state {
+				t.Fatalf("state before the loss: got %s, want %s", clientTable.States[k.state].Name, clientTable.States[c.state].Name)
+			}
+			l.Break(lost)
+			if o.closed != 1 {
+				t.Errorf("Owner.Closed called %d times, want once", o.closed)
+			}
+			if !c.do {
+				return
+			}
+			if h.dones != 1 || !errors.Is(h.cause, lost) || toldOf(h.cause) != c.told {
+				t.Errorf("Done %d times with %v (%s), want once with %v (%s)", h.dones, h.cause, toldOf(h.cause), lost, c.told)
+			}
+		})
+	}
+}
+
+// TestCloseBeforeOpened: a client that is closed while its transport connects closes the transport.
+func TestCloseBeforeOpened(t *testing.T) {
+	k, l := new(Client), rolestest.New()
+	k.Init(NewShared(DefaultConfig()), l)
+	k.Close()
+	if !l.Closing || l.Mode != roles.Graceful || l.Cause != nil {
+		t.Errorf("transport closing %v, mode %v, cause %v; want true, Graceful, nil", l.Closing, l.Mode, l.Cause)
+	}
+}

@@ -26,15 +26,11 @@ type exchangeState struct {
 	version  http.Version  // the peer's, of a request; ours, on a client
 	head     bool          // the request is HEAD: its response has no body
 	close    bool          // the connection ends with this exchange
-	inDone   bool          // the peer's message is complete
 	wants    bool          // the handler asked for Writable
-	sent     bool          // server: something of the response was sent in the present Writable
 	paused   bool          // the handler asked for no Body
 	stopped  bool          // the Lower is paused, for whatever reason
 	timed    bool          // pace holds the peer's body to its limits
 	moved    bool          // something of the body has come in the present call
-	owes100  bool          // server: the peer waits for 100 (Continue)
-	mute     bool          // server: the rest of the body is of no interest
 	upgrade  bool          // client: the request asks for another protocol
 	began    bool          // client: a byte of the response has come
 	answered bool          // client: the final head has come
@@ -47,8 +43,9 @@ type exchangeState struct {
 // side is what the two ends of a connection do differently.
 type side interface {
 	sendHead(x *exchange, m *http.Message, end bool) error
-	suspended(x *exchange)
+	suspend(x *exchange) bool
 	resumed(x *exchange)
+	committed(x *exchange)
 	abandon(x *exchange, cause error)
 	illegal(cause error)
 }
@@ -60,11 +57,10 @@ var (
 
 // Pause is http.Exchange's.
 func (x *exchange) Pause() {
-	if !x.paused {
-		x.side.suspended(x)
+	if !x.paused && x.side.suspend(x) {
+		x.paused = true
+		x.stop()
 	}
-	x.paused = true
-	x.stop()
 }
 
 // Resume is http.Exchange's.

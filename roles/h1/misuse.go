@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/millrace/millrace/internal/machine"
 	"github.com/millrace/millrace/roles/http"
 )
 
@@ -30,3 +31,9 @@ var (
 	errHeadUp     = misuse("send head: 101 is sent by Upgrade")
 	errUpgrade    = misuse("upgrade: not the present exchange, or its request or response has begun a body")
 )
+
+// illegalMove is the cause with which a connection is closed because of a move that its table does not have: a bug of
+// this package.
+func illegalMove(t *machine.Table, from, to uint8) error {
+	return fmt.Errorf("h1: illegal move of %s from %s to %s, a bug of this package", t.Name, t.States[from].Name, t.States[to].Name)
+}

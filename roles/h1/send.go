@@ -29,8 +29,8 @@ func (o *sender) done() bool  { return o.state == sent }
 
 // moveSend moves the sending half to another state.
 func (x *exchange) moveSend(to sendState) {
-	if from := x.out.state; !sendTable.allows(uint8(from), uint8(to)) {
-		x.side.illegal(sendTable.illegal(uint8(from), uint8(to)))
+	if from := x.out.state; !sendTable.Allows(uint8(from), uint8(to)) {
+		x.side.illegal(illegalMove(sendTable, uint8(from), uint8(to)))
 		return
 	}
 	x.out.state = to
@@ -69,7 +69,7 @@ func (x *exchange) Commit(n int, end bool) {
 		x.side.abandon(x, err)
 	}
 	if n > 0 {
-		x.sent = true
+		x.side.committed(x)
 	}
 }
 

@@ -7,18 +7,6 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// serverState is what a Server expects next.
-type serverState uint8
-
-const (
-	expectHead    serverState = iota // the first byte of a head, or nothing at all
-	expectHeadEnd                    // the rest of a head
-	expectBody                       // more of the present request's body
-	expectAnswer                     // our handler's response; the next request waits
-	expectClose                      // Closed; what comes in is dropped
-	expectNothing                    // the connection is over, or another protocol's
-)
-
 // Server is the server's end of a connection. It is a value to embed: call Init, then hand it to the
 // transport as its roles.Upper. It answers one request at a time, in order; requests that a client sends
 // ahead wait with the transport, so that the answers to all that came in one read leave in one write.
@@ -79,29 +67,37 @@ func (s *Server) OnUnixSocket() { s.traits |= unixSocket }
 func (s *Server) Lower() roles.Lower { return s.low }
 
 // Busy tells whether a request is being received or answered.
-func (s *Server) Busy() bool { return s.x != nil || s.state == expectHeadEnd }
+func (s *Server) Busy() bool { return s.x != nil || s.state == expectRequestHead }
 
 // Drain has the connection close when the present exchange is over, at once if there is none. The
 // response, unless it has begun, says so.
 func (s *Server) Drain() {
 	switch {
-	case s.state >= expectClose:
+	case s.state >= serverClosing:
 	case s.x != nil:
 		s.x.close = true
 	default:
-		s.state = expectClose
-		s.low.Close(roles.Graceful, nil)
+		s.shut(roles.Graceful, nil)
 	}
+}
+
+// move changes the state. A move that the table does not have closes the connection: see illegal.
+func (s *Server) move(to serverState) {
+	if from := s.state; !serverTable.Allows(uint8(from), uint8(to)) {
+		s.illegal(illegalMove(serverTable, uint8(from), uint8(to)))
+		return
+	}
+	s.state = to
 }
 
 // shut closes the connection; Closed tells the handler.
 func (s *Server) shut(mode roles.CloseMode, cause error) {
-	s.state = expectClose
+	s.move(serverClosing)
 	s.low.Close(mode, cause)
 }
 
 func (s *Server) abandon(x *exchange, cause error) {
-	if x == s.x && s.state < expectClose {
+	if x == s.x && s.state < serverClosing {
 		s.shut(roles.Reset, cause)
 	}
 }
@@ -109,7 +105,7 @@ func (s *Server) abandon(x *exchange, cause error) {
 // illegal closes the connection because of a move that a table does not have.
 func (s *Server) illegal(cause error) {
 	s.sh.Counters.Illegal++
-	if s.state < expectClose {
+	if s.state < serverClosing {
 		s.shut(roles.Reset, cause)
 	}
 }

@@ -20,16 +20,16 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 	for used < len(b) {
 		n := 0
 		switch s.state {
-		case expectHead, expectHeadEnd:
+		case expectRequest, expectRequestHead:
 			n = s.rxHead(b[used:])
-		case expectBody:
+		case owe100, expectBody, drainBody, discardBody:
 			n = s.rxBody(b[used:])
-		case expectAnswer:
+		case awaitAnswer:
 			s.held = true
 			if !s.x.wants {
 				s.x.stop()
 			}
-		case expectClose:
+		case serverClosing:
 			n = len(b) - used
 		}
 		if n == 0 {
@@ -37,7 +37,7 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 		}
 		used += n
 	}
-	if s.state == expectBody && s.x.moved {
+	if s.state.hasBody() && s.x.moved {
 		s.due = s.x.time(s.sh, s.sh.requestPace())
 	}
 	if s.peer == peerEnded && !s.held {
@@ -48,7 +48,7 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 
 // rxHead takes a head that is complete, and returns its length, or 0.
 func (s *Server) rxHead(b []byte) int {
-	if s.state == expectHead {
+	if s.state == expectRequest {
 		switch {
 		case b[0] == '\r':
 			// An empty line in front of a request is passed over (RFC 9112 s.2.2).
@@ -67,7 +67,7 @@ func (s *Server) rxHead(b []byte) int {
 		}
 	}
 	sh := s.sh
-	whole := s.state == expectHead // every octet of the head is in b
+	whole := s.state == expectRequest // every octet of the head is in b
 	if whole {
 		if n := sh.memo.match(b); n > 0 {
 			s.begin(&sh.memo.msg)
@@ -79,8 +79,8 @@ func (s *Server) rxHead(b []byte) int {
 		return s.refuse(f, b)
 	}
 	if n == 0 {
-		if s.state == expectHead {
-			s.state = expectHeadEnd
+		if s.state == expectRequest {
+			s.move(expectRequestHead)
 			s.due = sh.deadline(sh.cfg.Timeouts.Head)
 		}
 		return 0
@@ -104,29 +104,34 @@ func (s *Server) begin(m *http.Message) {
 	}
 	x := sh.take()
 	x.h, x.low, x.side = s.h, s.low, s
-	x.version, x.close, x.owes100 = m.Version, m.Close, m.Continue && m.Length != 0
+	x.version, x.close = m.Version, m.Close
 	x.head = len(m.Method) == 4 && string(m.Method) == "HEAD"
 	s.x = x
 	if s.peer != peerSends {
 		x.halfDue = sh.deadline(sh.cfg.Timeouts.HalfClosed)
 	}
 	if m.Length == 0 {
-		s.state, s.due = expectAnswer, 0
-		x.inDone = true
+		s.move(awaitAnswer)
+		s.due = 0
 		x.h.Head(x, m)
-		if s.state == expectAnswer {
+		if s.state == awaitAnswer {
 			x.h.End(x, nil)
 		}
 		s.settle()
 		return
 	}
-	s.state, x.moved = expectBody, true
+	if m.Continue {
+		s.move(owe100)
+	} else {
+		s.move(expectBody)
+	}
+	x.moved = true
 	x.in = body{kind: bodyLength, left: m.Length}
 	if m.Length < 0 {
 		x.in.kind = bodyChunked
 	}
 	x.h.Head(x, m)
-	if x.owes100 && !x.paused && s.state == expectBody {
+	if s.state == owe100 && !x.paused {
 		s.low.WantWrite()
 	}
 	s.settle()
@@ -152,41 +157,49 @@ func (s *Server) rxBody(b []byte) int {
 			return len(b)
 		}
 	}
-	if len(p) > 0 && !x.mute {
+	if len(p) > 0 && s.state != discardBody {
 		x.h.Body(x, p)
 	}
-	if done && s.state == expectBody {
-		s.state, s.due = expectAnswer, 0
-		x.inDone = true
-		x.owes100 = false
-		var t []http.Field
-		if x.in.kind == bodyChunked {
-			t = sh.msg.Fields
-		}
-		x.h.End(x, t)
+	if done && s.state.hasBody() {
+		s.bodyDone()
 	}
 	s.settle()
 	return n
+}
+
+// bodyDone completes the request.
+func (s *Server) bodyDone() {
+	x := s.x
+	var t []http.Field
+	if x.in.kind == bodyChunked {
+		t = s.sh.msg.Fields
+	}
+	if s.state == drainBody || s.state == discardBody {
+		if x.h.End(x, t); s.state.hasBody() {
+			s.next()
+		}
+		return
+	}
+	s.move(awaitAnswer)
+	s.due = 0
+	x.h.End(x, t)
 }
 
 // Writable is roles.Upper's.
 func (s *Server) Writable(now time.Duration) {
 	s.sh.now = now
 	x := s.x
-	if x == nil || s.state >= expectClose {
+	if x == nil || s.state >= serverClosing {
 		return
 	}
 	if x.out.state == awaitLastRoom {
 		x.sendLast()
 	} else if x.wants {
-		x.wants, x.sent = false, false
+		x.wants = false
 		x.h.Writable(x)
-		if s.peer != peerSends && x.sent {
-			x.halfDue = s.sh.deadline(s.sh.cfg.Timeouts.HalfClosed)
-		}
 	}
-	if s.state == expectBody && x.owes100 && !x.paused && !x.out.begun() {
-		s.send100(x)
+	if s.state == owe100 && !x.paused && !x.out.begun() {
+		s.send100()
 	}
 	s.settle()
 }
@@ -197,27 +210,36 @@ func (s *Server) Writable(now time.Duration) {
 func (s *Server) settle() {
 	x := s.x
 	switch {
-	case x == nil || s.state == expectClose:
-	case s.state == expectNothing:
+	case x == nil || s.state == serverClosing:
+	case s.state == serverGone:
 		s.finish(x)
 	case !x.out.done():
-	case x.inDone:
-		s.state, s.due = expectHead, s.sh.deadline(s.sh.cfg.Timeouts.Idle)
-		if x.close || s.peer == peerEnded && !s.held {
-			s.state = expectClose
-			s.low.Close(roles.Graceful, nil)
-		}
-		x.start()
-		s.finish(x)
-	case x.owes100, x.in.kind == bodyLength && x.in.left > s.sh.cfg.Limits.Drain:
+	case s.state == awaitAnswer:
+		s.next()
+	case s.state == owe100, s.state == expectBody && x.in.kind == bodyLength && x.in.left > s.sh.cfg.Limits.Drain:
 		s.shut(roles.Graceful, errUnread)
-	case x.paused:
-		x.paused, x.mute = false, true
-		if s.state == expectBody && x.timed {
+	case s.state == expectBody && x.paused:
+		s.move(discardBody)
+		if x.paused = false; x.timed {
 			s.due = x.startClock(s.sh, s.sh.requestPace())
 		}
 		x.start()
+	case s.state == expectBody:
+		s.move(drainBody)
 	}
+}
+
+// next ends the exchange, whose messages are complete, and waits for the next request if there may be one.
+func (s *Server) next() {
+	x := s.x
+	if x.close || s.peer == peerEnded && !s.held {
+		s.shut(roles.Graceful, nil)
+	} else {
+		s.move(expectRequest)
+		s.due = s.sh.deadline(s.sh.cfg.Timeouts.Idle)
+	}
+	x.start()
+	s.finish(x)
 }
 
 func (s *Server) finish(x *exchange) {
@@ -233,7 +255,7 @@ func (s *Server) RxEnd(now time.Duration, unused int) {
 	had := s.peer
 	s.peer = peerEnded
 	// Half-closed clients get their answers. Bytes that are held become requests first.
-	s.held = s.state == expectAnswer && unused > 0
+	s.held = s.state == awaitAnswer && unused > 0
 	s.cut()
 	if had == peerSends {
 		s.halfClosed()
@@ -253,7 +275,7 @@ func (s *Server) HungUp(now time.Duration) {
 // halfClosed gives the answer to a peer that has ended its direction its time, and tells the handler.
 func (s *Server) halfClosed() {
 	x := s.x
-	if x == nil || s.state >= expectClose || x.out.done() {
+	if x == nil || s.state >= serverClosing || x.out.done() {
 		return
 	}
 	x.halfDue = s.sh.deadline(s.sh.cfg.Timeouts.HalfClosed)
@@ -265,11 +287,11 @@ func (s *Server) halfClosed() {
 // cut ends what the peer will never complete. Nothing but held requests can follow.
 func (s *Server) cut() {
 	switch s.state {
-	case expectHead:
+	case expectRequest:
 		s.shut(roles.Graceful, nil)
-	case expectHeadEnd:
+	case expectRequestHead:
 		s.refuse(errHeadCut, nil)
-	case expectBody:
+	case owe100, expectBody, drainBody, discardBody:
 		if !s.x.paused {
 			s.refuse(errBodyCut, nil)
 		}
@@ -282,7 +304,7 @@ func (s *Server) Woken(time.Duration) {}
 // Deadline is roles.Upper's.
 func (s *Server) Deadline() time.Duration {
 	switch x := s.x; {
-	case s.state >= expectClose:
+	case s.state >= serverClosing:
 		return 0
 	case x == nil:
 		return s.due
@@ -306,18 +328,18 @@ func (s *Server) Timeout(now time.Duration) {
 	}
 	s.due = 0
 	switch s.state {
-	case expectHead:
+	case expectRequest:
 		s.shut(roles.Graceful, nil)
-	case expectHeadEnd:
+	case expectRequestHead:
 		s.refuse(errHeadSlow, nil)
-	case expectBody:
+	case owe100, expectBody, drainBody, discardBody:
 		s.refuse(s.sh.slowBody(s.x, s.sh.requestPace()), nil)
 	}
 }
 
 // Closed is roles.Upper's.
 func (s *Server) Closed(cause error) {
-	s.state = expectNothing
+	s.move(serverGone)
 	x := s.x
 	if x == nil {
 		return
@@ -330,15 +352,34 @@ func (s *Server) Closed(cause error) {
 	s.sh.give(x)
 }
 
-func (s *Server) suspended(x *exchange) { x.pace.Stop(s.low.Now()) }
+// suspend stops the clock of a body whose handler pauses. The rest of a body that nothing depends on is dropped instead.
+func (s *Server) suspend(x *exchange) bool {
+	switch s.state {
+	case drainBody:
+		s.move(discardBody)
+		return false
+	case discardBody:
+		return false
+	}
+	x.pace.Stop(s.low.Now())
+	return true
+}
 
 func (s *Server) resumed(x *exchange) {
-	if s.state != expectBody {
+	if !s.state.hasBody() {
 		return
 	}
 	s.due = x.startClock(s.sh, s.sh.requestPace())
 	s.low.Rearm()
-	if x.owes100 {
+	if s.state == owe100 {
 		s.low.WantWrite()
+	}
+}
+
+// committed renews the time that a server has to send more of a response to a client that has ended its direction.
+func (s *Server) committed(x *exchange) {
+	if x.halfDue != 0 {
+		s.sh.now = s.low.Now()
+		x.halfDue = s.sh.deadline(s.sh.cfg.Timeouts.HalfClosed)
 	}
 }

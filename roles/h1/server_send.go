@@ -13,7 +13,7 @@ var errUnread = fmt.Errorf("h1: response is complete: %w", http.ErrUnread)
 
 func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 	switch {
-	case x.out.begun() || s.state >= expectClose:
+	case x.out.begun() || s.state >= serverClosing:
 		return errHeadTwice
 	case m.Status < 100 || m.Status > 999:
 		return errHeadStatus
@@ -43,8 +43,8 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 	default:
 		next, k.chunked = sendChunked, true
 	}
-	k.close = x.close || next == sendToClose || m.Close || x.owes100 || s.peer == peerEnded && !s.held ||
-		end && !x.inDone && x.in.kind == bodyLength && x.in.left > s.sh.cfg.Limits.Drain
+	k.close = x.close || next == sendToClose || m.Close || s.state == owe100 || s.peer == peerEnded && !s.held ||
+		end && s.state != awaitAnswer && x.in.kind == bodyLength && x.in.left > s.sh.cfg.Limits.Drain
 	head, err := s.sh.head(k, m)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 		return http.ErrNoRoom
 	}
 	s.low.Commit(copy(r, head))
-	x.sent = true
+	s.committed(x)
 	s.sh.Counters.Responses++
 	x.close = k.close
 	x.out.left = k.length
@@ -89,15 +89,15 @@ func (s *Server) sendInterim(x *exchange, m *http.Message) error {
 	b = append(b, crlf...)
 	s.low.Commit(len(b))
 	s.sh.Counters.Interim++
-	if m.Status == 100 {
-		x.owes100 = false
+	if m.Status == 100 && s.state == owe100 {
+		s.move(expectBody)
 	}
 	return nil
 }
 
 const continueHead = "HTTP/1.1 100 Continue\r\n\r\n"
 
-func (s *Server) send100(x *exchange) {
+func (s *Server) send100() {
 	r := s.low.Room(len(continueHead))
 	if r == nil {
 		s.low.WantWrite()
@@ -105,7 +105,7 @@ func (s *Server) send100(x *exchange) {
 	}
 	s.low.Commit(copy(r, continueHead))
 	s.sh.Counters.Interim++
-	x.owes100 = false
+	s.move(expectBody)
 }
 
 // Upgrade answers the request of x with 101 (Switching Protocols) and puts u in our place: bytes that
@@ -115,7 +115,7 @@ func (s *Server) send100(x *exchange) {
 // why nothing was done; http.ErrNoRoom asks to try again in Writable.
 func (s *Server) Upgrade(x http.Exchange, m *http.Message, u roles.Upper) error {
 	e, ok := x.(*exchange)
-	if !ok || e != s.x || s.state != expectAnswer || e.out.begun() || e.version == http.HTTP10 {
+	if !ok || e != s.x || s.state != awaitAnswer || e.out.begun() || e.version == http.HTTP10 {
 		return errUpgrade
 	}
 	size, err := fieldsSize(m.Fields, http.Date)
@@ -138,7 +138,7 @@ func (s *Server) Upgrade(x http.Exchange, m *http.Message, u roles.Upper) error 
 	b = append(b, crlf...)
 	s.low.Commit(len(b))
 	s.sh.Counters.Upgraded++
-	s.state = expectNothing
+	s.move(serverGone)
 	e.start()
 	s.low.Replace(u)
 	return nil

@@ -126,6 +126,20 @@ func TestEarlyAnswer(t *testing.T) {
 		wantOut(t, l, okEmpty)
 		wantCalls(t, h, "end", "done", "head GET / for=x HTTP/1.1 length=0", "end")
 	})
+	t.Run("a handler that pauses during the rest is spared what follows", func(t *testing.T) {
+		h := early(200)
+		_, l := serve(NewShared(DefaultConfig()), h)
+		l.Feed([]byte(postHead + "012"))
+		wantCalls(t, h, "head POST / for=x HTTP/1.1 length=10", "body 012")
+		h.x.Pause()
+		l.Feed([]byte("345"))
+		if l.Paused {
+			t.Error("the transport is paused for a body that is dropped, want it to go on")
+		}
+		h.x.Pause()
+		l.Feed([]byte("6789" + getHead))
+		wantCalls(t, h, "end", "done", "head GET / for=x HTTP/1.1 length=0", "end", "done")
+	})
 	t.Run("a bad rest", func(t *testing.T) {
 		h := early(200)
 		_, l := serve(NewShared(DefaultConfig()), h)
@@ -331,4 +345,51 @@ func TestDrainClosesAfterTheExchange(t *testing.T) {
 	s, l = serve(NewShared(DefaultConfig()), h)
 	s.Drain()
 	wantClosed(t, l, roles.Graceful, "")
+}
+
+// TestConnectionLost: the end of the transport ends the exchange, if there is one, with the transport's cause.
+func TestConnectionLost(t *testing.T) {
+	lost := errors.New("connection reset by peer")
+	for _, c := range []struct {
+		name, in string
+		early    bool // the answer is complete before the body
+		pause    bool // then the handler pauses
+		refuse   bool // the transport takes no output
+		want     serverState
+	}{
+		{name: "idle", want: expectRequest},
+		{name: "head", in: "GET / HT", want: expectRequestHead},
+		{name: "100 owed", in: strings.Replace(postHead, "\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n", 1), refuse: true, want: owe100},
+		{name: "body", in: postHead, want: expectBody},
+		{name: "rest of the body", in: postHead, early: true, want: drainBody},
+		{name: "dropped rest of the body", in: postHead, early: true, pause: true, want: discardBody},
+		{name: "answer", in: getHead, want: awaitAnswer},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := (&recorder{}).answer(200, "")
+			h.onEnd = nil
+			if c.early {
+				h.onHead = func(x http.Exchange, _ *http.Message) { x.WantWrite() }
+			}
+			s, l := serve(NewShared(DefaultConfig()), h)
+			l.Refuse = c.refuse
+			l.Feed([]byte(c.in))
+			if c.pause {
+				h.x.Pause()
+			}
+			if s.state != c.want {
+				t.Fatalf("state before the loss: got %s, want %s", serverTable.States[s.state].Name, serverTable.States[c.want].Name)
+			}
+			l.Break(lost)
+			if c.want <= expectRequestHead {
+				if h.dones != 0 {
+					t.Errorf("Done %d times without a request", h.dones)
+				}
+				return
+			}
+			if h.dones != 1 || h.cause != lost {
+				t.Errorf("Done %d times with %v, want once with %v", h.dones, h.cause, lost)
+			}
+		})
+	}
 }
