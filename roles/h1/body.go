@@ -6,11 +6,11 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// bodyKind is how the end of a body is known.
-type bodyKind uint8
+// bodyFraming is how the end of a body is known.
+type bodyFraming uint8
 
 const (
-	bodyNone bodyKind = iota
+	bodyNone bodyFraming = iota
 	bodyLength
 	bodyChunked
 	bodyClose
@@ -28,10 +28,10 @@ const (
 
 // body takes a received body off its framing (RFC 9112 s.6, s.7.1).
 type body struct {
-	kind      bodyKind
+	framing   bodyFraming
 	chunk     chunkState
-	rules     kind  // of its chunk lines and trailers
-	left      int64 // of a counted body, or of the present chunk
+	rules     syntax // of its chunk lines and trailers
+	left      int64  // of a counted body, or of the present chunk
 	total     int64
 	extra     int  // octets of chunk extensions so far
 	unbounded bool // Limits.Body does not apply
@@ -42,7 +42,7 @@ type body struct {
 // view of b, maybe empty), and whether the body is complete; n is 0 with done false when more are
 // needed. Trailers are left in c's scratch message.
 func (d *body) next(sh *Shared, b []byte) (n int, payload []byte, done bool, f *fault) {
-	switch d.kind {
+	switch d.framing {
 	case bodyNone:
 		return 0, nil, true, nil
 	case bodyLength:
@@ -154,7 +154,7 @@ func (d *body) sizeLine(sh *Shared, b []byte) (int, *fault) {
 
 // skipBWS removes the "bad whitespace" of chunk extensions, which recipients of responses accept (RFC 9110 s.5.6.3). In a
 // request it is refused: extensions are where parsers differ, and a request is smuggled past one that reads another way.
-func (k kind) skipBWS(b []byte) []byte {
+func (k syntax) skipBWS(b []byte) []byte {
 	if k&ofResponse == 0 {
 		return b
 	}
@@ -162,7 +162,7 @@ func (k kind) skipBWS(b []byte) []byte {
 }
 
 // extensions judges *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 s.7.1.1).
-func (k kind) extensions(b []byte) bool {
+func (k syntax) extensions(b []byte) bool {
 	for len(b) > 0 {
 		if b = k.skipBWS(b); len(b) == 0 || b[0] != ';' {
 			return false

@@ -52,11 +52,11 @@ type Client struct {
 	due   time.Duration
 	scan  scan
 
-	state  clientState
-	served bool  // an exchange was completed on this connection
-	failed bool  // we closed it, for a reason that Closed is told
-	lf     bool  // LF without CR ends a line of a response
-	blank  uint8 // empty lines since the latest head
+	state    clientState
+	served   bool  // an exchange was completed on this connection
+	ownFault bool  // we closed it, for a reason that Closed is told
+	lf       bool  // LF without CR ends a line of a response
+	blank    uint8 // empty lines since the latest head
 }
 
 var _ roles.Upper = (*Client)(nil)
@@ -70,7 +70,7 @@ func (c *Client) Init(sh *Shared, l roles.Lower) {
 func (c *Client) AcceptBareLF() { c.lf = true }
 
 // rules are those by which responses are read.
-func (c *Client) rules() kind {
+func (c *Client) rules() syntax {
 	if c.lf {
 		return ofResponse | lenient
 	}
@@ -89,8 +89,8 @@ func (c *Client) Do(h http.Handler) (http.Exchange, error) {
 	if c.state >= clientClosing {
 		return nil, ErrClosed
 	}
-	x := c.sh.take()
-	x.h, x.low, x.side, x.wants = h, c.low, c, true
+	x := c.sh.newExchange()
+	x.h, x.low, x.side, x.wantsWrite = h, c.low, c, true
 	c.x = x
 	if c.state == awaitDo {
 		c.move(expectResponse)
@@ -118,7 +118,7 @@ func (c *Client) Reused() bool { return c.served }
 // Close ends the connection in order, or with it the exchange in progress.
 func (c *Client) Close() {
 	if c.state < clientClosing {
-		c.shut(roles.Graceful, nil)
+		c.close(roles.Graceful, nil)
 	}
 }
 
@@ -132,8 +132,8 @@ func (c *Client) fail(f *fault, b []byte) int {
 	}
 	e := *f
 	e.Where, e.Status = "response: "+f.Where, 0
-	c.failed = true
-	c.shut(roles.Immediate, &e)
+	c.ownFault = true
+	c.close(roles.Immediate, &e)
 	return len(b)
 }
 
@@ -146,15 +146,15 @@ func (c *Client) move(to clientState) {
 	c.state = to
 }
 
-func (c *Client) shut(mode roles.CloseMode, cause error) {
+func (c *Client) close(mode roles.CloseMode, cause error) {
 	c.move(clientClosing)
 	c.low.Close(mode, cause)
 }
 
-func (c *Client) abandon(x *exchange, cause error) {
+func (c *Client) reset(x *exchange, cause error) {
 	if x == c.x && c.state < clientClosing {
-		c.failed = true
-		c.shut(roles.Reset, cause)
+		c.ownFault = true
+		c.close(roles.Reset, cause)
 	}
 }
 
@@ -162,7 +162,7 @@ func (c *Client) abandon(x *exchange, cause error) {
 func (c *Client) illegal(cause error) {
 	c.sh.Counters.Illegal++
 	if c.state < clientClosing {
-		c.failed = true
-		c.shut(roles.Reset, cause)
+		c.ownFault = true
+		c.close(roles.Reset, cause)
 	}
 }

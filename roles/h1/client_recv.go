@@ -30,7 +30,7 @@ func (c *Client) Rx(now time.Duration, b []byte) (used int) {
 		}
 		used += n
 	}
-	if c.state == expectContent && c.x.moved {
+	if c.state == expectContent && c.x.progress {
 		c.due = c.x.time(c.sh, c.sh.responsePace())
 	}
 	return used
@@ -39,14 +39,14 @@ func (c *Client) Rx(now time.Duration, b []byte) (used int) {
 func (c *Client) rxHead(b []byte) int {
 	x := c.x
 	if c.scan == (scan{}) && (b[0] == '\r' || b[0] == '\n') {
-		x.began = x.out.begun()
+		x.gotByte = x.out.begun()
 		return c.rxBlank(b, nil)
 	}
 	if !x.out.begun() {
 		// An answer to nothing: a 408 before the end, or somebody else's response.
 		return c.fail(errUnsolicited, b)
 	}
-	x.began = true
+	x.gotByte = true
 	n, f := c.scan.section(c.sh, c.rules(), &c.sh.msg, b)
 	if f != nil {
 		return c.fail(f, b)
@@ -60,16 +60,16 @@ func (c *Client) rxHead(b []byte) int {
 	}
 	c.blank = 0
 	m := &c.sh.msg
-	kind, f := response(c.sh, m, x.head)
+	framing, f := response(c.sh, m, x.headRequest)
 	switch {
 	case f != nil:
 		return c.fail(f, b)
 	case m.Status == 101:
-		return c.switched(m, n, b)
+		return c.rx101(m, n, b)
 	case m.Status < 200:
-		return c.informed(m, n, b)
+		return c.rxInterim(m, n, b)
 	}
-	c.answered(m, kind)
+	c.rxFinal(m, framing)
 	return n
 }
 
@@ -97,7 +97,7 @@ func (c *Client) rxBlank(b []byte, f *fault) int {
 }
 
 // informed passes a 1xx head on; 100 lets our body go.
-func (c *Client) informed(m *http.Message, n int, b []byte) int {
+func (c *Client) rxInterim(m *http.Message, n int, b []byte) int {
 	x := c.x
 	if x.interim++; x.interim > maxInterim {
 		return c.fail(errInterim, b)
@@ -111,49 +111,49 @@ func (c *Client) informed(m *http.Message, n int, b []byte) int {
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Response)
 	}
 	if m.Status == 100 {
-		x.release()
+		x.startBody()
 	}
 	x.h.Head(x, m)
-	c.settle()
+	c.endIfDone()
 	return n
 }
 
 // switched passes 101 on, in answer to which the handler calls Upgrade.
-func (c *Client) switched(m *http.Message, n int, b []byte) int {
+func (c *Client) rx101(m *http.Message, n int, b []byte) int {
 	x := c.x
 	if x.upgrade && m.Upgrade != nil && x.out.done() {
-		x.answered = true
+		x.gotHead = true
 		x.h.Head(x, m)
 	}
 	if c.state < clientClosing {
 		return c.fail(errSwitch, b)
 	}
-	c.settle()
+	c.endIfDone()
 	return n
 }
 
 // answered starts the final response.
-func (c *Client) answered(m *http.Message, kind bodyKind) {
+func (c *Client) rxFinal(m *http.Message, framing bodyFraming) {
 	x := c.x
 	c.sh.Counters.Responses++
-	x.answered = true
+	x.gotHead = true
 	x.close = x.close || m.Close
 	if !x.out.done() {
 		if m.Status >= 300 {
 			x.close = true
-			x.cease()
+			x.stopSending()
 		} else {
-			x.release()
+			x.startBody()
 		}
 	}
-	x.in = body{kind: kind, left: m.Length, rules: c.rules(), unbounded: kind != bodyNone && m.Endless()}
+	x.in = body{framing: framing, left: m.Length, rules: c.rules(), unbounded: framing != bodyNone && m.Endless()}
 	c.move(expectContent)
-	x.moved = true
+	x.progress = true
 	x.h.Head(x, m)
-	if kind == bodyNone && c.state == expectContent {
-		c.complete(nil)
+	if framing == bodyNone && c.state == expectContent {
+		c.responseDone(nil)
 	}
-	c.settle()
+	c.endIfDone()
 }
 
 func (c *Client) rxBody(b []byte) int {
@@ -166,29 +166,29 @@ func (c *Client) rxBody(b []byte) int {
 		return c.fail(f, b)
 	}
 	if n > 0 {
-		x.moved = true
-		x.came += len(p)
+		x.progress = true
+		x.received += len(p)
 	}
 	if len(p) > 0 {
 		x.h.Body(x, p)
 	}
 	if done && c.state == expectContent {
 		var t []http.Field
-		if x.in.kind == bodyChunked {
+		if x.in.framing == bodyChunked {
 			t = c.sh.msg.Fields
 		}
-		c.complete(t)
+		c.responseDone(t)
 	}
-	c.settle()
+	c.endIfDone()
 	return n
 }
 
 // complete ends the response.
-func (c *Client) complete(t []http.Field) {
+func (c *Client) responseDone(t []http.Field) {
 	c.move(awaitSent)
 	c.due = 0
 	if c.x.close {
-		c.x.cease() // after its last word the peer reads no more
+		c.x.stopSending() // after its last word the peer reads no more
 	}
 	c.x.h.End(c.x, t)
 }
@@ -217,19 +217,19 @@ func (c *Client) Writable(now time.Duration) {
 	}
 	if x.out.state == awaitLastRoom {
 		x.sendLast()
-	} else if x.wants {
-		x.wants = false
+	} else if x.wantsWrite {
+		x.wantsWrite = false
 		x.h.Writable(x)
 	}
 	if x.out.done() && c.state == expectResponse {
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Response)
 	}
-	c.settle()
+	c.endIfDone()
 }
 
 // settle ends the exchange when both messages are complete, or the connection has become another
 // protocol's. It is called last, after the handler.
-func (c *Client) settle() {
+func (c *Client) endIfDone() {
 	x := c.x
 	switch {
 	case x == nil:
@@ -238,7 +238,7 @@ func (c *Client) settle() {
 	case c.state != awaitSent || !x.out.done():
 		return
 	case x.close:
-		c.shut(roles.Graceful, nil)
+		c.close(roles.Graceful, nil)
 	default:
 		c.move(awaitDo)
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Idle)
@@ -247,7 +247,7 @@ func (c *Client) settle() {
 	c.x = nil
 	c.served = true
 	x.h.Done(x, nil)
-	c.sh.give(x)
+	c.sh.freeExchange(x)
 	if c.Owner != nil && c.state == awaitDo {
 		c.Owner.Idle(c)
 	}
@@ -258,23 +258,23 @@ func (c *Client) RxEnd(now time.Duration, unused int) {
 	c.sh.now = now
 	switch c.state {
 	case awaitDo, awaitOpened:
-		c.shut(roles.Graceful, nil)
+		c.close(roles.Graceful, nil)
 	case expectResponse:
 		// Closed makes the cause: nothing of a response has come.
-		c.shut(roles.Immediate, errHeadNone)
+		c.close(roles.Immediate, errHeadNone)
 	case expectResponseHead:
 		c.fail(errHeadCut, nil)
 	case expectContent:
-		if c.x.in.kind != bodyClose {
+		if c.x.in.framing != bodyClose {
 			c.fail(errBodyCut, nil)
 			return
 		}
-		c.complete(nil)
-		c.settle()
+		c.responseDone(nil)
+		c.endIfDone()
 	case awaitSent:
 		c.x.close = true
-		c.x.cease()
-		c.settle()
+		c.x.stopSending()
+		c.endIfDone()
 	}
 }
 
@@ -288,7 +288,7 @@ func (c *Client) Deadline() time.Duration {
 	}
 	if x := c.x; x != nil {
 		waiting := c.state == expectResponse && x.out.state != await100 || c.state == expectContent
-		if x.paused || x.patient && waiting {
+		if x.paused || x.noDeadline && waiting {
 			return 0
 		}
 	}
@@ -304,10 +304,10 @@ func (c *Client) Timeout(now time.Duration) {
 	c.due = 0
 	switch c.state {
 	case awaitDo:
-		c.shut(roles.Graceful, nil)
+		c.close(roles.Graceful, nil)
 	case expectResponse:
 		if c.x.out.state == await100 {
-			c.x.release()
+			c.x.startBody()
 			return
 		}
 		c.fail(errRespSlow, nil)
@@ -320,12 +320,12 @@ func (c *Client) Timeout(now time.Duration) {
 
 // Closed is roles.Upper's.
 func (c *Client) Closed(cause error) {
-	x, own := c.x, c.failed
+	x, own := c.x, c.ownFault
 	c.move(clientGone)
 	if x != nil {
 		c.x = nil
 		x.h.Done(x, c.cause(x, cause, own))
-		c.sh.give(x)
+		c.sh.freeExchange(x)
 	}
 	if c.Owner != nil {
 		c.Owner.Closed(c, cause)
@@ -340,13 +340,13 @@ func (c *Client) cause(x *exchange, cause error, own bool) error {
 		cause = errGone
 	}
 	switch {
-	case x.answered:
+	case x.gotHead:
 		return cause
 	case !x.out.begun():
 		return fmt.Errorf("h1: request: not sent: %w: %w", http.ErrNotProcessed, cause)
-	case !own && !x.began && c.served:
+	case !own && !x.gotByte && c.served:
 		cause = fmt.Errorf("%w: %w", ErrStale, cause)
-	case !own && !x.began:
+	case !own && !x.gotByte:
 		cause = fmt.Errorf("h1: response: none: %w", cause)
 	}
 	return &http.OutcomeError{Cause: cause}

@@ -97,7 +97,7 @@ func (c *Client) sendHead(x *exchange, m *http.Message, end bool) error {
 	x.moveSend(next)
 	x.upgrade = m.Upgrade != nil
 	x.close = m.Close || x.version == http.HTTP10
-	x.head = string(m.Method) == "HEAD"
+	x.headRequest = string(m.Method) == "HEAD"
 	b = appendConnection(b, m.Close, false, m.Upgrade)
 	b = appendFields(b, m.Fields)
 	b = append(b, crlf...)

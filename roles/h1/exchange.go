@@ -17,27 +17,27 @@ type exchange struct {
 
 // exchangeState is what of an exchange is zero at its start: little, since most exchanges are of two heads.
 type exchangeState struct {
-	h    http.Handler
-	low  roles.Lower
-	side side
-	out  sender
-	came int // payload that pace does not know of yet
+	h        http.Handler
+	low      roles.Lower
+	side     side
+	out      sender
+	received int // payload that pace does not know of yet
 
-	version  http.Version  // the peer's, of a request; ours, on a client
-	head     bool          // the request is HEAD: its response has no body
-	close    bool          // the connection ends with this exchange
-	wants    bool          // the handler asked for Writable
-	paused   bool          // the handler asked for no Body
-	stopped  bool          // the Lower is paused, for whatever reason
-	timed    bool          // pace holds the peer's body to its limits
-	moved    bool          // something of the body has come in the present call
-	upgrade  bool          // client: the request asks for another protocol
-	began    bool          // client: a byte of the response has come
-	answered bool          // client: the final head has come
-	patient  bool          // client: the response and its body have no deadline
-	interim  uint8         // client: informational heads so far
-	drained  int64         // server: body taken after the response was complete
-	halfDue  time.Duration // server: something of the response must be sent by then, since the client has ended its direction
+	version       http.Version  // the peer's, of a request; ours, on a client
+	headRequest   bool          // the request is HEAD: its response has no body
+	close         bool          // the connection ends with this exchange
+	wantsWrite    bool          // the handler asked for Writable
+	paused        bool          // the handler asked for no Body
+	lowerPaused   bool          // the Lower is paused, for whatever reason
+	paced         bool          // pace holds the peer's body to its limits
+	progress      bool          // something of the body has come in the present call
+	upgrade       bool          // client: the request asks for another protocol
+	gotByte       bool          // client: a byte of the response has come
+	gotHead       bool          // client: the final head has come
+	noDeadline    bool          // client: the response and its body have no deadline
+	interim       uint8         // client: informational heads so far
+	drained       int64         // server: body taken after the response was complete
+	halfClosedDue time.Duration // server: something of the response must be sent by then, since the client has ended its direction
 }
 
 // side is what the two ends of a connection do differently.
@@ -46,7 +46,7 @@ type side interface {
 	suspend(x *exchange) bool
 	resumed(x *exchange)
 	committed(x *exchange)
-	abandon(x *exchange, cause error)
+	reset(x *exchange, cause error)
 	illegal(cause error)
 }
 
@@ -81,7 +81,7 @@ func (x *exchange) Reset(cause error) {
 	if cause == nil {
 		cause = errReset
 	}
-	x.side.abandon(x, cause)
+	x.side.reset(x, cause)
 }
 
 // SetHandler is http.Exchange's.
@@ -90,22 +90,22 @@ func (x *exchange) SetHandler(h http.Handler) { x.h = h }
 // time tells pace what has come in the present call, once for all pieces of it, and returns the deadline for more. A
 // body that comes complete with its head costs nothing.
 func (x *exchange) time(sh *Shared, l http.PaceLimits) time.Duration {
-	if !x.timed {
-		x.timed = true
+	if !x.paced {
+		x.paced = true
 		if x.pace.Start(sh.now, &l); x.paused {
 			x.pace.Stop(sh.now)
 		}
 	} else {
-		x.pace.Took(sh.now, x.came, &l)
+		x.pace.Took(sh.now, x.received, &l)
 	}
-	x.came, x.moved = 0, false
+	x.received, x.progress = 0, false
 	return sh.bodyDeadline(x, l)
 }
 
 // startClock has pace go on, since the handler has resumed, and returns the deadline for more of the body.
 func (x *exchange) startClock(sh *Shared, l http.PaceLimits) time.Duration {
 	sh.now = x.low.Now()
-	if x.timed { // else time sees to it
+	if x.paced { // else time sees to it
 		x.pace.Resume(sh.now)
 	}
 	return sh.bodyDeadline(x, l)
@@ -113,18 +113,18 @@ func (x *exchange) startClock(sh *Shared, l http.PaceLimits) time.Duration {
 
 // stop and start pause and resume the Lower, once each.
 func (x *exchange) stop() {
-	if !x.stopped {
-		x.stopped = true
+	if !x.lowerPaused {
+		x.lowerPaused = true
 		x.low.Pause()
 	}
 }
 
 func (x *exchange) start() {
-	if x.stopped {
-		x.stopped = false
+	if x.lowerPaused {
+		x.lowerPaused = false
 		x.low.Resume()
 	}
 }
 
 // Unhurried is http.Unhurried's.
-func (x *exchange) Unhurried() { x.patient = true }
+func (x *exchange) Unhurried() { x.noDeadline = true }

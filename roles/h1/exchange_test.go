@@ -85,16 +85,16 @@ func TestInterimWaitsForRoom(t *testing.T) {
 // What an exchange was before it was given back must not show in the next.
 func TestReusedExchangeBeginsClean(t *testing.T) {
 	dirty := func(x *exchange) {
-		x.in = body{kind: bodyChunked, chunk: expectTrailers, rules: ofResponse | lenient, left: 9, total: 1 << 62, extra: 1 << 20,
+		x.in = body{framing: bodyChunked, chunk: expectTrailers, rules: ofResponse | lenient, left: 9, total: 1 << 62, extra: 1 << 20,
 			scan: scan{line: 3, seen: 4, fields: 5}}
 		x.pace.Start(1, &http.PaceLimits{Rate: 1 << 40, Grace: 1, Total: 1})
-		x.timed, x.moved, x.came, x.paused = true, true, 77, true
+		x.paced, x.progress, x.received, x.paused = true, true, 77, true
 	}
 	for _, in := range []string{string(get), string(post(16 << 10)), string(chunkedPost(2, 100))} {
 		sh := NewShared(DefaultConfig())
 		x := new(exchange)
 		dirty(x)
-		sh.give(x)
+		sh.freeExchange(x)
 		w := newWireServer(sh)
 		h := w.up.(*Server).h.(*fast)
 		head := strings.Index(in, "\r\n\r\n") + 4

@@ -6,7 +6,7 @@ import (
 
 // response judges a complete response head: what frames the body (RFC 9112 s.6.3), given whether the
 // request was HEAD.
-func response(sh *Shared, m *http.Message, head bool) (bodyKind, *fault) {
+func response(sh *Shared, m *http.Message, head bool) (bodyFraming, *fault) {
 	var g framing
 	if f := g.read(m); f != nil {
 		return 0, f

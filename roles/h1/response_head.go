@@ -28,8 +28,8 @@ func appendStatus(b []byte, status int) []byte {
 	return append(b, " \r\n"...)
 }
 
-// headKind is what decides, with the fields, how a response's head reads.
-type headKind struct {
+// responseKey is what decides, with the fields, how a response's head reads.
+type responseKey struct {
 	status  int
 	length  int64 // below 0: no Content-Length
 	chunked bool
@@ -37,10 +37,10 @@ type headKind struct {
 	old     bool // the peer speaks 1.0
 }
 
-// lastHead is the response head that was made last. The next is often the same until the clock has
+// responseCache is the response head that was made last. The next is often the same until the clock has
 // moved on: to find that out costs about half of making it.
-type lastHead struct {
-	kind   headKind
+type responseCache struct {
+	key    responseKey
 	date   []byte
 	text   []byte
 	fields int // where in text the handler's fields begin; 0: there is none
@@ -49,13 +49,13 @@ type lastHead struct {
 
 // head makes the head of a final response, and judges the fields that the handler wants in it. The
 // slice is valid until the next call.
-func (sh *Shared) head(k headKind, m *http.Message) ([]byte, error) {
-	l := &sh.last
+func (sh *Shared) head(k responseKey, m *http.Message) ([]byte, error) {
+	l := &sh.responses
 	var date []byte
 	if sh.cfg.Date != nil {
 		date = sh.cfg.Date()
 	}
-	if l.fields > 0 && l.kind == k && m.Upgrade == nil && string(date) == string(l.date) &&
+	if l.fields > 0 && l.key == k && m.Upgrade == nil && string(date) == string(l.date) &&
 		l.count == len(m.Fields) && sameFields(l.text[l.fields:], m.Fields) {
 		return l.text, nil
 	}
@@ -84,7 +84,7 @@ func (sh *Shared) head(k headKind, m *http.Message) ([]byte, error) {
 		return nil, errHeadSize
 	}
 	if m.Upgrade == nil && len(b) <= headKept {
-		l.kind, l.fields, l.count = k, at, len(m.Fields)
+		l.key, l.fields, l.count = k, at, len(m.Fields)
 		l.date = append(l.date[:0], date...)
 	}
 	return b, nil

@@ -16,15 +16,15 @@ type scan struct {
 }
 
 // kind is which section a scan looks at, and by which rules. The zero kind is a request's head.
-type kind uint8
+type syntax uint8
 
 const (
-	trailers   kind = 1 << iota // trailer fields, not a head
-	ofResponse                  // of a response: folded lines are joined (RFC 9112 s.5.2)
-	lenient                     // LF without CR ends a line too (RFC 9112 s.2.2)
+	trailers   syntax = 1 << iota // trailer fields, not a head
+	ofResponse                    // of a response: folded lines are joined (RFC 9112 s.5.2)
+	lenient                       // LF without CR ends a line too (RFC 9112 s.2.2)
 
-	requestHead  kind = 0
-	responseHead      = ofResponse
+	requestHead  syntax = 0
+	responseHead        = ofResponse
 )
 
 // section parses a head or a trailer section that begins at b[0], into m and, as m.Fields, c's scratch.
@@ -34,7 +34,7 @@ const (
 // lines when they are complete, limits by the place of the octet that passes them.
 //
 // The line end before a folded line is overwritten with spaces in b.
-func (p *scan) section(sh *Shared, k kind, m *http.Message, b []byte) (length int, f *fault) {
+func (p *scan) section(sh *Shared, k syntax, m *http.Message, b []byte) (length int, f *fault) {
 	resumed := p.line != 0
 	if len(sh.fields) < sh.cfg.Limits.Fields {
 		sh.fields = make([]http.Field, sh.cfg.Limits.Fields)
@@ -123,7 +123,7 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 // bareLF decides by the rules of k on what lineEnd has found: where the next line begins, or the fault, which names the
 // option that accepts LF alone where there is one.
-func (k kind) bareLF(at int, f *fault) (next int, _ *fault) {
+func (k syntax) bareLF(at int, f *fault) (next int, _ *fault) {
 	switch {
 	case f != errBareLF || k&ofResponse == 0:
 		return 0, f

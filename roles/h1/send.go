@@ -66,7 +66,7 @@ func (x *exchange) Room() []byte {
 // Commit is http.Exchange's.
 func (x *exchange) Commit(n int, end bool) {
 	if err := x.commit(n, end); err != nil {
-		x.side.abandon(x, err)
+		x.side.reset(x, err)
 	}
 	if n > 0 {
 		x.side.committed(x)
@@ -168,14 +168,14 @@ func (x *exchange) SendTrailers(t []http.Field) error {
 
 // WantWrite is http.Exchange's.
 func (x *exchange) WantWrite() {
-	x.wants = true
+	x.wantsWrite = true
 	if x.out.state != await100 {
 		x.low.WantWrite()
 	}
 }
 
 // release starts a body that waits for 100 (Continue).
-func (x *exchange) release() {
+func (x *exchange) startBody() {
 	if x.out.state != await100 {
 		return
 	}
@@ -184,14 +184,14 @@ func (x *exchange) release() {
 	} else {
 		x.moveSend(sendCounted)
 	}
-	if x.wants {
+	if x.wantsWrite {
 		x.low.WantWrite()
 	}
 }
 
 // cease ends the sending of the body where it is.
-func (x *exchange) cease() {
-	x.wants = false
+func (x *exchange) stopSending() {
+	x.wantsWrite = false
 	if !x.out.done() {
 		x.moveSend(sent)
 	}

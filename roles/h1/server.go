@@ -29,10 +29,10 @@ type Server struct {
 	due  time.Duration
 	scan scan
 
-	state  serverState
-	traits serverTraits
-	held   bool // Rx left bytes of the next request with the transport
-	peer   peerEnd
+	state     serverState
+	traits    serverTraits
+	pipelined bool // Rx left bytes of the next request with the transport
+	peer      peerEnd
 }
 
 // serverTraits share an octet, since a hundred thousand idle servers are counted in octets.
@@ -77,7 +77,7 @@ func (s *Server) Drain() {
 	case s.x != nil:
 		s.x.close = true
 	default:
-		s.shut(roles.Graceful, nil)
+		s.close(roles.Graceful, nil)
 	}
 }
 
@@ -91,14 +91,14 @@ func (s *Server) move(to serverState) {
 }
 
 // shut closes the connection; Closed tells the handler.
-func (s *Server) shut(mode roles.CloseMode, cause error) {
+func (s *Server) close(mode roles.CloseMode, cause error) {
 	s.move(serverClosing)
 	s.low.Close(mode, cause)
 }
 
-func (s *Server) abandon(x *exchange, cause error) {
+func (s *Server) reset(x *exchange, cause error) {
 	if x == s.x && s.state < serverClosing {
-		s.shut(roles.Reset, cause)
+		s.close(roles.Reset, cause)
 	}
 }
 
@@ -106,6 +106,6 @@ func (s *Server) abandon(x *exchange, cause error) {
 func (s *Server) illegal(cause error) {
 	s.sh.Counters.Illegal++
 	if s.state < serverClosing {
-		s.shut(roles.Reset, cause)
+		s.close(roles.Reset, cause)
 	}
 }

@@ -16,7 +16,7 @@ func (s *Server) Opened(now time.Duration) {
 // Rx is roles.Upper's.
 func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 	s.sh.now = now
-	s.held = false
+	s.pipelined = false
 	for used < len(b) {
 		n := 0
 		switch s.state {
@@ -25,8 +25,8 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 		case owe100, expectBody, drainBody, discardBody:
 			n = s.rxBody(b[used:])
 		case awaitAnswer:
-			s.held = true
-			if !s.x.wants {
+			s.pipelined = true
+			if !s.x.wantsWrite {
 				s.x.stop()
 			}
 		case serverClosing:
@@ -37,11 +37,11 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 		}
 		used += n
 	}
-	if s.state.hasBody() && s.x.moved {
+	if s.state.hasBody() && s.x.progress {
 		s.due = s.x.time(s.sh, s.sh.requestPace())
 	}
-	if s.peer == peerEnded && !s.held {
-		s.cut()
+	if s.peer == peerEnded && !s.pipelined {
+		s.inputEnded()
 	}
 	return used
 }
@@ -69,8 +69,8 @@ func (s *Server) rxHead(b []byte) int {
 	sh := s.sh
 	whole := s.state == expectRequest // every octet of the head is in b
 	if whole {
-		if n := sh.memo.match(b); n > 0 {
-			s.begin(&sh.memo.msg)
+		if n := sh.requests.match(b); n > 0 {
+			s.startExchange(&sh.requests.msg)
 			return n
 		}
 	}
@@ -89,26 +89,26 @@ func (s *Server) rxHead(b []byte) int {
 		return s.refuse(f, b)
 	}
 	if whole {
-		sh.memo.offer(sh, b[:n], &sh.msg)
+		sh.requests.offer(sh, b[:n], &sh.msg)
 	}
-	s.begin(&sh.msg)
+	s.startExchange(&sh.msg)
 	return n
 }
 
 // begin starts the exchange for a request whose head has come.
-func (s *Server) begin(m *http.Message) {
+func (s *Server) startExchange(m *http.Message) {
 	sh := s.sh
 	sh.Counters.Requests++
 	if s.traits&served != 0 {
 		sh.Counters.Reused++
 	}
-	x := sh.take()
+	x := sh.newExchange()
 	x.h, x.low, x.side = s.h, s.low, s
 	x.version, x.close = m.Version, m.Close
-	x.head = len(m.Method) == 4 && string(m.Method) == "HEAD"
+	x.headRequest = len(m.Method) == 4 && string(m.Method) == "HEAD"
 	s.x = x
 	if s.peer != peerSends {
-		x.halfDue = sh.deadline(sh.cfg.Timeouts.HalfClosed)
+		x.halfClosedDue = sh.deadline(sh.cfg.Timeouts.HalfClosed)
 	}
 	if m.Length == 0 {
 		s.move(awaitAnswer)
@@ -117,7 +117,7 @@ func (s *Server) begin(m *http.Message) {
 		if s.state == awaitAnswer {
 			x.h.End(x, nil)
 		}
-		s.settle()
+		s.endIfDone()
 		return
 	}
 	if m.Continue {
@@ -125,16 +125,16 @@ func (s *Server) begin(m *http.Message) {
 	} else {
 		s.move(expectBody)
 	}
-	x.moved = true
-	x.in = body{kind: bodyLength, left: m.Length}
+	x.progress = true
+	x.in = body{framing: bodyLength, left: m.Length}
 	if m.Length < 0 {
-		x.in.kind = bodyChunked
+		x.in.framing = bodyChunked
 	}
 	x.h.Head(x, m)
 	if s.state == owe100 && !x.paused {
 		s.low.WantWrite()
 	}
-	s.settle()
+	s.endIfDone()
 }
 
 // rxBody takes a piece of the body, and returns how many octets it used.
@@ -148,12 +148,12 @@ func (s *Server) rxBody(b []byte) int {
 		return s.refuse(f, b)
 	}
 	if n > 0 {
-		x.moved = true
-		x.came += len(p)
+		x.progress = true
+		x.received += len(p)
 	}
 	if x.out.done() {
 		if x.drained += int64(n); x.drained > sh.cfg.Limits.Drain {
-			s.shut(roles.Graceful, errUnread)
+			s.close(roles.Graceful, errUnread)
 			return len(b)
 		}
 	}
@@ -163,7 +163,7 @@ func (s *Server) rxBody(b []byte) int {
 	if done && s.state.hasBody() {
 		s.bodyDone()
 	}
-	s.settle()
+	s.endIfDone()
 	return n
 }
 
@@ -171,7 +171,7 @@ func (s *Server) rxBody(b []byte) int {
 func (s *Server) bodyDone() {
 	x := s.x
 	var t []http.Field
-	if x.in.kind == bodyChunked {
+	if x.in.framing == bodyChunked {
 		t = s.sh.msg.Fields
 	}
 	if s.state == drainBody || s.state == discardBody {
@@ -194,33 +194,33 @@ func (s *Server) Writable(now time.Duration) {
 	}
 	if x.out.state == awaitLastRoom {
 		x.sendLast()
-	} else if x.wants {
-		x.wants = false
+	} else if x.wantsWrite {
+		x.wantsWrite = false
 		x.h.Writable(x)
 	}
 	if s.state == owe100 && !x.paused && !x.out.begun() {
 		s.send100()
 	}
-	s.settle()
+	s.endIfDone()
 }
 
 // settle ends the exchange when both messages are complete or the connection has become another
 // protocol's, and otherwise sees to a body that outlasts its response. It is called last, after the
 // handler.
-func (s *Server) settle() {
+func (s *Server) endIfDone() {
 	x := s.x
 	switch {
 	case x == nil || s.state == serverClosing:
 	case s.state == serverGone:
-		s.finish(x)
+		s.endExchange(x)
 	case !x.out.done():
 	case s.state == awaitAnswer:
 		s.next()
-	case s.state == owe100, s.state == expectBody && x.in.kind == bodyLength && x.in.left > s.sh.cfg.Limits.Drain:
-		s.shut(roles.Graceful, errUnread)
+	case s.state == owe100, s.state == expectBody && x.in.framing == bodyLength && x.in.left > s.sh.cfg.Limits.Drain:
+		s.close(roles.Graceful, errUnread)
 	case s.state == expectBody && x.paused:
 		s.move(discardBody)
-		if x.paused = false; x.timed {
+		if x.paused = false; x.paced {
 			s.due = x.startClock(s.sh, s.sh.requestPace())
 		}
 		x.start()
@@ -232,21 +232,21 @@ func (s *Server) settle() {
 // next ends the exchange, whose messages are complete, and waits for the next request if there may be one.
 func (s *Server) next() {
 	x := s.x
-	if x.close || s.peer == peerEnded && !s.held {
-		s.shut(roles.Graceful, nil)
+	if x.close || s.peer == peerEnded && !s.pipelined {
+		s.close(roles.Graceful, nil)
 	} else {
 		s.move(expectRequest)
 		s.due = s.sh.deadline(s.sh.cfg.Timeouts.Idle)
 	}
 	x.start()
-	s.finish(x)
+	s.endExchange(x)
 }
 
-func (s *Server) finish(x *exchange) {
+func (s *Server) endExchange(x *exchange) {
 	s.x = nil
 	s.traits |= served
 	x.h.Done(x, nil)
-	s.sh.give(x)
+	s.sh.freeExchange(x)
 }
 
 // RxEnd is roles.Upper's.
@@ -255,8 +255,8 @@ func (s *Server) RxEnd(now time.Duration, unused int) {
 	had := s.peer
 	s.peer = peerEnded
 	// Half-closed clients get their answers. Bytes that are held become requests first.
-	s.held = s.state == awaitAnswer && unused > 0
-	s.cut()
+	s.pipelined = s.state == awaitAnswer && unused > 0
+	s.inputEnded()
 	if had == peerSends {
 		s.halfClosed()
 	}
@@ -278,17 +278,17 @@ func (s *Server) halfClosed() {
 	if x == nil || s.state >= serverClosing || x.out.done() {
 		return
 	}
-	x.halfDue = s.sh.deadline(s.sh.cfg.Timeouts.HalfClosed)
+	x.halfClosedDue = s.sh.deadline(s.sh.cfg.Timeouts.HalfClosed)
 	if w, ok := x.h.(http.HalfCloseWatcher); ok {
 		w.HalfClosed(x)
 	}
 }
 
 // cut ends what the peer will never complete. Nothing but held requests can follow.
-func (s *Server) cut() {
+func (s *Server) inputEnded() {
 	switch s.state {
 	case expectRequest:
-		s.shut(roles.Graceful, nil)
+		s.close(roles.Graceful, nil)
 	case expectRequestHead:
 		s.refuse(errHeadCut, nil)
 	case owe100, expectBody, drainBody, discardBody:
@@ -308,8 +308,8 @@ func (s *Server) Deadline() time.Duration {
 		return 0
 	case x == nil:
 		return s.due
-	case x.halfDue != 0 && (x.paused || s.due == 0 || x.halfDue < s.due):
-		return x.halfDue
+	case x.halfClosedDue != 0 && (x.paused || s.due == 0 || x.halfClosedDue < s.due):
+		return x.halfClosedDue
 	case x.paused:
 		return 0
 	}
@@ -322,14 +322,14 @@ func (s *Server) Timeout(now time.Duration) {
 	if d := s.Deadline(); d == 0 || now < d {
 		return
 	}
-	if x := s.x; x != nil && x.halfDue != 0 && now >= x.halfDue {
+	if x := s.x; x != nil && x.halfClosedDue != 0 && now >= x.halfClosedDue {
 		s.refuse(errHalfSlow, nil)
 		return
 	}
 	s.due = 0
 	switch s.state {
 	case expectRequest:
-		s.shut(roles.Graceful, nil)
+		s.close(roles.Graceful, nil)
 	case expectRequestHead:
 		s.refuse(errHeadSlow, nil)
 	case owe100, expectBody, drainBody, discardBody:
@@ -349,7 +349,7 @@ func (s *Server) Closed(cause error) {
 		cause = errGone
 	}
 	x.h.Done(x, cause)
-	s.sh.give(x)
+	s.sh.freeExchange(x)
 }
 
 // suspend stops the clock of a body whose handler pauses. The rest of a body that nothing depends on is dropped instead.
@@ -378,8 +378,8 @@ func (s *Server) resumed(x *exchange) {
 
 // committed renews the time that a server has to send more of a response to a client that has ended its direction.
 func (s *Server) committed(x *exchange) {
-	if x.halfDue != 0 {
+	if x.halfClosedDue != 0 {
 		s.sh.now = s.low.Now()
-		x.halfDue = s.sh.deadline(s.sh.cfg.Timeouts.HalfClosed)
+		x.halfClosedDue = s.sh.deadline(s.sh.cfg.Timeouts.HalfClosed)
 	}
 }

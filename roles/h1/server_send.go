@@ -22,11 +22,11 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 	case m.Status < 200:
 		return s.sendInterim(x, m)
 	}
-	empty := x.head || http.Bodyless(m.Status)
+	empty := x.headRequest || http.Bodyless(m.Status)
 	if end && !empty && m.Length > 0 {
 		return errHeadEnd
 	}
-	k := headKind{status: m.Status, length: m.Length, old: x.version == http.HTTP10}
+	k := responseKey{status: m.Status, length: m.Length, old: x.version == http.HTTP10}
 	next := sendCounted
 	switch {
 	case empty:
@@ -43,8 +43,8 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 	default:
 		next, k.chunked = sendChunked, true
 	}
-	k.close = x.close || next == sendToClose || m.Close || s.state == owe100 || s.peer == peerEnded && !s.held ||
-		end && s.state != awaitAnswer && x.in.kind == bodyLength && x.in.left > s.sh.cfg.Limits.Drain
+	k.close = x.close || next == sendToClose || m.Close || s.state == owe100 || s.peer == peerEnded && !s.pipelined ||
+		end && s.state != awaitAnswer && x.in.framing == bodyLength && x.in.left > s.sh.cfg.Limits.Drain
 	head, err := s.sh.head(k, m)
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (s *Server) refuse(f *fault, b []byte) int {
 		sh.countRefused(f.Status)
 		s.sendRefusal(f)
 	}
-	s.shut(mode, f)
+	s.close(mode, f)
 	return len(b)
 }
 
@@ -186,7 +186,7 @@ func (s *Server) sendRefusal(f *fault) {
 	b = appendLength(b, int64(n))
 	b = appendConnection(b, true, false, nil)
 	b = append(b, crlf...)
-	if s.x == nil || !s.x.head {
+	if s.x == nil || !s.x.headRequest {
 		b = strconv.AppendInt(b, int64(f.Status), 10)
 		for _, t := range [...]string{" ", reason, ": ", f.Where, ": ", f.Reason, "\n"} {
 			b = append(b, t...)

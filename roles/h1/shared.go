@@ -24,15 +24,15 @@ type Counters struct {
 type Shared struct {
 	Counters Counters
 
-	cfg     Config
-	refused [512 - 400]uint64
-	msg     http.Message
-	fields  []http.Field
-	host    []byte // the last Host value found valid
-	last    lastHead
-	memo    memo
-	free    []*exchange
-	now     time.Duration // of the latest call into any connection
+	cfg       Config
+	refused   [512 - 400]uint64
+	msg       http.Message
+	fields    []http.Field
+	host      []byte // the last Host value found valid
+	responses responseCache
+	requests  headCache
+	free      []*exchange
+	now       time.Duration // of the latest call into any connection
 }
 
 // NewShared returns a Shared that works by c.
@@ -92,7 +92,7 @@ func (sh *Shared) slowBody(x *exchange, l http.PaceLimits) *fault {
 // maxFree bounds the pool of exchanges: what a burst needed beyond it goes back to the collector.
 const maxFree = 1024
 
-func (sh *Shared) take() *exchange {
+func (sh *Shared) newExchange() *exchange {
 	n := len(sh.free)
 	if n == 0 {
 		return new(exchange)
@@ -103,8 +103,8 @@ func (sh *Shared) take() *exchange {
 	return x
 }
 
-func (sh *Shared) give(x *exchange) {
-	x.exchangeState, x.in.kind = exchangeState{}, bodyNone
+func (sh *Shared) freeExchange(x *exchange) {
+	x.exchangeState, x.in.framing = exchangeState{}, bodyNone
 	if len(sh.free) < maxFree {
 		sh.free = append(sh.free, x)
 	}

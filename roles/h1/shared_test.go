@@ -17,10 +17,10 @@ func TestPoolIsBounded(t *testing.T) {
 	sh := NewShared(DefaultConfig())
 	var taken []*exchange
 	for range maxFree + 10 {
-		taken = append(taken, sh.take())
+		taken = append(taken, sh.newExchange())
 	}
 	for _, x := range taken {
-		sh.give(x)
+		sh.freeExchange(x)
 	}
 	if len(sh.free) != maxFree {
 		t.Errorf("the pool keeps %d exchanges, want %d", len(sh.free), maxFree)

@@ -46,7 +46,7 @@ func TestMemoIsInvisible(t *testing.T) {
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("y", memoMax) + "\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("y", headCacheMax) + "\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: x\r\nX : y\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -58,7 +58,7 @@ func TestMemoIsInvisible(t *testing.T) {
 	sh := NewShared(DefaultConfig())
 	for round := range 3 {
 		for i, in := range heads {
-			for n := range 3 * memoTry {
+			for n := range 3 * headCacheTry {
 				if got := talk(sh, in); got != want[i] {
 					t.Fatalf("round %d, %q for the time %d:\ngot  %q\nwant %q", round, in, n, got, want[i])
 				}
@@ -77,24 +77,24 @@ func TestMemoIsInvisible(t *testing.T) {
 func TestMemoTakesWhatComesAgain(t *testing.T) {
 	const same = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	sh := NewShared(DefaultConfig())
-	for range 2 * memoTry {
+	for range 2 * headCacheTry {
 		talk(sh, same)
 	}
-	if got := string(sh.memo.head); got != same {
-		t.Errorf("after %d the same: remembers %q, want them", 2*memoTry, got)
+	if got := string(sh.requests.head); got != same {
+		t.Errorf("after %d the same: remembers %q, want them", 2*headCacheTry, got)
 	}
-	for i := range 10 * memoTry {
+	for i := range 10 * headCacheTry {
 		talk(sh, fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: x\r\n\r\n", i))
 	}
-	if got := string(sh.memo.head); got != same {
+	if got := string(sh.requests.head); got != same {
 		t.Errorf("after a crowd: remembers %q, want what it did", got)
 	}
-	missed := sh.memo.missed
-	for range 4 * memoTry {
+	missed := sh.requests.missed
+	for range 4 * headCacheTry {
 		talk(sh, same)
 	}
-	if sh.memo.missed != missed {
-		t.Errorf("the remembered head was read anew %d times, want never", sh.memo.missed-missed)
+	if sh.requests.missed != missed {
+		t.Errorf("the remembered head was read anew %d times, want never", sh.requests.missed-missed)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestLastHeadIsInvisible(t *testing.T) {
 		if round == 2 {
 			now = "Sun, 22 Nov 2026 12:00:01 GMT"
 		}
-		for _, k := range []headKind{
+		for _, k := range []responseKey{
 			{status: 200, length: 5}, {status: 200, length: 5, close: true}, {status: 200, length: 6}, {status: 204, length: -1},
 			{status: 200, length: -1, chunked: true}, {status: 200, length: 5, old: true}, {status: 299, length: 5},
 		} {
@@ -127,7 +127,7 @@ func TestLastHeadIsInvisible(t *testing.T) {
 			}
 		}
 	}
-	k, m := headKind{status: 200, length: 5}, &http.Message{Fields: []http.Field{field("A", "b"), field("C", "d")}}
+	k, m := responseKey{status: 200, length: 5}, &http.Message{Fields: []http.Field{field("A", "b"), field("C", "d")}}
 	if _, err := kept.head(k, m); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 // memo is the request head that came last, with what was made of it. Clients that keep a connection, and
 // fleets that run one firmware, say the same words again: of 150 octets, comparing takes 14 ns and reading 400.
 // What a head means depends on its octets and the limits alone, so nobody can tell.
-type memo struct {
+type headCache struct {
 	head   []byte // empty: there is none
 	msg    http.Message
 	fields []http.Field
@@ -18,15 +18,15 @@ type memo struct {
 }
 
 const (
-	// memoMax is the longest head that is remembered.
-	memoMax = 1024
-	// memoTry is how many heads go by between two that are looked at: where each is another, looking at
+	// headCacheMax is the longest head that is remembered.
+	headCacheMax = 1024
+	// headCacheTry is how many heads go by between two that are looked at: where each is another, looking at
 	// all of them would add a twelfth to reading them.
-	memoTry = 8
+	headCacheTry = 8
 )
 
 // match returns how many octets in front of b are the remembered head, or 0.
-func (o *memo) match(b []byte) int {
+func (o *headCache) match(b []byte) int {
 	n := len(o.head)
 	if n == 0 || len(b) < n || string(b[:n]) != string(o.head) {
 		return 0
@@ -37,8 +37,8 @@ func (o *memo) match(b []byte) int {
 // offer is told of a head that was read and found good. If one looks like the one looked at before, it
 // takes the place of what is remembered: of a crowd in which each says something else none is worth the
 // copy.
-func (o *memo) offer(sh *Shared, head []byte, m *http.Message) {
-	if o.missed++; o.missed%memoTry != 0 || len(head) > memoMax || m.Length != 0 || m.Upgrade != nil {
+func (o *headCache) offer(sh *Shared, head []byte, m *http.Message) {
+	if o.missed++; o.missed%headCacheTry != 0 || len(head) > headCacheMax || m.Length != 0 || m.Upgrade != nil {
 		return
 	}
 	if h := fingerprint(head); h != o.hint {
