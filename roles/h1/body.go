@@ -6,7 +6,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// bodyFraming is how the end of a body is known.
+// bodyFraming is how a recipient finds the end of a body (RFC 9112 s.6.3).
 type bodyFraming uint8
 
 const (
@@ -26,21 +26,20 @@ const (
 	expectTrailers
 )
 
-// body takes a received body off its framing (RFC 9112 s.6, s.7.1).
+// body parses the framing of a received body (RFC 9112 s.6, s.7.1).
 type body struct {
 	framing   bodyFraming
 	chunk     chunkState
-	rules     syntax // of its chunk lines and trailers
-	left      int64  // of a counted body, or of the present chunk
+	rules     syntax // of the chunk lines and trailers
+	left      int64  // bytes to come: of a body with a length, or of the current chunk
 	total     int64
-	extra     int  // octets of chunk extensions so far
+	extra     int  // bytes of chunk extensions so far
 	unbounded bool // Limits.Body does not apply
-	scan      scan // within an incomplete chunk line or trailer section
+	scan      scan // position in an incomplete chunk line or trailer section
 }
 
-// next takes from the front of b and returns how many octets it used, which of them are payload (a
-// view of b, maybe empty), and whether the body is complete; n is 0 with done false when more are
-// needed. Trailers are left in c's scratch message.
+// next parses the start of b. It returns how many bytes it used, the payload among them (a view of b, possibly empty),
+// and whether the body is complete. n is 0 with done false if it needs more bytes. The trailers are in sh.msg.
 func (d *body) next(sh *Shared, b []byte) (n int, payload []byte, done bool, f *fault) {
 	switch d.framing {
 	case bodyNone:
@@ -88,7 +87,7 @@ func (d *body) next(sh *Shared, b []byte) (n int, payload []byte, done bool, f *
 	return n, nil, true, nil
 }
 
-// count holds the body to the limit.
+// count adds n bytes to the body and checks Limits.Body.
 func (d *body) count(sh *Shared, n int64) *fault {
 	if d.total += n; !d.unbounded && sh.cfg.Limits.Body > 0 && d.total > sh.cfg.Limits.Body {
 		return errBodyBig
@@ -96,7 +95,7 @@ func (d *body) count(sh *Shared, n int64) *fault {
 	return nil
 }
 
-// sizeLine takes chunk-size [ chunk-ext ] CRLF and returns the line's length, 0 when it is incomplete.
+// sizeLine parses chunk-size [ chunk-ext ] CRLF and returns the length of the line, or 0 if it is incomplete.
 func (d *body) sizeLine(sh *Shared, b []byte) (int, *fault) {
 	e, f := lineEnd(b[:min(len(b), sh.cfg.Limits.ChunkLine)], int(d.scan.seen))
 	next := e + 2
@@ -152,8 +151,8 @@ func (d *body) sizeLine(sh *Shared, b []byte) (int, *fault) {
 	return next, nil
 }
 
-// skipBWS removes the "bad whitespace" of chunk extensions, which recipients of responses accept (RFC 9110 s.5.6.3). In a
-// request it is refused: extensions are where parsers differ, and a request is smuggled past one that reads another way.
+// skipBWS removes the "bad whitespace" of chunk extensions, which a recipient of a response accepts (RFC 9110 s.5.6.3). A
+// server rejects it: parsers differ in extensions, and such a difference allows request smuggling.
 func (k syntax) skipBWS(b []byte) []byte {
 	if k&ofResponse == 0 {
 		return b
@@ -161,7 +160,7 @@ func (k syntax) skipBWS(b []byte) []byte {
 	return http.TrimLeftOWS(b)
 }
 
-// extensions judges *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 s.7.1.1).
+// extensions reports whether b is *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 s.7.1.1).
 func (k syntax) extensions(b []byte) bool {
 	for len(b) > 0 {
 		if b = k.skipBWS(b); len(b) == 0 || b[0] != ';' {
@@ -189,7 +188,7 @@ func (k syntax) extensions(b []byte) bool {
 	return true
 }
 
-// token returns the length of the token in front of b.
+// token returns the length of the token at the start of b.
 func token(b []byte) int {
 	i := 0
 	for i < len(b) && http.IsTokenByte(b[i]) {
@@ -198,8 +197,7 @@ func token(b []byte) int {
 	return i
 }
 
-// quoted returns the length of the quoted-string in front of b, 0 if there is none (RFC 9110 s.5.6.4).
-// Control octets are excluded already.
+// quoted returns the length of the quoted-string at the start of b, or 0 (RFC 9110 s.5.6.4). b has no control characters.
 func quoted(b []byte) int {
 	if len(b) < 2 || b[0] != '"' {
 		return 0

@@ -9,67 +9,64 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// ErrBusy and ErrClosed are why Do cannot start an exchange.
+// ErrBusy and ErrClosed are the reasons for which Do cannot start an exchange.
 var (
 	ErrBusy   = errors.New("h1: do: an exchange is in progress")
 	ErrClosed = fmt.Errorf("h1: do: connection is closed: %w", http.ErrNotProcessed)
 )
 
-// maxBlank is how many empty lines may precede a response: some servers end a body with a line end too many. More are
-// no mistake.
+// maxBlank is the number of empty lines that may precede a response: some servers send an extra line end after a body.
 const maxBlank = 8
 
-// ErrStale is wrapped by the cause of an exchange when a connection that had served before ended and nothing of a
-// response had come. The outcome is unknown (http.ErrOutcomeUnknown), but an idempotent request is worth another
-// connection at once.
+// ErrStale is wrapped by the cause of an exchange if a reused connection ended before the first byte of the response. The
+// outcome is unknown (http.ErrOutcomeUnknown), but an idempotent request can be repeated at once on another connection.
 var ErrStale = errors.New("h1: response: none on a reused connection")
 
-// maxInterim is how many 1xx heads one response may be announced by: a peer could send them for ever.
+// maxInterim is the number of 1xx heads that may precede a final head: a server could send them without end.
 const maxInterim = 16
 
-// Owner is told when a Client has nothing to do and when it is over.
+// Owner receives the events of a Client that concern its connection.
 type Owner interface {
-	// Idle says that an exchange is over and another can be started.
+	// Idle reports that an exchange is over and Do can start another.
 	Idle(c *Client)
-	// Closed says that the connection is over; it comes after the exchange's Done.
+	// Closed reports the end of the connection, after Done of the exchange. cause is that of roles.Upper.
 	Closed(c *Client, cause error)
 }
 
-// Client is the client's end of a connection. It is a value to embed: call Init, then hand it to the
-// transport as its roles.Upper. It carries one exchange at a time.
+// Client is the client end of a connection. It is a value to embed: call Init, then give it to the transport as its
+// roles.Upper. It carries one exchange at a time.
 //
-// A response may come while the request's body is still being sent. One that refuses (status 300 and
-// above) ends the sending: nothing more is asked of the handler, the response is read to its end, and
-// the connection closes with the exchange (RFC 9112 s.9.3, s.9.5). During any other the sending goes on,
-// since what the response says may depend on what is still to be sent: an echo, say. Done comes when
-// both messages are complete; where the response announced close, when it is.
+// A response may begin before the request is complete. After a final status of 300 or above the client stops sending,
+// calls no more Writable, reads the response to its end, and closes the connection (RFC 9112 s.9.3, s.9.5). Otherwise it
+// goes on sending, since the response may depend on the rest of the request, as an echo does. Done follows when both
+// messages are complete, or when the response is if it announced the close of the connection.
 type Client struct {
 	sh  *Shared
 	low roles.Lower
-	// Owner may be nil. It is set after Init.
+	// Owner may be nil. Set it after Init.
 	Owner Owner
-	x     *exchange
-	due   time.Duration
-	scan  scan
+	x     *exchange     // nil while idle
+	due   time.Duration // deadline of the current state; 0 for none
+	scan  scan          // position in an incomplete head
 
 	state    clientState
-	served   bool  // an exchange was completed on this connection
-	ownFault bool  // we closed it, for a reason that Closed is told
-	lf       bool  // LF without CR ends a line of a response
-	blank    uint8 // empty lines since the latest head
+	served   bool  // the connection has completed an exchange
+	ownFault bool  // this end closed the connection, with the cause of Closed
+	lf       bool  // see AcceptBareLF
+	blank    uint8 // number of empty lines since the last head
 }
 
 var _ roles.Upper = (*Client)(nil)
 
-// Init makes c a client on l. c must not be in use.
+// Init sets c up as a client over l. c must not be in use.
 func (c *Client) Init(sh *Shared, l roles.Lower) {
 	*c = Client{sh: sh, low: l, lf: sh.cfg.BareLF}
 }
 
-// AcceptBareLF is Config.BareLF for this connection alone. It is called after Init.
+// AcceptBareLF sets Config.BareLF for this connection. Call it after Init.
 func (c *Client) AcceptBareLF() { c.lf = true }
 
-// rules are those by which responses are read.
+// rules returns the syntax of responses on this connection.
 func (c *Client) rules() syntax {
 	if c.lf {
 		return ofResponse | lenient
@@ -77,11 +74,11 @@ func (c *Client) rules() syntax {
 	return ofResponse
 }
 
-// Lower is what c stands on.
+// Lower returns the Lower of c.
 func (c *Client) Lower() roles.Lower { return c.low }
 
-// Do starts an exchange. h.Writable is called, unasked, when the request can be sent: once the
-// connection is open. The error is ErrBusy or ErrClosed.
+// Do starts an exchange. The client calls h.Writable, without a WantWrite, when the request can be sent: at the earliest
+// when the connection is open. The error is ErrBusy or ErrClosed.
 func (c *Client) Do(h http.Handler) (http.Exchange, error) {
 	if c.x != nil {
 		return nil, ErrBusy
@@ -101,10 +98,10 @@ func (c *Client) Do(h http.Handler) (http.Exchange, error) {
 	return x, nil
 }
 
-// Reusable tells whether an exchange can be started now on an open connection.
+// Reusable reports whether the connection is open and Do can start an exchange now.
 func (c *Client) Reusable() bool { return c.state == awaitDo }
 
-// Free is how many exchanges can be started now on an open connection: one, or none.
+// Free returns the number of exchanges that Do can start now on the open connection: 1 or 0.
 func (c *Client) Free() int {
 	if c.Reusable() {
 		return 1
@@ -112,18 +109,17 @@ func (c *Client) Free() int {
 	return 0
 }
 
-// Reused tells whether the connection has completed an exchange.
+// Reused reports whether the connection has completed an exchange.
 func (c *Client) Reused() bool { return c.served }
 
-// Close ends the connection in order, or with it the exchange in progress.
+// Close closes the connection gracefully, also during an exchange.
 func (c *Client) Close() {
 	if c.state < clientClosing {
 		c.close(roles.Graceful, nil)
 	}
 }
 
-// fail gives the connection up for a fault of the peer's. It returns len(b), so that nothing more is
-// looked at.
+// fail closes the connection because of a fault of the server. It returns len(b), so that the rest of the input is dropped.
 func (c *Client) fail(f *fault, b []byte) int {
 	if errors.Is(f, http.ErrTimeout) {
 		c.sh.Counters.Timeouts++

@@ -31,7 +31,7 @@ func (c *Client) Rx(now time.Duration, b []byte) (used int) {
 		used += n
 	}
 	if c.state == expectContent && c.x.progress {
-		c.due = c.x.time(c.sh, c.sh.responsePace())
+		c.due = c.x.countBody(c.sh, c.sh.responsePace())
 	}
 	return used
 }
@@ -43,7 +43,7 @@ func (c *Client) rxHead(b []byte) int {
 		return c.rxBlank(b, nil)
 	}
 	if !x.out.begun() {
-		// An answer to nothing: a 408 before the end, or somebody else's response.
+		// There is no request yet: this is a 408 before a close, or a response to an earlier request.
 		return c.fail(errUnsolicited, b)
 	}
 	x.gotByte = true
@@ -73,8 +73,8 @@ func (c *Client) rxHead(b []byte) int {
 	return n
 }
 
-// rxBlank takes an empty line, of those that precede a response, and returns its length, or 0. What is no empty line
-// gets the fault f.
+// rxBlank consumes an empty line before a response and returns its length, or 0 if it is incomplete. For any other input
+// it fails with f.
 func (c *Client) rxBlank(b []byte, f *fault) int {
 	n := 2
 	switch {
@@ -96,7 +96,7 @@ func (c *Client) rxBlank(b []byte, f *fault) int {
 	return n
 }
 
-// informed passes a 1xx head on; 100 lets our body go.
+// rxInterim handles a 1xx head other than 101. A 100 (Continue) starts the body.
 func (c *Client) rxInterim(m *http.Message, n int, b []byte) int {
 	x := c.x
 	if x.interim++; x.interim > maxInterim {
@@ -118,7 +118,7 @@ func (c *Client) rxInterim(m *http.Message, n int, b []byte) int {
 	return n
 }
 
-// switched passes 101 on, in answer to which the handler calls Upgrade.
+// rx101 handles a 101 head. The handler must call Upgrade in Head.
 func (c *Client) rx101(m *http.Message, n int, b []byte) int {
 	x := c.x
 	if x.upgrade && m.Upgrade != nil && x.out.done() {
@@ -132,7 +132,7 @@ func (c *Client) rx101(m *http.Message, n int, b []byte) int {
 	return n
 }
 
-// answered starts the final response.
+// rxFinal handles a final head.
 func (c *Client) rxFinal(m *http.Message, framing bodyFraming) {
 	x := c.x
 	c.sh.Counters.Responses++
@@ -183,12 +183,12 @@ func (c *Client) rxBody(b []byte) int {
 	return n
 }
 
-// complete ends the response.
+// responseDone handles the end of the response.
 func (c *Client) responseDone(t []http.Field) {
 	c.move(awaitSent)
 	c.due = 0
 	if c.x.close {
-		c.x.stopSending() // after its last word the peer reads no more
+		c.x.stopSending() // the server reads nothing after its last response
 	}
 	c.x.h.End(c.x, t)
 }
@@ -227,8 +227,8 @@ func (c *Client) Writable(now time.Duration) {
 	c.endIfDone()
 }
 
-// settle ends the exchange when both messages are complete, or the connection has become another
-// protocol's. It is called last, after the handler.
+// endIfDone ends the exchange if both messages are complete, or if another protocol has taken the connection over. It is
+// the last step after each call of the handler, since the exchange may be gone afterwards.
 func (c *Client) endIfDone() {
 	x := c.x
 	switch {
@@ -242,7 +242,7 @@ func (c *Client) endIfDone() {
 	default:
 		c.move(awaitDo)
 		c.due = c.sh.deadline(c.sh.cfg.Timeouts.Idle)
-		x.start()
+		x.resumeLower()
 	}
 	c.x = nil
 	c.served = true
@@ -260,7 +260,7 @@ func (c *Client) RxEnd(now time.Duration, unused int) {
 	case awaitDo, awaitOpened:
 		c.close(roles.Graceful, nil)
 	case expectResponse:
-		// Closed makes the cause: nothing of a response has come.
+		// Closed adds ErrStale or ErrNotProcessed to the cause.
 		c.close(roles.Immediate, errHeadNone)
 	case expectResponseHead:
 		c.fail(errHeadCut, nil)
@@ -278,7 +278,7 @@ func (c *Client) RxEnd(now time.Duration, unused int) {
 	}
 }
 
-// Woken is roles.Upper's: a client asks for none.
+// Woken is roles.Upper's. A Client never calls Wake.
 func (c *Client) Woken(time.Duration) {}
 
 // Deadline is roles.Upper's.
@@ -332,9 +332,9 @@ func (c *Client) Closed(cause error) {
 	}
 }
 
-// cause adds to the cause of an exchange's end what it means for the request: certainly not processed, or unknown.
-// A request that met the end of a connection which had served before most likely crossed the peer's close on the
-// way; RFC 9112 s.9.3.1 lets an idempotent one be sent again, so ErrStale tells that case from others.
+// cause adds to the cause of an exchange what it means for the request: not processed, or an unknown outcome. A request
+// on a reused connection that ends without a response most likely met the close of the server on its way. RFC 9112
+// s.9.3.1 allows to repeat an idempotent one, so ErrStale marks that case.
 func (c *Client) cause(x *exchange, cause error, own bool) error {
 	if cause == nil {
 		cause = errGone

@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// expectsBody tells for which methods a request without a body says so with a length of 0: those whose
-// meaning expects one (RFC 9110 s.8.6).
+// expectsBody reports whether a request with this method and without a body has Content-Length: 0: the methods whose
+// meaning expects a body (RFC 9110 s.8.6).
 func expectsBody(method []byte) bool {
 	switch string(method) {
 	case "POST", "PUT", "PATCH":
@@ -109,9 +109,9 @@ func (c *Client) sendHead(x *exchange, m *http.Message, end bool) error {
 	return nil
 }
 
-// Upgrade puts u in our place: bytes that follow the 101 are offered to it. It is called from inside
-// Head, for the 101 that answers a request with Upgrade. Done follows, with cause nil, when the handler
-// has returned; c is of no use after that, and its Owner is told nothing more.
+// Upgrade replaces c by u, which receives the bytes after the 101. Call it from inside Head, for a 101 response to a
+// request with Upgrade. Done follows with cause nil when the handler has returned; after that c must not be used, and its
+// Owner receives no more calls.
 func (c *Client) Upgrade(x http.Exchange, u roles.Upper) error {
 	e, ok := x.(*exchange)
 	if !ok || e != c.x || !e.upgrade || c.state != expectResponse && c.state != expectResponseHead || c.sh.msg.Status != 101 {
@@ -119,7 +119,7 @@ func (c *Client) Upgrade(x http.Exchange, u roles.Upper) error {
 	}
 	c.sh.Counters.Upgraded++
 	c.move(clientGone)
-	e.start()
+	e.resumeLower()
 	c.low.Replace(u)
 	return nil
 }

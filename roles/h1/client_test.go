@@ -164,16 +164,16 @@ func TestOutcome(t *testing.T) {
 		want   string
 		cause  string
 	}{
-		{"fresh, peer closes", false, func(l *rolestest.Lower) { l.End() }, unknown, "ended in front"},
+		{"fresh, peer closes", false, func(l *rolestest.Lower) { l.End() }, unknown, "missing when the connection ended"},
 		{"fresh, breaks", false, func(l *rolestest.Lower) { l.Break(lost) }, unknown, "cable pulled"},
 		{"reused, peer closes", true, func(l *rolestest.Lower) { l.End() }, stale, "reused connection"},
 		{"reused, breaks", true, func(l *rolestest.Lower) { l.Break(lost) }, stale, "cable pulled"},
 		{"reused, a byte came", true, func(l *rolestest.Lower) { l.Feed([]byte("H")); l.Break(lost) }, unknown, "cable pulled"},
-		{"reused, a head was cut", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 2")); l.End() }, unknown, "ended inside"},
-		{"reused, an interim head came", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 103 X\r\n\r\n")); l.End() }, unknown, "ended in front"},
+		{"reused, a head was cut", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 2")); l.End() }, unknown, "incomplete when the connection ended"},
+		{"reused, an interim head came", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 103 X\r\n\r\n")); l.End() }, unknown, "missing when the connection ended"},
 		{"reused, malformed", true, func(l *rolestest.Lower) { l.Feed([]byte("junk\r\n")) }, unknown, "status line"},
 		{"reused, silent", true, func(l *rolestest.Lower) { l.Sleep(time.Second) }, unknown, "in time"},
-		{"answered, the body is cut", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nhalf")); l.End() }, answered, "ended inside"},
+		{"answered, the body is cut", true, func(l *rolestest.Lower) { l.Feed([]byte("HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nhalf")); l.End() }, answered, "incomplete when the connection ended"},
 		{"answered, then it breaks", false, func(l *rolestest.Lower) {
 			l.Feed([]byte("HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nhalf"))
 			l.Break(lost)

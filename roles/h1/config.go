@@ -4,104 +4,103 @@ import (
 	"time"
 )
 
-// Limits bound what a peer can make us hold or do. All are in bytes where nothing else is said.
+// Limits bound what a peer can make this end store or do. They are in bytes unless noted. The status is that with which a
+// server refuses the request.
 type Limits struct {
-	// StartLine is the longest request line or status line. 414 on a server, 501 if the method makes it too long.
+	// StartLine is the longest request line or status line. 414, or 501 if the method is what is too long.
 	StartLine int
-	// Head is the longest head, start line and line ends included: as much as a transport must park for
-	// a peer that dribbles. 431 on a server.
+	// Head is the longest head with start line and line ends: as much as a transport must store for a peer that sends it
+	// slowly. 431.
 	Head int
-	// Fields is how many header fields, or trailer fields, a message may have. 431 on a server.
+	// Fields is the number of header fields, or of trailer fields, that a message may have. 431.
 	Fields int
-	// Body is the longest body, declared or as it streams. 413 on a server. 0 means no limit. It does not apply to a
-	// response that is endless by its type (http.Message.Endless).
+	// Body is the longest body, announced or received. 413. 0 means no limit. It does not apply to a response whose type
+	// has no end (http.Message.Endless).
 	Body int64
-	// BodyRate is the least rate, in bytes of payload per second, at which a server takes a request's body while its
-	// handler is ready for it. Timeouts.BodyGrace bridges what is slower. 0 means no limit. 408.
+	// BodyRate is the least rate of a request's body, in bytes of payload per second, while the handler is ready for it.
+	// Timeouts.BodyGrace allows for pauses. 408. 0 means no limit.
 	BodyRate int64
-	// ResponseRate is the same for the body of a response at clients, those of Unhurried exchanges apart.
+	// ResponseRate is the same for the body of a response at a client, except an exchange with NoDeadline.
 	ResponseRate int64
-	// ChunkLine is the longest line in front of a chunk.
+	// ChunkLine is the longest line before a chunk.
 	ChunkLine int
-	// ChunkExtra is the most that chunk extensions may add up to in one body, since they cost work and
-	// bring nothing.
+	// ChunkExtra is the total length of the chunk extensions of one body: they cost time and have no use here.
 	ChunkExtra int
-	// Trailers is the longest trailer section, line ends included. 431 on a server.
+	// Trailers is the longest trailer section with its line ends. 431.
 	Trailers int
-	// Drain is how much of a request's body a server takes after its response is complete, in order to
-	// keep the connection. More costs the connection.
+	// Drain is the most that a server reads of a request's body after the response is complete, to keep the connection.
+	// If more is to come the server closes the connection.
 	Drain int64
 }
 
-// DefaultLimits are safe on the open Internet.
+// DefaultLimits returns limits that are safe on the open Internet.
 func DefaultLimits() Limits {
 	return Limits{
 		StartLine: 8192,     // RFC 9112 s.3 asks for 8,000 at least
 		Head:      16 << 10, // what browsers with many cookies reach, and one record of TLS
 		Fields:    100,      // proxies add a dozen to a browser's twenty
-		Body:      1 << 30,  // streamed, never held: it bounds how long one message can go on
+		Body:      1 << 30,  // bodies are streamed and never stored: this bounds the length of one message
 		BodyRate:  240,      // a modem of 2,400 bit/s; other servers ask for 240 to 500
-		// ResponseRate is off: a client has asked for what it gets, and event streams are slow by their nature.
-		ChunkLine:  256,       // 16 digits and an extension of the kind that signs chunks
+		// ResponseRate is 0: the client asked for the response, and event streams are slow by design.
+		ChunkLine:  256,       // 16 digits and an extension with a signature of the chunk
 		ChunkExtra: 16 << 10,  // a signed upload of 12 MiB in chunks of 64 KiB
 		Trailers:   4096,      // a digest and a signature
-		Drain:      256 << 10, // about what a new connection costs, in time, on a slow line
+		Drain:      256 << 10, // on a slow line this takes about as long as a new connection
 	}
 }
 
-// Timeouts bound how long a peer may keep us waiting. 0 switches one off.
+// Timeouts bound how long this end waits for the peer. 0 disables a timeout. The status is that with which a server
+// refuses the request, unless the response has begun.
 type Timeouts struct {
-	// Head is from the first byte of a head to its end. 408 on a server.
+	// Head is the time from the first byte of a head to its end. 408.
 	Head time.Duration
-	// Body is between two pieces of a body while we are ready to take them. 408 on a server that has
-	// not answered yet.
+	// Body is the time between two pieces of a body while the handler is ready for them. 408.
 	Body time.Duration
-	// BodyGrace is how far a body may be behind Limits.BodyRate, in time. It is full at the start, and what comes
-	// faster than the rate fills it again. Time in which the handler has paused does not count.
+	// BodyGrace is how far a body may fall behind Limits.BodyRate or ResponseRate, as a time. It is full at the start of
+	// the body, and payload that comes faster than the rate refills it. It stops while the handler has paused.
 	BodyGrace time.Duration
-	// BodyTotal is how long the body of a request may take at a server, from its head to its end, not counting the
-	// time in which the handler has paused. 408.
+	// BodyTotal is the time of the body of a request from its head to its end, without the time in which the handler has
+	// paused. 408.
 	BodyTotal time.Duration
-	// Idle is how long a connection without an exchange is kept: on a server from the start of the
-	// connection or the end of an exchange to the first byte of the next; on a client between exchanges.
+	// Idle is the time without an exchange: at a server from the start of the connection or the end of an exchange to the
+	// first byte of the next request; at a client between two exchanges.
 	Idle time.Duration
-	// Response is how long a client waits for the first byte of a response after its request is
-	// complete.
+	// Response is the time from the end of a client's request to the first byte of the response.
 	Response time.Duration
-	// HalfClosed is how long a server's connection whose client has ended its direction may go without a byte of the
-	// response being sent. Such a client may be gone: nothing tells, until something is sent.
+	// HalfClosed is the time without a byte of the response being sent after the client has ended its direction. Such a
+	// client may be gone, which a server learns only when it sends.
 	HalfClosed time.Duration
-	// Continue is how long a client that asked for 100 (Continue) waits before it sends its body
-	// unasked (RFC 9110 s.10.1.1).
+	// Continue is the time for which a client waits for 100 (Continue); then it sends the body without it (RFC 9110
+	// s.10.1.1).
 	Continue time.Duration
 }
 
-// DefaultTimeouts suit browsers and devices on bad lines. Response is off: whoever made the request
-// knows what it is worth.
+// DefaultTimeouts returns timeouts that suit browsers and devices on bad lines. Response is 0: only the program knows how
+// long its request may take.
 func DefaultTimeouts() Timeouts {
 	return Timeouts{
 		Head:      10 * time.Second, // a head fits in a few packets, and retransmissions take seconds
 		Body:      30 * time.Second, // outlasts a change of cell or access point
-		BodyGrace: 30 * time.Second, // the same: whoever sends faster otherwise may be away for as long as Body
-		BodyTotal: 24 * time.Hour,   // uploads of hours pass; one that is kept just above the least rate ends
-		Idle:      60 * time.Second, // less than the 120 s after which many NATs forget
-		Continue:  time.Second,      // servers that know Expect answer at once, the others never
-		// What a client is given for its response by a policy that says nothing.
+		BodyGrace: 30 * time.Second, // as Body: a peer that is otherwise fast enough may pause for as long
+		BodyTotal: 24 * time.Hour,   // longer than an honest upload; ends one that stays just above the least rate
+		Idle:      60 * time.Second, // less than the 120 s after which many NATs forget a connection
+		Continue:  time.Second,      // servers that support Expect answer at once, the others never
+		// As long as ss waits for a response by default.
 		HalfClosed: 60 * time.Second,
 	}
 }
 
-// Config configures the connections of a Shared. It is a value: NewShared copies it.
+// Config configures the connections of a Shared. It is a value: NewShared copies it, and nothing changes it afterwards.
 type Config struct {
 	Limits   Limits
 	Timeouts Timeouts
-	// Date returns the present Date field value, which the caller caches and renews each second. nil
-	// means that servers send no Date, as one without a clock must (RFC 9110 s.6.6.1).
+	// Date returns the current value of the Date field; the caller caches it for a second. The slice must be valid until
+	// the next call. nil means that servers send no Date, as RFC 9110 s.6.6.1 requires of a server without a clock.
 	Date func() []byte
-	// ServerName is the Server field of responses; empty for none. It must be a legal field value.
+	// ServerName is the value of the Server field of responses; "" for no field. It must be a legal field value.
 	ServerName string
-	// BareLF has clients accept LF without CR as the end of a line in responses (RFC 9112 s.2.2), chunk lines
-	// included: some devices end all their lines so. Requests are not affected. See Client.AcceptBareLF.
+	// BareLF makes clients accept LF without CR as a line end in responses, also in chunk lines (RFC 9112 s.2.2): some
+	// devices end all lines so. It does not affect requests. Client.AcceptBareLF sets it for one connection.
 	BareLF bool
 }
 

@@ -1,13 +1,15 @@
-// Package h1 speaks HTTP/1.1 and HTTP/1.0, as a server and as a client.
+// Package h1 implements HTTP/1.1 and HTTP/1.0, both ends of a connection.
 //
-// It answers "what do these bytes mean, and what may follow them" by the letter of RFC 9112, and refuses
-// what two parties could read in two ways: a length given twice, a coding that does not end in chunked,
-// a line end that is not CRLF, a folded or misspelt field. It has no socket, no clock and no goroutine,
-// it does not route, decode, compress, cache or retry, and it holds no bytes: heads and chunk lines are
-// parsed where they lie, and what is not complete is left with the transport until it is.
+// It follows RFC 9112 strictly and rejects each message that two recipients could interpret differently: a repeated
+// length, a transfer coding that does not end in chunked, a line end other than CRLF, a folded or malformed field. It has
+// no socket, no clock and no goroutine. It does not route, decode, compress, cache or retry. It stores no input: heads and
+// chunk lines are parsed in place, and an incomplete one stays in the transport until the rest has come.
 //
-// A Server or a Client stands on a roles.Lower. Bytes come in through Rx and go on to an http.Handler as
-// views of the same buffer; a handler's heads and bodies are written straight into the Lower's room. One
-// Shared per loop holds a copy of the Config, counters, the scratch message and the pool of exchanges, so that an idle
-// connection costs no more than its own small struct.
+// A Server or a Client is the roles.Upper of a roles.Lower. Bytes enter through Rx and reach an http.Handler as views of
+// the same buffer; the heads and bodies of the handler are written directly to the room of the Lower. One Shared per loop
+// holds a copy of the Config, the counters, the scratch message and the pool of exchanges, so that an idle connection
+// needs only its own small struct.
+//
+// Three state machines drive an exchange: serverTable, clientTable, and sendTable for the message that this end sends.
+// docs/machines.md shows them.
 package h1

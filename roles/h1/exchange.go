@@ -7,45 +7,46 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// exchange is the http.Exchange of the request a connection is busy with. A connection without one
-// owns none: they come from the Shared's pool.
+// exchange is the http.Exchange of a connection. An idle connection has none: exchanges come from the pool of the Shared.
 type exchange struct {
 	exchangeState
-	in   body      // of the peer; all of it is set when a body begins, and kind is bodyNone without one
-	pace http.Pace // of the peer's body, once timed
+	in   body      // the body of the peer; set as a whole when a body begins, else framing is bodyNone
+	pace http.Pace // the time limits of that body, valid once paced is set
 }
 
-// exchangeState is what of an exchange is zero at its start: little, since most exchanges are of two heads.
+// exchangeState is the part of an exchange that is cleared for the next use. It is small, since most exchanges are two
+// heads without bodies. The state machines are Server.state or Client.state, and out.state; the flags are facts that
+// hold in several states.
 type exchangeState struct {
 	h        http.Handler
 	low      roles.Lower
 	side     side
 	out      sender
-	received int // payload that pace does not know of yet
+	received int // bytes of payload that pace has not counted yet
 
-	version       http.Version  // the peer's, of a request; ours, on a client
-	headRequest   bool          // the request is HEAD: its response has no body
-	close         bool          // the connection ends with this exchange
-	wantsWrite    bool          // the handler asked for Writable
-	paused        bool          // the handler asked for no Body
-	lowerPaused   bool          // the Lower is paused, for whatever reason
-	paced         bool          // pace holds the peer's body to its limits
-	progress      bool          // something of the body has come in the present call
-	upgrade       bool          // client: the request asks for another protocol
+	version       http.Version  // of the request
+	headRequest   bool          // the method is HEAD: the response has no body
+	close         bool          // the connection closes after this exchange
+	wantsWrite    bool          // the handler has called WantWrite
+	paused        bool          // the handler has called Pause
+	lowerPaused   bool          // the Lower is paused: for the handler, or at a server for the next request
+	paced         bool          // pace has started
+	progress      bool          // some of the body has come in the current Rx
+	upgrade       bool          // client: the request has Upgrade
 	gotByte       bool          // client: a byte of the response has come
 	gotHead       bool          // client: the final head has come
-	noDeadline    bool          // client: the response and its body have no deadline
-	interim       uint8         // client: informational heads so far
-	drained       int64         // server: body taken after the response was complete
-	halfClosedDue time.Duration // server: something of the response must be sent by then, since the client has ended its direction
+	noDeadline    bool          // client: see NoDeadline
+	interim       uint8         // client: number of informational heads so far
+	drained       int64         // server: bytes of the body that came after the response was complete
+	halfClosedDue time.Duration // server: deadline for more of the response after the client has ended its direction; 0 for none
 }
 
-// side is what the two ends of a connection do differently.
+// side is the end of the connection that has the exchange: a Server or a Client.
 type side interface {
 	sendHead(x *exchange, m *http.Message, end bool) error
-	suspend(x *exchange) bool
-	resumed(x *exchange)
-	committed(x *exchange)
+	suspend(x *exchange) bool // before Pause; false makes Pause do nothing
+	resumed(x *exchange)      // after Resume
+	committed(x *exchange)    // after output of the exchange
 	reset(x *exchange, cause error)
 	illegal(cause error)
 }
@@ -59,7 +60,7 @@ var (
 func (x *exchange) Pause() {
 	if !x.paused && x.side.suspend(x) {
 		x.paused = true
-		x.stop()
+		x.pauseLower()
 	}
 }
 
@@ -69,11 +70,11 @@ func (x *exchange) Resume() {
 		return
 	}
 	x.paused = false
-	x.start()
+	x.resumeLower()
 	x.side.resumed(x)
 }
 
-// Credit is http.Exchange's. It does nothing: what Rx used has been granted to the peer already.
+// Credit is http.Exchange's. It does nothing, since TCP grants its window itself.
 func (x *exchange) Credit(int) {}
 
 // Reset is http.Exchange's.
@@ -87,9 +88,9 @@ func (x *exchange) Reset(cause error) {
 // SetHandler is http.Exchange's.
 func (x *exchange) SetHandler(h http.Handler) { x.h = h }
 
-// time tells pace what has come in the present call, once for all pieces of it, and returns the deadline for more. A
-// body that comes complete with its head costs nothing.
-func (x *exchange) time(sh *Shared, l http.PaceLimits) time.Duration {
+// countBody counts what has come in the current Rx, once for all pieces of it, and returns the deadline for more. A body
+// that comes complete with its head never gets here.
+func (x *exchange) countBody(sh *Shared, l http.PaceLimits) time.Duration {
 	if !x.paced {
 		x.paced = true
 		if x.pace.Start(sh.now, &l); x.paused {
@@ -102,24 +103,24 @@ func (x *exchange) time(sh *Shared, l http.PaceLimits) time.Duration {
 	return sh.bodyDeadline(x, l)
 }
 
-// startClock has pace go on, since the handler has resumed, and returns the deadline for more of the body.
+// startClock restarts the clock of the body after the handler has resumed, and returns the deadline for more of the body.
 func (x *exchange) startClock(sh *Shared, l http.PaceLimits) time.Duration {
 	sh.now = x.low.Now()
-	if x.paced { // else time sees to it
+	if x.paced { // else countBody starts it
 		x.pace.Resume(sh.now)
 	}
 	return sh.bodyDeadline(x, l)
 }
 
-// stop and start pause and resume the Lower, once each.
-func (x *exchange) stop() {
+// pauseLower and resumeLower pause and resume the Lower unless it is paused or resumed already.
+func (x *exchange) pauseLower() {
 	if !x.lowerPaused {
 		x.lowerPaused = true
 		x.low.Pause()
 	}
 }
 
-func (x *exchange) start() {
+func (x *exchange) resumeLower() {
 	if x.lowerPaused {
 		x.lowerPaused = false
 		x.low.Resume()

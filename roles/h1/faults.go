@@ -4,7 +4,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// fault is an error of the peer's. They are made once, so that being attacked allocates nothing.
+// fault is a violation by the peer. All faults are made once, so that an attack causes no allocation.
 type fault = http.ProtocolError
 
 func badRequest(where, reason string) *fault { return newFault(400, where, reason) }
@@ -24,21 +24,21 @@ var (
 
 	errStartLong  = newFault(414, "request line", "too long")
 	errMethod     = badRequest("request line", "method is not a token")
-	errMethodLong = newFault(501, "request line", "method is too long to be one that is served")
+	errMethodLong = newFault(501, "request line", "method is too long for any known one")
 	errStart      = badRequest("request line", "not METHOD SP target SP version")
 	errTarget     = badRequest("request line", "illegal octet in target")
 	errForm       = badRequest("request line", "target is neither a path nor an http URI")
 	errAsterisk   = badRequest("request line", "target * without OPTIONS")
 	errVersion    = badRequest("request line", "malformed version")
 	errVersionNo  = newFault(505, "request line", "version is not 1.0 or 1.1")
-	errConnect    = newFault(501, "request line", "CONNECT is not served")
+	errConnect    = newFault(501, "request line", "CONNECT is not supported")
 
 	errStatusLong  = badRequest("status line", "too long")
 	errStatusLine  = badRequest("status line", "not version SP status [SP reason]")
-	errStatusBlank = badRequest("status line", "too many empty lines in front of it")
+	errStatusBlank = badRequest("status line", "too many empty lines before it")
 	errStatusVers  = badRequest("status line", "version is not 1.0 or 1.1")
 
-	errFold      = badRequest("field", "folded, or whitespace in front of a name")
+	errFold      = badRequest("field", "folded, or whitespace before the name")
 	errName      = badRequest("field", "name is not a token directly followed by a colon")
 	errHostNone  = badRequest("host", "missing")
 	errHostTwice = badRequest("host", "given twice")
@@ -62,23 +62,23 @@ var (
 	errChunkLong  = badRequest("chunk", "line too long")
 	errChunkExtra = badRequest("chunk", "too many extensions")
 	errChunkEnd   = badRequest("chunk", "data is not followed by CRLF")
-	errTrailField = badRequest("trailers", "field that frames or routes a message")
+	errTrailField = badRequest("trailers", "field that is not allowed in trailers")
 
 	errHeadSlow = timeout(408, "head", "not complete in time")
 	errBodySlow = timeout(408, "body", "nothing came in time")
 	errBodyRate = timeout(408, "body", "slower than the least rate")
 	errBodyLong = timeout(408, "body", "not complete in time")
 	errRespSlow = timeout(0, "response", "nothing came in time")
-	errHalfSlow = timeout(0, "response", "nothing was sent in time to a client that has ended its direction")
+	errHalfSlow = timeout(0, "response", "nothing sent in time after the client ended its direction")
 
-	errHeadCut = badRequest("head", "connection ended inside of it")
-	errBodyCut = badRequest("body", "connection ended inside of it")
+	errHeadCut = badRequest("head", "incomplete when the connection ended")
+	errBodyCut = badRequest("body", "incomplete when the connection ended")
 
-	errHeadNone = badRequest("head", "connection ended in front of it")
+	errHeadNone = badRequest("head", "missing when the connection ended")
 
-	errInterim     = badRequest("head", "too many informational ones")
+	errInterim     = badRequest("head", "too many informational responses")
 	errUnsolicited = badRequest("response", "bytes without a request")
-	errSwitch      = badRequest("response", "101 without an upgrade asked for and taken")
+	errSwitch      = badRequest("response", "101 without Upgrade in the request, or refused by the handler")
 )
 
 func timeout(status int, where, reason string) *fault {

@@ -8,12 +8,11 @@ import (
 
 const crlf = "\r\n"
 
-// headFixed is more than everything but fields, date, server name and upgrade takes in a head.
+// headFixed bounds the length of a head without its fields, date, server name and upgrade.
 const headFixed = 160
 
-// fieldsSize judges the fields that a handler wants to send, and returns how many octets appendFields
-// needs for them. own is a name that we write ourselves, besides those that frame. A name that comes
-// with its number is taken for what the number says.
+// fieldsSize checks the fields that a handler sends, and returns the number of bytes that appendFields needs for them.
+// Fields that frame a message, and own, are illegal, since this package writes them. A field with an ID is not looked up.
 func fieldsSize(fields []http.Field, own http.ID) (n int, err error) {
 	for i := range fields {
 		f := &fields[i]
@@ -35,7 +34,7 @@ func fieldsSize(fields []http.Field, own http.ID) (n int, err error) {
 	return n, nil
 }
 
-// appendFields appends field lines to b, which must have the capacity that fieldsSize says.
+// appendFields appends field lines to b, which must have the capacity for fieldsSize more bytes.
 func appendFields(b []byte, fields []http.Field) []byte {
 	n := len(b)
 	b = b[:cap(b)]
@@ -50,7 +49,7 @@ func appendFields(b []byte, fields []http.Field) []byte {
 	return b[:n]
 }
 
-// appendConnection appends Connection, and Upgrade where another protocol is offered or asked for.
+// appendConnection appends the Connection field, and Upgrade if upgrade is not nil.
 func appendConnection(b []byte, close, keep bool, upgrade []byte) []byte {
 	if upgrade != nil {
 		b = append(b, "Upgrade: "...)

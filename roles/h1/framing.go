@@ -4,18 +4,16 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// framing is what the fields of a head say about where the message ends, what becomes of the
-// connection and whom the request is for.
+// framing collects the fields of a head that determine the end of the message, the use of the connection, and the target.
 type framing struct {
 	host, expect []byte
 	hosts        int
-	length       int64 // -1 when not given
+	length       int64 // -1 without Content-Length
 	chunked      bool
 }
 
-// read gathers the framing of m and sets m.Close and m.Upgrade. Whatever two recipients might read in
-// two ways is refused rather than resolved: that is how requests are smuggled (RFC 9112 s.11.2). A response alone may
-// repeat its length (RFC 9112 s.6.3).
+// read reads the framing of m and sets m.Close and m.Upgrade. It rejects what two recipients could interpret differently,
+// since that allows request smuggling (RFC 9112 s.11.2). Only a response may repeat its length (RFC 9112 s.6.3).
 func (g *framing) read(m *http.Message) *fault {
 	response := m.Status != 0
 	var close, keep, upgrade, coded bool
@@ -75,7 +73,7 @@ func (g *framing) read(m *http.Message) *fault {
 		}
 		g.chunked = true
 	}
-	// RFC 9112 s.9.3: 1.1 persists unless told, 1.0 only when told.
+	// An HTTP/1.1 connection persists without "close", an HTTP/1.0 one only with "keep-alive" (RFC 9112 s.9.3).
 	m.Close = close || m.Version == http.HTTP10 && !keep
 	if upgrade && m.Version != http.HTTP10 {
 		m.Upgrade = protocols
@@ -83,7 +81,7 @@ func (g *framing) read(m *http.Message) *fault {
 	return nil
 }
 
-// coding judges a Transfer-Encoding value: chunked, once, and nothing else.
+// coding checks a Transfer-Encoding value, which must be chunked alone.
 func coding(v []byte) *fault {
 	var last []byte
 	n, chunked := 0, 0

@@ -6,26 +6,26 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// memo is the request head that came last, with what was made of it. Clients that keep a connection, and
-// fleets that run one firmware, say the same words again: of 150 octets, comparing takes 14 ns and reading 400.
-// What a head means depends on its octets and the limits alone, so nobody can tell.
+// headCache holds one request head with its parsed form. A client on a kept connection, or a fleet of equal devices, sends
+// the same head again: for 150 bytes a comparison takes 14 ns, parsing 400 ns. The result is the same, since the parsed
+// form depends only on the bytes and the limits.
 type headCache struct {
-	head   []byte // empty: there is none
+	head   []byte // empty if the cache is empty
 	msg    http.Message
 	fields []http.Field
-	missed uint   // heads that were not this one
-	hint   uint64 // of one of them
+	missed uint   // number of heads that did not match
+	hint   uint64 // fingerprint of the last of them that offer looked at
 }
 
 const (
-	// headCacheMax is the longest head that is remembered.
+	// headCacheMax is the length of the longest head that the cache holds.
 	headCacheMax = 1024
-	// headCacheTry is how many heads go by between two that are looked at: where each is another, looking at
-	// all of them would add a twelfth to reading them.
+	// headCacheTry is how often offer looks at a head that did not match: at one of 8. Looking at each would make parsing
+	// a twelfth slower if all heads differ.
 	headCacheTry = 8
 )
 
-// match returns how many octets in front of b are the remembered head, or 0.
+// match returns the length of the cached head if b starts with it, or 0.
 func (o *headCache) match(b []byte) int {
 	n := len(o.head)
 	if n == 0 || len(b) < n || string(b[:n]) != string(o.head) {
@@ -34,9 +34,8 @@ func (o *headCache) match(b []byte) int {
 	return n
 }
 
-// offer is told of a head that was read and found good. If one looks like the one looked at before, it
-// takes the place of what is remembered: of a crowd in which each says something else none is worth the
-// copy.
+// offer offers a legal head that did not match. The cache takes it if it looks like the head that offer looked at before:
+// if all heads differ, none is worth a copy.
 func (o *headCache) offer(sh *Shared, head []byte, m *http.Message) {
 	if o.missed++; o.missed%headCacheTry != 0 || len(head) > headCacheMax || m.Length != 0 || m.Upgrade != nil {
 		return
@@ -54,14 +53,13 @@ func (o *headCache) offer(sh *Shared, head []byte, m *http.Message) {
 	}
 	o.fields = append(o.fields[:0], o.msg.Fields...)
 	o.msg.Fields = o.fields
-	// A head that only a Unix socket accepts is not remembered: the memo serves all connections.
+	// The cache serves all connections, so it does not hold a head that is legal only on a Unix socket.
 	if f := request(sh, &o.msg, false); f != nil {
 		o.head = o.head[:0]
 	}
 }
 
-// fingerprint mixes the length and the words of a head. It need only tell most pairs of heads apart:
-// match compares all octets.
+// fingerprint returns a hash of a head. It need not be collision-free, since match compares all bytes.
 func fingerprint(b []byte) uint64 {
 	h := uint64(len(b))
 	for i := 0; i+8 <= len(b); i += 8 {

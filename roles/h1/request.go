@@ -6,7 +6,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// target takes the request-target apart (RFC 9112 s.3.2).
+// target splits the request-target into its parts (RFC 9112 s.3.2).
 func target(m *http.Message) *fault {
 	t := m.Target
 	if string(m.Method) == "CONNECT" {
@@ -57,8 +57,8 @@ func target(m *http.Message) *fault {
 
 var slash = []byte("/")
 
-// request judges a complete request head and fills in what its fields say of the message. unix says that it came in
-// on a Unix socket.
+// request checks a complete request head and sets the members of m that depend on its fields. unix means that it came
+// over a Unix socket.
 func request(sh *Shared, m *http.Message, unix bool) *fault {
 	if f := target(m); f != nil {
 		return f
@@ -76,7 +76,7 @@ func request(sh *Shared, m *http.Message, unix bool) *fault {
 		return errHostBad
 	}
 	if m.Authority == nil {
-		// The target's authority, where it names one, overrules Host (RFC 9112 s.3.2.2).
+		// An authority in the target overrides Host (RFC 9112 s.3.2.2).
 		m.Authority = g.host
 	}
 	if g.expect != nil && m.Version == http.HTTP11 {
@@ -97,7 +97,7 @@ func request(sh *Shared, m *http.Message, unix bool) *fault {
 	return nil
 }
 
-// validHost is http.ValidAuthority, with the last good answer remembered: a server hears few names.
+// validHost reports what http.ValidAuthority does. It caches the last valid value, since a server has few names.
 func (sh *Shared) validHost(b []byte) bool {
 	if len(b) > 0 && string(b) == string(sh.host) {
 		return true
@@ -105,11 +105,11 @@ func (sh *Shared) validHost(b []byte) bool {
 	if !http.ValidAuthority(b) {
 		return false
 	}
-	if len(b) <= hostKept {
+	if len(b) <= hostMax {
 		sh.host = append(sh.host[:0], b...)
 	}
 	return true
 }
 
-// hostKept is the longest Host value worth remembering: a name of the longest kind, and a port.
-const hostKept = 253 + len(":65535")
+// hostMax is the length of the longest Host value that is cached: that of the longest name, with a port.
+const hostMax = 253 + len(":65535")

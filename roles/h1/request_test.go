@@ -112,7 +112,7 @@ func TestRequests(t *testing.T) {
 			calls: []string{"head GET / for=x HTTP/1.1 length=0 [A: b] [C: d e] [F: ] [G: \xfc]", "end", "done"}},
 		{name: "folded", in: "GET / HTTP/1.1\r\n" + host + "A: b\r\n c\r\n\r\n", status: 400, fault: "folded"},
 		{name: "folded with tab", in: "GET / HTTP/1.1\r\n" + host + "A: b\r\n\tc\r\n\r\n", status: 400, fault: "folded"},
-		{name: "whitespace before fields", in: "GET / HTTP/1.1\r\n " + host + "\r\n", status: 400, fault: "whitespace in front"},
+		{name: "whitespace before fields", in: "GET / HTTP/1.1\r\n " + host + "\r\n", status: 400, fault: "whitespace before"},
 		{name: "space before colon", in: "GET / HTTP/1.1\r\n" + host + "A : b\r\n\r\n", status: 400, fault: "name is not"},
 		{name: "tab before colon", in: "GET / HTTP/1.1\r\n" + host + "A\t: b\r\n\r\n", status: 400, fault: "name is not"},
 		{name: "no colon", in: "GET / HTTP/1.1\r\n" + host + "Abc\r\n\r\n", status: 400, fault: "name is not"},

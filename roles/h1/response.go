@@ -4,8 +4,8 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// response judges a complete response head: what frames the body (RFC 9112 s.6.3), given whether the
-// request was HEAD.
+// response checks a complete response head and returns the framing of its body (RFC 9112 s.6.3). head means that it
+// answers a HEAD request.
 func response(sh *Shared, m *http.Message, head bool) (bodyFraming, *fault) {
 	var g framing
 	if f := g.read(m); f != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// statusLines are the status lines of registered statuses.
+// statusLines holds the status lines of the registered status codes.
 var statusLines = func() (t [600]string) {
 	for i := range t {
 		if r := http.Reason(i); r != "" {
@@ -18,7 +18,7 @@ var statusLines = func() (t [600]string) {
 	return t
 }()
 
-// appendStatus appends a status line. The SP stays when there is no phrase (RFC 9112 s.4).
+// appendStatus appends a status line. Without a phrase it still has the SP before it (RFC 9112 s.4).
 func appendStatus(b []byte, status int) []byte {
 	if status < len(statusLines) && statusLines[status] != "" {
 		return append(b, statusLines[status]...)
@@ -28,27 +28,27 @@ func appendStatus(b []byte, status int) []byte {
 	return append(b, " \r\n"...)
 }
 
-// responseKey is what decides, with the fields, how a response's head reads.
+// responseKey is what determines a response head, together with the fields of the handler and the date.
 type responseKey struct {
 	status  int
-	length  int64 // below 0: no Content-Length
+	length  int64 // negative: no Content-Length
 	chunked bool
 	close   bool
-	old     bool // the peer speaks 1.0
+	old     bool // the request is HTTP/1.0
 }
 
-// responseCache is the response head that was made last. The next is often the same until the clock has
-// moved on: to find that out costs about half of making it.
+// responseCache holds the last response head. The next one is often equal until the date changes, and a comparison costs
+// about half of building it.
 type responseCache struct {
 	key    responseKey
 	date   []byte
 	text   []byte
-	fields int // where in text the handler's fields begin; 0: there is none
-	count  int // of them
+	fields int // offset of the handler's fields in text; 0 if the cache is empty
+	count  int // number of those fields
 }
 
-// head makes the head of a final response, and judges the fields that the handler wants in it. The
-// slice is valid until the next call.
+// head returns the head of a final response. The error is what is wrong with the fields of m. The slice is valid until the
+// next call.
 func (sh *Shared) head(k responseKey, m *http.Message) ([]byte, error) {
 	l := &sh.responses
 	var date []byte
@@ -83,18 +83,18 @@ func (sh *Shared) head(k responseKey, m *http.Message) ([]byte, error) {
 	if len(b) > roles.MaxRoom {
 		return nil, errHeadSize
 	}
-	if m.Upgrade == nil && len(b) <= headKept {
+	if m.Upgrade == nil && len(b) <= responseCacheMax {
 		l.key, l.fields, l.count = k, at, len(m.Fields)
 		l.date = append(l.date[:0], date...)
 	}
 	return b, nil
 }
 
-// headKept is the longest head that is compared with the next.
-const headKept = 2048
+// responseCacheMax is the length of the longest head that the cache holds.
+const responseCacheMax = 2048
 
-// sameFields tells whether text is what appendFields makes of fields, and the end of the head. When text
-// was made of as many, good ones, these are good too: one with a line end inside would be two lines of it.
+// sameFields reports whether text is the output of appendFields for fields, and the end of the head. If text was made from
+// as many legal fields, then these are legal too: a field with a line end inside would make two lines.
 func sameFields(text []byte, fields []http.Field) bool {
 	for i := range fields {
 		name, value := fields[i].Name, fields[i].Value
@@ -109,7 +109,7 @@ func sameFields(text []byte, fields []http.Field) bool {
 	return string(text) == crlf
 }
 
-// appendOwn appends the fields that every response of ours has.
+// appendOwn appends the Date and Server fields.
 func (sh *Shared) appendOwn(b, date []byte) []byte {
 	if len(date) > 0 {
 		b = append(b, "Date: "...)

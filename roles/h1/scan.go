@@ -7,33 +7,33 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// scan remembers how far an incomplete section (a head, trailers) has been looked at, so that a peer
-// who sends it byte by byte costs no more than one who sends it whole. The zero scan is at the start.
+// scan is the position in an incomplete section (a head or trailers) up to which it has been scanned, so that a section
+// that comes byte by byte costs no more than one that comes whole. The zero scan is the start.
 type scan struct {
-	line   uint32 // where the line being looked at begins
-	seen   uint32 // octets up to here are known to hold no line end
-	fields uint16 // complete field lines before line
+	line   uint32 // offset of the current line
+	seen   uint32 // offset up to which there is no further line end
+	fields uint16 // number of complete field lines before line
 }
 
-// kind is which section a scan looks at, and by which rules. The zero kind is a request's head.
+// syntax is the type of a section and the rules for it. The zero syntax is the head of a request.
 type syntax uint8
 
 const (
 	trailers   syntax = 1 << iota // trailer fields, not a head
-	ofResponse                    // of a response: folded lines are joined (RFC 9112 s.5.2)
+	ofResponse                    // of a response: folded lines are legal (RFC 9112 s.5.2)
 	lenient                       // LF without CR ends a line too (RFC 9112 s.2.2)
 
 	requestHead  syntax = 0
 	responseHead        = ofResponse
 )
 
-// section parses a head or a trailer section that begins at b[0], into m and, as m.Fields, c's scratch.
-// It returns the length of the section, empty line included, or 0 when more bytes are needed.
+// section parses the head or trailer section at the start of b into m, whose Fields are in the scratch of sh. It returns
+// the length of the section with the empty line, or 0 if it needs more bytes.
 //
-// Faults depend on the bytes alone, not on how they were cut: octets are judged as they are scanned,
-// lines when they are complete, limits by the place of the octet that passes them.
+// The fault depends on the bytes alone, not on the pieces in which they come: section checks each octet as it scans it,
+// each line when it is complete, and each limit at the octet that exceeds it.
 //
-// The line end before a folded line is overwritten with spaces in b.
+// It overwrites the line end before a folded line with spaces in b.
 func (p *scan) section(sh *Shared, k syntax, m *http.Message, b []byte) (length int, f *fault) {
 	resumed := p.line != 0
 	if len(sh.fields) < sh.cfg.Limits.Fields {
@@ -45,8 +45,8 @@ func (p *scan) section(sh *Shared, k syntax, m *http.Message, b []byte) (length 
 		limit, long = sh.cfg.Limits.Trailers, errTrailLong
 	}
 	at, from := int(p.line), int(max(p.seen, p.line))
-	last := -1 // where the latest field line begins, if it was read in this call
-	fold := 0  // where it ends if it is folded, and is to be read anew
+	last := -1 // offset of the last field line, if this call has parsed it
+	fold := 0  // end of that line if it is folded and must be parsed again
 	for {
 		stop, over := limit, long
 		if at == 0 && k&trailers == 0 && sh.cfg.Limits.StartLine < stop {
@@ -88,14 +88,14 @@ func (p *scan) section(sh *Shared, k syntax, m *http.Message, b []byte) (length 
 		case len(line) == 0:
 			*p = scan{}
 			if resumed {
-				// The fields of earlier calls were views of a buffer that may have moved.
+				// The fields of earlier calls are views of a buffer that may have moved.
 				return p.section(sh, k, m, b[:next])
 			}
 			m.Fields = sh.fields[:n]
 			return next, nil
 		case folded:
 			unfold(b, at)
-			if last >= 0 { // else the whole section is read again at its end
+			if last >= 0 { // else the whole section is parsed again at its end
 				fold = e
 			}
 		case n >= sh.cfg.Limits.Fields:
@@ -121,8 +121,8 @@ func unfold(b []byte, at int) {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-// bareLF decides by the rules of k on what lineEnd has found: where the next line begins, or the fault, which names the
-// option that accepts LF alone where there is one.
+// bareLF handles a line that ends with LF alone, for which lineEnd returned f. It returns the offset of the next line, or
+// the fault, which for a response names the option that accepts such lines.
 func (k syntax) bareLF(at int, f *fault) (next int, _ *fault) {
 	switch {
 	case f != errBareLF || k&ofResponse == 0:
@@ -138,17 +138,16 @@ const (
 	highs = 0x8080808080808080
 )
 
-// lineEnd looks for CRLF from b[from] on and returns where it begins, or -1-n when octets up to n hold
-// no line end and more are needed. Control octets other than HTAB are faults, CR and LF apart from each
-// other among them: no recipient may take one for a line end and another not (RFC 9112 s.2.2). With errBareLF it
-// returns where the LF is.
+// lineEnd returns the offset of the first CRLF in b[from:], or -1-n if there is none before offset n and more bytes are
+// needed. A control character other than HTAB is a fault, also CR or LF alone: recipients differ in whether it ends a line
+// (RFC 9112 s.2.2). With errBareLF it returns the offset of the LF.
 func lineEnd(b []byte, from int) (int, *fault) {
 	i := from
 	for {
 		for i+8 <= len(b) {
 			w := binary.LittleEndian.Uint64(b[i:])
-			// A high bit in t marks an octet below 0x20 or equal to 0x7f. Borrows can mark octets
-			// above a true one only, and the lowest is what counts.
+			// A high bit in t marks an octet below 0x20 or equal to 0x7f. A borrow can mark others only above a true one,
+			// and the lowest mark counts.
 			d := w ^ 0x7f*ones
 			t := ((w-0x20*ones) & ^w | (d-ones) & ^d) & highs
 			if t != 0 {
@@ -182,8 +181,7 @@ func lineEnd(b []byte, from int) (int, *fault) {
 	}
 }
 
-// fieldLine reads field-name ":" OWS field-value OWS (RFC 9112 s.5). Control octets are excluded
-// already.
+// fieldLine parses field-name ":" OWS field-value OWS (RFC 9112 s.5). line has no control characters.
 func fieldLine(to *http.Field, line []byte) *fault {
 	i := 0
 	for i < len(line) && http.IsTokenByte(line[i]) {

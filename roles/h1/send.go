@@ -5,9 +5,9 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// Framing around a chunk's payload, laid out before the payload's size is known: four digits and CRLF
-// in front, CRLF and perhaps the last chunk behind. Leading zeros are legal (RFC 9112 s.7.1), and spare
-// us to move the payload.
+// The framing around the payload of a chunk, for which Room reserves space before the size is known: four digits and CRLF
+// before it, CRLF and possibly the last chunk after it. With leading zeros, which are legal (RFC 9112 s.7.1), the payload
+// need not move.
 const (
 	chunkFront = 4 + 2
 	chunkLast  = "0\r\n\r\n"
@@ -20,8 +20,8 @@ const hexDigits = "0123456789abcdef"
 // sender is the sending half of an exchange.
 type sender struct {
 	state sendState
-	left  int64  // of sendCounted: bytes of the body to come; while await100: its length, below 0 when chunked
-	room  []byte // what Room gave: payload, with a chunk's framing around it
+	left  int64  // bytes of the body to come in sendCounted; in await100 the length, negative for a chunked body
+	room  []byte // the last Room, with the framing of a chunk around the payload
 }
 
 func (o *sender) begun() bool { return o.state != awaitHead }
@@ -39,7 +39,7 @@ func (x *exchange) moveSend(to sendState) {
 // SendHead is http.Exchange's.
 func (x *exchange) SendHead(m *http.Message, end bool) error { return x.side.sendHead(x, m, end) }
 
-// Room is http.Exchange's: space for payload, nil when there is none now.
+// Room is http.Exchange's.
 func (x *exchange) Room() []byte {
 	o := &x.out
 	o.room = nil
@@ -99,7 +99,7 @@ func (x *exchange) commit(n int, end bool) error {
 	case sendToClose:
 		x.low.Commit(n)
 	case sendChunked:
-		// A chunk of size 0 would be the last one.
+		// A chunk of size 0 would end the body.
 		if n > 0 {
 			r[0], r[1], r[2], r[3] = hexDigits[n>>12], hexDigits[n>>8&15], hexDigits[n>>4&15], hexDigits[n&15]
 			r[4], r[5] = '\r', '\n'
@@ -138,7 +138,7 @@ func (x *exchange) sendLast() {
 	x.moveSend(sent)
 }
 
-// SendTrailers is http.Exchange's: a body that is not chunked ends without them.
+// SendTrailers is http.Exchange's. A body that is not chunked ends without trailers.
 func (x *exchange) SendTrailers(t []http.Field) error {
 	switch x.out.state {
 	case await100:
@@ -174,7 +174,7 @@ func (x *exchange) WantWrite() {
 	}
 }
 
-// release starts a body that waits for 100 (Continue).
+// startBody starts a body that waits for 100 (Continue).
 func (x *exchange) startBody() {
 	if x.out.state != await100 {
 		return
@@ -189,7 +189,7 @@ func (x *exchange) startBody() {
 	}
 }
 
-// cease ends the sending of the body where it is.
+// stopSending gives up the rest of the body.
 func (x *exchange) stopSending() {
 	x.wantsWrite = false
 	if !x.out.done() {

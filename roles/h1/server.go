@@ -7,70 +7,69 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// Server is the server's end of a connection. It is a value to embed: call Init, then hand it to the
-// transport as its roles.Upper. It answers one request at a time, in order; requests that a client sends
-// ahead wait with the transport, so that the answers to all that came in one read leave in one write.
+// Server is the server end of a connection. It is a value to embed: call Init, then give it to the transport as its
+// roles.Upper. It answers one request at a time, in order. The requests that a client sends ahead wait in the transport,
+// so that the responses to all requests of one read leave in one write.
 //
-// A request's Head, Body and End come as it arrives. The response may begin before the request has
-// ended, and the exchange is over, Done, when both are complete. If the response is complete first, the
-// rest of the body is taken up to Limits.Drain in order to keep the connection, and given to Body unless
-// the handler had paused; if there is more, the connection is closed and Done's cause wraps
-// http.ErrUnread.
+// The handler receives Head, Body and End as the request arrives. The response may begin before the request has ended.
+// Done follows when both are complete. If the response is complete first, the server reads the rest of the body, up to
+// Limits.Drain, to keep the connection; the handler receives it unless it has paused. If more is to come, the server
+// closes the connection, and the cause of Done wraps http.ErrUnread.
 //
-// 100 (Continue) is sent where it is waited for at the next Writable, after the handler's own, unless the
-// final response has begun by then or the handler has paused: a handler that wants to see more before it
-// decides pauses in Head and resumes, and one that refuses just answers. A final response that comes
-// instead of 100 closes the connection, since nobody can know whether the body follows.
+// The server sends 100 (Continue) in the next Writable, after Handler.Writable, unless the final response has begun or the
+// handler has paused. So a handler that needs time to decide pauses in Head and resumes later, and one that refuses the
+// request sends a response at once. A final response without 100 closes the connection, since the server cannot know
+// whether the body follows (RFC 9110 s.10.1.1).
 type Server struct {
 	sh   *Shared
 	low  roles.Lower
 	h    http.Handler
-	x    *exchange
-	due  time.Duration
-	scan scan
+	x    *exchange     // nil while idle
+	due  time.Duration // deadline of the current state; 0 for none
+	scan scan          // position in an incomplete head
 
 	state     serverState
 	traits    serverTraits
-	pipelined bool // Rx left bytes of the next request with the transport
+	pipelined bool // the last Rx left bytes of the next request in the transport
 	peer      peerEnd
 }
 
-// serverTraits share an octet, since a hundred thousand idle servers are counted in octets.
+// serverTraits are flags in one byte, which keeps an idle Server small.
 type serverTraits uint8
 
 const (
-	served     serverTraits = 1 << iota // an exchange was completed on this connection
-	unixSocket                          // the connection came in on a Unix socket
+	served     serverTraits = 1 << iota // the connection has completed an exchange
+	unixSocket                          // see OnUnixSocket
 )
 
-// peerEnd is what is known of the end of the peer's direction.
+// peerEnd is what the transport has reported about the end of the client's direction.
 type peerEnd uint8
 
 const (
 	peerSends  peerEnd = iota
-	peerHungUp         // it has ended, though bytes may wait before the end
-	peerEnded          // its end was read
+	peerHungUp         // the direction has ended, but unread bytes may come before the end: see HungUp
+	peerEnded          // see RxEnd
 )
 
 var _ roles.Upper = (*Server)(nil)
 
-// Init makes s a server on l that gives each request to h. s must not be in use.
+// Init sets s up to serve h over l. s must not be in use.
 func (s *Server) Init(sh *Shared, l roles.Lower, h http.Handler) {
 	*s = Server{sh: sh, low: l, h: h}
 }
 
-// OnUnixSocket tells s that its connection came in on a Unix socket, whose clients may say Host: +PATH or
-// Host: +@NAME (see http.ValidUnixAuthority). It is called after Init.
+// OnUnixSocket makes s accept Host: +PATH and Host: +@NAME, which clients of a Unix socket send (see
+// http.ValidUnixAuthority). Call it after Init.
 func (s *Server) OnUnixSocket() { s.traits |= unixSocket }
 
-// Lower is what s stands on.
+// Lower returns the Lower of s.
 func (s *Server) Lower() roles.Lower { return s.low }
 
-// Busy tells whether a request is being received or answered.
+// Busy reports whether a request is being received or answered.
 func (s *Server) Busy() bool { return s.x != nil || s.state == expectRequestHead }
 
-// Drain has the connection close when the present exchange is over, at once if there is none. The
-// response, unless it has begun, says so.
+// Drain closes the connection after the current exchange, at once if there is none. A response that has not begun
+// announces the close.
 func (s *Server) Drain() {
 	switch {
 	case s.state >= serverClosing:
@@ -90,7 +89,7 @@ func (s *Server) move(to serverState) {
 	s.state = to
 }
 
-// shut closes the connection; Closed tells the handler.
+// close closes the connection. The handler receives Done from Closed.
 func (s *Server) close(mode roles.CloseMode, cause error) {
 	s.move(serverClosing)
 	s.low.Close(mode, cause)

@@ -27,7 +27,7 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 		case awaitAnswer:
 			s.pipelined = true
 			if !s.x.wantsWrite {
-				s.x.stop()
+				s.x.pauseLower()
 			}
 		case serverClosing:
 			n = len(b) - used
@@ -38,7 +38,7 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 		used += n
 	}
 	if s.state.hasBody() && s.x.progress {
-		s.due = s.x.time(s.sh, s.sh.requestPace())
+		s.due = s.x.countBody(s.sh, s.sh.requestPace())
 	}
 	if s.peer == peerEnded && !s.pipelined {
 		s.inputEnded()
@@ -46,12 +46,12 @@ func (s *Server) Rx(now time.Duration, b []byte) (used int) {
 	return used
 }
 
-// rxHead takes a head that is complete, and returns its length, or 0.
+// rxHead consumes a complete head and returns its length, or 0 if the head is incomplete.
 func (s *Server) rxHead(b []byte) int {
 	if s.state == expectRequest {
 		switch {
 		case b[0] == '\r':
-			// An empty line in front of a request is passed over (RFC 9112 s.2.2).
+			// An empty line before a request is ignored (RFC 9112 s.2.2).
 			if len(b) == 1 {
 				return 0
 			}
@@ -62,12 +62,12 @@ func (s *Server) rxHead(b []byte) int {
 		case b[0] == '\n':
 			return s.refuse(errBareLF, b)
 		case !http.IsTokenByte(b[0]):
-			// A TLS client on a plain port is told at once, not when its time is over.
+			// A TLS client on a plain port gets its refusal now, not after Timeouts.Head.
 			return s.refuse(errMethod, b)
 		}
 	}
 	sh := s.sh
-	whole := s.state == expectRequest // every octet of the head is in b
+	whole := s.state == expectRequest // b starts with the first byte of the head
 	if whole {
 		if n := sh.requests.match(b); n > 0 {
 			s.startExchange(&sh.requests.msg)
@@ -95,7 +95,7 @@ func (s *Server) rxHead(b []byte) int {
 	return n
 }
 
-// begin starts the exchange for a request whose head has come.
+// startExchange starts the exchange of a request with head m.
 func (s *Server) startExchange(m *http.Message) {
 	sh := s.sh
 	sh.Counters.Requests++
@@ -137,7 +137,7 @@ func (s *Server) startExchange(m *http.Message) {
 	s.endIfDone()
 }
 
-// rxBody takes a piece of the body, and returns how many octets it used.
+// rxBody consumes a piece of the body and returns how many bytes it used.
 func (s *Server) rxBody(b []byte) int {
 	sh, x := s.sh, s.x
 	if x.paused {
@@ -167,7 +167,7 @@ func (s *Server) rxBody(b []byte) int {
 	return n
 }
 
-// bodyDone completes the request.
+// bodyDone handles the end of the request.
 func (s *Server) bodyDone() {
 	x := s.x
 	var t []http.Field
@@ -204,9 +204,9 @@ func (s *Server) Writable(now time.Duration) {
 	s.endIfDone()
 }
 
-// settle ends the exchange when both messages are complete or the connection has become another
-// protocol's, and otherwise sees to a body that outlasts its response. It is called last, after the
-// handler.
+// endIfDone ends the exchange if both messages are complete, or if another protocol has taken the connection over. If
+// only the response is complete, it decides about the rest of the request. It is the last step after each call of the
+// handler, since the exchange may be gone afterwards.
 func (s *Server) endIfDone() {
 	x := s.x
 	switch {
@@ -223,13 +223,13 @@ func (s *Server) endIfDone() {
 		if x.paused = false; x.paced {
 			s.due = x.startClock(s.sh, s.sh.requestPace())
 		}
-		x.start()
+		x.resumeLower()
 	case s.state == expectBody:
 		s.move(drainBody)
 	}
 }
 
-// next ends the exchange, whose messages are complete, and waits for the next request if there may be one.
+// next ends the exchange, whose messages are complete, and expects the next request or closes the connection.
 func (s *Server) next() {
 	x := s.x
 	if x.close || s.peer == peerEnded && !s.pipelined {
@@ -238,7 +238,7 @@ func (s *Server) next() {
 		s.move(expectRequest)
 		s.due = s.sh.deadline(s.sh.cfg.Timeouts.Idle)
 	}
-	x.start()
+	x.resumeLower()
 	s.endExchange(x)
 }
 
@@ -254,7 +254,7 @@ func (s *Server) RxEnd(now time.Duration, unused int) {
 	s.sh.now = now
 	had := s.peer
 	s.peer = peerEnded
-	// Half-closed clients get their answers. Bytes that are held become requests first.
+	// A client that has ended its direction still gets its responses, also to the requests that wait in the transport.
 	s.pipelined = s.state == awaitAnswer && unused > 0
 	s.inputEnded()
 	if had == peerSends {
@@ -262,7 +262,8 @@ func (s *Server) RxEnd(now time.Duration, unused int) {
 	}
 }
 
-// HungUp is roles.HangUpWatcher's: what has come so far waits for the present exchange, the end behind it.
+// HungUp is roles.HangUpWatcher's. The bytes that wait in the transport, and the end after them, stay there until the
+// current exchange is over.
 func (s *Server) HungUp(now time.Duration) {
 	s.sh.now = now
 	if s.peer == peerSends {
@@ -272,7 +273,7 @@ func (s *Server) HungUp(now time.Duration) {
 	}
 }
 
-// halfClosed gives the answer to a peer that has ended its direction its time, and tells the handler.
+// halfClosed sets the deadline for the response to a client that has ended its direction, and informs the handler.
 func (s *Server) halfClosed() {
 	x := s.x
 	if x == nil || s.state >= serverClosing || x.out.done() {
@@ -284,7 +285,7 @@ func (s *Server) halfClosed() {
 	}
 }
 
-// cut ends what the peer will never complete. Nothing but held requests can follow.
+// inputEnded closes the connection, or refuses the request, if the client can no longer complete what the server expects.
 func (s *Server) inputEnded() {
 	switch s.state {
 	case expectRequest:
@@ -298,7 +299,7 @@ func (s *Server) inputEnded() {
 	}
 }
 
-// Woken is roles.Upper's: a server asks for none.
+// Woken is roles.Upper's. A Server never calls Wake.
 func (s *Server) Woken(time.Duration) {}
 
 // Deadline is roles.Upper's.
@@ -352,7 +353,8 @@ func (s *Server) Closed(cause error) {
 	s.sh.freeExchange(x)
 }
 
-// suspend stops the clock of a body whose handler pauses. The rest of a body that nothing depends on is dropped instead.
+// suspend stops the clock of the body when the handler pauses. It returns false in drainBody and discardBody: the rest of
+// a body whose response is complete is dropped instead.
 func (s *Server) suspend(x *exchange) bool {
 	switch s.state {
 	case drainBody:
@@ -376,7 +378,7 @@ func (s *Server) resumed(x *exchange) {
 	}
 }
 
-// committed renews the time that a server has to send more of a response to a client that has ended its direction.
+// committed renews the deadline for more of the response after the client has ended its direction.
 func (s *Server) committed(x *exchange) {
 	if x.halfClosedDue != 0 {
 		s.sh.now = s.low.Now()

@@ -65,7 +65,7 @@ func (s *Server) sendHead(x *exchange, m *http.Message, end bool) error {
 	return nil
 }
 
-// sendInterim sends a 1xx head; clients of 1.0 know none and get none (RFC 9110 s.15.2).
+// sendInterim sends a 1xx head, except to a client of HTTP/1.0, which does not know them (RFC 9110 s.15.2).
 func (s *Server) sendInterim(x *exchange, m *http.Message) error {
 	size, err := fieldsSize(m.Fields, http.Date)
 	if err != nil {
@@ -108,11 +108,10 @@ func (s *Server) send100() {
 	s.move(expectBody)
 }
 
-// Upgrade answers the request of x with 101 (Switching Protocols) and puts u in our place: bytes that
-// follow the request are offered to it. It is called from inside Head or Writable, for a request
-// without a body. m.Upgrade names the protocol, m.Fields are the fields its handshake needs. Done
-// follows, with cause nil, when the handler has returned; s is of no use after that. The error says
-// why nothing was done; http.ErrNoRoom asks to try again in Writable.
+// Upgrade answers the request of x with 101 (Switching Protocols) and replaces s by u, which receives the bytes after the
+// request. Call it from inside Head or Writable, for a request without a body. m.Upgrade is the protocol, m.Fields are
+// the fields that its handshake needs. Done follows with cause nil when the handler has returned; after that s must not be
+// used. On an error nothing was sent and s goes on; after http.ErrNoRoom try again in Writable.
 func (s *Server) Upgrade(x http.Exchange, m *http.Message, u roles.Upper) error {
 	e, ok := x.(*exchange)
 	if !ok || e != s.x || s.state != awaitAnswer || e.out.begun() || e.version == http.HTTP10 {
@@ -139,13 +138,13 @@ func (s *Server) Upgrade(x http.Exchange, m *http.Message, u roles.Upper) error 
 	s.low.Commit(len(b))
 	s.sh.Counters.Upgraded++
 	s.move(serverGone)
-	e.start()
+	e.resumeLower()
 	s.low.Replace(u)
 	return nil
 }
 
-// refuse answers a fault with its status, if no answer has begun and the output takes one, and closes.
-// It returns len(b), so that nothing more is looked at.
+// refuse closes the connection because of a fault of the client. It answers with the status of f if no response has begun
+// and there is room. It returns len(b), so that the rest of the input is dropped.
 func (s *Server) refuse(f *fault, b []byte) int {
 	sh := s.sh
 	if errors.Is(f, http.ErrTimeout) {
@@ -157,7 +156,7 @@ func (s *Server) refuse(f *fault, b []byte) int {
 	x := s.x
 	switch {
 	case x != nil && x.out.begun():
-		// The peer must not take what it has got of the response for the whole.
+		// A reset, so that the client does not accept the incomplete response.
 		if !x.out.done() {
 			mode = roles.Reset
 		}

@@ -255,7 +255,7 @@ func TestPeerEnds(t *testing.T) {
 		_, l := serve(sh, &recorder{})
 		l.Feed([]byte("GET / HT"))
 		l.End()
-		wantRefusal(t, "cut", sh, l, 400, "head: connection ended")
+		wantRefusal(t, "cut", sh, l, 400, "head: incomplete")
 	})
 	t.Run("inside a body", func(t *testing.T) {
 		sh := NewShared(DefaultConfig())
@@ -263,7 +263,7 @@ func TestPeerEnds(t *testing.T) {
 		_, l := serve(sh, h)
 		l.Feed([]byte(postHead + "0"))
 		l.End()
-		wantRefusal(t, "cut", sh, l, 400, "body: connection ended")
+		wantRefusal(t, "cut", sh, l, 400, "body: incomplete")
 		if h.dones != 1 || h.cause == nil {
 			t.Errorf("done %d times with %v, want once with a cause", h.dones, h.cause)
 		}
@@ -302,7 +302,7 @@ func TestPeerEnds(t *testing.T) {
 		l.End()
 		l.Refuse = false
 		l.Service()
-		wantRefusal(t, "cut", sh, l, 400, "body: connection ended")
+		wantRefusal(t, "cut", sh, l, 400, "body: incomplete")
 	})
 }
 

@@ -8,14 +8,14 @@ import (
 
 // Counters count what happened on the connections of a Shared. They are plain numbers: read them on the loop's goroutine.
 type Counters struct {
-	Requests  uint64 // complete heads, received by servers or sent by clients
-	Responses uint64 // final heads, sent by servers or received by clients
-	Interim   uint64 // 1xx heads, either way
-	Reused    uint64 // of Requests, those on a connection that had served one before
-	Upgraded  uint64 // connections handed to another protocol
-	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
-	Slow      uint64 // of Timeouts, bodies that were slower than the least rate, or took longer than their total
-	Malformed uint64 // heads or bodies refused, by servers and clients
+	Requests  uint64 // complete request heads, received by servers or sent by clients
+	Responses uint64 // final response heads, sent by servers or received by clients
+	Interim   uint64 // 1xx heads, sent and received
+	Reused    uint64 // of Requests, those after the first on a connection
+	Upgraded  uint64 // connections that another protocol took over
+	Timeouts  uint64 // deadlines that peers missed, except Timeouts.Idle
+	Slow      uint64 // of Timeouts, bodies that exceeded a rate or BodyTotal
+	Malformed uint64 // messages rejected by servers and clients
 	Illegal   uint64 // connections closed for a move that a state table does not have: a bug of this package
 }
 
@@ -28,20 +28,20 @@ type Shared struct {
 	refused   [512 - 400]uint64
 	msg       http.Message
 	fields    []http.Field
-	host      []byte // the last Host value found valid
+	host      []byte // the last valid Host value
 	responses responseCache
 	requests  headCache
 	free      []*exchange
-	now       time.Duration // of the latest call into any connection
+	now       time.Duration // time of the last call into any connection
 }
 
-// NewShared returns a Shared that works by c.
+// NewShared returns a Shared with a copy of c.
 func NewShared(c Config) *Shared { return &Shared{cfg: c} }
 
-// Config returns the configuration that NewShared was given.
+// Config returns a copy of the configuration.
 func (sh *Shared) Config() Config { return sh.cfg }
 
-// Refused returns how many requests servers have answered by themselves with this 4xx or 5xx status.
+// Refused returns the number of requests that servers have refused with this 4xx or 5xx status, without a handler.
 func (sh *Shared) Refused(status int) uint64 {
 	if i := status - 400; i >= 0 && i < len(sh.refused) {
 		return sh.refused[i]
@@ -55,7 +55,7 @@ func (sh *Shared) countRefused(status int) {
 	}
 }
 
-// requestPace and responsePace are the limits of a body's time.
+// requestPace and responsePace return the limits on the time of a body.
 func (sh *Shared) requestPace() http.PaceLimits {
 	return http.PaceLimits{Rate: sh.cfg.Limits.BodyRate, Grace: sh.cfg.Timeouts.BodyGrace, Total: sh.cfg.Timeouts.BodyTotal}
 }
@@ -64,7 +64,7 @@ func (sh *Shared) responsePace() http.PaceLimits {
 	return http.PaceLimits{Rate: sh.cfg.Limits.ResponseRate, Grace: sh.cfg.Timeouts.BodyGrace}
 }
 
-// bodyDeadline is when more of a body must have come, or never.
+// bodyDeadline returns the time by which more of a body must come; 0 for never.
 func (sh *Shared) bodyDeadline(x *exchange, l http.PaceLimits) time.Duration {
 	d, p := sh.deadline(sh.cfg.Timeouts.Body), x.pace.Due(&l)
 	if p != 0 && (d == 0 || p < d) {
@@ -73,7 +73,7 @@ func (sh *Shared) bodyDeadline(x *exchange, l http.PaceLimits) time.Duration {
 	return d
 }
 
-// slowBody is the fault of a body whose deadline has passed.
+// slowBody counts a body that missed its deadline and returns the fault.
 func (sh *Shared) slowBody(x *exchange, l http.PaceLimits) *fault {
 	if most := sh.cfg.Timeouts.Body; most > 0 && x.pace.Quiet(sh.now) >= most {
 		return errBodySlow
@@ -89,7 +89,7 @@ func (sh *Shared) slowBody(x *exchange, l http.PaceLimits) *fault {
 	return errBodySlow
 }
 
-// maxFree bounds the pool of exchanges: what a burst needed beyond it goes back to the collector.
+// maxFree bounds the pool of exchanges. After a burst the others go to the garbage collector.
 const maxFree = 1024
 
 func (sh *Shared) newExchange() *exchange {
@@ -110,7 +110,7 @@ func (sh *Shared) freeExchange(x *exchange) {
 	}
 }
 
-// deadline is d after the present call, or never.
+// deadline returns the time d after the current call; 0, for never, if d is not positive.
 func (sh *Shared) deadline(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0

@@ -6,8 +6,8 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// version reads HTTP/1.0 or HTTP/1.1. A higher minor version is served as 1.1 (RFC 9110 s.2.5). wrong
-// and unknown are what to return for a malformed one and for another major version.
+// version parses HTTP/1.0 or HTTP/1.1. A higher minor version counts as 1.1 (RFC 9110 s.2.5). wrong is the fault for a
+// malformed version, unknown that for another major version.
 func version(b []byte, wrong, unknown *fault) (http.Version, *fault) {
 	if len(b) != 8 {
 		return 0, wrong
@@ -27,8 +27,7 @@ func version(b []byte, wrong, unknown *fault) (http.Version, *fault) {
 	return http.HTTP11, nil
 }
 
-// requestLine reads method SP request-target SP HTTP-version (RFC 9112 s.3), with exactly one SP at
-// either place.
+// requestLine parses method SP request-target SP HTTP-version (RFC 9112 s.3), with exactly one SP each.
 func requestLine(m *http.Message, line []byte) *fault {
 	i := 0
 	for i < len(line) && http.IsTokenByte(line[i]) {
@@ -57,8 +56,8 @@ func requestLine(m *http.Message, line []byte) *fault {
 	return nil
 }
 
-// longLine is the fault of a request line that is longer than StartLine allows, of which b is the front: the target
-// is too long unless the method is already longer than any (RFC 9112 s.3).
+// longLine returns the fault of a request line that exceeds Limits.StartLine and starts with b: the target is too long,
+// unless the method is longer than any (RFC 9112 s.3).
 func longLine(b []byte) *fault {
 	i := 0
 	for i < len(b) && http.IsTokenByte(b[i]) {
@@ -73,12 +72,12 @@ func longLine(b []byte) *fault {
 	return errStartLong
 }
 
-// longestMethod is more than any registered method has: UPDATEREDIRECTREF has 17 octets. It matters only for
-// lines that are too long.
+// longestMethod is longer than any registered method: UPDATEREDIRECTREF has 17 octets. It applies only to lines that are
+// too long.
 const longestMethod = 64
 
-// statusLine reads HTTP-version SP status-code [SP reason-phrase] (RFC 9112 s.4). Servers that leave
-// out the SP before an empty reason are many, and nothing hangs on it.
+// statusLine parses HTTP-version SP status-code [SP reason-phrase] (RFC 9112 s.4). Many servers omit the SP before an
+// empty reason phrase, which is harmless.
 func statusLine(m *http.Message, line []byte) *fault {
 	if len(line) < 12 || line[8] != ' ' {
 		return errStatusLine
