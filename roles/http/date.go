@@ -4,34 +4,34 @@ import (
 	"time"
 )
 
-// The three forms of a date (RFC 9110 s.5.6.7). The first is the one to send.
+// The three formats of a date (RFC 9110 s.5.6.7). A sender uses the first.
 const (
 	imfFixdate = "Mon, 02 Jan 2006 15:04:05 GMT"
 	rfc850     = "Monday, 02-Jan-06 15:04:05 GMT"
 	asctime    = "Mon Jan _2 15:04:05 2006"
 )
 
-// DateLen is the length of what AppendDate appends.
+// DateLen is the number of bytes that AppendDate appends.
 const DateLen = len(imfFixdate)
 
-// AppendDate appends t as an IMF-fixdate, the form of the Date field.
+// AppendDate appends t to b as an IMF-fixdate, the format of the Date field.
 func AppendDate(b []byte, t time.Time) []byte { return t.UTC().AppendFormat(b, imfFixdate) }
 
-// ParseDate reads a date in any of the three forms that recipients must accept. now resolves the
-// two-digit year of the second: a date that seems more than 50 years ahead lies in the past.
+// ParseDate parses a date in any of the three formats that recipients must accept. now resolves the two-digit year of the
+// second format: a date that seems more than 50 years in the future is in the past (RFC 9110 s.5.6.7).
 func ParseDate(b []byte, now time.Time) (t time.Time, ok bool) {
 	if len(b) < len(asctime) || len(b) > len("Wednesday, 02-Jan-06 15:04:05 GMT") {
 		return time.Time{}, false
 	}
 	s := string(b)
-	for _, form := range []string{imfFixdate, rfc850, asctime} {
-		t, err := time.Parse(form, s)
-		// time.Parse lets a wrong weekday and loose spacing pass; the date written again does not.
-		if err != nil || (form != rfc850 && t.Format(form) != s) {
+	for _, format := range []string{imfFixdate, rfc850, asctime} {
+		t, err := time.Parse(format, s)
+		// time.Parse accepts a wrong weekday and loose spacing, so the date is formatted again and compared.
+		if err != nil || (format != rfc850 && t.Format(format) != s) {
 			continue
 		}
 		t = t.UTC()
-		if form == rfc850 {
+		if format == rfc850 {
 			century := now.UTC().Year() / 100 * 100
 			t = time.Date(century+t.Year()%100, t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.UTC)
 			if t.After(now.AddDate(50, 0, 0)) {
@@ -46,11 +46,11 @@ func ParseDate(b []byte, now time.Time) (t time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// maxRetryAfter keeps a peer from naming a time that a clock cannot hold; nobody waits for a year.
+// maxRetryAfter bounds the time that a peer can ask for, so that sums with it do not overflow.
 const maxRetryAfter = 365 * 24 * time.Hour
 
-// ParseRetryAfter reads a Retry-After value (RFC 9110 s.10.2.3): how long from now to wait. A date in the
-// past is 0; more than a year is a year.
+// ParseRetryAfter parses a Retry-After value (RFC 9110 s.10.2.3) and returns how long to wait from now. A date in the
+// past gives 0, and a wait of more than a year gives a year.
 func ParseRetryAfter(value []byte, now time.Time) (wait time.Duration, ok bool) {
 	if len(value) == 0 {
 		return 0, false

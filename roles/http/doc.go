@@ -1,12 +1,11 @@
-// Package http holds what HTTP/1.1, HTTP/2 and WebSocket share: the message head, its fields, and the
-// exchange of one request for one response.
+// Package http defines what HTTP/1.1, HTTP/2 and WebSocket share: the head of a message, its fields, and the exchange of
+// one request for one response.
 //
-// It answers "what does a head say": names and values that are legal (RFC 9110 section 5), well-known
-// names as small numbers so that nobody compares strings twice, statuses and their phrases, dates,
-// Retry-After. It does not know how a head looks on the wire, and it has no connection: roles/h1 and
-// roles/h2 parse and write, and present what they do as an Exchange to a Handler.
+// It checks names and values (RFC 9110 s.5), gives the well-known names small numbers so that a name is compared once,
+// and knows statuses and their phrases, dates, Retry-After, redirects, and URI references. It does not know the wire
+// format, and it has no connection: roles/h1 and roles/h2 parse and write heads, and present each request with its
+// response to a Handler as an Exchange.
 //
-// Data enters as slices of a receive buffer, which a Message's fields point into for the length of one
-// call, and leaves as slices of the caller's that the protocol copies into its output. Nothing here
-// keeps either.
+// The slices of a received Message are views of a receive buffer, valid during one call. The slices of a Message to send
+// belong to the caller; the protocol copies them into its output. This package keeps neither.
 package http

@@ -3,16 +3,16 @@ package http
 // Field is one header or trailer field. Value has no surrounding whitespace.
 type Field struct {
 	Name, Value []byte
-	// ID is the well-known name's number, or Other. Receivers fill it. Senders need not, but save the
-	// look at Name if they do.
+	// ID is the number of a well-known name, or Other. A received field has it set. In a field to send it is optional:
+	// with it the sender does not look Name up.
 	ID ID
 }
 
-// ID numbers the field names that protocols look for.
+// ID is the number of a well-known field name.
 type ID uint8
 
-// The well-known names. Those that frame messages or govern the connection come first: a role looks at
-// them for every message, and no application may send them.
+// The well-known names. The names that frame a message or control its connection come first: a role checks them in every
+// message, and an application must not send them.
 const (
 	Other ID = iota
 	Connection
@@ -50,7 +50,7 @@ const (
 	numIDs
 )
 
-// What slot multiplies with. Any numbers will do for which the test finds no two names in one slot.
+// The factors of slot. Any factors do that give no two names the same slot; TestLookupFindsEveryName checks this.
 const (
 	slotLen   = 1
 	slotFirst = 1
@@ -92,7 +92,7 @@ var names = [numIDs]string{
 	WWWAuthenticate:        "www-authenticate",
 }
 
-// String is the name in lower case; empty for Other.
+// String returns the name in lower case, or "" for Other.
 func (id ID) String() string {
 	if id < numIDs {
 		return names[id]
@@ -100,13 +100,13 @@ func (id ID) String() string {
 	return ""
 }
 
-// Framing tells whether the name decides where a message ends or what becomes of its connection
-// or which site it is for (Connection, Content-Length, Transfer-Encoding, Upgrade, Expect, Host,
-// Keep-Alive, Proxy-Connection). Exchanges write these themselves and take none from an application.
+// Framing reports whether the field determines the end of its message, the use of its connection, or its target
+// (Connection, Content-Length, Transfer-Encoding, Upgrade, Expect, Host, Keep-Alive, Proxy-Connection). An Exchange
+// writes these fields itself and refuses them from an application.
 func (id ID) Framing() bool { return id >= Connection && id <= ProxyConnection }
 
-// slots finds a name by its length and its first and last letters. The test proves that no two names
-// share a slot, so one comparison settles a lookup.
+// slots maps the length, the first and the last letter of a name to its number. No two names share a slot, so a lookup
+// compares one string.
 var slots = func() (t [256]ID) {
 	for id := Connection; id < numIDs; id++ {
 		n := names[id]
@@ -119,7 +119,7 @@ func slot(n int, first, last byte) uint8 {
 	return uint8(n)*slotLen + (first|0x20)*slotFirst + (last|0x20)*slotLast
 }
 
-// Lookup returns the number of a field name in any case, Other when it has none.
+// Lookup returns the number of a field name in any case, or Other.
 func Lookup(name []byte) ID {
 	if len(name) == 0 {
 		return Other

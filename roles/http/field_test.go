@@ -17,7 +17,7 @@ func TestLookupFindsEveryName(t *testing.T) {
 		}
 		k := slot(len(n), n[0], n[len(n)-1])
 		if other, ok := taken[k]; ok {
-			t.Errorf("%q and %q share slot %d: choose other multipliers", n, other, k)
+			t.Errorf("%q and %q share slot %d: choose other factors", n, other, k)
 		}
 		taken[k] = id
 		for _, form := range []string{n, strings.ToUpper(n), strings.ToUpper(n[:1]) + n[1:]} {

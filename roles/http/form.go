@@ -1,10 +1,10 @@
 package http
 
-// FormType is the Content-Type of what AppendFormPair writes.
+// FormType is the Content-Type of a body made with AppendFormPair.
 const FormType = "application/x-www-form-urlencoded"
 
-// AppendFormPair appends name=value as a body of FormType has it, with an & in front unless dst is empty: the
-// serializer of the URL standard (section 5.2), as browsers have it.
+// AppendFormPair appends name=value to the body dst of FormType, after an "&" unless dst is empty. It encodes as browsers
+// do: by the serializer of the URL standard (section 5.2).
 func AppendFormPair(dst, name, value []byte) []byte {
 	if len(dst) > 0 {
 		dst = append(dst, '&')
@@ -14,7 +14,7 @@ func AppendFormPair(dst, name, value []byte) []byte {
 	return appendFormEncoded(dst, value)
 }
 
-// appendFormEncoded appends b with everything percent-encoded but letters, digits and *-._, and + for a blank.
+// appendFormEncoded appends b percent-encoded, except letters, digits and *-._, and with "+" for a space.
 func appendFormEncoded(dst, b []byte) []byte {
 	const digits = "0123456789ABCDEF"
 	for _, c := range b {

@@ -14,12 +14,12 @@ func TestAppendFormPair(t *testing.T) {
 		{"", "*-._~", "\xc3\xa4\r\n%\x00", "*-._%7E=%C3%A4%0D%0A%25%00"},
 	} {
 		if got := AppendFormPair([]byte(c.dst), []byte(c.name), []byte(c.value)); string(got) != c.want {
-			t.Errorf("%q=%q behind %q: got %q, want %q", c.name, c.value, c.dst, got, c.want)
+			t.Errorf("AppendFormPair(%q=%q) to %q: got %q, want %q", c.name, c.value, c.dst, got, c.want)
 		}
 	}
 }
 
-// The standard library reads every octet back.
+// TestFormOracle: net/url decodes every octet.
 func TestFormOracle(t *testing.T) {
 	var all []byte
 	for c := range 256 {

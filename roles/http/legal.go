@@ -2,14 +2,14 @@ package http
 
 import "math"
 
-// Octet classes of RFC 9110 section 5.6 and RFC 3986, as bits of one table.
+// The octet classes of RFC 9110 s.5.6 and RFC 3986, as bits of one table.
 const (
 	classToken  = 1 << iota // tchar
-	classValue              // field-vchar, SP, HTAB, obs-text: what a field value may hold
-	classTarget             // octets that end neither a request-target nor its line: what we send as a target
-	classHost               // octets of a reg-name or IPv4address
-	classPath               // pchar, "/", "?": octets of a path and query
-	classPlain              // those of them that mean nothing but themselves: all but "%"
+	classValue              // field-vchar, SP, HTAB, obs-text: the octets of a field value
+	classTarget             // the octets that a client sends in a request-target: visible ASCII except "#"
+	classHost               // the octets of a reg-name or IPv4address
+	classPath               // pchar, "/", "?": the octets of a path and query
+	classPlain              // classPath without "%"
 	classQuery              // brackets, which only a query may have
 )
 
@@ -22,8 +22,8 @@ var classes = func() (t [256]uint8) {
 		if c >= 0x20 && c != 0x7f || c == '\t' {
 			t[c] |= classValue
 		}
-		// A URI has no quotes, braces, bars or carets either (see classPath). Policies and redirects contain
-		// them unescaped, and most servers accept them, so a client sends what it was given.
+		// A URI has no quotes, braces, bars or carets either (see classPath). But policies and redirects contain them
+		// unescaped, and most servers accept them, so a client sends them unchanged.
 		if c > 0x20 && c < 0x7f && c != '#' {
 			t[c] |= classTarget
 		}
@@ -42,14 +42,14 @@ var classes = func() (t [256]uint8) {
 	return t
 }()
 
-// IsTokenByte tells whether c may stand in a token (RFC 9110 s.5.6.2).
+// IsTokenByte reports whether a token may contain c (RFC 9110 s.5.6.2).
 func IsTokenByte(c byte) bool { return classes[c]&classToken != 0 }
 
-// ValidName tells whether b is a field name or a method: a token of at least one octet.
+// ValidName reports whether b is a legal field name or method: a token of at least one octet.
 func ValidName(b []byte) bool { return len(b) > 0 && all(b, classToken) }
 
-// ValidValue tells whether b may be sent as a field value (RFC 9110 s.5.5): no control octets but
-// HTAB, and no whitespace at either end.
+// ValidValue reports whether b may be sent as a field value (RFC 9110 s.5.5): no control character except HTAB, and no
+// whitespace at either end.
 func ValidValue(b []byte) bool {
 	if len(b) == 0 {
 		return true
@@ -58,9 +58,9 @@ func ValidValue(b []byte) bool {
 }
 
 // ValidPathQuery reports whether b is a path and query of RFC 3986 s.3.3 and s.3.4, as a server accepts them in a
-// request-target (RFC 9112 s.3.2): no quotes, backslash, bar, braces, caret or angle brackets, and each "%" followed by
-// two hexadecimal digits. "[" and "]" are accepted in the query, although RFC 3986 does not have them there: browsers
-// and clients of PHP do not encode them.
+// request-target (RFC 9112 s.3.2): no quotes, backslash, bar, braces, caret or angle brackets, and two hexadecimal digits
+// after each "%". It accepts "[" and "]" in the query, although RFC 3986 does not: browsers and clients of PHP do not
+// encode them.
 func ValidPathQuery(b []byte) bool {
 	legal := uint8(classPath)
 	for i, c := range b {
@@ -80,7 +80,7 @@ func ValidPathQuery(b []byte) bool {
 // octets that ValidPathQuery does not, since policies and redirects contain them.
 func ValidTarget(b []byte) bool { return len(b) > 0 && TargetLen(b) == len(b) }
 
-// TargetLen returns how many octets in front of b may stand in a request-target.
+// TargetLen returns the length of the longest prefix of b that may be sent in a request-target.
 func TargetLen(b []byte) int {
 	for i, c := range b {
 		if classes[c]&classTarget == 0 {
@@ -90,8 +90,8 @@ func TargetLen(b []byte) int {
 	return len(b)
 }
 
-// ScanTarget is TargetLen, and tells in passing whether those octets are a path and query for which ValidPathQuery need
-// not be asked. If they are not, it may accept them all the same: they may contain a "%".
+// ScanTarget returns TargetLen, and in the same pass whether those octets surely are a legal path and query. If plain is
+// false they may still be one, for instance with a "%": call ValidPathQuery.
 func ScanTarget(b []byte) (n int, plain bool) {
 	all := uint8(classPlain)
 	for ; n < len(b); n++ {
@@ -104,8 +104,8 @@ func ScanTarget(b []byte) (n int, plain bool) {
 	return n, all != 0
 }
 
-// ValidAuthority tells whether b is uri-host [ ":" port ] (RFC 9110 s.7.2). Userinfo is refused. The
-// empty authority is legal: a client that has none says so (RFC 9112 s.3.2).
+// ValidAuthority reports whether b is uri-host [ ":" port ] (RFC 9110 s.7.2), without userinfo. The empty authority is
+// legal: a client whose target has none sends it (RFC 9112 s.3.2).
 func ValidAuthority(b []byte) bool {
 	i := 0
 	if len(b) > 0 && b[0] == '[' {
@@ -144,9 +144,9 @@ func ValidAuthority(b []byte) bool {
 	return true
 }
 
-// ValidUnixAuthority reports whether b is the authority that clients of Unix sockets send, libwebsockets' among them:
-// "+" and the path of the socket, or "+@" and its abstract name, in visible ASCII. It is no authority of RFC 9110:
-// accept it only from a Unix socket, where no proxy reads it in another way.
+// ValidUnixAuthority reports whether b is the authority that clients of Unix sockets send, such as those of
+// libwebsockets: "+" and the path of the socket, or "+@" and its abstract name, in visible ASCII. RFC 9110 does not have
+// it: accept it only on a Unix socket, where no proxy can interpret it differently.
 func ValidUnixAuthority(b []byte) bool { return len(b) > 1 && b[0] == '+' && ValidTarget(b[1:]) }
 
 // TrimOWS removes optional whitespace, SP and HTAB, from both ends (RFC 9110 s.5.6.3).
@@ -158,7 +158,7 @@ func TrimOWS(b []byte) []byte {
 	return b
 }
 
-// TrimLeftOWS removes SP and HTAB from the front.
+// TrimLeftOWS removes SP and HTAB from the start.
 func TrimLeftOWS(b []byte) []byte {
 	for len(b) > 0 && isOWS(b[0]) {
 		b = b[1:]
@@ -166,7 +166,7 @@ func TrimLeftOWS(b []byte) []byte {
 	return b
 }
 
-// EqualFold compares b with lower, which must be in lower case, ignoring the case of ASCII letters in b.
+// EqualFold reports whether b equals lower, which must be in lower case, if the case of ASCII letters is ignored.
 func EqualFold(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false
@@ -181,8 +181,8 @@ func EqualFold(b []byte, lower string) bool {
 	return true
 }
 
-// NextItem takes the first non-empty item off a comma-separated list (RFC 9110 s.5.6.1). ok is false
-// at its end. Quoted strings are not recognised: use it on lists of tokens.
+// NextItem returns the first non-empty item of a comma-separated list (RFC 9110 s.5.6.1) and the rest of the list. ok is
+// false if there is none. It does not recognise quoted strings: use it for lists of tokens.
 func NextItem(list []byte) (item, rest []byte, ok bool) {
 	for len(list) > 0 {
 		i := 0
@@ -198,8 +198,8 @@ func NextItem(list []byte) (item, rest []byte, ok bool) {
 	return nil, nil, false
 }
 
-// ParseLength reads a Content-Length, 1*DIGIT up to 2^63-1: no sign, no space. repeated also accepts a list that says
-// the same number several times (RFC 9110 s.8.6). It returns -1 for anything else.
+// ParseLength parses a Content-Length: 1*DIGIT up to 2^63-1, without sign or space. With repeated it also accepts a list
+// of equal numbers (RFC 9110 s.8.6). It returns -1 for anything else.
 func ParseLength(b []byte, repeated bool) int64 {
 	n := parseNumber(b)
 	if n >= 0 || !repeated {

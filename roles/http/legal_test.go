@@ -36,12 +36,12 @@ func TestLegality(t *testing.T) {
 	} {
 		for _, s := range c.yes {
 			if !c.f([]byte(s)) {
-				t.Errorf("%s %q is refused, want accepted", c.what, s)
+				t.Errorf("%s %q: got refused, want accepted", c.what, s)
 			}
 		}
 		for _, s := range c.no {
 			if c.f([]byte(s)) {
-				t.Errorf("%s %q is accepted, want refused", c.what, s)
+				t.Errorf("%s %q: got accepted, want refused", c.what, s)
 			}
 		}
 	}
@@ -103,7 +103,7 @@ func TestParseLength(t *testing.T) {
 	}
 }
 
-// ScanTarget's shortcut and the judgement that it spares must agree.
+// TestScanTargetPlainIsValidPathQuery: ValidPathQuery accepts each target for which ScanTarget reports plain.
 func TestScanTargetPlainIsValidPathQuery(t *testing.T) {
 	for c := range 256 {
 		b := []byte{'/', byte(c), 'x'}

@@ -22,14 +22,14 @@ func TestMessageFields(t *testing.T) {
 	m.Status = 200
 	m.Reset()
 	if len(m.Fields) != 0 || cap(m.Fields) == 0 || m.Status != 0 {
-		t.Errorf("after Reset: %d fields, room for %d, status %d; want 0, some, 0", len(m.Fields), cap(m.Fields), m.Status)
+		t.Errorf("after Reset: %d fields, capacity %d, status %d; want 0, more than 0, 0", len(m.Fields), cap(m.Fields), m.Status)
 	}
 }
 
 func TestVersion(t *testing.T) {
 	for v, want := range map[Version]string{0: "HTTP", HTTP10: "HTTP/1.0", HTTP11: "HTTP/1.1", HTTP2: "HTTP/2.0"} {
 		if got := v.String(); got != want {
-			t.Errorf("Version(%d) prints %q, want %q", v, got, want)
+			t.Errorf("Version(%d).String() = %q, want %q", v, got, want)
 		}
 	}
 }

@@ -2,60 +2,60 @@ package http
 
 import "time"
 
-// PaceLimits say how slow a body may be. 0 switches a limit off.
+// PaceLimits bound how slow a body may be. 0 disables a limit.
 type PaceLimits struct {
 	// Rate is the least rate in bytes of payload per second.
 	Rate int64
-	// Grace is how far a peer may be behind that rate, in time: as long as it may send nothing at all. It is full
-	// at the start of a body, and what comes faster than Rate fills it again. Without it there is no least rate.
+	// Grace is how far the peer may fall behind Rate, as a time: how long it may send nothing. It is full at the start of a
+	// body, and payload that comes faster than Rate refills it. Without Grace, Rate does not apply.
 	Grace time.Duration
-	// Total is how long the body may take from its start to its end.
+	// Total is the longest time from the start of the body to its end.
 	Total time.Duration
 }
 
-// Pace holds one body to PaceLimits. Its clock runs only while we are ready to take what the peer sends: a handler that
-// has paused, or a window that we have not granted, is not the peer's fault. The zero Pace is stopped.
+// Pace checks one body against PaceLimits. Its clock runs only while this side is ready to receive: a handler that has
+// paused, or a window that was not granted, is not the fault of the peer. The zero Pace is stopped.
 type Pace struct {
-	since   time.Duration // when credit and left were right
-	credit  time.Duration // of Grace
-	left    time.Duration // of Total
+	since   time.Duration // the time at which credit and left were computed
+	credit  time.Duration // what remains of Grace
+	left    time.Duration // what remains of Total
 	running bool
 }
 
-// PaceFault is what a peer has missed.
+// PaceFault is the limit that a body exceeds.
 type PaceFault uint8
 
 const (
-	PaceKept  PaceFault = iota // nothing
-	PaceRate                   // the least rate
-	PaceTotal                  // the total time
+	PaceKept  PaceFault = iota // none
+	PaceRate                   // PaceLimits.Rate
+	PaceTotal                  // PaceLimits.Total
 )
 
-// Start begins a body.
+// Start starts the clock for a new body.
 func (p *Pace) Start(now time.Duration, l *PaceLimits) {
 	*p = Pace{since: now, credit: l.Grace, left: l.Total, running: true}
 }
 
-// Stop stops the clock, Resume starts it again. Doing so twice is doing so once.
+// Stop stops the clock. A second call has no effect.
 func (p *Pace) Stop(now time.Duration) {
 	p.advance(now)
 	p.running = false
 }
 
-// Resume starts the clock again.
+// Resume starts the clock again. A second call has no effect.
 func (p *Pace) Resume(now time.Duration) {
 	if !p.running {
 		p.running, p.since = true, now
 	}
 }
 
-// Refill fills the grace, after a time in which the peer could not send.
+// Refill refills the grace after a time in which the peer could not send.
 func (p *Pace) Refill(now time.Duration, l *PaceLimits) {
 	p.advance(now)
 	p.credit = l.Grace
 }
 
-// Took notes that n bytes of payload have come.
+// Took counts n bytes of payload that have come.
 func (p *Pace) Took(now time.Duration, n int, l *PaceLimits) {
 	p.advance(now)
 	if l.Rate > 0 {
@@ -70,7 +70,8 @@ func (p *Pace) advance(now time.Duration) {
 	}
 }
 
-// Due is when the peer is too slow unless more has come by then; 0 for never, and while the clock is stopped.
+// Due returns the time at which the body exceeds a limit unless more of it comes; 0 for never, and while the clock is
+// stopped.
 func (p *Pace) Due(l *PaceLimits) time.Duration {
 	switch {
 	case !p.running:
@@ -83,7 +84,7 @@ func (p *Pace) Due(l *PaceLimits) time.Duration {
 	return 0
 }
 
-// Quiet is how long the clock has run since the last call of Took, or of Resume.
+// Quiet returns how long the clock has run since the last call of Took or Resume.
 func (p *Pace) Quiet(now time.Duration) time.Duration {
 	if !p.running {
 		return 0
@@ -91,7 +92,7 @@ func (p *Pace) Quiet(now time.Duration) time.Duration {
 	return now - p.since
 }
 
-// Missed tells what the peer has missed by now.
+// Missed returns the limit that the body exceeds at now.
 func (p *Pace) Missed(now time.Duration, l *PaceLimits) PaceFault {
 	d := p.Due(l)
 	switch {

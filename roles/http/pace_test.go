@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestPace walks a body along its limits: a second each step, in which so many bytes come, or the clock is stopped.
+// TestPace receives a body in steps of a second: each step is a number of bytes, or stop for a stopped clock.
 func TestPace(t *testing.T) {
 	const stop = -1
 	l := PaceLimits{Rate: 100, Grace: 10 * time.Second, Total: time.Minute}
@@ -33,10 +33,10 @@ func TestPace(t *testing.T) {
 		{"just enough, to the end of the total", l, repeat(100, 70), PaceTotal, 60},
 		{"half of it", l, repeat(50, 30), PaceRate, 19},
 		{"one byte a second", l, repeat(1, 30), PaceRate, 11},
-		{"much at once does not count for later", l, join([]int{1 << 30}, repeat(0, 20)), PaceRate, 11},
-		{"a gap, and on", l, join(repeat(100, 5), repeat(0, 8), repeat(1000, 9)), PaceKept, 0},
+		{"many bytes at once do not count for later", l, join([]int{1 << 30}, repeat(0, 20)), PaceRate, 11},
+		{"a gap within the grace", l, join(repeat(100, 5), repeat(0, 8), repeat(1000, 9)), PaceKept, 0},
 		{"stopped", l, join(repeat(100, 5), repeat(stop, 1000), repeat(100, 5)), PaceKept, 0},
-		{"stopped, with what is left of the grace", l, join(repeat(0, 6), repeat(stop, 100), repeat(0, 6)), PaceRate, 110},
+		{"stopped, then the rest of the grace", l, join(repeat(0, 6), repeat(stop, 100), repeat(0, 6)), PaceRate, 110},
 		{"no rate", PaceLimits{Total: 5 * time.Second}, repeat(0, 9), PaceTotal, 5},
 		{"no total", PaceLimits{Rate: 100, Grace: 2 * time.Second}, repeat(100, 100000), PaceKept, 0},
 		{"no grace", PaceLimits{Rate: 100}, repeat(0, 100000), PaceKept, 0},
@@ -64,17 +64,17 @@ func TestPace(t *testing.T) {
 			p.Took(now, n, &c.l)
 		}
 		if got != c.missed || at != c.at {
-			t.Errorf("%s: missed %d at second %d, want %d at %d", c.name, got, at, c.missed, c.at)
+			t.Errorf("%s: got fault %d at second %d, want %d at %d", c.name, got, at, c.missed, c.at)
 		}
 	}
 	var p Pace
 	if p.Due(&l) != 0 {
-		t.Errorf("the zero Pace is due at %v, want never", p.Due(&l))
+		t.Errorf("Due of the zero Pace: got %v, want 0", p.Due(&l))
 	}
 	p.Start(0, &l)
 	p.Took(9*time.Second, 0, &l)
 	p.Refill(9*time.Second, &l)
 	if got := p.Due(&l); got != 19*time.Second {
-		t.Errorf("filled again after 9 s: due at %v, want 19s", got)
+		t.Errorf("Due after Refill at 9 s: got %v, want 19s", got)
 	}
 }

@@ -2,19 +2,18 @@ package http
 
 import "strings"
 
-// Reference is a URI reference in its parts (RFC 3986 s.4.1), as they are written: nothing is decoded, so that a
-// "%" which encodes nothing survives. The fragment is left out.
+// Reference is a URI reference split into its parts (RFC 3986 s.4.1), without the fragment. The parts are not decoded, so
+// a "%" that encodes nothing is preserved.
 type Reference struct {
 	Scheme    string // in lower case, "" in a relative reference
 	Authority string
 	Path      string
 	Query     string
-	// HasAuthority and HasQuery tell an empty part from none.
+	// HasAuthority and HasQuery distinguish an empty part from an absent one.
 	HasAuthority, HasQuery bool
 }
 
-// ParseReference takes a reference apart. There is none that it refuses: what the parts may hold is for their
-// user to judge.
+// ParseReference splits a reference. It rejects nothing: the caller checks the parts.
 func ParseReference(s string) (r Reference) {
 	s, _, _ = strings.Cut(s, "#")
 	s, r.Query, r.HasQuery = strings.Cut(s, "?")
@@ -45,9 +44,8 @@ func isScheme(s string) bool {
 	return len(s) > 0
 }
 
-// AppendTarget appends the request-target that r means, seen from a request for the target base, which begins
-// with "/" (RFC 3986 s.5.2). An octet that a request-target may not have is percent-encoded, all others stay as
-// they are: a "%" is never encoded again.
+// AppendTarget appends the request-target of r, resolved against the target base, which starts with "/" (RFC 3986 s.5.2).
+// It percent-encodes the octets that a request-target may not have and keeps all others, so it never encodes a "%" again.
 func (r *Reference) AppendTarget(b []byte, base string) []byte {
 	path, query, has := r.Path, r.Query, r.HasQuery
 	if r.Scheme == "" && !r.HasAuthority {
@@ -69,7 +67,7 @@ func (r *Reference) AppendTarget(b []byte, base string) []byte {
 	return b
 }
 
-// removeDots takes the segments "." and ".." out of a path (RFC 3986 s.5.2.4). The result begins with "/".
+// removeDots removes the segments "." and ".." from a path (RFC 3986 s.5.2.4). The result starts with "/".
 func removeDots(path string) string {
 	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	kept := segments[:0]
@@ -90,7 +88,7 @@ func removeDots(path string) string {
 	return "/" + strings.Join(kept, "/")
 }
 
-// appendEscaped appends s, with what a request-target may not have percent-encoded.
+// appendEscaped appends s with the octets percent-encoded that a request-target may not have.
 func appendEscaped(b []byte, s string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(s) {

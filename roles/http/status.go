@@ -1,6 +1,6 @@
 package http
 
-// reasons are the phrases of the IANA registry, by status.
+// reasons are the reason phrases of the IANA registry by status code.
 var reasons = [...]string{
 	100: "Continue",
 	101: "Switching Protocols",
@@ -64,7 +64,7 @@ var reasons = [...]string{
 	511: "Network Authentication Required",
 }
 
-// Reason returns the registered phrase of a status, or "" when there is none.
+// Reason returns the registered reason phrase of a status code, or "".
 func Reason(status int) string {
 	if status < 0 || status >= len(reasons) {
 		return ""
@@ -72,8 +72,7 @@ func Reason(status int) string {
 	return reasons[status]
 }
 
-// Bodyless tells whether responses with this status never have a body (RFC 9110 s.6.4.1): 1xx, 204
-// and 304.
+// Bodyless reports whether a response with this status code never has a body (RFC 9110 s.6.4.1): 1xx, 204 and 304.
 func Bodyless(status int) bool {
 	return status >= 100 && status < 200 || status == 204 || status == 304
 }
