@@ -126,14 +126,14 @@ func (a *httpClient) awaitResponse(now time.Duration) {
 func (a *httpClient) httpStatus() int { return a.status }
 
 func (a *httpClient) peerCredit() int64 {
-	if w, ok := a.x.(http.Windowed); ok {
+	if w, ok := a.x.(http.FlowControlled); ok {
 		return w.PeerWindow()
 	}
 	return 0
 }
 
 func (a *httpClient) addPeerCredit(n int) error {
-	switch _, ok := a.x.(http.Windowed); {
+	switch _, ok := a.x.(http.FlowControlled); {
 	case !ok:
 		return ErrNoCredit
 	case n < 0:
@@ -148,7 +148,7 @@ func (a *httpClient) manual() {
 	if a.o.credit == 0 {
 		return
 	}
-	if w, ok := a.x.(http.Windowed); ok {
+	if w, ok := a.x.(http.FlowControlled); ok {
 		w.ManualCredit()
 	}
 }

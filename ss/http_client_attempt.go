@@ -77,8 +77,8 @@ func (a *httpClient) use(c *httpConn) error {
 	}
 	a.manual()
 	if a.o.h.kind.pol.HTTP.LongPoll {
-		if u, ok := x.(http.Unhurried); ok {
-			u.Unhurried()
+		if u, ok := x.(http.NoDeadline); ok {
+			u.NoDeadline()
 		}
 	}
 	if a.o.h.flags&isPaused != 0 && !a.isWS() {

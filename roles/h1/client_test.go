@@ -373,9 +373,9 @@ func TestClientPause(t *testing.T) {
 	wantCalls(t, h, "body def", "end", "done")
 }
 
-// TestClientUnhurried: who has time waits for the response, and for each piece of its body; but a head that has
+// TestClientNoDeadline: who has time waits for the response, and for each piece of its body; but a head that has
 // begun is to be completed.
-func TestClientUnhurried(t *testing.T) {
+func TestClientNoDeadline(t *testing.T) {
 	sh := sharedWith(func(c *Config) { c.Timeouts.Response = 20 * time.Second })
 	k, l := dial(sh)
 	if k.Free() != 1 {
@@ -385,7 +385,7 @@ func TestClientUnhurried(t *testing.T) {
 	if k.Free() != 0 {
 		t.Errorf("free during an exchange: got %d, want 0", k.Free())
 	}
-	k.x.Unhurried()
+	k.x.NoDeadline()
 	for _, piece := range []string{"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "abc", "def"} {
 		l.Sleep(time.Hour)
 		if l.Closing {
@@ -395,7 +395,7 @@ func TestClientUnhurried(t *testing.T) {
 	}
 	wantCalls(t, h, "head 200 OK HTTP/1.1 length=6", "body abcdef", "end", "done")
 	start(t, k, l, method("GET"), "")
-	k.x.Unhurried()
+	k.x.NoDeadline()
 	l.Feed([]byte("HTTP/1.1 200"))
 	l.Sleep(10 * time.Second)
 	wantClosed(t, l, roles.Immediate, "head: not complete")

@@ -52,8 +52,8 @@ type side interface {
 }
 
 var (
-	_ http.Exchange  = (*exchange)(nil)
-	_ http.Unhurried = (*exchange)(nil)
+	_ http.Exchange   = (*exchange)(nil)
+	_ http.NoDeadline = (*exchange)(nil)
 )
 
 // Pause is http.Exchange's.
@@ -127,5 +127,5 @@ func (x *exchange) resumeLower() {
 	}
 }
 
-// Unhurried is http.Unhurried's.
-func (x *exchange) Unhurried() { x.noDeadline = true }
+// NoDeadline is http.NoDeadline's.
+func (x *exchange) NoDeadline() { x.noDeadline = true }

@@ -146,7 +146,7 @@ func TestSlowResponseBodies(t *testing.T) {
 		k, l := dial(sh)
 		h := start(t, k, l, method("GET"), "")
 		if c.unhurried {
-			h.onHead = func(x http.Exchange, _ *http.Message) { x.(http.Unhurried).Unhurried() }
+			h.onHead = func(x http.Exchange, _ *http.Message) { x.(http.NoDeadline).NoDeadline() }
 		}
 		l.Feed([]byte("HTTP/1.1 200 OK\r\n\r\n"))
 		if c.paused {

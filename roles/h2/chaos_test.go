@@ -104,7 +104,7 @@ func (a *actor) Head(x http.Exchange, m *http.Message) {
 		}
 	}
 	if !a.w.calm && a.w.r.IntN(8) == 0 {
-		x.(http.Windowed).ManualCredit()
+		x.(http.FlowControlled).ManualCredit()
 		a.manual = true
 	}
 	a.w.meddle()

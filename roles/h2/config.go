@@ -33,7 +33,7 @@ type Limits struct {
 	// BodyRate is the least rate, in bytes of payload per second, at which a server takes a request's body while its
 	// handler is ready for it and windows are granted. Timeouts.BodyGrace bridges what is slower. 0 means no limit.
 	BodyRate int64
-	// ResponseRate is the same for the body of a response at clients, those of Unhurried exchanges apart.
+	// ResponseRate is the same for the body of a response at clients, except an exchange with NoDeadline.
 	ResponseRate int64
 	// Drain is how much of a request's body a server takes after its response is complete, before it resets
 	// the stream.

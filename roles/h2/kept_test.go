@@ -215,9 +215,9 @@ func TestKeptBytesAreCopiedFewTimes(t *testing.T) {
 }
 
 // A tunnel that its owner has closed has its time to end, whatever the exchange was promised that it began with.
-func TestClosedTunnelOfAnUnhurriedExchangeEnds(t *testing.T) {
+func TestClosedTunnelOfAnExchangeWithoutDeadlineEnds(t *testing.T) {
 	p := newTunnel(t, DefaultConfig(), DefaultConfig(), &pipe{}, &pipe{})
-	p.c.x.(http.Unhurried).Unhurried()
+	p.c.x.(http.NoDeadline).NoDeadline()
 	p.near.low.Close(roles.Graceful, nil)
 	p.pump()
 	p.cl.Sleep(time.Minute)

@@ -114,7 +114,7 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 		v := ready(t, cfg)
 		v.setup = func(n int, r *recorder) {
 			holdOff(n, r)
-			r.onHead = func(x http.Exchange, _ *http.Message) { x.(http.Windowed).ManualCredit() }
+			r.onHead = func(x http.Exchange, _ *http.Message) { x.(http.FlowControlled).ManualCredit() }
 		}
 		v.feed(t, postReq(1)+data(1, 0, strings.Repeat("x", 1000)))
 		r := v.made[0]
@@ -139,7 +139,7 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 		v := ready(t, cfg)
 		v.setup = func(n int, r *recorder) {
 			holdOff(n, r)
-			r.onHead = func(x http.Exchange, _ *http.Message) { x.(http.Windowed).ManualCredit() }
+			r.onHead = func(x http.Exchange, _ *http.Message) { x.(http.FlowControlled).ManualCredit() }
 		}
 		v.feed(t, postReq(1))
 		f := data(1, 0, strings.Repeat("x", 1000)) // uses the window up
@@ -197,7 +197,7 @@ func TestSlowResponseBodies(t *testing.T) {
 		v := dial(t, cfg)
 		r := v.ask(t, get("/"), "", func(r *recorder) { r.quiet = true })
 		if c.unhurried {
-			r.x.(http.Unhurried).Unhurried()
+			r.x.(http.NoDeadline).NoDeadline()
 		}
 		if c.paused {
 			r.x.Pause()

@@ -87,9 +87,9 @@ const (
 )
 
 var (
-	_ http.Exchange  = (*stream)(nil)
-	_ http.Windowed  = (*stream)(nil)
-	_ http.Unhurried = (*stream)(nil)
+	_ http.Exchange       = (*stream)(nil)
+	_ http.FlowControlled = (*stream)(nil)
+	_ http.NoDeadline     = (*stream)(nil)
 )
 
 func (x *stream) is(f streamFlags) bool { return x.flags&f != 0 }
@@ -154,10 +154,10 @@ func (x *stream) Credit(n int) {
 	}
 }
 
-// ManualCredit is http.Windowed's.
+// ManualCredit is http.FlowControlled's.
 func (x *stream) ManualCredit() { x.flags |= manual }
 
-// PeerWindow is http.Windowed's.
+// PeerWindow is http.FlowControlled's.
 func (x *stream) PeerWindow() int64 {
 	if x.is(over) || x.inDone() {
 		return 0
@@ -165,8 +165,8 @@ func (x *stream) PeerWindow() int64 {
 	return max(0, x.recvWin) // below 0 it was overrun
 }
 
-// Unhurried is http.Unhurried's.
-func (x *stream) Unhurried() { x.flags |= patient }
+// NoDeadline is http.NoDeadline's.
+func (x *stream) NoDeadline() { x.flags |= patient }
 
 // Reset is http.Exchange's.
 func (x *stream) Reset(cause error) {

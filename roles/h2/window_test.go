@@ -202,7 +202,7 @@ func TestManualCredit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.(http.Windowed).ManualCredit()
+	x.(http.FlowControlled).ManualCredit()
 	x.Credit(7)
 	v.l.Service()
 	if got, want := v.out(t), "window 1 7\n"; !strings.HasSuffix(got, want) {
@@ -212,7 +212,7 @@ func TestManualCredit(t *testing.T) {
 	if got := v.feed(t, data(1, 0, "1234567")); got != "" {
 		t.Errorf("what was granted was answered with %s", got)
 	}
-	if n := x.(http.Windowed).PeerWindow(); n != 0 {
+	if n := x.(http.FlowControlled).PeerWindow(); n != 0 {
 		t.Errorf("the window is %d, want 0", n)
 	}
 	x.Credit(3)
@@ -470,7 +470,7 @@ func TestOverrunIsToleratedOnStreamsThatTakeIt(t *testing.T) {
 			r.head.Status, r.quiet = 0, true
 			r.onHead = func(x http.Exchange, _ *http.Message) {
 				if c.manual {
-					x.(http.Windowed).ManualCredit()
+					x.(http.FlowControlled).ManualCredit()
 				}
 				if c.paused {
 					x.Pause()

@@ -33,7 +33,7 @@ type Exchange interface {
 	// Resume ends a Pause.
 	Resume()
 	// Credit reports that the Handler has finished with n bytes of body, for a protocol that grants windows. It has no effect
-	// before Windowed.ManualCredit: until then the exchange grants the window itself.
+	// before FlowControlled.ManualCredit: until then the exchange grants the window itself.
 	Credit(n int)
 	// Reset abandons the exchange; on h1 it also closes the connection. Done follows with cause.
 	Reset(cause error)
@@ -41,18 +41,18 @@ type Exchange interface {
 	SetHandler(h Handler)
 }
 
-// Windowed is implemented by an Exchange whose protocol grants the peer a window for each body (RFC 9113 s.5.2).
-type Windowed interface {
+// FlowControlled is implemented by an Exchange whose protocol grants the peer a window for each body (RFC 9113 s.5.2).
+type FlowControlled interface {
 	// ManualCredit makes the window of the peer grow by Exchange.Credit alone. Before that it grows as Body returns.
 	ManualCredit()
 	// PeerWindow returns the number of body bytes that the peer may still send by the granted window.
 	PeerWindow() int64
 }
 
-// Unhurried is implemented by the Exchange of a client, on h1 and h2.
-type Unhurried interface {
-	// Unhurried removes the deadlines for the response and for the pieces of its body.
-	Unhurried()
+// NoDeadline is implemented by the Exchange of a client, on h1 and h2.
+type NoDeadline interface {
+	// NoDeadline removes the deadlines for the response and for the pieces of its body.
+	NoDeadline()
 }
 
 // HalfCloseWatcher is implemented by a server's Handler that needs to know that the client has ended its direction of the

@@ -7,9 +7,9 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestUnhurried: who has time waits for the response and for each piece of its body; the others on the connection
+// TestNoDeadline: who has time waits for the response and for each piece of its body; the others on the connection
 // have their deadlines.
-func TestUnhurried(t *testing.T) {
+func TestNoDeadline(t *testing.T) {
 	k := DefaultConfig()
 	k.Timeouts.Response = 20 * time.Second
 	k.Timeouts.Body = 30 * time.Second
@@ -27,7 +27,7 @@ func TestUnhurried(t *testing.T) {
 			t.Fatal(err)
 		}
 		if unhurried {
-			x.(http.Unhurried).Unhurried()
+			x.(http.NoDeadline).NoDeadline()
 		}
 		return h
 	}
