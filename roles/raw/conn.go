@@ -6,23 +6,22 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// Handler is told what happens on a Conn. Slices are views, valid during the call.
+// Handler receives the events of a Conn. Slices are views of the receive buffer, valid during the call.
 type Handler interface {
-	// Opened says that bytes can flow, both ways.
+	// Opened reports that the connection is established.
 	Opened(c *Conn)
-	// Rx is what has arrived. All of it counts as taken, also when the handler pauses meanwhile.
+	// Rx receives input. The handler has used all of b, also if it pauses in the call.
 	Rx(c *Conn, b []byte)
-	// RxEnd says that the peer has ended its direction. Ours is still open: CloseWrite or Close.
+	// RxEnd reports that the peer has ended its direction. The other direction stays open until CloseWrite or Close.
 	RxEnd(c *Conn)
-	// Writable answers WantWrite: Room has something to give.
+	// Writable answers WantWrite: Room returns space.
 	Writable(c *Conn)
-	// Closed is the last call. cause is nil after our own orderly Close.
+	// Closed is the last call. cause is nil after Close(mode, nil).
 	Closed(c *Conn, cause error)
 }
 
-// Conn is a stream of bytes on a transport, either end of it. It is a value to embed: call Init, then
-// hand it to the transport as its roles.Upper. The transport's calls (Room, Commit, WantWrite, Pause,
-// Resume, CloseWrite, Close) are its own.
+// Conn is either end of a stream of bytes. It is a value to embed: call Init, then give it to the transport as its
+// roles.Upper. It has the methods of its Lower (Room, Commit, WantWrite, Pause, Resume, CloseWrite, Close).
 type Conn struct {
 	roles.Lower
 	h Handler
@@ -30,13 +29,13 @@ type Conn struct {
 
 var _ roles.Upper = (*Conn)(nil)
 
-// Init makes c a stream on l that tells h. c must not be in use.
+// Init sets c up as a stream over l with handler h. c must not be in use.
 func (c *Conn) Init(l roles.Lower, h Handler) { *c = Conn{Lower: l, h: h} }
 
-// SetHandler puts another Handler in place of the present one. It is told of what comes next.
+// SetHandler replaces the Handler.
 func (c *Conn) SetHandler(h Handler) { c.h = h }
 
-// Label names the connection in reports: by what its Handler is called, if it says.
+// Label returns the name of the connection in reports: that of its Handler if it is roles.Labelled.
 func (c *Conn) Label() string {
 	if l, ok := c.h.(roles.Labelled); ok {
 		return l.Label()
@@ -44,8 +43,8 @@ func (c *Conn) Label() string {
 	return "raw connection"
 }
 
-// Send commits as much of b as there is room for now and returns how much that was. It is for use
-// inside Writable by those who hold their bytes already; to make them in place, use Room and Commit.
+// Send copies b to the output as far as there is room, and returns the number of bytes. Call it from inside Writable. To
+// build output in place use Room and Commit instead.
 func (c *Conn) Send(b []byte) (n int) {
 	for n < len(b) {
 		r := c.Room(min(len(b)-n, roles.MaxRoom))
@@ -62,9 +61,8 @@ func (c *Conn) Send(b []byte) (n int) {
 // Opened is roles.Upper's.
 func (c *Conn) Opened(time.Duration) { c.h.Opened(c) }
 
-// piece is the most that Rx passes on at a time. Whoever copies it and sends it on, as echoes and
-// proxies do, then finds it in the first-level cache both times: a bulk echo spends a third less time
-// copying than with 64 KiB.
+// piece is the most bytes that Rx passes on in one call. A handler that copies and sends them, as an echo or a proxy does,
+// then finds them in the first-level cache both times: a bulk echo spends a third less time on copies than with 64 KiB.
 const piece = 16 << 10
 
 // Rx is roles.Upper's.
@@ -85,7 +83,7 @@ func (c *Conn) Writable(time.Duration) { c.h.Writable(c) }
 // Woken is roles.Upper's: raw asks for none.
 func (c *Conn) Woken(time.Duration) {}
 
-// Deadline is roles.Upper's: raw has none.
+// Deadline is roles.Upper's. A Conn has none.
 func (c *Conn) Deadline() time.Duration { return 0 }
 
 // Timeout is roles.Upper's.

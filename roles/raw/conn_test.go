@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// echo sends back what it is given, pausing while it has something to send, and writes down its calls.
+// echo sends its input back, pauses while it has output, and records its calls.
 type echo struct {
 	lines []string
 	held  []byte
@@ -58,10 +58,10 @@ func TestBytesPassThrough(t *testing.T) {
 		feed(l.Feed)
 		l.End()
 		if !bytes.Equal(l.Out, in) {
-			t.Errorf("%s: got %d bytes back, want the %d that went in", how, len(l.Out), len(in))
+			t.Errorf("%s: got %d bytes of output, want the %d bytes of input", how, len(l.Out), len(in))
 		}
 		if got, want := strings.Join(h.lines, ", "), "opened, end, closed: <nil>"; got != want {
-			t.Errorf("%s: calls are %q, want %q", how, got, want)
+			t.Errorf("%s: got the calls %q, want %q", how, got, want)
 		}
 		if l.Misuse != "" {
 			t.Errorf("%s: %s", how, l.Misuse)
@@ -76,17 +76,17 @@ func TestBackpressure(t *testing.T) {
 	l.Feed([]byte("second"))
 	l.Feed([]byte("third"))
 	if !l.Paused || string(l.Out) != "firstsecond" {
-		t.Errorf("with a full output: paused %v, %q out; want true, the first two", l.Paused, l.Out)
+		t.Errorf("with a full transport: got paused %v, output %q; want true, %q", l.Paused, l.Out, "firstsecond")
 	}
 	l.Allow = 0
 	l.Service()
 	if got, want := string(l.Out), "firstsecondthird"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+		t.Errorf("output once the transport takes more: got %q, want %q", got, want)
 	}
 	lost := errors.New("cable pulled")
 	l.Break(lost)
 	if got := h.lines[len(h.lines)-1]; got != "closed: cable pulled" {
-		t.Errorf("last call is %q, want the transport's cause", got)
+		t.Errorf("last call after a loss: got %q, want %q", got, "closed: cable pulled")
 	}
 }
 
@@ -97,20 +97,20 @@ func TestSetHandler(t *testing.T) {
 	l.Feed([]byte("x"))
 	l.End()
 	if got, want := strings.Join(second.lines, ", "), "end, closed: <nil>"; got != want || string(l.Out) != "x" {
-		t.Errorf("second handler: %q, out %q; want %q and the byte", got, l.Out, want)
+		t.Errorf("second handler: got the calls %q, output %q; want %q, %q", got, l.Out, want, "x")
 	}
 	if l.Upper().Deadline() != 0 {
-		t.Error("raw has a deadline, want none")
+		t.Errorf("Deadline: got %v, want 0", l.Upper().Deadline())
 	}
 }
 
 func TestSize(t *testing.T) {
 	if n := unsafe.Sizeof(Conn{}); n > 32 {
-		t.Errorf("a Conn has %d bytes, want at most 32", n)
+		t.Errorf("size of a Conn: got %d bytes, want at most 32", n)
 	}
 }
 
-// counter takes bytes and sends as many, without keeping any.
+// counter sends as many bytes as it receives, without a copy.
 type counter struct {
 	echo
 	n int
@@ -136,7 +136,7 @@ func TestNoAllocations(t *testing.T) {
 		l.Feed(msg)
 	})
 	if n != 0 {
-		t.Errorf("%v allocations a message, want 0", n)
+		t.Errorf("got %v allocations per message, want 0", n)
 	}
 }
 

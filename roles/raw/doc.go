@@ -1,9 +1,9 @@
-// Package raw passes bytes through: the protocol that adds nothing.
+// Package raw is a stream of bytes without a protocol, over a TCP or Unix socket, a TLS session, or a connection that
+// another protocol has upgraded.
 //
-// It answers "how does a stream of plain bytes stand on a transport", for TCP and Unix sockets, for TLS
-// sessions, and for a connection that another protocol has upgraded. It frames nothing, times nothing
-// and limits nothing: backpressure is the transport's (Room is nil, Pause), and so are idle timeouts.
+// It has no framing, no deadlines and no limits. The transport provides backpressure (Room returns nil, Pause) and idle
+// timeouts.
 //
-// Bytes come in through Conn.Rx and go to Handler.Rx as a view of the transport's buffer. A handler that
-// has something to say asks with WantWrite, and in Handler.Writable fills Room and calls Commit.
+// Bytes enter through Conn.Rx and reach Handler.Rx as a view of the buffer of the transport. A handler with output calls
+// WantWrite; in Handler.Writable it fills Room and calls Commit.
 package raw
