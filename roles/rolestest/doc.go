@@ -1,10 +1,9 @@
-// Package rolestest is a transport that exists to test roles: a roles.Lower in memory.
+// Package rolestest is a transport in memory, a roles.Lower, for tests of roles.
 //
-// It answers "what does this role do with these bytes": it feeds an Upper whole, byte by byte or in
-// seeded random pieces, serves it by the rules a real transport follows (Rx, Writable if wanted, again
-// until nothing moves), and records what comes out. It can refuse room, and it overwrites bytes that a
-// role has used, so that a view kept too long is seen. It is no network: there is no peer, no delay and
-// no loss; package sim has those.
+// It gives an Upper its input whole, byte by byte or in random pieces from a seed, serves it by the rules of a real
+// transport (Rx, then Writable if wanted, again until nothing changes), and records the output. It can refuse room. It
+// overwrites the bytes that a role has used, which shows a view that is kept too long. It is not a network: it has no
+// peer, no delay and no loss; package sim has those.
 //
-// Bytes enter through Feed and the Upper's Rx, and leave through Room and Commit into Out.
+// Input enters through Feed and reaches the Upper through Rx. Output leaves through Room and Commit to Out.
 package rolestest

@@ -16,26 +16,26 @@ type Lower struct {
 	Clock time.Duration
 	// Refuse makes Room return nil and holds Writable back.
 	Refuse bool
-	// Allow bounds what Room gives, if it is not 0: once Out holds that many bytes it returns nil.
+	// Allow, unless 0, bounds the output: once Out has that many bytes Room returns nil.
 	Allow int
-	// Closing is set by Close: the mode and the cause of the one that counts.
+	// Closing, Mode and Cause are set by Close.
 	Closing bool
 	Mode    roles.CloseMode
 	Cause   error
-	// Shut is set by CloseWrite, Over when the Upper was told Closed, Paused by Pause.
+	// Shut is set by CloseWrite, Over after Closed was called, Paused by Pause.
 	Shut, Over, Paused bool
-	// Credited adds up Credit; Pauses and Resumes count the calls, Writables those of the Upper.
+	// Credited is the sum of Credit. Pauses, Resumes and Writables count the calls.
 	Credited                   int
 	Pauses, Resumes, Writables int
-	// Memory is what the Upper holds.
+	// Memory records Hold and answers MayHold.
 	Memory
-	// Below is what Info says beside its Conn, which is the Lower itself.
+	// Below is what Info returns, except its Conn, which is the Lower.
 	Below roles.Info
-	// Stands is set by Established; Peer is what PeerIP says, and Due what InputDue does.
+	// Stands is set by Established. Peer is the result of PeerIP, Due that of InputDue.
 	Stands bool
 	Peer   netip.AddrPort
 	Due    bool
-	// Misuse is the first breach of the contract by the Upper, "" if there was none.
+	// Misuse describes the first violation of the contract of roles.Lower by the Upper; "" if there was none.
 	Misuse string
 
 	upper   roles.Upper
@@ -58,32 +58,32 @@ func New() *Lower {
 	return &Lower{Out: make([]byte, 0, 4*roles.MaxRoom), in: make([]byte, 0, 4096), Clock: time.Second}
 }
 
-// Open attaches u, says Opened, and serves it.
+// Open sets the Upper, calls its Opened, and serves it.
 func (l *Lower) Open(u roles.Upper) {
 	l.upper = u
 	u.Opened(l.Clock)
 	l.Service()
 }
 
-// Upper is the protocol in place now, after any Replace.
+// Upper returns the current Upper, after any Replace.
 func (l *Lower) Upper() roles.Upper { return l.upper }
 
-// Unused are the bytes that the Upper has left.
+// Unused returns the input that the Upper has not used.
 func (l *Lower) Unused() []byte { return l.in }
 
-// Wants tells whether a WantWrite is outstanding.
+// Wants reports whether a WantWrite is outstanding.
 func (l *Lower) Wants() bool { return l.want }
 
 // Wakes reports whether a Wake is outstanding: Woken comes in the next Service.
 func (l *Lower) Wakes() bool { return l.wake }
 
-// Feed offers b behind what is unused, and serves.
+// Feed appends b to the input and serves.
 func (l *Lower) Feed(b []byte) {
 	l.in = append(l.in, b...)
 	l.Service()
 }
 
-// End says that the peer has ended its direction, behind what was fed, and serves.
+// End ends the direction of the peer after the input, and serves.
 func (l *Lower) End() {
 	l.end = true
 	l.Service()
@@ -93,7 +93,7 @@ func (l *Lower) End() {
 	}
 }
 
-// Break says Closed with cause, as when the connection is lost.
+// Break calls Closed with cause, as after the loss of a connection.
 func (l *Lower) Break(cause error) {
 	if !l.Over {
 		l.Over = true
@@ -101,11 +101,10 @@ func (l *Lower) Break(cause error) {
 	}
 }
 
-// maxAgain is how often an Upper may ask for another call at once, as it does when its own calls have left it
-// something to do.
+// maxAgain is how many times in a row an Upper may ask for another call at once.
 const maxAgain = 100
 
-// Sleep lets time pass: a Wake is answered, and so is each deadline that is reached.
+// Sleep lets d pass: it answers Wake, and calls Timeout at each deadline.
 func (l *Lower) Sleep(d time.Duration) {
 	end := l.Clock + d
 	for again := 0; !l.Over; again++ {
@@ -130,7 +129,8 @@ func (l *Lower) Sleep(d time.Duration) {
 	l.Clock = max(l.Clock, end)
 }
 
-// Service calls the Upper until nothing moves, as a transport does in one turn. A Wake from inside is for the next.
+// Service calls the Upper until nothing changes, as a transport does in one turn. A Wake from inside waits for the next
+// Service.
 func (l *Lower) Service() {
 	if l.wake && l.upper != nil && !l.Over && !l.Closing && !l.replace {
 		l.wake = false
@@ -179,7 +179,7 @@ func (l *Lower) rx() int {
 		l.misuse(fmt.Sprintf("Rx used %d of %d bytes", n, len(l.in)))
 		n = len(l.in)
 	}
-	// Used bytes are spoilt, and the rest moves: a view kept of either is found out.
+	// Overwrite the used bytes and move the rest, so that a test sees a view that is kept too long.
 	for i := range l.in[:n] {
 		l.in[i] = '!'
 	}
@@ -240,7 +240,7 @@ func (l *Lower) Credit(n int) { l.Credited += n }
 // CloseWrite is roles.Lower's.
 func (l *Lower) CloseWrite() { l.Shut = true }
 
-// Close is roles.Lower's. Closed follows when the present call is over, or in the next Service.
+// Close is roles.Lower's. Closed follows after the current call, or in the next Service.
 func (l *Lower) Close(mode roles.CloseMode, cause error) {
 	if l.Closing && (mode == roles.Graceful || l.Mode != roles.Graceful) {
 		return

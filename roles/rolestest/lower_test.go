@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// script is an Upper that does as its functions say and writes its calls down.
+// script is an Upper that records its calls and runs a function for each.
 type script struct {
 	lines    []string
 	rx       func(b []byte) int
@@ -55,7 +55,7 @@ func (s *script) Closed(cause error) { s.note("closed %v", cause) }
 func (s *script) want(t *testing.T, want string) {
 	t.Helper()
 	if got := strings.Join(s.lines, "; "); got != want {
-		t.Errorf("calls are\n%s\nwant\n%s", got, want)
+		t.Errorf("got the calls\n%s\nwant\n%s", got, want)
 	}
 	s.lines = nil
 }
@@ -69,11 +69,11 @@ func TestServiceAlternates(t *testing.T) {
 	l.Feed([]byte("ab"))
 	s.want(t, "opened 1s; rx ab; writable; rx b; writable")
 	if string(l.Out) != "xx" || l.Writables != 2 {
-		t.Errorf("out %q after %d Writables, want xx after 2", l.Out, l.Writables)
+		t.Errorf("got output %q and %d Writables, want %q and 2", l.Out, l.Writables, "xx")
 	}
 }
 
-func TestUnusedIsOfferedWithMoreBehind(t *testing.T) {
+func TestUnusedInputIsOfferedAgain(t *testing.T) {
 	l := New()
 	s := &script{rx: func(b []byte) int {
 		if len(b) < 3 {
@@ -87,11 +87,11 @@ func TestUnusedIsOfferedWithMoreBehind(t *testing.T) {
 	l.End()
 	s.want(t, "opened 1s; rx ab; rx abcd; rx d; rx d; end 1; rx d")
 	if string(l.Unused()) != "d" {
-		t.Errorf("unused is %q, want d", l.Unused())
+		t.Errorf("Unused: got %q, want %q", l.Unused(), "d")
 	}
 }
 
-func TestPauseHoldsInputAndEnd(t *testing.T) {
+func TestPauseKeepsInputAndEnd(t *testing.T) {
 	l := New()
 	s := &script{rx: func(b []byte) int { l.Pause(); return len(b) }}
 	l.Open(s)
@@ -107,7 +107,7 @@ func TestPauseHoldsInputAndEnd(t *testing.T) {
 	s.want(t, "end 0")
 }
 
-func TestRefusedRoomHoldsWritable(t *testing.T) {
+func TestNoWritableWithoutRoom(t *testing.T) {
 	l := New()
 	s := &script{}
 	l.Open(s)
@@ -115,7 +115,7 @@ func TestRefusedRoomHoldsWritable(t *testing.T) {
 	l.WantWrite()
 	l.Service()
 	if r := l.Room(1); r != nil {
-		t.Errorf("Room gives %d bytes, want none", len(r))
+		t.Errorf("Room while refused: got %d bytes, want nil", len(r))
 	}
 	s.want(t, "opened 1s")
 	l.Refuse = false
@@ -123,7 +123,7 @@ func TestRefusedRoomHoldsWritable(t *testing.T) {
 	s.want(t, "writable")
 }
 
-func TestCloseIsTold(t *testing.T) {
+func TestCloseCallsClosed(t *testing.T) {
 	l := New()
 	s := &script{rx: func(b []byte) int {
 		l.Close(roles.Graceful, fmt.Errorf("first"))
@@ -135,7 +135,7 @@ func TestCloseIsTold(t *testing.T) {
 	l.Feed([]byte("a"))
 	s.want(t, "opened 1s; rx a; closed first")
 	if !l.Over || l.Mode != roles.Reset {
-		t.Errorf("over %v, mode %v; want true, Reset", l.Over, l.Mode)
+		t.Errorf("after Close: got over %v, mode %v; want true, Reset", l.Over, l.Mode)
 	}
 }
 
@@ -149,7 +149,7 @@ func TestReplaceOffersTheRest(t *testing.T) {
 	second.want(t, "opened 1s; rx b")
 }
 
-func TestSleepTellsDeadlines(t *testing.T) {
+func TestSleepCallsTimeout(t *testing.T) {
 	l := New()
 	s := &script{deadline: 3 * time.Second}
 	l.Open(s)
@@ -158,7 +158,7 @@ func TestSleepTellsDeadlines(t *testing.T) {
 	l.Sleep(5 * time.Second)
 	s.want(t, "timeout 3s")
 	if l.Clock != 7*time.Second {
-		t.Errorf("it is %v, want 7s", l.Clock)
+		t.Errorf("Clock after Sleep: got %v, want 7s", l.Clock)
 	}
 }
 
@@ -178,11 +178,11 @@ func TestWakeIsAnsweredInTheNextService(t *testing.T) {
 	s.woken = l.Wake
 	l.Wake()
 	if l.Sleep(0); l.Misuse == "" {
-		t.Error("Woken that asks for another each time is not seen")
+		t.Errorf("Misuse of an Upper that calls Wake in each Woken: got %q, want a sentence", l.Misuse)
 	}
 }
 
-func TestMisuseIsSeen(t *testing.T) {
+func TestMisuseIsRecorded(t *testing.T) {
 	for what, f := range map[string]func(l *Lower, s *script){
 		"Rx used 2 of 1 bytes":               func(l *Lower, s *script) { s.rx = func([]byte) int { return 2 }; l.Feed([]byte("a")) },
 		"Room(16513) is more than MaxRecord": func(l *Lower, s *script) { l.Room(roles.MaxRecord + 1) },
@@ -193,19 +193,19 @@ func TestMisuseIsSeen(t *testing.T) {
 		l.Open(s)
 		f(l, s)
 		if l.Misuse != what {
-			t.Errorf("misuse is %q, want %q", l.Misuse, what)
+			t.Errorf("Misuse: got %q, want %q", l.Misuse, what)
 		}
 	}
 }
 
-func TestUsedBytesAreSpoilt(t *testing.T) {
+func TestUsedBytesAreOverwritten(t *testing.T) {
 	l := New()
 	var kept []byte
 	s := &script{rx: func(b []byte) int { kept = b; return len(b) }}
 	l.Open(s)
 	l.Feed([]byte("view"))
 	if string(kept) != "!!!!" {
-		t.Errorf("a view kept too long shows %q, want it spoilt", kept)
+		t.Errorf("a view that is kept too long: got %q, want it overwritten", kept)
 	}
 }
 
@@ -217,10 +217,10 @@ func TestSplitsGiveEveryByteOnce(t *testing.T) {
 		var got []byte
 		feed(func(b []byte) { got = append(got, b...) })
 		if !bytes.Equal(got, in) {
-			t.Errorf("%s: pieces add up to %d bytes, want the %d that went in", how, len(got), len(in))
+			t.Errorf("%s: got %d bytes in all pieces, want the %d of the input", how, len(got), len(in))
 		}
 	})
 	if len(ways) != 14 || !ways["random pieces, seed 11"] {
-		t.Errorf("got %d ways, want 14: %v", len(ways), ways)
+		t.Errorf("got %d ways to split, want 14: %v", len(ways), ways)
 	}
 }

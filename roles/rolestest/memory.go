@@ -6,22 +6,21 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// Memory is a transport's part of roles.Lower by which memory is accounted for. Lower has one; a test's own transport
-// embeds one.
+// Memory implements the methods of roles.Lower that account for memory. A transport for tests embeds it, as Lower does.
 type Memory struct {
-	// Held is what is held of each kind, Most the most that was ever held of all kinds together.
+	// Held is the number of bytes held of each kind, Most the largest sum of all kinds so far.
 	Held [roles.Kinds]int
 	Most int
-	// Short makes MayHold say no.
+	// Short makes MayHold return false.
 	Short bool
-	// OnHold is told of each Hold, unless it is nil.
+	// OnHold, unless nil, receives each Hold.
 	OnHold func(k roles.Kind, delta int)
 }
 
-// Hold is roles.Lower's. It panics when more is given back than was held.
+// Hold is roles.Lower's. It panics if the Upper gives back more than it holds.
 func (m *Memory) Hold(k roles.Kind, delta int) {
 	if m.Held[k] += delta; m.Held[k] < 0 {
-		panic(fmt.Sprintf("rolestest: hold: %d bytes of %v more were given back than were held", -m.Held[k], k))
+		panic(fmt.Sprintf("rolestest: Hold: %d more bytes of %v given back than held", -m.Held[k], k))
 	}
 	m.Most = max(m.Most, m.All())
 	if m.OnHold != nil {
@@ -29,7 +28,7 @@ func (m *Memory) Hold(k roles.Kind, delta int) {
 	}
 }
 
-// All is what is held of all kinds together.
+// All returns the number of bytes held of all kinds.
 func (m *Memory) All() (n int) {
 	for _, k := range m.Held {
 		n += k

@@ -7,11 +7,11 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// Null is a transport that does nothing: it gives no room, accounts for memory, and panics on Close. A test's or a
-// benchmark's own transport embeds it and replaces what matters there.
+// Null is a transport that does nothing, except that it accounts for memory and panics on Close. A transport of a test or
+// a benchmark embeds it and overrides some methods.
 type Null struct {
 	Memory
-	// Clock is what Now says.
+	// Clock is the result of Now.
 	Clock time.Duration
 }
 
@@ -22,10 +22,10 @@ var (
 
 // The methods of roles.Lower.
 
-// Room gives none.
+// Room returns nil.
 func (n *Null) Room(int) []byte { return nil }
 
-// Commit drops what was committed.
+// Commit does nothing.
 func (n *Null) Commit(int) {}
 
 // WantWrite does nothing.
@@ -55,21 +55,21 @@ func (n *Null) Rearm() {}
 // Wake does nothing.
 func (n *Null) Wake() {}
 
-// Now is Clock.
+// Now returns Clock.
 func (n *Null) Now() time.Duration { return n.Clock }
 
-// Info describes a socket.
+// Info returns that of a socket.
 func (n *Null) Info() roles.Info { return roles.Info{Conn: n} }
 
 // The methods of roles.Conn.
 
-// Label is a fixed name.
+// Label returns a fixed name.
 func (n *Null) Label() string { return "null connection" }
 
-// PeerIP is not known.
+// PeerIP returns the zero AddrPort.
 func (n *Null) PeerIP() netip.AddrPort { return netip.AddrPort{} }
 
-// InputDue reports false.
+// InputDue returns false.
 func (n *Null) InputDue() bool { return false }
 
 // Established does nothing.

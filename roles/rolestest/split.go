@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Splits calls f once for each way of cutting b up: whole, byte by byte, and seeded random pieces. feed
-// hands b to the given function piece by piece; how says which way it is, for failure messages.
+// Splits calls f once for each way to split b: whole, byte by byte, and random times in random pieces. feed passes the
+// pieces of b to its argument; how names the way, for failure messages.
 func Splits(t *testing.T, b []byte, random int, f func(how string, feed func(func([]byte)))) {
 	t.Helper()
 	f("whole", func(g func([]byte)) { g(b) })
@@ -22,7 +22,7 @@ func Splits(t *testing.T, b []byte, random int, f func(how string, feed func(fun
 	}
 }
 
-// Pieces hands b to g in pieces of 1 to 16 bytes, now and then more, that follow from the seed.
+// Pieces passes b to g in pieces of 1 to 16 bytes, sometimes 64 times as many. The seed determines the lengths.
 func Pieces(seed uint64, b []byte, g func([]byte)) {
 	r := rand.New(rand.NewPCG(seed, 0x6d696c6c72616365))
 	for len(b) > 0 {
