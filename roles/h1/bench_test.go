@@ -123,7 +123,7 @@ func TestNoAllocations(t *testing.T) {
 		in   []byte
 	}{{"GET", get}, {"GET of a browser", browser}, {"POST", post(16384)}, {"chunked POST", chunkedPost(4, 4096)}} {
 		if n := testing.AllocsPerRun(100, func() { w.feed(r.in) }); n != 0 {
-			t.Errorf("server, %s: %v allocations a request, want 0", r.name, n)
+			t.Errorf("server, %s: got %v allocations per request, want 0", r.name, n)
 		}
 	}
 	wc, k := newWireClient(NewShared(DefaultConfig()))
@@ -135,21 +135,21 @@ func TestNoAllocations(t *testing.T) {
 		wc.feed(nil)
 		wc.feed(answered)
 		if !k.Reusable() || h.cause != nil {
-			t.Fatalf("exchange is not over: %v", h.cause)
+			t.Fatalf("the exchange did not end: %v", h.cause)
 		}
 	})
 	if n != 0 {
-		t.Errorf("client: %v allocations a request, want 0", n)
+		t.Errorf("client: got %v allocations per request, want 0", n)
 	}
 }
 
 // TestIdleSize holds the state of an idle connection to its budget.
 func TestIdleSize(t *testing.T) {
 	if n := unsafe.Sizeof(Server{}); n > 80 {
-		t.Errorf("a Server has %d bytes, want at most 80", n)
+		t.Errorf("size of a Server: got %d bytes, want at most 80", n)
 	}
 	if n := unsafe.Sizeof(Client{}); n > 96 {
-		t.Errorf("a Client has %d bytes, want at most 96", n)
+		t.Errorf("size of a Client: got %d bytes, want at most 96", n)
 	}
 }
 

@@ -87,7 +87,7 @@ func TestChunked(t *testing.T) {
 					want = append(want, "done: "+errText(l.Cause))
 				}
 				if got, want := h.String(), strings.Join(want, "\n"); got != want {
-					t.Fatalf("%s: calls are\n%q\nwant\n%q\nbytes: %q", how, got, want, c.in)
+					t.Fatalf("%s: got the calls\n%q\nwant\n%q\nbytes: %q", how, got, want, c.in)
 				}
 				if c.fault != "" {
 					wantRefusal(t, how, sh, l, c.status, c.fault)
@@ -110,7 +110,7 @@ func TestBodyOverTheLimitAsItStreams(t *testing.T) {
 	_, l = serve(sh, h)
 	l.Feed([]byte("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n"))
 	if sh.Refused(413) != 2 {
-		t.Errorf("a declared length of 7 with a limit of 6: %d refusals, want 2; out %q", sh.Refused(413), l.Out)
+		t.Errorf("Content-Length 7 with Limits.Body 6: got %d refusals, want 2; output %q", sh.Refused(413), l.Out)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestSlowSenderIsLinear(t *testing.T) {
 	in := []byte("POST /" + long + " HTTP/1.1\r\nHost: x\r\nA: " + long + "\r\nTransfer-Encoding: chunked\r\n\r\n")
 	for i := range in {
 		if n := s.Rx(0, in[:i+1]); n != 0 && i+1 < len(in) {
-			t.Fatalf("%d bytes used after %d of %d", n, i+1, len(in))
+			t.Fatalf("Rx used %d bytes after %d of %d, want 0", n, i+1, len(in))
 		}
 	}
 	in = []byte("1;" + long + "\r\n")
@@ -135,6 +135,6 @@ func TestSlowSenderIsLinear(t *testing.T) {
 		s.Rx(0, in[:i+1])
 	}
 	if sh.Counters.Malformed != 0 || sh.Counters.Requests != 1 {
-		t.Errorf("%d heads taken, %d faults; want 1, 0", sh.Counters.Requests, sh.Counters.Malformed)
+		t.Errorf("got %d heads and %d faults, want 1 and 0", sh.Counters.Requests, sh.Counters.Malformed)
 	}
 }

@@ -141,10 +141,10 @@ func TestResponsesReceived(t *testing.T) {
 				l.End()
 				if c.fault == "" {
 					if got, want := h.String(), strings.Join(c.calls, "\n"); got != want {
-						t.Errorf("%s: calls are\n%s\nwant\n%s\nbytes: %q", how, got, want, c.in)
+						t.Errorf("%s: got the calls\n%s\nwant\n%s\nbytes: %q", how, got, want, c.in)
 					}
 				} else if !strings.Contains(errText(l.Cause), c.fault) || h.dones != 1 || c.calls == nil && !errors.Is(h.cause, l.Cause) {
-					t.Errorf("%s: closed for %v, done %d times with %v; want %q, once\nbytes: %q", how, l.Cause, h.dones, h.cause, c.fault, c.in)
+					t.Errorf("%s: closed with cause %v, Done called %d times with %v; want %q, once\nbytes: %q", how, l.Cause, h.dones, h.cause, c.fault, c.in)
 				}
 				if !l.Over || l.Misuse != "" {
 					t.Errorf("%s: closed %v, misuse %q; want true, none", how, l.Over, l.Misuse)
@@ -184,12 +184,12 @@ func TestResponsesWithBareLF(t *testing.T) {
 				feed(l.Feed)
 				if c.fault != "" {
 					if !strings.Contains(errText(l.Cause), c.fault) {
-						t.Errorf("%s: closed for %v, want %q\nbytes: %q", how, l.Cause, c.fault, c.in)
+						t.Errorf("%s: closed with cause %v, want %q\nbytes: %q", how, l.Cause, c.fault, c.in)
 					}
 					return
 				}
 				if got, want := h.String(), strings.Join(c.calls, "\n"); got != want || !k.Reusable() {
-					t.Errorf("%s: reusable %v, calls are\n%s\nwant true,\n%s\nbytes: %q", how, k.Reusable(), got, want, c.in)
+					t.Errorf("%s: reusable %v, got the calls\n%s\nwant true,\n%s\nbytes: %q", how, k.Reusable(), got, want, c.in)
 				}
 			})
 		})
@@ -216,7 +216,7 @@ func TestEmptyLinesBetweenResponses(t *testing.T) {
 		l.Feed([]byte(pieces[0]))
 		l.Feed([]byte(pieces[1]))
 		if !k.Reusable() {
-			t.Errorf("%q: closed for %v, want the connection kept", pieces, l.Cause)
+			t.Errorf("%q: closed with cause %v, want it open", pieces, l.Cause)
 			continue
 		}
 		h := start(t, k, l, method("GET"), "")
@@ -245,7 +245,7 @@ func TestFoldedLinesAreLinear(t *testing.T) {
 }
 
 // A response that never ends, by its type, is not held to the length of those that do.
-func TestEndlessResponsesHaveNoLength(t *testing.T) {
+func TestEndlessResponsesHaveNoBodyLimit(t *testing.T) {
 	const chunks, bare = "Transfer-Encoding: chunked\r\n", ""
 	for _, c := range []struct {
 		head, framing string
@@ -275,7 +275,7 @@ func TestEndlessResponsesHaveNoLength(t *testing.T) {
 			}
 		}
 		if over := strings.Contains(errText(l.Cause), "over the limit"); over == c.free || h.dones != 0 != !c.free {
-			t.Errorf("%q %q: 60 bytes with a limit of 50: closed for %v, done %d times; want it to go on: %v", c.head, c.framing, l.Cause, h.dones, c.free)
+			t.Errorf("%q %q: 60 bytes with a limit of 50: closed with cause %v, Done called %d times; want it to go on: %v", c.head, c.framing, l.Cause, h.dones, c.free)
 		}
 	}
 	// A server takes no request without an end, whatever its type.

@@ -75,7 +75,7 @@ func TestRequestBeforeTheConnectionIsOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if l.Wants() || k.Reusable() {
-		t.Error("something is wanted of a connection that is not open")
+		t.Error("WantWrite before Opened")
 	}
 	l.Open(k)
 	wantOut(t, l, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -93,7 +93,7 @@ func TestClientReuse(t *testing.T) {
 		}
 		l.Feed([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
 		if h.dones != 1 || h.cause != nil || !k.Reusable() {
-			t.Fatalf("done %d times with %v, reusable %v; want once, nil, true", h.dones, h.cause, k.Reusable())
+			t.Fatalf("Done called %d times with %v, reusable %v; want once, nil, true", h.dones, h.cause, k.Reusable())
 		}
 	}
 	if o.idle != 3 || !k.Reused() || sh.Counters.Requests != 3 || sh.Counters.Reused != 2 {
@@ -102,7 +102,7 @@ func TestClientReuse(t *testing.T) {
 	l.Sleep(sh.cfg.Timeouts.Idle)
 	wantClosed(t, l, roles.Graceful, "")
 	if o.closed != 1 || o.cause != nil {
-		t.Errorf("owner told %d times of %v; want once of nil", o.closed, o.cause)
+		t.Errorf("Owner.Closed called %d times with %v; want once with nil", o.closed, o.cause)
 	}
 	if _, err := k.Do(&recorder{}); !errors.Is(err, http.ErrNotProcessed) {
 		t.Errorf("Do on a closed connection: %v, want it to be ErrNotProcessed", err)
@@ -124,7 +124,7 @@ func TestNextExchangeInsideDone(t *testing.T) {
 	l.Feed([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
 	wantOut(t, l, "GET / HTTP/1.1\r\nHost: x\r\n\r\nPUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
 	if o.idle != 0 {
-		t.Errorf("owner told %d times that an occupied client is idle", o.idle)
+		t.Errorf("Owner.Idle called %d times during an exchange, want never", o.idle)
 	}
 }
 
@@ -140,7 +140,7 @@ func (s *starter) Done(x http.Exchange, cause error) {
 	}
 }
 
-func TestBytesWhileIdleClose(t *testing.T) {
+func TestBytesOnAnIdleConnectionCloseIt(t *testing.T) {
 	sh := NewShared(DefaultConfig())
 	k, l := dial(sh)
 	o := &owner{}
@@ -148,7 +148,7 @@ func TestBytesWhileIdleClose(t *testing.T) {
 	l.Feed([]byte("HTTP/1.1 408 Request Timeout\r\n\r\n"))
 	wantClosed(t, l, roles.Immediate, "bytes without a request")
 	if o.closed != 1 || sh.Counters.Malformed != 1 {
-		t.Errorf("owner told %d times, %d malformed; want once, 1", o.closed, sh.Counters.Malformed)
+		t.Errorf("Owner.Closed called %d times, %d malformed counted; want 1, 1", o.closed, sh.Counters.Malformed)
 	}
 }
 
@@ -190,7 +190,7 @@ func TestOutcome(t *testing.T) {
 				h := start(t, k, l, method(m), "")
 				c.end(l)
 				if got := toldOf(h.cause); h.dones != 1 || got != c.want || !strings.Contains(errText(h.cause), c.cause) {
-					t.Errorf("done %d times with %v, which says %s; want once, %s, %q", h.dones, h.cause, got, c.want, c.cause)
+					t.Errorf("Done called %d times with %v (%s); want once, %s, %q", h.dones, h.cause, got, c.want, c.cause)
 				}
 			})
 		}
@@ -204,16 +204,16 @@ func TestOutcome(t *testing.T) {
 		}
 		k.Closed(lost)
 		if !errors.Is(h.cause, http.ErrNotProcessed) || !errors.Is(h.cause, lost) {
-			t.Errorf("done with %v; want ErrNotProcessed and the transport's cause", h.cause)
+			t.Errorf("Done with %v; want ErrNotProcessed and the transport's cause", h.cause)
 		}
 	})
-	t.Run("leftovers in front of the request", func(t *testing.T) {
+	t.Run("bytes before the request", func(t *testing.T) {
 		k, l := dial(NewShared(DefaultConfig()))
 		l.Refuse = true
 		h := start(t, k, l, method("GET"), "")
 		l.Feed([]byte("HTTP/1.1 408 X\r\n\r\n"))
 		if !errors.Is(h.cause, http.ErrNotProcessed) || !strings.Contains(h.cause.Error(), "without a request") {
-			t.Errorf("done with %v; want ErrNotProcessed for bytes without a request", h.cause)
+			t.Errorf("Done with %v; want ErrNotProcessed for bytes without a request", h.cause)
 		}
 	})
 }
@@ -280,7 +280,7 @@ func TestClientContinue(t *testing.T) {
 		l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
 		wantOut(t, l, head+"hi")
 		if h.dones != 1 || h.cause != nil || !k.Reusable() {
-			t.Errorf("done %d times with %v, reusable %v; want once, nil, true", h.dones, h.cause, k.Reusable())
+			t.Errorf("Done called %d times with %v, reusable %v; want once, nil, true", h.dones, h.cause, k.Reusable())
 		}
 	})
 }
@@ -305,7 +305,7 @@ func TestResponseDuringTheRequest(t *testing.T) {
 				t.Errorf("body sent %v, want %v: %q", sent, c.goes, l.Out)
 			}
 			if h.dones != 1 || h.cause != nil || k.Reusable() != c.goes {
-				t.Errorf("done %d times with %v, reusable %v; want once, nil, %v", h.dones, h.cause, k.Reusable(), c.goes)
+				t.Errorf("Done called %d times with %v, reusable %v; want once, nil, %v", h.dones, h.cause, k.Reusable(), c.goes)
 			}
 		})
 	}
@@ -321,7 +321,7 @@ func TestSendingGoesOnDuringAResponseThatCloses(t *testing.T) {
 	l.Allow = 0
 	l.Service()
 	if !strings.HasSuffix(string(l.Out), "\r\n\r\nhi") {
-		t.Errorf("after the response's head: sent %q, want the body too", l.Out)
+		t.Errorf("after the head of the response: got output %q, want the body too", l.Out)
 	}
 	l.Feed([]byte("hi"))
 	wantCalls(t, h, "head 200 OK HTTP/1.1 length=2 close", "body hi", "end", "done")
@@ -346,12 +346,12 @@ func TestClientTimeouts(t *testing.T) {
 			l.Feed([]byte(c.in))
 			l.Sleep(c.after - 1)
 			if l.Closing {
-				t.Fatalf("closed before its time: %v", l.Cause)
+				t.Fatalf("closed before the timeout: %v", l.Cause)
 			}
 			l.Sleep(1)
 			wantClosed(t, l, roles.Immediate, c.cause)
 			if !errors.Is(h.cause, http.ErrTimeout) || errors.Is(h.cause, http.ErrNotProcessed) {
-				t.Errorf("done with %v, want ErrTimeout and not ErrNotProcessed", h.cause)
+				t.Errorf("Done with %v, want ErrTimeout and not ErrNotProcessed", h.cause)
 			}
 		})
 	}
@@ -366,7 +366,7 @@ func TestClientPause(t *testing.T) {
 	wantCalls(t, h, "head 200 OK HTTP/1.1 length=6", "body abc")
 	l.Sleep(time.Hour)
 	if l.Closing {
-		t.Fatal("timed out while the handler pauses")
+		t.Fatal("timed out while the handler has paused")
 	}
 	h.x.Resume()
 	l.Service()
@@ -389,7 +389,7 @@ func TestClientNoDeadline(t *testing.T) {
 	for _, piece := range []string{"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "abc", "def"} {
 		l.Sleep(time.Hour)
 		if l.Closing {
-			t.Fatalf("closed while it waited: %v", l.Cause)
+			t.Fatalf("closed with cause %v, want no deadline", l.Cause)
 		}
 		l.Feed([]byte(piece))
 	}
@@ -423,18 +423,18 @@ func TestClientUpgrade(t *testing.T) {
 		}
 		feed(l.Feed)
 		if string(u.got) != "for the next" || h.dones != 1 || h.cause != nil || sh.Counters.Upgraded != 1 {
-			t.Errorf("%s: the next protocol got %q, done %d times with %v; want %q, once, nil", how, u.got, h.dones, h.cause, "for the next")
+			t.Errorf("%s: the protocol after the upgrade got %q, Done called %d times with %v; want %q, once, nil", how, u.got, h.dones, h.cause, "for the next")
 		}
 	})
 }
 
-func TestClientUpgradeNotTaken(t *testing.T) {
+func TestClientUpgradeNotAccepted(t *testing.T) {
 	k, l := dial(NewShared(DefaultConfig()))
 	h := start(t, k, l, &http.Message{Method: []byte("GET"), Upgrade: []byte("echo")}, "")
 	l.Feed([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"))
 	wantClosed(t, l, roles.Immediate, "101 without")
 	if h.dones != 1 || h.cause == nil {
-		t.Errorf("done %d times with %v, want once with a cause", h.dones, h.cause)
+		t.Errorf("Done called %d times with %v, want once with a cause", h.dones, h.cause)
 	}
 }
 
@@ -445,7 +445,7 @@ func TestClientClose(t *testing.T) {
 	l.Service()
 	wantClosed(t, l, roles.Graceful, "")
 	if h.dones != 1 || h.cause == nil {
-		t.Errorf("done %d times with %v, want once with a cause", h.dones, h.cause)
+		t.Errorf("Done called %d times with %v, want once with a cause", h.dones, h.cause)
 	}
 }
 

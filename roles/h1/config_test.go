@@ -54,12 +54,12 @@ func TestHeadLimits(t *testing.T) {
 				if c.status != 0 {
 					wantRefusal(t, how, sh, l, c.status, c.fault)
 					if len(h.lines) != 0 {
-						t.Fatalf("%s: the handler was told %s", how, h)
+						t.Fatalf("%s: the handler got the calls %s, want none", how, h)
 					}
 					return
 				}
 				if l.Cause != nil || sh.Counters.Responses != 1 {
-					t.Fatalf("%s: got %d responses, closed for %v; want 1 and open", how, sh.Counters.Responses, l.Cause)
+					t.Fatalf("%s: got %d responses, closed with cause %v; want 1 and open", how, sh.Counters.Responses, l.Cause)
 				}
 			})
 		})

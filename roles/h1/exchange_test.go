@@ -20,8 +20,8 @@ func TestSetHandler(t *testing.T) {
 	wantCalls(t, first, "head GET / for=x HTTP/1.1 length=0")
 }
 
-// TestBodyHeldForContinue tries to send a body that may not leave yet.
-func TestBodyHeldForContinue(t *testing.T) {
+// TestBodyWaitsFor100 tries to send a body that may not leave yet.
+func TestBodyWaitsFor100(t *testing.T) {
 	k, l := dial(NewShared(DefaultConfig()))
 	h := &recorder{}
 	h.writable = func(x http.Exchange) {
@@ -29,10 +29,10 @@ func TestBodyHeldForContinue(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r := x.Room(); r != nil {
-			t.Errorf("room for %d in front of 100, want none", len(r))
+			t.Errorf("Room before 100 (Continue): got %d bytes, want nil", len(r))
 		}
 		if err := x.SendTrailers(nil); err != http.ErrNoRoom {
-			t.Errorf("trailers in front of 100: %v, want ErrNoRoom", err)
+			t.Errorf("SendTrailers before 100 (Continue): got %v, want ErrNoRoom", err)
 		}
 		x.Credit(5)
 		x.Commit(0, true)
@@ -42,22 +42,22 @@ func TestBodyHeldForContinue(t *testing.T) {
 	}
 	l.Service()
 	if !errors.Is(h.cause, errCommitHeld) || l.Mode != roles.Reset {
-		t.Errorf("done with %v, mode %v; want %v, Reset", h.cause, l.Mode, errCommitHeld)
+		t.Errorf("Done with %v, mode %v; want %v, Reset", h.cause, l.Mode, errCommitHeld)
 	}
 }
 
-// TestPeerEndsDuringOurRequest has the server answer, and end its direction, while our body still goes.
-func TestPeerEndsDuringOurRequest(t *testing.T) {
+// TestServerEndsDuringTheRequest has the server answer, and end its direction, while our body still goes.
+func TestServerEndsDuringTheRequest(t *testing.T) {
 	k, l := dial(NewShared(DefaultConfig()))
 	l.Allow = 1
 	h := start(t, k, l, &http.Message{Method: []byte("POST"), Length: -1}, "hi")
 	l.Feed([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
 	if h.dones != 0 {
-		t.Fatal("done before the request is complete")
+		t.Fatal("Done called before the request is complete")
 	}
 	l.End()
 	if h.dones != 1 || h.cause != nil || !l.Over || strings.Contains(string(l.Out), "hi") {
-		t.Errorf("done %d times with %v, closed %v, out %q; want once, nil, true, no body", h.dones, h.cause, l.Over, l.Out)
+		t.Errorf("Done called %d times with %v, closed %v, out %q; want once, nil, true, no body", h.dones, h.cause, l.Over, l.Out)
 	}
 }
 
@@ -69,13 +69,13 @@ func TestInterimWaitsForRoom(t *testing.T) {
 	h.onHead = func(x http.Exchange, _ *http.Message) {
 		l.Refuse = true
 		if err := x.SendHead(&http.Message{Status: 103}, false); err != http.ErrNoRoom {
-			t.Errorf("103: %v, want ErrNoRoom", err)
+			t.Errorf("SendHead of 103: got %v, want ErrNoRoom", err)
 		}
 		if err := x.SendHead(&http.Message{Status: 200}, true); err != http.ErrNoRoom {
-			t.Errorf("200: %v, want ErrNoRoom", err)
+			t.Errorf("SendHead of 200: got %v, want ErrNoRoom", err)
 		}
 		if err := s.Upgrade(x, &http.Message{Upgrade: []byte("echo")}, sink{}); err != http.ErrNoRoom {
-			t.Errorf("upgrade: %v, want ErrNoRoom", err)
+			t.Errorf("Upgrade: got %v, want ErrNoRoom", err)
 		}
 	}
 	l.Feed([]byte(getHead))
@@ -83,7 +83,7 @@ func TestInterimWaitsForRoom(t *testing.T) {
 }
 
 // What an exchange was before it was given back must not show in the next.
-func TestReusedExchangeBeginsClean(t *testing.T) {
+func TestReusedExchangeIsCleared(t *testing.T) {
 	dirty := func(x *exchange) {
 		x.in = body{framing: bodyChunked, chunk: expectTrailers, rules: ofResponse | lenient, left: 9, total: 1 << 62, extra: 1 << 20,
 			scan: scan{line: 3, seen: 4, fields: 5}}

@@ -22,7 +22,7 @@ func fuzzed(t *testing.T, b []byte, seed uint64, run func(feed func(func([]byte)
 			t.Fatalf("%s: %s\nbytes: %q", how, l.Misuse, b)
 		}
 		if d := DefaultLimits(); !l.Over && !l.Paused && len(l.Unused()) > max(d.Head, d.Trailers, d.ChunkLine) {
-			t.Fatalf("%s: %d bytes are held, more than any limit\nbytes: %q", how, len(l.Unused()), b)
+			t.Fatalf("%s: %d bytes of input are unused, more than any limit allows\nbytes: %q", how, len(l.Unused()), b)
 		}
 		return o
 	}

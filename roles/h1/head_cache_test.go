@@ -33,7 +33,7 @@ func talk(sh *Shared, in string) string {
 }
 
 // What is remembered of one head must never show in what is made of another, however often each comes.
-func TestMemoIsInvisible(t *testing.T) {
+func TestHeadCacheChangesNoResult(t *testing.T) {
 	heads := []string{
 		"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: y\r\n\r\n",
@@ -74,32 +74,32 @@ func TestMemoIsInvisible(t *testing.T) {
 }
 
 // A crowd that says the same is remembered, one in which each says something else is not.
-func TestMemoTakesWhatComesAgain(t *testing.T) {
+func TestHeadCacheTakesRepeatedHeads(t *testing.T) {
 	const same = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	sh := NewShared(DefaultConfig())
 	for range 2 * headCacheTry {
 		talk(sh, same)
 	}
 	if got := string(sh.requests.head); got != same {
-		t.Errorf("after %d the same: remembers %q, want them", 2*headCacheTry, got)
+		t.Errorf("after %d equal heads: the cache holds %q, want that head", 2*headCacheTry, got)
 	}
 	for i := range 10 * headCacheTry {
 		talk(sh, fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: x\r\n\r\n", i))
 	}
 	if got := string(sh.requests.head); got != same {
-		t.Errorf("after a crowd: remembers %q, want what it did", got)
+		t.Errorf("after different heads: the cache holds %q, want the head that it held", got)
 	}
 	missed := sh.requests.missed
 	for range 4 * headCacheTry {
 		talk(sh, same)
 	}
 	if sh.requests.missed != missed {
-		t.Errorf("the remembered head was read anew %d times, want never", sh.requests.missed-missed)
+		t.Errorf("the cached head was parsed %d times, want 0", sh.requests.missed-missed)
 	}
 }
 
 // A response that is made of the last one reads as one that is made anew.
-func TestLastHeadIsInvisible(t *testing.T) {
+func TestResponseCacheChangesNoHead(t *testing.T) {
 	now := "Sun, 22 Nov 2026 12:00:00 GMT"
 	fresh := func() *Shared {
 		return sharedWith(func(c *Config) { c.Date = func() []byte { return []byte(now) } })
@@ -132,6 +132,6 @@ func TestLastHeadIsInvisible(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := kept.head(k, &http.Message{Fields: []http.Field{field("A", "b\r\nC: d")}}); err == nil {
-		t.Errorf("a line end in a value, where the last head had two lines: got %q, want an error", got)
+		t.Errorf("a line end in a value, when the cached head has two lines: got %q, want an error", got)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// TestOthersReadOurResponses has the standard library read what our server writes.
-func TestOthersReadOurResponses(t *testing.T) {
+// TestNetHTTPReadsResponses has the standard library read what our server writes.
+func TestNetHTTPReadsResponses(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789"), 5000)
 	for _, length := range []int64{int64(len(body)), http.UnknownLength} {
 		h := &recorder{onEnd: func(x http.Exchange) { x.WantWrite() }}
@@ -50,8 +50,8 @@ func TestOthersReadOurResponses(t *testing.T) {
 	}
 }
 
-// TestOthersReadOurRequests has the standard library read what our client writes.
-func TestOthersReadOurRequests(t *testing.T) {
+// TestNetHTTPReadsRequests has the standard library read what our client writes.
+func TestNetHTTPReadsRequests(t *testing.T) {
 	body := string(bytes.Repeat([]byte("0123456789"), 5000))
 	for _, length := range []int64{int64(len(body)), http.UnknownLength} {
 		k, l := dial(NewShared(DefaultConfig()))
@@ -91,13 +91,13 @@ func TestBothEndsTogether(t *testing.T) {
 			}
 			for turns := 0; q.dones == 0; turns++ {
 				if turns > 100000 {
-					t.Fatalf("seed %d: nothing moves; %d of %d bytes echoed", seed, len(q.got), len(body))
+					t.Fatalf("seed %d: no progress after %d of %d bytes of echo", seed, len(q.got), len(body))
 				}
 				pass(r, cl, sl)
 				pass(r, sl, cl)
 			}
 			if q.cause != nil || !bytes.Equal(q.got, body) {
-				t.Fatalf("seed %d: done with %v, %d bytes echoed, want %d", seed, q.cause, len(q.got), len(body))
+				t.Fatalf("seed %d: Done with %v, %d bytes echoed, want %d", seed, q.cause, len(q.got), len(body))
 			}
 		}
 		if cl.Misuse+sl.Misuse != "" || !k.Reusable() {

@@ -61,7 +61,7 @@ func TestSlowRequestBodies(t *testing.T) {
 			took := l.Clock - begin
 			if c.ends == 0 {
 				if l.Over {
-					t.Errorf("ended after %v for %v, want it to go on", took, l.Cause)
+					t.Errorf("ended after %v with %v, want no end", took, l.Cause)
 				}
 				return
 			}
@@ -80,8 +80,8 @@ func TestSlowRequestBodies(t *testing.T) {
 	}
 }
 
-// TestSlowBodyIsNotBlamedForAPause: the time in which a handler has paused counts neither against the rate nor the total.
-func TestSlowBodyIsNotBlamedForAPause(t *testing.T) {
+// TestPauseDoesNotCountAsSlow: the time in which a handler has paused counts neither against the rate nor the total.
+func TestPauseDoesNotCountAsSlow(t *testing.T) {
 	sh := sharedWith(func(c *Config) { c.Timeouts.BodyTotal = time.Minute })
 	h := &recorder{}
 	_, l := serve(sh, h)
@@ -89,7 +89,7 @@ func TestSlowBodyIsNotBlamedForAPause(t *testing.T) {
 	for i := range 50 {
 		l.Sleep(time.Second)
 		if l.Over {
-			t.Fatalf("ended in round %d, before the pause, for %v", i, l.Cause)
+			t.Fatalf("ended in round %d, before the pause, with %v", i, l.Cause)
 		}
 		l.Feed([]byte(strings.Repeat("x", 240)))
 		h.x.Pause()
@@ -98,7 +98,7 @@ func TestSlowBodyIsNotBlamedForAPause(t *testing.T) {
 		h.x.Resume()
 		l.Service()
 		if l.Over {
-			t.Fatalf("ended in round %d for %v", i, l.Cause)
+			t.Fatalf("ended in round %d with %v", i, l.Cause)
 		}
 	}
 	l.Sleep(11 * time.Second)
@@ -161,7 +161,7 @@ func TestSlowResponseBodies(t *testing.T) {
 			t.Errorf("%s: over %v (%v), want %v", c.name, l.Over, l.Cause, c.ends)
 		}
 		if c.ends && (!strings.Contains(errText(h.cause), "response: body: slower") || sh.Counters.Slow != 1) {
-			t.Errorf("%s: done with %v, counted %d slow; want the rate, 1", c.name, h.cause, sh.Counters.Slow)
+			t.Errorf("%s: Done with %v, counted %d slow; want the rate, 1", c.name, h.cause, sh.Counters.Slow)
 		}
 	}
 }

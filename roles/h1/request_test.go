@@ -195,7 +195,7 @@ func TestRequests(t *testing.T) {
 				_, l := serve(sh, h)
 				feed(l.Feed)
 				if got, want := h.String(), strings.Join(c.calls, "\n"); got != want {
-					t.Fatalf("%s: calls are\n%s\nwant\n%s\nbytes: %q", how, got, want, c.in)
+					t.Fatalf("%s: got the calls\n%s\nwant\n%s\nbytes: %q", how, got, want, c.in)
 				}
 				if l.Misuse != "" {
 					t.Fatalf("%s: %s", how, l.Misuse)
@@ -217,16 +217,16 @@ func wantRefusal(t *testing.T, how string, sh *Shared, l *rolestest.Lower, statu
 	t.Helper()
 	at := strings.LastIndex(string(l.Out), "HTTP/1.1 ")
 	if at < 0 {
-		t.Fatalf("%s: no answer, closed for %v; want %d for %q", how, l.Cause, status, fault)
+		t.Fatalf("%s: no response, closed with cause %v; want %d for %q", how, l.Cause, status, fault)
 	}
 	last := string(l.Out[at:])
 	head, body, _ := strings.Cut(last, "\r\n\r\n")
 	if !strings.HasPrefix(last, fmt.Sprintf("HTTP/1.1 %d ", status)) || !strings.Contains(head, "\r\nConnection: close") ||
 		!strings.Contains(head, fmt.Sprintf("\r\nContent-Length: %d\r\n", len(body))) {
-		t.Fatalf("%s: answer is\n%s\nwant status %d, the body's length, and close", how, last, status)
+		t.Fatalf("%s: got the response\n%s\nwant status %d, the body's length, and close", how, last, status)
 	}
 	if l.Cause == nil || !strings.Contains(l.Cause.Error(), fault) || !strings.Contains(body, fault) {
-		t.Fatalf("%s: closed for %v, body %q; want %q in both", how, l.Cause, body, fault)
+		t.Fatalf("%s: closed with cause %v, body %q; want %q in both", how, l.Cause, body, fault)
 	}
 	if sh.Refused(status) != 1 {
 		t.Fatalf("%s: counted %d refusals with %d, want 1", how, sh.Refused(status), status)

@@ -32,16 +32,16 @@ func TestLineEndSeesEveryOctet(t *testing.T) {
 	}
 }
 
-func TestLineEndRemembers(t *testing.T) {
+func TestLineEndResumes(t *testing.T) {
 	line := []byte("0123456789\t0123456789\r\n")
 	from := 0
 	for n := range len(line) {
 		e, f := lineEnd(line[:n], from)
 		if f != nil || e >= 0 {
-			t.Fatalf("after %d of %d bytes: %d, %v; want more to be asked for", n, len(line), e, f)
+			t.Fatalf("lineEnd after %d of %d bytes: got %d, %v; want a negative number", n, len(line), e, f)
 		}
 		if seen := -e - 1; seen < from || seen > n || n > 0 && seen < n-1 {
-			t.Fatalf("after %d bytes: %d are known, want all but perhaps a CR", n, seen)
+			t.Fatalf("lineEnd after %d bytes: %d are scanned, want all except a CR", n, seen)
 		} else {
 			from = seen
 		}
@@ -51,7 +51,7 @@ func TestLineEndRemembers(t *testing.T) {
 	}
 }
 
-func TestSectionLeavesNoTrace(t *testing.T) {
+func TestSectionResetsItsScan(t *testing.T) {
 	sh := NewShared(DefaultConfig())
 	var p scan
 	var m http.Message
@@ -69,5 +69,5 @@ func TestSectionLeavesNoTrace(t *testing.T) {
 		}
 		return
 	}
-	t.Error("the head never came to its end")
+	t.Error("section did not return the length of the head")
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestHeadsNotSent gives heads that must not leave, because a peer could read them in two ways or not at
+// TestIllegalHeadsAreNotSent gives heads that must not leave, because a peer could read them in two ways or not at
 // all. Nothing is sent, and the handler may correct itself.
-func TestHeadsNotSent(t *testing.T) {
+func TestIllegalHeadsAreNotSent(t *testing.T) {
 	field := func(name, value string) []http.Field {
 		return []http.Field{{Name: []byte(name), Value: []byte(value)}}
 	}
@@ -139,18 +139,18 @@ func TestMisuseOfABody(t *testing.T) {
 		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(getHead))
 		if h.cause != c.want || l.Mode != roles.Reset || !l.Over {
-			t.Errorf("%s: done with %v, mode %v; want %v, Reset", c.name, h.cause, l.Mode, c.want)
+			t.Errorf("%s: Done with %v, mode %v; want %v, Reset", c.name, h.cause, l.Mode, c.want)
 		}
 	}
 	h := &recorder{onEnd: func(x http.Exchange) { x.WantWrite() }, writable: func(x http.Exchange) { x.Commit(0, true) }}
 	_, l := serve(NewShared(DefaultConfig()), h)
 	if l.Feed([]byte(getHead)); h.cause != errCommitHead {
-		t.Errorf("a body without a head: done with %v, want %v", h.cause, errCommitHead)
+		t.Errorf("a body without a head: Done with %v, want %v", h.cause, errCommitHead)
 	}
 }
 
-// TestRoomKeepsItsPromise looks at each framing for room of at least MinRoom, or what is left.
-func TestRoomKeepsItsPromise(t *testing.T) {
+// TestRoomIsAtLeastMinRoom looks at each framing for room of at least MinRoom, or what is left.
+func TestRoomIsAtLeastMinRoom(t *testing.T) {
 	for _, c := range []struct {
 		length int64
 		want   int
@@ -162,7 +162,7 @@ func TestRoomKeepsItsPromise(t *testing.T) {
 			}
 			r := x.Room()
 			if len(r) < c.want || c.length > 0 && int64(len(r)) > c.length || len(r) != cap(r) {
-				t.Errorf("length %d: room for %d of %d, want at least %d and no more than is left", c.length, len(r), cap(r), c.want)
+				t.Errorf("length %d: Room has %d of %d bytes, want at least %d and at most what remains", c.length, len(r), cap(r), c.want)
 			}
 		}
 		_, l := serve(NewShared(DefaultConfig()), h)
@@ -200,22 +200,22 @@ func TestLastChunkWaitsForRoom(t *testing.T) {
 		x.Commit(copy(x.Room(), "a"), false)
 		l.Refuse = true
 		if r := x.Room(); r != nil {
-			t.Errorf("room for %d, want none", len(r))
+			t.Errorf("Room: got %d bytes, want nil", len(r))
 		}
 		if err := x.SendTrailers([]http.Field{{Name: []byte("A"), Value: []byte("b")}}); err != http.ErrNoRoom {
-			t.Errorf("trailers: %v, want ErrNoRoom", err)
+			t.Errorf("SendTrailers: got %v, want ErrNoRoom", err)
 		}
 		x.Commit(0, true)
 	}
 	l.Feed([]byte(getHead))
 	if h.dones != 0 {
-		t.Fatal("done without the last chunk")
+		t.Fatal("Done called before the last chunk is sent")
 	}
 	l.Refuse = false
 	l.Service()
 	wantOut(t, l, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0001\r\na\r\n0\r\n\r\n")
 	if h.dones != 1 || h.cause != nil {
-		t.Errorf("done %d times with %v, want once with nil", h.dones, h.cause)
+		t.Errorf("Done called %d times with %v, want once with nil", h.dones, h.cause)
 	}
 }
 

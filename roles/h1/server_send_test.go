@@ -98,7 +98,7 @@ func TestResponses(t *testing.T) {
 			l.Feed([]byte(c.in))
 			wantOut(t, l, c.out)
 			if h.dones != 1 || h.cause != nil || l.Closing != c.closed || l.Cause != nil {
-				t.Errorf("done %d times, %v, closing %v for %v; want once, nil, %v, nil", h.dones, h.cause, l.Closing, l.Cause, c.closed)
+				t.Errorf("Done called %d times, %v, closing %v for %v; want once, nil, %v, nil", h.dones, h.cause, l.Closing, l.Cause, c.closed)
 			}
 			_, l = serve(sharedWith(func(c *Config) { c.Date, c.ServerName = date, "mill" }), h)
 			l.Feed([]byte(c.in))
@@ -160,7 +160,7 @@ func TestContinue(t *testing.T) {
 		wantOut(t, l, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
 		wantClosed(t, l, roles.Graceful, "request body not read")
 		if !errors.Is(h.cause, http.ErrUnread) {
-			t.Errorf("done with %v, want ErrUnread", h.cause)
+			t.Errorf("Done with %v, want ErrUnread", h.cause)
 		}
 	})
 	t.Run("no body, no 100", func(t *testing.T) {
@@ -215,10 +215,10 @@ func TestUpgrade(t *testing.T) {
 			feed(l.Feed)
 			wantOut(t, l, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\nA: b\r\n\r\n")
 			if string(u.got) != "for the next" || l.Upper() != roles.Upper(u) {
-				t.Errorf("%s: the next protocol got %q, want %q", how, u.got, "for the next")
+				t.Errorf("%s: the protocol after the upgrade got %q, want %q", how, u.got, "for the next")
 			}
 			if h.dones != 1 || h.cause != nil || sh.Counters.Upgraded != 1 || s.Busy() {
-				t.Errorf("%s: done %d times with %v, %d upgrades; want once, nil, 1", how, h.dones, h.cause, sh.Counters.Upgraded)
+				t.Errorf("%s: Done called %d times with %v, %d upgrades; want once, nil, 1", how, h.dones, h.cause, sh.Counters.Upgraded)
 			}
 		})
 	}

@@ -20,18 +20,18 @@ const (
 func wantOut(t *testing.T, l *rolestest.Lower, want string) {
 	t.Helper()
 	if got := string(l.Out); got != want {
-		t.Errorf("out is\n%q\nwant\n%q", got, want)
+		t.Errorf("got the output\n%q\nwant\n%q", got, want)
 	}
 	l.Out = l.Out[:0]
 	if l.Misuse != "" {
-		t.Errorf("misuse: %s", l.Misuse)
+		t.Errorf("violation of roles.Lower: %s", l.Misuse)
 	}
 }
 
 func wantCalls(t *testing.T, h *recorder, want ...string) {
 	t.Helper()
 	if got := h.String(); got != strings.Join(want, "\n") {
-		t.Errorf("calls are\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+		t.Errorf("got the calls\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}
 	h.lines, h.body = nil, false
 }
@@ -39,48 +39,48 @@ func wantCalls(t *testing.T, h *recorder, want ...string) {
 func wantClosed(t *testing.T, l *rolestest.Lower, mode roles.CloseMode, cause string) {
 	t.Helper()
 	if !l.Closing || l.Mode != mode || !strings.Contains(errText(l.Cause), cause) || (cause == "") != (l.Cause == nil) {
-		t.Errorf("closing %v, mode %v, cause %v; want mode %v, cause %q", l.Closing, l.Mode, l.Cause, mode, cause)
+		t.Errorf("got closing %v, mode %v, cause %v; want true, mode %v, cause %q", l.Closing, l.Mode, l.Cause, mode, cause)
 	}
 }
 
-func TestPipelinedAnswersNeedNoPause(t *testing.T) {
+func TestPipelinedResponsesNeedNoPause(t *testing.T) {
 	h := (&recorder{}).answer(200, "")
 	_, l := serve(NewShared(DefaultConfig()), h)
 	l.Feed([]byte(strings.Repeat(getHead, 16)))
 	wantOut(t, l, strings.Repeat(okEmpty, 16))
 	if l.Pauses != 0 || l.Resumes != 0 {
-		t.Errorf("%d pauses, %d resumes; want none: the answers were wanted at once", l.Pauses, l.Resumes)
+		t.Errorf("got %d pauses and %d resumes of the transport, want none: each response is sent in the same turn", l.Pauses, l.Resumes)
 	}
 }
 
-func TestLateAnswerHoldsTheNextRequest(t *testing.T) {
+func TestLateResponseDelaysTheNextRequest(t *testing.T) {
 	h := (&recorder{}).answer(200, "")
 	h.onEnd = nil
 	_, l := serve(NewShared(DefaultConfig()), h)
 	l.Feed([]byte(getHead + getHead))
 	wantCalls(t, h, "head GET / for=x HTTP/1.1 length=0", "end")
 	if !l.Paused {
-		t.Fatal("the transport still offers bytes that nobody can use, want it paused")
+		t.Fatal("the transport is not paused, want it paused until the first response is sent")
 	}
 	h.x.WantWrite()
 	l.Service()
 	wantOut(t, l, okEmpty)
 	wantCalls(t, h, "done", "head GET / for=x HTTP/1.1 length=0", "end")
 	if l.Paused {
-		t.Error("nothing is held any more, want the transport resumed")
+		t.Error("the transport is paused after all responses, want it resumed")
 	}
 	if l.Feed([]byte("G")); !l.Paused {
-		t.Error("a third request has begun, want the transport paused")
+		t.Error("the transport is not paused, want it paused: a third request has begun")
 	}
 }
 
-func TestEarlyAnswer(t *testing.T) {
+func TestResponseBeforeTheEndOfTheBody(t *testing.T) {
 	early := func(status int) *recorder {
 		h := (&recorder{}).answer(status, "")
 		h.onHead, h.onEnd = func(x http.Exchange, _ *http.Message) { x.WantWrite() }, nil
 		return h
 	}
-	t.Run("a short rest is taken", func(t *testing.T) {
+	t.Run("a rest within Limits.Drain is read", func(t *testing.T) {
 		h := early(200)
 		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(postHead + "01234"))
@@ -90,7 +90,7 @@ func TestEarlyAnswer(t *testing.T) {
 		wantCalls(t, h, "head POST / for=x HTTP/1.1 length=10", "body 0123456789", "end", "done",
 			"head GET / for=x HTTP/1.1 length=0", "end", "done")
 	})
-	t.Run("a long rest costs the connection", func(t *testing.T) {
+	t.Run("a longer rest closes the connection", func(t *testing.T) {
 		sh := sharedWith(func(c *Config) { c.Limits.Drain = 9 })
 		h := early(200)
 		_, l := serve(sh, h)
@@ -98,21 +98,21 @@ func TestEarlyAnswer(t *testing.T) {
 		wantOut(t, l, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		wantClosed(t, l, roles.Graceful, "request body not read")
 	})
-	t.Run("an endless rest costs the connection", func(t *testing.T) {
+	t.Run("a chunked rest closes the connection at Limits.Drain", func(t *testing.T) {
 		sh := sharedWith(func(c *Config) { c.Limits.Drain = 15 })
 		h := early(200)
 		_, l := serve(sh, h)
 		l.Feed([]byte(chunkedHead + "5\r\n01234\r\n"))
 		if l.Closing {
-			t.Fatal("closed for what came with the head, want 15 more taken")
+			t.Fatal("closed for the bytes that came with the head, want 15 more bytes read")
 		}
 		l.Feed([]byte("5\r\n01234\r\n5\r\n01234\r\n"))
 		wantClosed(t, l, roles.Graceful, "request body not read")
 		if !errors.Is(h.cause, http.ErrUnread) {
-			t.Errorf("done with %v, want ErrUnread", h.cause)
+			t.Errorf("Done with %v, want ErrUnread", h.cause)
 		}
 	})
-	t.Run("a paused handler is spared the rest", func(t *testing.T) {
+	t.Run("a paused handler does not get the rest", func(t *testing.T) {
 		h := early(200)
 		h.onBody = func(x http.Exchange, _ []byte) { x.Pause() }
 		h.onHead = nil
@@ -126,7 +126,7 @@ func TestEarlyAnswer(t *testing.T) {
 		wantOut(t, l, okEmpty)
 		wantCalls(t, h, "end", "done", "head GET / for=x HTTP/1.1 length=0", "end")
 	})
-	t.Run("a handler that pauses during the rest is spared what follows", func(t *testing.T) {
+	t.Run("a handler that pauses during the rest gets no more of it", func(t *testing.T) {
 		h := early(200)
 		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(postHead + "012"))
@@ -140,7 +140,7 @@ func TestEarlyAnswer(t *testing.T) {
 		l.Feed([]byte("6789" + getHead))
 		wantCalls(t, h, "end", "done", "head GET / for=x HTTP/1.1 length=0", "end", "done")
 	})
-	t.Run("a bad rest", func(t *testing.T) {
+	t.Run("a malformed rest", func(t *testing.T) {
 		h := early(200)
 		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(chunkedHead + "zz\r\n"))
@@ -170,7 +170,7 @@ func TestPauseStopsTheBody(t *testing.T) {
 	l.Feed([]byte("56789"))
 	wantCalls(t, h, "head POST / for=x HTTP/1.1 length=10", "body 01234")
 	if d := l.Upper().Deadline(); d != 0 {
-		t.Errorf("deadline is %v while the handler pauses, want none: the peer is not to blame", d)
+		t.Errorf("Deadline while the handler has paused: got %v, want 0", d)
 	}
 	h.x.Resume()
 	l.Service()
@@ -187,7 +187,7 @@ func TestTimeouts(t *testing.T) {
 	}{
 		{name: "idle from the start", after: 60 * time.Second},
 		{name: "idle after a request", in: getHead, after: 60 * time.Second},
-		{name: "an empty line is no request", in: "\r\n", after: 60 * time.Second},
+		{name: "an empty line", in: "\r\n", after: 60 * time.Second},
 		{name: "head", in: "GET /", after: 10 * time.Second, status: 408, fault: "head: not complete"},
 		{name: "fields", in: "GET / HTTP/1.1\r\nHost: x\r\n", after: 10 * time.Second, status: 408, fault: "head: not complete"},
 		{name: "second head", in: getHead + "GET /", after: 10 * time.Second, status: 408, fault: "head: not complete"},
@@ -202,7 +202,7 @@ func TestTimeouts(t *testing.T) {
 			l.Feed([]byte(c.in))
 			l.Sleep(c.after - 1)
 			if l.Closing {
-				t.Fatalf("closed before its time: %v", l.Cause)
+				t.Fatalf("closed before the timeout: %v", l.Cause)
 			}
 			l.Sleep(1)
 			if c.status == 0 {
@@ -215,7 +215,7 @@ func TestTimeouts(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a dribbled head has no more time", func(t *testing.T) {
+	t.Run("a head that comes slowly gets no more time", func(t *testing.T) {
 		_, l := serve(NewShared(DefaultConfig()), &recorder{})
 		for range 10 {
 			l.Feed([]byte("A"))
@@ -223,7 +223,7 @@ func TestTimeouts(t *testing.T) {
 		}
 		wantClosed(t, l, roles.Graceful, "head: not complete in time")
 	})
-	t.Run("progress renews a body's time", func(t *testing.T) {
+	t.Run("each piece of a body renews its time", func(t *testing.T) {
 		h := (&recorder{}).answer(200, "")
 		sh := sharedWith(func(c *Config) { c.Limits.BodyRate = 0 })
 		_, l := serve(sh, h)
@@ -234,17 +234,17 @@ func TestTimeouts(t *testing.T) {
 		}
 		wantOut(t, l, okEmpty)
 	})
-	t.Run("a handler may think", func(t *testing.T) {
+	t.Run("a handler has no deadline", func(t *testing.T) {
 		_, l := serve(NewShared(DefaultConfig()), &recorder{})
 		l.Feed([]byte(getHead))
 		l.Sleep(time.Hour)
 		if l.Closing {
-			t.Errorf("closed for %v while the handler thinks", l.Cause)
+			t.Errorf("closed with cause %v before the response, want it open", l.Cause)
 		}
 	})
 }
 
-func TestPeerEnds(t *testing.T) {
+func TestClientEndsItsDirection(t *testing.T) {
 	t.Run("idle", func(t *testing.T) {
 		_, l := serve(NewShared(DefaultConfig()), &recorder{})
 		l.End()
@@ -265,24 +265,24 @@ func TestPeerEnds(t *testing.T) {
 		l.End()
 		wantRefusal(t, "cut", sh, l, 400, "body: incomplete")
 		if h.dones != 1 || h.cause == nil {
-			t.Errorf("done %d times with %v, want once with a cause", h.dones, h.cause)
+			t.Errorf("Done called %d times with %v, want once with a cause", h.dones, h.cause)
 		}
 	})
-	t.Run("behind a request", func(t *testing.T) {
+	t.Run("after a request", func(t *testing.T) {
 		h := (&recorder{}).answer(200, "")
 		h.onEnd = nil
 		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(getHead))
 		l.End()
 		if l.Closing {
-			t.Fatal("closed before the answer")
+			t.Fatal("closed before the response")
 		}
 		h.x.WantWrite()
 		l.Service()
 		wantOut(t, l, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		wantClosed(t, l, roles.Graceful, "")
 	})
-	t.Run("behind pipelined requests", func(t *testing.T) {
+	t.Run("after pipelined requests", func(t *testing.T) {
 		h := (&recorder{}).answer(200, "")
 		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Refuse = true
@@ -293,7 +293,7 @@ func TestPeerEnds(t *testing.T) {
 		wantOut(t, l, okEmpty+"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		wantClosed(t, l, roles.Graceful, "")
 	})
-	t.Run("behind pipelined requests, inside one more", func(t *testing.T) {
+	t.Run("inside the last of pipelined requests", func(t *testing.T) {
 		sh := NewShared(DefaultConfig())
 		h := (&recorder{}).answer(200, "")
 		_, l := serve(sh, h)
@@ -311,7 +311,7 @@ func TestConnectionBreaks(t *testing.T) {
 	s, l := serve(NewShared(DefaultConfig()), h)
 	l.Feed([]byte(postHead + "01"))
 	if !s.Busy() {
-		t.Error("not busy inside a request")
+		t.Error("Busy inside a request: got false, want true")
 	}
 	l.Break(errors.New("cable pulled"))
 	wantCalls(t, h, "head POST / for=x HTTP/1.1 length=10", "body 01", "done: cable pulled")
@@ -329,7 +329,7 @@ func TestResetByTheHandler(t *testing.T) {
 		_, l := serve(NewShared(DefaultConfig()), h)
 		l.Feed([]byte(postHead + "0123456789" + getHead))
 		if h.dones != 1 || h.cause == nil || l.Mode != roles.Reset || len(l.Out) != 0 {
-			t.Errorf("%s: done %d times with %v, mode %v, out %q; want once, a cause, Reset, nothing", name, h.dones, h.cause, l.Mode, l.Out)
+			t.Errorf("%s: Done called %d times with %v, mode %v, out %q; want once, a cause, Reset, nothing", name, h.dones, h.cause, l.Mode, l.Out)
 		}
 	}
 }

@@ -9,7 +9,7 @@ func TestCountersOfRefusals(t *testing.T) {
 		l.Feed([]byte("GET / HTTP/3.0\r\n"))
 	}
 	if sh.Refused(505) != 3 || sh.Refused(400) != 0 || sh.Refused(200) != 0 || sh.Refused(5000) != 0 || sh.Counters.Malformed != 3 {
-		t.Errorf("505: %d, 400: %d, malformed: %d; want 3, 0, 3", sh.Refused(505), sh.Refused(400), sh.Counters.Malformed)
+		t.Errorf("refusals with 505: got %d, with 400: %d, malformed: %d; want 3, 0, 3", sh.Refused(505), sh.Refused(400), sh.Counters.Malformed)
 	}
 }
 
@@ -23,7 +23,7 @@ func TestPoolIsBounded(t *testing.T) {
 		sh.freeExchange(x)
 	}
 	if len(sh.free) != maxFree {
-		t.Errorf("the pool keeps %d exchanges, want %d", len(sh.free), maxFree)
+		t.Errorf("exchanges in the pool: got %d, want %d", len(sh.free), maxFree)
 	}
 }
 

@@ -28,7 +28,7 @@ func TestHostOfAUnixSocket(t *testing.T) {
 				return
 			}
 			if got, want := h.String(), "head GET / for="+c.host+" HTTP/1.1 length=0\nend\ndone"; got != want {
-				t.Errorf("%s, host %s: calls are\n%s\nwant\n%s", how, c.host, got, want)
+				t.Errorf("%s, host %s: got the calls\n%s\nwant\n%s", how, c.host, got, want)
 			}
 		})
 	}

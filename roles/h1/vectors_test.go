@@ -253,7 +253,7 @@ func TestVectors(t *testing.T) {
 		delete(known, name)
 		switch {
 		case same && reason != "":
-			t.Errorf("%s\nis listed as a deviation (%s), but is none: %d complete, %v", name, reason, complete, fault)
+			t.Errorf("%s\nis listed as a deviation (%s), but agrees with llhttp: %d complete, %v", name, reason, complete, fault)
 		case !same && reason == "":
 			t.Errorf("%s\ngot: %d complete, refused for: %v\nllhttp: %d complete, %s\nbytes: %s", name, complete, fault, v.Complete, v.verdict(), visible(in))
 		}
@@ -263,7 +263,7 @@ func TestVectors(t *testing.T) {
 		}
 	}
 	for name, reason := range known {
-		t.Errorf("deviation for %s names no vector: %s", reason, name)
+		t.Errorf("the deviation for %s names an unknown vector: %s", reason, name)
 	}
 	t.Logf("251 vectors; %d deviations for %d reasons", deviating, len(by))
 }
