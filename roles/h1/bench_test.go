@@ -11,8 +11,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// wire is a Lower for measuring: it serves by the rules and costs next to nothing, so that what is
-// measured is the role.
+// wire is a Lower for benchmarks: it follows the contract and costs almost nothing, so that a benchmark measures the role.
 type wire struct {
 	rolestest.Null
 	up   roles.Upper
@@ -40,7 +39,7 @@ func (w *wire) feed(b []byte) {
 	}
 }
 
-// fast answers every request with its message and body, and allocates nothing.
+// fast answers each request with its message and body, without allocation.
 type fast struct {
 	m    http.Message
 	body []byte
@@ -58,7 +57,7 @@ func (h *fast) Writable(x http.Exchange) {
 	x.Commit(copy(x.Room(), h.body), true)
 }
 
-// asker makes requests, likewise.
+// asker makes requests without allocation.
 type asker struct {
 	m     http.Message
 	got   int
@@ -113,7 +112,7 @@ func chunkedPost(chunks, size int) []byte {
 	return append(b, "0\r\n\r\n"...)
 }
 
-// TestNoAllocations holds the steady state to its budget: nothing, per request, on either side.
+// TestNoAllocations: a request allocates nothing at either end in steady state.
 func TestNoAllocations(t *testing.T) {
 	date := []byte("Mon, 02 Jan 2006 15:04:05 GMT")
 	sh := sharedWith(func(c *Config) { c.Date, c.ServerName = func() []byte { return date }, "millrace" })
@@ -143,7 +142,7 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// TestIdleSize holds the state of an idle connection to its budget.
+// TestIdleSize bounds the memory of an idle connection.
 func TestIdleSize(t *testing.T) {
 	if n := unsafe.Sizeof(Server{}); n > 80 {
 		t.Errorf("size of a Server: got %d bytes, want at most 80", n)
@@ -171,7 +170,7 @@ func BenchmarkServerGETPipelined(b *testing.B) { benchServer(b, bytes.Repeat(get
 func BenchmarkServerPOST16K(b *testing.B)      { benchServer(b, post(16384), 1) }
 func BenchmarkServerChunked(b *testing.B)      { benchServer(b, chunkedPost(16, 1024), 1) }
 
-// BenchmarkParse is a head from bytes to a judged message.
+// BenchmarkParse parses and checks a head.
 func BenchmarkParse(b *testing.B) {
 	for _, r := range []struct {
 		name string
@@ -207,7 +206,7 @@ func BenchmarkClientGET(b *testing.B) {
 	}
 }
 
-// BenchmarkSendChunked is a response of 1 MiB in chunks.
+// BenchmarkSendChunked sends a response of 1 MiB in chunks.
 func BenchmarkSendChunked(b *testing.B) {
 	w := newWireServer(NewShared(DefaultConfig()))
 	s := w.up.(*Server)

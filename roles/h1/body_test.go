@@ -31,17 +31,17 @@ func TestChunked(t *testing.T) {
 		{name: "plus", in: "+5\r\nhello\r\n", fault: "size is not", status: 400},
 		{name: "minus", in: "-5\r\nhello\r\n", fault: "size is not", status: 400},
 		{name: "underscore", in: "1_0\r\nhello\r\n", fault: "size is not", status: 400},
-		{name: "space in front", in: " 5\r\nhello\r\n", fault: "size is not", status: 400},
-		{name: "space behind", in: "5 \r\nhello\r\n", fault: "size is not", status: 400},
-		{name: "tab behind", in: "5\t\r\nhello\r\n", fault: "size is not", status: 400},
+		{name: "space at the start", in: " 5\r\nhello\r\n", fault: "size is not", status: 400},
+		{name: "space after", in: "5 \r\nhello\r\n", fault: "size is not", status: 400},
+		{name: "tab after", in: "5\t\r\nhello\r\n", fault: "size is not", status: 400},
 		{name: "17 digits", in: "10000000000000000\r\n", fault: "out of range", status: 400},
 		{name: "2^63", in: "8000000000000000\r\n", fault: "out of range", status: 400},
 		{name: "sum over 2^63", in: "1\r\na\r\n7fffffffffffffff\r\n", body: "a", fault: "out of range", status: 400},
 		{name: "over the limit", in: "7ffffffffffffffe\r\n", fault: "over the limit", status: 413},
-		{name: "bare LF behind size", in: "5\nhello\r\n0\r\n\r\n", fault: "LF without CR", status: 400},
-		{name: "bare CR behind size", in: "5\rhello\r\n0\r\n\r\n", fault: "CR without LF", status: 400},
-		{name: "bare LF behind data", in: "5\r\nhello\n0\r\n\r\n", body: "hello", fault: "not followed by CRLF", status: 400},
-		{name: "bare CR behind data", in: "5\r\nhello\r0\r\n\r\n", body: "hello", fault: "not followed by CRLF", status: 400},
+		{name: "bare LF after size", in: "5\nhello\r\n0\r\n\r\n", fault: "LF without CR", status: 400},
+		{name: "bare CR after size", in: "5\rhello\r\n0\r\n\r\n", fault: "CR without LF", status: 400},
+		{name: "bare LF after data", in: "5\r\nhello\n0\r\n\r\n", body: "hello", fault: "not followed by CRLF", status: 400},
+		{name: "bare CR after data", in: "5\r\nhello\r0\r\n\r\n", body: "hello", fault: "not followed by CRLF", status: 400},
 		{name: "data too long", in: "4\r\nhello\r\n0\r\n\r\n", body: "hell", fault: "not followed by CRLF", status: 400},
 		{name: "data too short", in: "6\r\nhello\r\n0\r\n\r\n", body: "hello\r", fault: "not followed by CRLF", status: 400},
 		{name: "extension without name", in: "5;\r\nhello\r\n", fault: "malformed extension", status: 400},
@@ -50,17 +50,17 @@ func TestChunked(t *testing.T) {
 		{name: "tab before an extension", in: "5\t;a\r\nhello\r\n", fault: "size is not", status: 400},
 		{name: "extension with space", in: "5; a\r\nhello\r\n", fault: "malformed extension", status: 400},
 		{name: "blank before an equals sign", in: "5;a =b\r\nhello\r\n", fault: "malformed extension", status: 400},
-		{name: "blank behind an equals sign", in: "5;a= b\r\nhello\r\n", fault: "malformed extension", status: 400},
+		{name: "blank after an equals sign", in: "5;a= b\r\nhello\r\n", fault: "malformed extension", status: 400},
 		{name: "blank between extensions", in: "5;a=b ;c\r\nhello\r\n", fault: "malformed extension", status: 400},
-		{name: "blank behind an extension", in: "5;a \r\nhello\r\n", fault: "malformed extension", status: 400},
-		{name: "blank behind an extension's value", in: "5;a=b \r\nhello\r\n", fault: "malformed extension", status: 400},
+		{name: "blank after an extension", in: "5;a \r\nhello\r\n", fault: "malformed extension", status: 400},
+		{name: "blank after an extension's value", in: "5;a=b \r\nhello\r\n", fault: "malformed extension", status: 400},
 		{name: "two words in an extension", in: "5;a b\r\nhello\r\n", fault: "malformed extension", status: 400},
 		{name: "blanks without extension", in: "5 \t\r\nhello\r\n", fault: "size is not", status: 400},
 		{name: "blanks and no semicolon", in: "5 a\r\nhello\r\n", fault: "size is not", status: 400},
 		{name: "extension with LF", in: "5;a\nb\r\nhello\r\n", fault: "LF without CR", status: 400},
 		{name: "quote not closed", in: "5;a=\"b\r\nhello\r\n", fault: "malformed extension", status: 400},
 		{name: "quote ends in backslash", in: "5;a=\"b\\\r\nhello\r\n", fault: "malformed extension", status: 400},
-		{name: "junk behind quote", in: "5;a=\"b\"c\r\nhello\r\n", fault: "malformed extension", status: 400},
+		{name: "junk after quote", in: "5;a=\"b\"c\r\nhello\r\n", fault: "malformed extension", status: 400},
 		{name: "size line too long", in: "5;" + strings.Repeat("a", 300) + "\r\n", fault: "line too long", status: 400},
 		{name: "endless zeros", in: strings.Repeat("0", 300), fault: "line too long", status: 400},
 		{name: "bad trailer", in: "0\r\nA : b\r\n\r\n", fault: "name is not", status: 400},
@@ -114,8 +114,8 @@ func TestBodyOverTheLimitAsItStreams(t *testing.T) {
 	}
 }
 
-// TestSlowSenderIsLinear holds a long head and a long chunk line, sent byte by byte, to looking at each
-// byte a bounded number of times. A scan that begins anew with each byte would take minutes.
+// TestSlowSenderIsLinear: a long head and a long chunk line that come byte by byte cost linear time. A scan that starts
+// again at each byte would take minutes.
 func TestSlowSenderIsLinear(t *testing.T) {
 	sh := sharedWith(func(c *Config) {
 		c.Limits.Head, c.Limits.StartLine, c.Limits.ChunkLine, c.Limits.ChunkExtra = 1<<20, 1<<20, 1<<20, 1<<20

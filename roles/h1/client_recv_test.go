@@ -9,14 +9,14 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// TestResponsesReceived feeds one response to a client that sent a request, every way it can be cut,
-// then ends the connection, and compares the calls.
+// TestResponsesReceived gives one response to a client that has sent a request, in all ways to split it, then ends the
+// connection, and compares the calls.
 func TestResponsesReceived(t *testing.T) {
 	for _, c := range []struct {
 		name, in string
 		method   string // GET if empty
 		calls    []string
-		warm     bool   // the connection can be used again in front of the end
+		warm     bool   // Do can start an exchange before the input ends
 		fault    string // refused for
 	}{
 		{name: "counted", in: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nA: b\r\n\r\nhello", warm: true,
@@ -67,20 +67,20 @@ func TestResponsesReceived(t *testing.T) {
 		{name: "blank before the first field", in: "HTTP/1.1 200 OK\r\n A: b\r\n\r\n", fault: "field: folded"},
 		{name: "control octet in a folded line", in: "HTTP/1.1 200 OK\r\nA: b\r\n \x01\r\n\r\n", fault: "control octet"},
 		{name: "bare CR before a folded line", in: "HTTP/1.1 200 OK\r\nA: b\r c\r\n\r\n", fault: "CR without LF"},
-		{name: "empty lines in front", in: "\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", warm: true,
+		{name: "empty lines at the start", in: "\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", warm: true,
 			calls: []string{"head 200 OK HTTP/1.1 length=0", "end", "done"}},
 		{name: "empty lines around interim heads", in: "\r\nHTTP/1.1 103 X\r\n\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", warm: true,
 			calls: []string{"head 103 X HTTP/1.1 length=0", "head 204 No Content HTTP/1.1 length=0", "end", "done"}},
-		{name: "empty lines behind", in: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi\r\n\r\n", warm: true,
+		{name: "empty lines after", in: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi\r\n\r\n", warm: true,
 			calls: []string{"head 200 OK HTTP/1.1 length=2", "body hi", "end", "done"}},
 		{name: "as many empty lines as are accepted", in: strings.Repeat("\r\n", 8) + "HTTP/1.1 204 No Content\r\n\r\n", warm: true,
 			calls: []string{"head 204 No Content HTTP/1.1 length=0", "end", "done"}},
 		{name: "endless empty lines", in: strings.Repeat("\r\n", 9), fault: "too many empty lines"},
-		{name: "endless empty lines behind", in: "HTTP/1.1 204 No Content\r\n\r\n" + strings.Repeat("\r\n", 9), fault: "too many empty lines",
+		{name: "too many empty lines after", in: "HTTP/1.1 204 No Content\r\n\r\n" + strings.Repeat("\r\n", 9), fault: "too many empty lines",
 			calls: []string{"head 204 No Content HTTP/1.1 length=0", "end", "done"}},
-		{name: "CR in front", in: "\rHTTP/1.1 200 OK\r\n\r\n", fault: "CR without LF"},
-		{name: "CR alone in front", in: "\r", fault: "missing when the connection ended"},
-		{name: "blank in front", in: " \r\nHTTP/1.1 200 OK\r\n\r\n", fault: "status line: not"},
+		{name: "CR at the start", in: "\rHTTP/1.1 200 OK\r\n\r\n", fault: "CR without LF"},
+		{name: "CR alone at the start", in: "\r", fault: "missing when the connection ended"},
+		{name: "blank at the start", in: " \r\nHTTP/1.1 200 OK\r\n\r\n", fault: "status line: not"},
 		{name: "the same length twice", in: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi", warm: true,
 			calls: []string{"head 200 OK HTTP/1.1 length=2", "body hi", "end", "done"}},
 		{name: "the same length as a list", in: "HTTP/1.1 200 OK\r\nContent-Length: 2 , 2,2\r\n\r\nhi", warm: true,
@@ -98,14 +98,14 @@ func TestResponsesReceived(t *testing.T) {
 		{name: "status 099", in: "HTTP/1.1 099 OK\r\n\r\n", fault: "status line: not"},
 		{name: "two spaces", in: "HTTP/1.1  200 OK\r\n\r\n", fault: "status line: not"},
 		{name: "bare LF", in: "HTTP/1.1 200 OK\nContent-Length: 0\n\n", fault: `LF without CR: "http_lenient_lf" in the policy (h1.Config.BareLF) accepts it`},
-		{name: "bare LF in front", in: "\nHTTP/1.1 200 OK\r\n\r\n", fault: `"http_lenient_lf"`},
-		{name: "bare LF behind a field", in: "HTTP/1.1 200 OK\r\nContent-Length: 0\n\r\n", fault: `"http_lenient_lf"`},
-		{name: "bare LF behind a chunk's size", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\n0\n\n", fault: `"http_lenient_lf"`},
+		{name: "bare LF at the start", in: "\nHTTP/1.1 200 OK\r\n\r\n", fault: `"http_lenient_lf"`},
+		{name: "bare LF after a field", in: "HTTP/1.1 200 OK\r\nContent-Length: 0\n\r\n", fault: `"http_lenient_lf"`},
+		{name: "bare LF after a chunk's size", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\n0\n\n", fault: `"http_lenient_lf"`},
 		{name: "two lengths", in: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n", fault: "twice, with different values"},
 		{name: "length and coding", in: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n", fault: "together"},
 		{name: "length of a list", in: "HTTP/1.1 200 OK\r\nContent-Length: 2,3\r\n\r\nhi", fault: "not a number"},
 		{name: "length of a list with a word", in: "HTTP/1.1 200 OK\r\nContent-Length: 2,x\r\n\r\nhi", fault: "not a number"},
-		{name: "blank behind a chunk's size", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n", fault: "size is not"},
+		{name: "blank after a chunk's size", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n", fault: "size is not"},
 		{name: "coding in 1.0", in: "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", fault: "HTTP/1.0"},
 		{name: "coding not understood", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", fault: "other than chunked"},
 		{name: "coding not chunked", in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nhello", fault: "end in chunked"},
@@ -154,8 +154,8 @@ func TestResponsesReceived(t *testing.T) {
 	}
 }
 
-// TestResponsesWithBareLF: a client that was told to accepts LF alone as a line's end, wherever lines end, and mixed
-// with CRLF. All else that is wrong stays wrong.
+// TestResponsesWithBareLF: with Config.BareLF a client accepts LF without CR as any line end, also mixed with CRLF. Other
+// faults stay faults.
 func TestResponsesWithBareLF(t *testing.T) {
 	for _, c := range []struct {
 		name, in string
@@ -194,7 +194,7 @@ func TestResponsesWithBareLF(t *testing.T) {
 			})
 		})
 	}
-	// One client alone, and never a server.
+	// AcceptBareLF affects one client; BareLF never affects a server.
 	k, l := dial(NewShared(DefaultConfig()))
 	k.AcceptBareLF()
 	h := start(t, k, l, method("GET"), "")
@@ -206,8 +206,8 @@ func TestResponsesWithBareLF(t *testing.T) {
 	wantRefusal(t, "a request, with Config.BareLF", sh, l, 400, "LF without CR")
 }
 
-// TestEmptyLinesBetweenResponses: a line end too many behind a body costs neither the connection nor the next response,
-// whenever it comes.
+// TestEmptyLinesBetweenResponses: an extra line end after a body breaks neither the connection nor the next response, at
+// whatever time it comes.
 func TestEmptyLinesBetweenResponses(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 	for _, pieces := range [][3]string{{ok + "\r\n", "", ok}, {ok, "\r\n", ok}, {ok, "", "\r\n" + ok}, {ok + "\r", "\n", ok}, {ok + "\r", "", "\n" + ok}} {
@@ -225,8 +225,8 @@ func TestEmptyLinesBetweenResponses(t *testing.T) {
 	}
 }
 
-// TestFoldedLinesAreLinear holds a field that is folded over and over to looking at each byte a bounded number of times.
-// Reading the field anew for each of its lines would take minutes.
+// TestFoldedLinesAreLinear: a field with many folded lines costs linear time. Parsing the field again for each line would
+// take minutes.
 func TestFoldedLinesAreLinear(t *testing.T) {
 	const lines = 1 << 19
 	for _, c := range []struct{ name, front, line string }{
@@ -244,7 +244,7 @@ func TestFoldedLinesAreLinear(t *testing.T) {
 	}
 }
 
-// A response that never ends, by its type, is not held to the length of those that do.
+// TestEndlessResponsesHaveNoBodyLimit: Limits.Body does not apply to a response whose type has no end.
 func TestEndlessResponsesHaveNoBodyLimit(t *testing.T) {
 	const chunks, bare = "Transfer-Encoding: chunked\r\n", ""
 	for _, c := range []struct {
@@ -278,7 +278,7 @@ func TestEndlessResponsesHaveNoBodyLimit(t *testing.T) {
 			t.Errorf("%q %q: 60 bytes with a limit of 50: closed with cause %v, Done called %d times; want it to go on: %v", c.head, c.framing, l.Cause, h.dones, c.free)
 		}
 	}
-	// A server takes no request without an end, whatever its type.
+	// For a request Limits.Body always applies.
 	sh := sharedWith(func(c *Config) { c.Limits.Body = 50 })
 	_, l := serve(sh, (&recorder{}).answer(200, ""))
 	l.Feed([]byte("POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n" + chunks + "\r\n3c\r\n"))

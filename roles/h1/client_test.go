@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// owner counts what it is told.
+// owner is an Owner that counts its calls.
 type owner struct {
 	idle, closed int
 	cause        error
@@ -109,7 +109,7 @@ func TestClientReuse(t *testing.T) {
 	}
 }
 
-// TestNextExchangeInsideDone starts the next request from inside Done, as a queue of requests would.
+// TestNextExchangeInsideDone: Do may be called from inside Done, as a queue of requests does.
 func TestNextExchangeInsideDone(t *testing.T) {
 	k, l := dial(NewShared(DefaultConfig()))
 	o := &owner{}
@@ -152,8 +152,8 @@ func TestBytesOnAnIdleConnectionCloseIt(t *testing.T) {
 	}
 }
 
-// TestOutcome: what each end of a connection says of a request: certainly not processed, unknown, unknown but on a
-// stale connection, or answered. A request that was sent is never called "certainly not processed".
+// TestOutcome: for each way in which a connection ends, Done reports whether the request is not processed, has an unknown
+// outcome, has one on a stale connection, or is answered. A request of which a byte was sent is never "not processed".
 func TestOutcome(t *testing.T) {
 	lost := errors.New("cable pulled")
 	const answered, not, unknown, stale = "answered", "not processed", "unknown", "unknown, stale"
@@ -189,7 +189,7 @@ func TestOutcome(t *testing.T) {
 				}
 				h := start(t, k, l, method(m), "")
 				c.end(l)
-				if got := toldOf(h.cause); h.dones != 1 || got != c.want || !strings.Contains(errText(h.cause), c.cause) {
+				if got := outcomeOf(h.cause); h.dones != 1 || got != c.want || !strings.Contains(errText(h.cause), c.cause) {
 					t.Errorf("Done called %d times with %v (%s); want once, %s, %q", h.dones, h.cause, got, c.want, c.cause)
 				}
 			})
@@ -218,8 +218,8 @@ func TestOutcome(t *testing.T) {
 	})
 }
 
-// toldOf says what a cause tells of the request.
-func toldOf(cause error) string {
+// outcomeOf returns what a cause reports about the request.
+func outcomeOf(cause error) string {
 	switch not, unknown := errors.Is(cause, http.ErrNotProcessed), errors.Is(cause, http.ErrOutcomeUnknown); {
 	case not && unknown:
 		return "both"
@@ -311,8 +311,8 @@ func TestResponseDuringTheRequest(t *testing.T) {
 	}
 }
 
-// A success that announces close may depend on the rest of the request, as an echo's does: it is sent until
-// the response is complete.
+// TestSendingGoesOnDuringAResponseThatCloses: a response with status 200 and close may depend on the rest of the request,
+// as an echo does, so the client sends until the response is complete.
 func TestSendingGoesOnDuringAResponseThatCloses(t *testing.T) {
 	k, l := dial(NewShared(DefaultConfig()))
 	l.Allow = 1
@@ -335,7 +335,7 @@ func TestClientTimeouts(t *testing.T) {
 		cause    string
 	}{
 		{"no answer", "", 20 * time.Second, "response: response: nothing came"},
-		{"no answer behind an interim one", "HTTP/1.1 103 X\r\n\r\n", 20 * time.Second, "response: response: nothing came"},
+		{"no final response after an interim one", "HTTP/1.1 103 X\r\n\r\n", 20 * time.Second, "response: response: nothing came"},
 		{"head", "HTTP/1.1 200", 10 * time.Second, "head: not complete"},
 		{"body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 30 * time.Second, "body: nothing"},
 	} {
@@ -373,8 +373,8 @@ func TestClientPause(t *testing.T) {
 	wantCalls(t, h, "body def", "end", "done")
 }
 
-// TestClientNoDeadline: who has time waits for the response, and for each piece of its body; but a head that has
-// begun is to be completed.
+// TestClientNoDeadline: with NoDeadline a client waits for the response and for each piece of its body without a deadline,
+// but a head that has begun keeps its deadline.
 func TestClientNoDeadline(t *testing.T) {
 	sh := sharedWith(func(c *Config) { c.Timeouts.Response = 20 * time.Second })
 	k, l := dial(sh)
@@ -485,8 +485,8 @@ func TestClientConnectionLost(t *testing.T) {
 			if !c.do {
 				return
 			}
-			if h.dones != 1 || !errors.Is(h.cause, lost) || toldOf(h.cause) != c.told {
-				t.Errorf("Done %d times with %v (%s), want once with %v (%s)", h.dones, h.cause, toldOf(h.cause), lost, c.told)
+			if h.dones != 1 || !errors.Is(h.cause, lost) || outcomeOf(h.cause) != c.told {
+				t.Errorf("Done %d times with %v (%s), want once with %v (%s)", h.dones, h.cause, outcomeOf(h.cause), lost, c.told)
 			}
 		})
 	}

@@ -20,7 +20,7 @@ func TestSetHandler(t *testing.T) {
 	wantCalls(t, first, "head GET / for=x HTTP/1.1 length=0")
 }
 
-// TestBodyWaitsFor100 tries to send a body that may not leave yet.
+// TestBodyWaitsFor100: before 100 (Continue) there is no room for the body, and Commit is misuse.
 func TestBodyWaitsFor100(t *testing.T) {
 	k, l := dial(NewShared(DefaultConfig()))
 	h := &recorder{}
@@ -46,7 +46,7 @@ func TestBodyWaitsFor100(t *testing.T) {
 	}
 }
 
-// TestServerEndsDuringTheRequest has the server answer, and end its direction, while our body still goes.
+// TestServerEndsDuringTheRequest: the server responds and ends its direction while the client still sends the body.
 func TestServerEndsDuringTheRequest(t *testing.T) {
 	k, l := dial(NewShared(DefaultConfig()))
 	l.Allow = 1
@@ -61,7 +61,7 @@ func TestServerEndsDuringTheRequest(t *testing.T) {
 	}
 }
 
-// TestInterimWaitsForRoom asks for a 1xx head, and for an upgrade, when the output takes nothing.
+// TestInterimWaitsForRoom: without room, a 1xx head and Upgrade return ErrNoRoom.
 func TestInterimWaitsForRoom(t *testing.T) {
 	var s *Server
 	h := &recorder{}
@@ -82,7 +82,7 @@ func TestInterimWaitsForRoom(t *testing.T) {
 	wantOut(t, l, "")
 }
 
-// What an exchange was before it was given back must not show in the next.
+// TestReusedExchangeIsCleared: nothing of an exchange remains when the pool hands it out again.
 func TestReusedExchangeIsCleared(t *testing.T) {
 	dirty := func(x *exchange) {
 		x.in = body{framing: bodyChunked, chunk: expectTrailers, rules: ofResponse | lenient, left: 9, total: 1 << 62, extra: 1 << 20,

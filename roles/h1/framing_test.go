@@ -19,7 +19,7 @@ func TestCoding(t *testing.T) {
 	}
 }
 
-// TestPersistence is RFC 9112 s.9.3 as a table.
+// TestPersistence is the table of RFC 9112 s.9.3.
 func TestPersistence(t *testing.T) {
 	for _, c := range []struct {
 		v     http.Version

@@ -9,11 +9,11 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// outcome is what a connection came to: the handler's calls, the output, why it was closed.
+// outcome is the result of a connection: the calls of the handler, the output, and the cause of the close.
 type outcome struct{ calls, out, cause string }
 
-// fuzzed runs a connection on b whole and in pieces, and compares. Whatever the bytes are, nothing may
-// be used twice, held beyond the limits, or depend on the cuts.
+// fuzzed runs a connection with the input b, whole and in pieces, and compares the results. For any bytes, the unused
+// input stays within the limits, and the result does not depend on the pieces.
 func fuzzed(t *testing.T, b []byte, seed uint64, run func(feed func(func([]byte))) (outcome, *rolestest.Lower)) {
 	t.Helper()
 	check := func(how string, feed func(func([]byte))) outcome {
@@ -41,7 +41,7 @@ func fuzzed(t *testing.T, b []byte, seed uint64, run func(feed func(func([]byte)
 	}
 }
 
-// seed adds the vectors of one side to the corpus.
+// seed adds the vectors of one end to the corpus.
 func seed(f *testing.F, side string) {
 	f.Helper()
 	for _, v := range vectors(f) {
@@ -86,7 +86,7 @@ func FuzzResponse(f *testing.F) {
 	})
 }
 
-// FuzzChunked fuzzes what stands behind a good head.
+// FuzzChunked fuzzes the chunked body after a legal head.
 func FuzzChunked(f *testing.F) {
 	f.Add([]byte("5\r\nhello\r\n0\r\n\r\n"), uint64(1))
 	f.Add([]byte("5;a=b;c=\"d\\\"e\"\r\nhello\r\n00\r\nA: b\r\n\r\n"), uint64(2))

@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// talk has a server with sh hear in on a connection of its own, answered 200 with its target as body, and
-// returns the calls and the answer.
+// talk gives in to a new server with sh, whose handler answers 200 with the target as body, and returns the calls and the
+// output.
 func talk(sh *Shared, in string) string {
 	r := &recorder{}
 	body := ""
@@ -32,7 +32,7 @@ func talk(sh *Shared, in string) string {
 	return strings.Join(r.lines, "\n") + "\n" + string(l.Out)
 }
 
-// What is remembered of one head must never show in what is made of another, however often each comes.
+// TestHeadCacheChangesNoResult: the result for a head does not depend on the heads before it.
 func TestHeadCacheChangesNoResult(t *testing.T) {
 	heads := []string{
 		"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -73,7 +73,7 @@ func TestHeadCacheChangesNoResult(t *testing.T) {
 	}
 }
 
-// A crowd that says the same is remembered, one in which each says something else is not.
+// TestHeadCacheTakesRepeatedHeads: the cache takes a head that comes again and again, and no head if all differ.
 func TestHeadCacheTakesRepeatedHeads(t *testing.T) {
 	const same = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	sh := NewShared(DefaultConfig())
@@ -98,7 +98,7 @@ func TestHeadCacheTakesRepeatedHeads(t *testing.T) {
 	}
 }
 
-// A response that is made of the last one reads as one that is made anew.
+// TestResponseCacheChangesNoHead: a head from the cache equals one that is built.
 func TestResponseCacheChangesNoHead(t *testing.T) {
 	now := "Sun, 22 Nov 2026 12:00:00 GMT"
 	fresh := func() *Shared {

@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// TestNetHTTPReadsResponses has the standard library read what our server writes.
+// TestNetHTTPReadsResponses: net/http reads what the server writes.
 func TestNetHTTPReadsResponses(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789"), 5000)
 	for _, length := range []int64{int64(len(body)), http.UnknownLength} {
@@ -50,7 +50,7 @@ func TestNetHTTPReadsResponses(t *testing.T) {
 	}
 }
 
-// TestNetHTTPReadsRequests has the standard library read what our client writes.
+// TestNetHTTPReadsRequests: net/http reads what the client writes.
 func TestNetHTTPReadsRequests(t *testing.T) {
 	body := string(bytes.Repeat([]byte("0123456789"), 5000))
 	for _, length := range []int64{int64(len(body)), http.UnknownLength} {
@@ -67,8 +67,8 @@ func TestNetHTTPReadsRequests(t *testing.T) {
 	}
 }
 
-// TestBothEndsTogether joins a client and a server by two transports that take little and pass on in
-// random pieces, and has bodies of random size and framing echoed.
+// TestBothEndsTogether connects a client and a server by two transports with little room and random pieces. The server
+// echoes bodies of random length and framing.
 func TestBothEndsTogether(t *testing.T) {
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -106,7 +106,7 @@ func TestBothEndsTogether(t *testing.T) {
 	}
 }
 
-// pass serves one end and hands some of its output to the other.
+// pass serves one end and gives a piece of its output to the other.
 func pass(r *rand.Rand, from, to *rolestest.Lower) {
 	from.Allow = 1 + r.IntN(20000)
 	from.Service()
@@ -117,7 +117,7 @@ func pass(r *rand.Rand, from, to *rolestest.Lower) {
 	}
 }
 
-// collector keeps the body's bytes, which a recorder keeps as text.
+// collector is a recorder that keeps the bytes of the body.
 type collector struct {
 	*recorder
 	got []byte
@@ -125,8 +125,8 @@ type collector struct {
 
 func (q *collector) Body(_ http.Exchange, b []byte) { q.got = append(q.got, b...) }
 
-// echo is a server's handler that sends a request's body back while it comes, and pauses while it has
-// more in hand than it likes.
+// echo is a handler of a server that sends the body of a request back while it arrives, and pauses while it has too much
+// to send.
 type echo struct {
 	chunked     bool
 	head, ended bool

@@ -10,10 +10,10 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// endlessHead asks for a body of 1 GiB.
+// endlessHead announces a body of 1 GiB.
 const endlessHead = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n"
 
-// TestSlowRequestBodies: a request's body has a least rate and a total time, on by default.
+// TestSlowRequestBodies: by default the body of a request has a least rate and a total time.
 func TestSlowRequestBodies(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -80,7 +80,7 @@ func TestSlowRequestBodies(t *testing.T) {
 	}
 }
 
-// TestPauseDoesNotCountAsSlow: the time in which a handler has paused counts neither against the rate nor the total.
+// TestPauseDoesNotCountAsSlow: the time in which the handler has paused counts neither for the rate nor for the total time.
 func TestPauseDoesNotCountAsSlow(t *testing.T) {
 	sh := sharedWith(func(c *Config) { c.Timeouts.BodyTotal = time.Minute })
 	h := &recorder{}
@@ -105,8 +105,8 @@ func TestPauseDoesNotCountAsSlow(t *testing.T) {
 	wantClosed(t, l, roles.Graceful, "body: not complete in time")
 }
 
-// TestSlowRestOfARequest: the rest of a request that was answered already is held to the rate too, whether or not its
-// handler had paused.
+// TestSlowRestOfARequest: the rate also applies to the rest of a request whose response is complete, whether or not the
+// handler has paused.
 func TestSlowRestOfARequest(t *testing.T) {
 	for _, pause := range []bool{false, true} {
 		h := (&recorder{}).answer(200, "")
@@ -128,7 +128,7 @@ func TestSlowRestOfARequest(t *testing.T) {
 	}
 }
 
-// TestSlowResponseBodies: a response may take its time, unless a program sets a rate; then an unhurried exchange still may.
+// TestSlowResponseBodies: a response has a least rate only if Limits.ResponseRate is set, and never with NoDeadline.
 func TestSlowResponseBodies(t *testing.T) {
 	for _, c := range []struct {
 		name      string

@@ -8,8 +8,8 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// recorder is a Handler that writes down what it is told, one line a call, adjacent body pieces joined.
-// The functions, where they are set, act after the call was written down.
+// recorder is a Handler that records its calls, a line for each, with adjacent pieces of a body joined. A function that is
+// set runs after the call is recorded.
 type recorder struct {
 	lines    []string
 	body     bool // the last line is a body
@@ -109,7 +109,7 @@ func (r *recorder) Done(x http.Exchange, cause error) {
 
 func (r *recorder) String() string { return strings.Join(r.lines, "\n") }
 
-// answer makes r a server's handler that answers at the request's end with this status and body.
+// answer makes r a handler of a server that responds at the end of the request with this status and body.
 func (r *recorder) answer(status int, body string) *recorder {
 	r.onEnd = func(x http.Exchange) { x.WantWrite() }
 	r.writable = func(x http.Exchange) {
@@ -123,7 +123,7 @@ func (r *recorder) answer(status int, body string) *recorder {
 	return r
 }
 
-// request makes r a client's handler that sends this head and body, once.
+// request makes r a handler of a client that sends this head and body once.
 func (r *recorder) request(m *http.Message, body string) *recorder {
 	r.writable = func(x http.Exchange) {
 		r.writable = nil
@@ -137,7 +137,7 @@ func (r *recorder) request(m *http.Message, body string) *recorder {
 	return r
 }
 
-// send commits body as far as there is room, and asks again for the rest.
+// send commits body as far as there is room, and the rest in later Writables.
 func (r *recorder) send(x http.Exchange, body string) {
 	for {
 		room := x.Room()
@@ -179,5 +179,5 @@ func dial(sh *Shared) (*Client, *rolestest.Lower) {
 	return k, l
 }
 
-// visible prints bytes on one line, as an eye wants them.
+// visible returns bytes as readable text on one line.
 func visible(b []byte) string { return fmt.Sprintf("%q", b) }

@@ -8,8 +8,8 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// TestRequests feeds whole connections to a server that answers 200 at each request's end, every way
-// they can be cut, and compares the calls. Refused ones must be answered with the status and closed.
+// TestRequests gives the input of a connection, in all ways to split it, to a server that responds 200 to each request, and
+// compares the calls. A refused request gets its status, and the connection closes.
 func TestRequests(t *testing.T) {
 	const host = "Host: x\r\n"
 	for _, c := range []struct {
@@ -35,7 +35,7 @@ func TestRequests(t *testing.T) {
 			calls: []string{"head BREW-IT! / for=x HTTP/1.1 length=0", "end", "done"}},
 		{name: "a higher minor version is 1.1", in: "GET / HTTP/1.7\r\n" + host + "\r\n",
 			calls: []string{"head GET / for=x HTTP/1.1 length=0", "end", "done"}},
-		{name: "empty lines in front", in: "\r\n\r\nGET / HTTP/1.1\r\n" + host + "\r\n",
+		{name: "empty lines at the start", in: "\r\n\r\nGET / HTTP/1.1\r\n" + host + "\r\n",
 			calls: []string{"head GET / for=x HTTP/1.1 length=0", "end", "done"}},
 		{name: "asterisk without OPTIONS", in: "GET * HTTP/1.1\r\n" + host + "\r\n", status: 400, fault: "target *"},
 		{name: "relative target", in: "GET a HTTP/1.1\r\n" + host + "\r\n", status: 400, fault: "neither a path"},
@@ -82,7 +82,7 @@ func TestRequests(t *testing.T) {
 		{name: "space in target", in: "GET /a b HTTP/1.1\r\n" + host + "\r\n", status: 400, fault: "malformed version"},
 		{name: "two spaces", in: "GET  / HTTP/1.1\r\n" + host + "\r\n", status: 400, fault: "not METHOD SP target"},
 		{name: "space at end", in: "GET / HTTP/1.1 \r\n" + host + "\r\n", status: 400, fault: "malformed version"},
-		{name: "space in front", in: " GET / HTTP/1.1\r\n" + host + "\r\n", status: 400, fault: "not a token"},
+		{name: "space at the start", in: " GET / HTTP/1.1\r\n" + host + "\r\n", status: 400, fault: "not a token"},
 		{name: "no version", in: "GET /\r\n", status: 400, fault: "not METHOD SP target"},
 		{name: "no target", in: "GET\r\n", status: 400, fault: "not a token"},
 		{name: "method no token", in: "G(T / HTTP/1.1\r\n", status: 400, fault: "not a token"},
@@ -125,8 +125,8 @@ func TestRequests(t *testing.T) {
 		{name: "bare LF", in: "GET / HTTP/1.1\r\n" + host + "A: b\nC: d\r\n\r\n", status: 400, fault: "LF without CR"},
 		{name: "bare LF ends the head", in: "GET / HTTP/1.1\r\n" + host + "\n", status: 400, fault: "LF without CR"},
 		{name: "LF alone", in: "GET / HTTP/1.1\nHost: x\n\n", status: 400, fault: "LF without CR"},
-		{name: "LF in front", in: "\nGET / HTTP/1.1\r\n" + host + "\r\n", status: 400, fault: "LF without CR"},
-		{name: "CR in front", in: "\rGET / HTTP/1.1\r\n" + host + "\r\n", status: 400, fault: "CR without LF"},
+		{name: "LF at the start", in: "\nGET / HTTP/1.1\r\n" + host + "\r\n", status: 400, fault: "LF without CR"},
+		{name: "CR at the start", in: "\rGET / HTTP/1.1\r\n" + host + "\r\n", status: 400, fault: "CR without LF"},
 		{name: "CR CR LF", in: "GET / HTTP/1.1\r\r\n" + host + "\r\n", status: 400, fault: "CR without LF"},
 
 		// Content-Length (RFC 9110 s.8.6, RFC 9112 s.6.2).
@@ -185,7 +185,7 @@ func TestRequests(t *testing.T) {
 			calls: []string{"head GET /1 for=x HTTP/1.1 length=0", "end", "done",
 				"head POST /2 for=x HTTP/1.1 length=2", "body hi", "end", "done",
 				"head GET /3 for=x HTTP/1.1 length=0", "end", "done"}},
-		{name: "a bad one behind a good one", in: "GET /1 HTTP/1.1\r\n" + host + "\r\nGET /2\r\n\r\n",
+		{name: "a bad one after a good one", in: "GET /1 HTTP/1.1\r\n" + host + "\r\nGET /2\r\n\r\n",
 			calls: []string{"head GET /1 for=x HTTP/1.1 length=0", "end", "done"}, status: 400, fault: "not METHOD SP target"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// wantRefusal checks that the last thing a server sent is an error response of its own.
+// wantRefusal checks that the output ends with a refusal by the server, and that it is counted and closes the connection.
 func wantRefusal(t *testing.T, how string, sh *Shared, l *rolestest.Lower, status int, fault string) {
 	t.Helper()
 	at := strings.LastIndex(string(l.Out), "HTTP/1.1 ")

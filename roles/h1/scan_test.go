@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestLineEndSeesEveryOctet puts each octet at each place of a word, in front of the line's end, so
-// that the wide scan and the narrow one have to agree with the table in words.
+// TestLineEndSeesEveryOctet tries each octet at each offset of a word, so that the scan by words and the scan by octets
+// must both agree with the rules.
 func TestLineEndSeesEveryOctet(t *testing.T) {
 	for c := 0; c < 256; c++ {
 		for at := 0; at < 24; at++ {

@@ -10,8 +10,8 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestIllegalHeadsAreNotSent gives heads that must not leave, because a peer could read them in two ways or not at
-// all. Nothing is sent, and the handler may correct itself.
+// TestIllegalHeadsAreNotSent: SendHead refuses a head that a peer could not read or could read in two ways. Nothing is
+// sent, and the handler can send another head.
 func TestIllegalHeadsAreNotSent(t *testing.T) {
 	field := func(name, value string) []http.Field {
 		return []http.Field{{Name: []byte(name), Value: []byte(value)}}
@@ -115,7 +115,7 @@ func TestIllegalHeadsAreNotSent(t *testing.T) {
 	})
 }
 
-// TestMisuseOfABody breaks the promises of a head. The peer must see a reset, not a message.
+// TestMisuseOfABody: a body that does not agree with its head resets the connection.
 func TestMisuseOfABody(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -149,7 +149,7 @@ func TestMisuseOfABody(t *testing.T) {
 	}
 }
 
-// TestRoomIsAtLeastMinRoom looks at each framing for room of at least MinRoom, or what is left.
+// TestRoomIsAtLeastMinRoom: with each framing, Room returns at least MinRoom bytes, or what remains of the body.
 func TestRoomIsAtLeastMinRoom(t *testing.T) {
 	for _, c := range []struct {
 		length int64
@@ -170,7 +170,7 @@ func TestRoomIsAtLeastMinRoom(t *testing.T) {
 	}
 }
 
-// TestLargeBodies sends more than a transport takes at once, both ways, and reads it back.
+// TestLargeBodies sends more than the transport takes at once, with each framing, and parses it again.
 func TestLargeBodies(t *testing.T) {
 	body := strings.Repeat("0123456789abcdef", 16384)
 	for _, length := range []int64{int64(len(body)), http.UnknownLength} {
@@ -189,7 +189,7 @@ func TestLargeBodies(t *testing.T) {
 	}
 }
 
-// TestLastChunkWaitsForRoom ends a body at a moment when the output takes nothing.
+// TestLastChunkWaitsForRoom: a body that ends without room gets its last chunk in a later Writable.
 func TestLastChunkWaitsForRoom(t *testing.T) {
 	h := &recorder{onEnd: func(x http.Exchange) { x.WantWrite() }}
 	_, l := serve(NewShared(DefaultConfig()), h)

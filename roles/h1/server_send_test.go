@@ -180,7 +180,7 @@ func TestContinue(t *testing.T) {
 	})
 }
 
-// taker is a protocol that records what it is offered.
+// taker is an Upper that records its input.
 type taker struct {
 	sink
 	got []byte
@@ -243,7 +243,7 @@ func TestUpgradeIsRefused(t *testing.T) {
 	}
 }
 
-// serveInto is serve for handlers that need the Server.
+// serveInto is serve for a handler that needs the Server.
 func serveInto(c *Shared, h http.Handler, to **Server) (*Server, *rolestest.Lower) {
 	s, l := serve(c, h)
 	*to = s

@@ -6,7 +6,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// TestHostOfAUnixSocket: a server on a Unix socket accepts a Host that begins with "+", and what else it accepts anywhere.
+// TestHostOfAUnixSocket: a server on a Unix socket accepts a Host that starts with "+", and each Host that others accept.
 func TestHostOfAUnixSocket(t *testing.T) {
 	for _, c := range []struct {
 		host   string

@@ -15,7 +15,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// vector is one of llhttp's test cases (testdata/llhttp, under its own licence).
+// vector is a test case of llhttp (testdata/llhttp, under its own licence).
 type vector struct {
 	ID       string  `json:"id"`
 	Type     string  `json:"type"`
@@ -25,8 +25,8 @@ type vector struct {
 	Log      string  `json:"log"`
 }
 
-// deviations are the vectors that we judge otherwise than llhttp does, each with the rule that makes
-// us. A line is a vector's type and id, with quotes for backquotes.
+// deviations are the vectors for which this package gives another result than llhttp, by the rule that requires it. A line
+// is the type and id of a vector, with quotes in place of backquotes.
 var deviations = []struct{ reason, vectors string }{
 	{"RFC 9112 s.9.6: what follows a message that closes is not looked at, so it is dropped, not refused", `
 		request | request/connection.md: Setting flag / No restart when keep-alive is off (1.0)
@@ -78,7 +78,7 @@ var deviations = []struct{ reason, vectors string }{
 
 var offset = regexp.MustCompile(`off=(\d+)(?: len=(\d+))?`)
 
-// seen is how many octets llhttp looked at.
+// seen returns the number of octets that llhttp consumed.
 func (v *vector) seen() (n int) {
 	for _, m := range offset.FindAllStringSubmatch(v.Log, -1) {
 		off, _ := strconv.Atoi(m[1])
@@ -93,10 +93,9 @@ var (
 	completes = regexp.MustCompile(`off=(\d+) message complete`)
 )
 
-// bytes returns the input, repaired and completed. The collection cut the empty line off many inputs
-// whose log goes on behind it. llhttp judges octets, we judge lines: where it refused one that has no
-// end yet, ours must be refused when the end comes. And since most requests lack the Host that RFC 9112
-// s.3.2 demands, they are given one, so that they test what they are about.
+// bytes returns the input, repaired and completed. Many inputs of the collection lack the empty line at the end. llhttp
+// checks octets, this package lines: where llhttp rejects an incomplete line, bytes adds its end. Most requests lack the
+// Host that RFC 9112 s.3.2 requires, so bytes adds one.
 func (v *vector) bytes() []byte {
 	b := v.Input
 	if v.seen() > len(b) {
@@ -125,7 +124,7 @@ func (v *vector) bytes() []byte {
 	return b
 }
 
-// refused is llhttp's verdict. A pause for an upgrade is none: what follows is somebody else's.
+// refused reports whether llhttp rejects the input. A pause for an upgrade is no rejection.
 func (v *vector) refused() bool {
 	return v.Error != nil && !strings.HasPrefix(*v.Error, "Pause on")
 }
@@ -145,7 +144,7 @@ func vectors(t testing.TB) (all []vector) {
 	return all
 }
 
-// count tells how many messages are complete, an informational response counted as one.
+// count returns the number of complete messages, informational responses included.
 func count(lines []string) (n int) {
 	for _, s := range lines {
 		if s == "end" || strings.HasPrefix(s, "end ") || strings.HasPrefix(s, "head 1") {
@@ -155,8 +154,8 @@ func count(lines []string) (n int) {
 	return n
 }
 
-// judgeRequest feeds a server whose handler answers everything, and returns how many requests were
-// complete and what the server refused.
+// judgeRequest gives the input to a server whose handler answers each request. It returns the number of complete requests
+// and the fault for which the server refused one.
 func judgeRequest(_ *vector, feed func(func([]byte))) (complete int, fault error) {
 	h := (&recorder{}).answer(200, "")
 	_, l := serve(NewShared(DefaultConfig()), h)
@@ -164,7 +163,7 @@ func judgeRequest(_ *vector, feed func(func([]byte))) (complete int, fault error
 	return count(h.lines), l.Cause
 }
 
-// eager is the owner of a client that always has another request to make.
+// eager is the owner of a client that starts another request whenever it can.
 type eager struct{ h *recorder }
 
 func (e *eager) Idle(c *Client) {
@@ -181,7 +180,7 @@ func (e *eager) Idle(c *Client) {
 	}
 }
 
-// sink is a protocol that takes everything.
+// sink is an Upper that uses all its input.
 type sink struct{ roles.Upper }
 
 func (sink) Opened(time.Duration)                {}
@@ -191,8 +190,8 @@ func (sink) RxEnd(now time.Duration, unused int) {}
 
 func (e *eager) Closed(*Client, error) {}
 
-// judgeResponse feeds a client that makes a new request whenever it can. Responses that stand behind
-// each other in a vector are given one by one, so that none comes before its request.
+// judgeResponse gives the input to a client that makes a request whenever it can. It gives the responses of a vector one by
+// one, so that none comes before its request.
 func judgeResponse(v *vector, feed func(func([]byte))) (complete int, fault error) {
 	e := &eager{h: &recorder{}}
 	c, l := dial(NewShared(DefaultConfig()))
