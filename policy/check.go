@@ -10,7 +10,7 @@ import (
 // checker walks one document. It collects problems instead of stopping at the first.
 type checker struct {
 	policy   *Policy
-	at       spot
+	at       position
 	names    [maxSteps]string // of the members on the way to at
 	element  [maxSteps]bool   // this step is an array's element and has no name
 	problems []pending
@@ -34,16 +34,16 @@ type checker struct {
 	auths   registry[*Auth]
 	streams registry[*Stream]
 
-	late  []reference // names that were not defined where they were used
-	rides []ride      // resolved when all stream types are known
-	cur   current     // the stream type being read
+	late       []reference    // names that were not defined where they were used
+	rideshares []rideshareRef // resolved when all stream types are known
+	cur        current        // the stream type being read
 }
 
 // pending is a problem whose place is not looked up yet.
 type pending struct {
 	Problem
-	at    spot
-	first spot // n is 0 when there is none
+	at    position
+	first position // n is 0 when there is none
 }
 
 func newChecker() *checker { return &checker{policy: &Policy{}, near: nearBudget} }
@@ -76,23 +76,23 @@ func (c *checker) path() string {
 }
 
 // bad reports a problem of the value at which the checker stands.
-func (c *checker) bad(msg, fix string) { c.report(c.at, spot{}, msg, fix) }
+func (c *checker) bad(msg, fix string) { c.report(c.at, position{}, msg, fix) }
 
 // badName reports a problem of its key.
 func (c *checker) badName(msg, fix string) {
 	at := c.at
 	at.name = true
-	c.report(at, spot{}, msg, fix)
+	c.report(at, position{}, msg, fix)
 }
 
 // again reports a second definition.
-func (c *checker) again(first spot, msg, fix string) {
+func (c *checker) again(first position, msg, fix string) {
 	at := c.at
 	at.name, first.name = true, true
 	c.report(at, first, msg, fix)
 }
 
-func (c *checker) report(at, first spot, msg, fix string) {
+func (c *checker) report(at, first position, msg, fix string) {
 	if c.full() {
 		return
 	}
@@ -126,9 +126,9 @@ func (c *checker) warnName(msg, fix string) {
 	c.note(at, msg, fix)
 }
 
-func (c *checker) note(at spot, msg, fix string) {
+func (c *checker) note(at position, msg, fix string) {
 	if c.advise && len(c.warnings) < MaxProblems {
-		c.warnings = append(c.warnings, pending{Problem{Path: c.path(), Msg: msg, Fix: fix}, at, spot{}})
+		c.warnings = append(c.warnings, pending{Problem{Path: c.path(), Msg: msg, Fix: fix}, at, position{}})
 	}
 }
 
@@ -144,11 +144,11 @@ func (c *checker) located(doc []byte, list []pending) []Problem {
 	}
 	s := scanner{doc: doc}
 	s.document()
-	spots := make([]spot, 0, 2*len(list))
+	positions := make([]position, 0, 2*len(list))
 	for _, p := range list {
-		spots = append(spots, p.at, p.first)
+		positions = append(positions, p.at, p.first)
 	}
-	for i, place := range places(doc, s.findAll(spots)) {
+	for i, place := range places(doc, s.findAll(positions)) {
 		p := &list[i/2]
 		switch {
 		case i%2 == 0:

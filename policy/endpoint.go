@@ -113,8 +113,8 @@ func (t *Template) locateEndpoint(server bool, bad func(msg, fix string)) {
 		if !last {
 			next = t.parts[i+1].text
 		}
-		p.position = e.value(next, last)
-		if p.position != inTarget {
+		p.slot = e.value(next, last)
+		if p.slot != inTarget {
 			p.refuseEncoding(bad)
 		}
 	}
@@ -129,9 +129,9 @@ func (t *Template) locateEndpoint(server bool, bad func(msg, fix string)) {
 // endpointScan follows the literal text of an endpoint.
 type endpointScan struct {
 	form  EndpointForm
-	at    position // what a value that comes now would stand in
-	skip  int      // bytes of the scheme
-	begun bool     // there is something of the host already
+	at    slot // what a value that comes now would stand in
+	skip  int  // bytes of the scheme
+	begun bool // there is something of the host already
 }
 
 func (e *endpointScan) literal(text string) {
@@ -160,7 +160,7 @@ func (e *endpointScan) literal(text string) {
 }
 
 // value returns the position of a value with the literal text next behind it. After the last value nothing is.
-func (e *endpointScan) value(next string, last bool) position {
+func (e *endpointScan) value(next string, last bool) slot {
 	p := e.at
 	if ends := last || e.form == URLEndpoint && next != "" && strings.IndexByte(":/?", next[0]) >= 0; p == inHost && !e.begun && ends {
 		p = wholeHost
@@ -178,9 +178,9 @@ func checkAuthority(t *Template, form EndpointForm) (wrong, fix string) {
 		b.WriteString(p.text)
 		switch {
 		case p.name == "":
-		case p.position == inLiteral:
+		case p.slot == inLiteral:
 			return "", "" // known when there is a value
-		case p.position == inTarget:
+		case p.slot == inTarget:
 		default:
 			b.WriteByte('1')
 		}

@@ -9,17 +9,17 @@ import (
 // s, element, stream type, metadata, element, item.
 const maxSteps = 8
 
-// spot is where a value stands, as the ordinals of the members and elements that lead to it. fastjson
+// position is where a value stands, as the ordinals of the members and elements that lead to it. fastjson
 // keeps no positions; counting while walking costs next to nothing, and unlike a path of names it tells
 // two members of the same name apart. Offsets are looked up only when there is something to report.
-type spot struct {
+type position struct {
 	n    int
 	nth  [maxSteps]int
 	name bool // the key is meant, not the value
 }
 
-// compare orders spots as they are in the text.
-func (a spot) compare(b spot) int {
+// compare orders positions as they are in the text.
+func (a position) compare(b position) int {
 	for i := range min(a.n, b.n) {
 		if d := a.nth[i] - b.nth[i]; d != 0 {
 			return d
@@ -28,23 +28,23 @@ func (a spot) compare(b spot) int {
 	return a.n - b.n
 }
 
-// findAll returns the offset of the value or key at each of spots in the text that s has scanned. It passes
+// findAll returns the offset of the value or key at each of positions in the text that s has scanned. It passes
 // over the text once, however many there are: siblings are found from the one before, not from the first.
-func (s *scanner) findAll(spots []spot) []int {
-	order := make([]int, len(spots))
+func (s *scanner) findAll(positions []position) []int {
+	order := make([]int, len(positions))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int { return spots[a].compare(spots[b]) })
+	slices.SortFunc(order, func(a, b int) int { return positions[a].compare(positions[b]) })
 	// way is where the spot before was found: the node at each of its steps, and which child that is of
 	// the one above.
 	var way [maxSteps]struct{ parent, nth, node int }
 	for i := range way {
 		way[i].parent = -1
 	}
-	found := make([]int, len(spots))
+	found := make([]int, len(positions))
 	for _, i := range order {
-		sp := &spots[i]
+		sp := &positions[i]
 		at := 0
 		for step, nth := range sp.nth[:sp.n] {
 			w := &way[step]

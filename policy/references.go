@@ -10,7 +10,7 @@ type registry[T any] struct {
 
 type defined[T any] struct {
 	item T
-	at   spot
+	at   position
 }
 
 // define enters an item under a name that must be new; what names the kind in messages.
@@ -38,21 +38,21 @@ func (r *registry[T]) nearest(name string, budget *int) string {
 	return n.best
 }
 
-// spotOf returns where a name is defined.
-func (r *registry[T]) spotOf(name string) (spot, bool) {
+// positionOf returns where a name is defined.
+func (r *registry[T]) positionOf(name string) (position, bool) {
 	d, known := r.items[name]
 	return d.at, known
 }
 
 // reference is the use of a name that was not defined before it.
 type reference struct {
-	at      spot
-	path    string
-	name    string
-	what    string // kind of thing, as in "retry scheme"
-	where   string // where it is to be defined
-	spotOf  func(string) (spot, bool)
-	nearest func(name string, budget *int) string
+	at         position
+	path       string
+	name       string
+	what       string // kind of thing, as in "retry scheme"
+	where      string // where it is to be defined
+	positionOf func(string) (position, bool)
+	nearest    func(name string, budget *int) string
 }
 
 // resolve looks up a name used where the checker stands. When it is not defined yet, that is reported
@@ -61,7 +61,7 @@ func resolve[T any](c *checker, r *registry[T], what, section, name string) (ite
 	if d, known := r.items[name]; known {
 		return d.item
 	}
-	c.postpone(reference{c.at, c.path(), name, what, strconv.Quote(section) + ", in front of this use", r.spotOf, r.nearest})
+	c.postpone(reference{c.at, c.path(), name, what, strconv.Quote(section) + ", in front of this use", r.positionOf, r.nearest})
 	return item
 }
 
@@ -77,8 +77,8 @@ func (c *checker) postpone(r reference) {
 // checkReferences reports all references that failed.
 func (c *checker) checkReferences() {
 	for _, r := range c.late {
-		p := pending{Problem{Path: r.path}, r.at, spot{}}
-		if first, later := r.spotOf(r.name); later {
+		p := pending{Problem{Path: r.path}, r.at, position{}}
+		if first, later := r.positionOf(r.name); later {
 			p.first = first
 			p.first.name = true
 			p.Msg = r.what + " " + quote(r.name) + " is used before its definition"

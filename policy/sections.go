@@ -19,7 +19,7 @@ func (c *checker) document(root *fastjson.Value) {
 			c.warn("SOCKS5 is read and checked, but not built yet: client streams over TCP are refused when they are created", "")
 		})
 	}
-	for _, r := range c.rides {
+	for _, r := range c.rideshares {
 		if d, known := c.streams.items[r.name]; known {
 			r.rider.HTTP.Rideshare = d.item
 		} else {

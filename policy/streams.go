@@ -11,10 +11,10 @@ import (
 // current is what is known of the stream type being read but can be judged only when all of it has been.
 type current struct {
 	templates  []pendingTemplate
-	meta       []spot // where each metadata item is declared
+	meta       []position // where each metadata item is declared
 	metaNames  []metaName
-	respMap    []spot // where each status is mapped
-	protocolOK bool   // the protocol is a known one, not just the default
+	respMap    []position // where each status is mapped
+	protocolOK bool       // the protocol is a known one, not just the default
 	h1get      bool
 }
 
@@ -34,8 +34,8 @@ type metaName struct {
 	name string
 }
 
-// ride is a rideshare, which may be defined after its user.
-type ride struct {
+// rideshareRef is a rideshare, which may be defined after its user.
+type rideshareRef struct {
 	rider *Stream
 	reference
 }
@@ -251,5 +251,5 @@ func (c *checker) respMap(s *Stream, v *fastjson.Value) {
 }
 
 func (c *checker) ride(s *Stream, name string) {
-	c.rides = append(c.rides, ride{s, reference{c.at, c.path(), name, "stream type", `"s"`, c.streams.spotOf, c.streams.nearest}})
+	c.rideshares = append(c.rideshares, rideshareRef{s, reference{c.at, c.path(), name, "stream type", `"s"`, c.streams.positionOf, c.streams.nearest}})
 }

@@ -22,27 +22,27 @@ type part struct {
 	text     string
 	name     string // of the metadata item
 	index    int    // of the metadata item in Stream.Metadata
-	position position
+	slot     slot
 	encoding encoding
 }
 
-// position says what a value becomes a piece of. It is decided by the literal text around the value, so
+// slot says what a value becomes a piece of. It is decided by the literal text around the value, so
 // that no value can turn a host into a port, a path or a Unix socket.
-type position uint8
+type slot uint8
 
 const (
-	inText    position = iota // free text
-	inHost                    // a part of a host name
-	wholeHost                 // all of a host: a name, or an address
-	inLiteral                 // an IPv6 address between literal brackets
-	inPort                    // a part of a port number
-	inSocket                  // a part of one segment of a Unix socket's path
-	inTarget                  // a request target: path and query
-	inTopic                   // an MQTT topic name
-	inFilter                  // an MQTT topic filter
+	inText    slot = iota // free text
+	inHost                // a part of a host name
+	wholeHost             // all of a host: a name, or an address
+	inLiteral             // an IPv6 address between literal brackets
+	inPort                // a part of a port number
+	inSocket              // a part of one segment of a Unix socket's path
+	inTarget              // a request target: path and query
+	inTopic               // an MQTT topic name
+	inFilter              // an MQTT topic filter
 )
 
-var positionNames = [...]string{
+var slotNames = [...]string{
 	inText: "a text", inHost: "a host name", wholeHost: "a host", inLiteral: "an IPv6 address", inPort: "a port number",
 	inSocket: "the name of a Unix socket", inTarget: "a request target", inTopic: "an MQTT topic", inFilter: "an MQTT topic filter",
 }
@@ -144,22 +144,22 @@ func (p *part) append(dst, v []byte, room int) (_ []byte, why string) {
 		}
 		return appendEncoded(dst, v), ""
 	}
-	if p.position == inSocket && dotSegment(v) {
+	if p.slot == inSocket && dotSegment(v) {
 		return dst, "a segment . or .. leads elsewhere"
 	}
-	if p.position == wholeHost && strings.IndexByte(string(v), ':') >= 0 {
+	if p.slot == wholeHost && strings.IndexByte(string(v), ':') >= 0 {
 		return appendIPv6(dst, v)
 	}
 	for i, c := range v {
-		if !p.position.takes(c) {
-			return dst, fmt.Sprintf("octet 0x%02x at offset %d is not allowed in %s", c, i, positionNames[p.position])
+		if !p.slot.takes(c) {
+			return dst, fmt.Sprintf("octet 0x%02x at offset %d is not allowed in %s", c, i, slotNames[p.slot])
 		}
 	}
 	return append(dst, v...), ""
 }
 
 // takes reports whether an octet of a value is allowed in a position.
-func (p position) takes(c byte) bool {
+func (p slot) takes(c byte) bool {
 	digit := c >= '0' && c <= '9'
 	letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 	switch p {
@@ -301,10 +301,10 @@ func (t *Template) literals() string {
 
 // locate says what the values of a template become pieces of, all alike, how long an expansion may be, and
 // whether values may be encoded.
-func (t *Template) locate(p position, most int, bad func(msg, fix string)) {
+func (t *Template) locate(p slot, most int, bad func(msg, fix string)) {
 	t.most = most
 	for i := range t.parts {
-		t.parts[i].position = p
+		t.parts[i].slot = p
 		if p != inTarget {
 			t.parts[i].refuseEncoding(bad)
 		}
@@ -316,6 +316,6 @@ func (t *Template) locate(p position, most int, bad func(msg, fix string)) {
 
 func (p *part) refuseEncoding(bad func(msg, fix string)) {
 	if p.encoding != plain {
-		bad("|path and |query do not encode for "+positionNames[p.position], "they are for paths and queries; drop them here")
+		bad("|path and |query do not encode for "+slotNames[p.slot], "they are for paths and queries; drop them here")
 	}
 }
