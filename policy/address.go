@@ -85,7 +85,7 @@ func ParseAddress(endpoint string, port uint16, tls bool) (a Address, err error)
 		return bad(why)
 	}
 	if port == 0 {
-		return bad("there is no port; set \"port\"")
+		return bad("there is not a port; set \"port\"")
 	}
 	a.Host, a.Port, a.TLS = host, port, tls
 	a.Authority = authority(host, port, tls)
@@ -95,19 +95,19 @@ func ParseAddress(endpoint string, port uint16, tls bool) (a Address, err error)
 // wrongHost returns what is wrong with a host, "" if nothing is.
 func wrongHost(host string) string {
 	if host == "" {
-		return "there is no host in it; set \"endpoint\", or the metadata it is made of"
+		return "there is not a host in it; set \"endpoint\", or the metadata it is made of"
 	}
 	if len(host) > MaxHost {
 		return fmt.Sprintf("a host name of %d octets; %d are possible", len(host), MaxHost)
 	}
 	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ":") {
-		return "a host with a colon is an IPv6 address, and this is none"
+		return "a host with a colon must be an IPv6 address, and this is not one"
 	}
 	if strings.HasPrefix(host, ".") || strings.Contains(host, "..") {
 		return "a label of the host name is empty; is the metadata it is made of set?"
 	}
 	if i := strings.IndexFunc(host, func(c rune) bool { return c <= ' ' || strings.ContainsRune("/?#@\\\"<>[]\x7f", c) }); i >= 0 {
-		return fmt.Sprintf("%q cannot stand in a host name", host[i])
+		return fmt.Sprintf("%q is not allowed in a host name", host[i])
 	}
 	return ""
 }
@@ -124,7 +124,7 @@ func cutPort(s string) (host string, port uint16, explicit bool, why string) {
 	}
 	n, err := strconv.ParseUint(s[i+1:], 10, 16)
 	if err != nil || n == 0 {
-		return "", 0, false, fmt.Sprintf("%q is no port", s[i+1:])
+		return "", 0, false, fmt.Sprintf("%q is not a port", s[i+1:])
 	}
 	return s[:i], uint16(n), true, ""
 }

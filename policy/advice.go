@@ -32,26 +32,26 @@ func (c *checker) encrypted(s *Stream, m *members) {
 		c.standAt(m, row, func() {
 			switch name := tlsKeys[i].name; {
 			case follows && name != "client_cert":
-				c.warnName("the stream type begins in clear; this is for where redirects lead", "")
+				c.warnName("the stream type starts in clear text; this applies only after a redirect to TLS", "")
 			case said && name != "tls_trust_store":
-				c.warnName("means nothing with \"tls\": false", "remove it")
+				c.warnName("has no effect with \"tls\": false", "remove it")
 			default:
-				c.badName("means nothing without TLS: what the stream type sends would travel in clear", `say "tls": true, or remove `+name)
+				c.badName("has no effect without TLS: the stream type would send clear text", `set "tls": true, or remove `+name)
 			}
 		})
 	}
 	switch port := portOf(literalAuthority(s.Endpoint.String())); {
 	case isURL && port == strconv.Itoa(tlsPort):
 		c.standAt(m, streamKeys.find("endpoint"), func() {
-			c.warn("clear text on port 443, since the scheme says so", "write "+securedScheme(scheme)+" if TLS is meant")
+			c.warn("clear text on port 443, because of the scheme", "write "+securedScheme(scheme)+" if TLS is intended")
 		})
 	case isURL || s.Port != tlsPort || EndpointFormOf(s.Endpoint.String()) == UnixEndpoint || EndpointFormOf(s.Endpoint.String()) == VhostEndpoint:
 	case said:
 		c.standAt(m, streamKeys.find("port"), func() {
-			c.warn("clear text on port 443, since \"tls\" is false", "say \"tls\": true if TLS is meant")
+			c.warn("clear text on port 443, since \"tls\" is false", "set \"tls\": true if TLS is intended")
 		})
 	default:
-		c.disagree(m, "port", "port 443 without \"tls\": what the stream type sends would travel in clear", `say "tls": true; clear text on this port needs "tls": false`)
+		c.disagree(m, "port", "port 443 without \"tls\": the stream type would send clear text", `set "tls": true; clear text on this port needs "tls": false`)
 	}
 }
 
@@ -75,33 +75,33 @@ func (c *checker) advice(s *Stream, m *members) {
 	refused := "streams of this type are refused when they are created"
 	switch {
 	case s.Protocol == MQTT:
-		at("protocol", c.warn, "mqtt is read and checked, but not spoken yet: "+refused, "")
+		at("protocol", c.warn, "mqtt is read and checked, but not implemented yet: "+refused, "")
 	case s.LocalSink && !s.Server:
-		at("local_sink", c.warn, "local sinks are not in the specification and not built: "+refused, "")
+		at("local_sink", c.warn, "local sinks are not in the specification and not implemented: "+refused, "")
 	case s.Auth != nil:
-		at("use_auth", c.warn, "authentication is read and checked, but not built yet: "+refused, "")
+		at("use_auth", c.warn, "authentication is read and checked, but not implemented yet: "+refused, "")
 	case s.NeedsSocks5(""):
-		at("via-socks5", c.warn, "SOCKS5 is read and checked, but not built yet: "+refused, "")
+		at("via-socks5", c.warn, "SOCKS5 is read and checked, but not implemented yet: "+refused, "")
 	}
 	switch s.Name {
 	case "fetch_policy":
 		c.warn("no policy is fetched yet: a stream of this type does nothing by itself", "")
 	case "captive_portal_detect":
-		c.warn("captive portals are not looked for yet: a stream of this type does nothing by itself", "")
+		c.warn("captive portals are not detected yet: a stream of this type does nothing by itself", "")
 	case "_lws_smd":
-		c.warn("system messages are not in the specification and not built: "+refused, "")
+		c.warn("system messages are not in the specification and not implemented: "+refused, "")
 	}
 	c.adviceOnEndpoint(s, at)
 	if s.NailedUp && s.Opportunistic {
-		at("opportunistic", c.warnName, "nailed_up is given too, and wins", "remove one of them")
+		at("opportunistic", c.warnName, "nailed_up is given too, and takes precedence", "remove one of them")
 	}
 	if r := s.Retry; s.NailedUp && !s.Server && r.Conceal < Forever {
-		at("nailed_up", c.warnName, fmt.Sprintf("after %d failures in a row, about %v, the stream gives up until it is asked to connect", r.Conceal+1, r.patience()),
+		at("nailed_up", c.warnName, fmt.Sprintf("after %d failures in a row, about %v, the stream stops trying until the program asks it to connect", r.Conceal+1, r.patience()),
 			`give it a retry scheme with "conceal": 65535 never to give up`)
 	}
 	if s.NailedUp && !s.Server && (s.Protocol == H1 || s.Protocol == H2) && !s.HTTP.RetryUnsafe && !idempotent(s.HTTP.Method) {
-		at("nailed_up", c.warnName, "when the connection is lost, the request is not made again: the server may have acted on it, and "+s.HTTP.Method+" is not idempotent",
-			`say "http_retry_unsafe": true if the request may be repeated`)
+		at("nailed_up", c.warnName, "when the connection is lost, the request is not repeated: the server may have processed it, and "+s.HTTP.Method+" is not idempotent",
+			`set "http_retry_unsafe": true if the request may be repeated`)
 	}
 	for i := range s.Metadata {
 		name := s.Metadata[i].Name
@@ -121,7 +121,7 @@ func (c *checker) adviceOnEndpoint(s *Stream, at func(key string, f func(msg, fi
 	form := EndpointFormOf(text)
 	switch {
 	case s.Server && form == VhostEndpoint:
-		at("endpoint", c.warn, "joining a vhost is not built yet: streams of this type are refused when they are created", "")
+		at("endpoint", c.warn, "joining a vhost is not implemented yet: streams of this type are refused when they are created", "")
 	case !s.Server && fixed && (form == HostEndpoint || form == URLEndpoint):
 		host := text
 		if form == URLEndpoint {

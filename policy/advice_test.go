@@ -35,7 +35,7 @@ func wantProblems(t *testing.T, doc string, want ...string) {
 // stand, unless the document says that clear text is meant.
 func TestClearTextByMistake(t *testing.T) {
 	const store = `{"certs":[{"c":"AAAA"}],"trust_stores":[{"t":["c"]}],` + "\n"
-	const inClear = "means nothing without TLS: what the stream type sends would travel in clear: say \"tls\": true, or remove "
+	const inClear = "has no effect without TLS: the stream type would send clear text: set \"tls\": true, or remove "
 	for _, c := range []struct {
 		members string
 		want    []string
@@ -51,31 +51,31 @@ func TestClearTextByMistake(t *testing.T) {
 		{`"endpoint":"::1","port":80,"tls_groups":"X25519","client cert":0`, []string{
 			"error: 2:40: s[0].a.tls_groups: " + inClear + "tls_groups", `error: 2:62: s[0].a["client cert"]: ` + inClear + "client_cert"}},
 		{`"endpoint":"::1","port":80,"tls":false,"tls_min_version":"1.3"`, []string{
-			`warning: 2:52: s[0].a.tls_min_version: means nothing with "tls": false: remove it`}},
+			`warning: 2:52: s[0].a.tls_min_version: has no effect with "tls": false: remove it`}},
 		{`"server":true,"port":80,"server_cert":"c"`, []string{"error: 2:37: s[0].a.server_cert: " + inClear + "server_cert"}},
 
 		{`"endpoint":"::1","port":80,"tls_trust_store":"t","allow_redirects":true`, []string{"error: 2:40: s[0].a.tls_trust_store: " + inClear + "tls_trust_store"}},
 		{`"endpoint":"::1","port":80,"tls":false,"tls_trust_store":"t","allow_redirects":true`, []string{
-			"warning: 2:52: s[0].a.tls_trust_store: the stream type begins in clear; this is for where redirects lead"}},
+			"warning: 2:52: s[0].a.tls_trust_store: the stream type starts in clear text; this applies only after a redirect to TLS"}},
 		{`"endpoint":"http://[::1]/","tls_trust_store":"t","allow_redirects":true`, []string{
-			"warning: 2:40: s[0].a.tls_trust_store: the stream type begins in clear; this is for where redirects lead"}},
+			"warning: 2:40: s[0].a.tls_trust_store: the stream type starts in clear text; this applies only after a redirect to TLS"}},
 
 		{`"endpoint":"::1","port":443`, []string{
-			`error: 2:37: s[0].a.port: port 443 without "tls": what the stream type sends would travel in clear: say "tls": true; clear text on this port needs "tls": false`}},
+			`error: 2:37: s[0].a.port: port 443 without "tls": the stream type would send clear text: set "tls": true; clear text on this port needs "tls": false`}},
 		{`"server":true,"port":443`, []string{
-			`error: 2:34: s[0].a.port: port 443 without "tls": what the stream type sends would travel in clear: say "tls": true; clear text on this port needs "tls": false`}},
+			`error: 2:34: s[0].a.port: port 443 without "tls": the stream type would send clear text: set "tls": true; clear text on this port needs "tls": false`}},
 		{`"protocol":"raw","port":443,"endpoint":"::1"`, []string{
-			`error: 2:37: s[0].a.port: port 443 without "tls": what the stream type sends would travel in clear: say "tls": true; clear text on this port needs "tls": false`}},
+			`error: 2:37: s[0].a.port: port 443 without "tls": the stream type would send clear text: set "tls": true; clear text on this port needs "tls": false`}},
 		{`"endpoint":"::1","port":443,"tls":false`, []string{
-			`warning: 2:37: s[0].a.port: clear text on port 443, since "tls" is false: say "tls": true if TLS is meant`}},
+			`warning: 2:37: s[0].a.port: clear text on port 443, since "tls" is false: set "tls": true if TLS is intended`}},
 		{`"tls":false,"server":true,"port":443`, []string{
-			`warning: 2:46: s[0].a.port: clear text on port 443, since "tls" is false: say "tls": true if TLS is meant`}},
+			`warning: 2:46: s[0].a.port: clear text on port 443, since "tls" is false: set "tls": true if TLS is intended`}},
 		{`"endpoint":"::1","port":443,"tls":true`, nil},
 		{`"endpoint":"https://[::1]/","port":443`, nil},
 		{`"endpoint":"+/run/x","port":443`, nil},
 		{`"endpoint":"http://[::1]/","port":443`, nil}, // the URL's port is 80
 		{`"endpoint":"ws://[::1]:443/","protocol":"ws"`, []string{
-			`warning: 2:24: s[0].a.endpoint: clear text on port 443, since the scheme says so: write wss if TLS is meant`}},
+			`warning: 2:24: s[0].a.endpoint: clear text on port 443, because of the scheme: write wss if TLS is intended`}},
 
 		{`"endpoint":"http://[::1]/","tls":true`, []string{
 			`error: 2:24: s[0].a.endpoint: the scheme http is without the TLS that "tls": true demands: write https, or drop "tls"`}},
@@ -94,9 +94,9 @@ func TestProtocolsThatAreSchemes(t *testing.T) {
 		"https":     `"https" is a scheme, not a protocol: by itself it would not bring TLS: use "h1" or "h2", with "tls": true`,
 		"mqtts":     `"mqtts" is a scheme, not a protocol: by itself it would not bring TLS: use "mqtt" with "tls": true`,
 		"http":      `"http" is a scheme, not a protocol: use "h1" or "h2"`,
-		"tcp":       `"tcp" is no protocol: use "raw"`,
-		"tls":       `"tls" is no protocol: use "raw" with "tls": true`,
-		"ssl":       `"ssl" is no protocol: use "raw" with "tls": true`,
+		"tcp":       `"tcp" is not a protocol: use "raw"`,
+		"tls":       `"tls" is not a protocol: use "raw" with "tls": true`,
+		"ssl":       `"ssl" is not a protocol: use "raw" with "tls": true`,
 		"websocket": `"websocket" is called "ws" here: use "ws", over TLS with "tls": true`,
 		"http/1.1":  `"http/1.1" is called "h1" here: use "h1"`,
 		"http/2":    `"http/2" is called "h2" here: use "h2"`,
@@ -157,7 +157,7 @@ func TestAdvice(t *testing.T) {
 		{`{"metrics":[{"name":"m","us_schedule":1}],"auth":[{"name":"n"}],"s":[]}`, []string{
 			"warning: 1:2: metrics: " + later, "warning: 1:43: auth: " + later}},
 		{`{"s":[{"a":{"endpoint":"::1","port":1,"protocol":"mqtt","mqtt_qos":1}}]}`, []string{
-			"warning: 1:50: s[0].a.protocol: mqtt is read and checked, but not spoken yet: " + refused,
+			"warning: 1:50: s[0].a.protocol: mqtt is read and checked, but not implemented yet: " + refused,
 			"warning: 1:57: s[0].a.mqtt_qos: " + later}},
 
 		// names
@@ -168,31 +168,31 @@ func TestAdvice(t *testing.T) {
 		{`{"s":[{"a":{"endpoint":"LocalHost.","port":80}},{"b":{"endpoint":"x.localhost","port":80}},{"c":{"endpoint":"http://[::1]:80"}},{"d":{"endpoint":"fe80::1%eth0","port":1}},{"e":{"endpoint":"+@x"}},{"f":{"server":true,"endpoint":"eth0","port":1}}]}`, nil},
 
 		// what is refused
-		{`{"s":[{"a":{"server":true,"endpoint":"!web"}}]}`, []string{"warning: 1:38: s[0].a.endpoint: joining a vhost is not built yet: " + refused}},
+		{`{"s":[{"a":{"server":true,"endpoint":"!web"}}]}`, []string{"warning: 1:38: s[0].a.endpoint: joining a vhost is not implemented yet: " + refused}},
 		{`{"via-socks5":"127.0.0.1:1080","s":[{"a":{"endpoint":"::1","port":1}}]}`, []string{
-			"warning: 1:15: via-socks5: SOCKS5 is read and checked, but not built yet: client streams over TCP are refused when they are created"}},
+			"warning: 1:15: via-socks5: SOCKS5 is read and checked, but not implemented yet: client streams over TCP are refused when they are created"}},
 		{`{"s":[{"a":{"endpoint":"::1","port":1,"via_socks5":"127.0.0.1:1080"}},{"b":{"endpoint":"::1","port":1,"via-socks5":"none"}}]}`, []string{
-			"warning: 1:52: s[0].a.via_socks5: SOCKS5 is read and checked, but not built yet: " + refused}},
+			"warning: 1:52: s[0].a.via_socks5: SOCKS5 is read and checked, but not implemented yet: " + refused}},
 		{`{"auth":[{"name":"n"}],"s":[{"a":{"endpoint":"::1","port":1,"use_auth":"n"}}]}`, []string{
 			"warning: 1:2: auth: " + later,
-			"warning: 1:72: s[0].a.use_auth: authentication is read and checked, but not built yet: " + refused}},
+			"warning: 1:72: s[0].a.use_auth: authentication is read and checked, but not implemented yet: " + refused}},
 		{`{"s":[{"a":{"local_sink":true}},{"b":{"local_sink":false,"endpoint":"::1","port":1}}]}`, []string{
-			"warning: 1:26: s[0].a.local_sink: local sinks are not in the specification and not built: " + refused}},
+			"warning: 1:26: s[0].a.local_sink: local sinks are not in the specification and not implemented: " + refused}},
 		{`{"s":[{"_lws_smd":{"endpoint":"::1","port":1}}]}`, []string{
-			"warning: 1:19: s[0]._lws_smd: system messages are not in the specification and not built: " + refused}},
+			"warning: 1:19: s[0]._lws_smd: system messages are not in the specification and not implemented: " + refused}},
 
 		// stream types that the reference knows by their names
 		{`{"s":[{"fetch_policy":{"endpoint":"::1","port":1}},{"captive_portal_detect":{"endpoint":"::1","port":1}}]}`, []string{
 			"warning: 1:23: s[0].fetch_policy: no policy is fetched yet: a stream of this type does nothing by itself",
-			"warning: 1:77: s[1].captive_portal_detect: captive portals are not looked for yet: a stream of this type does nothing by itself"}},
+			"warning: 1:77: s[1].captive_portal_detect: captive portals are not detected yet: a stream of this type does nothing by itself"}},
 
 		// what contradicts itself
 		{`{"retry":[{"r":{"conceal":65535}}],"s":[{"a":{"endpoint":"::1","port":1,"retry":"r","opportunistic":true,"nailed_up":true}}]}`, []string{
-			"warning: 1:85: s[0].a.opportunistic: nailed_up is given too, and wins: remove one of them"}},
+			"warning: 1:85: s[0].a.opportunistic: nailed_up is given too, and takes precedence: remove one of them"}},
 		{`{"retry":[{"r":{"backoff":[1000,2000],"jitterpc":0,"conceal":3}}],"s":[{"a":{"endpoint":"::1","port":1,"retry":"r","nailed_up":true}}]}`, []string{
-			`warning: 1:116: s[0].a.nailed_up: after 4 failures in a row, about 5s, the stream gives up until it is asked to connect: give it a retry scheme with "conceal": 65535 never to give up`}},
+			`warning: 1:116: s[0].a.nailed_up: after 4 failures in a row, about 5s, the stream stops trying until the program asks it to connect: give it a retry scheme with "conceal": 65535 never to give up`}},
 		{`{"retry":[{"r":{"conceal":65535}}],"s":[{"a":{"endpoint":"::1","port":1,"retry":"r","http_method":"POST","nailed_up":true}}]}`, []string{
-			`warning: 1:106: s[0].a.nailed_up: when the connection is lost, the request is not made again: the server may have acted on it, and POST is not idempotent: say "http_retry_unsafe": true if the request may be repeated`}},
+			`warning: 1:106: s[0].a.nailed_up: when the connection is lost, the request is not repeated: the server may have processed it, and POST is not idempotent: set "http_retry_unsafe": true if the request may be repeated`}},
 		{`{"retry":[{"r":{"conceal":65535}}],"s":[{"a":{"endpoint":"::1","port":1,"retry":"r","http_method":"POST","nailed_up":true,"http_retry_unsafe":true}},` +
 			`{"b":{"endpoint":"::1","port":1,"retry":"r","http_method":"PUT","nailed_up":true}},{"c":{"endpoint":"::1","port":1,"retry":"r","protocol":"ws","nailed_up":true}}]}`, nil},
 		{`{"s":[{"a":{"server":true,"port":1,"nailed_up":true}}]}`, []string{"warning: 1:36: s[0].a.nailed_up: means nothing to a server: remove it"}},

@@ -60,7 +60,7 @@ func (c *checker) certSection(v *fastjson.Value) {
 		} else {
 			der, err := base64.StdEncoding.AppendDecode(nil, text)
 			if err != nil {
-				c.bad("not base64: "+err.Error(), "give PEM, or what stands between its BEGIN and END lines")
+				c.bad("not base64: "+err.Error(), "give PEM, or the text between its BEGIN and END lines")
 				return
 			}
 			cert.DER = der
@@ -201,7 +201,7 @@ func checkPair(cert, key *Cert) verdict {
 	}
 	chain, err := x509.ParseCertificates(cert.DER)
 	if err != nil {
-		return verdict{"server_cert", quote(cert.Name) + " is no certificate: " + err.Error(), ""}
+		return verdict{"server_cert", quote(cert.Name) + " is not a certificate: " + err.Error(), ""}
 	}
 	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
 	if _, err := tls.X509KeyPair(block("CERTIFICATE", chain[0].Raw), block("PRIVATE KEY", key.DER)); err != nil {

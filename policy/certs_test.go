@@ -76,7 +76,7 @@ func TestCertMistakes(t *testing.T) {
 	a, b := testCert(), otherCert()
 	const fix = ": give certificates, or one private key without a password"
 	for value, want := range map[string]string{
-		"!!!!":                              "1:16: certs[0].c: not base64: illegal base64 data at input byte 0: give PEM, or what stands between its BEGIN and END lines",
+		"!!!!":                              "1:16: certs[0].c: not base64: illegal base64 data at input byte 0: give PEM, or the text between its BEGIN and END lines",
 		strings.Repeat("QUFB", maxCert/3+1): "1:16: certs[0].c: a certificate of 65538 bytes: 1 to 65536 are possible",
 		`-----BEGIN CERTIFICATE-----`:       "1:16: certs[0].c: bad PEM: a block that does not end" + fix,
 		a.pemCert + `-----BEGIN CERTIFICATE-----\nAAAA`: "1:16: certs[0].c: bad PEM: a block that does not end" + fix,
@@ -84,7 +84,7 @@ func TestCertMistakes(t *testing.T) {
 		a.pemKey + b.pemKey:                             "1:16: certs[0].c: bad PEM: a key and something else in one entry" + fix,
 		pemString("ENCRYPTED PRIVATE KEY", []byte{1}):   "1:16: certs[0].c: bad PEM: the key is encrypted" + fix,
 		pemString("X509 CRL", []byte{1}):                `1:16: certs[0].c: bad PEM: a block of type "X509 CRL"` + fix,
-		`AAAA","c":"AAAA`:                               "1:23: certs[0].c: second certificate of this name, the first stands at 1:12: rename or remove one of them",
+		`AAAA","c":"AAAA`:                               "1:23: certs[0].c: duplicate certificate, first defined at 1:12: rename or remove one of them",
 	} {
 		_, err := Parse([]byte(`{"certs":[{"c":"` + value + `"}]}`))
 		if err == nil || err.Error() != "policy: parse: "+want {
@@ -118,13 +118,13 @@ func TestServerCredentials(t *testing.T) {
 		`"tls":true,"server_cert":["a","b"],"server_key":["a_key","b_key"]`:     "",
 		`"tls":true,"server_cert":["a","b"]`:                                    "",
 		`"tls":false,"server_cert":"junk","server_key":"junk"`:                  "", // nobody will see it
-		`"server_cert":"a","server_key":"a_key"`:                                `2:35: s[0].a.server_cert: means nothing without TLS: what the stream type sends would travel in clear: say "tls": true, or remove server_cert`,
+		`"server_cert":"a","server_key":"a_key"`:                                `2:35: s[0].a.server_cert: has no effect without TLS: the stream type would send clear text: set "tls": true, or remove server_cert`,
 		`"tls":true,"server_cert":"a","server_key":"b_key"`:                     `2:77: s[0].a.server_key: "b_key" is not the key of "a": private key does not match public key: name the key that belongs to it; one with a password cannot be used`,
 		`"tls":true,"server_cert":["a","b"],"server_key":["b_key","b_key"]`:     `2:84: s[0].a.server_key[0]: "b_key" is not the key of "a": private key does not match`,
 		`"tls":true,"server_cert":["a","b"],"server_key":["a_key","a_key"]`:     `2:92: s[0].a.server_key[1]: "a_key" is not the key of "b": private key does not match`,
-		`"tls":true,"server_cert":"junk","server_key":"a_key"`:                  `2:60: s[0].a.server_cert: "junk" is no certificate: x509: `,
+		`"tls":true,"server_cert":"junk","server_key":"a_key"`:                  `2:60: s[0].a.server_cert: "junk" is not a certificate: x509: `,
 		`"tls":true,"server_cert":"a","server_key":"junk"`:                      `2:77: s[0].a.server_key: "junk" is not the key of "a": failed to parse private key`,
-		`"tls":true,"server_cert":["a","a_key"],"server_key":["a_key","a_key"]`: `2:65: s[0].a.server_cert[1]: "a_key" is no certificate: x509: `,
+		`"tls":true,"server_cert":["a","a_key"],"server_key":["a_key","a_key"]`: `2:65: s[0].a.server_cert[1]: "a_key" is not a certificate: x509: `,
 		`"tls":true,"server_cert":["a","b"],"server_key":"a_key"`:               `2:83: s[0].a.server_key: 1 for 2 in server_cert: name a key for every certificate, in the same order`,
 		`"tls":true,"server_cert":"a","server_key":["a_key","b_key"]`:           `2:77: s[0].a.server_key: 2 for 1 in server_cert: name a key for every certificate, in the same order`,
 		`"tls":true,"server_cert":["a","c"],"server_key":["a_key","b_key"]`:     `2:65: s[0].a.server_cert[1]: no certificate is called "c"`,

@@ -83,7 +83,7 @@ func (t *Template) locateEndpoint(server bool, bad func(msg, fix string)) {
 	case form == NoEndpoint:
 		return
 	case scheme == "file":
-		bad("file:// is no endpoint", "the specification does not have it; read the file in the program")
+		bad("file:// is not an endpoint", "the specification does not have it; read the file in the program")
 		return
 	case form == VhostEndpoint && !server:
 		bad("! joins the vhost of a server", `name a host, or add "server": true`)
@@ -198,7 +198,7 @@ func checkAuthority(t *Template, form EndpointForm) (wrong, fix string) {
 		}
 		if port := portOf(host); port != "" || strings.HasSuffix(host, ":") {
 			if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-				return quote(port) + " is no port", "a port is 1 to 65535"
+				return quote(port) + " is not a port", "a port is 1 to 65535"
 			}
 			host = host[:len(host)-len(port)-1]
 		}
@@ -207,7 +207,7 @@ func checkAuthority(t *Template, form EndpointForm) (wrong, fix string) {
 		return "", ""
 	}
 	if host == "" {
-		return "there is no host in it", "write one behind the ://"
+		return "there is not a host in it", "write one after ://"
 	}
 	if inner, open := strings.CutPrefix(host, "["); open || strings.Contains(host, ":") {
 		inner, closed := strings.CutSuffix(inner, "]")
@@ -215,12 +215,12 @@ func checkAuthority(t *Template, form EndpointForm) (wrong, fix string) {
 			if form == HostEndpoint && !open && strings.Count(host, ":") == 1 {
 				return "a host has no port in it", `give "port", or write a URL`
 			}
-			return quote(host) + " is no host", "an IPv6 address in a URL stands in [ ]"
+			return quote(host) + " is not a host", "an IPv6 address in a URL needs [ ]"
 		}
 		return "", ""
 	}
 	if i := strings.IndexAny(host, "/?#@\\\"<>[]"); i >= 0 {
-		return fmt.Sprintf("%q cannot stand in a host name", host[i]), "write a URL, as in http://host/path, or drop it"
+		return fmt.Sprintf("%q is not allowed in a host name", host[i]), "write a URL, as in http://host/path, or drop it"
 	}
 	return "", ""
 }

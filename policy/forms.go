@@ -78,7 +78,7 @@ var (
 		check: func(text string) string {
 			for _, r := range text {
 				if r <= ' ' || r >= 0x7F || r == '#' {
-					return fmt.Sprintf("%q may not stand in a URL", r)
+					return fmt.Sprintf("%q is not allowed in a URL", r)
 				}
 			}
 			return ""
@@ -95,7 +95,7 @@ var (
 			}
 			for _, r := range text {
 				if r <= ' ' || r == 0x7F {
-					return fmt.Sprintf("%q may not stand in a host name", r)
+					return fmt.Sprintf("%q is not allowed in a host name", r)
 				}
 			}
 			return ""
@@ -105,7 +105,7 @@ var (
 		name: "MQTT topic", fix: "only a subscription may have them",
 		check: func(text string) string {
 			if i := strings.IndexAny(text, "+#\x00"); i >= 0 {
-				return fmt.Sprintf("%q may not stand in a topic that is published to", text[i])
+				return fmt.Sprintf("%q is not allowed in a topic to publish to", text[i])
 			}
 			return ""
 		},
@@ -114,13 +114,13 @@ var (
 		name: "MQTT topic filter", fix: "remove it",
 		check: func(text string) string {
 			if strings.Contains(text, "\x00") {
-				return "U+0000 may not stand in a topic filter"
+				return "U+0000 is not allowed in a topic filter"
 			}
 			return ""
 		},
 	}
 	versionForm = &form{ // RFC 8996 forbids what came before 1.2
-		name: "TLS version", fix: `say "1.2" or "1.3"`, pattern: `^1\.[23]$`,
+		name: "TLS version", fix: `write "1.2" or "1.3"`, pattern: `^1\.[23]$`,
 		check: func(text string) string {
 			if text != "1.2" && text != "1.3" {
 				return strconv.Quote(text) + " is no TLS version that is spoken"
@@ -176,7 +176,7 @@ func checkToken(text string) string {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
 		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
 		default:
-			return quote(text) + " is no token"
+			return quote(text) + " is not a token"
 		}
 	}
 	return ""
@@ -200,7 +200,7 @@ func checkSocks(text string) string {
 		inner, ok := strings.CutPrefix(host, "[")
 		inner, ok2 := strings.CutSuffix(inner, "]")
 		if _, err := netip.ParseAddr(inner); !ok || !ok2 || err != nil {
-			return "host " + quote(host) + " is no host: IPv6 addresses stand in [ ]"
+			return "host " + quote(host) + " is not a host: an IPv6 address needs [ ]"
 		}
 	}
 	if len(where) < len(text) {

@@ -27,14 +27,14 @@ const broken = `{
 func TestAllProblemsAtOnce(t *testing.T) {
 	want := strings.Join([]string{
 		`2:3: relase: unknown key "relase": did you mean "release"?`,
-		`4:25: s[0].early.retry: retry scheme "late" is used before its definition at 7:5: move the definition in front of this use`,
-		`4:65: s[0].early.tls_trust_store: no trust store is called "nope": define it under "trust_stores", in front of this use`,
+		`4:25: s[0].early.retry: retry scheme "late" is used before its definition at 7:5: move the definition before this use`,
+		`4:65: s[0].early.tls_trust_store: no trust store is called "nope": define it under "trust_stores", before this use`,
 		`7:27: retry[0].late.backoff[0]: wants a whole number from 1 to 604800000 (ms), got 0`,
 		`7:49: retry[0].late.jitterpc: wants a whole number from 0 to 255 (%), got the string "20": write it without quotes`,
-		`8:5: retry[0].late: second retry scheme of this name, the first stands at 7:5: rename or remove one of them`,
+		`8:5: retry[0].late: duplicate retry scheme, first defined at 7:5: rename or remove one of them`,
 		`10:3: s2: unknown key "s2": did you mean "s"?`,
 		`11:12: auth[0]: "name" is missing: add it`,
-		`12:14: product: null is no value: leave the key out`,
+		`12:14: product: null is not a value: leave the key out`,
 	}, "\npolicy: parse: ")
 	p, err := Parse([]byte(broken))
 	if p != nil || err == nil || err.Error() != "policy: parse: "+want {

@@ -65,7 +65,7 @@ func TestPageClaimsWhatIsProved(t *testing.T) {
 			}
 		}
 	}
-	for _, claim := range []string{"mqtt is read and checked, but not spoken yet", "`file://` is an error", "join the vhost of that name. Not built yet",
+	for _, claim := range []string{"mqtt is read and checked, but not implemented yet", "`file://` is an error", "join the vhost of that name. Not implemented yet",
 		"DSCP CS1, type of service 0x20"} {
 		if !strings.Contains(page, claim) {
 			t.Errorf("the page does not say %q", claim)

@@ -29,7 +29,7 @@ var headings = map[string]struct{ title, text string }{
 	"trust_stores": {"Trust stores: `trust_stores`", "Either `{\"name\": \"le\", \"stack\": [\"root_x1\"]}` with the keys below, or in short `{\"le\": [\"root_x1\"]}`, which may hold several."},
 	"auth":         {"Authentication: `auth`", "`\"auth\": [{\"name\": \"aws\", \"type\": \"sigv4\", \"blob\": 0}]`."},
 	"metrics":      {"Metrics: `metrics`", "`\"metrics\": [{\"name\": \"latency\", \"us_schedule\": 60000000, \"report\": \"telemetry\"}]`."},
-	"s":            {"Stream types: `s`", "`\"s\": [{\"mintest\": {\"endpoint\": \"warmcat.com\", \"port\": 80}}]`. One object may define several. A key that its protocol has no use for is an error, and so is a server's key without `\"server\": true`."},
+	"s":            {"Stream types: `s`", "`\"s\": [{\"mintest\": {\"endpoint\": \"warmcat.com\", \"port\": 80}}]`. One object may define several. A key that does not apply to its protocol is an error, and so is a server's key without `\"server\": true`."},
 }
 
 const referenceHead = `<!-- Written by go test ./policy -run TestReferencePage -update; edit the tables in policy/keys*.go. -->
@@ -38,15 +38,15 @@ const referenceHead = `<!-- Written by go test ./policy -run TestReferencePage -
 
 A policy is one JSON object (RFC 8259, UTF-8, no comments). It is read whole, and every problem in it is
 reported at once with its line, column and path; an unknown key is a problem. A key that appears twice in one
-object is a problem too, also under two of its names.
+object is a problem too, also under two names of the key.
 
 What a stream type refers to by name (` + "`retry`, `tls_trust_store`, `server_cert`, `server_key`, `use_auth`" + `) must be
 defined before it, and a trust store after the certificates in its stack. Names match exactly.
 
-The column *now* says what this release does with a key. For each key marked *acted on* there is a test that proves
-it, and this page is generated from the list of these tests. Keys marked *checked* are read, checked and kept, and
-nothing more; with those marked *refused* a stream cannot be created, since without them it would do something
-else than the policy says; those marked *ignored* mean nothing. ` + "`millrace policy check`" + ` warns about all that have no
+The column *now* shows what this release does with a key. For each key marked *acted on* there is a test that proves
+it, and this page is generated from the list of these tests. Keys marked *checked* are read, checked and stored, and
+have no effect; with those marked *refused* a stream cannot be created, since without them it would not do
+what the policy requires; those marked *ignored* have no effect. ` + "`millrace policy check`" + ` warns about all that have no
 effect, with line and column.
 
 ` + "`true` and `false`" + ` are the two booleans. 0 and 1, which older policies have, are read as false and true wherever a
@@ -77,9 +77,9 @@ An attempt with a value that is refused fails with UNREACHABLE before anything i
 ` + "`\"http_url\": \"/users/${id}/photo?size=${size}\"`" + ` an ` + "`id`" + ` of ` + "`../../admin`" + ` asks for another path, and
 a ` + "`size`" + ` of ` + "`1&delete=1`" + ` adds an argument. Write
 ` + "`\"/users/${id|path}/photo?size=${size|query}\"`" + `: then a value is one segment, or one argument, whatever is in it.
-Plain values stay as they are because the specification has them so, and are right where a value is a path itself.
-The encodings are not known to the reference implementation. A metadata item whose own name is ` + "`id|path`" + ` is still
-what ` + "`${id|path}`" + ` means.
+Plain values are inserted unchanged because the specification requires it, and are right where a value is a path itself.
+The encodings are not known to the reference implementation. A metadata item whose own name is ` + "`id|path`" + ` still takes
+precedence for ` + "`${id|path}`" + `.
 
 An expanded ` + "`endpoint` or `http_url`" + ` has at most 8000 bytes, and MQTT strings 65535; a template has at most 64 values.
 
@@ -91,16 +91,16 @@ An expanded ` + "`endpoint` or `http_url`" + ` has at most 8000 bytes, and MQTT 
 | ` + "`scheme://host:port/path`" + ` | client: what the URL names replaces host, port and path, and its scheme decides about TLS. Schemes: http, ws, mqtt, tcp and raw, and https, wss and mqtts with TLS. With ` + "`\"tls\": true`" + ` one without TLS is an error |
 | ` + "`+/path`, `+@name`" + ` | Unix socket; with ` + "`@`" + ` in the abstract namespace of Linux |
 | ` + "`eth0`, `127.0.0.1`, `::1`" + ` | server: interface or address to bind; without endpoint, all of them |
-| ` + "`!name`" + ` | server: join the vhost of that name. Not built yet: streams of this type are refused when they are created |
+| ` + "`!name`" + ` | server: join the vhost of that name. Not implemented yet: streams of this type are refused when they are created |
 
 ` + "`file://`" + ` is an error: it is not in the specification.
 
 ## Clear text
 
-A stream type sends in clear unless it has ` + "`\"tls\": true`" + ` or an endpoint whose scheme means TLS. What looks as if TLS
-was meant is an error: ` + "`tls_trust_store`" + ` and the other keys about TLS, or port 443. ` + "`\"tls\": false`" + ` says that clear text
-is meant; then the keys and the port are warnings, but for ` + "`tls_trust_store`" + `, unless ` + "`allow_redirects`" + ` may lead to where it
-is needed.
+A stream type sends in clear unless it has ` + "`\"tls\": true`" + ` or an endpoint whose scheme means TLS. What indicates that TLS
+was intended is an error: ` + "`tls_trust_store`" + ` and the other keys about TLS, or port 443. ` + "`\"tls\": false`" + ` states that clear text
+is intended; then the keys and the port are warnings, except ` + "`tls_trust_store`" + ` without ` + "`allow_redirects`" + `, which may lead
+to a TLS server.
 
 Parse accepts a stream type without endpoint or port, since an overlay may add them. Creating a stream of it
 does not: a client needs an endpoint, and a port unless the endpoint names a Unix socket or is a URL; a server

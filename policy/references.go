@@ -16,7 +16,7 @@ type defined[T any] struct {
 // define enters an item under a name that must be new; what names the kind in messages.
 func (r *registry[T]) define(c *checker, what, name string, item T) {
 	if old, known := r.items[name]; known {
-		c.again(old.at, "second "+what+" of this name, the first stands", "rename or remove one of them")
+		c.again(old.at, "duplicate "+what+", first defined", "rename or remove one of them")
 		return
 	}
 	if r.items == nil {
@@ -61,7 +61,7 @@ func resolve[T any](c *checker, r *registry[T], what, section, name string) (ite
 	if d, known := r.items[name]; known {
 		return d.item
 	}
-	c.postpone(reference{c.at, c.path(), name, what, strconv.Quote(section) + ", in front of this use", r.positionOf, r.nearest})
+	c.postpone(reference{c.at, c.path(), name, what, strconv.Quote(section) + ", before this use", r.positionOf, r.nearest})
 	return item
 }
 
@@ -82,7 +82,7 @@ func (c *checker) checkReferences() {
 			p.first = first
 			p.first.name = true
 			p.Msg = r.what + " " + quote(r.name) + " is used before its definition"
-			p.Fix = "move the definition in front of this use"
+			p.Fix = "move the definition before this use"
 		} else {
 			p.Msg = "no " + r.what + " is called " + quote(r.name)
 			p.Fix = "define it under " + r.where

@@ -178,7 +178,7 @@ func (s *scanner) key() *fault {
 		if f := s.comment(); f != nil {
 			return f
 		}
-		return s.fail(s.i, "a key should stand here", `keys are strings in double quotes, as in "port"`)
+		return s.fail(s.i, "expected a key", `keys are strings in double quotes, as in "port"`)
 	}
 	if f := s.str(); f != nil {
 		return f
@@ -273,14 +273,14 @@ func (s *scanner) word() *fault {
 		}
 	}
 	if len(rest) == 0 {
-		return s.fail(s.i, "the document ends where a value should stand", "complete it")
+		return s.fail(s.i, "the document ends where a value is expected", "complete it")
 	}
 	if f := s.comment(); f != nil {
 		return f
 	}
 	switch rest[0] {
 	case '\'':
-		return s.fail(s.i, "single quote", "strings stand in double quotes")
+		return s.fail(s.i, "single quote", "strings are written in double quotes")
 	case ',', ']', '}', ':':
 		return s.fail(s.i, "a value is missing before "+string(rest[0]), "put one")
 	case '+', '.':

@@ -16,7 +16,7 @@ func (c *checker) document(root *fastjson.Value) {
 	m := walk(c, topKeys, o, c.policy)
 	if c.policy.ViaSocks5 != "" {
 		c.standAt(m, topKeys.find("via-socks5"), func() {
-			c.warn("SOCKS5 is read and checked, but not built yet: client streams over TCP are refused when they are created", "")
+			c.warn("SOCKS5 is read and checked, but not implemented yet: client streams over TCP are refused when they are created", "")
 		})
 	}
 	for _, r := range c.rideshares {

@@ -15,13 +15,13 @@ func TestSectionMistakes(t *testing.T) {
 		`{"retry":[{"r":{"svalidping":30,"svalidhup":30}}]}`:            `1:45: retry[0].r.svalidhup: 30 s is no longer than svalidping, so a probe could never be answered in time: make it longer than svalidping`,
 		`{"retry":[{"":{}}]}`:                                           `1:12: retry[0][""]: a name of 0 bytes: names have 1 to 128 bytes and no control characters`,
 		`{"trust_stores":[{"name":"t"}]}`:                               `1:18: trust_stores[0]: "stack" is missing: add it`,
-		`{"trust_stores":[{"t":["c"]}],"certs":[{"c":"AAAA"}]}`:         `1:24: trust_stores[0].t[0]: certificate "c" is used before its definition at 1:41: move the definition in front of this use`,
+		`{"trust_stores":[{"t":["c"]}],"certs":[{"c":"AAAA"}]}`:         `1:24: trust_stores[0].t[0]: certificate "c" is used before its definition at 1:41: move the definition before this use`,
 		`{"certs":[{"cert1":"AAAA"}],"trust_stores":[{"t":["cert2"]}]}`: `1:51: trust_stores[0].t[0]: no certificate is called "cert2": did you mean "cert1"?`,
 		`{"auth":[{"name":"a","blob":4}]}`:                              `1:29: auth[0].blob: wants a whole number from 0 to 3, got 4`,
-		`{"auth":[{"name":"a"},{"name":"a"}]}`:                          `1:23: auth[1]: second auth scheme of this name, the first stands at 1:10: rename or remove one of them`,
+		`{"auth":[{"name":"a"},{"name":"a"}]}`:                          `1:23: auth[1]: duplicate auth scheme, first defined at 1:10: rename or remove one of them`,
 		`{"schema-version":2}`:                                          `1:19: schema-version: wants a whole number from 0 to 1, got 2`,
 		`{"via-socks5":"localhost"}`:                                    `1:15: via-socks5: not a [user:password@]host:port: no host:port in it: write it as in "127.0.0.1:1080" or "user:password@proxy:1080"`,
-		`{"via-socks5":"a:1","via_socks5":"a:1"}`:                       `1:21: via_socks5: the same key as "via-socks5", which stands at 1:2: remove one of them`,
+		`{"via-socks5":"a:1","via_socks5":"a:1"}`:                       `1:21: via_socks5: duplicate key: another name of "via-socks5", first given at 1:2: remove one of them`,
 	} {
 		_, err := Parse([]byte(doc))
 		if err == nil || err.Error() != "policy: parse: "+want {

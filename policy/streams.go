@@ -182,7 +182,7 @@ func (c *checker) metadata(s *Stream, v *fastjson.Value) {
 			c.badName("a } in a metadata name, which ${} could not hold", "rename it")
 		}
 		if i := s.MetadataIndex(name); i >= 0 {
-			c.again(c.cur.meta[i], "second metadata of this name, the first stands", "rename or remove one of them")
+			c.again(c.cur.meta[i], "duplicate metadata name, first defined", "rename or remove one of them")
 			return
 		}
 		if len(s.Metadata) == maxMetadata {
@@ -232,11 +232,11 @@ func (c *checker) respMap(s *Stream, v *fastjson.Value) {
 	c.members(v, "an array of statuses, each {status: state}", func(name string, v *fastjson.Value) {
 		status, err := strconv.Atoi(name)
 		if err != nil || status < minStatus || status > maxStatus || strconv.Itoa(status) != name {
-			c.badName(quote(name)+" is no status", fmt.Sprintf("a status is %d to %d, in quotes", minStatus, maxStatus))
+			c.badName(quote(name)+" is not a status", fmt.Sprintf("a status is %d to %d, in quotes", minStatus, maxStatus))
 		}
 		for i, m := range s.HTTP.RespMap {
 			if m.Status == status && err == nil {
-				c.again(c.cur.respMap[i], "second mapping of this status, the first stands", "remove one of them")
+				c.again(c.cur.respMap[i], "duplicate mapping of this status, first given", "remove one of them")
 				return
 			}
 		}

@@ -188,22 +188,22 @@ func dotSegment(v []byte) bool { return string(v) == "." || string(v) == ".." }
 func appendIPv6(dst, v []byte) ([]byte, string) {
 	const longest = len("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%]") + 15 // and the name of an interface
 	if len(v) > longest {
-		return dst, "it has a colon and is no IPv6 address"
+		return dst, "it has a colon and is not an IPv6 address"
 	}
 	text := string(v)
 	if inner, open := strings.CutPrefix(text, "["); open {
 		var closed bool
 		if text, closed = strings.CutSuffix(inner, "]"); !closed {
-			return dst, "it has a colon and is no IPv6 address"
+			return dst, "it has a colon and is not an IPv6 address"
 		}
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil || !a.Is6() {
-		return dst, "it has a colon and is no IPv6 address"
+		return dst, "it has a colon and is not an IPv6 address"
 	}
 	for i := range len(a.Zone()) {
 		if !wholeHost.takes(a.Zone()[i]) {
-			return dst, "its zone is no interface"
+			return dst, "its zone is not an interface name"
 		}
 	}
 	dst = append(dst, '[')

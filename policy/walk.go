@@ -38,9 +38,9 @@ func walk[T any](c *checker, t *table[T], o *fastjson.Object, dst *T) *members {
 		if m.given.has(i) {
 			at := c.at
 			at.nth[at.n-1] = m.nth[i]
-			msg := "second " + quote(name) + " in one object, the first stands"
+			msg := "duplicate key " + quote(name) + ", first given"
 			if m.name[i] != name {
-				msg = "the same key as " + quote(m.name[i]) + ", which stands"
+				msg = "duplicate key: another name of " + quote(m.name[i]) + ", first given"
 			}
 			c.again(at, msg, "remove one of them")
 		} else {
@@ -121,7 +121,7 @@ func (k *key) fits(v *fastjson.Value) bool {
 func (c *checker) typed(k *key, v *fastjson.Value) (value, bool) {
 	out := value{key: k, json: v}
 	if v.Type() == fastjson.TypeNull {
-		c.bad("null is no value", "leave the key out")
+		c.bad("null is not a value", "leave the key out")
 		return out, false
 	}
 	switch k.kind {

@@ -6,13 +6,13 @@ import "testing"
 // and the second value is checked like the first.
 func TestSecondMember(t *testing.T) {
 	for doc, want := range map[string]string{
-		`{"release":"1","release":2}`: "policy: parse: 1:16: release: second \"release\" in one object, the first stands at 1:2: remove one of them\n" +
+		`{"release":"1","release":2}`: "policy: parse: 1:16: release: duplicate key \"release\", first given at 1:2: remove one of them\n" +
 			"policy: parse: 1:26: release: wants a string, got the number 2: put it in double quotes",
 		`{"s":[{"a":{"client cert":1,"x":0,"client_cert":1,"tls":true}}]}`: "policy: parse: 1:29: s[0].a.x: unknown key \"x\": remove it; docs/policy.md lists the keys there are\n" +
-			"policy: parse: 1:35: s[0].a.client_cert: the same key as \"client cert\", which stands at 1:13: remove one of them",
-		`{"s":[{"a":{"port":1,"port":2,"port":3}}]}`: "policy: parse: 1:22: s[0].a.port: second \"port\" in one object, the first stands at 1:13: remove one of them\n" +
-			"policy: parse: 1:31: s[0].a.port: second \"port\" in one object, the first stands at 1:13: remove one of them",
-		`{"rel\u0065ase":"1","release":"2"}`: `policy: parse: 1:21: release: second "release" in one object, the first stands at 1:2: remove one of them`,
+			"policy: parse: 1:35: s[0].a.client_cert: duplicate key: another name of \"client cert\", first given at 1:13: remove one of them",
+		`{"s":[{"a":{"port":1,"port":2,"port":3}}]}`: "policy: parse: 1:22: s[0].a.port: duplicate key \"port\", first given at 1:13: remove one of them\n" +
+			"policy: parse: 1:31: s[0].a.port: duplicate key \"port\", first given at 1:13: remove one of them",
+		`{"rel\u0065ase":"1","release":"2"}`: `policy: parse: 1:21: release: duplicate key "release", first given at 1:2: remove one of them`,
 	} {
 		if _, err := Parse([]byte(doc)); err == nil || err.Error() != want {
 			t.Errorf("%s:\n got %v\nwant %s", doc, err, want)

@@ -120,7 +120,7 @@ func TestNotBuiltIsRefused(t *testing.T) {
 			t.Errorf("_lws_smd with %s: got %v, %v; want ErrUnsupported", doc, h, err)
 		}
 	}
-	if _, err := policy.Parse([]byte(`{"s":[{"a":{"endpoint":"file:///etc/motd"}}]}`)); err == nil || !strings.Contains(err.Error(), "file:// is no endpoint") {
+	if _, err := policy.Parse([]byte(`{"s":[{"a":{"endpoint":"file:///etc/motd"}}]}`)); err == nil || !strings.Contains(err.Error(), "file:// is not an endpoint") {
 		t.Errorf("file://: got %v, want the policy refused", err)
 	}
 }
