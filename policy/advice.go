@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// tlsPort is the port that stands for TLS wherever it is seen.
+// tlsPort is the port that implies TLS.
 const tlsPort = 443
 
-// encrypted reports what would travel in clear by mistake. It judges the stream type as a whole, whatever the order
-// of its keys. Who wants clear text says so: with "tls": false, or with the scheme of a URL.
+// encrypted reports a stream type that would send clear text by mistake. It checks the stream type as a whole, in any
+// order of its keys. "tls": false or the scheme of a URL states that clear text is intended.
 func (c *checker) encrypted(s *Stream, m *members) {
 	scheme := schemeOf(s.Endpoint.String())
 	secure, isURL := schemes[scheme]
@@ -23,13 +23,13 @@ func (c *checker) encrypted(s *Stream, m *members) {
 	}
 	tls := streamKeys.find("tls")
 	said := m.given.has(tls)
-	follows := s.HTTP.AllowRedirects && (said || isURL) // clear text is meant, and a redirect may lead to TLS
+	follows := s.HTTP.AllowRedirects && (said || isURL) // clear text is intended, and a redirect may lead to TLS
 	for i := range tlsKeys {
 		row := streamKeys.find(tlsKeys[i].name)
 		if row == tls || !m.given.has(row) {
 			continue
 		}
-		c.standAt(m, row, func() {
+		c.atMember(m, row, func() {
 			switch name := tlsKeys[i].name; {
 			case follows && name != "client_cert":
 				c.warnName("the stream type starts in clear text; this applies only after a redirect to TLS", "")
@@ -42,12 +42,12 @@ func (c *checker) encrypted(s *Stream, m *members) {
 	}
 	switch port := portOf(literalAuthority(s.Endpoint.String())); {
 	case isURL && port == strconv.Itoa(tlsPort):
-		c.standAt(m, streamKeys.find("endpoint"), func() {
+		c.atMember(m, streamKeys.find("endpoint"), func() {
 			c.warn("clear text on port 443, because of the scheme", "write "+securedScheme(scheme)+" if TLS is intended")
 		})
 	case isURL || s.Port != tlsPort || EndpointFormOf(s.Endpoint.String()) == UnixEndpoint || EndpointFormOf(s.Endpoint.String()) == VhostEndpoint:
 	case said:
-		c.standAt(m, streamKeys.find("port"), func() {
+		c.atMember(m, streamKeys.find("port"), func() {
 			c.warn("clear text on port 443, since \"tls\" is false", "set \"tls\": true if TLS is intended")
 		})
 	default:
@@ -70,7 +70,7 @@ func (c *checker) advice(s *Stream, m *members) {
 		return
 	}
 	at := func(key string, f func(msg, fix string), msg, fix string) {
-		c.standAt(m, streamKeys.find(key), func() { f(msg, fix) })
+		c.atMember(m, streamKeys.find(key), func() { f(msg, fix) })
 	}
 	refused := "streams of this type are refused when they are created"
 	switch {
@@ -159,10 +159,10 @@ func idempotent(method string) bool {
 	return false
 }
 
-// bare returns the first value that stands inside the path or query of a target and is not encoded, and the
-// encoding that suits it. A value that is all of the path, or that begins the target, is the program's own path.
+// bare returns the first value inside the path or query of a target that is not encoded, and the encoding that it needs. A
+// value that is the whole path, or that begins the target, is a path of the program.
 func (t *Template) bare() (name, as string, found bool) {
-	query, inside := false, false // behind the '?'; something of the path came before
+	query, inside := false, false // after the '?'; after some text of the path
 	for i := range t.parts {
 		p := &t.parts[i]
 		query = query || strings.IndexByte(p.text, '?') >= 0

@@ -28,9 +28,8 @@ const (
 	// and what checking costs grows with the square.
 	maxKey = 8 << 10
 
-	// maxPairing is how much DER of certificates and keys is parsed in one document to see whether they belong
-	// together, some hundred pairs. The rest are judged when
-	// their server is created.
+	// maxPairing is the largest number of bytes of DER that are parsed in one document to check that certificates and
+	// keys match, about a hundred pairs. The others are checked when their server is created.
 	maxPairing = 256 << 10
 )
 
@@ -71,8 +70,8 @@ func (c *checker) certSection(v *fastjson.Value) {
 	})
 }
 
-// unPEM returns the DER of PEM: that of its certificates, one behind the other, or of its one key. What
-// stands between blocks is passed over, and so are the parameters that openssl puts in front of a key.
+// unPEM returns the DER of a PEM text: of its certificates, concatenated, or of its only key. It skips text between blocks
+// and the parameters that openssl writes before a key.
 func unPEM(text []byte) (der []byte, err error) {
 	certs, keys := 0, 0
 	for n := 0; ; n++ {
@@ -136,7 +135,7 @@ func (c *checker) certRefs(v *fastjson.Value) (list []*Cert) {
 }
 
 // credentials checks that certificates and keys of a TLS server belong together. One that lacks either is
-// judged by CheckReady, since an overlay may add it.
+// reported by CheckReady, since an overlay may add it.
 func (c *checker) credentials(s *Stream, o *fastjson.Object, m *members) {
 	cert, key := streamKeys.find("server_cert"), streamKeys.find("server_key")
 	if !m.given.has(cert) || !m.given.has(key) {
@@ -159,7 +158,7 @@ func (c *checker) credentials(s *Stream, o *fastjson.Object, m *members) {
 		if row == "server_key" {
 			v, at = keys, key
 		}
-		c.standAt(m, at, func() {
+		c.atMember(m, at, func() {
 			if v.Type() == fastjson.TypeArray {
 				c.enterElement(i)
 				defer c.leave()
@@ -172,11 +171,11 @@ func (c *checker) credentials(s *Stream, o *fastjson.Object, m *members) {
 // pairing is a certificate and the key that should be its.
 type pairing struct{ cert, key *Cert }
 
-// verdict is what is wrong with a pairing, and with which of the two.
+// verdict is the problem of a pairing, and the key of the document that has it.
 type verdict struct{ row, msg, fix string }
 
-// pair says what is wrong with a certificate and its key, and which of the two is to blame; msg is "" if nothing
-// is. Many servers may show the same one: it is looked at once.
+// pair returns the problem of a certificate and its key, and which of the two has it; msg is "" if there is none. Each pair
+// is checked once, since many servers may use it.
 func (c *checker) pair(cert, key *Cert) (row, msg, fix string) {
 	if cert.DER == nil || key.DER == nil {
 		return "", "", ""
@@ -211,7 +210,7 @@ func checkPair(cert, key *Cert) verdict {
 	return verdict{}
 }
 
-// refs is how many names stand in the value of a kindRefs.
+// refs returns the number of names in the value of a kindRefs.
 func refs(v *fastjson.Value) int {
 	if v.Type() == fastjson.TypeArray {
 		return len(v.GetArray())

@@ -15,7 +15,7 @@ type checker struct {
 	element  [maxSteps]bool   // this step is an array's element and has no name
 	problems []pending
 	more     int  // problems beyond those, counted up to maxCounted
-	cut      bool // there are as many: nothing more is judged
+	cut      bool // the limit is reached: nothing more is checked
 	near     int  // what is left of nearBudget
 	work     int  // steps made so far, for tests: members, cells, bytes of certificates, what keys cost
 
@@ -62,7 +62,7 @@ func (c *checker) enterElement(nth int) {
 
 func (c *checker) leave() { c.at.n-- }
 
-// path returns the JSON path of where the checker stands.
+// path returns the JSON path of the current value.
 func (c *checker) path() string {
 	path := ""
 	for i, name := range c.names[:c.at.n] {
@@ -75,7 +75,7 @@ func (c *checker) path() string {
 	return path
 }
 
-// bad reports a problem of the value at which the checker stands.
+// bad reports a problem of the current value.
 func (c *checker) bad(msg, fix string) { c.report(c.at, position{}, msg, fix) }
 
 // badName reports a problem of its key.
@@ -116,7 +116,7 @@ func (c *checker) count() {
 	}
 }
 
-// warn notes something about the value at which the checker stands that is legal but perhaps not meant.
+// warn adds a warning about the current value: legal, but probably not intended.
 func (c *checker) warn(msg, fix string) { c.note(c.at, msg, fix) }
 
 // warnName is warn for its key.
@@ -171,7 +171,7 @@ func (c *checker) located(doc []byte, list []pending) []Problem {
 	return found
 }
 
-// object returns v as an object, or reports that it is none.
+// object returns v as an object, or reports that it is not one.
 func (c *checker) object(v *fastjson.Value, what string) *fastjson.Object {
 	if v.Type() != fastjson.TypeObject {
 		c.bad("wants "+what+", got "+describe(v), "")
@@ -180,7 +180,7 @@ func (c *checker) object(v *fastjson.Value, what string) *fastjson.Object {
 	return v.GetObject()
 }
 
-// array returns v as an array, or reports that it is none.
+// array returns v as an array, or reports that it is not one.
 func (c *checker) array(v *fastjson.Value, what string) []*fastjson.Value {
 	if v.Type() != fastjson.TypeArray {
 		fix := ""
@@ -194,7 +194,7 @@ func (c *checker) array(v *fastjson.Value, what string) []*fastjson.Value {
 }
 
 // members calls f with each member of each object of an array of objects, the shape of most sections.
-// Members of the same name within f's registry are f's affair.
+// f detects duplicate names.
 func (c *checker) members(v *fastjson.Value, what string, f func(name string, v *fastjson.Value)) {
 	c.elements(c.array(v, what), func(e *fastjson.Value) {
 		if o := c.object(e, "an object with a name and its value"); o != nil {
@@ -203,8 +203,8 @@ func (c *checker) members(v *fastjson.Value, what string, f func(name string, v 
 	})
 }
 
-// elements calls f with each element of an array, standing at it. Like each it stops working when maxCounted
-// problems have been found: the verdict is known, and nothing more would be reported.
+// elements calls f with each element of an array, which is the current value then. Like each it stops working when maxCounted
+// problems have been found, since no more are reported.
 func (c *checker) elements(list []*fastjson.Value, f func(e *fastjson.Value)) {
 	for i, e := range list {
 		if c.cut {
@@ -217,7 +217,7 @@ func (c *checker) elements(list []*fastjson.Value, f func(e *fastjson.Value)) {
 	}
 }
 
-// each calls f with each member of an object, standing at it.
+// each calls f with each member of an object, which is the current value then.
 func (c *checker) each(o *fastjson.Object, f func(name string, v *fastjson.Value)) {
 	nth := 0
 	o.Visit(func(k []byte, v *fastjson.Value) {

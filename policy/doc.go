@@ -1,4 +1,4 @@
-// Package policy answers one question: what does this policy document say?
+// Package policy parses and checks policy documents.
 //
 // Bytes of JSON go into [Parse]; a [Policy] of plain Go values comes out, with names, defaults applied
 // and references turned into pointers, or an [*Errors] with every problem of the document at once: its

@@ -37,7 +37,7 @@ func EndpointFormOf(endpoint string) EndpointForm {
 	return HostEndpoint
 }
 
-// schemes are those that an endpoint may have; the value tells whether they mean TLS.
+// schemes are the URL schemes of endpoints; the value reports whether they imply TLS.
 var schemes = map[string]bool{
 	"http": false, "ws": false, "mqtt": false, "tcp": false, "raw": false,
 	"https": true, "wss": true, "mqtts": true,
@@ -73,7 +73,7 @@ func literalAuthority(endpoint string) string {
 	return rest
 }
 
-// locateEndpoint decides what the values of an endpoint become pieces of, and judges its literal text.
+// locateEndpoint sets the slots of the values of an endpoint, and checks its literal text.
 func (t *Template) locateEndpoint(server bool, bad func(msg, fix string)) {
 	t.most = MaxTarget
 	form := EndpointFormOf(t.text)
@@ -129,7 +129,7 @@ func (t *Template) locateEndpoint(server bool, bad func(msg, fix string)) {
 // endpointScan follows the literal text of an endpoint.
 type endpointScan struct {
 	form  EndpointForm
-	at    slot // what a value that comes now would stand in
+	at    slot // the slot of a value at this point
 	skip  int  // bytes of the scheme
 	begun bool // there is something of the host already
 }
@@ -159,7 +159,7 @@ func (e *endpointScan) literal(text string) {
 	}
 }
 
-// value returns the position of a value with the literal text next behind it. After the last value nothing is.
+// value returns the slot of a value, given the literal text after it, "" at the end.
 func (e *endpointScan) value(next string, last bool) slot {
 	p := e.at
 	if ends := last || e.form == URLEndpoint && next != "" && strings.IndexByte(":/?", next[0]) >= 0; p == inHost && !e.begun && ends {
@@ -169,7 +169,7 @@ func (e *endpointScan) value(next string, last bool) slot {
 	return p
 }
 
-// checkAuthority says what is wrong with the host and port of a client's endpoint, "" if nothing is. Values
+// checkAuthority returns the problem of the host and port of a client's endpoint, "" if there is none. Values
 // count as what fits.
 func checkAuthority(t *Template, form EndpointForm) (wrong, fix string) {
 	var b strings.Builder

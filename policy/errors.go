@@ -11,8 +11,8 @@ const (
 	// a hostile one must not turn a megabyte of input into a hundred of messages.
 	MaxProblems = 1000
 
-	// maxCounted is how many problems are looked for. Errors counts those that it does not list up to here;
-	// then the rest of the document is not judged.
+	// maxCounted is the number of problems after which the rest of the document is not checked. Errors counts those
+	// that it does not list up to here.
 	maxCounted = 10 * MaxProblems
 )
 
@@ -25,8 +25,8 @@ type Problem struct {
 	Path      string // where in the document, as in `s[0].mintest.port`; "" is the document itself
 	Line, Col int    // of the offending key or value, counted as in Place; 0 when unknown
 	Msg       string // what is wrong
-	Fix       string // what to do about it, "" when Msg says it all
-	First     Place  // the earlier or later definition that Msg speaks of, zero when there is none
+	Fix       string // what to do about it, "" if Msg suffices
+	First     Place  // the other definition that Msg refers to, zero if there is none
 }
 
 // String returns the problem on one line: position, path, what is wrong, what to do.
@@ -52,7 +52,7 @@ func (p Problem) String() string {
 type Errors struct {
 	Problems []Problem
 	More     int  // problems that were found and are not listed, since they are more than MaxProblems
-	Stopped  bool // there were so many that the rest of the document was not judged: there may be more than More
+	Stopped  bool // the rest of the document was not checked, so there may be more than More
 }
 
 // Error returns every problem on a line of its own.
@@ -77,7 +77,7 @@ func (e *Errors) Error() string {
 	return b.String()
 }
 
-// Count says how many problems there are, listed or not, as in "9" or "at least 10000".
+// Count returns the number of problems, listed or not, as in "9" or "at least 10000".
 func (e *Errors) Count() string {
 	n := strconv.Itoa(len(e.Problems) + e.More)
 	if e.Stopped {
@@ -115,10 +115,10 @@ func plainName(name string) bool {
 	return name != ""
 }
 
-// maxQuoted is how much of a piece of a document a message shows: what leaves the message readable.
+// maxQuoted is the largest number of bytes of the document that a message quotes, so that it stays readable.
 const maxQuoted = 40
 
-// quote shows a piece of a document in a message.
+// quote returns text of the document for a message, cut if it is long.
 func quote(text string) string {
 	if len(text) > maxQuoted {
 		return strconv.Quote(text[:maxQuoted]) + "..."

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// form is a constraint on a string value that goes beyond being a string.
+// form is the syntax of a string value.
 type form struct {
 	name    string                   // in the reference page, as in "header field name"
 	fix     string                   // what to do about a string that breaks it
@@ -20,7 +20,7 @@ type form struct {
 var tlsGroups = []string{"X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "X25519", "P-256", "P-384", "P-521"}
 
 // maxName is the longest name a document may give to anything, in bytes. Names travel in one-byte
-// lengths between a proxy and its clients and stand in every log line.
+// lengths between a proxy and its clients, and are in every log line.
 const maxName = 128
 
 // maxGroups is the longest list of key exchanges: there are seven to name.
@@ -182,7 +182,7 @@ func checkToken(text string) string {
 	return ""
 }
 
-// checkSocks judges [user:password@]host:port.
+// checkSocks checks [user:password@]host:port.
 func checkSocks(text string) string {
 	if wrong := checkText(text); wrong != "" {
 		return wrong
@@ -222,5 +222,5 @@ func printable(text string) (r rune, ok bool) {
 	return 0, true
 }
 
-// viaNone as the value of via-socks5 says that a stream type uses no proxy, whatever others do.
+// viaNone as the value of via-socks5 means that a stream type uses no proxy.
 const viaNone = "none"

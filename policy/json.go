@@ -7,7 +7,7 @@ import (
 )
 
 // checkJSON accepts exactly the texts that scanner accepts, at the speed of fastjson; only for a text
-// that is refused does the scanner run, to say where and why. The result is nil or an *Errors.
+// that is refused does the scanner run, to find where and why. The result is nil or an *Errors.
 func checkJSON(doc []byte) error {
 	if len(doc) > MaxDocument {
 		return oneProblem(1, 1, "the document is larger than a policy may be", "the limit is 1 MiB; split it or drop unused certificates")

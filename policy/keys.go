@@ -9,7 +9,7 @@ import (
 	"github.com/valyala/fastjson"
 )
 
-// key is one row of the key table: everything there is to say about one key of the document. The parser,
+// key is one row of the key table: everything about one key of the document. The parser,
 // the checks, the schema and the reference page all read this and nothing else.
 type key struct {
 	name     string
@@ -32,7 +32,7 @@ type key struct {
 	text     string // what it means
 }
 
-// denial says why a string is refused, and what to write instead.
+// denial is the reason why a string is refused, and what to write instead.
 type denial struct{ why, fix string }
 
 // kind is the shape of a key's value.
@@ -56,13 +56,13 @@ const (
 	kindIgnored   // any array
 )
 
-// status says what this release does with a key.
+// status is what this release does with a key.
 type status uint8
 
 const (
-	planned     status = iota // read and checked, not acted on yet
+	planned     status = iota // read and checked, without effect yet
 	refused                   // read and checked, and streams that need it are not created
-	implemented               // acted on, which a test proves
+	implemented               // has its effect, which a test proves
 	ignored                   // means nothing
 )
 
@@ -79,7 +79,7 @@ func (k *key) status() status {
 	return planned
 }
 
-// side says which end of a connection a key is for.
+// side is the end of a connection that a key is for.
 type side uint8
 
 const (
@@ -174,7 +174,7 @@ func duration[T any](unit time.Duration, field func(*T) *time.Duration) func(*ch
 
 func discard[T any](*checker, *T, value) {}
 
-// rangeText tells the range of an integer.
+// rangeText returns the range of an integer as text.
 func (k *key) rangeText() string {
 	return strconv.FormatUint(k.min, 10) + " to " + strconv.FormatUint(k.max, 10)
 }

@@ -3,7 +3,7 @@ package policy
 import "time"
 
 // The keys of a stream type for HTTP. Those for h2 alone are accepted on h1 too, so that changing the
-// one word behind "protocol" leaves a policy valid.
+// value of "protocol" leaves a policy valid.
 
 // maxRespMap is the most statuses one stream type can map, as in the reference.
 const maxRespMap = 16

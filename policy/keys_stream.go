@@ -94,7 +94,7 @@ var commonKeys = []row[Stream]{
 		discard[Stream]},
 }
 
-// deniedProtocols are what people write for a protocol: names of URL schemes, which say at the same time whether TLS
+// deniedProtocols are common wrong values of protocol: names of URL schemes, which also state whether TLS
 // is used, and names from elsewhere.
 var deniedProtocols = map[string]denial{
 	"h3":        {"h3 is not supported", "use one of h1, h2, ws, mqtt, raw"},

@@ -62,7 +62,7 @@ var retryKeys = newTable("retry", []row[Retry]{
 		validity(func(r *Retry) *time.Duration { return &r.ValidHup })},
 })
 
-// validity makes the put of one of the two keys that say how a silent peer is checked.
+// validity returns the put of one of the two keys that configure the checks of a silent peer.
 func validity(field func(*Retry) *time.Duration) func(*checker, *Retry, value) {
 	return func(_ *checker, r *Retry, v value) {
 		*field(r), r.HasValidity = time.Duration(v.num)*time.Second, true

@@ -9,8 +9,8 @@ import (
 // s, element, stream type, metadata, element, item.
 const maxSteps = 8
 
-// position is where a value stands, as the ordinals of the members and elements that lead to it. fastjson
-// keeps no positions; counting while walking costs next to nothing, and unlike a path of names it tells
+// position is the place of a value, as the ordinals of the members and elements that lead to it. fastjson
+// has no positions; counting while walking costs almost nothing, and unlike a path of names it tells
 // two members of the same name apart. Offsets are looked up only when there is something to report.
 type position struct {
 	n    int
@@ -18,7 +18,7 @@ type position struct {
 	name bool // the key is meant, not the value
 }
 
-// compare orders positions as they are in the text.
+// compare orders positions as in the text.
 func (a position) compare(b position) int {
 	for i := range min(a.n, b.n) {
 		if d := a.nth[i] - b.nth[i]; d != 0 {
@@ -36,7 +36,7 @@ func (s *scanner) findAll(positions []position) []int {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int { return positions[a].compare(positions[b]) })
-	// way is where the spot before was found: the node at each of its steps, and which child that is of
+	// way is where the position before was found: the node at each of its steps, and which child that is of
 	// the one above.
 	var way [maxSteps]struct{ parent, nth, node int }
 	for i := range way {

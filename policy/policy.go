@@ -25,7 +25,7 @@ type Policy struct {
 	SchemaVersion int    // parser version the document asks for, 0 when not given
 	ViaSocks5     string // [user:password@]host:port of a SOCKS5 proxy for client streams, "" for none
 
-	// Definitions in the order in which they stand in the document.
+	// Definitions in the order of the document.
 	Streams     []*Stream
 	Retries     []*Retry
 	Certs       []*Cert
@@ -40,7 +40,7 @@ type Policy struct {
 // shows where it is used.
 type Cert struct {
 	Name string
-	DER  []byte // decoded; certificates of a chain one behind the other
+	DER  []byte // decoded; the certificates of a chain are concatenated
 }
 
 // TrustStore is a named set of trust anchors.
@@ -62,7 +62,7 @@ type Metric struct {
 	Name       string
 	Schedule   time.Duration // interval between reports
 	HalfLife   time.Duration // decay of the running figures
-	MinOutlier uint8         // samples before outliers are told apart
+	MinOutlier uint8         // number of samples before outliers are detected
 	Report     string        // stream type the report goes to
 }
 

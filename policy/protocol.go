@@ -20,7 +20,7 @@ const (
 
 var protocolNames = [...]string{H1: "h1", H2: "h2", H3: "h3", WS: "ws", MQTT: "mqtt", Raw: "raw"}
 
-// String returns the name as it stands in policies: "h1", "h2", "h3", "ws", "mqtt" or "raw".
+// String returns the name as in policies: "h1", "h2", "h3", "ws", "mqtt" or "raw".
 func (p Protocol) String() string {
 	if int(p) < len(protocolNames) {
 		return protocolNames[p]
@@ -31,7 +31,7 @@ func (p Protocol) String() string {
 // protocols is a set of protocols, a bit each; the empty set means all of them.
 type protocols uint8
 
-// httpServers stands for h1 and h2 where they serve.
+// httpServers is the bit for h1 and h2 servers.
 const httpServers protocols = 1 << 7
 
 const (

@@ -171,7 +171,7 @@ func (k *key) valueText() string {
 	return "array"
 }
 
-// audience says which streams a key is for.
+// audience returns which streams a key is for.
 func (k *key) audience() string {
 	switch {
 	case k.side == serverSide:

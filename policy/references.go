@@ -2,7 +2,7 @@ package policy
 
 import "strconv"
 
-// registry holds the definitions of one kind by name, and where each stands.
+// registry holds the definitions of one section by name, and the position of each.
 type registry[T any] struct {
 	items map[string]defined[T]
 	order []string
@@ -55,8 +55,8 @@ type reference struct {
 	nearest    func(name string, budget *int) string
 }
 
-// resolve looks up a name used where the checker stands. When it is not defined yet, that is reported
-// once the whole document is known, so that the message can tell a later definition from none.
+// resolve looks up a name that the current value uses. If it is not defined yet, the problem is reported when the whole
+// document is known, so that the message can distinguish a later definition from none.
 func resolve[T any](c *checker, r *registry[T], what, section, name string) (item T) {
 	if d, known := r.items[name]; known {
 		return d.item

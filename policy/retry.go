@@ -21,7 +21,7 @@ type Retry struct {
 	Name      string
 	Backoff   []time.Duration // delay before each attempt in turn; the last serves all further ones
 	Conceal   int             // failures hidden from the stream, 65535 (Forever) means all
-	JitterPC  int             // percent of the delay that chance may add; 30 when not given, an explicit 0 is 0
+	JitterPC  int             // largest random addition, in percent of the delay; 30 when not given, an explicit 0 is 0
 	ValidPing time.Duration   // idle time after which the connection is probed, 0 for never
 	ValidHup  time.Duration   // idle time after which it is given up as dead, 0 for never
 	// HasValidity: the document gives svalidping or svalidhup, so that zeros in them mean never. Without it each
@@ -30,7 +30,7 @@ type Retry struct {
 }
 
 // Delay returns how long to wait before attempt number try, counted from 0, where rnd is 16 bits of
-// chance. As in the reference, the jitter is counted in whole milliseconds.
+// random. As in the reference, the jitter is counted in whole milliseconds.
 func (r *Retry) Delay(try int, rnd uint16) time.Duration {
 	if len(r.Backoff) == 0 {
 		return DefaultRetry.Delay(try, rnd)

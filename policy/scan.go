@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// scanner walks a JSON text (RFC 8259) and notes where each value stands. It runs only when something is
-// wrong: to say where and why a text is not JSON, and to find the places of problems in what it means.
+// scanner walks a JSON text (RFC 8259) and records the offset of each value. It runs only when there is a problem: to find
+// where and why a text is not JSON, and to find the places of problems in its content.
 type scanner struct {
 	doc   []byte
 	i     int
@@ -21,13 +21,13 @@ type scanner struct {
 type node struct {
 	key   int32 // offset of its key's opening quote; of the value itself in arrays and at the top
 	value int32 // offset of the value
-	end   int32 // index of the first node behind this one and its children
+	end   int32 // index of the first node after this one and its children
 }
 
 // fault is why a text is not JSON.
 type fault struct {
 	at   int // offset
-	open int // offset of the bracket or quote that msg speaks of, -1 when there is none
+	open int // offset of the bracket or quote that msg refers to, -1 if there is none
 	msg  string
 	fix  string
 }
@@ -67,7 +67,7 @@ func (s *scanner) space() {
 	}
 }
 
-// peek returns the next byte, 0 at the end. A NUL in the text is no legal token, so the two may look alike.
+// peek returns the next byte, 0 at the end. A NUL is not legal in the text either, so both lead to an error.
 func (s *scanner) peek() byte {
 	if s.i < len(s.doc) {
 		return s.doc[s.i]
@@ -263,7 +263,7 @@ func (s *scanner) number() *fault {
 	return nil
 }
 
-// word scans true, false or null, and gives everything else that stands in a value's place its name.
+// word scans true, false or null, and describes anything else in the place of a value.
 func (s *scanner) word() *fault {
 	rest := s.doc[s.i:]
 	for _, w := range [...]string{"true", "false", "null"} {
@@ -290,7 +290,7 @@ func (s *scanner) word() *fault {
 }
 
 // escape returns the length of the escape sequence at the start of b (a surrogate pair counts as one,
-// RFC 8259 s.7), 0 when it is none.
+// RFC 8259 s.7), 0 if it is not valid.
 func escape(b []byte) int {
 	if len(b) < 2 {
 		return 0

@@ -26,7 +26,7 @@ func Schema() []byte {
 	return []byte(w.b.String())
 }
 
-// schemaWriter writes JSON with a member per line, in the order in which it is told.
+// schemaWriter writes JSON with one member per line, in the order of the calls.
 type schemaWriter struct {
 	b     strings.Builder
 	depth int

@@ -15,7 +15,7 @@ func (c *checker) document(root *fastjson.Value) {
 	}
 	m := walk(c, topKeys, o, c.policy)
 	if c.policy.ViaSocks5 != "" {
-		c.standAt(m, topKeys.find("via-socks5"), func() {
+		c.atMember(m, topKeys.find("via-socks5"), func() {
 			c.warn("SOCKS5 is read and checked, but not implemented yet: client streams over TCP are refused when they are created", "")
 		})
 	}
@@ -45,7 +45,7 @@ func (c *checker) retrySection(v *fastjson.Value) {
 		}
 		m := walk(c, retryKeys, o, r)
 		if r.ValidHup > 0 && r.ValidHup <= r.ValidPing {
-			c.standAt(m, retryKeys.find("svalidhup"), func() {
+			c.atMember(m, retryKeys.find("svalidhup"), func() {
 				c.bad(fmt.Sprintf("%d s is no longer than svalidping, so a probe could never be answered in time", r.ValidHup/time.Second),
 					"make it longer than svalidping")
 			})

@@ -2,8 +2,8 @@ package policy
 
 import "time"
 
-// Stream is one stream type. Fields of keys that stand not in the document hold the documented default;
-// Given tells a default from the same value written out.
+// Stream is one stream type. Fields of keys that are absent from the document have the documented default; Given
+// distinguishes a default from the same value in the document.
 type Stream struct {
 	Name     string
 	Protocol Protocol
@@ -13,7 +13,7 @@ type Stream struct {
 	Port     uint16
 	HasPort  bool // "port" was given: on a server 0 means that the system picks one
 
-	Opportunistic bool   // the connection may stay down while nobody uses it
+	Opportunistic bool   // the connection may stay down while no stream uses it
 	NailedUp      bool   // connect at creation, reconnect after every loss
 	Retry         *Retry // from Parse never nil: DefaultRetry when the document names none
 	Timeout       time.Duration
@@ -41,7 +41,7 @@ type Stream struct {
 	ValidityWakes  bool   // validity checks may wake a suspended system (swake_validity)
 	LocalSink      bool   // bound to a sink in this process, never to the network
 	DirectProtoStr bool   // metadata calls may name protocol headers directly
-	ViaSocks5      string // SOCKS5 proxy for this stream type alone; "none" for none, whatever the document says
+	ViaSocks5      string // SOCKS5 proxy for this stream type; "none" for none, even if the document names one
 	Options        []Option
 
 	HTTP  HTTPParams
@@ -50,7 +50,7 @@ type Stream struct {
 	Proxy ProxyParams
 
 	given keySet
-	nth   int // element of "s" in which it stands
+	nth   int // index of its element of "s"
 }
 
 // Metadata is one declared symbol of a stream type. Its index in Stream.Metadata is the index that
@@ -63,7 +63,7 @@ type Metadata struct {
 // Option is a name and value handed to the handlers of a server.
 type Option struct{ Name, Value string }
 
-// Attr says how packets of a stream are to be treated on their way.
+// Attr is how the network is asked to treat the packets of a stream.
 type Attr struct {
 	Priority                                             uint8 // 0 (normal) to 7 (needs privilege)
 	LowLatency, HighThroughput, HighReliability, LowCost bool  // IP type of service bits (RFC 1349 s.4)
@@ -81,7 +81,7 @@ type HTTPParams struct {
 	RetryUnsafe     bool      // the retry scheme repeats requests that are not idempotent, too (http_retry_unsafe)
 
 	AuthHeader    string // header field for the auth token, without ':'
-	AuthPreamble  string // goes before the token
+	AuthPreamble  string // text before the token
 	AuthHexify    bool   // send the token as hexadecimal digits
 	DSNHeader     string // header field for the device serial number, without ':'
 	FWVHeader     string // header field for the firmware version, without ':'
@@ -164,8 +164,8 @@ func newStream(name string) *Stream {
 }
 
 const (
-	// responseTimeout is how long a response may take when the policy says nothing: longer than any gateway on the
-	// way waits for the server behind it, which answers 504 after 30 s to 60 s.
+	// responseTimeout is the default time for a response: longer than a gateway waits for its server, which answers 504
+	// after 30 s to 60 s.
 	responseTimeout = 60 * time.Second
 	// handshakeTimeout is the same for the answer to a WebSocket's handshake, for which a server has nothing to
 	// compute.

@@ -8,7 +8,7 @@ import (
 	"github.com/valyala/fastjson"
 )
 
-// current is what is known of the stream type being read but can be judged only when all of it has been.
+// current holds what can be checked only when the whole stream type has been read.
 type current struct {
 	templates  []pendingTemplate
 	meta       []position // where each metadata item is declared
@@ -86,7 +86,7 @@ func (c *checker) stream(s *Stream, o *fastjson.Object) {
 
 // disagree reports a key whose value does not go with another's.
 func (c *checker) disagree(m *members, key, msg, fix string) {
-	c.standAt(m, streamKeys.find(key), func() { c.bad(msg, fix) })
+	c.atMember(m, streamKeys.find(key), func() { c.bad(msg, fix) })
 }
 
 // expandable compiles the templates, now that the metadata they name is known.
@@ -134,15 +134,15 @@ func (c *checker) applicable(s *Stream, m *members) {
 			continue
 		}
 		if known && !k.on.has(s) {
-			c.standAt(m, i, func() {
+			c.atMember(m, i, func() {
 				c.badName(k.name+" means nothing to "+s.Protocol.String()+" streams", "it is for "+k.on.String()+"; remove it, or change the protocol")
 			})
 		}
 		if k.side == clientSide && s.Server {
-			c.standAt(m, i, func() { c.warnName("means nothing to a server", "remove it") })
+			c.atMember(m, i, func() { c.warnName("means nothing to a server", "remove it") })
 		}
 		if k.side == serverSide && !s.Server {
-			c.standAt(m, i, func() {
+			c.atMember(m, i, func() {
 				c.badName(k.name+" is for servers only", `remove it, or add "server": true`)
 			})
 		}

@@ -1,6 +1,6 @@
 package policy
 
-// scope is a table without its type, for those who look at all of them.
+// scope is a table without its type, for code that reads all tables.
 type scope struct {
 	name string
 	keys []*key

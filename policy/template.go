@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// Template is a string of the policy in which ${name} stands for the value that the metadata of that
+// Template is a string of the policy in which ${name} is replaced by the value that the metadata of that
 // name has when the string is used. It is compiled once; the zero Template is the empty string.
 type Template struct {
 	text  string
-	key   string // of the policy, under which it stands
+	key   string // of the policy, whose value it is
 	parts []part
 	most  int // bytes of an expansion, 0 for any number
 }
 
-// part is a piece of a template: literal text, then, unless index is negative, the value of a metadata item.
+// part is literal text of a template, followed by the value of a metadata item unless index is negative.
 type part struct {
 	text     string
 	name     string // of the metadata item
@@ -26,8 +26,8 @@ type part struct {
 	encoding encoding
 }
 
-// slot says what a value becomes a piece of. It is decided by the literal text around the value, so
-// that no value can turn a host into a port, a path or a Unix socket.
+// slot is what a value becomes part of. The literal text around the value decides it, so that no value can turn a host
+// into a port, a path or a Unix socket.
 type slot uint8
 
 const (
@@ -108,7 +108,7 @@ func (t *Template) Literal() (string, bool) {
 // Append appends the expanded string to dst. It calls value for each metadata index (see
 // Stream.Metadata) in the text; the slice it returns is copied, nil expands to nothing. The error is a
 // *ValueError: a value that is not allowed where it is inserted, or one with which the expansion would be longer
-// than the key allows. Then dst is returned as it was; never more than the limit is written behind it.
+// than the key allows. Then dst is returned as it was; never more than the limit is written after it.
 func (t *Template) Append(dst []byte, value func(index int) []byte) ([]byte, error) {
 	at := len(dst)
 	for i := range t.parts {
@@ -129,7 +129,7 @@ func (t *Template) Append(dst []byte, value func(index int) []byte) ([]byte, err
 	return dst, nil
 }
 
-// append appends a value of at most room bytes, or says why it is not allowed.
+// append appends a value of at most room bytes, or returns why it is not allowed.
 func (p *part) append(dst, v []byte, room int) (_ []byte, why string) {
 	size := len(v)
 	if p.encoding != plain {
@@ -245,8 +245,8 @@ func appendEncoded(dst, v []byte) []byte {
 // compile splits text at its ${name}s; index finds a name's number, negative when it is not declared.
 // A '$' without '{' is plain text. For each thing wrong it calls bad, and goes on.
 //
-// A name may have "|path" or "|query" behind it, which encodes the value. A metadata item may be called
-// so itself: then the whole is its name, as it was before there were encodings.
+// A name may be followed by "|path" or "|query", which encodes the value. If a metadata item has the whole text as its
+// name, the item takes precedence.
 func compile(text string, index func(name string) int, bad func(msg, fix string)) Template {
 	t := Template{text: text}
 	rest := text
@@ -299,8 +299,8 @@ func (t *Template) literals() string {
 	return b.String()
 }
 
-// locate says what the values of a template become pieces of, all alike, how long an expansion may be, and
-// whether values may be encoded.
+// locate sets the slot of all values of a template and the limit of the expansion, and reports encodings that the slot
+// does not allow.
 func (t *Template) locate(p slot, most int, bad func(msg, fix string)) {
 	t.most = most
 	for i := range t.parts {

@@ -62,9 +62,8 @@ func walk[T any](c *checker, t *table[T], o *fastjson.Object, dst *T) *members {
 	return m
 }
 
-// standAt calls f while the checker stands at the first member that is row i of its table. Where there is none
-// it stands at the object.
-func (c *checker) standAt(m *members, i int, f func()) {
+// atMember calls f with the first member that is row i of its table as the current value; the object if there is none.
+func (c *checker) atMember(m *members, i int, f func()) {
 	if !m.given.has(i) {
 		f()
 		return
@@ -117,7 +116,7 @@ func (k *key) fits(v *fastjson.Value) bool {
 	return false
 }
 
-// typed checks that v is what its row asks for; when not, it says so.
+// typed checks that v has the type of its row, and reports if it does not.
 func (c *checker) typed(k *key, v *fastjson.Value) (value, bool) {
 	out := value{key: k, json: v}
 	if v.Type() == fastjson.TypeNull {
@@ -166,8 +165,8 @@ func (c *checker) typed(k *key, v *fastjson.Value) (value, bool) {
 	return out, true
 }
 
-// spelled checks the text of a string value against the constraints of its row. Templates are judged
-// later, piece by piece.
+// spelled checks the text of a string value against the constraints of its row. Templates are checked later, part by
+// part.
 func (c *checker) spelled(k *key, text string) bool {
 	if d, no := k.denied[text]; no {
 		c.bad(d.why, d.fix)
@@ -198,7 +197,7 @@ func (c *checker) spelled(k *key, text string) bool {
 	return true
 }
 
-// integer returns v as a whole number within a range, or reports that it is none.
+// integer returns v as a whole number within a range, or reports that it is not one.
 func (c *checker) integer(v *fastjson.Value, least, most uint64, unit string) (uint64, bool) {
 	wants := "wants a whole number from " + strconv.FormatUint(least, 10) + " to " + strconv.FormatUint(most, 10)
 	if unit != "" {

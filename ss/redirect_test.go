@@ -122,7 +122,7 @@ var redirectStories = []struct {
 	{name: "to no host", answer: map[string]string{"80 GET /a": sendsTo(302, "http:///b")},
 		asked: "80 GET /a", conns: 1, cause: "no host", status: 302},
 	{name: "to no port", answer: map[string]string{"80 GET /a": sendsTo(302, "http://10.0.0.2:0/b")},
-		asked: "80 GET /a", conns: 1, cause: "no port", status: 302},
+		asked: "80 GET /a", conns: 1, cause: "not a port", status: 302},
 	{name: "to no URL", answer: map[string]string{"80 GET /a": sendsTo(302, "http://[10.0.0.2/b")},
 		asked: "80 GET /a", conns: 1, cause: "no URL", status: 302},
 	{name: "the server closes behind it", answer: map[string]string{
