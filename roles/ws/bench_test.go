@@ -10,8 +10,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// wire is a Lower for measuring: it serves by the rules and costs next to nothing, so that what is
-// measured is the role.
+// wire is a Lower for benchmarks: it obeys the contract and costs almost nothing, so that the role is measured.
 type wire struct {
 	rolestest.Null
 	up   roles.Upper
@@ -40,7 +39,7 @@ func (w *wire) feed(b []byte) {
 	}
 }
 
-// mirror sends back each message in one piece, and allocates nothing.
+// mirror sends each message back in one piece and allocates nothing.
 type mirror struct {
 	msg  []byte
 	kind Flags
@@ -91,10 +90,10 @@ var traffic = []struct {
 	{"ping", []part{pingF("are you there")}},
 }
 
-// refill copies what was received, since it is unmasked in place.
+// refill copies the input, which is unmasked in place.
 func refill(dst, b []byte) []byte { return append(dst[:0], b...) }
 
-// TestNoAllocations holds the steady state to its budget: nothing, per message, on either side.
+// TestNoAllocations checks that the steady state allocates nothing per message, on either side.
 func TestNoAllocations(t *testing.T) {
 	sides(func(side string, client bool) {
 		for _, a := range []Agreed{{}, packed()} {
@@ -118,8 +117,8 @@ func TestNoAllocations(t *testing.T) {
 	})
 }
 
-// BenchmarkEcho is a message in and its like out; copying it to where it is unmasked, which the kernel
-// does in earnest, is part of it.
+// BenchmarkEcho measures a message in and the same message out, with the copy of the input that the kernel makes in a
+// program.
 func BenchmarkEcho(b *testing.B) {
 	sides(func(side string, client bool) {
 		for _, r := range traffic {
@@ -137,7 +136,7 @@ func BenchmarkEcho(b *testing.B) {
 	})
 }
 
-// BenchmarkDeflate is the same, compressed both ways.
+// BenchmarkDeflate is BenchmarkEcho with compression in both directions.
 func BenchmarkDeflate(b *testing.B) {
 	for _, fresh := range []bool{true, false} {
 		for _, n := range []int{64, 500, 4000, 16000} {
@@ -160,8 +159,8 @@ func BenchmarkDeflate(b *testing.B) {
 	}
 }
 
-// BenchmarkContext weighs what context costs when sending: the stateless writer that is shown the last 8
-// KiB again with each message, against a writer of its own for each connection.
+// BenchmarkContext measures the cost of context takeover when sending: the stateless writer, which reads the last 8 KiB
+// again for each message, against a writer per connection.
 func BenchmarkContext(b *testing.B) {
 	msg := []byte(prose(500))
 	b.Run("shown again", func(b *testing.B) {

@@ -23,7 +23,7 @@ func TestLimits(t *testing.T) {
 		{"a frame over it", Limits{Frame: 5}, []part{text1("123456")}, "frame: payload longer", TooBig},
 		{"a message at the limit", Limits{Message: 5}, []part{textA("123"), fin("45")}, "", 0},
 		{"a message over it", Limits{Message: 5}, []part{textA("123"), fin("456")}, "message: longer", TooBig},
-		{"a second message counts anew", Limits{Message: 5}, []part{text1("12345"), text1("12345")}, "", 0},
+		{"a second message starts at 0", Limits{Message: 5}, []part{text1("12345"), text1("12345")}, "", 0},
 		{"fragments at the limit", Limits{Fragments: 2}, []part{textA(""), fin("")}, "", 0},
 		{"fragments over it", Limits{Fragments: 2}, []part{textA(""), more(""), fin("")}, "fragments", Policy},
 		{"control frames at the limit", Limits{Control: 2}, []part{pingF(""), pongF("")}, "", 0},
@@ -65,7 +65,7 @@ func TestLimits(t *testing.T) {
 
 func TestValidity(t *testing.T) {
 	check := func(name string, f func(t *testing.T)) { t.Run(name, f) }
-	check("a silent peer is pinged, then hung up on", func(t *testing.T) {
+	check("a silent peer gets a Ping, then the connection ends", func(t *testing.T) {
 		h := &recorder{}
 		sh := newShared()
 		_, l := open(sh, false, Agreed{}, h)
@@ -75,7 +75,7 @@ func TestValidity(t *testing.T) {
 		wantSent(t, l, false, "ping []")
 		l.Sleep(9 * time.Second)
 		if l.Closing {
-			t.Fatal("closed before its time")
+			t.Fatal("closed too early")
 		}
 		l.Sleep(time.Second)
 		wantClosed(t, l, roles.Immediate, "no data from the peer in time")
@@ -83,7 +83,7 @@ func TestValidity(t *testing.T) {
 			t.Errorf("cause %v, counters %+v", h.cause, sh.Counters)
 		}
 	})
-	check("a peer that answers is kept", func(t *testing.T) {
+	check("a peer that answers stays connected", func(t *testing.T) {
 		h := &recorder{}
 		_, l := dial(h)
 		for range 5 {
@@ -93,7 +93,7 @@ func TestValidity(t *testing.T) {
 		}
 		wantCalls(t, h, "pong ", "pong ", "pong ", "pong ", "pong ")
 	})
-	check("any octet is an answer", func(t *testing.T) {
+	check("any octet resets the checks", func(t *testing.T) {
 		_, l := serve(&recorder{})
 		m := frame(true, bitFin|opText, "slow")
 		for i := range m {
@@ -102,14 +102,14 @@ func TestValidity(t *testing.T) {
 		}
 		wantSent(t, l, false)
 	})
-	check("a stream's own", func(t *testing.T) {
+	check("SetValidity", func(t *testing.T) {
 		c, l := serve(&recorder{})
 		c.SetValidity(&Validity{Hangup: 3 * time.Second})
 		l.Sleep(3 * time.Second)
 		wantSent(t, l, false)
 		wantClosed(t, l, roles.Immediate, "no data from the peer in time")
 	})
-	check("pings only, again and again", func(t *testing.T) {
+	check("Pings without Hangup repeat", func(t *testing.T) {
 		c, l := serve(&recorder{})
 		c.SetValidity(&Validity{Ping: 10 * time.Second})
 		l.Sleep(35 * time.Second)
@@ -123,7 +123,7 @@ func TestValidity(t *testing.T) {
 		}
 		l.Sleep(time.Hour)
 	})
-	check("nobody is silent to one who does not listen", func(t *testing.T) {
+	check("a peer is not silent while the Handler has paused", func(t *testing.T) {
 		c, l := serve(&recorder{})
 		c.Pause()
 		l.Sleep(time.Hour)
@@ -136,7 +136,7 @@ func TestValidity(t *testing.T) {
 			t.Errorf("closed: %v", l.Cause)
 		}
 	})
-	check("nor to one who resumes in a call", func(t *testing.T) {
+	check("nor after Resume inside a callback", func(t *testing.T) {
 		h := &recorder{writable: func(c *Conn) { c.Resume() }}
 		c, l := serve(h)
 		c.Pause()
@@ -147,7 +147,7 @@ func TestValidity(t *testing.T) {
 			t.Errorf("deadline %v at %v, want it 40 s later", d, l.Clock)
 		}
 	})
-	check("a probe without room goes out when there is some", func(t *testing.T) {
+	check("a Ping without room is sent when there is room", func(t *testing.T) {
 		_, l := serve(&recorder{})
 		l.Refuse = true
 		l.Sleep(40 * time.Second)
@@ -166,7 +166,7 @@ func TestPauseStopsMessages(t *testing.T) {
 		l.Feed(bytesOf(client, []part{text1("one"), text1("two"), pingF("")}))
 		wantCalls(t, h, "text [one]")
 		if !l.Paused {
-			t.Errorf("%s: the transport still offers bytes", side)
+			t.Errorf("%s: the transport still offers octets after Pause", side)
 		}
 		c.Resume()
 		l.Service()
@@ -180,7 +180,7 @@ func TestPauseStopsMessages(t *testing.T) {
 	})
 }
 
-// TestAnswersGoOutFirst: what a message is answered with leaves before a fault behind it ends all.
+// TestAnswersGoOutFirst checks that the answer to a message is sent before a later fault ends the connection.
 func TestAnswersGoOutFirst(t *testing.T) {
 	h := (&recorder{}).echo()
 	_, l := serve(h)
@@ -188,7 +188,7 @@ func TestAnswersGoOutFirst(t *testing.T) {
 	wantSent(t, l, false, "text [one]", "text [two]", "close 1002")
 }
 
-// TestPingsWithoutRoom: who pings and does not read the answers stops itself, and nothing is collected.
+// TestPingsWithoutRoom checks that a peer that sends Pings and does not read the Pongs stops itself, and nothing is stored.
 func TestPingsWithoutRoom(t *testing.T) {
 	h := &recorder{}
 	_, l := serve(h)
@@ -203,7 +203,7 @@ func TestPingsWithoutRoom(t *testing.T) {
 	wantSent(t, l, false, "pong [1]", "pong [2]")
 	wantCalls(t, h, "text [later]")
 	if l.Paused {
-		t.Error("the transport is still paused")
+		t.Error("the transport is still paused after there was room")
 	}
 }
 
@@ -213,9 +213,9 @@ func TestLostConnections(t *testing.T) {
 		f    func(c *Conn, end, broken func())
 		want string
 	}{
-		{"in order, without a Close frame", func(_ *Conn, end, _ func()) { end() }, "no closing handshake"},
-		{"in order, while our Close frame waits for its answer", func(c *Conn, end, _ func()) { c.Close(Normal, ""); end() }, "no closing handshake"},
-		{"broken", func(_ *Conn, _, broken func()) { broken() }, "lost"},
+		{"end of stream without a Close frame", func(_ *Conn, end, _ func()) { end() }, "no closing handshake"},
+		{"end of stream after our Close frame", func(c *Conn, end, _ func()) { c.Close(Normal, ""); end() }, "no closing handshake"},
+		{"transport failed", func(_ *Conn, _, broken func()) { broken() }, "lost"},
 	} {
 		sides(func(side string, client bool) {
 			h := &recorder{}
@@ -225,7 +225,7 @@ func TestLostConnections(t *testing.T) {
 				t.Errorf("%s, %s: closed %d times with %v, want %s", r.name, side, h.closed, h.cause, r.want)
 			}
 			if c.Room(1) != nil || c.Commit(0, First|Last) != ErrClosing || c.Ping(nil) != ErrClosing || c.Close(Normal, "") != nil {
-				t.Errorf("%s, %s: something can still be sent", r.name, side)
+				t.Errorf("%s, %s: a message can still be sent after the end", r.name, side)
 			}
 		})
 	}
@@ -239,16 +239,16 @@ func TestNeverOpened(t *testing.T) {
 	wantCalls(t, h, "closed: no route")
 }
 
-func TestClientNeedsChance(t *testing.T) {
+func TestClientNeedsRand(t *testing.T) {
 	defer func() {
 		if recover() == nil {
-			t.Error("a client without Config.Rand is made")
+			t.Error("Init of a client without Config.Rand: got no panic")
 		}
 	}()
 	new(Conn).Init(NewShared(DefaultConfig()), nil, true, Agreed{}, &recorder{})
 }
 
-// TestIdleSize holds the state of an idle connection to its budget.
+// TestIdleSize checks the size of an idle connection.
 func TestIdleSize(t *testing.T) {
 	if n := unsafe.Sizeof(Conn{}); n > 128 {
 		t.Errorf("a Conn has %d bytes, want at most 128", n)

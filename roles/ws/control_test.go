@@ -43,7 +43,7 @@ func TestCloseIsNotAnswered(t *testing.T) {
 	c.Close(Normal, "")
 	l.Sleep(4999 * time.Millisecond)
 	if l.Closing {
-		t.Fatal("closed before its time")
+		t.Fatal("closed too early")
 	}
 	l.Sleep(time.Millisecond)
 	wantClosed(t, l, roles.Immediate, "no Close frame from the peer in time")
@@ -52,8 +52,8 @@ func TestCloseIsNotAnswered(t *testing.T) {
 	}
 }
 
-// TestCloseAfterQuiet: whoever closes a connection from outside, a timer say, may do so long after its last
-// call, and the peer has its time all the same.
+// TestCloseAfterQuiet checks that the peer has the whole of Timeouts.Close after a Close from outside of the transport's
+// calls, as by a timer, long after the last one.
 func TestCloseAfterQuiet(t *testing.T) {
 	c, l := serve(&recorder{})
 	c.SetValidity(&Validity{})
@@ -61,7 +61,7 @@ func TestCloseAfterQuiet(t *testing.T) {
 	c.Close(Normal, "")
 	l.Sleep(4999 * time.Millisecond)
 	if l.Closing {
-		t.Fatalf("closed before its time: %v", l.Cause)
+		t.Fatalf("closed too early: %v", l.Cause)
 	}
 	l.Sleep(time.Millisecond)
 	wantClosed(t, l, roles.Immediate, "no Close frame from the peer in time")
@@ -84,7 +84,7 @@ func TestCloseWithoutRoom(t *testing.T) {
 		l.Refuse = true
 		c.Close(Normal, "later")
 		if c.Room(1) != nil || c.Ping(nil) != ErrClosing {
-			t.Error("something can overtake the Close frame")
+			t.Error("a message can be sent before the queued Close frame")
 		}
 		l.Refuse = false
 		l.Service()
@@ -101,7 +101,7 @@ func TestCloseWithoutRoom(t *testing.T) {
 		wantSent(t, l, false, "close 4000")
 		wantClosed(t, l, roles.Graceful, "")
 	})
-	t.Run("a client's answer, behind the end", func(t *testing.T) {
+	t.Run("a client's answer after the end of stream", func(t *testing.T) {
 		_, l := dial(&recorder{})
 		l.Refuse = true
 		l.Feed(frame(false, bitFin|opClose, closeBody(4000, "")))
@@ -111,7 +111,7 @@ func TestCloseWithoutRoom(t *testing.T) {
 		wantSent(t, l, true, "close 4000")
 		wantClosed(t, l, roles.Graceful, "")
 	})
-	t.Run("a fault's", func(t *testing.T) {
+	t.Run("after a fault", func(t *testing.T) {
 		h := &recorder{}
 		_, l := serve(h)
 		l.Refuse = true
@@ -152,7 +152,7 @@ func TestHandlerAnswersClose(t *testing.T) {
 	wantClosed(t, l, roles.Graceful, "")
 }
 
-func TestOwnMisuse(t *testing.T) {
+func TestMisuse(t *testing.T) {
 	c, l := serve(&recorder{})
 	for _, r := range []struct {
 		name string
@@ -163,7 +163,7 @@ func TestOwnMisuse(t *testing.T) {
 		{"close with 1006", c.Close(Abnormal, "")},
 		{"close with 999", c.Close(999, "")},
 		{"close with a long reason", c.Close(Normal, strings.Repeat("x", 124))},
-		{"close with a reason that is no text", c.Close(Normal, "\xff")},
+		{"close with a reason that is not UTF-8", c.Close(Normal, "\xff")},
 	} {
 		if !errors.Is(r.err, ErrMisuse) {
 			t.Errorf("%s: %v, want ErrMisuse", r.name, r.err)
@@ -176,7 +176,7 @@ func TestOwnMisuse(t *testing.T) {
 	wantSent(t, l, false, "close")
 }
 
-func TestPingOfOurs(t *testing.T) {
+func TestPing(t *testing.T) {
 	sides(func(side string, client bool) {
 		h := &recorder{}
 		c, l := open(newShared(), client, Agreed{}, h)
@@ -193,7 +193,7 @@ func TestPingOfOurs(t *testing.T) {
 	})
 }
 
-// TestFinish: who has said everything goes on to hear, for as long as the peer has something to say.
+// TestFinish checks that messages still come in after Finish, and when the wait for the peer ends.
 func TestFinish(t *testing.T) {
 	sides(func(side string, client bool) {
 		begin := func(t *testing.T) (*recorder, *Shared, *Conn, *rolestest.Lower) {
@@ -226,7 +226,7 @@ func TestFinish(t *testing.T) {
 			h, sh, _, l := begin(t)
 			l.Sleep(time.Minute - time.Millisecond)
 			if l.Closing {
-				t.Fatalf("closed before its time: %v", l.Cause)
+				t.Fatalf("closed too early: %v", l.Cause)
 			}
 			l.Sleep(time.Millisecond)
 			wantClosed(t, l, roles.Immediate, "no Close frame from the peer in time")
@@ -239,12 +239,12 @@ func TestFinish(t *testing.T) {
 			c.Pause()
 			l.Sleep(time.Hour)
 			if l.Closing {
-				t.Fatalf("closed while nobody listens: %v", l.Cause)
+				t.Fatalf("closed while the Handler has paused: %v", l.Cause)
 			}
 			c.Resume()
 			l.Sleep(time.Minute - time.Millisecond)
 			if l.Closing {
-				t.Fatalf("closed before its time: %v", l.Cause)
+				t.Fatalf("closed too early: %v", l.Cause)
 			}
 			l.Sleep(time.Millisecond)
 			wantClosed(t, l, roles.Immediate, "no Close frame from the peer in time")
@@ -279,7 +279,7 @@ func TestFinish(t *testing.T) {
 			wantSent(t, l, client, "close 1000")
 			l.Sleep(59 * time.Second)
 			if l.Closing {
-				t.Fatalf("closed before its time: %v", l.Cause)
+				t.Fatalf("closed too early: %v", l.Cause)
 			}
 			l.Sleep(time.Second)
 			wantClosed(t, l, roles.Immediate, "no Close frame from the peer in time")
@@ -287,8 +287,8 @@ func TestFinish(t *testing.T) {
 	})
 }
 
-// TestFloodAfterTheEnd: a peer that goes on to send after its Close frame, or after a fault while our Close frame has no room, ends
-// the connection; a careless frame does not.
+// TestFloodAfterTheEnd checks that a peer that sends more than a limit after its Close frame, or after a fault while our
+// Close frame has no room, loses the connection, and that a single frame is tolerated.
 func TestFloodAfterTheEnd(t *testing.T) {
 	junk := make([]byte, 64<<10)
 	for _, c := range []struct {

@@ -14,16 +14,16 @@ import (
 
 const rsvText, rsvBinary = bitFin | bitRSV1 | opText, bitFin | bitRSV1 | opBinary
 
-// hello are the messages of RFC 7692 s.7.2.3, each of them "Hello".
+// hello holds the examples of RFC 7692 s.7.2.3; each is "Hello".
 var hello = []struct{ name, payload string }{
 	{"7.2.3.1 one block", "\xf2\x48\xcd\xc9\xc9\x07\x00"},
 	{"7.2.3.3 stored", "\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"},
 	{"7.2.3.4 a last block", "\xf3\x48\xcd\xc9\xc9\x07\x00\x00"},
 	{"7.2.3.5 two blocks", "\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"},
-	{"a last block, and nothing behind it", "\xf3\x48\xcd\xc9\xc9\x07\x00"},
+	{"a last block at the end", "\xf3\x48\xcd\xc9\xc9\x07\x00"},
 }
 
-// deflateRules are RFC 7692 s.6 and s.7 for who receives. They hold for both ends.
+// deflateRules returns the rules of RFC 7692 s.6 and s.7 for a receiver, for both ends.
 func deflateRules() (list []rule) {
 	for _, m := range hello {
 		list = append(list, rule{m.name, []part{{rsvText, m.payload}}, "text [Hello]", "text [Hello]", 0})
@@ -35,18 +35,18 @@ func deflateRules() (list []rule) {
 		{"an empty message", []part{{rsvText, "\x00"}}, "text []", "text []", 0},
 		{"an empty message in an empty frame", []part{{rsvText, ""}}, "", "", BadPayload},
 		{"an empty message in empty fragments", []part{{bitRSV1 | opBinary, ""}, more(""), fin("\x00")}, "binary []", "binary []", 0},
-		{"compressed and not", []part{{rsvText, h}, text1("plain"), {rsvText, h}}, "text [Hello]\ntext [plain]\ntext [Hello]", "text [Hello]\ntext [plain]\ntext [Hello]", 0},
+		{"compressed and uncompressed messages", []part{{rsvText, h}, text1("plain"), {rsvText, h}}, "text [Hello]\ntext [plain]\ntext [Hello]", "text [Hello]\ntext [plain]\ntext [Hello]", 0},
 		{"RSV1 on a continuation", []part{{bitRSV1 | opText, h[:3]}, {bitFin | bitRSV1, h[3:]}}, "", "", Protocol},
 		{"RSV1 on the continuation of a plain message", []part{textA("a"), {bitFin | bitRSV1, h}}, "text [a", "text [a", Protocol},
 		{"RSV1 on a continuation of nothing", []part{{bitFin | bitRSV1, h}}, "", "", Protocol},
 		{"RSV1 on ping", []part{{bitFin | bitRSV1 | opPing, ""}}, "", "", Protocol},
 		{"RSV1 on pong", []part{{bitFin | bitRSV1 | opPong, ""}}, "", "", Protocol},
 		{"RSV1 on close", []part{{bitFin | bitRSV1 | opClose, ""}}, "", "", Protocol},
-		{"RSV2 besides", []part{{rsvText | 0x20, h}}, "", "", Protocol},
-		{"no DEFLATE", []part{{rsvText, "\x07"}}, "", "", BadPayload},
+		{"RSV2 in addition", []part{{rsvText | 0x20, h}}, "", "", Protocol},
+		{"not DEFLATE", []part{{rsvText, "\x07"}}, "", "", BadPayload},
 		{"a block that is cut off", []part{{rsvText, h[:4]}}, "", "", BadPayload},
-		{"refers to a message before, though none may", []part{{rsvText, h}, {rsvText, "\xf2\x00\x11\x00\x00"}}, "text [Hello]", "text [Hello]", BadPayload},
-		{"inflates to what is no text", []part{{rsvText, deflated("edited\xf4\x90\x80\x80", "")}}, "", "", BadPayload},
+		{"reference to an earlier message without context takeover", []part{{rsvText, h}, {rsvText, "\xf2\x00\x11\x00\x00"}}, "text [Hello]", "text [Hello]", BadPayload},
+		{"inflates to invalid UTF-8", []part{{rsvText, deflated("edited\xf4\x90\x80\x80", "")}}, "", "", BadPayload},
 		{"inflates to half a character", []part{{rsvText, deflated("\xce", "")}}, "", "", BadPayload},
 		{"inflates to binary", []part{{rsvBinary, deflated("\xce\xff", "")}}, "binary [\xce\xff]", "binary [\xce\xff]", 0},
 	}...)
@@ -62,10 +62,10 @@ func TestDeflateRules(t *testing.T) {
 	}
 }
 
-// account is where tests charge memory.
+// account adds up the memory that connections charge in a test.
 type account struct{ held, most int }
 
-// shared makes the shared state of connections whose memory is charged to a.
+// shared returns a Shared whose connections charge their memory to a.
 func (a *account) shared(cfg Config) *Shared {
 	sh := NewShared(cfg)
 	accounts[sh] = a
@@ -80,8 +80,7 @@ func (a *account) hold(_ roles.Kind, n int) {
 	a.most = max(a.most, a.held)
 }
 
-// sent inflates the messages of a packed stream by compress/flate, and returns them with how many octets
-// they took.
+// sent inflates the messages of a compressed stream with compress/flate, and returns them and their number of octets.
 func sent(t testing.TB, masked, fresh bool, b []byte) (msgs []string, wire int) {
 	t.Helper()
 	var hist []byte
@@ -92,7 +91,7 @@ func sent(t testing.TB, masked, fresh bool, b []byte) (msgs []string, wire int) 
 		h.first(b[0], true)
 		n, f := h.rest(b, masked)
 		if f != nil || n == 0 || uint64(len(b)-n) < h.length {
-			t.Fatalf("no frame: %v", f)
+			t.Fatalf("got no valid frame: %v", f)
 		}
 		p := bytes.Clone(b[n : n+int(h.length)])
 		b = b[n+int(h.length):]
@@ -123,8 +122,7 @@ func sent(t testing.TB, masked, fresh bool, b []byte) (msgs []string, wire int) 
 	return msgs, wire
 }
 
-// TestDeflateSend: whatever the terms, what is sent inflates to what was meant, and to no more than its
-// window allows.
+// TestDeflateSend checks that what is sent inflates to the message, within the window, for all terms.
 func TestDeflateSend(t *testing.T) {
 	for _, fresh := range []bool{true, false} {
 		for bits := uint8(8); bits <= 15; bits++ {
@@ -185,7 +183,7 @@ func TestDeflateSend(t *testing.T) {
 	}
 }
 
-// TestDeflateRatio says what compression is worth, on text, and that context is worth something.
+// TestDeflateRatio checks the compression ratio of text, and that context takeover improves it.
 func TestDeflateRatio(t *testing.T) {
 	size := func(fresh bool) int {
 		a := packed()
@@ -296,8 +294,8 @@ func TestDeflateLimits(t *testing.T) {
 		{"a frame over the limit", func(c *Config) { c.Limits.Frame = 5 }, []part{{rsvBinary, zeros(5000)}}, errFrameBig},
 		{"a bomb", func(*Config) {}, []part{{rsvBinary, zeros(8 << 20)}}, errDeflateRatio},
 		{"a blank picture", func(*Config) {}, []part{{rsvBinary, zeros(1 << 20)}}, nil},
-		{"a bomb where none is feared", func(c *Config) { c.Deflate.Ratio = 0 }, []part{{rsvBinary, zeros(8 << 20)}}, nil},
-		{"each message counts anew", func(c *Config) { c.Limits.Message = 5000 }, []part{{rsvBinary, zeros(5000)}, {rsvBinary, zeros(5000)}}, nil},
+		{"a bomb without Deflate.Ratio", func(c *Config) { c.Deflate.Ratio = 0 }, []part{{rsvBinary, zeros(8 << 20)}}, nil},
+		{"each message starts at 0", func(c *Config) { c.Limits.Message = 5000 }, []part{{rsvBinary, zeros(5000)}, {rsvBinary, zeros(5000)}}, nil},
 	} {
 		cfg := newConfig()
 		r.change(&cfg)
@@ -310,12 +308,12 @@ func TestDeflateLimits(t *testing.T) {
 			t.Errorf("%s: cause %v after %d octets, want %v", r.name, l.Cause, got, r.want)
 		}
 		if r.want == errDeflateRatio && got > 2<<20 {
-			t.Errorf("%s: %d octets were passed on before it was seen", r.name, got)
+			t.Errorf("%s: %d octets were delivered before the fault", r.name, got)
 		}
 	}
 }
 
-// counting counts the octets it gets.
+// counting is a Handler that counts octets.
 type counting struct{ n *int }
 
 func (h *counting) Opened(*Conn)                  {}
@@ -325,7 +323,7 @@ func (h *counting) Pong(*Conn, []byte)            {}
 func (h *counting) Closing(*Conn, Code, []byte)   {}
 func (h *counting) Closed(*Conn, error)           {}
 
-func TestInflatersAreCounted(t *testing.T) {
+func TestInflaterLimit(t *testing.T) {
 	cfg := newConfig()
 	cfg.Deflate.Inflaters = 2
 	sh := NewShared(cfg)
@@ -348,8 +346,7 @@ func TestInflatersAreCounted(t *testing.T) {
 	}
 }
 
-// TestDeflateContextEnds: a peer may refer to what it sent, and not to what lies before its first octet,
-// however often its history was kept.
+// TestDeflateContextEnds checks that a peer can refer to its earlier messages, but not to anything before its first octet.
 func TestDeflateContextEnds(t *testing.T) {
 	a := Agreed{Deflate: true, Params: Params{ServerBits: 15, ClientBits: 15}}
 	first, hist := noise(400), ""
@@ -370,8 +367,8 @@ func TestDeflateContextEnds(t *testing.T) {
 	}
 }
 
-// TestPauseInsideCompressed: a handler that pauses is given no more, however much there is in what has
-// come already, and misses nothing later.
+// TestPauseInsideCompressed checks that a Handler that pauses receives nothing more from input that has arrived, and all of
+// it after Resume.
 func TestPauseInsideCompressed(t *testing.T) {
 	for _, s := range []string{prose(100000), strings.Repeat("a", 300000)} {
 		sides(func(side string, client bool) {
@@ -411,7 +408,7 @@ func TestPauseInsideCompressed(t *testing.T) {
 	}
 }
 
-// FuzzDeflate sends a message in any pieces and on any terms, and has it read by our other end.
+// FuzzDeflate sends a message in any pieces and with any terms, and checks what the other end of this package reads.
 func FuzzDeflate(f *testing.F) {
 	f.Add([]byte(prose(1000)), []byte("again"), uint64(1), uint8(0))
 	f.Add([]byte(noise(300)), []byte(noise(300)), uint64(2), uint8(15))

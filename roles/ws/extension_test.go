@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestDeflateOffers is a server's side of RFC 7692 s.5 and s.7.1: an offer that is malformed, or that cannot
-// be met, is declined, and the next one looked at.
+// TestDeflateOffers checks a server (RFC 7692 s.5 and s.7.1): it declines an offer that is malformed or not possible, and
+// considers the next one.
 func TestDeflateOffers(t *testing.T) {
 	keep := Deflate{On: true, KeepTx: true, KeepRx: true}
 	small := Deflate{On: true, KeepTx: true, KeepRx: true, TxBits: 10, RxBits: 11}
@@ -21,9 +21,9 @@ func TestDeflateOffers(t *testing.T) {
 		p     Params
 	}{
 		{"off", Deflate{}, d, "", Params{}},
-		{"the least", keep, d, d, Params{false, false, 15, 15}},
-		{"in any case", keep, "Permessage-Deflate", d, Params{false, false, 15, 15}},
-		{"nothing kept", Deflate{On: true}, d, d + "; server_no_context_takeover; client_no_context_takeover", Params{true, true, 15, 15}},
+		{"without parameters", keep, d, d, Params{false, false, 15, 15}},
+		{"in upper case", keep, "Permessage-Deflate", d, Params{false, false, 15, 15}},
+		{"no context takeover", Deflate{On: true}, d, d + "; server_no_context_takeover; client_no_context_takeover", Params{true, true, 15, 15}},
 		{"server_no_context_takeover", keep, d + "; server_no_context_takeover", d + "; server_no_context_takeover", Params{true, false, 15, 15}},
 		{"client_no_context_takeover", keep, d + "; client_no_context_takeover", d + "; client_no_context_takeover", Params{false, true, 15, 15}},
 		{"server_max_window_bits=8", keep, d + "; server_max_window_bits=8", d + "; server_max_window_bits=8", Params{false, false, 8, 15}},
@@ -33,8 +33,8 @@ func TestDeflateOffers(t *testing.T) {
 		{"client_max_window_bits=10", keep, d + "; client_max_window_bits=10", d + "; client_max_window_bits=10", Params{false, false, 15, 10}},
 		{"all four", keep, d + ";server_no_context_takeover;client_no_context_takeover;server_max_window_bits=12;client_max_window_bits=13",
 			d + "; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12; client_max_window_bits=13", Params{true, true, 12, 13}},
-		{"smaller windows of ours", small, d + "; client_max_window_bits", d + "; server_max_window_bits=10; client_max_window_bits=11", Params{false, false, 10, 11}},
-		{"smaller windows of theirs", small, d + "; client_max_window_bits=9; server_max_window_bits=9", d + "; server_max_window_bits=9; client_max_window_bits=9", Params{false, false, 9, 9}},
+		{"smaller window of the server", small, d + "; client_max_window_bits", d + "; server_max_window_bits=10; client_max_window_bits=11", Params{false, false, 10, 11}},
+		{"smaller window of the client", small, d + "; client_max_window_bits=9; server_max_window_bits=9", d + "; server_max_window_bits=9; client_max_window_bits=9", Params{false, false, 9, 9}},
 		{"a client that cannot be limited", small, d, "", Params{}},
 
 		{"an unknown parameter", keep, d + "; foo", "", Params{}},
@@ -48,9 +48,9 @@ func TestDeflateOffers(t *testing.T) {
 		{"client_max_window_bits=+9", keep, d + "; client_max_window_bits=+9", "", Params{}},
 		{"five parameters", keep, d + "; a; b; c; d; e", "", Params{}},
 
-		{"the first that suits", keep, d + "; foo, " + d + "; server_max_window_bits=9, " + d, d + "; server_max_window_bits=9", Params{false, false, 9, 15}},
-		{"the second for want of a limit", small, d + ", " + d + "; client_max_window_bits=9", d + "; server_max_window_bits=10; client_max_window_bits=9", Params{false, false, 10, 9}},
-		{"behind others", keep, ", foo; a=b ,, bar," + d, d, Params{false, false, 15, 15}},
+		{"the first possible offer", keep, d + "; foo, " + d + "; server_max_window_bits=9, " + d, d + "; server_max_window_bits=9", Params{false, false, 9, 15}},
+		{"the second offer, since the first has no limit", small, d + ", " + d + "; client_max_window_bits=9", d + "; server_max_window_bits=10; client_max_window_bits=9", Params{false, false, 10, 9}},
+		{"after other extensions", keep, ", foo; a=b ,, bar," + d, d, Params{false, false, 15, 15}},
 	} {
 		cfg := newConfig()
 		cfg.Deflate = r.d
@@ -67,7 +67,7 @@ func TestDeflateOffers(t *testing.T) {
 	}
 }
 
-// TestDeflateReplies is a client's side: an answer that does not answer the offer fails the connection.
+// TestDeflateReplies checks a client: a reply that does not match the offer fails the connection.
 func TestDeflateReplies(t *testing.T) {
 	keep := Deflate{On: true, KeepTx: true, KeepRx: true}
 	small := Deflate{On: true, KeepTx: true, KeepRx: true, TxBits: 10, RxBits: 11}
@@ -80,21 +80,21 @@ func TestDeflateReplies(t *testing.T) {
 		p     Params
 	}{
 		{"declined", keep, "", "", Params{}},
-		{"the least", keep, d, "", Params{false, false, 15, 15}},
+		{"without parameters", keep, d, "", Params{false, false, 15, 15}},
 		{"all four", keep, d + "; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=9; client_max_window_bits=8", "", Params{true, true, 9, 8}},
-		{"nothing kept", Deflate{On: true}, d + "; server_no_context_takeover", "", Params{true, true, 15, 15}},
-		{"nothing kept, and not answered", Deflate{On: true}, d, "do not match", Params{}},
+		{"no context takeover", Deflate{On: true}, d + "; server_no_context_takeover", "", Params{true, true, 15, 15}},
+		{"no context takeover, not confirmed", Deflate{On: true}, d, "do not match", Params{}},
 		{"smaller windows", small, d + "; server_max_window_bits=11; client_max_window_bits=10", "", Params{false, false, 11, 10}},
-		{"smaller still", small, d + "; server_max_window_bits=8; client_max_window_bits=8", "", Params{false, false, 8, 8}},
-		{"our own is not mentioned", small, d + "; server_max_window_bits=11", "", Params{false, false, 11, 10}},
-		{"theirs is not mentioned", small, d, "do not match", Params{}},
-		{"theirs is larger", small, d + "; server_max_window_bits=12", "do not match", Params{}},
-		{"ours is larger", small, d + "; server_max_window_bits=11; client_max_window_bits=11", "do not match", Params{}},
-		{"a hint in an answer", keep, d + "; client_max_window_bits", "do not match", Params{}},
+		{"smaller than offered", small, d + "; server_max_window_bits=8; client_max_window_bits=8", "", Params{false, false, 8, 8}},
+		{"window of the client not in the reply", small, d + "; server_max_window_bits=11", "", Params{false, false, 11, 10}},
+		{"window of the server not in the reply", small, d, "do not match", Params{}},
+		{"window of the server larger than offered", small, d + "; server_max_window_bits=12", "do not match", Params{}},
+		{"window of the client larger than offered", small, d + "; server_max_window_bits=11; client_max_window_bits=11", "do not match", Params{}},
+		{"a hint in a reply", keep, d + "; client_max_window_bits", "do not match", Params{}},
 		{"an unknown parameter", keep, d + "; foo", "do not match", Params{}},
 		{"a parameter twice", keep, d + "; client_no_context_takeover; client_no_context_takeover", "do not match", Params{}},
 		{"twice", keep, d + ", " + d, "given twice", Params{}},
-		{"another besides", keep, d + ", foo", "not offered", Params{}},
+		{"another extension in addition", keep, d + ", foo", "not offered", Params{}},
 	} {
 		cfg := newConfig()
 		cfg.Rand, cfg.Deflate = sampleRand, r.d

@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// TestFrameHeaders has the headers that nobody writes. Each fails at its last octet, and not before.
+// TestFrameHeaders checks invalid headers. Each fails at its last octet, and not before.
 func TestFrameHeaders(t *testing.T) {
 	for _, r := range []struct {
 		name   string

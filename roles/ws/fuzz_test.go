@@ -7,11 +7,11 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// outcome is what a connection came to: the handler's calls, the output, why it was closed.
+// outcome is the result of a connection: the calls of the Handler, the output, and the cause of the end.
 type outcome struct{ calls, out, cause string }
 
-// fuzzed feeds b to one end, whole and in pieces. Whatever the octets are, nothing may be held beyond a
-// header and a control frame, charged when all is over, or depend on the cuts.
+// fuzzed feeds b to one end, whole and in pieces. For any octets the transport stores at most a header and a control frame,
+// no memory is charged at the end, and the result does not depend on the pieces.
 func fuzzed(t *testing.T, client bool, b []byte, seed uint64) {
 	t.Helper()
 	a := packed()
@@ -26,14 +26,14 @@ func fuzzed(t *testing.T, client bool, b []byte, seed uint64) {
 			t.Fatalf("%s: %s\nbytes: %q", how, l.Misuse, b)
 		}
 		if n := len(l.Unused()); !l.Over && n > maxHeader+maxControl {
-			t.Fatalf("%s: %d bytes are held\nbytes: %q", how, n, b)
+			t.Fatalf("%s: got %d octets stored\nbytes: %q", how, n, b)
 		}
 		if l.Over != (h.closed == 1) {
 			t.Fatalf("%s: over %v, closed %d times\nbytes: %q", how, l.Over, h.closed, b)
 		}
 		l.Break(nil)
 		if acc.held != 0 {
-			t.Fatalf("%s: %d bytes are charged at the end\nbytes: %q", how, acc.held, b)
+			t.Fatalf("%s: got %d octets charged at the end\nbytes: %q", how, acc.held, b)
 		}
 		return outcome{h.String(), string(l.Out), errText(l.Cause)}
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// sampleKey and sampleAccept are those of RFC 6455 s.1.3.
+// sampleKey and sampleAccept are the example of RFC 6455 s.1.3.
 const sampleKey, sampleAccept = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 // fieldsOf parses lines "Name: value".
@@ -20,7 +20,7 @@ func fieldsOf(s string) (list []http.Field) {
 	return list
 }
 
-// textOf is a message on lines, as far as a handshake writes it.
+// textOf returns the parts of m that a handshake sets, one per line.
 func textOf(m *http.Message) string {
 	var b strings.Builder
 	b.WriteString(itoa(m.Status))
@@ -36,7 +36,7 @@ func textOf(m *http.Message) string {
 	return b.String()
 }
 
-// request is one that is accepted, but for what change does to it.
+// request returns a valid request, changed by change.
 func request(change func(m *http.Message), extra string) *http.Message {
 	m := &http.Message{
 		Version: http.HTTP11, Method: []byte("GET"), Path: []byte("/chat"), Upgrade: []byte("websocket"),
@@ -60,7 +60,7 @@ func without(id http.ID) func(m *http.Message) {
 	}
 }
 
-// connect is the same of an extended CONNECT.
+// connect turns a request into an extended CONNECT.
 func connect(m *http.Message) {
 	without(http.SecWebSocketKey)(m)
 	m.Version, m.Method, m.Upgrade, m.Protocol = http.HTTP2, []byte("CONNECT"), nil, []byte("websocket")
@@ -83,7 +83,7 @@ func TestWanted(t *testing.T) {
 	}
 }
 
-// TestHandshakeBothWays: what one side says, the other understands, on any terms.
+// TestHandshakeBothWays checks that client and server agree on the same parameters, for all terms.
 func TestHandshakeBothWays(t *testing.T) {
 	terms := []Deflate{
 		{},

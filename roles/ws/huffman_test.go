@@ -34,12 +34,12 @@ func TestBuildTable(t *testing.T) {
 	}
 }
 
-// TestTableFinds: each code, with whatever behind it, leads to its symbol.
+// TestTableFinds checks that each code is decoded to its symbol, with any bits after it.
 func TestTableFinds(t *testing.T) {
 	for _, l := range [][]uint8{{2, 1, 3, 3}, skewed(286), skewed(30)} {
 		var tab [litSize]entry
 		if !buildTable(tab[:], litRoot, l, litEntry) {
-			t.Fatalf("%v is no code", l)
+			t.Fatalf("buildTable rejects the complete code %v", l)
 		}
 		next, code := [17]uint{}, uint(0)
 		var count [16]uint
@@ -75,8 +75,8 @@ func TestTableFinds(t *testing.T) {
 	}
 }
 
-// skewed is a complete code for n symbols: one code of no bits, split until there are enough, the last ones
-// more often than the others.
+// skewed returns the code lengths of a complete code for n symbols: a code of length 0, split until there are n, later ones
+// more often.
 func skewed(n int) []uint8 {
 	r := rand.New(rand.NewPCG(3, 3))
 	lens := []uint8{0}

@@ -15,8 +15,8 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// inflateAll feeds a new inflater, as feed cuts its input, and returns what comes out; ok is false if it is
-// corrupt, and whole tells whether it ended between two blocks.
+// inflateAll feeds a new inflater with the pieces that feed makes and returns its output; ok is false if the input is
+// invalid, and whole reports whether it ended between two blocks.
 func inflateAll(hist string, feed func(func([]byte))) (out []byte, ok, whole bool) {
 	z := new(inflater)
 	z.reset([]byte(hist), 15)
@@ -40,12 +40,12 @@ func inflateAll(hist string, feed func(func([]byte))) (out []byte, ok, whole boo
 	return out, ok, z.atBoundary()
 }
 
-// library is what compress/flate makes of b: nil where a stream ends, io.ErrUnexpectedEOF where one goes on.
+// library inflates b with compress/flate; the error is nil at the end of a stream, io.ErrUnexpectedEOF inside one.
 func library(b []byte) (out []byte, err error) {
 	return io.ReadAll(flate.NewReader(bytes.NewReader(b)))
 }
 
-// prose is text that compresses as text does.
+// prose returns n octets of text with a typical compression ratio.
 func prose(n int) string {
 	r := rand.New(rand.NewPCG(7, 7))
 	words := strings.Fields("the a of stream wheel water mill race sluice turns under over when while stone grain flour runs and never stops again 12 345 {\"id\": \"name\",")
@@ -101,8 +101,8 @@ func TestInflate(t *testing.T) {
 	}
 }
 
-// TestInflateCorrupt: what is wrong with a stream is seen, and seen at once.
-func TestInflateCorrupt(t *testing.T) {
+// TestInflateInvalid checks that each error of a stream is found, and at its first octet.
+func TestInflateInvalid(t *testing.T) {
 	for _, r := range []struct {
 		name string
 		b    string
@@ -129,7 +129,7 @@ func TestInflateCorrupt(t *testing.T) {
 	}
 }
 
-// TestInflateWindow: nothing is referred to that lies outside of the window agreed upon.
+// TestInflateWindow checks that a reference beyond the negotiated window fails.
 func TestInflateWindow(t *testing.T) {
 	s := noise(300) + noise(300)
 	b := []byte(deflated(s, ""))
@@ -142,8 +142,7 @@ func TestInflateWindow(t *testing.T) {
 	}
 }
 
-// TestInflateFullAtTheEnd: when output must be taken there is input to come back with, also when all of it
-// was used.
+// TestInflateFullAtTheEnd checks that input is left when output must be taken, even if all its bits were used.
 func TestInflateFullAtTheEnd(t *testing.T) {
 	s := noise(chunk + 100)
 	b := append([]byte{0, byte(len(s) & 0xff), byte(len(s) >> 8), ^byte(len(s) & 0xff), ^byte(len(s) >> 8)}, s...)
@@ -172,7 +171,7 @@ func TestInflateHistory(t *testing.T) {
 	}
 }
 
-// FuzzInflate compares with compress/flate, in any cut.
+// FuzzInflate compares the inflater with compress/flate, in any pieces.
 func FuzzInflate(f *testing.F) {
 	for _, s := range []string{"", "Hello", prose(300), noise(50), strings.Repeat("x", 1000)} {
 		f.Add([]byte(deflated(s, "")), uint64(1))
@@ -185,8 +184,8 @@ func FuzzInflate(f *testing.F) {
 		if okWhole != okCut || okWhole && !bytes.Equal(whole, cut) {
 			t.Fatalf("whole: %d octets, ok %v; in pieces: %d, %v", len(whole), okWhole, len(cut), okCut)
 		}
-		// Behind the last block of a stream compress/flate stops and we go on. In front of it, it takes
-		// blocks that cannot end, and we do not.
+		// After the last block of a stream compress/flate stops and the inflater continues. Before it, compress/flate
+		// accepts blocks without a code for their end, and the inflater does not.
 		want, err := library(b)
 		if err == nil && !bytes.HasPrefix(whole, want) {
 			t.Fatalf("%d octets, ok %v; compress/flate: %d", len(whole), okWhole, len(want))
@@ -201,8 +200,8 @@ func FuzzInflate(f *testing.F) {
 	})
 }
 
-// pulled is the way that was not taken: a library's reader in a coroutine that is parked when input is
-// wanting, or output to be taken.
+// pulled is the alternative: a library's reader in a coroutine, which is suspended while it needs input or its output must
+// be taken.
 type pulled struct {
 	in    []byte
 	out   []byte
@@ -243,8 +242,7 @@ func (p *pulled) run(yield func(int) bool) {
 	}
 }
 
-// BenchmarkInflate weighs the inflater against a library's in a coroutine, with the message in pieces as
-// they come from the network.
+// BenchmarkInflate compares the inflater with a library in a coroutine, with a message in pieces as from the network.
 func BenchmarkInflate(b *testing.B) {
 	for _, n := range []int{64, 1024, 16 << 10, 256 << 10} {
 		msg := []byte(deflated(prose(n), "") + string(tail))

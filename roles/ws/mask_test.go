@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// maskPlain is the rule as RFC 6455 s.5.3 words it.
+// maskPlain is the algorithm of RFC 6455 s.5.3.
 func maskPlain(b []byte, key [4]byte, offset int) {
 	for i := range b {
 		b[i] ^= key[(offset+i)&3]
@@ -49,8 +49,8 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// What mask was weighed against: the vectors of crypto/subtle, which want the key laid out, as long as
-// the payload or a block at a time.
+// The alternatives to mask: crypto/subtle.XORBytes, which needs the key repeated in memory, as long as the payload or a
+// block at a time.
 
 func maskExpanded(b, keys []byte, key uint32) {
 	k := uint64(key)<<32 | uint64(key)

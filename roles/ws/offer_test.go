@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// sampleRand gives the octets of the sample key.
+// sampleRand returns the octets of sampleKey.
 func sampleRand(p []byte) { copy(p, "the sample nonce") }
 
 func TestAsk(t *testing.T) {
@@ -39,23 +39,23 @@ func TestCheck(t *testing.T) {
 		want   string // what the error says
 		chosen string
 	}{
-		{"the least", 101, "websocket", accept, "", ""},
-		{"in any case", 101, "WebSocket", strings.ToLower(accept[:20]) + accept[20:], "", ""},
-		{"a subprotocol of ours", 101, "websocket", accept + "\nSec-WebSocket-Protocol: superchat", "", "superchat"},
+		{"without further fields", 101, "websocket", accept, "", ""},
+		{"in upper and lower case", 101, "WebSocket", strings.ToLower(accept[:20]) + accept[20:], "", ""},
+		{"a subprotocol that was offered", 101, "websocket", accept + "\nSec-WebSocket-Protocol: superchat", "", "superchat"},
 
 		{"200", 200, "", "", "status does not switch", ""},
 		{"401", 401, "", "", "status does not switch", ""},
 		{"no upgrade", 101, "", accept, "another protocol", ""},
-		{"upgrade to something else", 101, "h2c", accept, "another protocol", ""},
+		{"upgrade to another protocol", 101, "h2c", accept, "another protocol", ""},
 		{"no accept", 101, "websocket", "", "does not match our key", ""},
 		{"another accept", 101, "websocket", "Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "does not match our key", ""},
 		{"two accepts", 101, "websocket", accept + "\n" + accept, "does not match our key", ""},
-		{"a subprotocol of its own", 101, "websocket", accept + "\nSec-WebSocket-Protocol: x", "subprotocol was not offered", ""},
+		{"a subprotocol that was not offered", 101, "websocket", accept + "\nSec-WebSocket-Protocol: x", "subprotocol was not offered", ""},
 		{"two subprotocols", 101, "websocket", accept + "\nSec-WebSocket-Protocol: chat\nSec-WebSocket-Protocol: chat", "subprotocol was not offered", ""},
 		{"an empty subprotocol", 101, "websocket", accept + "\nSec-WebSocket-Protocol: ", "subprotocol was not offered", ""},
-		{"an extension of its own", 101, "websocket", accept + "\nSec-WebSocket-Extensions: foo", "extension was not offered", ""},
-		{"permessage-deflate unasked", 101, "websocket", accept + "\nSec-WebSocket-Extensions: permessage-deflate", "extension was not offered", ""},
-		{"extensions that are none", 101, "websocket", accept + "\nSec-WebSocket-Extensions: ;", "invalid list of extensions", ""},
+		{"an extension that was not offered", 101, "websocket", accept + "\nSec-WebSocket-Extensions: foo", "extension was not offered", ""},
+		{"permessage-deflate that was not offered", 101, "websocket", accept + "\nSec-WebSocket-Extensions: permessage-deflate", "extension was not offered", ""},
+		{"an invalid list of extensions", 101, "websocket", accept + "\nSec-WebSocket-Extensions: ;", "invalid list of extensions", ""},
 	} {
 		cfg := newConfig()
 		cfg.Rand = sampleRand
@@ -110,7 +110,7 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// lwsAnswer answers an offer of permessage-deflate as libwebsockets 4.4 to 5.0 do: with the offered parameters that need
+// lwsAnswer returns the reply of libwebsockets 4.4 to 5.0 to an offer of permessage-deflate: the offered parameters that need
 // no value, cut at 63 octets and a NUL.
 func lwsAnswer(offer string) string {
 	s := "permessage-deflate"
@@ -125,8 +125,7 @@ func lwsAnswer(offer string) string {
 	return s
 }
 
-// TestOfferFitsShortAnswers: whatever is to be kept between messages, the offer has an answer from servers that cut theirs
-// at 63 octets.
+// TestOfferFitsShortAnswers checks that each offer gets a valid reply from servers that cut theirs at 63 octets.
 func TestOfferFitsShortAnswers(t *testing.T) {
 	for _, d := range []Deflate{{}, {KeepTx: true}, {KeepRx: true}, {KeepTx: true, KeepRx: true}} {
 		d.On = true

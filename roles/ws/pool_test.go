@@ -10,14 +10,14 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// begun is the beginning of a compressed message, and ended the rest of it.
+// begun returns the beginning of a compressed message and the rest of it.
 func begun() (begun, ended []byte) {
 	m := frame(true, rsvText, deflated(prose(5000), ""))
 	return m[:100], m[100:]
 }
 
-// A compressed message that has stalled makes way for another's, the one first that has had no input for longest. While
-// none has stalled for long enough the newcomer is refused.
+// TestInflaterOfAStalledMessageIsGivenToAnother checks that a new compressed message gets the inflater of the one that has
+// stalled for longest, and fails while none has stalled for long enough.
 func TestInflaterOfAStalledMessageIsGivenToAnother(t *testing.T) {
 	cfg := newConfig()
 	cfg.Deflate.Inflaters = 2
@@ -70,7 +70,7 @@ func TestInflaterOfAStalledMessageIsGivenToAnother(t *testing.T) {
 	}
 }
 
-// The transport says how many inflaters there may be.
+// TestInflatersHaveTheirShareOfMemory checks that the transport's memory limits the number of inflaters.
 func TestInflatersHaveTheirShareOfMemory(t *testing.T) {
 	cfg := newConfig()
 	cfg.Deflate.Inflaters = 0
@@ -95,7 +95,7 @@ func TestInflatersHaveTheirShareOfMemory(t *testing.T) {
 	}
 }
 
-// No message is evicted for another that gets no inflater even so.
+// TestNoMessageIsEvictedIfThatMakesNoRoom checks that no message fails for one that could not get its inflater.
 func TestNoMessageIsEvictedIfThatMakesNoRoom(t *testing.T) {
 	sh := newShared()
 	begin, end := begun()
@@ -113,7 +113,7 @@ func TestNoMessageIsEvictedIfThatMakesNoRoom(t *testing.T) {
 	}
 }
 
-// A Close frame in the middle of a compressed message ends that too: no inflater waits for the rest.
+// TestCloseInsideOfAMessageGivesTheInflaterBack checks that a Close frame inside a compressed message releases its inflater.
 func TestCloseInsideOfAMessageGivesTheInflaterBack(t *testing.T) {
 	for _, full := range []bool{false, true} {
 		sh := newShared()
@@ -131,8 +131,8 @@ func TestCloseInsideOfAMessageGivesTheInflaterBack(t *testing.T) {
 	}
 }
 
-// A compressed message that has begun must be complete in time: a second more for each KiB, and not counting the time in
-// which the handler takes nothing.
+// TestCompressedMessageHasADeadline checks Timeouts.Message, with a second more per KiB and without the time in which the
+// Handler has paused.
 func TestCompressedMessageHasADeadline(t *testing.T) {
 	const most = 30 * time.Second
 	begin, end := begun()
@@ -191,7 +191,7 @@ func TestCompressedMessageHasADeadline(t *testing.T) {
 			l.Out = l.Out[:0]
 			l.Sleep(most + time.Second)
 			if l.Closing {
-				l.Out = append(l.Out, frame(false, bitFin|opClose, closeBody(1008, ""))...) // as it cannot say any more
+				l.Out = append(l.Out, frame(false, bitFin|opClose, closeBody(1008, ""))...) // since no second Close frame can be sent
 			}
 			return 0
 		}, true},
@@ -220,7 +220,7 @@ func TestCompressedMessageHasADeadline(t *testing.T) {
 	}
 }
 
-// What a compressed connection keeps between messages lasts, and says nothing of its peer.
+// TestContextsLast checks that the contexts are charged as memory that lasts.
 func TestContextsLast(t *testing.T) {
 	sh := newShared()
 	_, l := open(sh, false, Agreed{Deflate: true, Params: Params{ServerBits: 15, ClientBits: 15}}, &recorder{})
@@ -231,12 +231,13 @@ func TestContextsLast(t *testing.T) {
 	l.Break(nil)
 }
 
-// noInflaters is a transport that has memory for everything but further inflaters.
+// noInflaters is a transport that has memory for everything except further inflaters.
 type noInflaters struct{ *rolestest.Lower }
 
 func (noInflaters) MayHold(k roles.Kind, n int) bool { return k != roles.HoldInflater || n == 0 }
 
-// Stalled messages do not keep newcomers from compression: the first of them would give way.
+// TestStalledMessagesDoNotDeclineCompression checks that a handshake agrees on compression if a stalled message would lose its
+// inflater.
 func TestStalledMessagesDoNotDeclineCompression(t *testing.T) {
 	sh := newShared()
 	begin, _ := begun()

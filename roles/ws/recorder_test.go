@@ -14,8 +14,8 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// recorder is a Handler that writes down what it is told, one line a call; the pieces of a message are
-// joined. The functions, where they are set, act after the call was written down.
+// recorder is a Handler that records its calls, one line each, with the pieces of a message joined. The functions, if set,
+// run after the call was recorded.
 type recorder struct {
 	lines    []string
 	open     bool // the last line is a message that has not ended
@@ -87,7 +87,7 @@ func (r *recorder) Closed(_ *Conn, cause error) {
 
 func (r *recorder) String() string { return strings.Join(r.lines, "\n") }
 
-// echo makes r send back what it gets, piece by piece, the pieces kept until there is room.
+// echo makes r send each piece back, and queue pieces until there is room.
 func (r *recorder) echo() *recorder {
 	type kept struct {
 		b []byte
@@ -127,7 +127,7 @@ func (r *recorder) echo() *recorder {
 	return r
 }
 
-// testRand is chance that anybody can guess.
+// testRand is a Config.Rand with a fixed result.
 func testRand(p []byte) {
 	for i := range p {
 		p[i] = byte(i*7 + 1)
@@ -153,7 +153,7 @@ func open(sh *Shared, client bool, a Agreed, h Handler) (*Conn, *rolestest.Lower
 	return c, l
 }
 
-// feeder feeds l as a loop does whose turns follow each other at once: what is left for later ones comes too.
+// feeder returns a function that feeds l and runs the later turns of the loop that this needs.
 func feeder(l *rolestest.Lower) func(b []byte) {
 	return func(b []byte) {
 		l.Feed(b)
@@ -164,12 +164,12 @@ func feeder(l *rolestest.Lower) func(b []byte) {
 func serve(h Handler) (*Conn, *rolestest.Lower) { return open(newShared(), false, Agreed{}, h) }
 func dial(h Handler) (*Conn, *rolestest.Lower)  { return open(newShared(), true, Agreed{}, h) }
 
-// packed is an agreement on compression without context.
+// packed returns an agreement on compression without context takeover.
 func packed() Agreed {
 	return Agreed{Deflate: true, Params: Params{ServerFresh: true, ClientFresh: true, ServerBits: 15, ClientBits: 15}}
 }
 
-// frame is a frame as its sender writes it; masked ones have a key that is none of ours.
+// frame returns an encoded frame, masked with a fixed key if masked is set.
 func frame(masked bool, bits byte, payload string) []byte {
 	b := []byte{bits}
 	m := byte(0)
@@ -195,7 +195,7 @@ func frame(masked bool, bits byte, payload string) []byte {
 	return b
 }
 
-// frames reads what was sent: one line a frame.
+// frames decodes frames, one line each.
 func frames(t testing.TB, masked bool, b []byte) (lines []string) {
 	t.Helper()
 	for len(b) > 0 {
@@ -206,7 +206,7 @@ func frames(t testing.TB, masked bool, b []byte) (lines []string) {
 			n, f = h.rest(b, masked)
 		}
 		if f != nil || n == 0 || uint64(len(b)-n) < h.length {
-			t.Fatalf("what was sent is no frame: %v, %q", f, b)
+			t.Fatalf("sent: got no valid frame: %v, %q", f, b)
 		}
 		p := bytes.Clone(b[n : n+int(h.length)])
 		b = b[n+int(h.length):]
@@ -246,11 +246,11 @@ func closeBody(code int, reason string) string {
 	return string(binary.BigEndian.AppendUint16(nil, uint16(code))) + reason
 }
 
-// wantSent compares what was sent, and empties it.
+// wantSent compares the frames that were sent, and discards them.
 func wantSent(t *testing.T, l *rolestest.Lower, masked bool, want ...string) {
 	t.Helper()
 	if got := strings.Join(frames(t, masked, l.Out), "\n"); got != strings.Join(want, "\n") {
-		t.Errorf("sent is\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+		t.Errorf("sent: got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}
 	l.Out = l.Out[:0]
 	if l.Misuse != "" {
@@ -261,7 +261,7 @@ func wantSent(t *testing.T, l *rolestest.Lower, masked bool, want ...string) {
 func wantCalls(t *testing.T, h *recorder, want ...string) {
 	t.Helper()
 	if got := h.String(); got != strings.Join(want, "\n") {
-		t.Errorf("calls are\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+		t.Errorf("calls: got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}
 	h.lines, h.open = nil, false
 }
@@ -269,7 +269,7 @@ func wantCalls(t *testing.T, h *recorder, want ...string) {
 func wantClosed(t *testing.T, l *rolestest.Lower, mode roles.CloseMode, cause string) {
 	t.Helper()
 	if !l.Closing || l.Mode != mode || !strings.Contains(errText(l.Cause), cause) || (cause == "") != (l.Cause == nil) {
-		t.Errorf("closing %v, mode %v, cause %v; want mode %v, cause %q", l.Closing, l.Mode, l.Cause, mode, cause)
+		t.Errorf("got closing %v, mode %v, cause %v; want true, mode %v, cause %q", l.Closing, l.Mode, l.Cause, mode, cause)
 	}
 }
 
@@ -280,7 +280,7 @@ func errText(err error) string {
 	return err.Error()
 }
 
-// codeOf is the close code that err stands for, 0 for none.
+// codeOf returns the close code of err, 0 if it has none.
 func codeOf(err error) Code {
 	var f *http.ProtocolError
 	if errors.As(err, &f) {
@@ -289,8 +289,7 @@ func codeOf(err error) Code {
 	return 0
 }
 
-// deflated is a message's payload as RFC 7692 s.7.2.1 has it, by another's compressor; hist is what it may
-// refer to.
+// deflated compresses a message as in RFC 7692 s.7.2.1 with compress/flate; it may refer to hist.
 func deflated(s, hist string) string {
 	var b bytes.Buffer
 	w, err := flate.NewWriterDict(&b, 6, []byte(hist))

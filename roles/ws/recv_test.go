@@ -25,8 +25,8 @@ func pingF(s string) part  { return part{bitFin | opPing, s} }
 func pongF(s string) part  { return part{bitFin | opPong, s} }
 func closeF(s string) part { return part{bitFin | opClose, s} }
 
-// rule is what one end does with what the other sends. Sent are the frames that an echo sends, calls what
-// its handler is told, without the Closed; code is the close code of a fault, which ends both.
+// rule is the reaction of one end to frames of the other. calls are the calls of an echo's Handler except Closed, sent the
+// frames that it sends; code is the close code of a fault, which ends both.
 type rule struct {
 	name  string
 	in    []part
@@ -35,8 +35,7 @@ type rule struct {
 	code  Code
 }
 
-// rules are RFC 6455 s.5 to s.7, in the order and with the numbers of the cases that conformance suites
-// have for them. They hold for both ends.
+// rules are those of RFC 6455 s.5 to s.7, with the numbers of the Autobahn test cases. They apply to both ends.
 var rules = []rule{
 	{"1.1.1 empty text", []part{text1("")}, "text []", "text []", 0},
 	{"1.1.2 text of 125", []part{text1(strings.Repeat("*", 125))}, "text [" + strings.Repeat("*", 125) + "]", "text [" + strings.Repeat("*", 125) + "]", 0},
@@ -81,9 +80,9 @@ var rules = []rule{
 	{"5.3 text in two fragments", []part{textA("fragment1"), fin("fragment2")}, "text [fragment1fragment2]", "text [fragment1\ncontinuation [fragment2]", 0},
 	{"5.6 ping between fragments", []part{textA("fragment1"), pingF("ping payload"), fin("fragment2")}, "text [fragment1fragment2]", "text [fragment1\npong [ping payload]\ncontinuation [fragment2]", 0},
 	{"pong between fragments", []part{textA("fragment1"), pongF("p"), fin("fragment2")}, "text [fragment1\npong p\n[fragment2]", "text [fragment1\ncontinuation [fragment2]", 0},
-	{"5.9 continuation with FIN of nothing", []part{fin("non-continuation payload"), text1("Hello, world!")}, "", "", Protocol},
-	{"5.12 continuation of nothing", []part{more("non-continuation payload"), text1("Hello, world!")}, "", "", Protocol},
-	{"5.15 two fragments, then a continuation of nothing", []part{textA("fragment1"), fin("fragment2"), more("fragment3"), text1("fragment4")}, "text [fragment1fragment2]", "text [fragment1\ncontinuation [fragment2]", Protocol},
+	{"5.9 continuation with FIN outside of a message", []part{fin("non-continuation payload"), text1("Hello, world!")}, "", "", Protocol},
+	{"5.12 continuation outside of a message", []part{more("non-continuation payload"), text1("Hello, world!")}, "", "", Protocol},
+	{"5.15 two fragments, then a continuation outside of a message", []part{textA("fragment1"), fin("fragment2"), more("fragment3"), text1("fragment4")}, "text [fragment1fragment2]", "text [fragment1\ncontinuation [fragment2]", Protocol},
 	{"5.16 continuation, text, continuation", []part{more("fragment1"), textA("fragment2"), fin("fragment3")}, "", "", Protocol},
 	{"5.17 continuation with FIN, text, continuation", []part{fin("fragment1"), textA("fragment2"), fin("fragment3")}, "", "", Protocol},
 	{"5.18 text in text", []part{textA("fragment1"), text1("fragment2")}, "text [fragment1", "text [fragment1", Protocol},
@@ -99,26 +98,26 @@ var rules = []rule{
 	{"6.4.1 bad text in the second of three fragments", []part{textA("\xce\xba\xe1\xbd\xb9"), more("\xf4\x90\x80\x80"), fin("edited")}, "text [\xce\xba\xe1\xbd\xb9", "text [\xce\xba\xe1\xbd\xb9", BadPayload},
 	{"text ends inside a character", []part{textA("\xce\xba\xe1"), fin("")}, "text [\xce\xba\xe1", "text [\xce\xba\xe1", BadPayload},
 	{"text starts with the rest of a character", []part{textA("a"), fin("\xba")}, "text [a", "text [a", BadPayload},
-	{"a character does not reach over messages", []part{bin1("\xce"), text1("\xba")}, "binary [\xce]", "binary [\xce]", BadPayload},
-	{"binary need not be text", []part{binA("\xce"), fin("\xff")}, "binary [\xce\xff]", "binary [\xce\ncontinuation [\xff]", 0},
+	{"a character that spans two messages", []part{bin1("\xce"), text1("\xba")}, "binary [\xce]", "binary [\xce]", BadPayload},
+	{"binary is not checked as UTF-8", []part{binA("\xce"), fin("\xff")}, "binary [\xce\xff]", "binary [\xce\ncontinuation [\xff]", 0},
 
 	{"7.1.1 close", []part{text1("Hello World!"), closeF(closeBody(1000, ""))}, "text [Hello World!]\nclosing 1000 normal closure ", "text [Hello World!]\nclose 1000", 0},
 	{"7.1.2 two closes", []part{closeF(closeBody(1000, "")), closeF(closeBody(1000, ""))}, "closing 1000 normal closure ", "close 1000", 0},
 	{"7.1.3 ping after close", []part{closeF(closeBody(1000, "")), pingF("")}, "closing 1000 normal closure ", "close 1000", 0},
 	{"7.1.4 text after close", []part{closeF(closeBody(1000, "")), text1("Hello World!")}, "closing 1000 normal closure ", "close 1000", 0},
 	{"7.1.5 close between fragments", []part{textA("fragment1"), closeF(closeBody(1000, "")), fin("fragment2")}, "text [fragment1\nclosing 1000 normal closure ", "text [fragment1\nclose 1000", 0},
-	{"nonsense after close", []part{closeF(closeBody(1000, "")), {0x73, "\xff\xff\xff"}}, "closing 1000 normal closure ", "close 1000", 0},
+	{"invalid frame after close", []part{closeF(closeBody(1000, "")), {0x73, "\xff\xff\xff"}}, "closing 1000 normal closure ", "close 1000", 0},
 	{"7.3.1 close without payload", []part{closeF("")}, "closing 1005 no code ", "close", 0},
 	{"7.3.2 close with one octet", []part{closeF("a")}, "", "", Protocol},
 	{"7.3.3 close with code", []part{closeF(closeBody(1000, ""))}, "closing 1000 normal closure ", "close 1000", 0},
 	{"7.3.4 close with code and reason", []part{closeF(closeBody(1000, "Hello World!"))}, "closing 1000 normal closure Hello World!", "close 1000", 0},
 	{"7.3.5 close with the longest reason", []part{closeF(closeBody(1000, strings.Repeat("*", 123)))}, "closing 1000 normal closure " + strings.Repeat("*", 123), "close 1000", 0},
 	{"7.3.6 close with a longer reason", []part{closeF(closeBody(1000, strings.Repeat("*", 124)))}, "", "", Protocol},
-	{"7.5.1 close with a reason that is no text", []part{closeF(closeBody(1000, "\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"))}, "", "", BadPayload},
+	{"7.5.1 close with a reason that is not UTF-8", []part{closeF(closeBody(1000, "\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"))}, "", "", BadPayload},
 	{"close with a reason cut inside a character", []part{closeF(closeBody(1000, "\xce"))}, "", "", BadPayload},
 }
 
-// bytesOf is a row's frames as the peer of this end writes them.
+// bytesOf encodes the frames of a row as the peer of this end.
 func bytesOf(client bool, in []part) (b []byte) {
 	for _, p := range in {
 		b = append(b, frame(!client, p.bits, p.payload)...)
@@ -138,7 +137,7 @@ func TestRules(t *testing.T) {
 			continue
 		}
 		r := rule{name: "close code " + itoa(code), in: []part{closeF(closeBody(code, ""))}, code: Protocol}
-		// RFC 6455 s.7.4.1 and s.7.4.2, with 1012 to 1014 as IANA has them now.
+		// RFC 6455 s.7.4.1 and s.7.4.2, and 1012 to 1014 of the IANA registry.
 		if code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999 {
 			r.code, r.calls, r.sent = 0, "closing "+Code(code).String()+" ", "close "+itoa(code)
 		}
@@ -194,7 +193,7 @@ func checkRule(t *testing.T, r *rule, how string, client bool, a Agreed, feed fu
 	if calls != r.calls {
 		t.Errorf("%s, %s: calls are\n%s\nwant\n%s", r.name, how, calls, r.calls)
 	}
-	// What is sent compressed has tests of its own.
+	// Other tests check what is sent with compression.
 	if want := joinedFrames(r.sent); sent != want && !a.Deflate {
 		t.Errorf("%s, %s: sent is\n%s\nwant\n%s", r.name, how, sent, want)
 	}
@@ -210,8 +209,7 @@ func checkRule(t *testing.T, r *rule, how string, client bool, a Agreed, feed fu
 	}
 }
 
-// joinFragments writes a message's frames as one where nothing lies between them: how a message is cut
-// depends on how it came.
+// joinFragments joins adjacent frames of a message, since the fragments of an echo depend on how its input was split.
 func joinFragments(lines []string) (out []string) {
 	for _, s := range lines {
 		rest, ok := strings.CutPrefix(s, "continuation [")

@@ -40,8 +40,7 @@ func TestSendFragments(t *testing.T) {
 	})
 }
 
-// TestSendLong: a message longer than any room goes out in frames as there is room, and control frames
-// pass between them.
+// TestSendLong checks that a message longer than any room is sent in several frames, with control frames between them.
 func TestSendLong(t *testing.T) {
 	sides(func(side string, client bool) {
 		s := prose(200000)

@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// greedy takes everything, and asks for Writable each time if it is to, without having anything to say.
+// greedy reads everything and, if asks is set, calls WantWrite each time without sending.
 type greedy struct {
 	counting
 	asks bool
@@ -20,8 +20,8 @@ func (h *greedy) Rx(c *Conn, b []byte, f Flags) {
 	}
 }
 
-// TestInflationIsShared: input that stands for more than a connection's share brings that, and the rest in later
-// turns of the loop, whatever the handler does; meanwhile nothing is held but the input and an inflater.
+// TestInflationIsShared checks that input that inflates to more than a connection's share is spread over several turns of
+// the loop, and that only the input and an inflater are stored meanwhile.
 func TestInflationIsShared(t *testing.T) {
 	const size = 4 << 20
 	one := []part{{rsvBinary, deflated(strings.Repeat("\x00", size), "")}}
@@ -71,8 +71,8 @@ func TestInflationIsShared(t *testing.T) {
 	}
 }
 
-// TestRestingEnds: a connection that has left input for a later turn can be paused, closed and lost like any other.
-func TestRestingEnds(t *testing.T) {
+// TestThrottledEnds checks that a connection that has input for a later turn can be paused, closed and lost.
+func TestThrottledEnds(t *testing.T) {
 	rest := func(h Handler) (*Conn, *rolestest.Lower, *account) {
 		acc := new(account)
 		cfg := newConfig()
@@ -81,7 +81,7 @@ func TestRestingEnds(t *testing.T) {
 		c, l := open(sh, false, packed(), h)
 		l.Feed(frame(true, rsvBinary, deflated(strings.Repeat("\x00", 4*turnShare), "")))
 		if !l.Paused {
-			t.Fatal("it does not rest")
+			t.Fatal("got no pause after more than the share, want one")
 		}
 		return c, l, acc
 	}

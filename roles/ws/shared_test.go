@@ -16,7 +16,7 @@ func TestFaultsAreCounted(t *testing.T) {
 	}
 }
 
-// TestMaskKeys: keys differ, come from Rand, and what was used of it is wiped.
+// TestMaskKeys checks that keys differ and come from Rand, and that used octets are zeroed.
 func TestMaskKeys(t *testing.T) {
 	cfg := DefaultConfig()
 	asked := 0
@@ -31,14 +31,14 @@ func TestMaskKeys(t *testing.T) {
 	for range 65 {
 		k := sh.key()
 		if seen[k] {
-			t.Fatalf("key %08x comes twice", k)
+			t.Fatalf("got key %08x twice", k)
 		}
 		seen[k] = true
 	}
 	if asked != 2 {
-		t.Errorf("asked for chance %d times for 65 keys, want 2", asked)
+		t.Errorf("got %d calls of Rand for 65 keys, want 2", asked)
 	}
 	if !bytes.Equal(sh.randBuf[:4], make([]byte, 4)) {
-		t.Error("a key that was used still lies there")
+		t.Error("got a used key in randBuf, want zeros")
 	}
 }

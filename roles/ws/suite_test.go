@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// bounced is an echo that holds one piece of a message, and no more: it pauses until it is sent.
+// bounced is an echo that stores one piece of a message and pauses until it is sent.
 type bounced struct {
 	piece []byte
 	flags Flags
@@ -24,7 +24,7 @@ func (h *bounced) Closed(*Conn, error)         {}
 
 func (h *bounced) Rx(c *Conn, b []byte, f Flags) {
 	if h.full {
-		panic("a piece comes to one who has paused")
+		panic("Rx while paused")
 	}
 	h.piece, h.flags, h.full = append(h.piece[:0], b...), f, true
 	h.most = max(h.most, len(b))
@@ -53,7 +53,7 @@ func (h *bounced) Writable(c *Conn) {
 	c.Resume()
 }
 
-// asker sends messages, cut into frames, and compares what comes back.
+// asker sends messages in frames and compares the echo.
 type asker struct {
 	t      *testing.T
 	how    string
@@ -119,8 +119,8 @@ func (h *asker) Rx(c *Conn, b []byte, f Flags) {
 	}
 }
 
-// talk runs a client and a server against each other until neither has anything to say. chop is how many
-// octets arrive at a time, 0 for as many as a read may bring; allow is how many the transports take at a time.
+// talk runs a client and a server against each other until neither sends. chop is the number of octets that arrive at a
+// time, 0 for as many as a read returns; allow is the number that the transports take at a time.
 func talk(t *testing.T, gc, gs *Shared, a Agreed, client *asker, server Handler, chop, allow int) (*Conn, *Conn) {
 	t.Helper()
 	c, lc := open(gc, true, a, client)
@@ -155,8 +155,8 @@ func talk(t *testing.T, gc, gs *Shared, a Agreed, client *asker, server Handler,
 	return c, s
 }
 
-// TestLargeMessages are the cases 9 and 10 of the conformance suites: up to 16 MiB, in frames and in
-// arrivals of any size, through ends that hold one piece.
+// TestLargeMessages checks the Autobahn cases 9 and 10: messages of up to 16 MiB, in frames and reads of several sizes,
+// with ends that store one piece.
 func TestLargeMessages(t *testing.T) {
 	for _, r := range []struct{ size, frame, chop, allow int }{
 		{64 << 10, 0, 0, 0},
@@ -191,8 +191,8 @@ func TestLargeMessages(t *testing.T) {
 	}
 }
 
-// TestCompressedMessages are the cases 12 and 13: messages of 16 octets to 128 KiB, in frames of any size,
-// on all terms that a handshake can come to, with an end that has terms of its own.
+// TestCompressedMessages checks the Autobahn cases 12 and 13: messages of 16 octets to 128 KiB, in frames of several sizes,
+// with the terms that a handshake can agree on.
 func TestCompressedMessages(t *testing.T) {
 	all := Deflate{On: true, KeepTx: true, KeepRx: true}
 	for _, terms := range []struct{ client, server Deflate }{

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// texts are what UTF-8 decoders get wrong, after Markus Kuhn's list, with the place of the first octet
-// that cannot stand there; -1 for good text, and len for text that ends inside a character.
+// texts are hard cases for UTF-8 decoders, after Markus Kuhn's list, with the offset of the first octet that is invalid; -1
+// for valid text, and the length for text that ends inside a character.
 var texts = []struct {
 	name, s string
 	bad     int
@@ -91,7 +91,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// firstBad is the slow way: the longest prefix that some good text begins with.
+// firstBad returns the length of the longest prefix of valid text, in a simple way.
 func firstBad(s string) int {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
