@@ -85,7 +85,7 @@ func ParseAddress(endpoint string, port uint16, tls bool) (a Address, err error)
 		return bad(why)
 	}
 	if port == 0 {
-		return bad("there is not a port; set \"port\"")
+		return bad("there is no port; set \"port\"")
 	}
 	a.Host, a.Port, a.TLS = host, port, tls
 	a.Authority = authority(host, port, tls)
@@ -95,7 +95,7 @@ func ParseAddress(endpoint string, port uint16, tls bool) (a Address, err error)
 // wrongHost returns what is wrong with a host, "" if nothing is.
 func wrongHost(host string) string {
 	if host == "" {
-		return "there is not a host in it; set \"endpoint\", or the metadata it is made of"
+		return "there is no host in it; set \"endpoint\", or the metadata it is made of"
 	}
 	if len(host) > MaxHost {
 		return fmt.Sprintf("a host name of %d octets; %d are possible", len(host), MaxHost)

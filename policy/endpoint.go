@@ -207,7 +207,7 @@ func checkAuthority(t *Template, form EndpointForm) (wrong, fix string) {
 		return "", ""
 	}
 	if host == "" {
-		return "there is not a host in it", "write one after ://"
+		return "there is no host in it", "write one after ://"
 	}
 	if inner, open := strings.CutPrefix(host, "["); open || strings.Contains(host, ":") {
 		inner, closed := strings.CutSuffix(inner, "]")
