@@ -76,7 +76,7 @@ func (c *Client) Opened(now time.Duration) {
 	if c.phase != expectOpened {
 		return
 	}
-	c.phase = expectSettings
+	c.moveTo(expectSettings)
 	c.open(now, preface)
 	if c.Owner != nil {
 		c.Owner.Ready(c)
@@ -122,7 +122,7 @@ func (c *Client) headers(b block, p []byte) *fault {
 		}
 		return c.onClosed(b.stream)
 	}
-	if x.is(gotHead) {
+	if x.receiving != awaitHead {
 		return c.onTrailers(x, b, p)
 	}
 	broken, malformed, long := c.decode(p, responseSection)
@@ -146,6 +146,7 @@ func (c *Client) headers(b block, p []byte) *fault {
 		return nil
 	}
 	c.moved()
+	x.move(recvHeaders)
 	if m.Status < 200 {
 		c.sh.Counters.Interim++
 		if m.Status == 100 {
@@ -162,10 +163,10 @@ func (c *Client) headers(b block, p []byte) *fault {
 // answered starts the final response.
 func (c *Client) answered(x *stream, m *http.Message, end bool) {
 	c.sh.Counters.Responses++
-	x.flags |= gotHead
+	x.moveRecv(awaitBody)
 	x.inDue = 0
 	empty := x.is(isHead) || http.Bodyless(m.Status)
-	if x.is(connecting) && m.Status/100 == 2 {
+	if x.tunnel == awaitUpgrade && m.Status/100 == 2 {
 		m.Length = http.UnknownLength
 	}
 	x.inLeft = m.Length
@@ -176,9 +177,10 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 	if empty {
 		x.inLeft = 0
 	}
-	if x.sending != ourEnd {
+	if x.sending != endSent {
 		if m.Status >= 300 {
-			x.flags = x.flags&^(wants|hold) | ceased
+			x.stopOutput()
+			x.flags |= ceased
 		} else {
 			x.release()
 		}
@@ -191,9 +193,7 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 		x.move(recvEnd)
 		x.h.Head(x, m)
 		switch {
-		case x.is(over):
-		case x.upper != nil:
-			x.flags |= endParked
+		case x.over(), x.upper != nil: // Upgrade has taken note of the end
 		default:
 			c.tellEnd(x, nil)
 		}
@@ -208,8 +208,8 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 
 // release lets a body go that waited for 100 (Continue).
 func (x *stream) release() {
-	if x.is(hold) {
-		x.flags &^= hold
+	if x.out == await100 {
+		x.moveOut(outIdle)
 		x.inDue = 0
 		if x.is(wants) {
 			x.WantWrite()
@@ -217,9 +217,17 @@ func (x *stream) release() {
 	}
 }
 
+// stopOutput drops what the handler has to say: the peer wants no more of it, or cannot grant a window for it.
+func (x *stream) stopOutput() {
+	x.flags &^= wants
+	if x.out == await100 {
+		x.moveOut(outIdle)
+	}
+}
+
 // awaitResponse has the response to a request that is complete come in time.
 func (c *conn) awaitResponse(x *stream) {
-	if d := c.sh.deadline(c.sh.cfg.Timeouts.Response); d != 0 && !x.is(gotHead|patient) {
+	if d := c.sh.deadline(c.sh.cfg.Timeouts.Response); d != 0 && x.receiving == awaitHead && !x.is(patient) {
 		x.inDue = d
 		c.due(d)
 	}
@@ -229,6 +237,8 @@ func (c *conn) awaitResponse(x *stream) {
 func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	connect := len(m.Protocol) > 0
 	switch {
+	case x.out == awaitSlot:
+		return http.ErrNoRoom
 	case !http.ValidName(m.Method) || (string(m.Method) == "CONNECT") != connect:
 		return errSendMethod
 	case !http.ValidAuthority(m.Authority):
@@ -237,7 +247,9 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		return errSendScheme
 	case connect && c.phase == expectSettings:
 		// Whether the server takes it, its settings will tell (RFC 8441 s.3).
-		x.flags |= unsettled
+		if x.out != awaitSettings {
+			x.wait(awaitSettings)
+		}
 		return http.ErrNoRoom
 	case connect && !c.peer.connect:
 		return ErrNoExtendedConnect
@@ -255,7 +267,9 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		return err
 	}
 	if c.nextOut > maxWindow {
-		c.draining = drainLast
+		if c.draining == notDraining {
+			c.drainTo(drainLast)
+		}
 		return errSpent
 	}
 	size := blockBound(len(m.Method)+len(m.Scheme)+len(path)+len(m.Authority)+len(m.Protocol), m.Fields)
@@ -277,7 +291,6 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	block := c.side.(*Client).memory.request(c.sh, m, path, length)
 	c.number(x, c.nextOut)
 	c.nextOut += 2
-	x.flags |= counted
 	c.opened++
 	x.move(sendHeaders)
 	if !c.sendBlock(x, block, 0, last) {
@@ -290,9 +303,10 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		x.flags |= isHead
 	}
 	if connect {
-		x.flags |= connecting
+		x.moveTunnel(awaitUpgrade)
 	}
-	x.sending, x.outLeft = ourHead, m.Length
+	x.moveSend(headSent)
+	x.outLeft = m.Length
 	if connect {
 		x.outLeft = http.UnknownLength
 	}
@@ -305,7 +319,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	}
 	if m.Continue {
 		if d := c.sh.deadline(c.sh.cfg.Timeouts.Continue); d != 0 {
-			x.flags |= hold
+			x.wait(await100)
 			x.inDue = d
 			c.due(d)
 		}

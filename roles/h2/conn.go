@@ -11,20 +11,6 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// phase is what a connection expects next.
-type phase uint8
-
-const (
-	expectOpened   phase = iota
-	expectPreface        // server: the client's magic words
-	expectSettings       // the peer's first frame
-	expectFrame
-	expectData    // the rest of a DATA frame
-	expectPadding // the rest of its padding
-	expectClose   // Closed; what comes in is dropped
-	expectNothing // the connection is over
-)
-
 // side is what the two ends of a connection do differently.
 type side interface {
 	// headers reads a header block that has come complete, and gives the section to its stream. The fault is one
@@ -105,16 +91,6 @@ type conn struct {
 	pinged   bool // a validity ping is out
 	failedBy error
 }
-
-// drainPhase is how far the connection's orderly end has come.
-type drainPhase uint8
-
-const (
-	notDraining drainPhase = iota
-	drainAsked             // GOAWAY is to be sent
-	drainPinged            // it was, for "no more, please"; streams under way are still taken
-	drainLast              // the last one taken was named
-)
 
 func (c *conn) init(sh *Shared, low roles.Lower, s side, server bool) {
 	*c = conn{sh: sh, low: low, side: s, server: server, peer: initialSettings(), limit: maxWindow}
@@ -220,7 +196,7 @@ func (c *conn) tellDone(x *stream) {
 // certainly not processed (RFC 9113 s.8.7), or unknown.
 func (c *conn) outcome(x *stream) error {
 	switch {
-	case x.cause == nil || c.server || x.is(gotHead) || errors.Is(x.cause, http.ErrNotProcessed):
+	case x.cause == nil || c.server || x.receiving != awaitHead || errors.Is(x.cause, http.ErrNotProcessed):
 		return x.cause
 	case x.id == 0:
 		return fmt.Errorf("%w: %w", errNotSent, x.cause)
@@ -273,24 +249,21 @@ func (c *conn) find(id uint32) *stream {
 // finish ends a stream: it leaves the connection, and its handler is told before the present call is over, or
 // in the next turn.
 func (c *conn) finish(x *stream, cause error) {
-	if x.is(over) {
+	if x.over() {
 		return
 	}
-	x.flags |= over
-	x.state, x.cause = closed, cause
+	x.cause = cause
+	if x.state != closed {
+		x.move(drop)
+	}
+	x.moveOut(outOver)
 	last := len(c.streams) - 1
 	moved := c.streams[last]
 	c.streams[x.place], c.ids[x.place] = moved, c.ids[last]
 	moved.place = x.place
 	c.streams[last] = nil
 	c.streams, c.ids = c.streams[:last], c.ids[:last]
-	if x.is(queued) {
-		c.ready.remove(x)
-	}
-	if x.is(inLine) {
-		c.thirsty.remove(x)
-	}
-	if x.is(counted) {
+	if x.id != 0 {
 		c.opened--
 	}
 	if c.data == x {
@@ -315,13 +288,11 @@ func (c *conn) finish(x *stream, cause error) {
 
 // giveUp ends a stream of ours, and tells the peer.
 func (c *conn) giveUp(x *stream, code Code, cause error) {
-	if x.is(over) {
+	if x.over() {
 		return
 	}
-	if x.state != closed {
-		if x.id != 0 {
-			c.sendReset(x.id, code)
-		}
+	if x.state != closed && x.id != 0 {
+		c.sendReset(x.id, code)
 		x.move(sendReset)
 	}
 	c.finish(x, cause)
@@ -363,7 +334,8 @@ func (c *conn) fail(f *fault) {
 // shut closes the transport; Closed tells the handlers.
 func (c *conn) shut(mode roles.CloseMode, cause error) {
 	if c.phase < expectClose {
-		c.phase, c.failedBy = expectClose, cause
+		c.moveTo(expectClose)
+		c.failedBy = cause
 		c.low.Close(mode, cause)
 	}
 }
@@ -377,24 +349,29 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 		c.settle()
 		return
 	}
-	cut := unused > 0 || c.partial != nil
+	cut := unused > 0 || c.phase == expectContinuation
 	for i := len(c.streams) - 1; i >= 0; i-- {
 		switch x := c.streams[i]; {
-		case c.server && x.inDone():
-		case !x.is(endParked):
+		case x.inDone() && (c.server || x.tunnelled()):
+		case x.receiving != awaitReader:
 			c.finish(x, c.lossOf(x, errCut))
 			cut = true
-		case x.upper == nil:
-			x.flags = x.flags&^(wants|hold) | ceased // no window comes any more for what is left of its request
+		default:
+			x.stopOutput()
+			x.flags |= ceased // no window comes any more for what is left of its request
 		}
 	}
 	switch {
 	case len(c.streams) > 0:
-		c.phase, c.frameDue = expectFrame, 0
+		if c.phase != expectFrame {
+			c.moveTo(expectFrame)
+		}
+		c.dropPartial()
+		c.frameDue = 0
 		c.pingAfter, c.hangAfter = 0, 0 // its silence means nothing any more
 		c.halfClosed()
 		if c.draining == notDraining {
-			c.draining = drainLast
+			c.drainTo(drainLast)
 		}
 	case cut && (unused > 0 || !c.server):
 		c.shut(roles.Immediate, errCut)
@@ -417,7 +394,7 @@ func (c *conn) halfClosed() {
 			continue
 		}
 		x := c.streams[i]
-		if x.sending == ourEnd || x.is(over|tunnelled) {
+		if x.sending == endSent || x.over() || x.tunnelled() {
 			continue
 		}
 		c.awaitAnswer(x)
@@ -440,7 +417,7 @@ func (c *conn) Closed(cause error) {
 		return
 	}
 	c.inside = true
-	c.phase = expectNothing
+	c.moveTo(expectNothing)
 	if cause == nil {
 		cause = c.failedBy
 	}

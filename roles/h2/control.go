@@ -81,7 +81,7 @@ func (c *conn) sendGoAway(last uint32, code Code, debug string) {
 // askDrain has the connection end in order: see Server.Drain and Client.Close.
 func (c *conn) askDrain() {
 	if c.draining == notDraining && c.phase < expectClose {
-		c.draining = drainAsked
+		c.drainTo(drainAsked)
 		c.ring()
 	}
 }
@@ -95,10 +95,11 @@ func (c *conn) drain() {
 		case c.phase == expectOpened:
 			return
 		case !c.server || len(c.streams) == 0:
-			c.draining, c.limit = drainLast, c.lastIn
+			c.drainTo(drainLast)
+			c.limit = c.lastIn
 			c.sendGoAway(c.lastIn, NoError, "")
 		default:
-			c.draining = drainPinged
+			c.drainTo(drainPinged)
 			c.sendGoAway(maxWindow, NoError, "")
 			c.sendPing(drainPing)
 			c.drainDue = c.sh.deadline(c.sh.cfg.Timeouts.Settings)
@@ -108,7 +109,8 @@ func (c *conn) drain() {
 		return
 	}
 	if c.draining == drainPinged {
-		c.draining, c.limit, c.drainDue = drainLast, c.lastIn, 0
+		c.drainTo(drainLast)
+		c.limit, c.drainDue = c.lastIn, 0
 		c.sendGoAway(c.lastIn, NoError, "")
 	}
 	if len(c.owed) > 0 {

@@ -94,7 +94,7 @@ func (c *conn) forget(k roles.Kind, b []byte) {
 
 // holds returns the kind of memory that keeps x's bytes.
 func (x *stream) holds() roles.Kind {
-	if x.is(tunnelled) {
+	if x.tunnelled() {
 		return roles.HoldTunnel
 	}
 	return roles.HoldBody

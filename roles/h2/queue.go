@@ -65,8 +65,7 @@ func (q *queue) remove(x *stream) {
 
 // enqueue has x asked for output, in its turn.
 func (c *conn) enqueue(x *stream) {
-	if x.flags&(queued|inLine|over) == 0 {
-		x.flags |= queued
-		c.ready.push(x)
+	if x.out == outIdle {
+		x.moveOut(outQueued)
 	}
 }

@@ -25,9 +25,9 @@ func (c *conn) Rx(now time.Duration, b []byte) (used int) {
 	switch {
 	case c.phase >= expectClose:
 		used = len(b)
-	case used == len(b) && c.partial == nil:
+	case used == len(b) && c.phase != expectContinuation:
 		c.frameDue = 0
-	case c.frameDue == 0 || used > 0 && c.partial == nil:
+	case c.frameDue == 0 || used > 0 && c.phase != expectContinuation:
 		c.frameDue = c.sh.deadline(c.sh.cfg.Timeouts.Frame)
 	}
 	c.settle()
@@ -46,7 +46,7 @@ func (c *conn) take(b []byte) int {
 		if n < len(preface) {
 			return 0
 		}
-		c.phase = expectSettings
+		c.moveTo(expectSettings)
 		return n
 	case expectData:
 		return c.takeData(b)
@@ -81,7 +81,7 @@ func (c *conn) admit(f frame) *fault {
 		return errFirst
 	case f.length > c.sh.cfg.Limits.Frame:
 		return errFrameSize
-	case (c.partial != nil) != (f.typ == frameContinuation) || c.partial != nil && f.stream != c.partial.stream:
+	case (c.phase == expectContinuation) != (f.typ == frameContinuation) || c.phase == expectContinuation && f.stream != c.partial.stream:
 		return errInterleaved
 	}
 	return nil
@@ -205,14 +205,16 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 	case !c.server:
 		// The server has answered and wants no more of the request (RFC 9113 s.8.1).
 		// What is parked of the answer is still to be told.
-		x.sending = ourEnd
-		x.flags &^= wants | hold
+		if x.sending != endSent {
+			x.moveSend(endSent)
+		}
+		x.stopOutput()
 		c.complete(x)
 		return nil
 	case x.upper == nil && x.received == 0 && x.inLeft <= 0:
 		// The request had no body, and its client does not say so with END_STREAM, but ends each stream with a
 		// reset once it has the response.
-		if x.is(ended) {
+		if x.receiving == endTold {
 			c.complete(x)
 		} else {
 			c.tellEnd(x, nil)
@@ -226,7 +228,7 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 // hasResponse reports whether the response is complete: sent by a server, or received by a client.
 func (x *stream) hasResponse() bool {
 	if x.c.server {
-		return x.sending == ourEnd
+		return x.sending == endSent
 	}
 	return x.inDone()
 }
@@ -247,7 +249,7 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 	}
 	first := c.phase == expectSettings
 	if first {
-		c.phase = expectFrame
+		c.moveTo(expectFrame)
 		c.peer.streams = maxWindow // no limit unless it names one
 	}
 	was := c.peer
@@ -267,8 +269,8 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 	}
 	if first {
 		for _, x := range c.streams {
-			if x.is(unsettled) {
-				x.flags &^= unsettled
+			if x.out == awaitSettings {
+				x.moveOut(outIdle)
 				if x.is(wants) {
 					x.WantWrite()
 				}
@@ -313,7 +315,7 @@ func (c *conn) onPing(f frame, p []byte) *fault {
 		c.pinged = false
 		if c.draining == drainPinged && string(p) == drainPing {
 			c.drainDue = 0
-			c.draining = drainLast
+			c.drainTo(drainLast)
 			c.limit = c.lastIn
 			c.sendGoAway(c.lastIn, NoError, "")
 		}
@@ -352,7 +354,7 @@ func (c *conn) onGoAway(f frame, p []byte) *fault {
 		return nil // it promises to answer no pushes, of which there are none
 	}
 	if c.draining == notDraining {
-		c.draining = drainLast
+		c.drainTo(drainLast)
 	}
 	for i := len(c.streams) - 1; i >= 0; i-- {
 		x := c.streams[i]

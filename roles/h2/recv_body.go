@@ -14,7 +14,7 @@ func (c *conn) body(x *stream, p []byte) {
 		x.pace.Took(c.sh.now, len(p), &l)
 	}
 	switch {
-	case x.is(mute):
+	case x.receiving == discardBody:
 		c.taken(x, int64(len(p)))
 		c.drainBody(x, len(p))
 	case x.upper != nil:
@@ -26,7 +26,7 @@ func (c *conn) body(x *stream, p []byte) {
 		}
 	default:
 		if x.answered() {
-			if c.drainBody(x, len(p)); x.is(over) {
+			if c.drainBody(x, len(p)); x.over() {
 				c.takenConn(int64(len(p)))
 				return
 			}
@@ -38,7 +38,7 @@ func (c *conn) body(x *stream, p []byte) {
 }
 
 // answered says whether a server's response is complete.
-func (x *stream) answered() bool { return x.c.server && x.sending == ourEnd }
+func (x *stream) answered() bool { return x.c.server && x.sending == endSent }
 
 // drainBody counts what a server takes of a request after it has answered.
 func (c *conn) drainBody(x *stream, n int) {
@@ -134,8 +134,7 @@ func (c *conn) unpark(x *stream) {
 		c.takenStream(x, int64(len(p)))
 		c.forget(roles.HoldBody, p)
 	}
-	if x.flags&(over|endParked) == endParked && len(x.parked) == 0 {
-		x.flags &^= endParked
+	if x.receiving == awaitReader && !x.over() && len(x.parked) == 0 {
 		c.tellEnd(x, x.late)
 	}
 }
@@ -163,7 +162,7 @@ func (c *conn) takenConn(n int64) {
 }
 
 func (c *conn) takenStream(x *stream, n int64) {
-	if !x.is(manual | over) {
+	if !x.is(manual) && !x.over() {
 		x.credit += n
 		c.grant(x, int64(c.window)/2)
 	}
@@ -197,10 +196,10 @@ func (c *conn) peerEnd(x *stream, trailers []http.Field) {
 	x.move(recvEnd)
 	switch {
 	case x.upper != nil:
-		x.flags |= endParked
+		x.moveRecv(awaitReader)
 		c.tunnelRx(x, nil)
 	case len(x.parked) > 0:
-		x.flags |= endParked
+		x.moveRecv(awaitReader)
 		c.keepTrailers(x, trailers)
 	default:
 		c.tellEnd(x, trailers)
@@ -229,17 +228,17 @@ func (c *conn) keepTrailers(x *stream, t []http.Field) {
 
 // tellEnd tells the handler that the peer's message is complete.
 func (c *conn) tellEnd(x *stream, trailers []http.Field) {
-	x.flags |= ended
+	x.moveRecv(endTold)
 	x.h.End(x, trailers)
 	c.complete(x)
 }
 
 // complete ends the stream if both messages are complete.
 func (c *conn) complete(x *stream) {
-	if x.flags&(over|ended) != ended {
+	if x.over() || x.receiving != endTold || x.upper != nil {
 		return
 	}
-	if x.sending == ourEnd {
+	if x.sending == endSent {
 		c.finish(x, nil)
 	} else if x.is(ceased) {
 		c.giveUp(x, Cancel, nil) // the answer is complete, and wants no more of the request
@@ -287,7 +286,7 @@ func (c *conn) blocked(x *stream) bool {
 
 // unblocked gives the peer its time anew, since there is a window again for a body that had none.
 func (c *conn) unblocked(x *stream) {
-	if !x.awaitsBody() || x.is(mute|paused) {
+	if !x.awaitsBody() || x.receiving == discardBody || x.is(paused) {
 		return
 	}
 	l := c.pace()
@@ -297,7 +296,7 @@ func (c *conn) unblocked(x *stream) {
 }
 
 // awaitsBody reports whether the peer has more of a body to send.
-func (x *stream) awaitsBody() bool { return x.upper == nil && x.is(gotHead) && !x.inDone() }
+func (x *stream) awaitsBody() bool { return x.upper == nil && x.receiving != awaitHead && !x.inDone() }
 
 // due notes that a stream has a deadline at d.
 func (c *conn) due(d time.Duration) {

@@ -30,7 +30,7 @@ func (c *conn) startData(f frame, b []byte) int {
 	}
 	c.dataLeft, c.padLeft, c.dataEnd = left, pad, f.has(flagEndStream)
 	c.taken(c.data, int64(f.length-left)) // padding is of no interest to anybody
-	c.phase = expectData
+	c.moveTo(expectData)
 	if left == 0 {
 		c.dataOver()
 	}
@@ -68,7 +68,7 @@ func (c *conn) admitData(f frame, payload uint32) *fault {
 		bad = errHalfClosed
 	case x.recvWin < 0 && !c.mayOverrun(x, x.recvWin, c.window):
 		bad = errWindow
-	case !c.server && !x.is(gotHead):
+	case x.receiving == awaitHead:
 		bad = errNoHead
 	case x.inLeft >= 0 && int64(payload) > x.inLeft:
 		bad = errLengthMore
@@ -130,9 +130,10 @@ func (c *conn) dataOver() {
 	if c.phase >= expectClose {
 		return
 	}
-	c.phase = expectFrame
 	if c.padLeft > 0 {
-		c.phase = expectPadding
+		c.moveTo(expectPadding)
+	} else {
+		c.moveTo(expectFrame)
 	}
 	x := c.data
 	c.data = nil
@@ -144,7 +145,7 @@ func (c *conn) dataOver() {
 func (c *conn) takePadding(b []byte) int {
 	n := min(len(b), int(c.padLeft))
 	if c.padLeft -= uint32(n); c.padLeft == 0 {
-		c.phase = expectFrame
+		c.moveTo(expectFrame)
 	}
 	return n
 }

@@ -40,6 +40,7 @@ func (c *conn) onHeaders(f frame, p []byte) *fault {
 	if !f.has(flagEndHeaders) {
 		b.b = c.keep(roles.HoldHead, nil, p)
 		c.partial = &block{stream: b.stream, end: b.end, self: b.self, b: b.b}
+		c.moveTo(expectContinuation)
 		return nil
 	}
 	return c.side.headers(b, p)
@@ -59,6 +60,7 @@ func (c *conn) onContinuation(f frame, p []byte) *fault {
 		return nil
 	}
 	c.partial = nil
+	c.moveTo(expectFrame)
 	bad := c.side.headers(*b, b.b)
 	c.forget(roles.HoldHead, b.b)
 	return bad
@@ -106,6 +108,7 @@ func (c *conn) onTrailers(x *stream, b block, p []byte) *fault {
 		return nil
 	}
 	c.moved()
+	x.move(recvHeaders)
 	c.peerEnd(x, c.sh.msg.Fields)
 	return nil
 }

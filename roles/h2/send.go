@@ -36,16 +36,16 @@ func (c *conn) Writable(now time.Duration) {
 		if x == nil {
 			break
 		}
-		x.flags &^= queued
+		x.setOut(outIdle)
 		was := c.made
 		c.serve(x)
 		if vain++; c.made > was {
 			vain = 0
-			if c.half && !x.is(over|tunnelled) {
+			if c.half && !x.over() && !x.tunnelled() {
 				c.awaitAnswer(x)
 			}
 		}
-		if x.flags&(over|wants|starved|unsettled|waits|hold) == wants {
+		if x.is(wants) && x.out <= outQueued {
 			c.enqueue(x)
 			if c.full && c.made == was {
 				c.ready.first(x) // its turn is still to come
@@ -68,25 +68,25 @@ func (c *conn) settleWrite() {
 
 // serve asks one stream for output.
 func (c *conn) serve(x *stream) {
-	if x.is(owes100) && x.sending == nothing && !x.is(paused|wants) {
+	if x.is(owes100) && x.sending == unsent && !x.is(paused|wants) {
 		c.send100(x)
 		return
 	}
-	if x.is(tunnelled) {
+	if x.tunnelled() {
 		c.tunnelWritable(x)
 		return
 	}
-	if !c.server && x.sending == nothing && c.opened >= c.peer.streams {
-		x.flags |= waits
+	if !c.server && x.sending == unsent && c.opened >= c.peer.streams {
+		x.moveOut(awaitSlot)
 		c.short = true
 		return
 	}
-	if x.is(wants) && !x.is(hold) {
+	if x.is(wants) {
 		x.flags &^= wants
 		x.h.Writable(x)
 		c.endRoom(x)
 	}
-	if x.flags&(over|owes100|paused) == owes100 && x.sending == nothing {
+	if !x.over() && x.flags&(owes100|paused) == owes100 && x.sending == unsent {
 		c.send100(x)
 	}
 	c.answer(x)
@@ -94,10 +94,10 @@ func (c *conn) serve(x *stream) {
 
 // answer ends an exchange whose messages are both complete, and sees to a request that outlasts its answer.
 func (c *conn) answer(x *stream) {
-	if x.is(over|mute) || x.sending != ourEnd {
+	if x.over() || x.receiving == discardBody || x.sending != endSent {
 		return
 	}
-	if x.inDone() && !x.is(paused) {
+	if x.inDone() && (!x.is(paused) || x.receiving == endTold) {
 		c.complete(x)
 		return
 	}
@@ -116,13 +116,14 @@ func (c *conn) answer(x *stream) {
 // silence drops what a handler that has answered, and paused, does not want of its request, and takes the rest
 // for it.
 func (c *conn) silence(x *stream) {
-	x.flags = x.flags&^(paused|manual) | mute
+	x.flags &^= paused | manual
 	n := len(x.parked)
 	c.dropParked(x)
 	if x.inDone() {
 		c.tellEnd(x, nil)
 		return
 	}
+	x.moveRecv(discardBody)
 	c.takenStream(x, int64(n))
 	x.pace.Resume(c.sh.now)
 	c.awaitBody(x)
@@ -192,7 +193,7 @@ func (c *conn) sendBlock(x *stream, block []byte, prefix byte, end bool) bool {
 // Room is http.Exchange's.
 func (x *stream) Room() []byte {
 	c := x.c
-	if x.sending != ourHead || x.is(over|hold) {
+	if x.sending != headSent || x.over() || x.out == await100 {
 		return nil
 	}
 	n := min(x.sendWin, c.sendWin, int64(c.peer.frame))
@@ -228,9 +229,11 @@ func (c *conn) endRoom(x *stream) {
 
 // starve has a stream wait for a window.
 func (c *conn) starve(x *stream) {
-	x.flags |= starved
-	if x.sendWin > 0 {
+	switch {
+	case x.sendWin > 0:
 		c.lineUp(x)
+	case x.out <= outQueued:
+		x.wait(noWindow)
 	}
 	if x.outDue == 0 {
 		if x.outDue = c.sh.deadline(c.sh.cfg.Timeouts.Window); x.outDue != 0 {
@@ -245,12 +248,12 @@ func (x *stream) Commit(n int, end bool) {
 	r := c.sh.room.Take(x)
 	c.roomOut = false
 	switch {
-	case x.is(over) || x.sending == ourEnd:
+	case x.over() || x.sending == endSent:
 		return
-	case x.is(hold):
+	case x.out == await100:
 		c.giveUp(x, Cancel, errCommitHeld)
 		return
-	case x.sending == nothing:
+	case x.sending == unsent:
 		c.giveUp(x, InternalError, errCommitHead)
 		return
 	case n < 0 || n > 0 && n > len(r)-headerLen:
@@ -299,11 +302,11 @@ func (c *conn) putData(x *stream, r []byte, n int, end bool) {
 
 // endSent notes that END_STREAM is out.
 func (x *stream) endSent() {
-	x.sending = ourEnd
+	x.moveSend(endSent)
 	x.outDue = 0
 	x.flags &^= wants
 	x.move(sendEnd)
-	if !x.c.server && !x.is(gotHead) {
+	if !x.c.server && x.receiving == awaitHead {
 		x.c.awaitResponse(x)
 	}
 }
@@ -311,7 +314,7 @@ func (x *stream) endSent() {
 // SendTrailers is http.Exchange's.
 func (x *stream) SendTrailers(t []http.Field) error {
 	c := x.c
-	if x.is(over|hold) || x.sending != ourHead {
+	if x.over() || x.out == await100 || x.sending != headSent {
 		return http.ErrNoRoom
 	}
 	if len(t) == 0 {
@@ -342,13 +345,14 @@ func (x *stream) SendTrailers(t []http.Field) error {
 	if !c.sendBlock(x, block, 0, true) {
 		return http.ErrNoRoom
 	}
+	x.move(sendHeaders)
 	x.endSent()
 	return nil
 }
 
 // SendHead is http.Exchange's.
 func (x *stream) SendHead(m *http.Message, end bool) error {
-	if x.is(over) || x.sending != nothing {
+	if x.over() || x.sending != unsent {
 		return errSendTwice
 	}
 	if x.c.server {

@@ -44,7 +44,7 @@ func (s *Server) Opened(now time.Duration) {
 	if s.phase != expectOpened {
 		return
 	}
-	s.phase = expectPreface
+	s.moveTo(expectPreface)
 	s.open(now, "")
 	s.settle()
 }
@@ -120,7 +120,6 @@ func (s *Server) headers(b block, p []byte) *fault {
 		}
 	}
 	x := c.add(h)
-	x.flags |= counted
 	c.opened++
 	c.number(x, b.stream)
 	s.begin(x, m, b.end)
@@ -133,12 +132,12 @@ func (s *Server) begin(x *stream, m *http.Message, end bool) {
 	c.sh.Counters.Requests++
 	c.moved()
 	x.move(recvHeaders)
-	x.flags |= gotHead
+	x.moveRecv(awaitBody)
 	if len(m.Method) == 4 && string(m.Method) == "HEAD" {
 		x.flags |= isHead
 	}
 	if len(m.Protocol) > 0 {
-		x.flags |= connecting
+		x.moveTunnel(awaitUpgrade)
 	}
 	if v, ok := m.Get("priority"); ok {
 		x.urgency = urgencyOf(v)
@@ -147,7 +146,7 @@ func (s *Server) begin(x *stream, m *http.Message, end bool) {
 		m.Length = 0
 		x.move(recvEnd)
 		x.h.Head(x, m)
-		if !x.is(over) {
+		if !x.over() && x.upper == nil { // Upgrade has taken note of the end
 			c.tellEnd(x, nil)
 		}
 		return
@@ -158,7 +157,7 @@ func (s *Server) begin(x *stream, m *http.Message, end bool) {
 	}
 	c.startBody(x)
 	x.h.Head(x, m)
-	if x.flags&(over|owes100|paused) == owes100 {
+	if !x.over() && x.flags&(owes100|paused) == owes100 {
 		c.enqueue(x)
 		c.low.WantWrite()
 	}
@@ -178,7 +177,7 @@ func (c *conn) sendResponse(x *stream, m *http.Message, end bool) error {
 	}
 	length := m.Length
 	switch {
-	case m.Status < 200, x.is(connecting) && m.Status/100 == 2:
+	case m.Status < 200, x.tunnel == awaitUpgrade && m.Status/100 == 2:
 		// A stream that becomes another protocol's has no length (RFC 9110 s.8.6).
 		length = -1
 	case m.Status == 204 || m.Status == 304 && length == 0:
@@ -208,7 +207,8 @@ func (c *conn) sendResponse(x *stream, m *http.Message, end bool) error {
 		return nil
 	}
 	c.sh.Counters.Responses++
-	x.sending, x.outLeft = ourHead, length
+	x.moveSend(headSent)
+	x.outLeft = length
 	if last {
 		x.endSent()
 	}

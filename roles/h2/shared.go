@@ -25,6 +25,7 @@ type Counters struct {
 	Pings     uint64 // PING frames sent
 	Parked    uint64 // bytes kept for paused handlers, ever
 	Withheld  uint64 // times that a connection was given no window for them, since memory was short
+	Illegal   uint64 // moves that a state machine does not have: a bug of this package, which costs the connection
 	Overrun   uint64 // times that DATA was accepted although a window had no place for it
 }
 

@@ -1,70 +1,92 @@
 package h2
 
-// state is where a stream stands (RFC 9113 s.5.1). The reserved states are those of server push, which is off.
+import "github.com/millrace/millrace/internal/machine"
+
+// state is the state of a stream (RFC 9113 s.5.1). The reserved states are those of server push, which is off.
 type state uint8
 
 const (
-	idle             state = iota // no HEADERS yet
-	open                          // both directions may carry frames
-	halfClosedLocal               // we have ended our direction
-	halfClosedRemote              // the peer has ended its own
+	idle state = iota
+	open
+	halfClosedLocal
+	halfClosedRemote
 	closed
 	numStates
 )
 
-// event is what moves a stream.
+// event moves a stream from state to state.
 type event uint8
 
 const (
 	sendHeaders event = iota
 	recvHeaders
-	sendEnd // END_STREAM
+	sendEnd
 	recvEnd
 	sendReset
 	recvReset
+	drop // nothing is sent or received: the connection, or the stream before it had a number, is over
 	numEvents
 )
 
-// move is a row of the table.
-type move struct {
-	from state
-	on   event
-	to   state
-	why  string
-}
+var eventNames = [numEvents]string{"send HEADERS", "recv HEADERS", "send END_STREAM", "recv END_STREAM", "send RST_STREAM", "recv RST_STREAM", "drop"}
 
-// moves are the legal moves of a stream; what is not in it is a bug of ours or a fault of the peer's.
-var moves = []move{
-	{idle, sendHeaders, open, "a client sends a request's head"},
-	{idle, recvHeaders, open, "a server receives a request's head"},
-	{idle, sendReset, closed, "an exchange is given up before its request was sent; nothing is sent of it"},
-	{open, sendHeaders, open, "a response's head, or trailers to come with the end"},
-	{open, recvHeaders, open, "likewise from the peer"},
-	{open, sendEnd, halfClosedLocal, "our message is complete"},
-	{open, recvEnd, halfClosedRemote, "the peer's message is complete"},
-	{open, sendReset, closed, "given up by us"},
-	{open, recvReset, closed, "given up by the peer"},
-	{halfClosedLocal, recvHeaders, halfClosedLocal, "a response's head, while our request is complete"},
-	{halfClosedLocal, recvEnd, closed, "both messages are complete"},
-	{halfClosedLocal, sendReset, closed, "given up by us"},
-	{halfClosedLocal, recvReset, closed, "given up by the peer"},
-	{halfClosedRemote, sendHeaders, halfClosedRemote, "a response's head, while the request is complete"},
-	{halfClosedRemote, sendEnd, closed, "both messages are complete"},
-	{halfClosedRemote, sendReset, closed, "given up by us"},
-	{halfClosedRemote, recvReset, closed, "given up by the peer"},
-}
+// String returns the event as the table has it.
+func (e event) String() string { return eventNames[e] }
 
-// illegal is what next holds for moves that the table does not have.
+// states is the machine of a stream as RFC 9113 s.5.1 draws it. Faults of the peer are found before they can cause a move.
+var states = newTable("stream", []machine.State{
+	idle: row("idle", "HEADERS of the request.",
+		on("send HEADERS", open), on("recv HEADERS", open), on("drop", closed)),
+	open: row("open", "Frames in both directions.",
+		on("send HEADERS", open), on("recv HEADERS", open),
+		on("send END_STREAM", halfClosedLocal), on("recv END_STREAM", halfClosedRemote),
+		on("send RST_STREAM", closed), on("recv RST_STREAM", closed), on("drop", closed)),
+	halfClosedLocal: row("halfClosedLocal", "The rest of the peer's message: ours is complete.",
+		on("recv HEADERS", halfClosedLocal), on("recv END_STREAM", closed),
+		on("send RST_STREAM", closed), on("recv RST_STREAM", closed), on("drop", closed)),
+	halfClosedRemote: row("halfClosedRemote", "The rest of our message: the peer's is complete.",
+		on("send HEADERS", halfClosedRemote), on("send END_STREAM", closed),
+		on("send RST_STREAM", closed), on("recv RST_STREAM", closed), on("drop", closed)),
+	closed: row("closed", "Nothing."),
+})
+
+// illegal is what nextState holds for moves that the table does not have.
 const illegal = numStates
 
-var next = func() (t [numStates][numEvents]state) {
+// nextState is the table by state and event. Tests clear it, as they do stateTable.next.
+var nextState = byEvent()
+
+func byEvent() (t [numStates][numEvents]state) {
 	for s := range t {
 		for e := range t[s] {
 			t[s][e] = illegal
+			for _, m := range states.rows[s].Moves {
+				if m.On == eventNames[e] {
+					t[s][e] = state(m.To)
+				}
+			}
 		}
 	}
-	for _, m := range moves {
-		t[m.from][m.on] = m.to
-	}
 	return t
-}()
+}
+
+// move takes the stream to its next state. An illegal move leaves the state as it is.
+func (x *stream) move(e event) {
+	to := nextState[x.state][e]
+	if to == illegal {
+		to = x.moveSlowly(e)
+	}
+	x.state = to
+}
+
+func (x *stream) moveSlowly(e event) state {
+	to := illegal
+	if onMove != nil {
+		to = byEvent()[x.state][e]
+	}
+	x.c.noMove(&states, uint8(x.state), uint8(to), eventNames[e])
+	if to == illegal {
+		return x.state
+	}
+	return to
+}

@@ -1,67 +1,67 @@
 package h2
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
 
-// TestMoves walks the table: each state is reached from idle, each but the last is left for it, and what RFC 9113
-// s.5.1 does not know the table does not have.
-func TestMoves(t *testing.T) {
-	seen := map[[2]int]bool{}
-	for _, m := range moves {
-		at := [2]int{int(m.from), int(m.on)}
-		if seen[at] {
-			t.Errorf("two rows for state %d, event %d", m.from, m.on)
-		}
-		if seen[at] = true; m.why == "" {
-			t.Errorf("state %d, event %d: no reason", m.from, m.on)
-		}
-		if next[m.from][m.on] != m.to {
-			t.Errorf("state %d, event %d: goes to %d, want %d", m.from, m.on, next[m.from][m.on], m.to)
-		}
-	}
-	reach := func(from state) map[state]bool {
-		got := map[state]bool{from: true}
-		for grown := true; grown; {
-			grown = false
-			for _, m := range moves {
-				if got[m.from] && !got[m.to] {
-					got[m.to], grown = true, true
-				}
+	"github.com/millrace/millrace/roles"
+)
+
+// TestStreamStates holds the table to RFC 9113 s.5.1: each event is in it, each state but the last is left for closed, and
+// an end that has ended its direction sends nothing more but a reset.
+func TestStreamStates(t *testing.T) {
+	met := map[string]bool{}
+	for s, row := range states.rows {
+		to := map[string]bool{}
+		for _, m := range row.Moves {
+			if to[m.On] {
+				t.Errorf("%s: two moves on %q", row.Name, m.On)
+			}
+			if to[m.On], met[m.On] = true, true; !slices.Contains(eventNames[:], m.On) {
+				t.Errorf("%s: %q is no event", row.Name, m.On)
 			}
 		}
-		return got
-	}
-	if got := reach(idle); len(got) != int(numStates) {
-		t.Errorf("from idle %d states are reached, want %d", len(got), numStates)
-	}
-	for s := range numStates {
-		if !reach(s)[closed] {
-			t.Errorf("state %d is never left for closed", s)
+		if s := state(s); s != closed && legalByEvent[s][drop] != closed {
+			t.Errorf("%s: drop leads to state %d, want closed", row.Name, legalByEvent[s][drop])
 		}
 	}
 	for e := range numEvents {
-		if next[closed][e] != illegal {
-			t.Errorf("closed is left by event %d", e)
+		if !met[e.String()] {
+			t.Errorf("no state has a move on %q", e)
+		}
+		if legalByEvent[closed][e] != illegal {
+			t.Errorf("closed is left on %q", e)
 		}
 	}
 	for s := range numStates {
-		// Who has ended its direction sends nothing more but a reset.
 		local, remote := s == halfClosedLocal || s == closed, s == halfClosedRemote || s == closed
-		if local && (next[s][sendHeaders] != illegal || next[s][sendEnd] != illegal) {
-			t.Errorf("state %d: we send behind our end", s)
+		if local && (legalByEvent[s][sendHeaders] != illegal || legalByEvent[s][sendEnd] != illegal) {
+			t.Errorf("%s: we send after our END_STREAM", states.rows[s].Name)
 		}
-		if remote && (next[s][recvHeaders] != illegal || next[s][recvEnd] != illegal) {
-			t.Errorf("state %d: the peer sends behind its end", s)
+		if remote && (legalByEvent[s][recvHeaders] != illegal || legalByEvent[s][recvEnd] != illegal) {
+			t.Errorf("%s: the peer sends after its END_STREAM", states.rows[s].Name)
 		}
 	}
 }
 
-// TestIllegalMove is one that nobody may survive.
+// TestIllegalMove: a move that a table does not have costs the connection, with INTERNAL_ERROR, and is counted. It does not
+// panic: only the tests' own check of each move does, which is off here.
 func TestIllegalMove(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("a second END_STREAM passed")
+	watchMoves(false)
+	defer watchMoves(true)
+	for name, move := range map[string]func(x *stream){
+		"a second END_STREAM": func(x *stream) { x.move(sendEnd); x.move(sendEnd) },
+		"a second head":       func(x *stream) { x.moveSend(headSent); x.moveSend(headSent) },
+	} {
+		v := ready(t, DefaultConfig())
+		v.setup = func(_ int, r *recorder) { r.head.Status = 0 }
+		v.feed(t, postReq(1))
+		move(v.s.streams[0])
+		v.l.Service()
+		if out := v.out(t); !strings.Contains(out, "INTERNAL_ERROR") || v.sh.Counters.Illegal != 1 || v.l.Mode != roles.Graceful {
+			t.Errorf("%s: got %q, mode %d, %d counted; want GOAWAY with INTERNAL_ERROR, mode %d, 1 counted", name, out, v.l.Mode, v.sh.Counters.Illegal, roles.Graceful)
 		}
-	}()
-	x := &stream{state: halfClosedLocal}
-	x.move(sendEnd)
+		v.over(t)
+	}
 }

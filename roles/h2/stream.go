@@ -13,77 +13,54 @@ type stream struct {
 	c     *conn
 	h     http.Handler
 	upper roles.Upper // what runs over the stream after Upgrade
-	next  *stream     // in the queue of those that want to write
-	cause error       // why it ended, once over is set
+	next  *stream     // in the queue that its output waits in, or in conn.ended
+	cause error       // why it ended, once it is over
 
 	id    uint32
 	place int32 // in conn.streams
 
-	sendWin  int64 // what the peer grants us; settings can make it negative
-	recvWin  int64 // what the peer may still send
-	credit   int64 // taken, and not granted anew yet
-	inLeft   int64 // of the peer's announced body, http.UnknownLength without
-	outLeft  int64 // of ours
-	received int64
-	drained  int64
-	parked   []byte       // body that came while paused, charged
-	late     []http.Field // trailers behind it
-	lateText []byte       // what they point into, charged
-	pace     http.Pace    // of the peer's body
-	inDue    time.Duration
-	outDue   time.Duration
-	interim  uint8
-	urgency  uint8
-	state    state
-	flags    streamFlags
-	sending  sending
-	skip     uint32 // of a tunnel: how much of what is parked was used
-	ahead    int64  // of a tunnel: of what is parked, what the stream's window has back already
-	held     []byte // of a tunnel: output that the windows refused, charged
+	sendWin   int64 // what the peer grants us; settings can make it negative
+	recvWin   int64 // what the peer may still send
+	credit    int64 // taken, and not granted anew yet
+	inLeft    int64 // of the peer's announced body, http.UnknownLength without
+	outLeft   int64 // of ours
+	received  int64
+	drained   int64
+	parked    []byte       // body that came while paused, charged
+	late      []http.Field // trailers behind it
+	lateText  []byte       // what they point into, charged
+	pace      http.Pace    // of the peer's body
+	inDue     time.Duration
+	outDue    time.Duration
+	interim   uint8
+	urgency   uint8
+	flags     streamFlags
+	state     state
+	out       outState
+	sending   sendState
+	receiving recvState
+	tunnel    tunnelState
+	skip      uint32 // of a tunnel: how much of what is parked was used
+	ahead     int64  // of a tunnel: of what is parked, what the stream's window has back already
+	held      []byte // of a tunnel: output that the windows refused, charged
 }
 
-type streamFlags uint32
+type streamFlags uint16
 
 const (
-	over       streamFlags = 1 << iota // ended: Done is to come
-	queued                             // in conn.ready
-	wants                              // the handler asked for Writable
-	starved                            // its body wants to go on, but there is no window; heads need none (RFC 9113 s.6.9)
-	unsettled                          // client: its head waits for the peer's first SETTINGS
-	inLine                             // in conn.thirsty: it is the connection's window that is missing
-	waits                              // client: the peer takes no more streams than are open
-	paused                             // the handler asked for no Body
-	resumed                            // on conn.woken
-	gotHead                            // the peer's final head has come
-	endParked                          // the peer's end lies behind parked bytes
-	ended                              // the handler was told End
-	isHead                             // the request's method is HEAD
-	manual                             // the handler grants the window
-	hold                               // client: the body waits for 100 (Continue)
-	owes100                            // server: the peer waits for 100 (Continue)
-	mute                               // server: the rest of the request is of no interest
-	counted                            // in conn.opened
-	ceased                             // client: the answer wants no more of the request
-	connecting                         // an extended CONNECT
-	tunnelled                          // it was given to another protocol
-	upOpened                           // upper was told Opened
-	upWants                            // upper asked for Writable
-	upEnded                            // upper was told RxEnd
-	patient                            // client: the response and its body have no deadline
-	finWanted                          // the tunnel's direction ends when held has gone
-	charged                            // beyond fewStreams: the connection is charged for it
-	unbounded                          // client: Limits.Body does not apply to the response
-	offered                            // upper reads what is parked just now
-	upWakes                            // upper asked for Woken
-)
-
-// sending is how much of our message is out.
-type sending uint8
-
-const (
-	nothing sending = iota
-	ourHead
-	ourEnd // END_STREAM
+	wants     streamFlags = 1 << iota // the handler asked for Writable
+	paused                            // the handler asked for no Body
+	resumed                           // on conn.woken
+	isHead                            // the request's method is HEAD
+	manual                            // the handler grants the window
+	owes100                           // server: the peer waits for 100 (Continue)
+	ceased                            // client: the answer wants no more of the request
+	upWants                           // upper asked for Writable
+	patient                           // client: the response and its body have no deadline
+	charged                           // beyond fewStreams: the connection is charged for it
+	unbounded                         // client: Limits.Body does not apply to the response
+	offered                           // upper reads what is parked just now
+	upWakes                           // upper asked for Woken
 )
 
 var (
@@ -97,24 +74,14 @@ func (x *stream) is(f streamFlags) bool { return x.flags&f != 0 }
 // inDone says whether the peer's message is complete, whether or not the handler has it all.
 func (x *stream) inDone() bool { return x.state == halfClosedRemote || x.state == closed }
 
-// move takes the stream to its next state. What the table does not have is a bug of ours by the time it gets
-// here: the peer's faults are judged before.
-func (x *stream) move(e event) {
-	s := next[x.state][e]
-	if s == illegal {
-		panic("h2: stream: illegal move: this is a bug in Millrace")
-	}
-	x.state = s
-}
-
 // WantWrite is http.Exchange's.
 func (x *stream) WantWrite() {
-	if x.sending == ourEnd {
+	if x.sending == endSent {
 		return // there is nothing left to say
 	}
 	x.flags |= wants
-	if x.flags&(over|queued|starved|unsettled|waits|hold) == 0 {
-		x.c.enqueue(x)
+	if x.out == outIdle {
+		x.moveOut(outQueued)
 		x.c.low.WantWrite()
 	}
 }
@@ -125,22 +92,22 @@ func (x *stream) Pause() {
 		x.pace.Stop(x.c.sh.now)
 	}
 	x.flags |= paused
-	if (x.c.server || x.is(gotHead)) && !x.c.half {
+	if x.receiving != awaitHead && !x.c.half {
 		x.inDue = 0 // the peer cannot be late with a body that we do not take
 	}
 }
 
 // Resume is http.Exchange's.
 func (x *stream) Resume() {
-	if x.flags&(paused|over) != paused {
+	if !x.is(paused) || x.over() {
 		return
 	}
 	x.flags &^= paused
 	c := x.c
-	if len(x.parked) > 0 || x.is(endParked) || x.awaitsBody() {
+	if len(x.parked) > 0 || x.receiving == awaitReader || x.awaitsBody() {
 		c.wake(x) // that call knows the time from which the peer is waited for
 	}
-	if x.is(owes100) && x.sending == nothing {
+	if x.is(owes100) && x.sending == unsent {
 		c.enqueue(x)
 		c.low.WantWrite()
 	}
@@ -148,7 +115,7 @@ func (x *stream) Resume() {
 
 // Credit is http.Exchange's.
 func (x *stream) Credit(n int) {
-	if x.flags&(manual|over) == manual && n > 0 {
+	if x.is(manual) && !x.over() && n > 0 {
 		x.credit += int64(n)
 		x.c.grant(x, 1)
 	}
@@ -159,7 +126,7 @@ func (x *stream) ManualCredit() { x.flags |= manual }
 
 // PeerWindow is http.FlowControlled's.
 func (x *stream) PeerWindow() int64 {
-	if x.is(over) || x.inDone() {
+	if x.over() || x.inDone() {
 		return 0
 	}
 	return max(0, x.recvWin) // below 0 it was overrun
@@ -170,14 +137,14 @@ func (x *stream) NoDeadline() { x.flags |= patient }
 
 // Reset is http.Exchange's.
 func (x *stream) Reset(cause error) {
-	if x.is(over) {
+	if x.over() {
 		return
 	}
 	if cause == nil {
 		cause = errReset
 	}
 	code := Cancel
-	if x.c.server && x.sending == ourEnd {
+	if x.c.server && x.sending == endSent {
 		code = NoError // so that a client keeps the response that it has (RFC 9113 s.8.1)
 	}
 	x.c.giveUp(x, code, cause)

@@ -3,34 +3,25 @@ package h2
 // lineUp has a stream wait for the connection's window. Who waits longest is served first: by their places in
 // conn.streams a few of them would take all that a small window gives, each time anew.
 func (c *conn) lineUp(x *stream) {
-	if x.is(inLine) {
-		return
+	if x.out != onConnBlocked {
+		x.wait(onConnBlocked)
 	}
-	if x.is(queued) {
-		x.flags &^= queued
-		c.ready.remove(x)
-	}
-	x.flags |= inLine
-	c.thirsty.push(x)
 }
 
 // unstarve has a stream that waits for its window asked again, if it has one now.
 func (c *conn) unstarve(x *stream) {
 	switch {
-	case !x.is(starved) || x.sendWin <= 0:
+	case x.out != noWindow && x.out != onConnBlocked || x.sendWin <= 0:
 	case c.sendWin <= 0:
 		c.lineUp(x)
 	default:
+		x.moveOut(outIdle)
 		c.relieve(x)
 	}
 }
 
 // relieve has a stream that waited for a window asked again.
 func (c *conn) relieve(x *stream) {
-	if x.is(inLine) {
-		c.thirsty.remove(x) // does nothing if it was popped
-	}
-	x.flags &^= starved | inLine
 	x.outDue = 0
 	if x.is(wants) {
 		c.enqueue(x)
@@ -47,6 +38,7 @@ func (c *conn) quench() {
 			return
 		}
 		n -= max(1, min(x.sendWin, int64(c.peer.frame)))
+		x.setOut(outIdle)
 		c.relieve(x)
 	}
 }
@@ -58,8 +50,8 @@ func (c *conn) readmit() {
 	}
 	c.short = false
 	for _, x := range c.streams {
-		if x.is(waits) {
-			x.flags &^= waits
+		if x.out == awaitSlot {
+			x.moveOut(outIdle)
 			if x.is(wants) {
 				x.WantWrite()
 			}

@@ -43,7 +43,7 @@ func (c *conn) Timeout(now time.Duration) {
 	}
 	past := func(d time.Duration) bool { return d != 0 && now >= d }
 	switch {
-	case past(c.frameDue) && c.partial != nil:
+	case past(c.frameDue) && c.phase == expectContinuation:
 		c.fail(errBlockSlow)
 	case past(c.frameDue):
 		c.fail(errFrameSlow)
@@ -74,7 +74,10 @@ func (c *conn) drainOverdue() {
 	case c.draining == drainLast && len(c.streams) == 0:
 		c.shut(roles.Immediate, nil)
 	default:
-		c.draining, c.limit = drainLast, c.lastIn
+		if c.draining != drainLast {
+			c.drainTo(drainLast)
+		}
+		c.limit = c.lastIn
 		c.sendGoAway(c.lastIn, NoError, "")
 	}
 }
@@ -111,7 +114,7 @@ func (c *conn) checkStreams(now time.Duration) {
 		case x.outDue != 0 && now >= x.outDue:
 			c.refuse(x, errWindowSlow)
 		}
-		if x.is(over) {
+		if x.over() {
 			continue
 		}
 		if x.inDue != 0 {
@@ -127,13 +130,13 @@ func (c *conn) checkStreams(now time.Duration) {
 func (c *conn) overdue(x *stream) {
 	x.inDue = 0
 	switch {
-	case x.is(hold):
+	case x.out == await100:
 		x.release()
 	case c.half:
 		c.refuse(x, errHalfSlow)
-	case (c.server || x.is(gotHead)) && !x.is(mute) && c.blocked(x):
+	case x.receiving == awaitBody && c.blocked(x):
 		x.pace.Stop(c.sh.now) // until there is a window: see unblocked
-	case c.server || x.is(gotHead):
+	case x.receiving != awaitHead:
 		c.refuse(x, c.slowBody(x))
 	default:
 		c.refuse(x, errRespSlow)
@@ -143,7 +146,7 @@ func (c *conn) overdue(x *stream) {
 // slowBody is the fault of a body whose deadline has passed.
 func (c *conn) slowBody(x *stream) *fault {
 	l := c.pace()
-	if most := c.sh.cfg.Timeouts.Body; x.is(mute) || most > 0 && x.pace.Quiet(c.sh.now) >= most {
+	if most := c.sh.cfg.Timeouts.Body; x.receiving == discardBody || most > 0 && x.pace.Quiet(c.sh.now) >= most {
 		return errBodySlow
 	}
 	switch x.pace.Missed(c.sh.now, &l) {

@@ -18,16 +18,17 @@ var _ roles.Lower = (*tunnel)(nil)
 // a 2xx; a client from inside Head, for the 2xx that came. The exchange's handler is told nothing more.
 func (c *conn) Upgrade(e http.Exchange, u roles.Upper) error {
 	x, ok := e.(*stream)
-	if !ok || x.c != c || x.flags&(over|connecting|tunnelled) != connecting || x.sending != ourHead || !x.is(gotHead) {
+	if !ok || x.c != c || x.over() || x.tunnel != awaitUpgrade || x.sending != headSent || x.receiving == awaitHead {
 		return errUpgrade
 	}
 	c.sh.Counters.Upgraded++
 	x.upper = u
 	c.low.Hold(roles.HoldBody, -cap(x.parked))
-	x.flags = x.flags&^(wants|paused) | manual | tunnelled
+	x.moveTunnel(awaitOpened)
+	x.flags = x.flags&^(wants|paused) | manual
 	c.low.Hold(roles.HoldTunnel, cap(x.parked))
-	if x.inDone() {
-		x.flags |= endParked
+	if x.inDone() && x.receiving != awaitReader {
+		x.moveRecv(awaitReader)
 	}
 	x.inDue = 0
 	c.wake(x)
@@ -40,24 +41,24 @@ func (c *conn) Stream(e http.Exchange) roles.Lower { return (*tunnel)(e.(*stream
 
 // listens says whether what runs over the stream takes bytes now.
 func (x *stream) listens() bool {
-	return x.upper != nil && x.flags&(over|paused|upOpened) == upOpened
+	return x.upper != nil && x.tunnel == tunnelOpen && !x.is(paused) && !x.over()
 }
 
 // tunnelRx offers p, behind what was left, to what runs over the stream, and then the end.
 func (c *conn) tunnelRx(x *stream, p []byte) {
 	now := c.sh.now
-	if !x.is(upOpened) {
-		x.flags |= upOpened
+	if x.tunnel == awaitOpened {
+		x.moveTunnel(tunnelOpen)
 		x.upper.Opened(now)
 		if x.is(upWakes) {
 			c.low.Wake()
 		}
 	}
-	if len(p)+len(x.parked) > 0 && x.listens() && roles.OutputFirst(x.is(upWants), !x.is(starved)) {
+	if len(p)+len(x.parked) > 0 && x.listens() && roles.OutputFirst(x.is(upWants), x.out <= outQueued) {
 		c.tunnelWritable(x)
 	}
 	if len(p) > 0 && (len(x.parked) > 0 || !x.listens()) {
-		if x.is(over) || x.upper == nil {
+		if x.over() || x.upper == nil {
 			c.taken(x, int64(len(p)))
 			return
 		}
@@ -74,8 +75,8 @@ func (c *conn) tunnelRx(x *stream, p []byte) {
 	case len(p) > 0:
 		c.tookFresh(x, p, x.upper.Rx(now, p))
 	}
-	if x.listens() && x.flags&(endParked|upEnded|resumed) == endParked {
-		x.flags |= upEnded
+	if x.receiving == awaitReader && x.listens() && !x.is(resumed) {
+		x.moveRecv(endTold)
 		x.upper.RxEnd(now, len(x.left()))
 	}
 	c.tunnelDue(x)
@@ -86,7 +87,7 @@ func (x *stream) left() []byte { return x.parked[x.skip:] }
 
 // tookFresh sees to p, of which what runs over the stream has used so much.
 func (c *conn) tookFresh(x *stream, p []byte, used int) {
-	if x.is(over) || x.upper == nil {
+	if x.over() || x.upper == nil {
 		c.taken(x, int64(len(p)))
 		return
 	}
@@ -99,7 +100,7 @@ func (c *conn) tookFresh(x *stream, p []byte, used int) {
 
 // tookParked is the same for what was parked.
 func (c *conn) tookParked(x *stream, used int) {
-	if x.is(over) || x.upper == nil {
+	if x.over() || x.upper == nil {
 		return // it was dropped
 	}
 	c.unparked(x, used)
@@ -135,7 +136,7 @@ func (c *conn) tunnelTook(x *stream, n int) {
 
 // tunnelDue asks for the deadline of what runs over the stream.
 func (c *conn) tunnelDue(x *stream) {
-	if x.upper == nil || x.flags&(over|upOpened) != upOpened {
+	if x.upper == nil || x.tunnel != tunnelOpen || x.over() {
 		return
 	}
 	if x.inDue = x.upper.Deadline(); x.inDue != 0 {
@@ -155,9 +156,9 @@ func (c *conn) tunnelWritable(x *stream) {
 		return
 	}
 	switch {
-	case x.is(finWanted):
+	case x.sending == endWanted:
 		c.endTunnel(x)
-		if x.is(mute) {
+		if x.tunnel == lingering {
 			c.complete(x)
 		}
 	case x.is(upWants) && x.upper != nil:
@@ -193,10 +194,6 @@ func (c *conn) flushHeld(x *stream) bool {
 }
 
 func (c *conn) endTunnel(x *stream) {
-	x.flags &^= finWanted
-	if x.sending != ourHead {
-		return
-	}
 	var b [headerLen]byte
 	frame{typ: frameData, flags: flagEndStream, stream: x.id}.put(b[:])
 	c.control(b[:])
@@ -207,7 +204,7 @@ func (c *conn) endTunnel(x *stream) {
 func (t *tunnel) Room(least int) []byte {
 	x := (*stream)(t)
 	c := x.c
-	if x.is(over|finWanted) || x.sending != ourHead || len(x.held) > 0 {
+	if x.over() || x.sending != headSent || len(x.held) > 0 {
 		return nil
 	}
 	n := min(x.sendWin, c.sendWin, int64(c.peer.frame))
@@ -237,7 +234,7 @@ func (t *tunnel) Commit(n int) {
 	if !c.sh.spilled {
 		most -= headerLen
 	}
-	if x.is(over) || !o.Check("h2: tunnel", x, n, most) {
+	if x.over() || !o.Check("h2: tunnel", x, n, most) {
 		return
 	}
 	r := o.Take(x)
@@ -264,7 +261,7 @@ func (t *tunnel) Pause() { t.flags |= paused }
 // Resume is roles.Lower's.
 func (t *tunnel) Resume() {
 	x := (*stream)(t)
-	if x.flags&(paused|over) == paused {
+	if x.is(paused) && !x.over() {
 		x.flags &^= paused
 		x.c.wake(x)
 	}
@@ -276,8 +273,8 @@ func (t *tunnel) Credit(int) {}
 // CloseWrite is roles.Lower's.
 func (t *tunnel) CloseWrite() {
 	x := (*stream)(t)
-	if !x.is(over) && x.sending == ourHead {
-		x.flags |= finWanted
+	if !x.over() && x.sending == headSent {
+		x.moveSend(endWanted)
 		x.WantWrite()
 	}
 }
@@ -288,7 +285,7 @@ func (t *tunnel) Close(mode roles.CloseMode, cause error) {
 	x := (*stream)(t)
 	c := x.c
 	switch {
-	case x.is(over):
+	case x.over():
 		return
 	case mode != roles.Graceful:
 		if x.upper == nil {
@@ -305,7 +302,7 @@ func (t *tunnel) Close(mode roles.CloseMode, cause error) {
 // long as it is not too much and does not take too long.
 func (c *conn) linger(x *stream, cause error) {
 	y := c.sh.take() // brings the news to the owner
-	y.upper, y.cause, y.flags = x.upper, cause, over
+	y.upper, y.cause, y.out = x.upper, cause, outOver
 	c.ended.push(y)
 	c.ring()
 	x.upper, x.h = nil, refusal(0)
@@ -313,19 +310,26 @@ func (c *conn) linger(x *stream, cause error) {
 		x.flags &^= upWakes
 		c.wakers--
 	}
-	x.flags = x.flags&^(paused|manual|upWants|patient) | finWanted | mute
+	x.moveTunnel(lingering)
+	x.flags &^= paused | manual | upWants | patient
+	if x.sending == headSent {
+		x.moveSend(endWanted)
+	}
 	n := len(x.left())
 	c.dropParked(x)
 	x.inDue = 0
 	if x.inDone() {
-		x.flags |= ended
+		if x.receiving != endTold {
+			x.moveRecv(endTold)
+		}
 	} else {
+		x.moveRecv(discardBody)
 		c.takenStream(x, int64(n))
 		c.startBody(x)
 		x.pace.Stop(c.sh.now)
 		c.wake(x) // that call knows the time
 	}
-	if x.sending == ourEnd {
+	if x.sending == endSent {
 		c.complete(x)
 		return
 	}
@@ -335,11 +339,16 @@ func (c *conn) linger(x *stream, cause error) {
 // Replace is roles.Lower's.
 func (t *tunnel) Replace(u roles.Upper) {
 	x := (*stream)(t)
-	if x.is(over) || x.upper == nil {
+	if x.over() || x.upper == nil {
 		return
 	}
 	x.upper = u
-	x.flags &^= upOpened
+	if x.tunnel == tunnelOpen {
+		x.moveTunnel(awaitOpened)
+	}
+	if x.receiving == endTold {
+		x.moveRecv(awaitReader)
+	}
 	x.c.wake(x)
 }
 
@@ -352,7 +361,7 @@ func (t *tunnel) Rearm() {
 
 // Wake is roles.Lower's.
 func (t *tunnel) Wake() {
-	if x := (*stream)(t); x.flags&(over|upWakes) == 0 {
+	if x := (*stream)(t); !x.is(upWakes) && !x.over() {
 		x.flags |= upWakes
 		x.c.wakers++
 		x.c.low.Wake()
@@ -367,7 +376,7 @@ func (c *conn) wakeTunnels(now time.Duration) {
 		if i < 0 {
 			return
 		}
-		if x := c.streams[i]; x.flags&(upWakes|upOpened) == upWakes|upOpened {
+		if x := c.streams[i]; x.is(upWakes) && x.tunnel == tunnelOpen {
 			n--
 			x.flags &^= upWakes
 			c.wakers--

@@ -561,8 +561,8 @@ func TestCommitNeedsTheRoom(t *testing.T) {
 	}()
 	x.c.giveRoom(other, make([]byte, 100), false)
 	x.Commit(1, false)
-	if !x.is(over) || x.cause != errCommitOver {
-		t.Errorf("an exchange that commits into another's room: got over %v, cause %v; want %v", x.is(over), x.cause, errCommitOver)
+	if !x.over() || x.cause != errCommitOver {
+		t.Errorf("an exchange that commits into another's room: got over %v, cause %v; want %v", x.over(), x.cause, errCommitOver)
 	}
 	x.c.sh.room.Drop(other)
 	p.sl.Service()
