@@ -86,3 +86,40 @@ func TestServerThatResetsAfterItsResponse(t *testing.T) {
 	}
 	v.over(t)
 }
+
+// TestPauseAfterTheEnd: a handler that pauses once it has the whole request, and answers, gets End once, and Done.
+func TestPauseAfterTheEnd(t *testing.T) {
+	v := ready(t, DefaultConfig())
+	v.setup = func(_ int, r *recorder) {
+		r.onEnd = func(x http.Exchange) { x.Pause(); x.WantWrite() }
+	}
+	v.feed(t, getReq(1), postReq(3), data(3, endS, "abc"))
+	v.l.Service()
+	for _, r := range v.made {
+		lines := only(v.log.String(), r.name+" ")
+		if n := strings.Count(lines, " end\n"); n != 1 || !r.done || r.cause != nil {
+			t.Errorf("handler %s: got End %d times, done %v with %v; want once, and done with nil:\n%s", r.name, n, r.done, r.cause, lines)
+		}
+	}
+	v.over(t)
+}
+
+// TestHeadWaitsForASlot: a request that a handler sends outside of its turn does not pass the server's limit of streams.
+func TestHeadWaitsForASlot(t *testing.T) {
+	v := dial(t, DefaultConfig(), setting(settingStreams, 2), setack)
+	v.l.Refuse = true
+	v.ask(t, get("/1"), "")
+	second := v.ask(t, get("/2"), "")
+	v.feed(t, setting(settingStreams, 1))
+	v.l.Refuse = false
+	v.l.Service()
+	x := v.c.streams[1]
+	if x.out != awaitSlot {
+		t.Fatalf("output of the second is in %s, want awaitSlot", outStates.rows[x.out].Name)
+	}
+	if err := x.SendHead(&second.head, true); err != http.ErrNoRoom {
+		t.Errorf("SendHead of the second: got %v, want %v", err, http.ErrNoRoom)
+	}
+	v.l.Break(nil)
+	v.over(t)
+}

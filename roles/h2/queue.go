@@ -66,6 +66,7 @@ func (q *queue) remove(x *stream) {
 // enqueue has x asked for output, in its turn.
 func (c *conn) enqueue(x *stream) {
 	if x.out == outIdle {
-		x.moveOut(outQueued)
+		x.setOut(outQueued)
+		c.ready.push(x)
 	}
 }

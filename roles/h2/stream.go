@@ -81,7 +81,7 @@ func (x *stream) WantWrite() {
 	}
 	x.flags |= wants
 	if x.out == outIdle {
-		x.moveOut(outQueued)
+		x.c.enqueue(x)
 		x.c.low.WantWrite()
 	}
 }
