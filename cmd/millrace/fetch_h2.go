@@ -26,6 +26,6 @@ func downloadConfig() *h2.Config {
 	c := h2.DefaultConfig()
 	c.Limits.Window = fetchWindow
 	c.Limits.ConnWindow = 2 * fetchWindow
-	c.Limits.Parked = fetchAhead * fetchWindow
+	c.Limits.Kept = fetchAhead * fetchWindow
 	return &c
 }

@@ -125,7 +125,7 @@ func TestAbuse(t *testing.T) {
 				t.Errorf("the end was %q, want %s", out, c.want)
 			}
 			n := v.sh.Counters
-			if n.Failed != 1 || n.Calmed == 0 {
+			if n.Failed != 1 || n.Flooded == 0 {
 				t.Errorf("counted %+v", n)
 			}
 			if most := 2 * (d.Owed + d.Block); held > most {
@@ -252,7 +252,7 @@ func TestZeroWindows(t *testing.T) {
 	if v.s.Active() != 100 {
 		t.Fatalf("%d streams are open", v.s.Active())
 	}
-	if n := v.kept - v.l.Held[roles.HoldStream]; n != 0 || v.kept != (100-fewStreams)*streamCost {
+	if n := v.kept - v.l.Held[roles.HoldStream]; n != 0 || v.kept != (100-unchargedStreams)*streamCost {
 		t.Errorf("%d bytes are held for streams that wait, and %d for the streams themselves", n, v.kept)
 	}
 	v.l.Sleep(DefaultTimeouts().Window)

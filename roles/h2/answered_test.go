@@ -52,7 +52,7 @@ func TestResetAfterACompleteResponse(t *testing.T) {
 				break
 			}
 		}
-		if n := v.sh.Counters; v.l.Over != c.calmed || (n.Calmed == 0) == c.calmed || strings.Contains(out, "ENHANCE_YOUR_CALM") != c.calmed {
+		if n := v.sh.Counters; v.l.Over != c.calmed || (n.Flooded == 0) == c.calmed || strings.Contains(out, "ENHANCE_YOUR_CALM") != c.calmed {
 			t.Errorf("%s: that the connection was told to calm down is %v, want %v; counted %+v", c.name, v.l.Over, c.calmed, n)
 		}
 		for i, r := range v.made {

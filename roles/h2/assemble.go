@@ -27,7 +27,7 @@ const (
 
 // assembler gathers the fields that hpack emits into a message. There is one per loop; what it holds is
 // valid until the next section.
-type assembler struct {
+type headerBuilder struct {
 	msg     *http.Message
 	text    []byte // what the message points into
 	section section
@@ -45,15 +45,15 @@ type assembler struct {
 }
 
 // begin starts a section.
-func (a *assembler) begin(sh *Shared, s section) {
+func (a *headerBuilder) reset(sh *Shared, s section) {
 	m := &sh.msg
 	m.Reset()
 	m.Version, m.Length = http.HTTP2, http.UnknownLength
-	*a = assembler{msg: m, text: a.text[:0], section: s, limit: sh.cfg.Limits.HeaderList, max: sh.cfg.Limits.Fields}
+	*a = headerBuilder{msg: m, text: a.text[:0], section: s, limit: sh.cfg.Limits.HeaderList, max: sh.cfg.Limits.Fields}
 }
 
 // keep copies s into the section's text.
-func (a *assembler) keep(s string) []byte {
+func (a *headerBuilder) keep(s string) []byte {
 	n := len(a.text)
 	a.text = append(a.text, s...)
 	return a.text[n:len(a.text):len(a.text)]
@@ -61,7 +61,7 @@ func (a *assembler) keep(s string) []byte {
 
 // emit is what hpack calls for each field. What is wrong with a section is noted and judged at its end, since
 // the block has to be read to the end all the same.
-func (a *assembler) emit(f hpack.HeaderField) {
+func (a *headerBuilder) emit(f hpack.HeaderField) {
 	if a.over || a.fault != nil {
 		return
 	}
@@ -80,7 +80,7 @@ func (a *assembler) emit(f hpack.HeaderField) {
 	a.fault = a.emitField(f)
 }
 
-func (a *assembler) emitPseudo(f hpack.HeaderField) *fault {
+func (a *headerBuilder) emitPseudo(f hpack.HeaderField) *fault {
 	if len(a.msg.Fields) > 0 {
 		return errPseudo
 	}
@@ -141,7 +141,7 @@ var lowerToken = func() (t [256]bool) {
 	return t
 }()
 
-func (a *assembler) emitField(f hpack.HeaderField) *fault {
+func (a *headerBuilder) emitField(f hpack.HeaderField) *fault {
 	if len(f.Name) == 0 {
 		return errName
 	}
@@ -185,7 +185,7 @@ func (a *assembler) emitField(f hpack.HeaderField) *fault {
 }
 
 // finish judges the section as a whole and completes the message. A list that is too long is not judged.
-func (a *assembler) finish() *fault {
+func (a *headerBuilder) finish() *fault {
 	switch {
 	case a.fault != nil || a.over:
 		return a.fault
@@ -206,7 +206,7 @@ func (a *assembler) finish() *fault {
 }
 
 // finishRequest holds a request's pseudo fields to RFC 9113 s.8.3.1 and s.8.5, RFC 8441 s.4.
-func (a *assembler) finishRequest() *fault {
+func (a *headerBuilder) finishRequest() *fault {
 	m := a.msg
 	if a.pseudo&hasMethod == 0 {
 		return errPseudoNone
@@ -280,7 +280,7 @@ func validScheme(b []byte) bool {
 }
 
 // joinCookies makes one field of the crumbs into which HTTP/2 lets a client cut it (RFC 9113 s.8.2.3).
-func (a *assembler) joinCookies() {
+func (a *headerBuilder) joinCookies() {
 	if a.cookies < 2 {
 		return
 	}

@@ -10,7 +10,7 @@ type budget struct {
 
 // take spends one, and reports false when more than burst were spent that are not forgiven yet, at rate a
 // second.
-func (b *budget) take(now time.Duration, burst, rate int) bool {
+func (b *budget) spend(now time.Duration, burst, rate int) bool {
 	if b.used > 0 {
 		b.used = max(0, b.used-float32((now-b.at).Seconds())*float32(rate))
 	}

@@ -448,7 +448,7 @@ func run(t testing.TB, seed uint64, steps int) {
 		l := &cfgs[i].Limits
 		l.Window = []int32{200, 1000, 5000, 65535, 256 << 10}[r.IntN(5)]
 		l.ConnWindow = []int32{200, 65535, 100000, 1 << 20}[r.IntN(4)]
-		l.Parked = []int{0, 1000, 1 << 20}[r.IntN(3)]
+		l.Kept = []int{0, 1000, 1 << 20}[r.IntN(3)]
 		l.Streams = []uint32{1, 3, 100}[r.IntN(3)]
 		l.Frame = []uint32{16384, 16384, 20000}[r.IntN(3)]
 		l.Drain = []int64{0, 100, 100000}[r.IntN(3)]
@@ -526,11 +526,11 @@ func run(t testing.TB, seed uint64, steps int) {
 		w.failf("bytes left on the accounts: %v", w.kept)
 	}
 	for _, c := range []*conn{&w.c.conn, &w.s.conn} {
-		if c.parked != 0 || c.woken != 0 || c.opened != 0 || len(c.streams) != 0 || c.ready.head != nil || c.thirsty.head != nil || c.ended.head != nil {
-			w.failf("left over: parked %d, woken %d, opened %d, streams %d", c.parked, c.woken, c.opened, len(c.streams))
+		if c.kept != 0 || c.resumedCount != 0 || c.opened != 0 || len(c.streams) != 0 || c.ready.head != nil || c.connBlocked.head != nil || c.done.head != nil {
+			w.failf("left over: parked %d, woken %d, opened %d, streams %d", c.kept, c.resumedCount, c.opened, len(c.streams))
 		}
-		if c.credited != 0 || c.withheld != 0 || len(c.sh.withheld) != 0 {
-			w.failf("left over: %d of the window given ahead, %d connections from which one is withheld", c.credited, len(c.sh.withheld))
+		if c.creditedConn != 0 || c.withheld != 0 || len(c.sh.withheld) != 0 {
+			w.failf("left over: %d of the window given ahead, %d connections from which one is withheld", c.creditedConn, len(c.sh.withheld))
 		}
 		if whole := int64(max(c.sh.cfg.Limits.ConnWindow, defaultWindow)); c.dataLeft+c.padLeft == 0 && c.recvWin+c.credit != whole {
 			w.failf("the connection's window, and what is still to be given back: got %d, want %d", c.recvWin+c.credit, whole)

@@ -25,8 +25,8 @@ type Owner interface {
 type Client struct {
 	conn
 	// Owner may be nil. It is set after Init.
-	Owner  Owner
-	memory memory
+	Owner   Owner
+	encoder requestEncoder
 }
 
 var _ roles.Upper = (*Client)(nil)
@@ -81,17 +81,17 @@ func (c *Client) Opened(now time.Duration) {
 	if c.Owner != nil {
 		c.Owner.Ready(c)
 	}
-	c.settle()
+	c.endCall()
 }
 
-func (c *Client) settled() {
-	c.readmit()
+func (c *Client) slotsChanged() {
+	c.retrySlots()
 	if c.Owner != nil && c.draining == notDraining && c.phase < expectClose {
 		c.Owner.Ready(c)
 	}
 }
 
-func (c *Client) wentAway() {
+func (c *Client) noMoreStreams() {
 	if c.Owner != nil {
 		c.Owner.Draining(c)
 	}
@@ -115,7 +115,7 @@ func (c *Client) headers(b block, p []byte) *fault {
 		}
 		switch {
 		case x != nil:
-			c.refuse(x, errHalfClosed)
+			c.failStream(x, errHalfClosed)
 			return nil
 		case c.neverOpened(b.stream):
 			return errIdle
@@ -142,7 +142,7 @@ func (c *Client) headers(b block, p []byte) *fault {
 		}
 	}
 	if malformed != nil {
-		c.refuse(x, malformed)
+		c.failStream(x, malformed)
 		return nil
 	}
 	c.moved()
@@ -150,7 +150,7 @@ func (c *Client) headers(b block, p []byte) *fault {
 	if m.Status < 200 {
 		c.sh.Counters.Interim++
 		if m.Status == 100 {
-			x.release()
+			x.end100Wait()
 		}
 		m.Length = 0
 		x.h.Head(x, m)
@@ -171,7 +171,7 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 	}
 	x.inLeft = m.Length
 	if end && !empty && m.Length > 0 {
-		c.refuse(x, errLengthLess)
+		c.failStream(x, errLengthLess)
 		return
 	}
 	if empty {
@@ -180,9 +180,9 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 	if x.sending != endSent {
 		if m.Status >= 300 {
 			x.stopOutput()
-			x.flags |= ceased
+			x.flags |= peerStopped
 		} else {
-			x.release()
+			x.end100Wait()
 		}
 	}
 	if end {
@@ -195,19 +195,19 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 		switch {
 		case x.over(), x.upper != nil: // Upgrade has taken note of the end
 		default:
-			c.tellEnd(x, nil)
+			c.deliverEnd(x, nil)
 		}
 		return
 	}
 	if m.Endless() {
-		x.flags |= unbounded
+		x.flags |= endlessBody
 	}
-	c.startBody(x)
+	c.startPace(x)
 	x.h.Head(x, m)
 }
 
 // release lets a body go that waited for 100 (Continue).
-func (x *stream) release() {
+func (x *stream) end100Wait() {
 	if x.out == await100 {
 		x.moveOut(outIdle)
 		x.inDue = 0
@@ -226,10 +226,10 @@ func (x *stream) stopOutput() {
 }
 
 // awaitResponse has the response to a request that is complete come in time.
-func (c *conn) awaitResponse(x *stream) {
-	if d := c.sh.deadline(c.sh.cfg.Timeouts.Response); d != 0 && x.receiving == awaitHead && !x.is(patient) {
+func (c *conn) startResponseTimer(x *stream) {
+	if d := c.sh.deadline(c.sh.cfg.Timeouts.Response); d != 0 && x.receiving == awaitHead && !x.is(noDeadline) {
 		x.inDue = d
-		c.due(d)
+		c.setDue(d)
 	}
 }
 
@@ -263,16 +263,16 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	if !http.ValidTarget(path) {
 		return errSendTarget
 	}
-	if err := judge(m.Fields, http.Other); err != nil {
+	if err := checkFields(m.Fields, http.Other); err != nil {
 		return err
 	}
 	if c.nextOut > maxWindow {
 		if c.draining == notDraining {
 			c.drainTo(drainLast)
 		}
-		return errSpent
+		return errNoStreamIDs
 	}
-	size := blockBound(len(m.Method)+len(m.Scheme)+len(path)+len(m.Authority)+len(m.Protocol), m.Fields)
+	size := maxBlockLen(len(m.Method)+len(m.Scheme)+len(path)+len(m.Authority)+len(m.Protocol), m.Fields)
 	if size > roles.MaxRoom-headerLen {
 		return errSendSize
 	}
@@ -288,14 +288,14 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	case last:
 		length = 0
 	}
-	block := c.side.(*Client).memory.request(c.sh, m, path, length)
+	block := c.side.(*Client).encoder.request(c.sh, m, path, length)
 	c.number(x, c.nextOut)
 	c.nextOut += 2
 	c.opened++
 	x.move(sendHeaders)
 	if !c.sendBlock(x, block, 0, last) {
 		// Room that was there a moment ago is gone: the transport broke.
-		c.shut(roles.Immediate, errGone)
+		c.close(roles.Immediate, errOwnerClosed)
 		return http.ErrNoRoom
 	}
 	c.sh.Counters.Requests++
@@ -310,7 +310,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	if connect {
 		x.outLeft = http.UnknownLength
 	}
-	if x.is(manual) {
+	if x.is(manualCredit) {
 		c.grant(x, 1) // what was credited before there was a stream
 	}
 	if last {
@@ -321,7 +321,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		if d := c.sh.deadline(c.sh.cfg.Timeouts.Continue); d != 0 {
 			x.wait(await100)
 			x.inDue = d
-			c.due(d)
+			c.setDue(d)
 		}
 	}
 	return nil
@@ -332,7 +332,7 @@ func (c *conn) joinPath(m *http.Message) []byte {
 	if bytes.IndexByte(m.Path, '?') >= 0 {
 		return nil
 	}
-	b := append(c.sh.heads.text[:0], m.Path...)
+	b := append(c.sh.headers.text[:0], m.Path...)
 	if len(b) == 0 {
 		b = append(b, '/')
 	}
@@ -340,7 +340,7 @@ func (c *conn) joinPath(m *http.Message) []byte {
 		b = append(b, '?')
 		b = append(b, m.Query...)
 	}
-	c.sh.heads.text = b
+	c.sh.headers.text = b
 	return b
 }
 

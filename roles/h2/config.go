@@ -14,7 +14,7 @@ type Limits struct {
 	ConnWindow int32
 	// Parked is how much a connection keeps for paused handlers before the connection's window feels it, and
 	// with it every other stream.
-	Parked int
+	Kept int
 	// Frame is the longest frame taken. Announced; 16,384 to 16,777,215.
 	Frame uint32
 	// HeaderList is the largest header section, counted as RFC 9113 s.6.5.2 does: 32 more than its octets for each
@@ -56,7 +56,7 @@ func DefaultLimits() Limits {
 		Streams:       128,       // more than RFC 9113 s.6.5.2 asks for, and what nginx allows
 		Window:        256 << 10, // 10 Mbit/s at 100 ms, since it is given back in halves; what the reference announces
 		ConnWindow:    1 << 20,   // four streams in full flow
-		Parked:        1 << 20,
+		Kept:          1 << 20,
 		Frame:         16384,    // one record of TLS
 		HeaderList:    16 << 10, // what HTTP/1.1 is granted
 		Fields:        100,

@@ -17,9 +17,9 @@ type side interface {
 	// of the connection.
 	headers(b block, p []byte) *fault
 	// settled is called when something may have become possible: a stream has ended, settings have come.
-	settled()
+	slotsChanged()
 	// wentAway is called when the peer has said GOAWAY.
-	wentAway()
+	noMoreStreams()
 	// over is called when the connection is, behind all streams.
 	over(cause error)
 }
@@ -31,42 +31,42 @@ type conn struct {
 	side side
 	dec  *hpack.Decoder
 
-	streams []*stream // open ones, in no order
-	ids     []uint32  // their numbers, place by place
-	ready   queue     // streams that want to write
-	thirsty queue     // streams that would, had the connection a window
-	ended   queue     // streams that are over, to be told
-	woken   int       // streams that were resumed, to be given what is parked
-	wakers  int       // streams whose upper asked for Woken
-	owed    []byte    // control frames that the transport refused, charged
-	partial *block    // a header block that goes on in another frame
-	resets  *resets   // streams that were reset lately, nil before the first
+	streams       []*stream // open ones, in no order
+	ids           []uint32  // their numbers, place by place
+	ready         queue     // streams that want to write
+	connBlocked   queue     // streams that would, had the connection a window
+	done          queue     // streams that are over, to be told
+	resumedCount  int       // streams that were resumed, to be given what is parked
+	wakingTunnels int       // streams whose upper asked for Woken
+	owed          []byte    // control frames that the transport refused, charged
+	partial       *block    // a header block that goes on in another frame
+	resets        *resets   // streams that were reset lately, nil before the first
 
 	data     *stream // of the DATA frame that is coming in, nil if it is of none
 	dataLeft uint32
 	padLeft  uint32
 	dataEnd  bool
 
-	peer     settings
-	sendWin  int64
-	recvWin  int64
-	credit   int64 // taken, and not granted anew yet
-	parked   int64 // bytes that streams hold
-	credited int64 // of them, what the connection's window has back already
-	withheld int32 // place in Shared.withheld, from 1; 0: not there
+	peer         settings
+	sendWin      int64
+	recvWin      int64
+	credit       int64 // taken, and not granted anew yet
+	kept         int64 // bytes that streams hold
+	creditedConn int64 // of them, what the connection's window has back already
+	withheld     int32 // place in Shared.withheld, from 1; 0: not there
 
-	lastIn  uint32 // the highest stream of the peer's that we have taken up
-	topIn   uint32 // the highest that it has opened
-	gapIn   uint32 // the one before that: what lies between was never opened
-	nextOut uint32 // the next stream of ours
-	limit   uint32 // streams of the peer's above it are ignored: we said GOAWAY
-	gone    *GoAwayError
-	opened  uint32 // streams that are open, as the protocol counts them
-	window  int32  // each stream's to begin with
+	lastIn      uint32 // the highest stream of the peer's that we have taken up
+	topIn       uint32 // the highest that it has opened
+	gapIn       uint32 // the one before that: what lies between was never opened
+	nextOut     uint32 // the next stream of ours
+	ignoreAbove uint32 // streams of the peer's above it are ignored: we said GOAWAY
+	goAway      *GoAwayError
+	opened      uint32 // streams that are open, as the protocol counts them
+	window      int32  // each stream's to begin with
 
-	frames, churn budget
+	frameBudget, resetBudget budget
 
-	heard       time.Duration // when the last octet came
+	lastRx      time.Duration // when the last octet came
 	frameDue    time.Duration // a frame that has begun must be complete
 	settingsDue time.Duration // our settings must be acknowledged
 	drainDue    time.Duration // our drain's ping must be answered
@@ -75,28 +75,28 @@ type conn struct {
 	pingAfter   time.Duration // validity: quiet this long, ask
 	hangAfter   time.Duration // quiet this long, hang up
 
-	phase    phase
-	server   bool
-	unix     bool // server: the connection came in on a Unix socket
-	half     bool // a server's peer has ended its direction, and waits for answers
-	tolerant bool // windows above the maximum are taken for the maximum
-	made     int  // bytes, during this Writable
-	began    bool // server: a block was sent, with the word about the table
-	full     bool // the transport refused room during this Writable
-	roomOut  bool // a handler holds a Room
-	inside   bool // one of the transport's calls is in progress
-	draining drainPhase
-	short    bool // client: streams wait for others to end, since the peer takes fewer than it did
-	acked    bool // our settings are acknowledged
-	pinged   bool // a validity ping is out
-	failedBy error
+	phase         phase
+	server        bool
+	unix          bool // server: the connection came in on a Unix socket
+	peerEnded     bool // a server's peer has ended its direction, and waits for answers
+	tolerant      bool // windows above the maximum are taken for the maximum
+	produced      int  // bytes, during this Writable
+	tableSizeSent bool // server: a block was sent, with the word about the table
+	noRoom        bool // the transport refused room during this Writable
+	roomGiven     bool // a handler holds a Room
+	inCall        bool // one of the transport's calls is in progress
+	draining      drainPhase
+	slotsShort    bool // client: streams wait for others to end, since the peer takes fewer than it did
+	settingsSeen  bool // our settings are acknowledged
+	pingSent      bool // a validity ping is out
+	closeCause    error
 }
 
 func (c *conn) init(sh *Shared, low roles.Lower, s side, server bool) {
-	*c = conn{sh: sh, low: low, side: s, server: server, peer: initialSettings(), limit: maxWindow}
+	*c = conn{sh: sh, low: low, side: s, server: server, peer: initialSettings(), ignoreAbove: maxWindow}
 	c.sendWin, c.recvWin = defaultWindow, defaultWindow
 	c.window = sh.cfg.Limits.Window
-	c.dec = hpack.NewDecoder(4096, sh.heads.emit)
+	c.dec = hpack.NewDecoder(4096, sh.headers.emit)
 }
 
 // Lower is what the connection stands on.
@@ -121,14 +121,14 @@ func (c *conn) Ping() {
 
 // open says what we have to say first (RFC 9113 s.3.4).
 func (c *conn) open(now time.Duration, magic string) {
-	c.enter(now)
-	c.heard = now
-	b := append(c.sh.coder.block[:0], magic...)
+	c.beginCall(now)
+	c.lastRx = now
+	b := append(c.sh.writer.block[:0], magic...)
 	at := len(b)
 	b = append(b, "         "...)
 	b = c.sh.appendSettings(b, c.server, c.window)
 	frame{length: uint32(len(b) - at - headerLen), typ: frameSettings}.put(b[at:])
-	c.sh.coder.block = b[:0]
+	c.sh.writer.block = b[:0]
 	if grow := int64(c.sh.cfg.Limits.ConnWindow) - c.recvWin; grow > 0 {
 		b = append(b, 0, 0, 4, byte(frameWindow), 0, 0, 0, 0, 0, byte(grow>>24), byte(grow>>16), byte(grow>>8), byte(grow))
 		c.recvWin += grow
@@ -139,62 +139,62 @@ func (c *conn) open(now time.Duration, magic string) {
 }
 
 // enter begins each of the transport's calls, and settle ends it.
-func (c *conn) enter(now time.Duration) { c.sh.now, c.inside = now, true }
+func (c *conn) beginCall(now time.Duration) { c.sh.now, c.inCall = now, true }
 
 // Woken is roles.Upper's: calls from outside of the transport's have left something to do.
 func (c *conn) Woken(now time.Duration) {
-	c.enter(now)
+	c.beginCall(now)
 	if c.phase != expectOpened && c.phase < expectClose {
-		if c.woken > 0 {
-			c.deliver()
+		if c.resumedCount > 0 {
+			c.deliverResumed()
 		}
-		if c.wakers > 0 {
+		if c.wakingTunnels > 0 {
 			c.wakeTunnels(now)
 		}
 	}
-	c.settle()
+	c.endCall()
 }
 
 // ring asks for Woken if something waits for a call of the transport's and none is in progress.
-func (c *conn) ring() {
-	if !c.inside && (c.ended.head != nil || c.phase < expectClose && (c.woken > 0 || c.draining == drainAsked)) {
+func (c *conn) requestWake() {
+	if !c.inCall && (c.done.head != nil || c.phase < expectClose && (c.resumedCount > 0 || c.draining == drainAsked)) {
 		c.low.Wake()
 	}
 }
 
 // settle tells what has ended in the present call. It is called last, after all handlers; what it calls may
 // begin and end exchanges again.
-func (c *conn) settle() {
+func (c *conn) endCall() {
 	told := false
-	for x := c.ended.pop(); x != nil; x = c.ended.pop() {
-		c.tellDone(x)
+	for x := c.done.pop(); x != nil; x = c.done.pop() {
+		c.deliverDone(x)
 		told = true
 	}
 	if told && c.phase < expectClose {
 		if len(c.streams) == 0 {
 			c.idleDue = c.sh.deadline(c.sh.cfg.Timeouts.Idle)
 		}
-		c.side.settled()
+		c.side.slotsChanged()
 	}
 	if c.draining != notDraining && c.phase < expectClose {
 		c.drain()
 	}
-	c.inside = false
-	c.ring()
+	c.inCall = false
+	c.requestWake()
 }
 
-func (c *conn) tellDone(x *stream) {
+func (c *conn) deliverDone(x *stream) {
 	if x.upper != nil {
 		x.upper.Closed(x.cause)
 	} else {
-		x.h.Done(x, c.outcome(x))
+		x.h.Done(x, c.doneCause(x))
 	}
-	c.sh.give(x)
+	c.sh.freeStream(x)
 }
 
 // outcome is the cause of a stream's end with what it means for a client's request, until the final head has come:
 // certainly not processed (RFC 9113 s.8.7), or unknown.
-func (c *conn) outcome(x *stream) error {
+func (c *conn) doneCause(x *stream) error {
 	switch {
 	case x.cause == nil || c.server || x.receiving != awaitHead || errors.Is(x.cause, http.ErrNotProcessed):
 		return x.cause
@@ -206,23 +206,23 @@ func (c *conn) outcome(x *stream) error {
 
 // Took reports whether the peer's GOAWAY leaves streams of ours that it may have acted on: the connection was of
 // use, although it takes no more.
-func (c *conn) Took() bool { return c.gone != nil && c.gone.Last != 0 && c.nextOut > 1 }
+func (c *conn) Took() bool { return c.goAway != nil && c.goAway.Last != 0 && c.nextOut > 1 }
 
 // add makes a stream of the connection's; it has no number yet.
 func (c *conn) add(h http.Handler) *stream {
-	x := c.sh.take()
+	x := c.sh.newStream()
 	x.c, x.h = c, h
 	x.sendWin, x.recvWin = int64(c.peer.window), int64(c.window)
-	if c.server && !c.acked {
+	if c.server && !c.settingsSeen {
 		// A client that has not seen our settings yet goes by the protocol's own window (RFC 9113 s.6.9.2).
 		x.recvWin = max(x.recvWin, defaultWindow)
 	}
 	x.inLeft, x.outLeft = http.UnknownLength, http.UnknownLength
 	x.urgency = defaultUrgency
-	x.place = int32(len(c.streams))
+	x.index = int32(len(c.streams))
 	c.streams = append(c.streams, x)
 	c.ids = append(c.ids, 0)
-	if len(c.streams) > fewStreams {
+	if len(c.streams) > unchargedStreams {
 		x.flags |= charged
 		c.low.Hold(roles.HoldStream, streamCost)
 	}
@@ -233,7 +233,7 @@ func (c *conn) add(h http.Handler) *stream {
 // number gives x its number.
 func (c *conn) number(x *stream, id uint32) {
 	x.id = id
-	c.ids[x.place] = id
+	c.ids[x.index] = id
 }
 
 // find returns the open stream with that number, nil if there is none.
@@ -259,8 +259,8 @@ func (c *conn) finish(x *stream, cause error) {
 	x.moveOut(outOver)
 	last := len(c.streams) - 1
 	moved := c.streams[last]
-	c.streams[x.place], c.ids[x.place] = moved, c.ids[last]
-	moved.place = x.place
+	c.streams[x.index], c.ids[x.index] = moved, c.ids[last]
+	moved.index = x.index
 	c.streams[last] = nil
 	c.streams, c.ids = c.streams[:last], c.ids[:last]
 	if x.id != 0 {
@@ -270,24 +270,24 @@ func (c *conn) finish(x *stream, cause error) {
 		c.data = nil
 	}
 	if x.is(resumed) {
-		c.woken--
+		c.resumedCount--
 	}
 	if x.is(charged) {
 		c.low.Hold(roles.HoldStream, -streamCost)
 	}
 	c.sh.room.Drop(x)
-	c.dropParked(x)
-	c.forget(roles.HoldTunnel, x.held)
-	x.held = nil
-	if x.is(upWakes) {
-		c.wakers--
+	c.dropKept(x)
+	c.drop(roles.HoldTunnel, x.pendingOut)
+	x.pendingOut = nil
+	if x.is(upperWakes) {
+		c.wakingTunnels--
 	}
-	c.ended.push(x)
-	c.ring()
+	c.done.push(x)
+	c.requestWake()
 }
 
 // giveUp ends a stream of ours, and tells the peer.
-func (c *conn) giveUp(x *stream, code Code, cause error) {
+func (c *conn) resetStream(x *stream, code Code, cause error) {
 	if x.over() {
 		return
 	}
@@ -299,11 +299,11 @@ func (c *conn) giveUp(x *stream, code Code, cause error) {
 }
 
 // refuse ends a stream for a fault of the peer's.
-func (c *conn) refuse(x *stream, f *fault) {
+func (c *conn) failStream(x *stream, f *fault) {
 	c.count(f)
-	c.giveUp(x, f.code, f)
-	if !c.churn.take(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
-		c.fail(errCalmResets)
+	c.resetStream(x, f.code, f)
+	if !c.resetBudget.spend(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
+		c.fail(errFloodResets)
 	}
 }
 
@@ -316,7 +316,7 @@ func (c *conn) count(f *fault) {
 		n.Malformed++
 	}
 	if f.code == EnhanceYourCalm {
-		n.Calmed++
+		n.Flooded++
 	}
 }
 
@@ -328,14 +328,14 @@ func (c *conn) fail(f *fault) {
 	c.count(f)
 	c.sh.Counters.Failed++
 	c.sendGoAway(c.lastIn, f.code, f.Where+": "+f.Reason)
-	c.shut(roles.Graceful, f)
+	c.close(roles.Graceful, f)
 }
 
 // shut closes the transport; Closed tells the handlers.
-func (c *conn) shut(mode roles.CloseMode, cause error) {
+func (c *conn) close(mode roles.CloseMode, cause error) {
 	if c.phase < expectClose {
 		c.moveTo(expectClose)
-		c.failedBy = cause
+		c.closeCause = cause
 		c.low.Close(mode, cause)
 	}
 }
@@ -344,9 +344,9 @@ func (c *conn) shut(mode roles.CloseMode, cause error) {
 // answer any more. What it has completed is still served: a server answers, as far as the windows go, and a
 // client's handler that had paused gets the rest.
 func (c *conn) RxEnd(now time.Duration, unused int) {
-	c.enter(now)
+	c.beginCall(now)
 	if c.phase >= expectClose {
-		c.settle()
+		c.endCall()
 		return
 	}
 	cut := unused > 0 || c.phase == expectContinuation
@@ -354,11 +354,11 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 		switch x := c.streams[i]; {
 		case x.inDone() && (c.server || x.tunnelled()):
 		case x.receiving != awaitReader:
-			c.finish(x, c.lossOf(x, errCut))
+			c.finish(x, c.lossCause(x, errPeerEnded))
 			cut = true
 		default:
 			x.stopOutput()
-			x.flags |= ceased // no window comes any more for what is left of its request
+			x.flags |= peerStopped // no window comes any more for what is left of its request
 		}
 	}
 	switch {
@@ -369,26 +369,26 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 		c.dropPartial()
 		c.frameDue = 0
 		c.pingAfter, c.hangAfter = 0, 0 // its silence means nothing any more
-		c.halfClosed()
+		c.onPeerEnd()
 		if c.draining == notDraining {
 			c.drainTo(drainLast)
 		}
 	case cut && (unused > 0 || !c.server):
-		c.shut(roles.Immediate, errCut)
+		c.close(roles.Immediate, errPeerEnded)
 	case cut:
-		c.shut(roles.Graceful, errCut)
+		c.close(roles.Graceful, errPeerEnded)
 	default:
-		c.shut(roles.Graceful, nil)
+		c.close(roles.Graceful, nil)
 	}
-	c.settle()
+	c.endCall()
 }
 
 // halfClosed gives the answers to a client that has ended its direction their time, and tells the handlers.
-func (c *conn) halfClosed() {
+func (c *conn) onPeerEnd() {
 	if !c.server {
 		return
 	}
-	c.half = true
+	c.peerEnded = true
 	for i := len(c.streams) - 1; i >= 0; i-- {
 		if i >= len(c.streams) {
 			continue
@@ -397,7 +397,7 @@ func (c *conn) halfClosed() {
 		if x.sending == endSent || x.over() || x.tunnelled() {
 			continue
 		}
-		c.awaitAnswer(x)
+		c.startAnswerTimer(x)
 		if w, ok := x.h.(http.HalfCloseWatcher); ok {
 			w.HalfClosed(x)
 		}
@@ -405,9 +405,9 @@ func (c *conn) halfClosed() {
 }
 
 // awaitAnswer starts the time in which something of the answer to a client that has ended its direction must be sent.
-func (c *conn) awaitAnswer(x *stream) {
+func (c *conn) startAnswerTimer(x *stream) {
 	if x.inDue = c.sh.deadline(c.sh.cfg.Timeouts.HalfClosed); x.inDue != 0 {
-		c.due(x.inDue)
+		c.setDue(x.inDue)
 	}
 }
 
@@ -416,22 +416,22 @@ func (c *conn) Closed(cause error) {
 	if c.phase == expectNothing {
 		return
 	}
-	c.inside = true
+	c.inCall = true
 	c.moveTo(expectNothing)
 	if cause == nil {
-		cause = c.failedBy
+		cause = c.closeCause
 	}
 	why := cause
 	if why == nil {
-		why = errGone
+		why = errOwnerClosed
 	}
 	for len(c.streams) > 0 {
 		x := c.streams[len(c.streams)-1]
-		c.finish(x, c.lossOf(x, why))
+		c.finish(x, c.lossCause(x, why))
 	}
-	c.settle()
+	c.endCall()
 	c.dropWithheld()
-	c.forget(roles.HoldHead, c.owed)
+	c.drop(roles.HoldHead, c.owed)
 	c.owed = nil
 	c.dropPartial()
 	c.side.over(cause)

@@ -9,16 +9,16 @@ import (
 // control sends a control frame, or keeps it until the transport takes more. It is not called between a
 // handler's Room and its Commit without room being left alone.
 func (c *conn) control(b []byte) {
-	if len(c.owed) == 0 && !c.roomOut {
+	if len(c.owed) == 0 && !c.roomGiven {
 		if r := c.low.Room(len(b)); r != nil {
 			c.low.Commit(copy(r, b))
 			return
 		}
 	}
-	c.owed = c.keep(roles.HoldHead, c.owed, b)
+	c.owed = c.store(roles.HoldHead, c.owed, b)
 	if len(c.owed) > c.sh.cfg.Limits.Owed {
 		c.owed = c.owed[:0]
-		c.fail(errCalmOwed)
+		c.fail(errFloodOwed)
 		return
 	}
 	c.low.WantWrite()
@@ -34,7 +34,7 @@ func (c *conn) flushOwed() bool {
 		n := copy(r, c.owed)
 		c.low.Commit(n)
 		if n == len(c.owed) {
-			c.forget(roles.HoldHead, c.owed)
+			c.drop(roles.HoldHead, c.owed)
 			c.owed = nil
 			break
 		}
@@ -82,7 +82,7 @@ func (c *conn) sendGoAway(last uint32, code Code, debug string) {
 func (c *conn) askDrain() {
 	if c.draining == notDraining && c.phase < expectClose {
 		c.drainTo(drainAsked)
-		c.ring()
+		c.requestWake()
 	}
 }
 
@@ -96,7 +96,7 @@ func (c *conn) drain() {
 			return
 		case !c.server || len(c.streams) == 0:
 			c.drainTo(drainLast)
-			c.limit = c.lastIn
+			c.ignoreAbove = c.lastIn
 			c.sendGoAway(c.lastIn, NoError, "")
 		default:
 			c.drainTo(drainPinged)
@@ -110,7 +110,7 @@ func (c *conn) drain() {
 	}
 	if c.draining == drainPinged {
 		c.drainTo(drainLast)
-		c.limit, c.drainDue = c.lastIn, 0
+		c.ignoreAbove, c.drainDue = c.lastIn, 0
 		c.sendGoAway(c.lastIn, NoError, "")
 	}
 	if len(c.owed) > 0 {
@@ -120,5 +120,5 @@ func (c *conn) drain() {
 		}
 		return
 	}
-	c.shut(roles.Graceful, nil)
+	c.close(roles.Graceful, nil)
 }

@@ -47,13 +47,13 @@ func TestPing(t *testing.T) {
 	if p.c.sh.Counters.Pings != 0 {
 		t.Errorf("pings before the connection opened: got %d, want none", p.c.sh.Counters.Pings)
 	}
-	heard := p.c.heard
+	heard := p.c.lastRx
 	p.cl.Sleep(second)
 	p.sl.Sleep(second)
 	p.c.Ping()
 	p.pump()
-	if p.c.sh.Counters.Pings != 1 || p.c.heard <= heard {
-		t.Errorf("pings: got %d, want 1; last heard at %v, want later than %v", p.c.sh.Counters.Pings, p.c.heard, heard)
+	if p.c.sh.Counters.Pings != 1 || p.c.lastRx <= heard {
+		t.Errorf("pings: got %d, want 1; last heard at %v, want later than %v", p.c.sh.Counters.Pings, p.c.lastRx, heard)
 	}
 	p.check(t)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // coder is where hpack's encoders write. There is one per loop: a block is made and copied out at once.
-type coder struct {
+type blockWriter struct {
 	enc   *hpack.Encoder // without a table: what it makes is good for any connection
 	block []byte
 	lower []byte // scratch: names in lower case
@@ -19,7 +19,7 @@ type coder struct {
 }
 
 // Write implements io.Writer.
-func (o *coder) Write(p []byte) (int, error) {
+func (o *blockWriter) Write(p []byte) (int, error) {
 	o.block = append(o.block, p...)
 	return len(p), nil
 }
@@ -29,7 +29,7 @@ func (o *coder) Write(p []byte) (int, error) {
 const tableOff = 0x20
 
 // plain returns the encoder without a table.
-func (o *coder) plain() *hpack.Encoder {
+func (o *blockWriter) plain() *hpack.Encoder {
 	if o.enc == nil {
 		o.enc = hpack.NewEncoder(o)
 		o.enc.SetMaxDynamicTableSize(0)
@@ -43,7 +43,7 @@ func (o *coder) plain() *hpack.Encoder {
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // lowered is name in lower case: itself if it is so already.
-func (o *coder) lowered(name []byte) []byte {
+func (o *blockWriter) lowerName(name []byte) []byte {
 	for i, c := range name {
 		if c >= 'A' && c <= 'Z' {
 			o.lower = append(o.lower[:0], name...)
@@ -60,7 +60,7 @@ func (o *coder) lowered(name []byte) []byte {
 
 // judge says what is wrong with fields that a handler wants to send. own is a name that we write ourselves,
 // besides those that frame.
-func judge(fields []http.Field, own http.ID) error {
+func checkFields(fields []http.Field, own http.ID) error {
 	for i := range fields {
 		f := &fields[i]
 		id := f.ID
@@ -82,7 +82,7 @@ func judge(fields []http.Field, own http.ID) error {
 
 // lastBlock is the response block that was made last. The next response is often the same until the clock
 // has moved on, and a block without a table may be sent on any connection.
-type lastBlock struct {
+type blockCache struct {
 	status int
 	length int64
 	date   []byte
@@ -92,9 +92,9 @@ type lastBlock struct {
 }
 
 // wordsKept is the most that is compared with the next.
-const wordsKept = 2048
+const maxCachedWords = 2048
 
-func (l *lastBlock) match(status int, length int64, date []byte, fields []http.Field) bool {
+func (l *blockCache) match(status int, length int64, date []byte, fields []http.Field) bool {
 	if len(l.block) == 0 || l.status != status || l.length != length || string(l.date) != string(date) ||
 		len(l.sizes) != 2*len(fields) {
 		return false
@@ -111,14 +111,14 @@ func (l *lastBlock) match(status int, length int64, date []byte, fields []http.F
 	return true
 }
 
-func (l *lastBlock) remember(status int, length int64, date []byte, fields []http.Field, block []byte) {
+func (l *blockCache) remember(status int, length int64, date []byte, fields []http.Field, block []byte) {
 	l.block, l.words, l.sizes = l.block[:0], l.words[:0], l.sizes[:0]
 	for i := range fields {
 		n, v := fields[i].Name, fields[i].Value
 		l.words = append(append(l.words, n...), v...)
 		l.sizes = append(l.sizes, len(n), len(v))
 	}
-	if len(l.words) > wordsKept {
+	if len(l.words) > maxCachedWords {
 		return
 	}
 	l.status, l.length = status, length
@@ -133,13 +133,13 @@ func (sh *Shared) response(m *http.Message, length int64) ([]byte, error) {
 	if sh.cfg.Date != nil && m.Status >= 200 {
 		date = sh.cfg.Date()
 	}
-	if sh.last.match(m.Status, length, date, m.Fields) {
-		return sh.last.block, nil
+	if sh.cache.match(m.Status, length, date, m.Fields) {
+		return sh.cache.block, nil
 	}
-	if err := judge(m.Fields, http.Date); err != nil {
+	if err := checkFields(m.Fields, http.Date); err != nil {
 		return nil, err
 	}
-	o := &sh.coder
+	o := &sh.writer
 	e := o.plain()
 	e.WriteField(hpack.HeaderField{Name: ":status", Value: view(strconv.AppendInt(o.num[:0], int64(m.Status), 10))})
 	if len(date) > 0 {
@@ -156,17 +156,17 @@ func (sh *Shared) response(m *http.Message, length int64) ([]byte, error) {
 		return nil, errSendSize
 	}
 	if m.Status >= 200 {
-		sh.last.remember(m.Status, length, date, m.Fields, o.block)
+		sh.cache.remember(m.Status, length, date, m.Fields, o.block)
 	}
 	return o.block, nil
 }
 
 // trailers makes the block of a trailer section.
 func (sh *Shared) trailers(t []http.Field) ([]byte, error) {
-	if err := judge(t, http.Other); err != nil {
+	if err := checkFields(t, http.Other); err != nil {
 		return nil, err
 	}
-	o := &sh.coder
+	o := &sh.writer
 	o.fields(o.plain(), t)
 	if len(o.block) > roles.MaxRoom-headerLen-1 {
 		return nil, errSendSize
@@ -174,16 +174,16 @@ func (sh *Shared) trailers(t []http.Field) ([]byte, error) {
 	return o.block, nil
 }
 
-func (o *coder) fields(e *hpack.Encoder, fields []http.Field) {
+func (o *blockWriter) fields(e *hpack.Encoder, fields []http.Field) {
 	for i := range fields {
 		f := &fields[i]
-		e.WriteField(hpack.HeaderField{Name: view(o.lowered(f.Name)), Value: view(f.Value), Sensitive: secret(f)})
+		e.WriteField(hpack.HeaderField{Name: view(o.lowerName(f.Name)), Value: view(f.Value), Sensitive: sensitive(f)})
 	}
 }
 
 // blockBound is the most that a block of these fields, and of pseudo fields with so many octets, can take: literals
 // with two lengths of up to three octets and one in front.
-func blockBound(pseudo int, fields []http.Field) int {
+func maxBlockLen(pseudo int, fields []http.Field) int {
 	n := pseudo + 256 // the names, lengths and updates of the table that go before
 	for i := range fields {
 		n += len(fields[i].Name) + len(fields[i].Value) + 8
@@ -193,7 +193,7 @@ func blockBound(pseudo int, fields []http.Field) int {
 
 // secret says whether a field must not be put into any table, so that nobody can guess it by compression: a
 // short credential can be guessed, a long one cannot (RFC 7541 s.7.1.3).
-func secret(f *http.Field) bool {
+func sensitive(f *http.Field) bool {
 	id := f.ID
 	if id == http.Other {
 		id = http.Lookup(f.Name)
@@ -207,33 +207,33 @@ func secret(f *http.Field) bool {
 
 // sent is a field that a client sent last, in the strings that its encoder's table may hold. A request that
 // says the same again, in the same place, needs no new ones.
-type sent struct {
+type sentField struct {
 	name, value string
 }
 
 // memory are the encoder of a client's connection and the strings it was given.
-type memory struct {
+type requestEncoder struct {
 	enc  *hpack.Encoder
-	last []sent
+	last []sentField
 	n    int
 }
 
 // resize takes the size that the peer allows the table.
-func (y *memory) resize(sh *Shared, size uint32) {
+func (y *requestEncoder) resize(sh *Shared, size uint32) {
 	y.start(sh)
 	y.enc.SetMaxDynamicTableSizeLimit(size)
 	y.enc.SetMaxDynamicTableSize(min(size, 4096))
 }
 
-func (y *memory) start(sh *Shared) {
+func (y *requestEncoder) start(sh *Shared) {
 	if y.enc == nil {
-		y.enc = hpack.NewEncoder(&sh.coder)
+		y.enc = hpack.NewEncoder(&sh.writer)
 	}
 }
 
-func (y *memory) write(name, value []byte, secret bool) {
+func (y *requestEncoder) write(name, value []byte, secret bool) {
 	if y.n == len(y.last) {
-		y.last = append(y.last, sent{})
+		y.last = append(y.last, sentField{})
 	}
 	s := &y.last[y.n]
 	y.n++
@@ -258,8 +258,8 @@ var (
 )
 
 // request makes the block of a request that was judged; path is what :path says.
-func (y *memory) request(sh *Shared, m *http.Message, path []byte, length int64) []byte {
-	o := &sh.coder
+func (y *requestEncoder) request(sh *Shared, m *http.Message, path []byte, length int64) []byte {
+	o := &sh.writer
 	y.start(sh)
 	o.block = o.block[:0]
 	y.n = 0
@@ -278,18 +278,18 @@ func (y *memory) request(sh *Shared, m *http.Message, path []byte, length int64)
 	}
 	for i := range m.Fields {
 		f := &m.Fields[i]
-		y.write(o.lowered(f.Name), f.Value, secret(f))
+		y.write(o.lowerName(f.Name), f.Value, sensitive(f))
 	}
 	return o.block
 }
 
 // trailers makes the block of a request's trailer section.
-func (y *memory) trailers(sh *Shared, t []http.Field) []byte {
-	o := &sh.coder
+func (y *requestEncoder) trailers(sh *Shared, t []http.Field) []byte {
+	o := &sh.writer
 	o.block = o.block[:0]
 	for i := range t {
 		f := &t[i]
-		y.enc.WriteField(hpack.HeaderField{Name: string(o.lowered(f.Name)), Value: string(f.Value), Sensitive: secret(f)})
+		y.enc.WriteField(hpack.HeaderField{Name: string(o.lowerName(f.Name)), Value: string(f.Value), Sensitive: sensitive(f)})
 	}
 	return o.block
 }

@@ -104,9 +104,9 @@ var (
 	errSettingsConn = bad(ProtocolError, "settings", "ENABLE_CONNECT_PROTOCOL is not 1, or was taken back")
 	errSettingsPrio = bad(ProtocolError, "settings", "NO_RFC7540_PRIORITIES is neither 0 nor 1")
 	errPingSlow     = slow(NoError, "ping", "not answered in time")
-	errCalm         = bad(EnhanceYourCalm, "connection", "too many frames that move nothing")
-	errCalmResets   = bad(EnhanceYourCalm, "connection", "too many streams reset")
-	errCalmOwed     = bad(EnhanceYourCalm, "connection", "answers pile up that the peer does not read")
+	errFloodFrames  = bad(EnhanceYourCalm, "connection", "too many frames that move nothing")
+	errFloodResets  = bad(EnhanceYourCalm, "connection", "too many streams reset")
+	errFloodOwed    = bad(EnhanceYourCalm, "connection", "answers pile up that the peer does not read")
 
 	errListLong   = bad(EnhanceYourCalm, "headers", "too long, or too many")
 	errName       = bad(ProtocolError, "field", "name is not a token in lower case")
@@ -145,11 +145,11 @@ func misuse(what string) error { return fmt.Errorf("h2: %s: %w", what, http.ErrM
 
 var (
 	errReset       = errors.New("h2: exchange: reset by its handler")
-	errGone        = errors.New("h2: exchange: connection closed by its owner")
-	errCut         = errors.New("h2: connection: ended by the peer in the middle")
+	errOwnerClosed = errors.New("h2: exchange: connection closed by its owner")
+	errPeerEnded   = errors.New("h2: connection: ended by the peer in the middle")
 	errNotSent     = fmt.Errorf("h2: request: not sent: %w", http.ErrNotProcessed)
 	errUnread      = fmt.Errorf("h2: response is complete: %w", http.ErrUnread)
-	errSpent       = fmt.Errorf("h2: stream numbers are used up: %w", http.ErrNotProcessed)
+	errNoStreamIDs = fmt.Errorf("h2: stream numbers are used up: %w", http.ErrNotProcessed)
 	errCommitOver  = misuse("commit: more than Room gave")
 	errCommitHead  = misuse("commit: body without a head")
 	errCommitLess  = misuse("commit: body ends before its announced length")

@@ -133,7 +133,7 @@ func TestGoAwayGivesReasons(t *testing.T) {
 	r, second := v.ask(t, get("/1"), ""), v.ask(t, get("/3"), "")
 	v.feed(t, fr(frameGoAway, 0, 0, u32(1)+u32(uint32(EnhanceYourCalm))+"too hot\x01"+strings.Repeat("!", 1000))+goaway(7, EnhanceYourCalm))
 	var g *GoAwayError
-	if !errors.As(second.cause, &g) || !g.Unseen || !strings.Contains(g.Error(), `too hot\x01!`) || len(g.Debug) > debugKept {
+	if !errors.As(second.cause, &g) || !g.Unseen || !strings.Contains(g.Error(), `too hot\x01!`) || len(g.Debug) > maxDebug {
 		t.Errorf("the unseen: %v", second.cause)
 	}
 	v.l.End()

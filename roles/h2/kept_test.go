@@ -85,9 +85,9 @@ func TestTunnelReadsWhatItWasGivenAfterItsEnd(t *testing.T) {
 		var c *conn
 		u.rx = func(b []byte) {
 			u.low.Close(mode, nil)
-			other := c.keep(roles.HoldTunnel, nil, []byte(strings.Repeat("?", len(text))))
+			other := c.store(roles.HoldTunnel, nil, []byte(strings.Repeat("?", len(text))))
 			got = string(b)
-			c.forget(roles.HoldTunnel, other)
+			c.drop(roles.HoldTunnel, other)
 		}
 		v := upgraded(t, NewShared(DefaultConfig()), text, u)
 		c = &v.s.conn
@@ -104,7 +104,7 @@ func TestTunnelReadsWhatItWasGivenAfterItsEnd(t *testing.T) {
 // Trailers stay what they are during End, also if the stream ends meanwhile and others keep bytes.
 func TestTrailersStayDuringEnd(t *testing.T) {
 	v := ready(t, DefaultConfig())
-	value := strings.Repeat("v", leastKept-1) // with its name of one octet, as long as a buffer that is kept
+	value := strings.Repeat("v", minBuffer-1) // with its name of one octet, as long as a buffer that is kept
 	got := ""
 	v.setup = func(_ int, r *recorder) {
 		r.head.Status = 0
@@ -114,9 +114,9 @@ func TestTrailersStayDuringEnd(t *testing.T) {
 	x := v.made[0].x
 	x.SetHandler(&trailed{v.made[0], func(t []http.Field) {
 		x.Reset(nil)
-		other := v.s.keep(roles.HoldBody, nil, []byte(strings.Repeat("?", leastKept)))
+		other := v.s.store(roles.HoldBody, nil, []byte(strings.Repeat("?", minBuffer)))
 		got = string(t[0].Value)
-		v.s.forget(roles.HoldBody, other)
+		v.s.drop(roles.HoldBody, other)
 	}})
 	x.Resume()
 	v.l.Sleep(0)
@@ -154,11 +154,11 @@ func TestRequestThatCameWholeHasNoDeadline(t *testing.T) {
 	v.over(t)
 }
 
-// A stream whose bytes found Limits.Parked used up gets their window when others have taken theirs: streams that take
+// A stream whose bytes found Limits.Kept used up gets their window when others have taken theirs: streams that take
 // what they get are not stopped by those that have paused.
 func TestWindowBeyondParkedIsGivenBackLater(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.Limits.Window, cfg.Limits.ConnWindow, cfg.Limits.Parked = 64<<10, 128<<10, 128<<10
+	cfg.Limits.Window, cfg.Limits.ConnWindow, cfg.Limits.Kept = 64<<10, 128<<10, 128<<10
 	for _, first := range []int{0, 2} { // who resumes: those that came first, or those that came last
 		v := ready(t, cfg)
 		v.setup = func(_ int, r *recorder) {
@@ -185,8 +185,8 @@ func TestWindowBeyondParkedIsGivenBackLater(t *testing.T) {
 			v.made[i].x.Resume()
 		}
 		v.l.Sleep(0)
-		if got := v.s.recvWin + v.s.credit; got != 128<<10 || v.s.credited != 0 || v.l.All() != 0 {
-			t.Errorf("all is taken: got a window of %d, %d given ahead, %d bytes held; want 131072 and none", got, v.s.credited, v.l.All())
+		if got := v.s.recvWin + v.s.credit; got != 128<<10 || v.s.creditedConn != 0 || v.l.All() != 0 {
+			t.Errorf("all is taken: got a window of %d, %d given ahead, %d bytes held; want 131072 and none", got, v.s.creditedConn, v.l.All())
 		}
 		v.over(t)
 	}
@@ -200,7 +200,7 @@ func TestKeptBytesAreCopiedFewTimes(t *testing.T) {
 	copied := 0
 	for range 1 << 10 {
 		old := cap(b)
-		if b = v.s.keep(roles.HoldBody, b, piece); cap(b) != old {
+		if b = v.s.store(roles.HoldBody, b, piece); cap(b) != old {
 			copied += len(b)
 		}
 	}
@@ -210,7 +210,7 @@ func TestKeptBytesAreCopiedFewTimes(t *testing.T) {
 	if n := v.l.Held[roles.HoldBody]; n != cap(b) {
 		t.Errorf("got %d bytes charged, want %d", n, cap(b))
 	}
-	v.s.forget(roles.HoldBody, b)
+	v.s.drop(roles.HoldBody, b)
 	v.over(t)
 }
 

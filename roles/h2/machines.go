@@ -55,6 +55,6 @@ func (c *conn) illegalMove() {
 	c.sh.Counters.Illegal++
 	if c.phase < expectClose {
 		c.sendGoAway(c.lastIn, InternalError, "")
-		c.shut(roles.Graceful, errIllegalMove)
+		c.close(roles.Graceful, errIllegalMove)
 	}
 }

@@ -11,42 +11,42 @@ import (
 const (
 	// leastKept and mostKept are the smallest and the largest buffer that waits for its next use; each is twice as
 	// large as the one before. The largest is a default window.
-	leastKept = 512
-	mostKept  = 256 << 10
+	minBuffer = 512
+	maxBuffer = 256 << 10
 	// kepts is how many sizes there are.
-	kepts = 10
+	bufferSizes = 10
 	// spareMax bounds the bytes of buffers that wait.
-	spareMax = 512 << 10
+	maxSpare = 512 << 10
 )
 
 const (
 	// fewStreams is how many streams of a connection are not charged, so that ordinary requests pay nothing for it.
-	fewStreams = 16
+	unchargedStreams = 16
 	// streamCost is what each further one is charged with.
 	streamCost = int(unsafe.Sizeof(stream{}))
 )
 
 // mayAdd reports whether there is memory for another stream of the peer's.
 func (c *conn) mayAdd() bool {
-	return len(c.streams) < fewStreams || c.low.MayHold(roles.HoldStream, streamCost)
+	return len(c.streams) < unchargedStreams || c.low.MayHold(roles.HoldStream, streamCost)
 }
 
 // buffers are what connections keep bytes in, in sizes that double: what a stream has outgrown serves the next, and
 // the collector has little to do when a crowd fills its windows.
 type buffers struct {
-	spare [kepts][][]byte
+	spare [bufferSizes][][]byte
 	size  int
 }
 
 // sizeFor returns the place in spare of buffers with a capacity of at least n, kepts if there is none.
 func sizeFor(n int) int {
-	return min(bits.Len(uint(max(n-1, 0)/leastKept)), kepts)
+	return min(bits.Len(uint(max(n-1, 0)/minBuffer)), bufferSizes)
 }
 
 // get returns an empty buffer with a capacity of at least n.
 func (p *buffers) get(n int) []byte {
 	i := sizeFor(n)
-	if i == kepts {
+	if i == bufferSizes {
 		return make([]byte, 0, n)
 	}
 	if k := len(p.spare[i]); k > 0 {
@@ -55,23 +55,23 @@ func (p *buffers) get(n int) []byte {
 		p.size -= cap(b)
 		return b
 	}
-	return make([]byte, 0, leastKept<<i)
+	return make([]byte, 0, minBuffer<<i)
 }
 
 // put takes back what get gave.
 func (p *buffers) put(b []byte) {
 	n := cap(b)
-	if i := sizeFor(n); i < kepts && n == leastKept<<i && p.size+n <= spareMax {
+	if i := sizeFor(n); i < bufferSizes && n == minBuffer<<i && p.size+n <= maxSpare {
 		p.spare[i] = append(p.spare[i], b[:0])
 		p.size += n
 	}
 }
 
 // keep copies b behind into, which may be nil, and charges for the growth.
-func (c *conn) keep(k roles.Kind, into, b []byte) []byte {
+func (c *conn) store(k roles.Kind, into, b []byte) []byte {
 	if n := len(into) + len(b); n > cap(into) {
 		// Beyond the sizes that are kept it grows by a quarter, so that what comes in pieces is not copied for each.
-		if sizeFor(n) == kepts {
+		if sizeFor(n) == bufferSizes {
 			n = max(n, cap(into)+cap(into)/4)
 		}
 		g := append(c.sh.buffers.get(n), into...)
@@ -85,7 +85,7 @@ func (c *conn) keep(k roles.Kind, into, b []byte) []byte {
 }
 
 // forget gives up what keep made.
-func (c *conn) forget(k roles.Kind, b []byte) {
+func (c *conn) drop(k roles.Kind, b []byte) {
 	if cap(b) > 0 {
 		c.low.Hold(k, -cap(b))
 		c.sh.buffers.put(b)
@@ -93,7 +93,7 @@ func (c *conn) forget(k roles.Kind, b []byte) {
 }
 
 // holds returns the kind of memory that keeps x's bytes.
-func (x *stream) holds() roles.Kind {
+func (x *stream) memoryKind() roles.Kind {
 	if x.tunnelled() {
 		return roles.HoldTunnel
 	}
@@ -103,7 +103,7 @@ func (x *stream) holds() roles.Kind {
 // mayCredit reports whether windows may be given back for what is kept for x. If memory is too short for that,
 // Shared.Relieve does it later.
 func (c *conn) mayCredit(x *stream) bool {
-	if c.low.MayHold(x.holds(), 0) {
+	if c.low.MayHold(x.memoryKind(), 0) {
 		return true
 	}
 	if c.withheld == 0 {
@@ -140,15 +140,15 @@ func (sh *Shared) Relieve() {
 // creditWithheld gives back the windows that may be given for what is kept.
 func (c *conn) creditWithheld() {
 	for _, x := range c.streams {
-		if len(x.left()) == 0 {
+		if len(x.unread()) == 0 {
 			continue
 		}
 		if !c.mayCredit(x) {
 			return
 		}
-		c.creditParked(x)
+		c.creditKept(x)
 		if x.listens() {
-			c.tunnelTook(x, 0)
+			c.tunnelUsed(x, 0)
 		}
 	}
 }

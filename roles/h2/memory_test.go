@@ -131,22 +131,22 @@ func TestTunnelWindowIsWithheldWhileMemoryIsShort(t *testing.T) {
 func TestManyStreamsAreCharged(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.head.Status = 0 }
-	for i := range fewStreams {
+	for i := range unchargedStreams {
 		v.feed(t, postReq(id(i)))
 	}
 	if v.kept != 0 {
-		t.Errorf("%d streams: got %d bytes charged, want none", fewStreams, v.kept)
+		t.Errorf("%d streams: got %d bytes charged, want none", unchargedStreams, v.kept)
 	}
-	v.feed(t, postReq(id(fewStreams)), postReq(id(fewStreams+1)))
+	v.feed(t, postReq(id(unchargedStreams)), postReq(id(unchargedStreams+1)))
 	if v.kept != 2*streamCost {
 		t.Errorf("two more: got %d bytes charged, want %d", v.kept, 2*streamCost)
 	}
 	v.l.Short = true
-	if got := verdict(v.feed(t, postReq(id(fewStreams+2)))); got != fmt.Sprintf("reset %d REFUSED_STREAM", id(fewStreams+2)) {
+	if got := verdict(v.feed(t, postReq(id(unchargedStreams+2)))); got != fmt.Sprintf("reset %d REFUSED_STREAM", id(unchargedStreams+2)) {
 		t.Errorf("another without memory: got %q, want it refused", got)
 	}
 	v.made[0].x.Reset(nil)
-	v.made[fewStreams].x.Reset(nil)
+	v.made[unchargedStreams].x.Reset(nil)
 	v.l.Service()
 	v.l.Sleep(0)
 	if v.kept != streamCost {
@@ -172,7 +172,7 @@ func TestBuffers(t *testing.T) {
 	for range 1000 {
 		p.put(make([]byte, 0, 4096))
 	}
-	if p.size > spareMax || p.size < spareMax/2 {
-		t.Errorf("%d bytes wait, want at most %d", p.size, spareMax)
+	if p.size > maxSpare || p.size < maxSpare/2 {
+		t.Errorf("%d bytes wait, want at most %d", p.size, maxSpare)
 	}
 }

@@ -150,7 +150,7 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 	})
 	t.Run("no window of the connection", func(t *testing.T) {
 		cfg := DefaultConfig()
-		cfg.Limits.ConnWindow, cfg.Limits.Window, cfg.Limits.Parked = 65535, 1<<20, 0
+		cfg.Limits.ConnWindow, cfg.Limits.Window, cfg.Limits.Kept = 65535, 1<<20, 0
 		v := ready(t, cfg)
 		v.setup = func(n int, r *recorder) {
 			holdOff(n, r)

@@ -7,7 +7,7 @@ const defaultUrgency = 3
 
 // urgencyOf reads the urgency out of a Priority field value: the parameter u of a dictionary (RFC 9218 s.5). What
 // is not understood counts for nothing.
-func urgencyOf(v []byte) uint8 {
+func parseUrgency(v []byte) uint8 {
 	for i := 0; i+2 < len(v); i++ {
 		start := i == 0 || v[i-1] == ' ' || v[i-1] == ','
 		if start && v[i] == 'u' && v[i+1] == '=' && v[i+2] >= '0' && v[i+2] <= '7' {
@@ -28,14 +28,14 @@ func (c *conn) onPriorityUpdate(f frame, p []byte) *fault {
 		return errFrameLen
 	}
 	id := binary.BigEndian.Uint32(p) & maxWindow
-	if id == 0 || c.ours(id) {
+	if id == 0 || c.isOurs(id) {
 		return errFrameStream
 	}
 	// One that comes before its request, which it may, is forgotten: it is a hint.
 	if x := c.find(id); x != nil {
-		if u := urgencyOf(p[4:]); u != x.urgency {
+		if u := parseUrgency(p[4:]); u != x.urgency {
 			x.urgency = u
-			c.ready.mixed = true
+			c.ready.mixedUrgency = true
 		}
 	}
 	return c.idleFrame()

@@ -2,17 +2,17 @@ package h2
 
 // queue is a FIFO of streams, linked through themselves. A stream is in one queue at a time.
 type queue struct {
-	head, tail *stream
-	mixed      bool // streams of more than one urgency were in it since it was empty
+	head, tail   *stream
+	mixedUrgency bool // streams of more than one urgency were in it since it was empty
 }
 
 func (q *queue) push(x *stream) {
 	x.next = nil
 	if q.tail == nil {
-		q.head, q.mixed = x, false
+		q.head, q.mixedUrgency = x, false
 	} else {
 		q.tail.next = x
-		q.mixed = q.mixed || q.head.urgency != x.urgency
+		q.mixedUrgency = q.mixedUrgency || q.head.urgency != x.urgency
 	}
 	q.tail = x
 }
@@ -24,7 +24,7 @@ func (q *queue) pop() *stream {
 	if x == nil {
 		return nil
 	}
-	if q.mixed {
+	if q.mixedUrgency {
 		for y := x.next; y != nil; y = y.next {
 			if y.urgency < x.urgency {
 				x = y

@@ -10,13 +10,13 @@ const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 // Rx is roles.Upper's.
 func (c *conn) Rx(now time.Duration, b []byte) (used int) {
-	c.enter(now)
-	c.heard = now
-	if c.woken > 0 {
-		c.deliver()
+	c.beginCall(now)
+	c.lastRx = now
+	if c.resumedCount > 0 {
+		c.deliverResumed()
 	}
 	for used < len(b) && c.phase < expectClose {
-		n := c.take(b[used:])
+		n := c.consume(b[used:])
 		if n == 0 {
 			break
 		}
@@ -30,12 +30,12 @@ func (c *conn) Rx(now time.Duration, b []byte) (used int) {
 	case c.frameDue == 0 || used > 0 && c.phase != expectContinuation:
 		c.frameDue = c.sh.deadline(c.sh.cfg.Timeouts.Frame)
 	}
-	c.settle()
+	c.endCall()
 	return used
 }
 
 // take uses the front of b and returns how much, 0 when it needs more.
-func (c *conn) take(b []byte) int {
+func (c *conn) consume(b []byte) int {
 	switch c.phase {
 	case expectPreface:
 		n := min(len(b), len(preface))
@@ -49,15 +49,15 @@ func (c *conn) take(b []byte) int {
 		c.moveTo(expectSettings)
 		return n
 	case expectData:
-		return c.takeData(b)
+		return c.consumeData(b)
 	case expectPadding:
-		return c.takePadding(b)
+		return c.consumePadding(b)
 	}
 	if len(b) < headerLen {
 		return 0
 	}
 	f := parseFrame(b)
-	if bad := c.admit(f); bad != nil {
+	if bad := c.checkFrame(f); bad != nil {
 		c.fail(bad)
 		return len(b)
 	}
@@ -75,7 +75,7 @@ func (c *conn) take(b []byte) int {
 }
 
 // admit judges a frame by its header alone.
-func (c *conn) admit(f frame) *fault {
+func (c *conn) checkFrame(f frame) *fault {
 	switch {
 	case c.phase == expectSettings && (f.typ != frameSettings || f.has(flagAck)):
 		return errFirst
@@ -116,43 +116,43 @@ func (c *conn) dispatch(f frame, p []byte) *fault {
 
 // idleFrame counts a frame that moves nothing.
 func (c *conn) idleFrame() *fault {
-	if !c.frames.take(c.sh.now, c.sh.cfg.Limits.Frames, c.sh.cfg.Limits.FrameRate) {
-		return errCalm
+	if !c.frameBudget.spend(c.sh.now, c.sh.cfg.Limits.Frames, c.sh.cfg.Limits.FrameRate) {
+		return errFloodFrames
 	}
 	return nil
 }
 
 // moved forgives frames that moved nothing for one that did.
-func (c *conn) moved() { c.frames.forgive(4) }
+func (c *conn) moved() { c.frameBudget.forgive(4) }
 
 // neverOpened says whether a stream is idle (RFC 9113 s.5.1).
 func (c *conn) neverOpened(id uint32) bool {
-	if c.ours(id) {
+	if c.isOurs(id) {
 		return id >= c.nextOut
 	}
 	return id > c.topIn
 }
 
 // ours says whether a stream's number is one of those that our side gives.
-func (c *conn) ours(id uint32) bool { return (id%2 == 0) == c.server }
+func (c *conn) isOurs(id uint32) bool { return (id%2 == 0) == c.server }
 
 func (c *conn) onPriority(f frame, p []byte) *fault {
 	switch {
 	case f.stream == 0:
 		return errFrameStream
 	case len(p) != 5:
-		return c.streamFault(f.stream, errFrameLen)
+		return c.failStreamID(f.stream, errFrameLen)
 	case binary.BigEndian.Uint32(p)&maxWindow == f.stream:
-		return c.streamFault(f.stream, errSelf)
+		return c.failStreamID(f.stream, errSelf)
 	}
 	return c.idleFrame()
 }
 
 // streamFault ends a stream, open or not, for a fault of the peer's. A stream that is idle cannot be reset (RFC
 // 9113 s.6.4): there it costs the connection (s.5.4.2).
-func (c *conn) streamFault(id uint32, f *fault) *fault {
+func (c *conn) failStreamID(id uint32, f *fault) *fault {
 	if x := c.find(id); x != nil {
-		c.refuse(x, f)
+		c.failStream(x, f)
 		return nil
 	}
 	if c.neverOpened(id) {
@@ -160,8 +160,8 @@ func (c *conn) streamFault(id uint32, f *fault) *fault {
 	}
 	c.count(f)
 	c.sendReset(id, f.code)
-	if !c.churn.take(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
-		return errCalmResets
+	if !c.resetBudget.spend(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
+		return errFloodResets
 	}
 	return nil
 }
@@ -187,8 +187,8 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 		if bad := c.idleFrame(); bad != nil {
 			return bad
 		}
-	} else if !c.churn.take(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
-		return errCalmResets
+	} else if !c.resetBudget.spend(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
+		return errFloodResets
 	}
 	if x != nil || answered {
 		c.noteReset(f.stream, true)
@@ -214,10 +214,10 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 	case x.upper == nil && x.received == 0 && x.inLeft <= 0:
 		// The request had no body, and its client does not say so with END_STREAM, but ends each stream with a
 		// reset once it has the response.
-		if x.receiving == endTold {
+		if x.receiving == endDelivered {
 			c.complete(x)
 		} else {
-			c.tellEnd(x, nil)
+			c.deliverEnd(x, nil)
 		}
 		return nil
 	}
@@ -242,7 +242,7 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 			return errSettingsAck
 		}
 		c.settingsDue = 0
-		c.settingsSeen()
+		c.settingsAcked()
 		return c.idleFrame()
 	case len(p)%settingLen != 0:
 		return errFrameLen
@@ -264,7 +264,7 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 				}
 				x.sendWin = maxWindow
 			}
-			c.unstarve(x)
+			c.windowGrew(x)
 		}
 	}
 	if first {
@@ -278,10 +278,10 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 		}
 	}
 	if !c.server && c.peer.table != was.table {
-		c.side.(*Client).memory.resize(c.sh, c.peer.table)
+		c.side.(*Client).encoder.resize(c.sh, c.peer.table)
 	}
 	c.control([]byte{0, 0, 0, byte(frameSettings), flagAck, 0, 0, 0, 0})
-	c.side.settled()
+	c.side.slotsChanged()
 	if first {
 		return nil
 	}
@@ -289,11 +289,11 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 }
 
 // settingsSeen takes note that the peer goes by our settings from now on.
-func (c *conn) settingsSeen() {
-	if c.acked {
+func (c *conn) settingsAcked() {
+	if c.settingsSeen {
 		return
 	}
-	c.acked = true
+	c.settingsSeen = true
 	c.dec.SetAllowedMaxDynamicTableSize(c.sh.cfg.Limits.Table)
 	if less := int64(defaultWindow - c.window); c.server && less > 0 {
 		for _, x := range c.streams {
@@ -312,11 +312,11 @@ func (c *conn) onPing(f frame, p []byte) *fault {
 	case len(p) != 8:
 		return errFrameLen
 	case f.has(flagAck):
-		c.pinged = false
+		c.pingSent = false
 		if c.draining == drainPinged && string(p) == drainPing {
 			c.drainDue = 0
 			c.drainTo(drainLast)
-			c.limit = c.lastIn
+			c.ignoreAbove = c.lastIn
 			c.sendGoAway(c.lastIn, NoError, "")
 		}
 		return c.idleFrame()
@@ -328,7 +328,7 @@ func (c *conn) onPing(f frame, p []byte) *fault {
 }
 
 // debugKept is how much is remembered of what a GOAWAY has to say.
-const debugKept = 120
+const maxDebug = 120
 
 func (c *conn) onGoAway(f frame, p []byte) *fault {
 	switch {
@@ -345,11 +345,11 @@ func (c *conn) onGoAway(f frame, p []byte) *fault {
 		Last: binary.BigEndian.Uint32(p) & maxWindow,
 		Code: Code(binary.BigEndian.Uint32(p[4:])),
 	}
-	g.Debug = string(p[8:min(len(p), 8+debugKept)])
-	if c.gone != nil && g.Last > c.gone.Last {
-		g.Last = c.gone.Last // it must not grow (RFC 9113 s.6.8)
+	g.Debug = string(p[8:min(len(p), 8+maxDebug)])
+	if c.goAway != nil && g.Last > c.goAway.Last {
+		g.Last = c.goAway.Last // it must not grow (RFC 9113 s.6.8)
 	}
-	c.gone = g
+	c.goAway = g
 	if c.server {
 		return nil // it promises to answer no pushes, of which there are none
 	}
@@ -362,7 +362,7 @@ func (c *conn) onGoAway(f frame, p []byte) *fault {
 			c.finish(x, &GoAwayError{Code: g.Code, Last: g.Last, Debug: g.Debug, Unseen: true})
 		}
 	}
-	c.side.wentAway()
+	c.side.noMoreStreams()
 	return nil
 }
 
@@ -384,7 +384,7 @@ func (c *conn) onWindow(f frame, p []byte) *fault {
 			}
 			c.sendWin = maxWindow
 		}
-		c.quench()
+		c.wakeConnBlocked()
 		return nil
 	}
 	if c.neverOpened(f.stream) {
@@ -395,16 +395,16 @@ func (c *conn) onWindow(f frame, p []byte) *fault {
 	case x == nil:
 		return nil
 	case n == 0:
-		c.refuse(x, errWindowZero)
+		c.failStream(x, errWindowZero)
 		return nil
 	}
 	if x.sendWin += n; x.sendWin > maxWindow {
 		if !c.tolerant {
-			c.refuse(x, errWindowBig)
+			c.failStream(x, errWindowBig)
 			return nil
 		}
 		x.sendWin = maxWindow
 	}
-	c.unstarve(x)
+	c.windowGrew(x)
 	return nil
 }

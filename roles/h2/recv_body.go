@@ -15,107 +15,107 @@ func (c *conn) body(x *stream, p []byte) {
 	}
 	switch {
 	case x.receiving == discardBody:
-		c.taken(x, int64(len(p)))
+		c.returnWindow(x, int64(len(p)))
 		c.drainBody(x, len(p))
 	case x.upper != nil:
 		c.tunnelRx(x, p)
-	case x.is(paused) || len(x.parked) > 0:
-		c.park(x, p)
+	case x.is(paused) || len(x.kept) > 0:
+		c.keepBody(x, p)
 		if !x.is(paused) {
-			c.wake(x)
+			c.wakeStream(x)
 		}
 	default:
-		if x.answered() {
+		if x.responseSent() {
 			if c.drainBody(x, len(p)); x.over() {
-				c.takenConn(int64(len(p)))
+				c.returnConnWindow(int64(len(p)))
 				return
 			}
 		}
-		c.awaitBody(x)
+		c.startBodyTimer(x)
 		x.h.Body(x, p)
-		c.taken(x, int64(len(p)))
+		c.returnWindow(x, int64(len(p)))
 	}
 }
 
 // answered says whether a server's response is complete.
-func (x *stream) answered() bool { return x.c.server && x.sending == endSent }
+func (x *stream) responseSent() bool { return x.c.server && x.sending == endSent }
 
 // drainBody counts what a server takes of a request after it has answered.
 func (c *conn) drainBody(x *stream, n int) {
 	if x.drained += int64(n); x.drained > c.sh.cfg.Limits.Drain {
-		c.giveUp(x, NoError, errUnread)
+		c.resetStream(x, NoError, errUnread)
 	}
 }
 
 // park keeps body for a handler that has paused. The connection's window is given back all the same, as long as
 // not too much is kept, so that a paused stream does not stop the others, and as long as memory is not short.
-func (c *conn) park(x *stream, p []byte) {
-	x.parked = c.keep(x.holds(), x.parked, p)
-	c.parked += int64(len(p))
-	c.sh.Counters.Parked += uint64(len(p))
-	c.creditParked(x)
+func (c *conn) keepBody(x *stream, p []byte) {
+	x.kept = c.store(x.memoryKind(), x.kept, p)
+	c.kept += int64(len(p))
+	c.sh.Counters.Kept += uint64(len(p))
+	c.creditKept(x)
 }
 
-// creditParked gives the connection's window back for what is kept, up to Limits.Parked, unless memory is short. x is one
+// creditParked gives the connection's window back for what is kept, up to Limits.Kept, unless memory is short. x is one
 // of the streams for which something is kept, or was until now.
-func (c *conn) creditParked(x *stream) {
-	n := min(c.parked, int64(c.sh.cfg.Limits.Parked)) - c.credited
+func (c *conn) creditKept(x *stream) {
+	n := min(c.kept, int64(c.sh.cfg.Limits.Kept)) - c.creditedConn
 	if n > 0 && c.mayCredit(x) {
-		c.credited += n
-		c.takenConn(n)
+		c.creditedConn += n
+		c.returnConnWindow(n)
 	}
 }
 
 // unparked takes n bytes off what is kept for x, and gives their window back to the connection unless that was
-// done before. What is kept beyond Limits.Parked for other streams may get its window then.
-func (c *conn) unparked(x *stream, n int) {
-	c.parked -= int64(n)
-	k := min(int64(n), c.credited)
-	c.credited -= k
-	c.takenConn(int64(n) - k)
-	c.creditParked(x)
+// done before. What is kept beyond Limits.Kept for other streams may get its window then.
+func (c *conn) keptUsed(x *stream, n int) {
+	c.kept -= int64(n)
+	k := min(int64(n), c.creditedConn)
+	c.creditedConn -= k
+	c.returnConnWindow(int64(n) - k)
+	c.creditKept(x)
 }
 
 // dropParked forgets what is kept for a stream.
-func (c *conn) dropParked(x *stream) {
-	c.unparked(x, len(x.left()))
-	if x.is(offered) {
-		c.low.Hold(x.holds(), -cap(x.parked)) // its reader has not returned: the buffer must not be used again
+func (c *conn) dropKept(x *stream) {
+	c.keptUsed(x, len(x.unread()))
+	if x.is(upperReads) {
+		c.low.Hold(x.memoryKind(), -cap(x.kept)) // its reader has not returned: the buffer must not be used again
 	} else {
-		c.forget(x.holds(), x.parked)
+		c.drop(x.memoryKind(), x.kept)
 	}
-	x.parked, x.skip = nil, 0
-	if n := cap(x.lateText); n > 0 {
+	x.kept, x.keptRead = nil, 0
+	if n := cap(x.keptTrailerText); n > 0 {
 		c.low.Hold(roles.HoldBody, -n) // a handler may be reading it too
-		x.lateText, x.late = nil, nil
+		x.keptTrailerText, x.keptTrailers = nil, nil
 	}
 }
 
 // wake has a stream's parked bytes offered in the transport's next call.
-func (c *conn) wake(x *stream) {
+func (c *conn) wakeStream(x *stream) {
 	if !x.is(resumed) {
 		x.flags |= resumed
-		c.woken++
-		c.ring()
+		c.resumedCount++
+		c.requestWake()
 	}
 }
 
 // deliver offers what was parked to the streams that were resumed.
-func (c *conn) deliver() {
-	for i := len(c.streams) - 1; i >= 0 && c.woken > 0; i-- {
+func (c *conn) deliverResumed() {
+	for i := len(c.streams) - 1; i >= 0 && c.resumedCount > 0; i-- {
 		i = min(i, len(c.streams)-1) // streams end meanwhile
 		if i < 0 {
 			return
 		}
 		if x := c.streams[i]; x.is(resumed) {
 			x.flags &^= resumed
-			c.woken--
-			c.unpark(x)
+			c.resumedCount--
+			c.deliverKept(x)
 		}
 	}
 }
 
-func (c *conn) unpark(x *stream) {
+func (c *conn) deliverKept(x *stream) {
 	if x.upper != nil {
 		c.tunnelRx(x, nil)
 		return
@@ -123,31 +123,31 @@ func (c *conn) unpark(x *stream) {
 	if x.is(paused) {
 		return
 	}
-	if x.awaitsBody() {
+	if x.bodyPending() {
 		x.pace.Resume(c.sh.now)
-		c.awaitBody(x)
+		c.startBodyTimer(x)
 	}
-	if p := x.parked; len(p) > 0 {
-		x.parked = nil
-		c.unparked(x, len(p))
+	if p := x.kept; len(p) > 0 {
+		x.kept = nil
+		c.keptUsed(x, len(p))
 		x.h.Body(x, p)
-		c.takenStream(x, int64(len(p)))
-		c.forget(roles.HoldBody, p)
+		c.returnStreamWindow(x, int64(len(p)))
+		c.drop(roles.HoldBody, p)
 	}
-	if x.receiving == awaitReader && !x.over() && len(x.parked) == 0 {
-		c.tellEnd(x, x.late)
+	if x.receiving == awaitReader && !x.over() && len(x.kept) == 0 {
+		c.deliverEnd(x, x.keptTrailers)
 	}
 }
 
 // taken says that n bytes of x's body have left our hands: the windows grow again. x may be nil.
-func (c *conn) taken(x *stream, n int64) {
-	c.takenConn(n)
+func (c *conn) returnWindow(x *stream, n int64) {
+	c.returnConnWindow(n)
 	if x != nil {
-		c.takenStream(x, n)
+		c.returnStreamWindow(x, n)
 	}
 }
 
-func (c *conn) takenConn(n int64) {
+func (c *conn) returnConnWindow(n int64) {
 	if c.credit += n; n > 0 && c.credit >= int64(c.sh.cfg.Limits.ConnWindow)/2 && c.phase < expectClose {
 		c.sendWindow(0, c.credit)
 		blocked := c.recvWin <= 0
@@ -155,14 +155,14 @@ func (c *conn) takenConn(n int64) {
 		c.credit = 0
 		if blocked && c.recvWin > 0 {
 			for _, x := range c.streams {
-				c.unblocked(x)
+				c.windowReopened(x)
 			}
 		}
 	}
 }
 
-func (c *conn) takenStream(x *stream, n int64) {
-	if !x.is(manual) && !x.over() {
+func (c *conn) returnStreamWindow(x *stream, n int64) {
+	if !x.is(manualCredit) && !x.over() {
 		x.credit += n
 		c.grant(x, int64(c.window)/2)
 	}
@@ -180,7 +180,7 @@ func (c *conn) grant(x *stream, least int64) {
 		x.recvWin += n
 		c.sendWindow(x.id, n)
 		if blocked && x.recvWin > 0 {
-			c.unblocked(x)
+			c.windowReopened(x)
 		}
 	}
 }
@@ -188,7 +188,7 @@ func (c *conn) grant(x *stream, least int64) {
 // peerEnd ends the peer's message.
 func (c *conn) peerEnd(x *stream, trailers []http.Field) {
 	if x.inLeft > 0 {
-		c.refuse(x, errLengthLess)
+		c.failStream(x, errLengthLess)
 		return
 	}
 	x.inDue = 0
@@ -198,11 +198,11 @@ func (c *conn) peerEnd(x *stream, trailers []http.Field) {
 	case x.upper != nil:
 		x.moveRecv(awaitReader)
 		c.tunnelRx(x, nil)
-	case len(x.parked) > 0:
+	case len(x.kept) > 0:
 		x.moveRecv(awaitReader)
 		c.keepTrailers(x, trailers)
 	default:
-		c.tellEnd(x, trailers)
+		c.deliverEnd(x, trailers)
 	}
 }
 
@@ -221,27 +221,27 @@ func (c *conn) keepTrailers(x *stream, t []http.Field) {
 		at := len(b)
 		b = append(append(b, f.Name...), f.Value...)
 		v := at + len(f.Name)
-		x.late = append(x.late, http.Field{Name: b[at:v:v], Value: b[v:len(b):len(b)], ID: f.ID})
+		x.keptTrailers = append(x.keptTrailers, http.Field{Name: b[at:v:v], Value: b[v:len(b):len(b)], ID: f.ID})
 	}
-	x.lateText = b
+	x.keptTrailerText = b
 }
 
 // tellEnd tells the handler that the peer's message is complete.
-func (c *conn) tellEnd(x *stream, trailers []http.Field) {
-	x.moveRecv(endTold)
+func (c *conn) deliverEnd(x *stream, trailers []http.Field) {
+	x.moveRecv(endDelivered)
 	x.h.End(x, trailers)
 	c.complete(x)
 }
 
 // complete ends the stream if both messages are complete.
 func (c *conn) complete(x *stream) {
-	if x.over() || x.receiving != endTold || x.upper != nil {
+	if x.over() || x.receiving != endDelivered || x.upper != nil {
 		return
 	}
 	if x.sending == endSent {
 		c.finish(x, nil)
-	} else if x.is(ceased) {
-		c.giveUp(x, Cancel, nil) // the answer is complete, and wants no more of the request
+	} else if x.is(peerStopped) {
+		c.resetStream(x, Cancel, nil) // the answer is complete, and wants no more of the request
 	}
 }
 
@@ -255,17 +255,17 @@ func (c *conn) pace() http.PaceLimits {
 }
 
 // startBody has the peer send its body in time.
-func (c *conn) startBody(x *stream) {
+func (c *conn) startPace(x *stream) {
 	l := c.pace()
 	if x.pace.Start(c.sh.now, &l); x.is(paused) {
 		x.pace.Stop(c.sh.now)
 	}
-	c.awaitBody(x)
+	c.startBodyTimer(x)
 }
 
 // awaitBody has the peer send the next piece of its body in time, unless it is we who stopped it.
-func (c *conn) awaitBody(x *stream) {
-	if x.is(paused | patient) {
+func (c *conn) startBodyTimer(x *stream) {
+	if x.is(paused | noDeadline) {
 		return
 	}
 	l := c.pace()
@@ -275,31 +275,31 @@ func (c *conn) awaitBody(x *stream) {
 	}
 	if d != 0 {
 		x.inDue = d
-		c.due(d)
+		c.setDue(d)
 	}
 }
 
 // blocked reports whether it is our windows that keep the peer from sending more of x's body.
-func (c *conn) blocked(x *stream) bool {
+func (c *conn) windowClosed(x *stream) bool {
 	return (x.recvWin <= 0 || c.recvWin <= 0) && c.data != x
 }
 
 // unblocked gives the peer its time anew, since there is a window again for a body that had none.
-func (c *conn) unblocked(x *stream) {
-	if !x.awaitsBody() || x.receiving == discardBody || x.is(paused) {
+func (c *conn) windowReopened(x *stream) {
+	if !x.bodyPending() || x.receiving == discardBody || x.is(paused) {
 		return
 	}
 	l := c.pace()
 	x.pace.Refill(c.sh.now, &l)
 	x.pace.Stop(c.sh.now)
-	c.wake(x)
+	c.wakeStream(x)
 }
 
 // awaitsBody reports whether the peer has more of a body to send.
-func (x *stream) awaitsBody() bool { return x.upper == nil && x.receiving != awaitHead && !x.inDone() }
+func (x *stream) bodyPending() bool { return x.upper == nil && x.receiving != awaitHead && !x.inDone() }
 
 // due notes that a stream has a deadline at d.
-func (c *conn) due(d time.Duration) {
+func (c *conn) setDue(d time.Duration) {
 	if c.streamDue == 0 || d < c.streamDue {
 		c.streamDue = d
 	}

@@ -21,7 +21,7 @@ func (c *conn) startData(f frame, b []byte) int {
 		}
 		left -= pad
 	}
-	if bad := c.admitData(f, left); bad != nil {
+	if bad := c.checkData(f, left); bad != nil {
 		c.fail(bad)
 		return len(b)
 	}
@@ -29,7 +29,7 @@ func (c *conn) startData(f frame, b []byte) int {
 		return len(b)
 	}
 	c.dataLeft, c.padLeft, c.dataEnd = left, pad, f.has(flagEndStream)
-	c.taken(c.data, int64(f.length-left)) // padding is of no interest to anybody
+	c.returnWindow(c.data, int64(f.length-left)) // padding is of no interest to anybody
 	c.moveTo(expectData)
 	if left == 0 {
 		c.dataOver()
@@ -38,7 +38,7 @@ func (c *conn) startData(f frame, b []byte) int {
 }
 
 // admitData judges a DATA frame, and finds the stream it is for.
-func (c *conn) admitData(f frame, payload uint32) *fault {
+func (c *conn) checkData(f frame, payload uint32) *fault {
 	c.data = nil
 	if f.stream == 0 {
 		return errFrameStream
@@ -76,12 +76,12 @@ func (c *conn) admitData(f frame, payload uint32) *fault {
 		bad = errLengthLess
 	}
 	if bad == nil && x.upper == nil {
-		if x.received += int64(payload); c.sh.cfg.Limits.Body > 0 && x.received > c.sh.cfg.Limits.Body && !x.is(unbounded) {
+		if x.received += int64(payload); c.sh.cfg.Limits.Body > 0 && x.received > c.sh.cfg.Limits.Body && !x.is(endlessBody) {
 			bad = errBodyBig
 		}
 	}
 	if bad != nil {
-		c.refuse(x, bad)
+		c.failStream(x, bad)
 		return nil
 	}
 	if x.inLeft >= 0 {
@@ -101,7 +101,7 @@ func (c *conn) admitData(f frame, payload uint32) *fault {
 func (c *conn) mayOverrun(x *stream, left int64, window int32) bool {
 	kind := roles.HoldBody
 	if x != nil {
-		kind = x.holds()
+		kind = x.memoryKind()
 	}
 	if left < -int64(window) || x != nil && x.is(paused) || !c.low.MayHold(kind, 0) {
 		return false
@@ -111,13 +111,13 @@ func (c *conn) mayOverrun(x *stream, left int64, window int32) bool {
 }
 
 // takeData uses a piece of a DATA frame's payload.
-func (c *conn) takeData(b []byte) int {
+func (c *conn) consumeData(b []byte) int {
 	n := min(len(b), int(c.dataLeft))
 	c.dataLeft -= uint32(n)
 	if x := c.data; x != nil {
 		c.body(x, b[:n])
 	} else {
-		c.taken(nil, int64(n))
+		c.returnWindow(nil, int64(n))
 	}
 	if c.dataLeft == 0 && c.phase == expectData {
 		c.dataOver()
@@ -142,7 +142,7 @@ func (c *conn) dataOver() {
 	}
 }
 
-func (c *conn) takePadding(b []byte) int {
+func (c *conn) consumePadding(b []byte) int {
 	n := min(len(b), int(c.padLeft))
 	if c.padLeft -= uint32(n); c.padLeft == 0 {
 		c.moveTo(expectFrame)

@@ -31,14 +31,14 @@ func (c *conn) onHeaders(f frame, p []byte) *fault {
 		b.self = binary.BigEndian.Uint32(p)&maxWindow == f.stream
 		p = p[5:]
 	}
-	if c.ours(f.stream) && c.server || !c.ours(f.stream) && !c.server {
+	if c.isOurs(f.stream) && c.server || !c.isOurs(f.stream) && !c.server {
 		return errStreamID
 	}
 	if len(p) > c.sh.cfg.Limits.Block {
 		return errBlockLong
 	}
 	if !f.has(flagEndHeaders) {
-		b.b = c.keep(roles.HoldHead, nil, p)
+		b.b = c.store(roles.HoldHead, nil, p)
 		c.partial = &block{stream: b.stream, end: b.end, self: b.self, b: b.b}
 		c.moveTo(expectContinuation)
 		return nil
@@ -55,21 +55,21 @@ func (c *conn) onContinuation(f frame, p []byte) *fault {
 	case len(b.b)+len(p) > c.sh.cfg.Limits.Block:
 		return errBlockLong
 	}
-	b.b = c.keep(roles.HoldHead, b.b, p)
+	b.b = c.store(roles.HoldHead, b.b, p)
 	if !f.has(flagEndHeaders) {
 		return nil
 	}
 	c.partial = nil
 	c.moveTo(expectFrame)
 	bad := c.side.headers(*b, b.b)
-	c.forget(roles.HoldHead, b.b)
+	c.drop(roles.HoldHead, b.b)
 	return bad
 }
 
 // dropPartial forgets a block that will not be completed.
 func (c *conn) dropPartial() {
 	if c.partial != nil {
-		c.forget(roles.HoldHead, c.partial.b)
+		c.drop(roles.HoldHead, c.partial.b)
 		c.partial = nil
 	}
 }
@@ -78,8 +78,8 @@ func (c *conn) dropPartial() {
 // one builds on it. broken says that the connection is lost; malformed is what
 // is wrong with the message; long, that it is over the limits.
 func (c *conn) decode(p []byte, s section) (broken, malformed *fault, long bool) {
-	a := &c.sh.heads
-	a.begin(c.sh, s)
+	a := &c.sh.headers
+	a.reset(c.sh, s)
 	a.unix = c.unix
 	if _, err := c.dec.Write(p); err != nil {
 		return errCompression, nil, false
@@ -104,7 +104,7 @@ func (c *conn) onTrailers(x *stream, b block, p []byte) *fault {
 		malformed = errListLong
 	}
 	if malformed != nil {
-		c.refuse(x, malformed)
+		c.failStream(x, malformed)
 		return nil
 	}
 	c.moved()
@@ -117,14 +117,14 @@ func (c *conn) onTrailers(x *stream, b block, p []byte) *fault {
 // way is passed over; what follows the peer's own reset is answered with another; what follows its END_STREAM
 // shows that it has lost count. Streams above the last that our GOAWAY names are of no interest (s.6.8).
 func (c *conn) onClosed(id uint32) *fault {
-	if !c.ours(id) && id > c.limit {
+	if !c.isOurs(id) && id > c.ignoreAbove {
 		return c.idleFrame()
 	}
 	switch c.howReset(id) {
 	case resetByUs:
 		return c.idleFrame()
 	case resetByPeer:
-		return c.streamFault(id, errStreamClosed)
+		return c.failStreamID(id, errStreamClosed)
 	}
 	return errStreamClosed
 }

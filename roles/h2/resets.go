@@ -11,9 +11,9 @@ const (
 
 // resets remembers the streams that were reset lately.
 type resets struct {
-	ids   [64]uint32 // the number, its top bit set if the peer reset it
-	n     uint32     // ever
-	floor uint32     // the highest number that was forgotten
+	ids       [64]uint32 // the number, its top bit set if the peer reset it
+	n         uint32     // ever
+	forgotten uint32     // the highest number that was forgotten
 }
 
 const byPeerBit = 1 << 31
@@ -26,7 +26,7 @@ func (c *conn) noteReset(id uint32, byPeer bool) {
 	r := c.resets
 	at := &r.ids[r.n%uint32(len(r.ids))]
 	if *at != 0 {
-		r.floor = max(r.floor, *at&^byPeerBit)
+		r.forgotten = max(r.forgotten, *at&^byPeerBit)
 	}
 	if *at = id; byPeer {
 		*at |= byPeerBit
@@ -49,7 +49,7 @@ func (c *conn) howReset(id uint32) howReset {
 			return resetByUs
 		}
 	}
-	if id <= r.floor {
+	if id <= r.forgotten {
 		return resetByUs
 	}
 	return notReset

@@ -10,7 +10,7 @@ import (
 const (
 	// share is how much is made in one Writable before the transport is asked whether there is something else
 	// to do: four records.
-	share = 64 << 10
+	maxPerWritable = 64 << 10
 	// leastRoom is the least that a body is offered when more is left of it, and of the windows: a frame that
 	// fills what is left of a record, unless that is not worth its header.
 	leastRoom = 4096
@@ -21,33 +21,33 @@ const (
 
 // Writable is roles.Upper's: what is owed, and then each stream in its turn.
 func (c *conn) Writable(now time.Duration) {
-	c.enter(now)
-	if c.woken > 0 {
-		c.deliver()
+	c.beginCall(now)
+	if c.resumedCount > 0 {
+		c.deliverResumed()
 	}
 	if c.phase >= expectClose || !c.flushOwed() {
-		c.settleWrite()
+		c.endWritable()
 		return
 	}
-	c.full, c.made = false, 0
-	vain := 0 // streams in a row that wanted to write, and did not
-	for c.made < share && !c.full && vain <= len(c.streams) {
+	c.noRoom, c.produced = false, 0
+	fruitless := 0 // streams in a row that wanted to write, and did not
+	for c.produced < maxPerWritable && !c.noRoom && fruitless <= len(c.streams) {
 		x := c.ready.pop()
 		if x == nil {
 			break
 		}
 		x.setOut(outIdle)
-		was := c.made
+		was := c.produced
 		c.serve(x)
-		if vain++; c.made > was {
-			vain = 0
-			if c.half && !x.over() && !x.tunnelled() {
-				c.awaitAnswer(x)
+		if fruitless++; c.produced > was {
+			fruitless = 0
+			if c.peerEnded && !x.over() && !x.tunnelled() {
+				c.startAnswerTimer(x)
 			}
 		}
 		if x.is(wants) && x.out <= outQueued {
 			c.enqueue(x)
-			if c.full && c.made == was {
+			if c.noRoom && c.produced == was {
 				c.ready.first(x) // its turn is still to come
 			}
 		}
@@ -55,12 +55,12 @@ func (c *conn) Writable(now time.Duration) {
 			break
 		}
 	}
-	c.settleWrite()
+	c.endWritable()
 }
 
-func (c *conn) settleWrite() {
-	c.quench()
-	c.settle()
+func (c *conn) endWritable() {
+	c.wakeConnBlocked()
+	c.endCall()
 	if c.phase < expectClose && (c.ready.head != nil || len(c.owed) > 0) {
 		c.low.WantWrite()
 	}
@@ -78,7 +78,7 @@ func (c *conn) serve(x *stream) {
 	}
 	if !c.server && x.sending == unsent && c.opened >= c.peer.streams {
 		x.moveOut(awaitSlot)
-		c.short = true
+		c.slotsShort = true
 		return
 	}
 	if x.is(wants) {
@@ -89,56 +89,56 @@ func (c *conn) serve(x *stream) {
 	if !x.over() && x.flags&(owes100|paused) == owes100 && x.sending == unsent {
 		c.send100(x)
 	}
-	c.answer(x)
+	c.afterOutput(x)
 }
 
 // answer ends an exchange whose messages are both complete, and sees to a request that outlasts its answer.
-func (c *conn) answer(x *stream) {
+func (c *conn) afterOutput(x *stream) {
 	if x.over() || x.receiving == discardBody || x.sending != endSent {
 		return
 	}
-	if x.inDone() && (!x.is(paused) || x.receiving == endTold) {
+	if x.inDone() && (!x.is(paused) || x.receiving == endDelivered) {
 		c.complete(x)
 		return
 	}
 	if !c.server {
-		c.awaitResponse(x)
+		c.startResponseTimer(x)
 		return
 	}
 	switch {
 	case x.is(owes100), x.inLeft > c.sh.cfg.Limits.Drain:
-		c.giveUp(x, NoError, errUnread)
+		c.resetStream(x, NoError, errUnread)
 	case x.is(paused):
-		c.silence(x)
+		c.discardRest(x)
 	}
 }
 
 // silence drops what a handler that has answered, and paused, does not want of its request, and takes the rest
 // for it.
-func (c *conn) silence(x *stream) {
-	x.flags &^= paused | manual
-	n := len(x.parked)
-	c.dropParked(x)
+func (c *conn) discardRest(x *stream) {
+	x.flags &^= paused | manualCredit
+	n := len(x.kept)
+	c.dropKept(x)
 	if x.inDone() {
-		c.tellEnd(x, nil)
+		c.deliverEnd(x, nil)
 		return
 	}
 	x.moveRecv(discardBody)
-	c.takenStream(x, int64(n))
+	c.returnStreamWindow(x, int64(n))
 	x.pace.Resume(c.sh.now)
-	c.awaitBody(x)
+	c.startBodyTimer(x)
 	c.drainBody(x, n)
 }
 
 // space asks the transport for room for a frame with at least min of payload.
 func (c *conn) space(min int) []byte {
 	if c.phase >= expectClose || len(c.owed) > 0 {
-		c.full = true
+		c.noRoom = true
 		return nil
 	}
 	r := c.low.Room(min + headerLen)
 	if r == nil {
-		c.full = true
+		c.noRoom = true
 	}
 	return r
 }
@@ -146,7 +146,7 @@ func (c *conn) space(min int) []byte {
 // commit sends what was put into room.
 func (c *conn) commit(n int) {
 	c.low.Commit(n)
-	c.made += n
+	c.produced += n
 }
 
 // sendBlock sends a header block, in as many frames as the peer's limit asks for. prefix is a byte in front of
@@ -202,7 +202,7 @@ func (x *stream) Room() []byte {
 	}
 	if n <= 0 {
 		if x.outLeft != 0 {
-			c.starve(x)
+			c.waitForWindow(x)
 		}
 		return nil
 	}
@@ -218,26 +218,26 @@ func (x *stream) Room() []byte {
 // giveRoom makes r, with space for a frame's header, the room of x until its Commit. spilled: it is not the transport's.
 func (c *conn) giveRoom(x *stream, r []byte, spilled bool) {
 	c.sh.room.Give(x, r)
-	c.sh.spilled, c.roomOut = spilled, !spilled
+	c.sh.overflowRoom, c.roomGiven = spilled, !spilled
 }
 
 // endRoom takes back the room of x, if it has one.
 func (c *conn) endRoom(x *stream) {
 	c.sh.room.Drop(x)
-	c.roomOut = false
+	c.roomGiven = false
 }
 
 // starve has a stream wait for a window.
-func (c *conn) starve(x *stream) {
+func (c *conn) waitForWindow(x *stream) {
 	switch {
 	case x.sendWin > 0:
-		c.lineUp(x)
+		c.queueConnBlocked(x)
 	case x.out <= outQueued:
 		x.wait(noWindow)
 	}
 	if x.outDue == 0 {
 		if x.outDue = c.sh.deadline(c.sh.cfg.Timeouts.Window); x.outDue != 0 {
-			c.due(x.outDue)
+			c.setDue(x.outDue)
 		}
 	}
 }
@@ -246,18 +246,18 @@ func (c *conn) starve(x *stream) {
 func (x *stream) Commit(n int, end bool) {
 	c := x.c
 	r := c.sh.room.Take(x)
-	c.roomOut = false
+	c.roomGiven = false
 	switch {
 	case x.over() || x.sending == endSent:
 		return
 	case x.out == await100:
-		c.giveUp(x, Cancel, errCommitHeld)
+		c.resetStream(x, Cancel, errCommitHeld)
 		return
 	case x.sending == unsent:
-		c.giveUp(x, InternalError, errCommitHead)
+		c.resetStream(x, InternalError, errCommitHead)
 		return
 	case n < 0 || n > 0 && n > len(r)-headerLen:
-		c.giveUp(x, InternalError, errCommitOver)
+		c.resetStream(x, InternalError, errCommitOver)
 		return
 	}
 	if x.outLeft >= 0 {
@@ -268,7 +268,7 @@ func (x *stream) Commit(n int, end bool) {
 			if n > 0 {
 				c.putData(x, r, n, false)
 			}
-			c.giveUp(x, InternalError, errCommitLess)
+			c.resetStream(x, InternalError, errCommitLess)
 			return
 		}
 	}
@@ -307,7 +307,7 @@ func (x *stream) endSent() {
 	x.flags &^= wants
 	x.move(sendEnd)
 	if !x.c.server && x.receiving == awaitHead {
-		x.c.awaitResponse(x)
+		x.c.startResponseTimer(x)
 	}
 }
 
@@ -322,22 +322,22 @@ func (x *stream) SendTrailers(t []http.Field) error {
 		return nil
 	}
 	if x.outLeft > 0 {
-		c.giveUp(x, InternalError, errCommitLess)
+		c.resetStream(x, InternalError, errCommitLess)
 		return nil
 	}
 	var block []byte
 	var err error
 	if c.server {
 		block, err = c.sh.trailers(t)
-	} else if err = judge(t, http.Other); err == nil {
-		size := blockBound(0, t)
+	} else if err = checkFields(t, http.Other); err == nil {
+		size := maxBlockLen(0, t)
 		switch {
 		case size > roles.MaxRoom-headerLen:
 			return errSendSize
 		case c.space(size) == nil: // the block changes the table: it must go out
 			return http.ErrNoRoom
 		}
-		block = c.side.(*Client).memory.trailers(c.sh, t)
+		block = c.side.(*Client).encoder.trailers(c.sh, t)
 	}
 	if err != nil {
 		return err

@@ -46,12 +46,12 @@ func (s *Server) Opened(now time.Duration) {
 	}
 	s.moveTo(expectPreface)
 	s.open(now, "")
-	s.settle()
+	s.endCall()
 }
 
-func (s *Server) settled()   {}
-func (s *Server) wentAway()  {}
-func (s *Server) over(error) {}
+func (s *Server) slotsChanged()  {}
+func (s *Server) noMoreStreams() {}
+func (s *Server) over(error)     {}
 
 // headers takes a request, or a request's trailers.
 func (s *Server) headers(b block, p []byte) *fault {
@@ -70,7 +70,7 @@ func (s *Server) headers(b block, p []byte) *fault {
 			if broken, _, _ := c.decode(p, requestSection); broken != nil {
 				return broken
 			}
-			c.refuse(x, errHalfClosed)
+			c.failStream(x, errHalfClosed)
 			return nil
 		}
 		return c.onTrailers(x, b, p)
@@ -80,7 +80,7 @@ func (s *Server) headers(b block, p []byte) *fault {
 		return broken
 	}
 	c.gapIn, c.topIn = c.topIn, b.stream
-	if b.stream > c.limit {
+	if b.stream > c.ignoreAbove {
 		return c.idleFrame() // it crossed our GOAWAY, and its peer knows
 	}
 	c.lastIn = b.stream
@@ -93,10 +93,10 @@ func (s *Server) headers(b block, p []byte) *fault {
 	}
 	switch {
 	case malformed != nil:
-		return c.streamFault(b.stream, malformed)
+		return c.failStreamID(b.stream, malformed)
 	case c.opened >= c.sh.cfg.Limits.Streams:
 		c.sh.Counters.Refused++
-		return c.streamFault(b.stream, errTooMany)
+		return c.failStreamID(b.stream, errTooMany)
 	}
 	var h http.Handler = refusal(431)
 	switch {
@@ -122,12 +122,12 @@ func (s *Server) headers(b block, p []byte) *fault {
 	x := c.add(h)
 	c.opened++
 	c.number(x, b.stream)
-	s.begin(x, m, b.end)
+	s.startRequest(x, m, b.end)
 	return nil
 }
 
 // begin starts the exchange of a request whose head has come.
-func (s *Server) begin(x *stream, m *http.Message, end bool) {
+func (s *Server) startRequest(x *stream, m *http.Message, end bool) {
 	c := &s.conn
 	c.sh.Counters.Requests++
 	c.moved()
@@ -140,14 +140,14 @@ func (s *Server) begin(x *stream, m *http.Message, end bool) {
 		x.moveTunnel(awaitUpgrade)
 	}
 	if v, ok := m.Get("priority"); ok {
-		x.urgency = urgencyOf(v)
+		x.urgency = parseUrgency(v)
 	}
 	if end {
 		m.Length = 0
 		x.move(recvEnd)
 		x.h.Head(x, m)
 		if !x.over() && x.upper == nil { // Upgrade has taken note of the end
-			c.tellEnd(x, nil)
+			c.deliverEnd(x, nil)
 		}
 		return
 	}
@@ -155,7 +155,7 @@ func (s *Server) begin(x *stream, m *http.Message, end bool) {
 	if m.Continue && m.Length != 0 {
 		x.flags |= owes100
 	}
-	c.startBody(x)
+	c.startPace(x)
 	x.h.Head(x, m)
 	if !x.over() && x.flags&(owes100|paused) == owes100 {
 		c.enqueue(x)
@@ -190,14 +190,14 @@ func (c *conn) sendResponse(x *stream, m *http.Message, end bool) error {
 		return err
 	}
 	prefix := byte(0)
-	if !c.began {
+	if !c.tableSizeSent {
 		prefix = tableOff
 	}
 	last := m.Status >= 200 && (end || empty || length == 0)
 	if !c.sendBlock(x, block, prefix, last) {
 		return http.ErrNoRoom
 	}
-	c.began = true
+	c.tableSizeSent = true
 	x.move(sendHeaders)
 	if m.Status < 200 {
 		c.sh.Counters.Interim++

@@ -18,12 +18,12 @@ type Counters struct {
 	ResetsOut uint64 // RST_STREAM frames sent
 	GoneAway  uint64 // GOAWAY frames received
 	Failed    uint64 // connections given up for a fault of the peer's
-	Calmed    uint64 // of Failed and ResetsOut, those with ENHANCE_YOUR_CALM
+	Flooded   uint64 // of Failed and ResetsOut, those with ENHANCE_YOUR_CALM
 	Malformed uint64 // messages refused
 	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
 	Slow      uint64 // of Timeouts, bodies that were slower than the least rate, or took longer than their total
 	Pings     uint64 // PING frames sent
-	Parked    uint64 // bytes kept for paused handlers, ever
+	Kept      uint64 // bytes kept for paused handlers, ever
 	Withheld  uint64 // times that a connection was given no window for them, since memory was short
 	Illegal   uint64 // moves that a state machine does not have: a bug of this package, which costs the connection
 	Overrun   uint64 // times that DATA was accepted although a window had no place for it
@@ -34,18 +34,18 @@ type Counters struct {
 type Shared struct {
 	Counters Counters
 
-	cfg      Config
-	now      time.Duration // of the latest call into any connection
-	msg      http.Message
-	heads    assembler
-	coder    coder
-	last     lastBlock
-	free     []*stream
-	room     roles.Claim[*stream] // of the DATA frame that is being filled
-	spilled  bool                 // it is spill
-	buffers  buffers
-	withheld []*conn // those that Relieve is for
-	spill    []byte  // where a tunnel's output goes that the windows have no place for
+	cfg          Config
+	now          time.Duration // of the latest call into any connection
+	msg          http.Message
+	headers      headerBuilder
+	writer       blockWriter
+	cache        blockCache
+	free         []*stream
+	room         roles.Claim[*stream] // of the DATA frame that is being filled
+	overflowRoom bool                 // it is spill
+	buffers      buffers
+	withheld     []*conn // those that Relieve is for
+	overflow     []byte  // where a tunnel's output goes that the windows have no place for
 }
 
 // NewShared returns a Shared for connections that cfg configures.
@@ -54,7 +54,7 @@ func NewShared(cfg Config) *Shared { return &Shared{cfg: cfg} }
 // maxFree bounds the pool of streams: what a burst needed beyond it goes back to the collector.
 const maxFree = 4096
 
-func (sh *Shared) take() *stream {
+func (sh *Shared) newStream() *stream {
 	n := len(sh.free)
 	if n == 0 {
 		return new(stream)
@@ -65,7 +65,7 @@ func (sh *Shared) take() *stream {
 	return x
 }
 
-func (sh *Shared) give(x *stream) {
+func (sh *Shared) freeStream(x *stream) {
 	*x = stream{}
 	if len(sh.free) < maxFree {
 		sh.free = append(sh.free, x)

@@ -17,50 +17,50 @@ type stream struct {
 	cause error       // why it ended, once it is over
 
 	id    uint32
-	place int32 // in conn.streams
+	index int32 // in conn.streams
 
-	sendWin   int64 // what the peer grants us; settings can make it negative
-	recvWin   int64 // what the peer may still send
-	credit    int64 // taken, and not granted anew yet
-	inLeft    int64 // of the peer's announced body, http.UnknownLength without
-	outLeft   int64 // of ours
-	received  int64
-	drained   int64
-	parked    []byte       // body that came while paused, charged
-	late      []http.Field // trailers behind it
-	lateText  []byte       // what they point into, charged
-	pace      http.Pace    // of the peer's body
-	inDue     time.Duration
-	outDue    time.Duration
-	interim   uint8
-	urgency   uint8
-	flags     streamFlags
-	state     state
-	out       outState
-	sending   sendState
-	receiving recvState
-	tunnel    tunnelState
-	skip      uint32 // of a tunnel: how much of what is parked was used
-	ahead     int64  // of a tunnel: of what is parked, what the stream's window has back already
-	held      []byte // of a tunnel: output that the windows refused, charged
+	sendWin         int64 // what the peer grants us; settings can make it negative
+	recvWin         int64 // what the peer may still send
+	credit          int64 // taken, and not granted anew yet
+	inLeft          int64 // of the peer's announced body, http.UnknownLength without
+	outLeft         int64 // of ours
+	received        int64
+	drained         int64
+	kept            []byte       // body that came while paused, charged
+	keptTrailers    []http.Field // trailers behind it
+	keptTrailerText []byte       // what they point into, charged
+	pace            http.Pace    // of the peer's body
+	inDue           time.Duration
+	outDue          time.Duration
+	interim         uint8
+	urgency         uint8
+	flags           streamFlags
+	state           state
+	out             outState
+	sending         sendState
+	receiving       recvState
+	tunnel          tunnelState
+	keptRead        uint32 // of a tunnel: how much of what is parked was used
+	creditedStream  int64  // of a tunnel: of what is parked, what the stream's window has back already
+	pendingOut      []byte // of a tunnel: output that the windows refused, charged
 }
 
 type streamFlags uint16
 
 const (
-	wants     streamFlags = 1 << iota // the handler asked for Writable
-	paused                            // the handler asked for no Body
-	resumed                           // on conn.woken
-	isHead                            // the request's method is HEAD
-	manual                            // the handler grants the window
-	owes100                           // server: the peer waits for 100 (Continue)
-	ceased                            // client: the answer wants no more of the request
-	upWants                           // upper asked for Writable
-	patient                           // client: the response and its body have no deadline
-	charged                           // beyond fewStreams: the connection is charged for it
-	unbounded                         // client: Limits.Body does not apply to the response
-	offered                           // upper reads what is parked just now
-	upWakes                           // upper asked for Woken
+	wants        streamFlags = 1 << iota // the handler asked for Writable
+	paused                               // the handler asked for no Body
+	resumed                              // on conn.woken
+	isHead                               // the request's method is HEAD
+	manualCredit                         // the handler grants the window
+	owes100                              // server: the peer waits for 100 (Continue)
+	peerStopped                          // client: the answer wants no more of the request
+	upperWants                           // upper asked for Writable
+	noDeadline                           // client: the response and its body have no deadline
+	charged                              // beyond fewStreams: the connection is charged for it
+	endlessBody                          // client: Limits.Body does not apply to the response
+	upperReads                           // upper reads what is parked just now
+	upperWakes                           // upper asked for Woken
 )
 
 var (
@@ -92,7 +92,7 @@ func (x *stream) Pause() {
 		x.pace.Stop(x.c.sh.now)
 	}
 	x.flags |= paused
-	if x.receiving != awaitHead && !x.c.half {
+	if x.receiving != awaitHead && !x.c.peerEnded {
 		x.inDue = 0 // the peer cannot be late with a body that we do not take
 	}
 }
@@ -104,8 +104,8 @@ func (x *stream) Resume() {
 	}
 	x.flags &^= paused
 	c := x.c
-	if len(x.parked) > 0 || x.receiving == awaitReader || x.awaitsBody() {
-		c.wake(x) // that call knows the time from which the peer is waited for
+	if len(x.kept) > 0 || x.receiving == awaitReader || x.bodyPending() {
+		c.wakeStream(x) // that call knows the time from which the peer is waited for
 	}
 	if x.is(owes100) && x.sending == unsent {
 		c.enqueue(x)
@@ -115,14 +115,14 @@ func (x *stream) Resume() {
 
 // Credit is http.Exchange's.
 func (x *stream) Credit(n int) {
-	if x.is(manual) && !x.over() && n > 0 {
+	if x.is(manualCredit) && !x.over() && n > 0 {
 		x.credit += int64(n)
 		x.c.grant(x, 1)
 	}
 }
 
 // ManualCredit is http.FlowControlled's.
-func (x *stream) ManualCredit() { x.flags |= manual }
+func (x *stream) ManualCredit() { x.flags |= manualCredit }
 
 // PeerWindow is http.FlowControlled's.
 func (x *stream) PeerWindow() int64 {
@@ -133,7 +133,7 @@ func (x *stream) PeerWindow() int64 {
 }
 
 // NoDeadline is http.NoDeadline's.
-func (x *stream) NoDeadline() { x.flags |= patient }
+func (x *stream) NoDeadline() { x.flags |= noDeadline }
 
 // Reset is http.Exchange's.
 func (x *stream) Reset(cause error) {
@@ -147,7 +147,7 @@ func (x *stream) Reset(cause error) {
 	if x.c.server && x.sending == endSent {
 		code = NoError // so that a client keeps the response that it has (RFC 9113 s.8.1)
 	}
-	x.c.giveUp(x, code, cause)
+	x.c.resetStream(x, code, cause)
 }
 
 // SetHandler is http.Exchange's.

@@ -46,14 +46,14 @@ func (x *stream) moveOut(to outState) {
 	case outQueued:
 		x.c.ready.remove(x)
 	case onConnBlocked:
-		x.c.thirsty.remove(x)
+		x.c.connBlocked.remove(x)
 	}
 	x.setOut(to)
 	switch to {
 	case outQueued:
 		x.c.ready.push(x)
 	case onConnBlocked:
-		x.c.thirsty.push(x)
+		x.c.connBlocked.push(x)
 	}
 }
 
@@ -107,20 +107,20 @@ const (
 	awaitBody
 	discardBody
 	awaitReader
-	endTold
+	endDelivered
 )
 
 var recvStates = newTable("receiving", []machine.State{
 	awaitHead: row("awaitHead", "The peer's final head.",
 		on("final head", awaitBody)),
 	awaitBody: row("awaitBody", "Body, trailers or the end of the peer's message.",
-		on("end, all body is delivered", endTold), on("end, body is kept", awaitReader),
+		on("end, all body is delivered", endDelivered), on("end, body is kept", awaitReader),
 		on("nobody wants the rest", discardBody)),
 	discardBody: row("discardBody", "The end of the peer's message, whose body is dropped.",
-		on("end", endTold)),
+		on("end", endDelivered)),
 	awaitReader: row("awaitReader", "The handler, or the owner of the tunnel, to take the bytes that are kept; the end comes after them.",
-		on("all is taken, or nobody wants the rest", endTold)),
-	endTold: row("endTold", "Nothing: the handler was told the end of the peer's message.",
+		on("all is taken, or nobody wants the rest", endDelivered)),
+	endDelivered: row("endTold", "Nothing: the handler was told the end of the peer's message.",
 		on("the tunnel has a new owner", awaitReader)),
 })
 

@@ -26,19 +26,19 @@ func (c *conn) Deadline() time.Duration {
 // validityDue is when a silent peer is asked, or given up.
 func (c *conn) validityDue() time.Duration {
 	switch {
-	case c.pingAfter > 0 && !c.pinged && (c.hangAfter <= 0 || c.pingAfter < c.hangAfter):
-		return c.heard + c.pingAfter
+	case c.pingAfter > 0 && !c.pingSent && (c.hangAfter <= 0 || c.pingAfter < c.hangAfter):
+		return c.lastRx + c.pingAfter
 	case c.hangAfter > 0:
-		return c.heard + c.hangAfter
+		return c.lastRx + c.hangAfter
 	}
 	return 0
 }
 
 // Timeout is roles.Upper's.
 func (c *conn) Timeout(now time.Duration) {
-	c.enter(now)
+	c.beginCall(now)
 	if c.phase >= expectClose || c.phase == expectOpened {
-		c.settle()
+		c.endCall()
 		return
 	}
 	past := func(d time.Duration) bool { return d != 0 && now >= d }
@@ -63,7 +63,7 @@ func (c *conn) Timeout(now time.Duration) {
 	if past(c.streamDue) && c.phase < expectClose {
 		c.checkStreams(now)
 	}
-	c.settle()
+	c.endCall()
 }
 
 // drainOverdue goes on without a peer that does not answer: it has had its time.
@@ -72,12 +72,12 @@ func (c *conn) drainOverdue() {
 	switch {
 	case c.phase >= expectClose:
 	case c.draining == drainLast && len(c.streams) == 0:
-		c.shut(roles.Immediate, nil)
+		c.close(roles.Immediate, nil)
 	default:
 		if c.draining != drainLast {
 			c.drainTo(drainLast)
 		}
-		c.limit = c.lastIn
+		c.ignoreAbove = c.lastIn
 		c.sendGoAway(c.lastIn, NoError, "")
 	}
 }
@@ -86,14 +86,14 @@ func (c *conn) checkValidity(now time.Duration) {
 	if c.phase >= expectClose {
 		return
 	}
-	if c.hangAfter > 0 && now >= c.heard+c.hangAfter {
+	if c.hangAfter > 0 && now >= c.lastRx+c.hangAfter {
 		c.sh.Counters.Timeouts++
 		c.sendGoAway(c.lastIn, NoError, "no sign of life")
-		c.shut(roles.Immediate, errPingSlow)
+		c.close(roles.Immediate, errPingSlow)
 		return
 	}
-	if c.pingAfter > 0 && !c.pinged && now >= c.heard+c.pingAfter {
-		c.pinged = true
+	if c.pingAfter > 0 && !c.pingSent && now >= c.lastRx+c.pingAfter {
+		c.pingSent = true
 		c.sendPing("validity")
 	}
 }
@@ -110,36 +110,36 @@ func (c *conn) checkStreams(now time.Duration) {
 		case x.upper != nil && x.inDue != 0 && now >= x.inDue:
 			c.tunnelTimeout(x, now)
 		case x.inDue != 0 && now >= x.inDue:
-			c.overdue(x)
+			c.onDue(x)
 		case x.outDue != 0 && now >= x.outDue:
-			c.refuse(x, errWindowSlow)
+			c.failStream(x, errWindowSlow)
 		}
 		if x.over() {
 			continue
 		}
 		if x.inDue != 0 {
-			c.due(x.inDue)
+			c.setDue(x.inDue)
 		}
 		if x.outDue != 0 {
-			c.due(x.outDue)
+			c.setDue(x.outDue)
 		}
 	}
 }
 
 // overdue ends the wait for something to come.
-func (c *conn) overdue(x *stream) {
+func (c *conn) onDue(x *stream) {
 	x.inDue = 0
 	switch {
 	case x.out == await100:
-		x.release()
-	case c.half:
-		c.refuse(x, errHalfSlow)
-	case x.receiving == awaitBody && c.blocked(x):
+		x.end100Wait()
+	case c.peerEnded:
+		c.failStream(x, errHalfSlow)
+	case x.receiving == awaitBody && c.windowClosed(x):
 		x.pace.Stop(c.sh.now) // until there is a window: see unblocked
 	case x.receiving != awaitHead:
-		c.refuse(x, c.slowBody(x))
+		c.failStream(x, c.slowBody(x))
 	default:
-		c.refuse(x, errRespSlow)
+		c.failStream(x, errRespSlow)
 	}
 }
 
@@ -161,12 +161,12 @@ func (c *conn) slowBody(x *stream) *fault {
 }
 
 // lossOf is what the end of the connection means to a stream.
-func (c *conn) lossOf(x *stream, why error) error {
+func (c *conn) lossCause(x *stream, why error) error {
 	if !c.server && x.id == 0 {
 		return errors.Join(errNotSent, why)
 	}
-	if c.gone != nil && c.gone.Code != NoError {
-		return fmt.Errorf("%w: %w", c.gone, why) // it said why it was going to
+	if c.goAway != nil && c.goAway.Code != NoError {
+		return fmt.Errorf("%w: %w", c.goAway, why) // it said why it was going to
 	}
 	return why
 }

@@ -23,15 +23,15 @@ func (c *conn) Upgrade(e http.Exchange, u roles.Upper) error {
 	}
 	c.sh.Counters.Upgraded++
 	x.upper = u
-	c.low.Hold(roles.HoldBody, -cap(x.parked))
+	c.low.Hold(roles.HoldBody, -cap(x.kept))
 	x.moveTunnel(awaitOpened)
-	x.flags = x.flags&^(wants|paused) | manual
-	c.low.Hold(roles.HoldTunnel, cap(x.parked))
+	x.flags = x.flags&^(wants|paused) | manualCredit
+	c.low.Hold(roles.HoldTunnel, cap(x.kept))
 	if x.inDone() && x.receiving != awaitReader {
 		x.moveRecv(awaitReader)
 	}
 	x.inDue = 0
-	c.wake(x)
+	c.wakeStream(x)
 	return nil
 }
 
@@ -50,86 +50,86 @@ func (c *conn) tunnelRx(x *stream, p []byte) {
 	if x.tunnel == awaitOpened {
 		x.moveTunnel(tunnelOpen)
 		x.upper.Opened(now)
-		if x.is(upWakes) {
+		if x.is(upperWakes) {
 			c.low.Wake()
 		}
 	}
-	if len(p)+len(x.parked) > 0 && x.listens() && roles.OutputFirst(x.is(upWants), x.out <= outQueued) {
+	if len(p)+len(x.kept) > 0 && x.listens() && roles.OutputFirst(x.is(upperWants), x.out <= outQueued) {
 		c.tunnelWritable(x)
 	}
-	if len(p) > 0 && (len(x.parked) > 0 || !x.listens()) {
+	if len(p) > 0 && (len(x.kept) > 0 || !x.listens()) {
 		if x.over() || x.upper == nil {
-			c.taken(x, int64(len(p)))
+			c.returnWindow(x, int64(len(p)))
 			return
 		}
-		c.park(x, p)
+		c.keepBody(x, p)
 		p = nil
 	}
 	switch {
 	case !x.listens():
-	case len(x.parked) > 0:
-		x.flags |= offered
-		used := x.upper.Rx(now, x.left())
-		x.flags &^= offered
-		c.tookParked(x, used)
+	case len(x.kept) > 0:
+		x.flags |= upperReads
+		used := x.upper.Rx(now, x.unread())
+		x.flags &^= upperReads
+		c.afterKeptRx(x, used)
 	case len(p) > 0:
-		c.tookFresh(x, p, x.upper.Rx(now, p))
+		c.afterRx(x, p, x.upper.Rx(now, p))
 	}
 	if x.receiving == awaitReader && x.listens() && !x.is(resumed) {
-		x.moveRecv(endTold)
-		x.upper.RxEnd(now, len(x.left()))
+		x.moveRecv(endDelivered)
+		x.upper.RxEnd(now, len(x.unread()))
 	}
 	c.tunnelDue(x)
 }
 
 // left is what of the parked bytes is still to be used.
-func (x *stream) left() []byte { return x.parked[x.skip:] }
+func (x *stream) unread() []byte { return x.kept[x.keptRead:] }
 
 // tookFresh sees to p, of which what runs over the stream has used so much.
-func (c *conn) tookFresh(x *stream, p []byte, used int) {
+func (c *conn) afterRx(x *stream, p []byte, used int) {
 	if x.over() || x.upper == nil {
-		c.taken(x, int64(len(p)))
+		c.returnWindow(x, int64(len(p)))
 		return
 	}
-	c.takenConn(int64(used))
+	c.returnConnWindow(int64(used))
 	if used < len(p) {
-		c.park(x, p[used:])
+		c.keepBody(x, p[used:])
 	}
-	c.tunnelTook(x, used)
+	c.tunnelUsed(x, used)
 }
 
 // tookParked is the same for what was parked.
-func (c *conn) tookParked(x *stream, used int) {
+func (c *conn) afterKeptRx(x *stream, used int) {
 	if x.over() || x.upper == nil {
 		return // it was dropped
 	}
-	c.unparked(x, used)
-	x.skip += uint32(used)
-	switch left := x.left(); {
+	c.keptUsed(x, used)
+	x.keptRead += uint32(used)
+	switch left := x.unread(); {
 	case len(left) == 0:
-		c.forget(roles.HoldTunnel, x.parked)
-		x.parked, x.skip = nil, 0
-	case len(left) <= int(x.skip):
+		c.drop(roles.HoldTunnel, x.kept)
+		x.kept, x.keptRead = nil, 0
+	case len(left) <= int(x.keptRead):
 		// Not each time: who uses little of much would have it moved over and over.
-		x.parked, x.skip = x.parked[:copy(x.parked, left)], 0
+		x.kept, x.keptRead = x.kept[:copy(x.kept, left)], 0
 	}
-	c.tunnelTook(x, used)
+	c.tunnelUsed(x, used)
 }
 
 // tunnelTook gives the stream's window back for n bytes that were used. Whoever uses nothing without having paused
 // needs more, as much as it may be, before it can: then the window grows without that.
-func (c *conn) tunnelTook(x *stream, n int) {
-	k := min(int64(n), x.ahead)
-	x.ahead -= k
+func (c *conn) tunnelUsed(x *stream, n int) {
+	k := min(int64(n), x.creditedStream)
+	x.creditedStream -= k
 	x.credit += int64(n) - k
 	half := int64(c.window) / 2
 	switch {
 	case x.is(paused):
-	case n > 0 && len(x.parked) > 0:
-		c.wake(x)
+	case n > 0 && len(x.kept) > 0:
+		c.wakeStream(x)
 	case n == 0 && x.recvWin <= half && c.mayCredit(x):
-		x.credit += int64(len(x.left())) - x.ahead
-		x.ahead = int64(len(x.left()))
+		x.credit += int64(len(x.unread())) - x.creditedStream
+		x.creditedStream = int64(len(x.unread()))
 	}
 	c.grant(x, half)
 }
@@ -140,7 +140,7 @@ func (c *conn) tunnelDue(x *stream) {
 		return
 	}
 	if x.inDue = x.upper.Deadline(); x.inDue != 0 {
-		c.due(x.inDue)
+		c.setDue(x.inDue)
 	}
 }
 
@@ -152,7 +152,7 @@ func (c *conn) tunnelTimeout(x *stream, now time.Duration) {
 // tunnelWritable sends what the windows refused before, and then asks for more.
 func (c *conn) tunnelWritable(x *stream) {
 	x.flags &^= wants
-	if !c.flushHeld(x) {
+	if !c.flushPending(x) {
 		return
 	}
 	switch {
@@ -161,8 +161,8 @@ func (c *conn) tunnelWritable(x *stream) {
 		if x.tunnel == lingering {
 			c.complete(x)
 		}
-	case x.is(upWants) && x.upper != nil:
-		x.flags &^= upWants
+	case x.is(upperWants) && x.upper != nil:
+		x.flags &^= upperWants
 		x.upper.Writable(c.sh.now)
 		c.endRoom(x)
 		c.tunnelDue(x)
@@ -170,12 +170,12 @@ func (c *conn) tunnelWritable(x *stream) {
 }
 
 // flushHeld sends output that the windows refused. It reports whether other output may follow.
-func (c *conn) flushHeld(x *stream) bool {
-	for len(x.held) > 0 {
-		n := min(int64(len(x.held)), x.sendWin, c.sendWin, int64(c.peer.frame))
+func (c *conn) flushPending(x *stream) bool {
+	for len(x.pendingOut) > 0 {
+		n := min(int64(len(x.pendingOut)), x.sendWin, c.sendWin, int64(c.peer.frame))
 		if n <= 0 {
 			x.flags |= wants
-			c.starve(x)
+			c.waitForWindow(x)
 			return false
 		}
 		r := c.space(int(min(n, leastRoom)))
@@ -184,12 +184,12 @@ func (c *conn) flushHeld(x *stream) bool {
 			return false
 		}
 		n = min(n, int64(len(r)-headerLen))
-		copy(r[headerLen:], x.held[:n])
+		copy(r[headerLen:], x.pendingOut[:n])
 		c.putData(x, r, int(n), false)
-		x.held = x.held[:copy(x.held, x.held[n:])]
+		x.pendingOut = x.pendingOut[:copy(x.pendingOut, x.pendingOut[n:])]
 	}
-	c.forget(roles.HoldTunnel, x.held)
-	x.held = nil
+	c.drop(roles.HoldTunnel, x.pendingOut)
+	x.pendingOut = nil
 	return true
 }
 
@@ -204,7 +204,7 @@ func (c *conn) endTunnel(x *stream) {
 func (t *tunnel) Room(least int) []byte {
 	x := (*stream)(t)
 	c := x.c
-	if x.over() || x.sending != headSent || len(x.held) > 0 {
+	if x.over() || x.sending != headSent || len(x.pendingOut) > 0 {
 		return nil
 	}
 	n := min(x.sendWin, c.sendWin, int64(c.peer.frame))
@@ -220,9 +220,9 @@ func (t *tunnel) Room(least int) []byte {
 	if c.phase >= expectClose || least > roles.MaxRecord {
 		return nil
 	}
-	c.sh.spill = slices.Grow(c.sh.spill[:0], roles.MaxRecord)
-	c.giveRoom(x, c.sh.spill[:roles.MaxRecord], true)
-	return c.sh.spill[:roles.MaxRecord]
+	c.sh.overflow = slices.Grow(c.sh.overflow[:0], roles.MaxRecord)
+	c.giveRoom(x, c.sh.overflow[:roles.MaxRecord], true)
+	return c.sh.overflow[:roles.MaxRecord]
 }
 
 // Commit is roles.Lower's.
@@ -231,18 +231,18 @@ func (t *tunnel) Commit(n int) {
 	c := x.c
 	o := &c.sh.room
 	most := len(o.Room)
-	if !c.sh.spilled {
+	if !c.sh.overflowRoom {
 		most -= headerLen
 	}
 	if x.over() || !o.Check("h2: tunnel", x, n, most) {
 		return
 	}
 	r := o.Take(x)
-	c.roomOut = false
+	c.roomGiven = false
 	switch {
 	case n == 0:
-	case c.sh.spilled:
-		x.held = c.keep(roles.HoldTunnel, x.held, r[:n])
+	case c.sh.overflowRoom:
+		x.pendingOut = c.store(roles.HoldTunnel, x.pendingOut, r[:n])
 		x.WantWrite()
 	default:
 		c.putData(x, r, n, false)
@@ -251,7 +251,7 @@ func (t *tunnel) Commit(n int) {
 
 // WantWrite is roles.Lower's.
 func (t *tunnel) WantWrite() {
-	t.flags |= upWants
+	t.flags |= upperWants
 	(*stream)(t).WantWrite()
 }
 
@@ -263,7 +263,7 @@ func (t *tunnel) Resume() {
 	x := (*stream)(t)
 	if x.is(paused) && !x.over() {
 		x.flags &^= paused
-		x.c.wake(x)
+		x.c.wakeStream(x)
 	}
 }
 
@@ -289,9 +289,9 @@ func (t *tunnel) Close(mode roles.CloseMode, cause error) {
 		return
 	case mode != roles.Graceful:
 		if x.upper == nil {
-			c.giveUp(x, Cancel, nil)
+			c.resetStream(x, Cancel, nil)
 		} else {
-			c.giveUp(x, Cancel, cause)
+			c.resetStream(x, Cancel, cause)
 		}
 	case x.upper != nil:
 		c.linger(x, cause)
@@ -301,33 +301,33 @@ func (t *tunnel) Close(mode roles.CloseMode, cause error) {
 // linger ends a stream whose owner has closed it: what it has committed is sent, and what still comes is dropped, as
 // long as it is not too much and does not take too long.
 func (c *conn) linger(x *stream, cause error) {
-	y := c.sh.take() // brings the news to the owner
+	y := c.sh.newStream() // brings the news to the owner
 	y.upper, y.cause, y.out = x.upper, cause, outOver
-	c.ended.push(y)
-	c.ring()
+	c.done.push(y)
+	c.requestWake()
 	x.upper, x.h = nil, refusal(0)
-	if x.is(upWakes) {
-		x.flags &^= upWakes
-		c.wakers--
+	if x.is(upperWakes) {
+		x.flags &^= upperWakes
+		c.wakingTunnels--
 	}
 	x.moveTunnel(lingering)
-	x.flags &^= paused | manual | upWants | patient
+	x.flags &^= paused | manualCredit | upperWants | noDeadline
 	if x.sending == headSent {
 		x.moveSend(endWanted)
 	}
-	n := len(x.left())
-	c.dropParked(x)
+	n := len(x.unread())
+	c.dropKept(x)
 	x.inDue = 0
 	if x.inDone() {
-		if x.receiving != endTold {
-			x.moveRecv(endTold)
+		if x.receiving != endDelivered {
+			x.moveRecv(endDelivered)
 		}
 	} else {
 		x.moveRecv(discardBody)
-		c.takenStream(x, int64(n))
-		c.startBody(x)
+		c.returnStreamWindow(x, int64(n))
+		c.startPace(x)
 		x.pace.Stop(c.sh.now)
-		c.wake(x) // that call knows the time
+		c.wakeStream(x) // that call knows the time
 	}
 	if x.sending == endSent {
 		c.complete(x)
@@ -346,10 +346,10 @@ func (t *tunnel) Replace(u roles.Upper) {
 	if x.tunnel == tunnelOpen {
 		x.moveTunnel(awaitOpened)
 	}
-	if x.receiving == endTold {
+	if x.receiving == endDelivered {
 		x.moveRecv(awaitReader)
 	}
-	x.c.wake(x)
+	x.c.wakeStream(x)
 }
 
 // Rearm is roles.Lower's.
@@ -361,25 +361,25 @@ func (t *tunnel) Rearm() {
 
 // Wake is roles.Lower's.
 func (t *tunnel) Wake() {
-	if x := (*stream)(t); !x.is(upWakes) && !x.over() {
-		x.flags |= upWakes
-		x.c.wakers++
+	if x := (*stream)(t); !x.is(upperWakes) && !x.over() {
+		x.flags |= upperWakes
+		x.c.wakingTunnels++
 		x.c.low.Wake()
 	}
 }
 
 // wakeTunnels answers Wake. What is asked for meanwhile is for the next time.
 func (c *conn) wakeTunnels(now time.Duration) {
-	n := c.wakers
+	n := c.wakingTunnels
 	for i := len(c.streams) - 1; i >= 0 && n > 0; i-- {
 		i = min(i, len(c.streams)-1) // streams end meanwhile
 		if i < 0 {
 			return
 		}
-		if x := c.streams[i]; x.is(upWakes) && x.tunnel == tunnelOpen {
+		if x := c.streams[i]; x.is(upperWakes) && x.tunnel == tunnelOpen {
 			n--
-			x.flags &^= upWakes
-			c.wakers--
+			x.flags &^= upperWakes
+			c.wakingTunnels--
 			x.upper.Woken(now)
 			c.tunnelDue(x)
 		}

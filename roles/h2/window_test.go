@@ -88,7 +88,7 @@ func TestReceivingWithinWindows(t *testing.T) {
 	})
 	t.Run("connection", func(t *testing.T) {
 		cfg := small()
-		cfg.Limits.Parked, cfg.Limits.Window = 0, 1<<20
+		cfg.Limits.Kept, cfg.Limits.Window = 0, 1<<20
 		v := ready(t, cfg)
 		v.setup = paused
 		v.feed(t, postReq(1))
@@ -507,7 +507,7 @@ func TestOverrunIsToleratedOnStreamsThatTakeIt(t *testing.T) {
 		{"memory is short", false, true, 1, connOver},
 	} {
 		cfg := DefaultConfig()
-		cfg.Limits.Window, cfg.Limits.ConnWindow, cfg.Limits.Parked = 1<<20, 65535, 0
+		cfg.Limits.Window, cfg.Limits.ConnWindow, cfg.Limits.Kept = 1<<20, 65535, 0
 		v := ready(t, cfg)
 		v.l.Short = c.short
 		v.setup = func(n int, r *recorder) {
