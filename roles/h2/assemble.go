@@ -6,7 +6,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// section is what a header section is: it decides which pseudo fields belong into it.
+// section is the kind of a header section, which decides what pseudo fields belong to it.
 type section uint8
 
 const (
@@ -15,7 +15,7 @@ const (
 	trailerSection
 )
 
-// The pseudo fields, as bits of what a section has.
+// The pseudo fields, as bits of headerBuilder.pseudo.
 const (
 	hasMethod = 1 << iota
 	hasScheme
@@ -25,14 +25,14 @@ const (
 	hasStatus
 )
 
-// assembler gathers the fields that hpack emits into a message. There is one per loop; what it holds is
-// valid until the next section.
+// headerBuilder builds a message from the fields that hpack emits. There is one per loop; the message is valid until
+// the next section.
 type headerBuilder struct {
 	msg     *http.Message
-	text    []byte // what the message points into
+	text    []byte // the bytes that the message points into
 	section section
-	limit   int // of the list
-	max     int // of fields
+	limit   int // of the size of the section
+	max     int // of the number of fields
 	list    int
 	cookies int
 	pseudo  uint8
@@ -44,7 +44,7 @@ type headerBuilder struct {
 	host    []byte
 }
 
-// begin starts a section.
+// reset starts a section.
 func (a *headerBuilder) reset(sh *Shared, s section) {
 	m := &sh.msg
 	m.Reset()
@@ -59,8 +59,8 @@ func (a *headerBuilder) keep(s string) []byte {
 	return a.text[n:len(a.text):len(a.text)]
 }
 
-// emit is what hpack calls for each field. What is wrong with a section is noted and judged at its end, since
-// the block has to be read to the end all the same.
+// emit is called by hpack for each field. The first fault is kept for finish, since a block must be decoded to its
+// end in any case.
 func (a *headerBuilder) emit(f hpack.HeaderField) {
 	if a.over || a.fault != nil {
 		return
@@ -121,7 +121,7 @@ func (a *headerBuilder) emitPseudo(f hpack.HeaderField) *fault {
 	return nil
 }
 
-// parseStatus returns the status, 0 if s is none that HTTP/2 has (RFC 9113 s.8.6 drops 101).
+// parseStatus returns the status, or 0 if s is no status of HTTP/2 (RFC 9113 s.8.6 drops 101).
 func parseStatus(s string) int {
 	if len(s) != 3 || s[0] < '1' || s[0] > '9' || s[1] < '0' || s[1] > '9' || s[2] < '0' || s[2] > '9' {
 		return 0
@@ -133,7 +133,7 @@ func parseStatus(s string) int {
 	return n
 }
 
-// lowerToken are the octets of field names (RFC 9113 s.8.2.1).
+// lowerToken is the set of octets in field names (RFC 9113 s.8.2.1).
 var lowerToken = func() (t [256]bool) {
 	for c := range t {
 		t[c] = http.IsTokenByte(byte(c)) && (c < 'A' || c > 'Z')
@@ -184,7 +184,7 @@ func (a *headerBuilder) emitField(f hpack.HeaderField) *fault {
 	return nil
 }
 
-// finish judges the section as a whole and completes the message. A list that is too long is not judged.
+// finish checks the section as a whole and completes the message. It does not check a section that is too long.
 func (a *headerBuilder) finish() *fault {
 	switch {
 	case a.fault != nil || a.over:
@@ -205,7 +205,7 @@ func (a *headerBuilder) finish() *fault {
 	return nil
 }
 
-// finishRequest holds a request's pseudo fields to RFC 9113 s.8.3.1 and s.8.5, RFC 8441 s.4.
+// finishRequest checks the pseudo fields of a request (RFC 9113 s.8.3.1 and s.8.5, RFC 8441 s.4).
 func (a *headerBuilder) finishRequest() *fault {
 	m := a.msg
 	if a.pseudo&hasMethod == 0 {
@@ -268,7 +268,7 @@ func splitTarget(m *http.Message) *fault {
 	return nil
 }
 
-// validScheme is RFC 3986 s.3.1.
+// validScheme reports whether b is a scheme (RFC 3986 s.3.1).
 func validScheme(b []byte) bool {
 	for i, c := range b {
 		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
@@ -279,7 +279,7 @@ func validScheme(b []byte) bool {
 	return len(b) > 0
 }
 
-// joinCookies makes one field of the crumbs into which HTTP/2 lets a client cut it (RFC 9113 s.8.2.3).
+// joinCookies joins Cookie fields into one: HTTP/2 lets a client split the field (RFC 9113 s.8.2.3).
 func (a *headerBuilder) joinCookies() {
 	if a.cookies < 2 {
 		return

@@ -1,14 +1,14 @@
 package h2
 
-// lineUp has a stream wait for the connection's window. Who waits longest is served first: by their places in
-// conn.streams a few of them would take all that a small window gives, each time anew.
+// queueConnBlocked makes a stream wait for the connection's window. The stream that has waited longest is served
+// first: in the order of conn.streams a few streams would take all of each small window.
 func (c *conn) queueConnBlocked(x *stream) {
 	if x.out != onConnBlocked {
 		x.wait(onConnBlocked)
 	}
 }
 
-// unstarve has a stream that waits for its window asked again, if it has one now.
+// windowGrew ends the wait of a stream for its window, if there is one now.
 func (c *conn) windowGrew(x *stream) {
 	switch {
 	case x.out != noWindow && x.out != onConnBlocked || x.sendWin <= 0:
@@ -20,7 +20,7 @@ func (c *conn) windowGrew(x *stream) {
 	}
 }
 
-// relieve has a stream that waited for a window asked again.
+// windowGranted asks a stream that waited for a window for output.
 func (c *conn) windowGranted(x *stream) {
 	x.outDue = 0
 	if x.is(wants) {
@@ -29,8 +29,8 @@ func (c *conn) windowGranted(x *stream) {
 	}
 }
 
-// quench has as many streams asked again as the connection's window is good for. Those that do not use their
-// part of it make way for more of them in the next round.
+// wakeConnBlocked asks as many streams for output as the connection's window can serve. What they leave of it goes to
+// further streams in the next round.
 func (c *conn) wakeConnBlocked() {
 	for n := c.sendWin; n > 0; {
 		x := c.connBlocked.pop()
@@ -43,7 +43,7 @@ func (c *conn) wakeConnBlocked() {
 	}
 }
 
-// readmit has the streams of a client asked again that waited for the peer to take more of them.
+// retrySlots asks the streams of a client for output that waited for a slot.
 func (c *conn) retrySlots() {
 	if !c.slotsShort || c.opened >= c.peer.streams {
 		return

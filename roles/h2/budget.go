@@ -2,14 +2,14 @@ package h2
 
 import "time"
 
-// budget bounds how often a peer may do what costs us work and brings it nothing: a leaky bucket.
+// budget bounds how often a peer may cause work without progress: a leaky bucket.
 type budget struct {
 	used float32
 	at   time.Duration
 }
 
-// take spends one, and reports false when more than burst were spent that are not forgiven yet, at rate a
-// second.
+// spend counts one event. It reports false if more than burst events are counted and not forgiven; rate events are
+// forgiven per second.
 func (b *budget) spend(now time.Duration, burst, rate int) bool {
 	if b.used > 0 {
 		b.used = max(0, b.used-float32((now-b.at).Seconds())*float32(rate))
@@ -19,5 +19,5 @@ func (b *budget) spend(now time.Duration, burst, rate int) bool {
 	return b.used <= float32(burst)
 }
 
-// forgive gives back n.
+// forgive takes n events off the count.
 func (b *budget) forgive(n float32) { b.used = max(0, b.used-n) }

@@ -8,23 +8,23 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// Owner is told what becomes of a Client. It may start exchanges from inside of these calls.
+// Owner gets the events of a Client. Its methods may start exchanges.
 type Owner interface {
-	// Ready says that exchanges may be possible that were not: the connection has opened, the peer has changed
-	// its limit, or an exchange is over.
+	// Ready is called when new exchanges may be possible: the connection has opened, the peer has changed its limit,
+	// or an exchange is over.
 	Ready(c *Client)
-	// Draining says that the peer has said GOAWAY: no exchange can be started any more. Those it has not seen
-	// end with http.ErrNotProcessed.
+	// Draining is called after GOAWAY from the peer: no exchange can be started any more. Those that the peer has not
+	// seen end with http.ErrNotProcessed.
 	Draining(c *Client)
-	// Closed says that the connection is over; it comes after every exchange's Done.
+	// Closed is called when the connection is over, after the Done of every exchange.
 	Closed(c *Client, cause error)
 }
 
-// Client is the client's end of a connection. It is a value to embed: call Init, then hand it to the transport
-// as its roles.Upper. It carries as many exchanges at a time as the peer takes.
+// Client is the client's end of a connection. Embed it as a value, call Init, and hand it to the transport as its
+// roles.Upper. It carries as many exchanges at a time as the peer accepts.
 type Client struct {
 	conn
-	// Owner may be nil. It is set after Init.
+	// Owner may be nil. Set it after Init.
 	Owner   Owner
 	encoder requestEncoder
 }
@@ -38,16 +38,16 @@ func (c *Client) Init(sh *Shared, l roles.Lower) {
 	c.nextOut = 1
 }
 
-// SetWindow has each exchange's peer start with a window of n instead of Limits.Window. It is called before the
+// SetWindow sets the initial window for the body of each response to n instead of Limits.Window. Call it before the
 // connection opens.
 func (c *Client) SetWindow(n int32) { c.window = max(n, 0) }
 
-// Tolerate has windows that the peer raises above 2^31-1 taken for that much, instead of giving the connection
-// up: some servers do it.
+// Tolerate makes c treat send windows above 2^31-1 as 2^31-1, where RFC 9113 s.6.9.1 ends the connection: some
+// servers send them.
 func (c *Client) Tolerate() { c.tolerant = true }
 
-// Do starts an exchange. h.Writable is called, unasked, when the request can be sent. The error is ErrBusy or
-// ErrClosed.
+// Do starts an exchange. h.Writable is called, without WantWrite, when the request can be sent. The error is ErrBusy
+// or ErrClosed.
 func (c *Client) Do(h http.Handler) (http.Exchange, error) {
 	if c.draining != notDraining || c.phase >= expectClose {
 		return nil, ErrClosed
@@ -60,7 +60,7 @@ func (c *Client) Do(h http.Handler) (http.Exchange, error) {
 	return x, nil
 }
 
-// Free is how many exchanges can be started now.
+// Free returns how many exchanges can be started now.
 func (c *Client) Free() int {
 	if c.draining != notDraining || c.phase >= expectClose || c.phase == expectOpened {
 		return 0
@@ -68,7 +68,7 @@ func (c *Client) Free() int {
 	return max(0, int(c.peer.streams)-len(c.streams))
 }
 
-// Close ends the connection in order, when the exchanges in progress are over.
+// Close ends the connection in order, after the exchanges in progress.
 func (c *Client) Close() { c.askDrain() }
 
 // Opened is roles.Upper's.
@@ -103,10 +103,10 @@ func (c *Client) over(cause error) {
 	}
 }
 
-// maxInterim is how many 1xx heads one response may be announced by.
+// maxInterim is the number of 1xx heads that one response may have.
 const maxInterim = 16
 
-// headers takes a response's head or its trailers.
+// headers accepts the head or the trailers of a response.
 func (c *Client) headers(b block, p []byte) *fault {
 	x := c.find(b.stream)
 	if x == nil || x.inDone() {
@@ -193,7 +193,7 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 		x.move(recvEnd)
 		x.h.Head(x, m)
 		switch {
-		case x.over(), x.upper != nil: // Upgrade has taken note of the end
+		case x.over(), x.upper != nil: // Upgrade has seen the end
 		default:
 			c.deliverEnd(x, nil)
 		}
@@ -206,7 +206,7 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 	x.h.Head(x, m)
 }
 
-// release lets a body go that waited for 100 (Continue).
+// end100Wait ends the wait of a body for 100 (Continue).
 func (x *stream) end100Wait() {
 	if x.out == await100 {
 		x.moveOut(outIdle)
@@ -217,7 +217,7 @@ func (x *stream) end100Wait() {
 	}
 }
 
-// stopOutput drops what the handler has to say: the peer wants no more of it, or cannot grant a window for it.
+// stopOutput drops the rest of the handler's output: the peer does not want it, or cannot open a window for it.
 func (x *stream) stopOutput() {
 	x.flags &^= wants
 	if x.out == await100 {
@@ -225,7 +225,7 @@ func (x *stream) stopOutput() {
 	}
 }
 
-// awaitResponse has the response to a request that is complete come in time.
+// startResponseTimer sets the deadline of the response to a complete request.
 func (c *conn) startResponseTimer(x *stream) {
 	if d := c.sh.deadline(c.sh.cfg.Timeouts.Response); d != 0 && x.receiving == awaitHead && !x.is(noDeadline) {
 		x.inDue = d
@@ -233,7 +233,7 @@ func (c *conn) startResponseTimer(x *stream) {
 	}
 }
 
-// sendRequest sends a request's head. The stream gets its number here, since numbers must go up on the wire.
+// sendRequest sends the head of a request. The stream gets its id here, since ids must increase on the wire.
 func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	connect := len(m.Protocol) > 0
 	switch {
@@ -246,7 +246,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	case !validScheme(m.Scheme):
 		return errSendScheme
 	case connect && c.phase == expectSettings:
-		// Whether the server takes it, its settings will tell (RFC 8441 s.3).
+		// The server's SETTINGS decide whether it is possible (RFC 8441 s.3).
 		if x.out != awaitSettings {
 			x.wait(awaitSettings)
 		}
@@ -276,7 +276,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	if size > roles.MaxRoom-headerLen {
 		return errSendSize
 	}
-	// The block changes the table that the peer keeps, so there must be room for it before it is made.
+	// The block changes the peer's table, so it must not be encoded before there is room for it.
 	if c.space(size) == nil {
 		return http.ErrNoRoom
 	}
@@ -284,7 +284,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	length := m.Length
 	switch {
 	case connect, last && !expectsBody(m.Method):
-		length = http.UnknownLength // what a tunnel carries is no content (RFC 9110 s.9.3.6)
+		length = http.UnknownLength // tunnel data is no content (RFC 9110 s.9.3.6)
 	case last:
 		length = 0
 	}
@@ -294,7 +294,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	c.opened++
 	x.move(sendHeaders)
 	if !c.sendBlock(x, block, 0, last) {
-		// Room that was there a moment ago is gone: the transport broke.
+		// The room is gone since the check above: the transport broke.
 		c.close(roles.Immediate, errOwnerClosed)
 		return http.ErrNoRoom
 	}
@@ -311,7 +311,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 		x.outLeft = http.UnknownLength
 	}
 	if x.is(manualCredit) {
-		c.grant(x, 1) // what was credited before there was a stream
+		c.grant(x, 1) // what was credited before the stream had an id
 	}
 	if last {
 		x.endSent()
@@ -327,7 +327,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	return nil
 }
 
-// joinPath makes the path of a message that has no Target.
+// joinPath returns the path of a message without Target.
 func (c *conn) joinPath(m *http.Message) []byte {
 	if bytes.IndexByte(m.Path, '?') >= 0 {
 		return nil
@@ -344,7 +344,7 @@ func (c *conn) joinPath(m *http.Message) []byte {
 	return b
 }
 
-// expectsBody tells for which methods a request without a body says so with a length of 0 (RFC 9110 s.8.6).
+// expectsBody reports whether a request without a body sends Content-Length: 0 (RFC 9110 s.8.6).
 func expectsBody(method []byte) bool {
 	switch string(method) {
 	case "POST", "PUT", "PATCH":

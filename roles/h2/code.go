@@ -29,7 +29,7 @@ var codeNames = [...]string{
 	"INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED",
 }
 
-// String is the name that the RFC gives it.
+// String returns the name in RFC 9113.
 func (c Code) String() string {
 	if int(c) < len(codeNames) {
 		return codeNames[c]

@@ -13,18 +13,17 @@ import (
 
 // side is what the two ends of a connection do differently.
 type side interface {
-	// headers reads a header block that has come complete, and gives the section to its stream. The fault is one
-	// of the connection.
+	// headers decodes a complete header block and gives the section to its stream. A fault ends the connection.
 	headers(b block, p []byte) *fault
-	// settled is called when something may have become possible: a stream has ended, settings have come.
+	// slotsChanged is called when new streams may be possible: a stream has ended, or SETTINGS has arrived.
 	slotsChanged()
-	// wentAway is called when the peer has said GOAWAY.
+	// noMoreStreams is called after GOAWAY from the peer.
 	noMoreStreams()
-	// over is called when the connection is, behind all streams.
+	// over is called when the connection is over, after the Done of all streams.
 	over(cause error)
 }
 
-// conn is what Server and Client have in common: the connection.
+// conn is the part of a connection that Server and Client share.
 type conn struct {
 	sh   *Shared
 	low  roles.Lower
@@ -32,17 +31,17 @@ type conn struct {
 	dec  *hpack.Decoder
 
 	streams       []*stream // open ones, in no order
-	ids           []uint32  // their numbers, place by place
-	ready         queue     // streams that want to write
-	connBlocked   queue     // streams that would, had the connection a window
-	done          queue     // streams that are over, to be told
-	resumedCount  int       // streams that were resumed, to be given what is parked
-	wakingTunnels int       // streams whose upper asked for Woken
+	ids           []uint32  // their ids, by the same index
+	ready         queue     // streams that wait for their turn to write
+	connBlocked   queue     // streams that wait for a window of the connection
+	done          queue     // streams that are over, before their Done
+	resumedCount  int       // streams that get their kept bytes in the next call
+	wakingTunnels int       // streams whose owner asked for Woken
 	owed          []byte    // control frames that the transport refused, charged
-	partial       *block    // a header block that goes on in another frame
+	partial       *block    // a header block that is not complete
 	resets        *resets   // streams that were reset lately, nil before the first
 
-	data     *stream // of the DATA frame that is coming in, nil if it is of none
+	data     *stream // stream of the DATA frame under way, nil if it has none
 	dataLeft uint32
 	padLeft  uint32
 	dataEnd  bool
@@ -50,45 +49,45 @@ type conn struct {
 	peer         settings
 	sendWin      int64
 	recvWin      int64
-	credit       int64 // taken, and not granted anew yet
-	kept         int64 // bytes that streams hold
-	creditedConn int64 // of them, what the connection's window has back already
-	withheld     int32 // place in Shared.withheld, from 1; 0: not there
+	credit       int64 // bytes taken by handlers, not yet returned to the peer's window
+	kept         int64 // bytes that streams keep
+	creditedConn int64 // of kept, those that were returned to the connection's window already
+	withheld     int32 // index in Shared.withheld plus 1; 0: not in it
 
-	lastIn      uint32 // the highest stream of the peer's that we have taken up
-	topIn       uint32 // the highest that it has opened
-	gapIn       uint32 // the one before that: what lies between was never opened
-	nextOut     uint32 // the next stream of ours
-	ignoreAbove uint32 // streams of the peer's above it are ignored: we said GOAWAY
+	lastIn      uint32 // the highest stream of the peer that was accepted
+	topIn       uint32 // the highest that the peer has opened
+	gapIn       uint32 // the one before topIn: streams between them were never opened
+	nextOut     uint32 // the id of our next stream
+	ignoreAbove uint32 // streams of the peer with higher ids are ignored, after our GOAWAY
 	goAway      *GoAwayError
-	opened      uint32 // streams that are open, as the protocol counts them
-	window      int32  // each stream's to begin with
+	opened      uint32 // streams that count for MAX_CONCURRENT_STREAMS
+	window      int32  // the initial receive window of a stream
 
 	frameBudget, resetBudget budget
 
-	lastRx      time.Duration // when the last octet came
-	frameDue    time.Duration // a frame that has begun must be complete
-	settingsDue time.Duration // our settings must be acknowledged
-	drainDue    time.Duration // our drain's ping must be answered
+	lastRx      time.Duration // when the last octet arrived
+	frameDue    time.Duration // the frame under way must be complete
+	settingsDue time.Duration // our SETTINGS must be acknowledged
+	drainDue    time.Duration // the PING of a drain must be acknowledged
 	idleDue     time.Duration
-	streamDue   time.Duration // the least of the streams' own, or earlier
-	pingAfter   time.Duration // validity: quiet this long, ask
-	hangAfter   time.Duration // quiet this long, hang up
+	streamDue   time.Duration // at or before the earliest deadline of a stream
+	pingAfter   time.Duration // validity: silence after which a PING is sent
+	hangAfter   time.Duration // validity: silence after which the connection ends
 
 	phase         phase
 	server        bool
 	unix          bool // server: the connection came in on a Unix socket
-	peerEnded     bool // a server's peer has ended its direction, and waits for answers
-	tolerant      bool // windows above the maximum are taken for the maximum
+	peerEnded     bool // server: the client has ended its direction, and waits for responses
+	tolerant      bool // a window above the maximum counts as the maximum
 	produced      int  // bytes, during this Writable
-	tableSizeSent bool // server: a block was sent, with the word about the table
+	tableSizeSent bool // server: a block was sent that sets the table's size to 0
 	noRoom        bool // the transport refused room during this Writable
-	roomGiven     bool // a handler holds a Room
-	inCall        bool // one of the transport's calls is in progress
+	roomGiven     bool // a handler has a Room and has not committed it
+	inCall        bool // a call of the transport is in progress
 	draining      drainPhase
-	slotsShort    bool // client: streams wait for others to end, since the peer takes fewer than it did
-	settingsSeen  bool // our settings are acknowledged
-	pingSent      bool // a validity ping is out
+	slotsShort    bool // client: streams are in awaitSlot
+	settingsSeen  bool // our SETTINGS is acknowledged
+	pingSent      bool // a validity PING is not acknowledged
 	closeCause    error
 }
 
@@ -99,27 +98,27 @@ func (c *conn) init(sh *Shared, low roles.Lower, s side, server bool) {
 	c.dec = hpack.NewDecoder(4096, sh.headers.emit)
 }
 
-// Lower is what the connection stands on.
+// Lower returns the transport of the connection.
 func (c *conn) Lower() roles.Lower { return c.low }
 
-// Active is how many exchanges are in progress.
+// Active returns the number of exchanges in progress.
 func (c *conn) Active() int { return len(c.streams) }
 
-// SetValidity has the connection send a PING when nothing has come for ping, and end when nothing has come
-// for hangup. 0 switches one off.
+// SetValidity makes the connection send a PING after silence of the peer for ping, and end after silence for hangup.
+// 0 switches either off.
 func (c *conn) SetValidity(ping, hangup time.Duration) {
 	c.pingAfter, c.hangAfter = ping, hangup
 	c.low.Rearm()
 }
 
-// Ping asks the peer for a sign of life: whatever is heard next is one.
+// Ping sends a PING, so that a live peer is heard: any input counts.
 func (c *conn) Ping() {
 	if c.phase != expectOpened && c.phase < expectClose {
 		c.sendPing("alive?")
 	}
 }
 
-// open says what we have to say first (RFC 9113 s.3.4).
+// open sends what a connection begins with (RFC 9113 s.3.4).
 func (c *conn) open(now time.Duration, magic string) {
 	c.beginCall(now)
 	c.lastRx = now
@@ -138,10 +137,10 @@ func (c *conn) open(now time.Duration, magic string) {
 	c.idleDue = c.sh.deadline(c.sh.cfg.Timeouts.Idle)
 }
 
-// enter begins each of the transport's calls, and settle ends it.
+// beginCall is called first in each call of the transport, and endCall last.
 func (c *conn) beginCall(now time.Duration) { c.sh.now, c.inCall = now, true }
 
-// Woken is roles.Upper's: calls from outside of the transport's have left something to do.
+// Woken is roles.Upper's: calls from outside of the transport's calls have left work.
 func (c *conn) Woken(now time.Duration) {
 	c.beginCall(now)
 	if c.phase != expectOpened && c.phase < expectClose {
@@ -155,15 +154,15 @@ func (c *conn) Woken(now time.Duration) {
 	c.endCall()
 }
 
-// ring asks for Woken if something waits for a call of the transport's and none is in progress.
+// requestWake asks for Woken if work waits and no call of the transport is in progress.
 func (c *conn) requestWake() {
 	if !c.inCall && (c.done.head != nil || c.phase < expectClose && (c.resumedCount > 0 || c.draining == drainAsked)) {
 		c.low.Wake()
 	}
 }
 
-// settle tells what has ended in the present call. It is called last, after all handlers; what it calls may
-// begin and end exchanges again.
+// endCall delivers Done of the streams that are over. It is called last, after all handlers; what it calls may begin
+// and end exchanges again.
 func (c *conn) endCall() {
 	told := false
 	for x := c.done.pop(); x != nil; x = c.done.pop() {
@@ -192,8 +191,8 @@ func (c *conn) deliverDone(x *stream) {
 	c.sh.freeStream(x)
 }
 
-// outcome is the cause of a stream's end with what it means for a client's request, until the final head has come:
-// certainly not processed (RFC 9113 s.8.7), or unknown.
+// doneCause returns the cause of a stream's end, with what it means for the request of a client that has no final
+// head: certainly not processed (RFC 9113 s.8.7), or unknown.
 func (c *conn) doneCause(x *stream) error {
 	switch {
 	case x.cause == nil || c.server || x.receiving != awaitHead || errors.Is(x.cause, http.ErrNotProcessed):
@@ -204,17 +203,17 @@ func (c *conn) doneCause(x *stream) error {
 	return &http.OutcomeError{Cause: x.cause}
 }
 
-// Took reports whether the peer's GOAWAY leaves streams of ours that it may have acted on: the connection was of
-// use, although it takes no more.
+// Took reports whether, after the peer's GOAWAY, there are streams that it may have processed: then the connection
+// was useful, although it accepts no more.
 func (c *conn) Took() bool { return c.goAway != nil && c.goAway.Last != 0 && c.nextOut > 1 }
 
-// add makes a stream of the connection's; it has no number yet.
+// add returns a new stream of the connection, without an id.
 func (c *conn) add(h http.Handler) *stream {
 	x := c.sh.newStream()
 	x.c, x.h = c, h
 	x.sendWin, x.recvWin = int64(c.peer.window), int64(c.window)
 	if c.server && !c.settingsSeen {
-		// A client that has not seen our settings yet goes by the protocol's own window (RFC 9113 s.6.9.2).
+		// A client that has not seen our SETTINGS uses the protocol's default window (RFC 9113 s.6.9.2).
 		x.recvWin = max(x.recvWin, defaultWindow)
 	}
 	x.inLeft, x.outLeft = http.UnknownLength, http.UnknownLength
@@ -230,13 +229,13 @@ func (c *conn) add(h http.Handler) *stream {
 	return x
 }
 
-// number gives x its number.
+// number sets the id of x.
 func (c *conn) number(x *stream, id uint32) {
 	x.id = id
 	c.ids[x.index] = id
 }
 
-// find returns the open stream with that number, nil if there is none.
+// find returns the open stream with an id, or nil.
 func (c *conn) find(id uint32) *stream {
 	for i := len(c.ids) - 1; i >= 0; i-- {
 		if c.ids[i] == id {
@@ -246,8 +245,8 @@ func (c *conn) find(id uint32) *stream {
 	return nil
 }
 
-// finish ends a stream: it leaves the connection, and its handler is told before the present call is over, or
-// in the next turn.
+// finish ends a stream: it leaves the connection. Its handler gets Done at the end of the present call, or in the
+// next turn.
 func (c *conn) finish(x *stream, cause error) {
 	if x.over() {
 		return
@@ -286,7 +285,7 @@ func (c *conn) finish(x *stream, cause error) {
 	c.requestWake()
 }
 
-// giveUp ends a stream of ours, and tells the peer.
+// resetStream ends a stream, with RST_STREAM to the peer.
 func (c *conn) resetStream(x *stream, code Code, cause error) {
 	if x.over() {
 		return
@@ -298,7 +297,7 @@ func (c *conn) resetStream(x *stream, code Code, cause error) {
 	c.finish(x, cause)
 }
 
-// refuse ends a stream for a fault of the peer's.
+// failStream resets a stream because of a fault of the peer.
 func (c *conn) failStream(x *stream, f *fault) {
 	c.count(f)
 	c.resetStream(x, f.code, f)
@@ -320,7 +319,7 @@ func (c *conn) count(f *fault) {
 	}
 }
 
-// fail gives the connection up for a fault of the peer's.
+// failConn ends the connection because of a fault of the peer.
 func (c *conn) fail(f *fault) {
 	if c.phase >= expectClose {
 		return
@@ -331,7 +330,7 @@ func (c *conn) fail(f *fault) {
 	c.close(roles.Graceful, f)
 }
 
-// shut closes the transport; Closed tells the handlers.
+// close closes the transport, whose Closed ends all streams.
 func (c *conn) close(mode roles.CloseMode, cause error) {
 	if c.phase < expectClose {
 		c.moveTo(expectClose)
@@ -340,9 +339,9 @@ func (c *conn) close(mode roles.CloseMode, cause error) {
 	}
 }
 
-// RxEnd is roles.Upper's. A peer that ends its direction has nothing more to ask, and cannot grant windows or
-// answer any more. What it has completed is still served: a server answers, as far as the windows go, and a
-// client's handler that had paused gets the rest.
+// RxEnd is roles.Upper's. A peer that has ended its direction sends no more requests, windows and acknowledgements.
+// What it has completed is still served: a server sends its responses as far as the windows allow, and a client's
+// handler that has paused gets the rest.
 func (c *conn) RxEnd(now time.Duration, unused int) {
 	c.beginCall(now)
 	if c.phase >= expectClose {
@@ -358,7 +357,7 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 			cut = true
 		default:
 			x.stopOutput()
-			x.flags |= peerStopped // no window comes any more for what is left of its request
+			x.flags |= peerStopped // no window opens any more for the rest of its request
 		}
 	}
 	switch {
@@ -368,7 +367,7 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 		}
 		c.dropPartial()
 		c.frameDue = 0
-		c.pingAfter, c.hangAfter = 0, 0 // its silence means nothing any more
+		c.pingAfter, c.hangAfter = 0, 0 // silence means nothing any more
 		c.onPeerEnd()
 		if c.draining == notDraining {
 			c.drainTo(drainLast)
@@ -383,7 +382,7 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 	c.endCall()
 }
 
-// halfClosed gives the answers to a client that has ended its direction their time, and tells the handlers.
+// onPeerEnd starts the deadlines of responses to a client that has ended its direction, and tells the handlers.
 func (c *conn) onPeerEnd() {
 	if !c.server {
 		return
@@ -404,7 +403,8 @@ func (c *conn) onPeerEnd() {
 	}
 }
 
-// awaitAnswer starts the time in which something of the answer to a client that has ended its direction must be sent.
+// startAnswerTimer sets the deadline by which something of a response must be sent to a client that has ended its
+// direction.
 func (c *conn) startAnswerTimer(x *stream) {
 	if x.inDue = c.sh.deadline(c.sh.cfg.Timeouts.HalfClosed); x.inDue != 0 {
 		c.setDue(x.inDue)

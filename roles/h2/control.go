@@ -6,8 +6,8 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// control sends a control frame, or keeps it until the transport takes more. It is not called between a
-// handler's Room and its Commit without room being left alone.
+// control sends a control frame, or stores it until the transport takes output. Between a handler's Room and its
+// Commit it stores the frame, so that the room stays valid.
 func (c *conn) control(b []byte) {
 	if len(c.owed) == 0 && !c.roomGiven {
 		if r := c.low.Room(len(b)); r != nil {
@@ -24,7 +24,7 @@ func (c *conn) control(b []byte) {
 	c.low.WantWrite()
 }
 
-// flushOwed sends control frames that were kept. It reports whether other output may follow.
+// flushOwed sends the stored control frames. It reports whether other output may follow.
 func (c *conn) flushOwed() bool {
 	for len(c.owed) > 0 {
 		r := c.low.Room(min(len(c.owed), minFrameSize))
@@ -78,7 +78,7 @@ func (c *conn) sendGoAway(last uint32, code Code, debug string) {
 	c.control(b[:headerLen+8+n])
 }
 
-// askDrain has the connection end in order: see Server.Drain and Client.Close.
+// askDrain starts the orderly end of the connection: see Server.Drain and Client.Close.
 func (c *conn) askDrain() {
 	if c.draining == notDraining && c.phase < expectClose {
 		c.drainTo(drainAsked)
@@ -86,9 +86,9 @@ func (c *conn) askDrain() {
 	}
 }
 
-// drain takes the connection's orderly end as far as it can go now (RFC 9113 s.6.8): a server first says that it
-// takes no more, and names the last stream it has taken when the peer has seen that; both close when the last
-// exchange is over.
+// drain advances the orderly end of the connection (RFC 9113 s.6.8). A server first announces that it accepts no more
+// streams; when the peer has seen that, it announces the last stream that it has accepted. Either side closes when
+// the last exchange is over.
 func (c *conn) drain() {
 	if c.draining == drainAsked {
 		switch {
@@ -114,7 +114,7 @@ func (c *conn) drain() {
 		c.sendGoAway(c.lastIn, NoError, "")
 	}
 	if len(c.owed) > 0 {
-		// Our last words wait for a peer that takes nothing. It has some time, and no more.
+		// A peer that reads nothing gets limited time for our last frames.
 		if c.drainDue == 0 {
 			c.drainDue = c.sh.deadline(c.sh.cfg.Timeouts.Settings)
 		}

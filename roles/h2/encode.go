@@ -10,9 +10,10 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// coder is where hpack's encoders write. There is one per loop: a block is made and copied out at once.
+// blockWriter is the destination of hpack's encoders. There is one per loop: each block is copied out before the
+// next.
 type blockWriter struct {
-	enc   *hpack.Encoder // without a table: what it makes is good for any connection
+	enc   *hpack.Encoder // without a table: its blocks are valid on any connection
 	block []byte
 	lower []byte // scratch: names in lower case
 	num   [20]byte
@@ -24,8 +25,8 @@ func (o *blockWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// tableOff is the dynamic table size update by which the first block of a server tells that it will use no
-// table (RFC 7541 s.6.3), whatever size the peer grants (RFC 9113 s.4.3.1).
+// tableOff is the dynamic table size update with which the first block of a server declares that it uses no table
+// (RFC 7541 s.6.3), whatever size the peer allows (RFC 9113 s.4.3.1).
 const tableOff = 0x20
 
 // plain returns the encoder without a table.
@@ -33,16 +34,16 @@ func (o *blockWriter) plain() *hpack.Encoder {
 	if o.enc == nil {
 		o.enc = hpack.NewEncoder(o)
 		o.enc.SetMaxDynamicTableSize(0)
-		o.enc.WriteField(hpack.HeaderField{Name: ":status", Value: "200"}) // carries the update
+		o.enc.WriteField(hpack.HeaderField{Name: ":status", Value: "200"}) // this block carries the size update
 	}
 	o.block = o.block[:0]
 	return o.enc
 }
 
-// view is b as a string, for an encoder that keeps none.
+// view returns b as a string, for an encoder that keeps no reference to it.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// lowered is name in lower case: itself if it is so already.
+// lowerName returns name in lower case: name itself if it has no capitals.
 func (o *blockWriter) lowerName(name []byte) []byte {
 	for i, c := range name {
 		if c >= 'A' && c <= 'Z' {
@@ -58,8 +59,8 @@ func (o *blockWriter) lowerName(name []byte) []byte {
 	return name
 }
 
-// judge says what is wrong with fields that a handler wants to send. own is a name that we write ourselves,
-// besides those that frame.
+// checkFields returns what is wrong with the fields of a message to send. own is a field that this package writes,
+// besides the framing fields.
 func checkFields(fields []http.Field, own http.ID) error {
 	for i := range fields {
 		f := &fields[i]
@@ -80,18 +81,18 @@ func checkFields(fields []http.Field, own http.ID) error {
 	return nil
 }
 
-// lastBlock is the response block that was made last. The next response is often the same until the clock
-// has moved on, and a block without a table may be sent on any connection.
+// blockCache holds the last response block. The next response is often the same until the Date changes, and a block
+// without a table is valid on any connection.
 type blockCache struct {
 	status int
 	length int64
 	date   []byte
-	words  []byte // names and values of the fields, one behind another
+	words  []byte // names and values of the fields, concatenated
 	sizes  []int  // their lengths
 	block  []byte // empty: there is none
 }
 
-// wordsKept is the most that is compared with the next.
+// maxCachedWords bounds the bytes that are compared with the next response.
 const maxCachedWords = 2048
 
 func (l *blockCache) match(status int, length int64, date []byte, fields []http.Field) bool {
@@ -126,8 +127,7 @@ func (l *blockCache) remember(status int, length int64, date []byte, fields []ht
 	l.block = append(l.block, block...)
 }
 
-// response makes the block of a response's head; length below 0 is not announced. The slice is valid until
-// the next call.
+// response encodes the head of a response. A length below 0 is not announced. The slice is valid until the next call.
 func (sh *Shared) response(m *http.Message, length int64) ([]byte, error) {
 	var date []byte
 	if sh.cfg.Date != nil && m.Status >= 200 {
@@ -161,7 +161,7 @@ func (sh *Shared) response(m *http.Message, length int64) ([]byte, error) {
 	return o.block, nil
 }
 
-// trailers makes the block of a trailer section.
+// trailers encodes a trailer section.
 func (sh *Shared) trailers(t []http.Field) ([]byte, error) {
 	if err := checkFields(t, http.Other); err != nil {
 		return nil, err
@@ -181,18 +181,18 @@ func (o *blockWriter) fields(e *hpack.Encoder, fields []http.Field) {
 	}
 }
 
-// blockBound is the most that a block of these fields, and of pseudo fields with so many octets, can take: literals
-// with two lengths of up to three octets and one in front.
+// maxBlockLen is an upper bound of the size of a block with these fields and with pseudo fields of so many octets: a
+// literal has two lengths of up to three octets each and one octet before them.
 func maxBlockLen(pseudo int, fields []http.Field) int {
-	n := pseudo + 256 // the names, lengths and updates of the table that go before
+	n := pseudo + 256 // names and lengths of the pseudo fields, and table size updates
 	for i := range fields {
 		n += len(fields[i].Name) + len(fields[i].Value) + 8
 	}
 	return n
 }
 
-// secret says whether a field must not be put into any table, so that nobody can guess it by compression: a
-// short credential can be guessed, a long one cannot (RFC 7541 s.7.1.3).
+// sensitive reports whether a field must not be in any table, so that an attacker cannot guess its value by
+// compression: that is possible for short credentials only (RFC 7541 s.7.1.3).
 func sensitive(f *http.Field) bool {
 	id := f.ID
 	if id == http.Other {
@@ -205,20 +205,20 @@ func sensitive(f *http.Field) bool {
 	return false
 }
 
-// sent is a field that a client sent last, in the strings that its encoder's table may hold. A request that
-// says the same again, in the same place, needs no new ones.
+// sentField is a field of a client's last request, in the strings that the encoder's table may hold. The same field
+// at the same place in the next request needs no new strings.
 type sentField struct {
 	name, value string
 }
 
-// memory are the encoder of a client's connection and the strings it was given.
+// requestEncoder is the encoder of a client's connection, with the strings that it was given.
 type requestEncoder struct {
 	enc  *hpack.Encoder
 	last []sentField
 	n    int
 }
 
-// resize takes the size that the peer allows the table.
+// resize sets the size that the peer allows for the table.
 func (y *requestEncoder) resize(sh *Shared, size uint32) {
 	y.start(sh)
 	y.enc.SetMaxDynamicTableSizeLimit(size)
@@ -257,7 +257,7 @@ var (
 	valueContinue   = []byte("100-continue")
 )
 
-// request makes the block of a request that was judged; path is what :path says.
+// request encodes the head of a request that was checked. path is the value of :path.
 func (y *requestEncoder) request(sh *Shared, m *http.Message, path []byte, length int64) []byte {
 	o := &sh.writer
 	y.start(sh)
@@ -283,7 +283,7 @@ func (y *requestEncoder) request(sh *Shared, m *http.Message, path []byte, lengt
 	return o.block
 }
 
-// trailers makes the block of a request's trailer section.
+// trailers encodes the trailer section of a request.
 func (y *requestEncoder) trailers(sh *Shared, t []http.Field) []byte {
 	o := &sh.writer
 	o.block = o.block[:0]

@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// ErrBusy and ErrClosed are why Client.Do cannot start an exchange.
+// ErrBusy and ErrClosed are the errors of Client.Do.
 var (
 	ErrBusy   = errors.New("h2: do: the peer takes no more streams for now")
 	ErrClosed = fmt.Errorf("h2: do: connection is closed or going away: %w", http.ErrNotProcessed)
@@ -21,7 +21,7 @@ type ResetError struct {
 // Error implements error.
 func (e *ResetError) Error() string { return "h2: stream: reset by the peer: " + e.Code.String() }
 
-// Unwrap says whether the peer has certainly not acted on the request (RFC 9113 s.8.7).
+// Unwrap returns http.ErrNotProcessed if the peer has certainly not processed the request (RFC 9113 s.8.7).
 func (e *ResetError) Unwrap() error {
 	if e.Code == RefusedStream {
 		return http.ErrNotProcessed
@@ -29,12 +29,12 @@ func (e *ResetError) Unwrap() error {
 	return nil
 }
 
-// GoAwayError is the cause of what ended because the peer gave the connection up.
+// GoAwayError is the cause of an exchange that ended because the peer sent GOAWAY.
 type GoAwayError struct {
 	Code  Code
-	Last  uint32 // the last of our streams that the peer may have acted on
-	Debug string // what the peer had to say about it, shortened
-	// Unseen says that the stream was above Last.
+	Last  uint32 // the last of our streams that the peer may have processed
+	Debug string // the debug data of the frame, shortened
+	// Unseen reports that the stream was above Last.
 	Unseen bool
 }
 
@@ -47,7 +47,7 @@ func (e *GoAwayError) Error() string {
 	return s
 }
 
-// Unwrap says whether the peer has certainly not acted on the request.
+// Unwrap returns http.ErrNotProcessed if the peer has certainly not processed the request.
 func (e *GoAwayError) Unwrap() error {
 	if e.Unseen {
 		return http.ErrNotProcessed
@@ -55,9 +55,8 @@ func (e *GoAwayError) Unwrap() error {
 	return nil
 }
 
-// fault is a breach of the protocol, or of a limit, by the peer. They are made once, so that being attacked
-// allocates nothing. code is what it is told; it costs the connection or a stream, as the place that finds
-// it says.
+// fault is a violation of the protocol or of a limit by the peer. All are made once, so that an attack allocates
+// nothing. code is sent to the peer, in RST_STREAM or GOAWAY: the caller decides which.
 type fault struct {
 	http.ProtocolError
 	code Code
@@ -137,8 +136,8 @@ var (
 	errTooMany    = bad(RefusedStream, "headers", "more streams than we allow")
 )
 
-// ErrNoExtendedConnect is SendHead's to an extended CONNECT when the peer's settings do not say that it takes them
-// (RFC 8441 s.3).
+// ErrNoExtendedConnect is the error of SendHead for an extended CONNECT if the peer's SETTINGS do not allow it (RFC
+// 8441 s.3).
 var ErrNoExtendedConnect = errors.New("h2: send head: the peer does not take extended CONNECT")
 
 func misuse(what string) error { return fmt.Errorf("h2: %s: %w", what, http.ErrMisuse) }
@@ -168,5 +167,5 @@ var (
 	errUpgrade     = misuse("upgrade: not an extended CONNECT, or not at its time")
 )
 
-// ErrSilent: the peer gave no sign of life for as long as SetValidity demands.
+// ErrSilent is the cause of a connection's end after SetValidity's hangup time without input from the peer.
 var ErrSilent error = errPingSlow

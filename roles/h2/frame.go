@@ -2,7 +2,7 @@ package h2
 
 import "encoding/binary"
 
-// frameType is a frame's type (RFC 9113 s.6).
+// frameType is the type of a frame (RFC 9113 s.6).
 type frameType uint8
 
 const (
@@ -19,7 +19,7 @@ const (
 	framePriorityUpdate frameType = 0x10 // RFC 9218 s.7.1
 )
 
-// The flags; END_STREAM and ACK are the same bit.
+// Frame flags; END_STREAM and ACK are the same bit.
 const (
 	flagEndStream  = 0x1
 	flagAck        = 0x1
@@ -31,10 +31,10 @@ const (
 // headerLen is the length of a frame header.
 const headerLen = 9
 
-// defaultWindow is the window of connections and of streams before anybody says otherwise (RFC 9113 s.6.9.2).
+// defaultWindow is the initial window of connections, and of streams before SETTINGS (RFC 9113 s.6.9.2).
 const defaultWindow = 1<<16 - 1
 
-// maxWindow is the largest window, and the largest stream number.
+// maxWindow is the largest window and the largest stream id.
 const maxWindow = 1<<31 - 1
 
 // minFrameSize and maxFrameSize bound SETTINGS_MAX_FRAME_SIZE.
@@ -51,7 +51,7 @@ type frame struct {
 	stream uint32
 }
 
-// parseFrame reads the header in front of b, which has at least headerLen bytes.
+// parseFrame parses the header at the front of b, which has at least headerLen bytes.
 func parseFrame(b []byte) frame {
 	_ = b[8]
 	return frame{
@@ -72,7 +72,7 @@ func (f frame) put(b []byte) {
 	binary.BigEndian.PutUint32(b[5:], f.stream)
 }
 
-// unpad returns the payload without padding (RFC 9113 s.6.1).
+// unpad returns the payload without its padding (RFC 9113 s.6.1).
 func (f frame) unpad(p []byte) ([]byte, *fault) {
 	if !f.has(flagPadded) {
 		return p, nil

@@ -11,7 +11,8 @@ import (
 type stateTable struct {
 	name string
 	rows []machine.State
-	// next holds, per state, the set of the states that may follow. Tests clear it, so that each move is slow and seen.
+	// next holds, per state, the set of the states that may follow. Tests clear it, so that check calls noMove for
+	// each move.
 	next [16]uint32
 }
 
@@ -27,15 +28,15 @@ func row(name, waits string, moves ...machine.Move) machine.State {
 
 func on[T ~uint8](event string, to T) machine.Move { return machine.Move{On: event, To: int(to)} }
 
-// onMove, if it is set, is called for moves that next does not have, and decides whether they are legal. on is the event if
-// the machine knows it. Only tests set it.
+// onMove is called for each move that is not in next, and decides whether it is legal. on is the event, if the
+// machine knows it. Only tests set it.
 var onMove func(t *stateTable, from, to uint8, on string)
 
-// errIllegalMove is the cause of a connection's end after a move that a table does not have. Such a move is a bug in this
-// package: the connection closes with INTERNAL_ERROR, and Counters.Illegal counts it.
+// errIllegalMove is the cause of a connection's end after a move that a table does not have. Such a move is a bug of
+// this package: the connection closes with INTERNAL_ERROR, and Counters.Illegal counts it.
 var errIllegalMove = errors.New("h2: connection: illegal move of a state machine: this is a bug in Millrace")
 
-// check is called before each move from one state to another.
+// check is called before each move.
 func (c *conn) check(t *stateTable, from, to uint8) {
 	if t.next[from&15]>>(to&31)&1 == 0 {
 		c.noMove(t, from, to, "")
@@ -50,7 +51,7 @@ func (c *conn) noMove(t *stateTable, from, to uint8, on string) {
 	c.illegalMove()
 }
 
-// illegalMove closes the connection after a move that a table does not have.
+// illegalMove ends the connection after a move that a table does not have.
 func (c *conn) illegalMove() {
 	c.sh.Counters.Illegal++
 	if c.phase < expectClose {

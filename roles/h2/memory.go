@@ -9,36 +9,37 @@ import (
 )
 
 const (
-	// leastKept and mostKept are the smallest and the largest buffer that waits for its next use; each is twice as
-	// large as the one before. The largest is a default window.
+	// minBuffer and maxBuffer are the sizes of the smallest and the largest buffer in the pool; each size is twice
+	// the one before. The largest is a default window.
 	minBuffer = 512
 	maxBuffer = 256 << 10
-	// kepts is how many sizes there are.
+	// bufferSizes is the number of sizes.
 	bufferSizes = 10
-	// spareMax bounds the bytes of buffers that wait.
+	// maxSpare bounds the bytes of the buffers in the pool.
 	maxSpare = 512 << 10
 )
 
 const (
-	// fewStreams is how many streams of a connection are not charged, so that ordinary requests pay nothing for it.
+	// unchargedStreams is the number of streams of a connection that are not charged, so that ordinary requests cost
+	// nothing.
 	unchargedStreams = 16
-	// streamCost is what each further one is charged with.
+	// streamCost is the charge for each further stream.
 	streamCost = int(unsafe.Sizeof(stream{}))
 )
 
-// mayAdd reports whether there is memory for another stream of the peer's.
+// mayAdd reports whether there is memory for another stream of the peer.
 func (c *conn) mayAdd() bool {
 	return len(c.streams) < unchargedStreams || c.low.MayHold(roles.HoldStream, streamCost)
 }
 
-// buffers are what connections keep bytes in, in sizes that double: what a stream has outgrown serves the next, and
-// the collector has little to do when a crowd fills its windows.
+// buffers is the pool of the buffers in which connections keep bytes. Sizes double, so a buffer that one stream has
+// outgrown serves another, and the collector has little work when many streams fill their windows.
 type buffers struct {
 	spare [bufferSizes][][]byte
 	size  int
 }
 
-// sizeFor returns the place in spare of buffers with a capacity of at least n, kepts if there is none.
+// sizeFor returns the index in spare for buffers with a capacity of at least n, or bufferSizes if there is none.
 func sizeFor(n int) int {
 	return min(bits.Len(uint(max(n-1, 0)/minBuffer)), bufferSizes)
 }
@@ -58,7 +59,7 @@ func (p *buffers) get(n int) []byte {
 	return make([]byte, 0, minBuffer<<i)
 }
 
-// put takes back what get gave.
+// put returns a buffer of get to the pool.
 func (p *buffers) put(b []byte) {
 	n := cap(b)
 	if i := sizeFor(n); i < bufferSizes && n == minBuffer<<i && p.size+n <= maxSpare {
@@ -67,10 +68,10 @@ func (p *buffers) put(b []byte) {
 	}
 }
 
-// keep copies b behind into, which may be nil, and charges for the growth.
+// store appends a copy of b to into, which may be nil, and charges for the growth.
 func (c *conn) store(k roles.Kind, into, b []byte) []byte {
 	if n := len(into) + len(b); n > cap(into) {
-		// Beyond the sizes that are kept it grows by a quarter, so that what comes in pieces is not copied for each.
+		// Above the pooled sizes it grows by a quarter, so that small pieces do not cause a copy each.
 		if sizeFor(n) == bufferSizes {
 			n = max(n, cap(into)+cap(into)/4)
 		}
@@ -84,7 +85,7 @@ func (c *conn) store(k roles.Kind, into, b []byte) []byte {
 	return append(into, b...)
 }
 
-// forget gives up what keep made.
+// drop frees a buffer that store made.
 func (c *conn) drop(k roles.Kind, b []byte) {
 	if cap(b) > 0 {
 		c.low.Hold(k, -cap(b))
@@ -92,7 +93,7 @@ func (c *conn) drop(k roles.Kind, b []byte) {
 	}
 }
 
-// holds returns the kind of memory that keeps x's bytes.
+// memoryKind returns the kind of memory that keeps the bytes of x.
 func (x *stream) memoryKind() roles.Kind {
 	if x.tunnelled() {
 		return roles.HoldTunnel
@@ -100,8 +101,8 @@ func (x *stream) memoryKind() roles.Kind {
 	return roles.HoldBody
 }
 
-// mayCredit reports whether windows may be given back for what is kept for x. If memory is too short for that,
-// Shared.Relieve does it later.
+// mayCredit reports whether windows may be returned for what is kept for x. If memory is too short, Shared.Relieve
+// does it later.
 func (c *conn) mayCredit(x *stream) bool {
 	if c.low.MayHold(x.memoryKind(), 0) {
 		return true
@@ -114,7 +115,7 @@ func (c *conn) mayCredit(x *stream) bool {
 	return false
 }
 
-// dropWithheld takes c off those for which windows are withheld.
+// dropWithheld removes c from the connections whose windows are withheld.
 func (c *conn) dropWithheld() {
 	if c.withheld == 0 {
 		return
@@ -127,17 +128,17 @@ func (c *conn) dropWithheld() {
 	c.withheld = 0
 }
 
-// Relieve gives the windows back that were withheld because there was too little memory: see roles.Lower.MayHold.
-// It is called when there is memory again, outside of all calls of the connections' transports.
+// Relieve returns the windows that were withheld because memory was short: see roles.Lower.MayHold. Call it when
+// there is memory again, outside of all calls of the connections' transports.
 func (sh *Shared) Relieve() {
-	// What is withheld again meanwhile waits for the next call.
+	// What is withheld again during the loop waits for the next call.
 	for _, c := range slices.Clone(sh.withheld) {
 		c.dropWithheld()
 		c.creditWithheld()
 	}
 }
 
-// creditWithheld gives back the windows that may be given for what is kept.
+// creditWithheld returns the windows for what is kept, as far as memory allows.
 func (c *conn) creditWithheld() {
 	for _, x := range c.streams {
 		if len(x.unread()) == 0 {

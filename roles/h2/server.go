@@ -7,18 +7,18 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// Acceptor gives a Server handlers for its requests.
+// Acceptor gives a Server the handlers of its requests.
 type Acceptor interface {
-	// Accept returns the handler of a request that has come; its Head follows at once. nil refuses the stream,
-	// so that the peer may try it elsewhere (REFUSED_STREAM).
+	// Accept returns the handler of a new request; Head follows at once. nil refuses the stream with REFUSED_STREAM,
+	// so that the peer may retry elsewhere.
 	Accept(s *Server) http.Handler
 }
 
-// Server is the server's end of a connection. It is a value to embed: call Init, then hand it to the transport
-// as its roles.Upper. It answers as many requests at a time as Limits.Streams allows.
+// Server is the server's end of a connection. Embed it as a value, call Init, and hand it to the transport as its
+// roles.Upper. It serves as many requests at a time as Limits.Streams allows.
 //
-// A request's Head, Body and End come as it arrives; 100 (Continue) is sent, and the rest of a request whose
-// answer is complete is taken, under the rules of h1.Server. What there costs a connection costs a stream here.
+// Head, Body and End of a request are called as it arrives. The rules for 100 (Continue), and for the rest of a
+// request after its response, are those of h1.Server: where they cost a connection there, they cost a stream here.
 type Server struct {
 	conn
 	acceptor Acceptor
@@ -32,10 +32,10 @@ func (s *Server) Init(sh *Shared, l roles.Lower, a Acceptor) {
 	s.acceptor = a
 }
 
-// OnUnixSocket tells s that its connection came in on a Unix socket: see h1.Server. It is called after Init.
+// OnUnixSocket declares that the connection came in on a Unix socket: see h1.Server. Call it after Init.
 func (s *Server) OnUnixSocket() { s.unix = true }
 
-// Drain ends the connection in order: the peer is told to make no more requests, those it has made are answered,
+// Drain ends the connection in order: the peer is asked for no more requests, those it has made get their responses,
 // and then the connection closes.
 func (s *Server) Drain() { s.askDrain() }
 
@@ -53,7 +53,7 @@ func (s *Server) slotsChanged()  {}
 func (s *Server) noMoreStreams() {}
 func (s *Server) over(error)     {}
 
-// headers takes a request, or a request's trailers.
+// headers accepts a request, or the trailers of one.
 func (s *Server) headers(b block, p []byte) *fault {
 	c := &s.conn
 	if b.stream <= c.topIn {
@@ -81,7 +81,7 @@ func (s *Server) headers(b block, p []byte) *fault {
 	}
 	c.gapIn, c.topIn = c.topIn, b.stream
 	if b.stream > c.ignoreAbove {
-		return c.idleFrame() // it crossed our GOAWAY, and its peer knows
+		return c.idleFrame() // it crossed our GOAWAY
 	}
 	c.lastIn = b.stream
 	if b.self {
@@ -102,7 +102,7 @@ func (s *Server) headers(b block, p []byte) *fault {
 	switch {
 	case long:
 		c.sh.Counters.Refused++
-		m.Length, m.Continue, m.Protocol = http.UnknownLength, false, nil // what is known of it is not the whole
+		m.Length, m.Continue, m.Protocol = http.UnknownLength, false, nil // only a part of the message is known
 	case c.sh.cfg.Limits.Body > 0 && m.Length > c.sh.cfg.Limits.Body:
 		c.sh.Counters.Refused++
 		h = refusal(413)
@@ -126,7 +126,7 @@ func (s *Server) headers(b block, p []byte) *fault {
 	return nil
 }
 
-// begin starts the exchange of a request whose head has come.
+// startRequest starts the exchange of a request whose head has arrived.
 func (s *Server) startRequest(x *stream, m *http.Message, end bool) {
 	c := &s.conn
 	c.sh.Counters.Requests++
@@ -146,7 +146,7 @@ func (s *Server) startRequest(x *stream, m *http.Message, end bool) {
 		m.Length = 0
 		x.move(recvEnd)
 		x.h.Head(x, m)
-		if !x.over() && x.upper == nil { // Upgrade has taken note of the end
+		if !x.over() && x.upper == nil { // Upgrade has seen the end
 			c.deliverEnd(x, nil)
 		}
 		return
@@ -163,7 +163,7 @@ func (s *Server) startRequest(x *stream, m *http.Message, end bool) {
 	}
 }
 
-// sendResponse sends a response's head.
+// sendResponse sends the head of a response.
 func (c *conn) sendResponse(x *stream, m *http.Message, end bool) error {
 	switch {
 	case m.Status < 100 || m.Status > 999 || m.Status == 101:
@@ -215,7 +215,7 @@ func (c *conn) sendResponse(x *stream, m *http.Message, end bool) error {
 	return nil
 }
 
-// send100 has the peer send its body.
+// send100 sends 100 (Continue).
 func (c *conn) send100(x *stream) {
 	m := &c.sh.msg
 	m.Reset()
@@ -227,7 +227,7 @@ func (c *conn) send100(x *stream) {
 	x.flags &^= owes100
 }
 
-// refusal answers a request that no handler sees.
+// refusal answers a request that no handler sees. Its value is the status.
 type refusal int
 
 // Head is http.Handler's.

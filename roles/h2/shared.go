@@ -7,51 +7,51 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// Counters count since the Shared was made.
+// Counters count events on the connections of a Shared. They are plain numbers: read them on the loop's goroutine.
 type Counters struct {
 	Requests  uint64 // heads, received by servers or sent by clients
 	Responses uint64 // final heads, sent by servers or received by clients
-	Interim   uint64 // 1xx heads, either way
-	Upgraded  uint64 // streams handed to another protocol
-	Refused   uint64 // streams that servers refused, for their number or their size
+	Interim   uint64 // 1xx heads, in both directions
+	Upgraded  uint64 // streams given to another protocol
+	Refused   uint64 // streams that servers refused, because of their number or size
 	ResetsIn  uint64 // RST_STREAM frames received
 	ResetsOut uint64 // RST_STREAM frames sent
 	GoneAway  uint64 // GOAWAY frames received
-	Failed    uint64 // connections given up for a fault of the peer's
+	Failed    uint64 // connections that ended because of a fault of the peer
 	Flooded   uint64 // of Failed and ResetsOut, those with ENHANCE_YOUR_CALM
-	Malformed uint64 // messages refused
-	Timeouts  uint64 // deadlines that a peer missed, idle ones apart
-	Slow      uint64 // of Timeouts, bodies that were slower than the least rate, or took longer than their total
+	Malformed uint64 // messages that were refused
+	Timeouts  uint64 // deadlines that a peer missed, without idle timeouts
+	Slow      uint64 // of Timeouts, bodies slower than the least rate or longer than their total time
 	Pings     uint64 // PING frames sent
-	Kept      uint64 // bytes kept for paused handlers, ever
-	Withheld  uint64 // times that a connection was given no window for them, since memory was short
-	Illegal   uint64 // moves that a state machine does not have: a bug of this package, which costs the connection
-	Overrun   uint64 // times that DATA was accepted although a window had no place for it
+	Kept      uint64 // bytes kept for paused handlers, in total
+	Withheld  uint64 // times that memory was too short to return a connection's window for them
+	Illegal   uint64 // illegal moves of state machines: bugs of this package, each of which ends a connection
+	Overrun   uint64 // DATA frames that were accepted although they overran a window
 }
 
-// Shared is what the connections of one loop have in common: their configuration, the counters, and the memory that a call
-// needs for no longer than it takes. All connections of a Shared are driven by one goroutine.
+// Shared is what the connections of one loop share: their configuration, the counters, pools, and scratch memory that
+// is in use during one call only. It belongs to the loop's goroutine.
 type Shared struct {
 	Counters Counters
 
 	cfg          Config
-	now          time.Duration // of the latest call into any connection
+	now          time.Duration // at the latest call into any connection
 	msg          http.Message
 	headers      headerBuilder
 	writer       blockWriter
 	cache        blockCache
 	free         []*stream
-	room         roles.Claim[*stream] // of the DATA frame that is being filled
-	overflowRoom bool                 // it is spill
+	room         roles.Claim[*stream] // of the DATA frame that its stream fills
+	overflowRoom bool                 // room is overflow
 	buffers      buffers
-	withheld     []*conn // those that Relieve is for
-	overflow     []byte  // where a tunnel's output goes that the windows have no place for
+	withheld     []*conn // the connections that Relieve serves
+	overflow     []byte  // output of a tunnel for which no window is open
 }
 
-// NewShared returns a Shared for connections that cfg configures.
+// NewShared returns the shared state of connections that cfg configures.
 func NewShared(cfg Config) *Shared { return &Shared{cfg: cfg} }
 
-// maxFree bounds the pool of streams: what a burst needed beyond it goes back to the collector.
+// maxFree bounds the pool of streams: the collector gets what a burst needed beyond it.
 const maxFree = 4096
 
 func (sh *Shared) newStream() *stream {
@@ -72,7 +72,7 @@ func (sh *Shared) freeStream(x *stream) {
 	}
 }
 
-// deadline is d after the present call, or never.
+// deadline returns the time d after the present call, or 0, which is never, if d is 0.
 func (sh *Shared) deadline(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
