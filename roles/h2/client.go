@@ -71,7 +71,7 @@ func (c *Client) Free() int {
 // Close ends the connection in order, after the exchanges in progress.
 func (c *Client) Close() { c.askDrain() }
 
-// Opened is roles.Upper's.
+// Opened implements roles.Upper.
 func (c *Client) Opened(now time.Duration) {
 	if c.phase != expectOpened {
 		return
@@ -193,7 +193,7 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 		x.move(recvEnd)
 		x.h.Head(x, m)
 		switch {
-		case x.over(), x.upper != nil: // Upgrade has seen the end
+		case x.over(), x.owner != nil: // Upgrade has seen the end
 		default:
 			c.deliverEnd(x, nil)
 		}

@@ -140,7 +140,7 @@ func (c *conn) open(now time.Duration, magic string) {
 // beginCall is called first in each call of the transport, and endCall last.
 func (c *conn) beginCall(now time.Duration) { c.sh.now, c.inCall = now, true }
 
-// Woken is roles.Upper's: calls from outside of the transport's calls have left work.
+// Woken implements roles.Upper: calls from outside of the transport's calls have left work.
 func (c *conn) Woken(now time.Duration) {
 	c.beginCall(now)
 	if c.phase != expectOpened && c.phase < expectClose {
@@ -183,8 +183,8 @@ func (c *conn) endCall() {
 }
 
 func (c *conn) deliverDone(x *stream) {
-	if x.upper != nil {
-		x.upper.Closed(x.cause)
+	if x.owner != nil {
+		x.owner.Closed(x.cause)
 	} else {
 		x.h.Done(x, c.doneCause(x))
 	}
@@ -278,7 +278,7 @@ func (c *conn) finish(x *stream, cause error) {
 	c.dropKept(x)
 	c.drop(roles.HoldTunnel, x.pendingOut)
 	x.pendingOut = nil
-	if x.is(upperWakes) {
+	if x.is(ownerWakes) {
 		c.wakingTunnels--
 	}
 	c.done.push(x)
@@ -339,7 +339,7 @@ func (c *conn) close(mode roles.CloseMode, cause error) {
 	}
 }
 
-// RxEnd is roles.Upper's. A peer that has ended its direction sends no more requests, windows and acknowledgements.
+// RxEnd implements roles.Upper. A peer that has ended its direction sends no more requests, windows and acknowledgements.
 // What it has completed is still served: a server sends its responses as far as the windows allow, and a client's
 // handler that has paused gets the rest.
 func (c *conn) RxEnd(now time.Duration, unused int) {
@@ -411,7 +411,7 @@ func (c *conn) startAnswerTimer(x *stream) {
 	}
 }
 
-// Closed is roles.Upper's.
+// Closed implements roles.Upper.
 func (c *conn) Closed(cause error) {
 	if c.phase == expectNothing {
 		return

@@ -80,7 +80,7 @@ func quoted(b []byte) string {
 	return string(append(q, '"'))
 }
 
-// HalfClosed is http.HalfCloseWatcher's.
+// HalfClosed implements http.HalfCloseWatcher.
 func (r *recorder) HalfClosed(http.Exchange) { r.say("half-closed") }
 
 func (r *recorder) End(x http.Exchange, t []http.Field) {

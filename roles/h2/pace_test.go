@@ -34,7 +34,7 @@ func TestSlowRequestBodies(t *testing.T) {
 		{name: "bursts, with gaps of 25 s", piece: frames(8000, 1), every: 25 * time.Second, lives: 4 * time.Hour},
 		{name: "total", piece: frames(5000, 1), every: 20 * time.Second, lives: 24*time.Hour - time.Minute, ends: 24*time.Hour + time.Minute, cause: "body: not complete in time"},
 		{name: "no rate", piece: frames(1, 1), every: 29 * time.Second, lives: time.Hour, change: func(c *Config) { c.Limits.BodyRate = 0 }},
-		{name: "nothing", piece: "", every: time.Second, lives: 29 * time.Second, ends: 31 * time.Second, cause: "body: nothing came"},
+		{name: "nothing", piece: "", every: time.Second, lives: 29 * time.Second, ends: 31 * time.Second, cause: "body: nothing arrived"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := DefaultConfig()

@@ -2,11 +2,11 @@ package h2
 
 import "encoding/binary"
 
-// defaultUrgency is that of a request which says nothing (RFC 9218 s.4.1).
+// defaultUrgency is the urgency of a request without a Priority field (RFC 9218 s.4.1).
 const defaultUrgency = 3
 
-// urgencyOf reads the urgency out of a Priority field value: the parameter u of a dictionary (RFC 9218 s.5). What
-// is not understood counts for nothing.
+// parseUrgency returns the urgency in a Priority field value: the parameter u of a dictionary (RFC 9218 s.5). It
+// ignores what it does not understand.
 func parseUrgency(v []byte) uint8 {
 	for i := 0; i+2 < len(v); i++ {
 		start := i == 0 || v[i-1] == ' ' || v[i-1] == ','
@@ -19,7 +19,7 @@ func parseUrgency(v []byte) uint8 {
 	return defaultUrgency
 }
 
-// onPriorityUpdate takes PRIORITY_UPDATE (RFC 9218 s.7.1).
+// onPriorityUpdate handles PRIORITY_UPDATE (RFC 9218 s.7.1).
 func (c *conn) onPriorityUpdate(f frame, p []byte) *fault {
 	switch {
 	case !c.server || f.stream != 0:
@@ -31,7 +31,7 @@ func (c *conn) onPriorityUpdate(f frame, p []byte) *fault {
 	if id == 0 || c.isOurs(id) {
 		return errFrameStream
 	}
-	// One that comes before its request, which it may, is forgotten: it is a hint.
+	// A frame before its request, which is legal, is ignored: it is a hint.
 	if x := c.find(id); x != nil {
 		if u := parseUrgency(p[4:]); u != x.urgency {
 			x.urgency = u

@@ -1,9 +1,9 @@
 package h2
 
-// queue is a FIFO of streams, linked through themselves. A stream is in one queue at a time.
+// queue is a FIFO of streams, linked by stream.next. A stream is in one queue at a time.
 type queue struct {
 	head, tail   *stream
-	mixedUrgency bool // streams of more than one urgency were in it since it was empty
+	mixedUrgency bool // it held streams of more than one urgency since it was empty
 }
 
 func (q *queue) push(x *stream) {
@@ -17,8 +17,8 @@ func (q *queue) push(x *stream) {
 	q.tail = x
 }
 
-// pop takes the first stream of those that are most urgent (RFC 9218 s.10), nil when there is none. Among
-// equals the queue makes it a round.
+// pop removes the first of the most urgent streams (RFC 9218 s.10), or returns nil. Streams of equal urgency take
+// turns.
 func (q *queue) pop() *stream {
 	x := q.head
 	if x == nil {
@@ -35,7 +35,7 @@ func (q *queue) pop() *stream {
 	return x
 }
 
-// first puts x, which is in the queue, in front of it.
+// first moves x, which is in the queue, to its front.
 func (q *queue) first(x *stream) {
 	q.remove(x)
 	if x.next = q.head; q.head == nil {
@@ -63,7 +63,7 @@ func (q *queue) remove(x *stream) {
 	x.next = nil
 }
 
-// enqueue has x asked for output, in its turn.
+// enqueue puts x into the queue of streams that wait for their turn.
 func (c *conn) enqueue(x *stream) {
 	if x.out == outIdle {
 		x.setOut(outQueued)

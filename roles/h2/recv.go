@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// preface is what a client says first (RFC 9113 s.3.4).
+// preface is the client's connection preface (RFC 9113 s.3.4).
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// Rx is roles.Upper's.
+// Rx implements roles.Upper.
 func (c *conn) Rx(now time.Duration, b []byte) (used int) {
 	c.beginCall(now)
 	c.lastRx = now
@@ -34,7 +34,7 @@ func (c *conn) Rx(now time.Duration, b []byte) (used int) {
 	return used
 }
 
-// take uses the front of b and returns how much, 0 when it needs more.
+// consume uses the front of b and returns how many bytes it used; 0 means that it needs more.
 func (c *conn) consume(b []byte) int {
 	switch c.phase {
 	case expectPreface:
@@ -74,7 +74,7 @@ func (c *conn) consume(b []byte) int {
 	return n
 }
 
-// admit judges a frame by its header alone.
+// checkFrame checks the header of a frame.
 func (c *conn) checkFrame(f frame) *fault {
 	switch {
 	case c.phase == expectSettings && (f.typ != frameSettings || f.has(flagAck)):
@@ -87,7 +87,7 @@ func (c *conn) checkFrame(f frame) *fault {
 	return nil
 }
 
-// dispatch takes a frame that is complete. The fault is one of the connection.
+// dispatch handles a complete frame. A fault ends the connection.
 func (c *conn) dispatch(f frame, p []byte) *fault {
 	switch f.typ {
 	case frameHeaders:
@@ -111,10 +111,10 @@ func (c *conn) dispatch(f frame, p []byte) *fault {
 	case framePriorityUpdate:
 		return c.onPriorityUpdate(f, p)
 	}
-	return c.idleFrame() // unknown ones are passed over (RFC 9113 s.5.5)
+	return c.idleFrame() // unknown types are ignored (RFC 9113 s.5.5)
 }
 
-// idleFrame counts a frame that moves nothing.
+// idleFrame counts a frame without progress.
 func (c *conn) idleFrame() *fault {
 	if !c.frameBudget.spend(c.sh.now, c.sh.cfg.Limits.Frames, c.sh.cfg.Limits.FrameRate) {
 		return errFloodFrames
@@ -122,10 +122,10 @@ func (c *conn) idleFrame() *fault {
 	return nil
 }
 
-// moved forgives frames that moved nothing for one that did.
+// moved forgives frames without progress, after one with progress.
 func (c *conn) moved() { c.frameBudget.forgive(4) }
 
-// neverOpened says whether a stream is idle (RFC 9113 s.5.1).
+// neverOpened reports whether a stream is idle (RFC 9113 s.5.1).
 func (c *conn) neverOpened(id uint32) bool {
 	if c.isOurs(id) {
 		return id >= c.nextOut
@@ -133,7 +133,7 @@ func (c *conn) neverOpened(id uint32) bool {
 	return id > c.topIn
 }
 
-// ours says whether a stream's number is one of those that our side gives.
+// isOurs reports whether id is one that this end gives.
 func (c *conn) isOurs(id uint32) bool { return (id%2 == 0) == c.server }
 
 func (c *conn) onPriority(f frame, p []byte) *fault {
@@ -148,8 +148,8 @@ func (c *conn) onPriority(f frame, p []byte) *fault {
 	return c.idleFrame()
 }
 
-// streamFault ends a stream, open or not, for a fault of the peer's. A stream that is idle cannot be reset (RFC
-// 9113 s.6.4): there it costs the connection (s.5.4.2).
+// failStreamID ends a stream, open or closed, because of a fault of the peer. An idle stream cannot be reset (RFC
+// 9113 s.6.4): the fault ends the connection then (s.5.4.2).
 func (c *conn) failStreamID(id uint32, f *fault) *fault {
 	if x := c.find(id); x != nil {
 		c.failStream(x, f)
@@ -183,7 +183,7 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 	}
 	answered := x == nil && how == notReset || x != nil && x.hasResponse()
 	if answered || how == resetByUs {
-		// No work was wasted: it costs no more than a request that ends in order, or has crossed our own reset.
+		// No work is lost: it costs as much as a request that ends in order, or it crossed our own reset.
 		if bad := c.idleFrame(); bad != nil {
 			return bad
 		}
@@ -203,17 +203,16 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 	switch {
 	case code != NoError || !answered:
 	case !c.server:
-		// The server has answered and wants no more of the request (RFC 9113 s.8.1).
-		// What is parked of the answer is still to be told.
+		// The server has answered and does not want the rest of the request (RFC 9113 s.8.1). The handler still gets
+		// what is kept of the response.
 		if x.sending != endSent {
 			x.moveSend(endSent)
 		}
 		x.stopOutput()
 		c.complete(x)
 		return nil
-	case x.upper == nil && x.received == 0 && x.inLeft <= 0:
-		// The request had no body, and its client does not say so with END_STREAM, but ends each stream with a
-		// reset once it has the response.
+	case x.owner == nil && x.received == 0 && x.inLeft <= 0:
+		// The request had no body. The client sends no END_STREAM but resets each stream once it has the response.
 		if x.receiving == endDelivered {
 			c.complete(x)
 		} else {
@@ -225,7 +224,7 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 	return nil
 }
 
-// hasResponse reports whether the response is complete: sent by a server, or received by a client.
+// hasResponse reports whether the response is complete: sent at a server, received at a client.
 func (x *stream) hasResponse() bool {
 	if x.c.server {
 		return x.sending == endSent
@@ -250,7 +249,7 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 	first := c.phase == expectSettings
 	if first {
 		c.moveTo(expectFrame)
-		c.peer.streams = maxWindow // no limit unless it names one
+		c.peer.streams = maxWindow // no limit unless the frame has one
 	}
 	was := c.peer
 	if bad := c.peer.apply(p, c.server); bad != nil {
@@ -288,7 +287,7 @@ func (c *conn) onSettings(f frame, p []byte) *fault {
 	return c.idleFrame()
 }
 
-// settingsSeen takes note that the peer goes by our settings from now on.
+// settingsAcked applies our SETTINGS: the peer uses them from now on.
 func (c *conn) settingsAcked() {
 	if c.settingsSeen {
 		return
@@ -302,7 +301,7 @@ func (c *conn) settingsAcked() {
 	}
 }
 
-// drainPing is what the PING says by which a drain learns that the peer has seen it.
+// drainPing is the payload of a drain's PING, whose acknowledgement proves that the peer has seen GOAWAY.
 const drainPing = "millrdrn"
 
 func (c *conn) onPing(f frame, p []byte) *fault {
@@ -327,7 +326,7 @@ func (c *conn) onPing(f frame, p []byte) *fault {
 	return c.idleFrame()
 }
 
-// debugKept is how much is remembered of what a GOAWAY has to say.
+// maxDebug is how much of a GOAWAY's debug data is kept.
 const maxDebug = 120
 
 func (c *conn) onGoAway(f frame, p []byte) *fault {
@@ -347,11 +346,11 @@ func (c *conn) onGoAway(f frame, p []byte) *fault {
 	}
 	g.Debug = string(p[8:min(len(p), 8+maxDebug)])
 	if c.goAway != nil && g.Last > c.goAway.Last {
-		g.Last = c.goAway.Last // it must not grow (RFC 9113 s.6.8)
+		g.Last = c.goAway.Last // it must not increase (RFC 9113 s.6.8)
 	}
 	c.goAway = g
 	if c.server {
-		return nil // it promises to answer no pushes, of which there are none
+		return nil // it limits pushes, of which there are none
 	}
 	if c.draining == notDraining {
 		c.drainTo(drainLast)

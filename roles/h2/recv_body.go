@@ -7,9 +7,9 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// body gives a piece of a body to its handler, or keeps it.
+// body gives a piece of a body to the handler, or keeps it.
 func (c *conn) body(x *stream, p []byte) {
-	if x.upper == nil {
+	if x.owner == nil {
 		l := c.pace()
 		x.pace.Took(c.sh.now, len(p), &l)
 	}
@@ -17,7 +17,7 @@ func (c *conn) body(x *stream, p []byte) {
 	case x.receiving == discardBody:
 		c.returnWindow(x, int64(len(p)))
 		c.drainBody(x, len(p))
-	case x.upper != nil:
+	case x.owner != nil:
 		c.tunnelRx(x, p)
 	case x.is(paused) || len(x.kept) > 0:
 		c.keepBody(x, p)
@@ -37,18 +37,18 @@ func (c *conn) body(x *stream, p []byte) {
 	}
 }
 
-// answered says whether a server's response is complete.
+// responseSent reports whether a server's response is complete.
 func (x *stream) responseSent() bool { return x.c.server && x.sending == endSent }
 
-// drainBody counts what a server takes of a request after it has answered.
+// drainBody counts the bytes of a request after its response.
 func (c *conn) drainBody(x *stream, n int) {
 	if x.drained += int64(n); x.drained > c.sh.cfg.Limits.Drain {
 		c.resetStream(x, NoError, errUnread)
 	}
 }
 
-// park keeps body for a handler that has paused. The connection's window is given back all the same, as long as
-// not too much is kept, so that a paused stream does not stop the others, and as long as memory is not short.
+// keepBody keeps a piece of body for a handler that has paused. The connection's window is still returned, so that a
+// paused stream does not stop the others, as long as not too much is kept and memory is not short.
 func (c *conn) keepBody(x *stream, p []byte) {
 	x.kept = c.store(x.memoryKind(), x.kept, p)
 	c.kept += int64(len(p))
@@ -56,8 +56,8 @@ func (c *conn) keepBody(x *stream, p []byte) {
 	c.creditKept(x)
 }
 
-// creditParked gives the connection's window back for what is kept, up to Limits.Kept, unless memory is short. x is one
-// of the streams for which something is kept, or was until now.
+// creditKept returns the connection's window for what is kept, up to Limits.Kept, unless memory is short. Something
+// is kept for x, or was until now.
 func (c *conn) creditKept(x *stream) {
 	n := min(c.kept, int64(c.sh.cfg.Limits.Kept)) - c.creditedConn
 	if n > 0 && c.mayCredit(x) {
@@ -66,8 +66,8 @@ func (c *conn) creditKept(x *stream) {
 	}
 }
 
-// unparked takes n bytes off what is kept for x, and gives their window back to the connection unless that was
-// done before. What is kept beyond Limits.Kept for other streams may get its window then.
+// keptUsed takes n bytes off the count of what is kept for x, and returns their window to the connection unless that
+// was done before. Other streams, whose bytes were beyond Limits.Kept, may get their window then.
 func (c *conn) keptUsed(x *stream, n int) {
 	c.kept -= int64(n)
 	k := min(int64(n), c.creditedConn)
@@ -76,11 +76,11 @@ func (c *conn) keptUsed(x *stream, n int) {
 	c.creditKept(x)
 }
 
-// dropParked forgets what is kept for a stream.
+// dropKept drops what is kept for a stream.
 func (c *conn) dropKept(x *stream) {
 	c.keptUsed(x, len(x.unread()))
-	if x.is(upperReads) {
-		c.low.Hold(x.memoryKind(), -cap(x.kept)) // its reader has not returned: the buffer must not be used again
+	if x.is(ownerReads) {
+		c.low.Hold(x.memoryKind(), -cap(x.kept)) // the owner's Rx has not returned: the buffer must not be used again
 	} else {
 		c.drop(x.memoryKind(), x.kept)
 	}
@@ -91,7 +91,7 @@ func (c *conn) dropKept(x *stream) {
 	}
 }
 
-// wake has a stream's parked bytes offered in the transport's next call.
+// wakeStream delivers the kept bytes of a stream in the transport's next call.
 func (c *conn) wakeStream(x *stream) {
 	if !x.is(resumed) {
 		x.flags |= resumed
@@ -100,10 +100,10 @@ func (c *conn) wakeStream(x *stream) {
 	}
 }
 
-// deliver offers what was parked to the streams that were resumed.
+// deliverResumed delivers kept bytes to the streams that have resumed.
 func (c *conn) deliverResumed() {
 	for i := len(c.streams) - 1; i >= 0 && c.resumedCount > 0; i-- {
-		i = min(i, len(c.streams)-1) // streams end meanwhile
+		i = min(i, len(c.streams)-1) // streams may end in the loop
 		if i < 0 {
 			return
 		}
@@ -116,7 +116,7 @@ func (c *conn) deliverResumed() {
 }
 
 func (c *conn) deliverKept(x *stream) {
-	if x.upper != nil {
+	if x.owner != nil {
 		c.tunnelRx(x, nil)
 		return
 	}
@@ -139,7 +139,7 @@ func (c *conn) deliverKept(x *stream) {
 	}
 }
 
-// taken says that n bytes of x's body have left our hands: the windows grow again. x may be nil.
+// returnWindow opens the windows by n bytes of x's body, which were used. x may be nil.
 func (c *conn) returnWindow(x *stream, n int64) {
 	c.returnConnWindow(n)
 	if x != nil {
@@ -168,7 +168,7 @@ func (c *conn) returnStreamWindow(x *stream, n int64) {
 	}
 }
 
-// grant gives a stream's peer the window that was taken, if it is at least so much and there is more to come.
+// grant opens the window of a stream by its credit, if that is at least least and more of the body is to come.
 func (c *conn) grant(x *stream, least int64) {
 	if x.credit < max(least, 1) || x.inDone() || x.id == 0 || c.phase >= expectClose {
 		return
@@ -195,7 +195,7 @@ func (c *conn) peerEnd(x *stream, trailers []http.Field) {
 	x.flags &^= owes100
 	x.move(recvEnd)
 	switch {
-	case x.upper != nil:
+	case x.owner != nil:
 		x.moveRecv(awaitReader)
 		c.tunnelRx(x, nil)
 	case len(x.kept) > 0:
@@ -206,7 +206,7 @@ func (c *conn) peerEnd(x *stream, trailers []http.Field) {
 	}
 }
 
-// keepTrailers keeps trailers behind body that is kept.
+// keepTrailers keeps the trailers that come after kept body.
 func (c *conn) keepTrailers(x *stream, t []http.Field) {
 	n := 0
 	for _, f := range t {
@@ -226,7 +226,7 @@ func (c *conn) keepTrailers(x *stream, t []http.Field) {
 	x.keptTrailerText = b
 }
 
-// tellEnd tells the handler that the peer's message is complete.
+// deliverEnd delivers the end of the peer's message to the handler.
 func (c *conn) deliverEnd(x *stream, trailers []http.Field) {
 	x.moveRecv(endDelivered)
 	x.h.End(x, trailers)
@@ -235,17 +235,17 @@ func (c *conn) deliverEnd(x *stream, trailers []http.Field) {
 
 // complete ends the stream if both messages are complete.
 func (c *conn) complete(x *stream) {
-	if x.over() || x.receiving != endDelivered || x.upper != nil {
+	if x.over() || x.receiving != endDelivered || x.owner != nil {
 		return
 	}
 	if x.sending == endSent {
 		c.finish(x, nil)
 	} else if x.is(peerStopped) {
-		c.resetStream(x, Cancel, nil) // the answer is complete, and wants no more of the request
+		c.resetStream(x, Cancel, nil) // the response is complete, and the rest of the request is not wanted
 	}
 }
 
-// pace is how slow the bodies that come in may be.
+// pace returns the limits for the speed of received bodies.
 func (c *conn) pace() http.PaceLimits {
 	l := http.PaceLimits{Rate: c.sh.cfg.Limits.ResponseRate, Grace: c.sh.cfg.Timeouts.BodyGrace}
 	if c.server {
@@ -254,7 +254,7 @@ func (c *conn) pace() http.PaceLimits {
 	return l
 }
 
-// startBody has the peer send its body in time.
+// startPace starts the timers of the peer's body.
 func (c *conn) startPace(x *stream) {
 	l := c.pace()
 	if x.pace.Start(c.sh.now, &l); x.is(paused) {
@@ -263,7 +263,7 @@ func (c *conn) startPace(x *stream) {
 	c.startBodyTimer(x)
 }
 
-// awaitBody has the peer send the next piece of its body in time, unless it is we who stopped it.
+// startBodyTimer sets the deadline of the next piece of the peer's body, unless the handler has paused.
 func (c *conn) startBodyTimer(x *stream) {
 	if x.is(paused | noDeadline) {
 		return
@@ -279,12 +279,12 @@ func (c *conn) startBodyTimer(x *stream) {
 	}
 }
 
-// blocked reports whether it is our windows that keep the peer from sending more of x's body.
+// windowClosed reports whether our windows keep the peer from sending more of x's body.
 func (c *conn) windowClosed(x *stream) bool {
 	return (x.recvWin <= 0 || c.recvWin <= 0) && c.data != x
 }
 
-// unblocked gives the peer its time anew, since there is a window again for a body that had none.
+// windowReopened restarts the timers of a body for which no window was open.
 func (c *conn) windowReopened(x *stream) {
 	if !x.bodyPending() || x.receiving == discardBody || x.is(paused) {
 		return
@@ -295,10 +295,10 @@ func (c *conn) windowReopened(x *stream) {
 	c.wakeStream(x)
 }
 
-// awaitsBody reports whether the peer has more of a body to send.
-func (x *stream) bodyPending() bool { return x.upper == nil && x.receiving != awaitHead && !x.inDone() }
+// bodyPending reports whether the peer has more of a body to send.
+func (x *stream) bodyPending() bool { return x.owner == nil && x.receiving != awaitHead && !x.inDone() }
 
-// due notes that a stream has a deadline at d.
+// setDue notes that a stream has a deadline at d.
 func (c *conn) setDue(d time.Duration) {
 	if c.streamDue == 0 || d < c.streamDue {
 		c.streamDue = d

@@ -2,7 +2,7 @@ package h2
 
 import "github.com/millrace/millrace/roles"
 
-// startData begins a DATA frame: what there is to judge about it is judged before its first byte is used.
+// startData begins a DATA frame, after all checks.
 func (c *conn) startData(f frame, b []byte) int {
 	n, left, pad := headerLen, f.length, uint32(0)
 	if f.has(flagPadded) {
@@ -29,7 +29,7 @@ func (c *conn) startData(f frame, b []byte) int {
 		return len(b)
 	}
 	c.dataLeft, c.padLeft, c.dataEnd = left, pad, f.has(flagEndStream)
-	c.returnWindow(c.data, int64(f.length-left)) // padding is of no interest to anybody
+	c.returnWindow(c.data, int64(f.length-left)) // the handler gets no padding
 	c.moveTo(expectData)
 	if left == 0 {
 		c.dataOver()
@@ -37,7 +37,7 @@ func (c *conn) startData(f frame, b []byte) int {
 	return n
 }
 
-// admitData judges a DATA frame, and finds the stream it is for.
+// checkData checks a DATA frame and finds its stream.
 func (c *conn) checkData(f frame, payload uint32) *fault {
 	c.data = nil
 	if f.stream == 0 {
@@ -75,7 +75,7 @@ func (c *conn) checkData(f frame, payload uint32) *fault {
 	case x.inLeft > int64(payload) && f.has(flagEndStream):
 		bad = errLengthLess
 	}
-	if bad == nil && x.upper == nil {
+	if bad == nil && x.owner == nil {
 		if x.received += int64(payload); c.sh.cfg.Limits.Body > 0 && x.received > c.sh.cfg.Limits.Body && !x.is(endlessBody) {
 			bad = errBodyBig
 		}
@@ -95,9 +95,9 @@ func (c *conn) checkData(f frame, payload uint32) *fault {
 	return nil
 }
 
-// mayOverrun reports whether DATA for x, which may be nil, is accepted although it leaves a window of that size at left,
-// which is below 0. Some peers lose count by a little: one window more is tolerated where its bytes are handed on at once,
-// which is where the stream is not paused, and while memory is not short.
+// mayOverrun reports whether DATA for x, which may be nil, is accepted although it takes a window of size window to
+// left, below 0. Some peers count slightly wrong: one more window is tolerated if the stream is not paused, so that
+// the bytes are not kept, and memory is not short.
 func (c *conn) mayOverrun(x *stream, left int64, window int32) bool {
 	kind := roles.HoldBody
 	if x != nil {
@@ -110,7 +110,7 @@ func (c *conn) mayOverrun(x *stream, left int64, window int32) bool {
 	return true
 }
 
-// takeData uses a piece of a DATA frame's payload.
+// consumeData uses a piece of a DATA frame's payload.
 func (c *conn) consumeData(b []byte) int {
 	n := min(len(b), int(c.dataLeft))
 	c.dataLeft -= uint32(n)

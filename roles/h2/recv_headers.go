@@ -6,11 +6,11 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// block is a header block on its way to its stream.
+// block is a header block.
 type block struct {
 	stream uint32
 	end    bool // END_STREAM
-	self   bool // it makes the stream depend on itself
+	self   bool // the stream depends on itself
 	frames int
 	b      []byte // charged
 }
@@ -66,7 +66,7 @@ func (c *conn) onContinuation(f frame, p []byte) *fault {
 	return bad
 }
 
-// dropPartial forgets a block that will not be completed.
+// dropPartial drops a block that will not be completed.
 func (c *conn) dropPartial() {
 	if c.partial != nil {
 		c.drop(roles.HoldHead, c.partial.b)
@@ -74,9 +74,9 @@ func (c *conn) dropPartial() {
 	}
 }
 
-// decode reads a block into the Shared's message: to the end, whatever becomes of its stream, since the next
-// one builds on it. broken says that the connection is lost; malformed is what
-// is wrong with the message; long, that it is over the limits.
+// decode decodes a block into the Shared's message, to its end in any case, since the next block depends on it.
+// broken ends the connection, malformed is a fault of the message, and long reports that the section is beyond the
+// limits.
 func (c *conn) decode(p []byte, s section) (broken, malformed *fault, long bool) {
 	a := &c.sh.headers
 	a.reset(c.sh, s)
@@ -113,9 +113,9 @@ func (c *conn) onTrailers(x *stream, b block, p []byte) *fault {
 	return nil
 }
 
-// onClosed judges HEADERS or DATA for a stream that is closed (RFC 9113 s.5.1): what crossed our reset on its
-// way is passed over; what follows the peer's own reset is answered with another; what follows its END_STREAM
-// shows that it has lost count. Streams above the last that our GOAWAY names are of no interest (s.6.8).
+// onClosed handles HEADERS or DATA for a closed stream (RFC 9113 s.5.1). Frames that crossed our reset are ignored,
+// frames after the peer's reset get another reset, and frames after its END_STREAM end the connection. Streams above
+// the last one in our GOAWAY are ignored (s.6.8).
 func (c *conn) onClosed(id uint32) *fault {
 	if !c.isOurs(id) && id > c.ignoreAbove {
 		return c.idleFrame()

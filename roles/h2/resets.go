@@ -1,6 +1,6 @@
 package h2
 
-// howReset is who ended a stream before its time.
+// howReset reports who has reset a stream.
 type howReset uint8
 
 const (
@@ -11,9 +11,9 @@ const (
 
 // resets remembers the streams that were reset lately.
 type resets struct {
-	ids       [64]uint32 // the number, its top bit set if the peer reset it
-	n         uint32     // ever
-	forgotten uint32     // the highest number that was forgotten
+	ids       [64]uint32 // the id, with the top bit set if the peer reset it
+	n         uint32     // in total
+	forgotten uint32     // the highest id that was forgotten
 }
 
 const byPeerBit = 1 << 31
@@ -34,8 +34,8 @@ func (c *conn) noteReset(id uint32, byPeer bool) {
 	r.n++
 }
 
-// howReset tells how a stream that is closed was reset. Of one so old that it may have been forgotten it says
-// that we did, which costs its peer nothing.
+// howReset reports how a closed stream was reset. For an old stream that it may have forgotten it returns resetByUs,
+// which costs the peer nothing.
 func (c *conn) howReset(id uint32) howReset {
 	r := c.resets
 	if r == nil {

@@ -8,18 +8,17 @@ import (
 )
 
 const (
-	// share is how much is made in one Writable before the transport is asked whether there is something else
-	// to do: four records.
+	// maxPerWritable is how much one Writable produces before the transport may do other work: four records.
 	maxPerWritable = 64 << 10
-	// leastRoom is the least that a body is offered when more is left of it, and of the windows: a frame that
-	// fills what is left of a record, unless that is not worth its header.
+	// leastRoom is the least room for a body of which more is left: a smaller rest of a record is not worth its frame
+	// header.
 	leastRoom = 4096
-	// leastMove is the least DATA frame that forgives others if it was the window that cut it short: a peer that
-	// has a body dribble out by small windows moves nothing (CVE-2019-9511).
+	// leastMove is the smallest DATA frame that counts as progress if the window cut it short: a peer must not
+	// stretch a body by small windows (CVE-2019-9511).
 	leastMove = 256
 )
 
-// Writable is roles.Upper's: what is owed, and then each stream in its turn.
+// Writable implements roles.Upper: it sends stored control frames, and then serves the streams in turn.
 func (c *conn) Writable(now time.Duration) {
 	c.beginCall(now)
 	if c.resumedCount > 0 {
@@ -30,7 +29,7 @@ func (c *conn) Writable(now time.Duration) {
 		return
 	}
 	c.noRoom, c.produced = false, 0
-	fruitless := 0 // streams in a row that wanted to write, and did not
+	fruitless := 0 // consecutive streams that wanted to write and wrote nothing
 	for c.produced < maxPerWritable && !c.noRoom && fruitless <= len(c.streams) {
 		x := c.ready.pop()
 		if x == nil {
@@ -48,7 +47,7 @@ func (c *conn) Writable(now time.Duration) {
 		if x.is(wants) && x.out <= outQueued {
 			c.enqueue(x)
 			if c.noRoom && c.produced == was {
-				c.ready.first(x) // its turn is still to come
+				c.ready.first(x) // it has not had its turn
 			}
 		}
 		if c.phase >= expectClose {
@@ -92,7 +91,8 @@ func (c *conn) serve(x *stream) {
 	c.afterOutput(x)
 }
 
-// answer ends an exchange whose messages are both complete, and sees to a request that outlasts its answer.
+// afterOutput ends an exchange whose messages are both complete, and handles a request that is longer than its
+// response.
 func (c *conn) afterOutput(x *stream) {
 	if x.over() || x.receiving == discardBody || x.sending != endSent {
 		return
@@ -113,8 +113,7 @@ func (c *conn) afterOutput(x *stream) {
 	}
 }
 
-// silence drops what a handler that has answered, and paused, does not want of its request, and takes the rest
-// for it.
+// discardRest drops what is kept of a request for a handler that has answered and paused, and discards the rest.
 func (c *conn) discardRest(x *stream) {
 	x.flags &^= paused | manualCredit
 	n := len(x.kept)
@@ -130,7 +129,7 @@ func (c *conn) discardRest(x *stream) {
 	c.drainBody(x, n)
 }
 
-// space asks the transport for room for a frame with at least min of payload.
+// space returns room from the transport for a frame with a payload of at least min bytes.
 func (c *conn) space(min int) []byte {
 	if c.phase >= expectClose || len(c.owed) > 0 {
 		c.noRoom = true
@@ -143,14 +142,14 @@ func (c *conn) space(min int) []byte {
 	return r
 }
 
-// commit sends what was put into room.
+// commit sends n bytes of the last room.
 func (c *conn) commit(n int) {
 	c.low.Commit(n)
 	c.produced += n
 }
 
-// sendBlock sends a header block, in as many frames as the peer's limit asks for. prefix is a byte in front of
-// it, if it is not 0. False: there is no room now.
+// sendBlock sends a header block, in as many frames as the peer's limit requires. prefix is a byte before it, if it
+// is not 0. It returns false if there is no room.
 func (c *conn) sendBlock(x *stream, block []byte, prefix byte, end bool) bool {
 	size := len(block)
 	if prefix != 0 {
@@ -190,7 +189,7 @@ func (c *conn) sendBlock(x *stream, block []byte, prefix byte, end bool) bool {
 	return true
 }
 
-// Room is http.Exchange's.
+// Room implements http.Exchange.
 func (x *stream) Room() []byte {
 	c := x.c
 	if x.sending != headSent || x.over() || x.out == await100 {
@@ -215,19 +214,20 @@ func (x *stream) Room() []byte {
 	return r[headerLen : headerLen+n]
 }
 
-// giveRoom makes r, with space for a frame's header, the room of x until its Commit. spilled: it is not the transport's.
+// giveRoom makes r, with space for a frame's header, the room of x until its Commit. spilled reports that r is not the
+// transport's.
 func (c *conn) giveRoom(x *stream, r []byte, spilled bool) {
 	c.sh.room.Give(x, r)
 	c.sh.overflowRoom, c.roomGiven = spilled, !spilled
 }
 
-// endRoom takes back the room of x, if it has one.
+// endRoom ends the room of x, if it has one.
 func (c *conn) endRoom(x *stream) {
 	c.sh.room.Drop(x)
 	c.roomGiven = false
 }
 
-// starve has a stream wait for a window.
+// waitForWindow makes a stream wait for a window.
 func (c *conn) waitForWindow(x *stream) {
 	switch {
 	case x.sendWin > 0:
@@ -242,7 +242,7 @@ func (c *conn) waitForWindow(x *stream) {
 	}
 }
 
-// Commit is http.Exchange's.
+// Commit implements http.Exchange.
 func (x *stream) Commit(n int, end bool) {
 	c := x.c
 	r := c.sh.room.Take(x)
@@ -285,7 +285,7 @@ func (x *stream) Commit(n int, end bool) {
 	}
 }
 
-// putData completes the DATA frame whose payload lies in room.
+// putData sends the DATA frame whose payload is in r.
 func (c *conn) putData(x *stream, r []byte, n int, end bool) {
 	f := frame{length: uint32(n), typ: frameData, stream: x.id}
 	if end {
@@ -300,7 +300,7 @@ func (c *conn) putData(x *stream, r []byte, n int, end bool) {
 	}
 }
 
-// endSent notes that END_STREAM is out.
+// endSent records that END_STREAM is sent.
 func (x *stream) endSent() {
 	x.moveSend(endSent)
 	x.outDue = 0
@@ -311,7 +311,7 @@ func (x *stream) endSent() {
 	}
 }
 
-// SendTrailers is http.Exchange's.
+// SendTrailers implements http.Exchange.
 func (x *stream) SendTrailers(t []http.Field) error {
 	c := x.c
 	if x.over() || x.out == await100 || x.sending != headSent {
@@ -334,7 +334,7 @@ func (x *stream) SendTrailers(t []http.Field) error {
 		switch {
 		case size > roles.MaxRoom-headerLen:
 			return errSendSize
-		case c.space(size) == nil: // the block changes the table: it must go out
+		case c.space(size) == nil: // the block changes the table: it must be sent
 			return http.ErrNoRoom
 		}
 		block = c.side.(*Client).encoder.trailers(c.sh, t)
@@ -350,7 +350,7 @@ func (x *stream) SendTrailers(t []http.Field) error {
 	return nil
 }
 
-// SendHead is http.Exchange's.
+// SendHead implements http.Exchange.
 func (x *stream) SendHead(m *http.Message, end bool) error {
 	if x.over() || x.sending != unsent {
 		return errSendTwice

@@ -39,7 +39,7 @@ func (s *Server) OnUnixSocket() { s.unix = true }
 // and then the connection closes.
 func (s *Server) Drain() { s.askDrain() }
 
-// Opened is roles.Upper's.
+// Opened implements roles.Upper.
 func (s *Server) Opened(now time.Duration) {
 	if s.phase != expectOpened {
 		return
@@ -146,7 +146,7 @@ func (s *Server) startRequest(x *stream, m *http.Message, end bool) {
 		m.Length = 0
 		x.move(recvEnd)
 		x.h.Head(x, m)
-		if !x.over() && x.upper == nil { // Upgrade has seen the end
+		if !x.over() && x.owner == nil { // Upgrade has seen the end
 			c.deliverEnd(x, nil)
 		}
 		return
@@ -230,19 +230,19 @@ func (c *conn) send100(x *stream) {
 // refusal answers a request that no handler sees. Its value is the status.
 type refusal int
 
-// Head is http.Handler's.
+// Head implements http.Handler.
 func (refusal) Head(x http.Exchange, _ *http.Message) { x.WantWrite() }
 
-// Body is http.Handler's.
+// Body implements http.Handler.
 func (refusal) Body(http.Exchange, []byte) {}
 
-// End is http.Handler's.
+// End implements http.Handler.
 func (refusal) End(http.Exchange, []http.Field) {}
 
-// Done is http.Handler's.
+// Done implements http.Handler.
 func (refusal) Done(http.Exchange, error) {}
 
-// Writable is http.Handler's.
+// Writable implements http.Handler.
 func (r refusal) Writable(x http.Exchange) {
 	m := &x.(*stream).c.sh.msg
 	m.Reset()

@@ -16,7 +16,7 @@ const (
 
 const settingLen = 6
 
-// settings are the peer's, as far as they govern what we send.
+// settings are the peer's settings, as far as they apply to what this end sends.
 type settings struct {
 	streams uint32 // MAX_CONCURRENT_STREAMS
 	window  int32  // INITIAL_WINDOW_SIZE
@@ -25,15 +25,14 @@ type settings struct {
 	connect bool   // ENABLE_CONNECT_PROTOCOL
 }
 
-// assumedStreams is how many streams a client opens before the server has said how many it takes: what the RFC
-// recommends as the least.
+// assumedStreams is how many streams a client opens before the server's SETTINGS: the least that the RFC recommends.
 const assumedStreams = 100
 
 func initialSettings() settings {
 	return settings{streams: assumedStreams, window: defaultWindow, frame: minFrameSize, table: 4096}
 }
 
-// apply takes the payload of a SETTINGS frame.
+// apply applies the payload of a SETTINGS frame.
 func (s *settings) apply(p []byte, server bool) *fault {
 	for ; len(p) >= settingLen; p = p[settingLen:] {
 		v := binary.BigEndian.Uint32(p[2:])
@@ -41,7 +40,7 @@ func (s *settings) apply(p []byte, server bool) *fault {
 		case settingTable:
 			s.table = v
 		case settingPush:
-			// A server must not announce that it takes pushes (s.6.5.2).
+			// A server must not accept pushes (s.6.5.2).
 			if v > 1 || v == 1 && !server {
 				return errSettingsPush
 			}
@@ -71,7 +70,7 @@ func (s *settings) apply(p []byte, server bool) *fault {
 	return nil
 }
 
-// appendSettings appends the payload of our SETTINGS frame: what differs from the protocol's defaults.
+// appendSettings appends the payload of our SETTINGS frame: the values that differ from the protocol's defaults.
 func (sh *Shared) appendSettings(b []byte, server bool, window int32) []byte {
 	put := func(id uint16, v uint32) {
 		b = binary.BigEndian.AppendUint16(b, id)

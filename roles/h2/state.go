@@ -24,16 +24,16 @@ const (
 	recvEnd
 	sendReset
 	recvReset
-	drop // nothing is sent or received: the connection, or the stream before it had a number, is over
+	drop // nothing is sent or received: the connection is over, or the stream has no id yet
 	numEvents
 )
 
 var eventNames = [numEvents]string{"send HEADERS", "recv HEADERS", "send END_STREAM", "recv END_STREAM", "send RST_STREAM", "recv RST_STREAM", "drop"}
 
-// String returns the event as the table has it.
+// String returns the event's name in the table.
 func (e event) String() string { return eventNames[e] }
 
-// states is the machine of a stream as RFC 9113 s.5.1 draws it. Faults of the peer are found before they can cause a move.
+// states is the machine of a stream in RFC 9113 s.5.1. Faults of the peer are found before they could cause a move.
 var states = newTable("stream", []machine.State{
 	idle: row("idle", "HEADERS of the request.",
 		on("send HEADERS", open), on("recv HEADERS", open), on("drop", closed)),
@@ -53,7 +53,7 @@ var states = newTable("stream", []machine.State{
 // illegal is what nextState holds for moves that the table does not have.
 const illegal = numStates
 
-// nextState is the table by state and event. Tests clear it, as they do stateTable.next.
+// nextState is the table by state and event. Tests clear it, like stateTable.next.
 var nextState = byEvent()
 
 func byEvent() (t [numStates][numEvents]state) {
@@ -70,7 +70,7 @@ func byEvent() (t [numStates][numEvents]state) {
 	return t
 }
 
-// move takes the stream to its next state. An illegal move leaves the state as it is.
+// move moves the stream to its next state. An illegal move leaves the state unchanged.
 func (x *stream) move(e event) {
 	to := nextState[x.state][e]
 	if to == illegal {

@@ -7,28 +7,28 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// stream is one stream, and the http.Exchange of what travels on it. It belongs to its connection while it is
-// open, and to the Shared's pool afterwards.
+// stream is one stream, and the http.Exchange that it carries. It belongs to its connection while it is open, and to
+// the Shared's pool afterwards.
 type stream struct {
 	c     *conn
 	h     http.Handler
-	upper roles.Upper // what runs over the stream after Upgrade
-	next  *stream     // in the queue that its output waits in, or in conn.ended
+	owner roles.Upper // the owner, after Upgrade
+	next  *stream     // in the queue that its output waits in, or in conn.done
 	cause error       // why it ended, once it is over
 
 	id    uint32
 	index int32 // in conn.streams
 
-	sendWin         int64 // what the peer grants us; settings can make it negative
+	sendWin         int64 // what the peer allows; SETTINGS can make it negative
 	recvWin         int64 // what the peer may still send
-	credit          int64 // taken, and not granted anew yet
-	inLeft          int64 // of the peer's announced body, http.UnknownLength without
-	outLeft         int64 // of ours
+	credit          int64 // bytes taken by the handler, not yet returned to recvWin
+	inLeft          int64 // left of the peer's announced body; http.UnknownLength without an announced length
+	outLeft         int64 // the same of our body
 	received        int64
 	drained         int64
-	kept            []byte       // body that came while paused, charged
-	keptTrailers    []http.Field // trailers behind it
-	keptTrailerText []byte       // what they point into, charged
+	kept            []byte       // body that arrived during a pause, charged
+	keptTrailers    []http.Field // trailers after it
+	keptTrailerText []byte       // the bytes that they point into, charged
 	pace            http.Pace    // of the peer's body
 	inDue           time.Duration
 	outDue          time.Duration
@@ -40,9 +40,9 @@ type stream struct {
 	sending         sendState
 	receiving       recvState
 	tunnel          tunnelState
-	keptRead        uint32 // of a tunnel: how much of what is parked was used
-	creditedStream  int64  // of a tunnel: of what is parked, what the stream's window has back already
-	pendingOut      []byte // of a tunnel: output that the windows refused, charged
+	keptRead        uint32 // tunnel: bytes at the front of kept that the owner has used
+	creditedStream  int64  // tunnel: bytes of kept that were returned to recvWin already
+	pendingOut      []byte // tunnel: output for which no window was open, charged
 }
 
 type streamFlags uint16
@@ -50,17 +50,17 @@ type streamFlags uint16
 const (
 	wants        streamFlags = 1 << iota // the handler asked for Writable
 	paused                               // the handler asked for no Body
-	resumed                              // on conn.woken
+	resumed                              // counted in conn.resumedCount
 	isHead                               // the request's method is HEAD
-	manualCredit                         // the handler grants the window
+	manualCredit                         // the handler returns the window
 	owes100                              // server: the peer waits for 100 (Continue)
-	peerStopped                          // client: the answer wants no more of the request
-	upperWants                           // upper asked for Writable
+	peerStopped                          // client: the server does not want the rest of the request
+	ownerWants                           // the owner asked for Writable
 	noDeadline                           // client: the response and its body have no deadline
-	charged                              // beyond fewStreams: the connection is charged for it
+	charged                              // counted beyond unchargedStreams: the connection is charged for it
 	endlessBody                          // client: Limits.Body does not apply to the response
-	upperReads                           // upper reads what is parked just now
-	upperWakes                           // upper asked for Woken
+	ownerReads                           // the owner's Rx is reading kept
+	ownerWakes                           // the owner asked for Woken
 )
 
 var (
@@ -71,13 +71,13 @@ var (
 
 func (x *stream) is(f streamFlags) bool { return x.flags&f != 0 }
 
-// inDone says whether the peer's message is complete, whether or not the handler has it all.
+// inDone reports whether the peer's message is complete, whether or not the handler has all of it.
 func (x *stream) inDone() bool { return x.state == halfClosedRemote || x.state == closed }
 
-// WantWrite is http.Exchange's.
+// WantWrite implements http.Exchange.
 func (x *stream) WantWrite() {
 	if x.sending == endSent {
-		return // there is nothing left to say
+		return // nothing is left to send
 	}
 	x.flags |= wants
 	if x.out == outIdle {
@@ -86,18 +86,18 @@ func (x *stream) WantWrite() {
 	}
 }
 
-// Pause is http.Exchange's.
+// Pause implements http.Exchange.
 func (x *stream) Pause() {
 	if !x.is(paused) {
 		x.pace.Stop(x.c.sh.now)
 	}
 	x.flags |= paused
 	if x.receiving != awaitHead && !x.c.peerEnded {
-		x.inDue = 0 // the peer cannot be late with a body that we do not take
+		x.inDue = 0 // the peer cannot be late with a body that is paused
 	}
 }
 
-// Resume is http.Exchange's.
+// Resume implements http.Exchange.
 func (x *stream) Resume() {
 	if !x.is(paused) || x.over() {
 		return
@@ -105,7 +105,7 @@ func (x *stream) Resume() {
 	x.flags &^= paused
 	c := x.c
 	if len(x.kept) > 0 || x.receiving == awaitReader || x.bodyPending() {
-		c.wakeStream(x) // that call knows the time from which the peer is waited for
+		c.wakeStream(x) // that call knows the time at which the wait begins
 	}
 	if x.is(owes100) && x.sending == unsent {
 		c.enqueue(x)
@@ -113,7 +113,7 @@ func (x *stream) Resume() {
 	}
 }
 
-// Credit is http.Exchange's.
+// Credit implements http.Exchange.
 func (x *stream) Credit(n int) {
 	if x.is(manualCredit) && !x.over() && n > 0 {
 		x.credit += int64(n)
@@ -121,10 +121,10 @@ func (x *stream) Credit(n int) {
 	}
 }
 
-// ManualCredit is http.FlowControlled's.
+// ManualCredit implements http.FlowControlled.
 func (x *stream) ManualCredit() { x.flags |= manualCredit }
 
-// PeerWindow is http.FlowControlled's.
+// PeerWindow implements http.FlowControlled.
 func (x *stream) PeerWindow() int64 {
 	if x.over() || x.inDone() {
 		return 0
@@ -132,10 +132,10 @@ func (x *stream) PeerWindow() int64 {
 	return max(0, x.recvWin) // below 0 it was overrun
 }
 
-// NoDeadline is http.NoDeadline's.
+// NoDeadline implements http.NoDeadline.
 func (x *stream) NoDeadline() { x.flags |= noDeadline }
 
-// Reset is http.Exchange's.
+// Reset implements http.Exchange.
 func (x *stream) Reset(cause error) {
 	if x.over() {
 		return
@@ -145,10 +145,10 @@ func (x *stream) Reset(cause error) {
 	}
 	code := Cancel
 	if x.c.server && x.sending == endSent {
-		code = NoError // so that a client keeps the response that it has (RFC 9113 s.8.1)
+		code = NoError // so that the client keeps its complete response (RFC 9113 s.8.1)
 	}
 	x.c.resetStream(x, code, cause)
 }
 
-// SetHandler is http.Exchange's.
+// SetHandler implements http.Exchange.
 func (x *stream) SetHandler(h http.Handler) { x.h = h }

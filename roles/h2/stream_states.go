@@ -2,8 +2,8 @@ package h2
 
 import "github.com/millrace/millrace/internal/machine"
 
-// Beside its state of RFC 9113 a stream has four machines: what its output waits for, how much of our message is sent,
-// how much of the peer's message its handler has, and what a tunnel over it waits for.
+// A stream has four more machines than RFC 9113 gives it: what its output waits for, how much of our message is sent,
+// how much of the peer's message the handler has, and what a tunnel over the stream waits for.
 
 // outState is what the output of a stream waits for. Head and trailers need no window (RFC 9113 s.6.9).
 type outState uint8
@@ -40,7 +40,7 @@ var outStates = newTable("output", []machine.State{
 	outOver: row("outOver", "Nothing: the stream is over, and Done or Closed follows."),
 })
 
-// moveOut moves the output of the stream, out of the queue of one state and into that of the other.
+// moveOut moves the output of the stream to another state, and between the queues of both.
 func (x *stream) moveOut(to outState) {
 	switch x.out {
 	case outQueued:
@@ -57,13 +57,13 @@ func (x *stream) moveOut(to outState) {
 	}
 }
 
-// setOut is moveOut for a stream that is out of its queue already.
+// setOut is moveOut for a stream that is in no queue.
 func (x *stream) setOut(to outState) {
 	x.c.check(&outStates, uint8(x.out), uint8(to))
 	x.out = to
 }
 
-// wait moves the output of the stream from outIdle or outQueued to a state in which it waits for the peer.
+// wait moves the output from outIdle or outQueued to a state in which it waits for the peer.
 func (x *stream) wait(to outState) {
 	if x.out == outQueued {
 		x.moveOut(outIdle)
@@ -71,7 +71,7 @@ func (x *stream) wait(to outState) {
 	x.moveOut(to)
 }
 
-// over reports whether the stream has ended: it has left the connection, and Done or Closed is to come.
+// over reports whether the stream has ended: it has left the connection, and Done or Closed follows.
 func (x *stream) over() bool { return x.out == outOver }
 
 // sendState is how much of our message is sent.

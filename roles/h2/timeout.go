@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// Deadline is roles.Upper's.
+// Deadline implements roles.Upper.
 func (c *conn) Deadline() time.Duration {
 	if c.phase >= expectClose || c.phase == expectOpened {
 		return 0
@@ -23,7 +23,7 @@ func (c *conn) Deadline() time.Duration {
 	return d
 }
 
-// validityDue is when a silent peer is asked, or given up.
+// validityDue returns when a silent peer gets a PING, or the connection ends.
 func (c *conn) validityDue() time.Duration {
 	switch {
 	case c.pingAfter > 0 && !c.pingSent && (c.hangAfter <= 0 || c.pingAfter < c.hangAfter):
@@ -34,7 +34,7 @@ func (c *conn) validityDue() time.Duration {
 	return 0
 }
 
-// Timeout is roles.Upper's.
+// Timeout implements roles.Upper.
 func (c *conn) Timeout(now time.Duration) {
 	c.beginCall(now)
 	if c.phase >= expectClose || c.phase == expectOpened {
@@ -66,7 +66,7 @@ func (c *conn) Timeout(now time.Duration) {
 	c.endCall()
 }
 
-// drainOverdue goes on without a peer that does not answer: it has had its time.
+// drainOverdue continues a drain without the peer's answer, after its deadline.
 func (c *conn) drainOverdue() {
 	c.drainDue = 0
 	switch {
@@ -98,7 +98,7 @@ func (c *conn) checkValidity(now time.Duration) {
 	}
 }
 
-// checkStreams ends the streams whose time is over, and finds the next of them.
+// checkStreams handles the deadlines that have passed, and finds the next.
 func (c *conn) checkStreams(now time.Duration) {
 	c.streamDue = 0
 	for i := len(c.streams) - 1; i >= 0; i-- {
@@ -107,7 +107,7 @@ func (c *conn) checkStreams(now time.Duration) {
 		}
 		x := c.streams[i]
 		switch {
-		case x.upper != nil && x.inDue != 0 && now >= x.inDue:
+		case x.owner != nil && x.inDue != 0 && now >= x.inDue:
 			c.tunnelTimeout(x, now)
 		case x.inDue != 0 && now >= x.inDue:
 			c.onDue(x)
@@ -126,7 +126,7 @@ func (c *conn) checkStreams(now time.Duration) {
 	}
 }
 
-// overdue ends the wait for something to come.
+// onDue handles the deadline of what a stream waits for from the peer.
 func (c *conn) onDue(x *stream) {
 	x.inDue = 0
 	switch {
@@ -135,7 +135,7 @@ func (c *conn) onDue(x *stream) {
 	case c.peerEnded:
 		c.failStream(x, errHalfSlow)
 	case x.receiving == awaitBody && c.windowClosed(x):
-		x.pace.Stop(c.sh.now) // until there is a window: see unblocked
+		x.pace.Stop(c.sh.now) // until a window opens: see windowReopened
 	case x.receiving != awaitHead:
 		c.failStream(x, c.slowBody(x))
 	default:
@@ -143,7 +143,7 @@ func (c *conn) onDue(x *stream) {
 	}
 }
 
-// slowBody is the fault of a body whose deadline has passed.
+// slowBody returns the fault of a body whose deadline has passed.
 func (c *conn) slowBody(x *stream) *fault {
 	l := c.pace()
 	if most := c.sh.cfg.Timeouts.Body; x.receiving == discardBody || most > 0 && x.pace.Quiet(c.sh.now) >= most {
@@ -160,13 +160,13 @@ func (c *conn) slowBody(x *stream) *fault {
 	return errBodySlow
 }
 
-// lossOf is what the end of the connection means to a stream.
+// lossCause returns what the end of the connection means to a stream.
 func (c *conn) lossCause(x *stream, why error) error {
 	if !c.server && x.id == 0 {
 		return errors.Join(errNotSent, why)
 	}
 	if c.goAway != nil && c.goAway.Code != NoError {
-		return fmt.Errorf("%w: %w", c.goAway, why) // it said why it was going to
+		return fmt.Errorf("%w: %w", c.goAway, why) // GOAWAY has given the reason before
 	}
 	return why
 }

@@ -8,21 +8,20 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// tunnel is a stream in its part as the roles.Lower of what runs over it after an extended CONNECT: the same
-// object under another set of methods.
+// tunnel is a stream as the roles.Lower of the protocol over it: the same object with another method set.
 type tunnel stream
 
 var _ roles.Lower = (*tunnel)(nil)
 
-// Upgrade gives the stream of an extended CONNECT to u. A server calls it from inside Writable, after SendHead of
-// a 2xx; a client from inside Head, for the 2xx that came. The exchange's handler is told nothing more.
+// Upgrade gives the stream of an extended CONNECT to u, its owner. A server calls it in Writable, after SendHead of a
+// 2xx; a client in Head of the 2xx. The exchange's handler gets no further calls.
 func (c *conn) Upgrade(e http.Exchange, u roles.Upper) error {
 	x, ok := e.(*stream)
 	if !ok || x.c != c || x.over() || x.tunnel != awaitUpgrade || x.sending != headSent || x.receiving == awaitHead {
 		return errUpgrade
 	}
 	c.sh.Counters.Upgraded++
-	x.upper = u
+	x.owner = u
 	c.low.Hold(roles.HoldBody, -cap(x.kept))
 	x.moveTunnel(awaitOpened)
 	x.flags = x.flags&^(wants|paused) | manualCredit
@@ -35,30 +34,29 @@ func (c *conn) Upgrade(e http.Exchange, u roles.Upper) error {
 	return nil
 }
 
-// Stream returns e, an exchange of the connection's, as what can carry another protocol once Upgrade has given
-// it away.
+// Stream returns exchange e of the connection as the roles.Lower of its owner, for use after Upgrade.
 func (c *conn) Stream(e http.Exchange) roles.Lower { return (*tunnel)(e.(*stream)) }
 
-// listens says whether what runs over the stream takes bytes now.
+// listens reports whether the owner takes bytes now.
 func (x *stream) listens() bool {
-	return x.upper != nil && x.tunnel == tunnelOpen && !x.is(paused) && !x.over()
+	return x.owner != nil && x.tunnel == tunnelOpen && !x.is(paused) && !x.over()
 }
 
-// tunnelRx offers p, behind what was left, to what runs over the stream, and then the end.
+// tunnelRx gives the kept bytes, then p, and then the peer's end to the owner.
 func (c *conn) tunnelRx(x *stream, p []byte) {
 	now := c.sh.now
 	if x.tunnel == awaitOpened {
 		x.moveTunnel(tunnelOpen)
-		x.upper.Opened(now)
-		if x.is(upperWakes) {
+		x.owner.Opened(now)
+		if x.is(ownerWakes) {
 			c.low.Wake()
 		}
 	}
-	if len(p)+len(x.kept) > 0 && x.listens() && roles.OutputFirst(x.is(upperWants), x.out <= outQueued) {
+	if len(p)+len(x.kept) > 0 && x.listens() && roles.OutputFirst(x.is(ownerWants), x.out <= outQueued) {
 		c.tunnelWritable(x)
 	}
 	if len(p) > 0 && (len(x.kept) > 0 || !x.listens()) {
-		if x.over() || x.upper == nil {
+		if x.over() || x.owner == nil {
 			c.returnWindow(x, int64(len(p)))
 			return
 		}
@@ -68,26 +66,26 @@ func (c *conn) tunnelRx(x *stream, p []byte) {
 	switch {
 	case !x.listens():
 	case len(x.kept) > 0:
-		x.flags |= upperReads
-		used := x.upper.Rx(now, x.unread())
-		x.flags &^= upperReads
+		x.flags |= ownerReads
+		used := x.owner.Rx(now, x.unread())
+		x.flags &^= ownerReads
 		c.afterKeptRx(x, used)
 	case len(p) > 0:
-		c.afterRx(x, p, x.upper.Rx(now, p))
+		c.afterRx(x, p, x.owner.Rx(now, p))
 	}
 	if x.receiving == awaitReader && x.listens() && !x.is(resumed) {
 		x.moveRecv(endDelivered)
-		x.upper.RxEnd(now, len(x.unread()))
+		x.owner.RxEnd(now, len(x.unread()))
 	}
 	c.tunnelDue(x)
 }
 
-// left is what of the parked bytes is still to be used.
+// unread returns the kept bytes that the owner has not used.
 func (x *stream) unread() []byte { return x.kept[x.keptRead:] }
 
-// tookFresh sees to p, of which what runs over the stream has used so much.
+// afterRx handles the rest of p, of which the owner has used so many bytes.
 func (c *conn) afterRx(x *stream, p []byte, used int) {
-	if x.over() || x.upper == nil {
+	if x.over() || x.owner == nil {
 		c.returnWindow(x, int64(len(p)))
 		return
 	}
@@ -98,10 +96,10 @@ func (c *conn) afterRx(x *stream, p []byte, used int) {
 	c.tunnelUsed(x, used)
 }
 
-// tookParked is the same for what was parked.
+// afterKeptRx is afterRx for kept bytes.
 func (c *conn) afterKeptRx(x *stream, used int) {
-	if x.over() || x.upper == nil {
-		return // it was dropped
+	if x.over() || x.owner == nil {
+		return // they were dropped
 	}
 	c.keptUsed(x, used)
 	x.keptRead += uint32(used)
@@ -110,14 +108,14 @@ func (c *conn) afterKeptRx(x *stream, used int) {
 		c.drop(roles.HoldTunnel, x.kept)
 		x.kept, x.keptRead = nil, 0
 	case len(left) <= int(x.keptRead):
-		// Not each time: who uses little of much would have it moved over and over.
+		// Not each time: an owner that uses little of much would cause a move of the rest each time.
 		x.kept, x.keptRead = x.kept[:copy(x.kept, left)], 0
 	}
 	c.tunnelUsed(x, used)
 }
 
-// tunnelTook gives the stream's window back for n bytes that were used. Whoever uses nothing without having paused
-// needs more, as much as it may be, before it can: then the window grows without that.
+// tunnelUsed returns the stream's window for n bytes that the owner used. An owner that uses nothing and has not
+// paused needs more bytes first: then the window opens for the bytes that are kept.
 func (c *conn) tunnelUsed(x *stream, n int) {
 	k := min(int64(n), x.creditedStream)
 	x.creditedStream -= k
@@ -134,22 +132,22 @@ func (c *conn) tunnelUsed(x *stream, n int) {
 	c.grant(x, half)
 }
 
-// tunnelDue asks for the deadline of what runs over the stream.
+// tunnelDue sets the deadline of the owner.
 func (c *conn) tunnelDue(x *stream) {
-	if x.upper == nil || x.tunnel != tunnelOpen || x.over() {
+	if x.owner == nil || x.tunnel != tunnelOpen || x.over() {
 		return
 	}
-	if x.inDue = x.upper.Deadline(); x.inDue != 0 {
+	if x.inDue = x.owner.Deadline(); x.inDue != 0 {
 		c.setDue(x.inDue)
 	}
 }
 
 func (c *conn) tunnelTimeout(x *stream, now time.Duration) {
-	x.upper.Timeout(now)
+	x.owner.Timeout(now)
 	c.tunnelDue(x)
 }
 
-// tunnelWritable sends what the windows refused before, and then asks for more.
+// tunnelWritable sends the pending output, and then asks the owner for more.
 func (c *conn) tunnelWritable(x *stream) {
 	x.flags &^= wants
 	if !c.flushPending(x) {
@@ -161,15 +159,15 @@ func (c *conn) tunnelWritable(x *stream) {
 		if x.tunnel == lingering {
 			c.complete(x)
 		}
-	case x.is(upperWants) && x.upper != nil:
-		x.flags &^= upperWants
-		x.upper.Writable(c.sh.now)
+	case x.is(ownerWants) && x.owner != nil:
+		x.flags &^= ownerWants
+		x.owner.Writable(c.sh.now)
 		c.endRoom(x)
 		c.tunnelDue(x)
 	}
 }
 
-// flushHeld sends output that the windows refused. It reports whether other output may follow.
+// flushPending sends output for which no window was open. It reports whether other output may follow.
 func (c *conn) flushPending(x *stream) bool {
 	for len(x.pendingOut) > 0 {
 		n := min(int64(len(x.pendingOut)), x.sendWin, c.sendWin, int64(c.peer.frame))
@@ -200,7 +198,7 @@ func (c *conn) endTunnel(x *stream) {
 	x.endSent()
 }
 
-// Room is roles.Lower's. What the windows have no place for is held, up to one room.
+// Room implements roles.Lower. Output for which no window is open is kept, up to one room.
 func (t *tunnel) Room(least int) []byte {
 	x := (*stream)(t)
 	c := x.c
@@ -225,7 +223,7 @@ func (t *tunnel) Room(least int) []byte {
 	return c.sh.overflow[:roles.MaxRecord]
 }
 
-// Commit is roles.Lower's.
+// Commit implements roles.Lower.
 func (t *tunnel) Commit(n int) {
 	x := (*stream)(t)
 	c := x.c
@@ -249,16 +247,16 @@ func (t *tunnel) Commit(n int) {
 	}
 }
 
-// WantWrite is roles.Lower's.
+// WantWrite implements roles.Lower.
 func (t *tunnel) WantWrite() {
-	t.flags |= upperWants
+	t.flags |= ownerWants
 	(*stream)(t).WantWrite()
 }
 
-// Pause is roles.Lower's.
+// Pause implements roles.Lower.
 func (t *tunnel) Pause() { t.flags |= paused }
 
-// Resume is roles.Lower's.
+// Resume implements roles.Lower.
 func (t *tunnel) Resume() {
 	x := (*stream)(t)
 	if x.is(paused) && !x.over() {
@@ -267,10 +265,10 @@ func (t *tunnel) Resume() {
 	}
 }
 
-// Credit is roles.Lower's. What Rx used has been granted already.
+// Credit implements roles.Lower. The window for what Rx used was returned already.
 func (t *tunnel) Credit(int) {}
 
-// CloseWrite is roles.Lower's.
+// CloseWrite implements roles.Lower.
 func (t *tunnel) CloseWrite() {
 	x := (*stream)(t)
 	if !x.over() && x.sending == headSent {
@@ -279,8 +277,7 @@ func (t *tunnel) CloseWrite() {
 	}
 }
 
-// Close is roles.Lower's. The stream's Closed is told in its turn; what lingers after a graceful end is the
-// connection's business.
+// Close implements roles.Lower. Closed follows in the stream's turn. After a graceful close the connection sends the rest.
 func (t *tunnel) Close(mode roles.CloseMode, cause error) {
 	x := (*stream)(t)
 	c := x.c
@@ -288,30 +285,30 @@ func (t *tunnel) Close(mode roles.CloseMode, cause error) {
 	case x.over():
 		return
 	case mode != roles.Graceful:
-		if x.upper == nil {
+		if x.owner == nil {
 			c.resetStream(x, Cancel, nil)
 		} else {
 			c.resetStream(x, Cancel, cause)
 		}
-	case x.upper != nil:
+	case x.owner != nil:
 		c.linger(x, cause)
 	}
 }
 
-// linger ends a stream whose owner has closed it: what it has committed is sent, and what still comes is dropped, as
-// long as it is not too much and does not take too long.
+// linger ends a stream whose owner has closed it. Its committed output is sent, and input is dropped, within limits
+// of size and time.
 func (c *conn) linger(x *stream, cause error) {
-	y := c.sh.newStream() // brings the news to the owner
-	y.upper, y.cause, y.out = x.upper, cause, outOver
+	y := c.sh.newStream() // delivers Closed to the owner
+	y.owner, y.cause, y.out = x.owner, cause, outOver
 	c.done.push(y)
 	c.requestWake()
-	x.upper, x.h = nil, refusal(0)
-	if x.is(upperWakes) {
-		x.flags &^= upperWakes
+	x.owner, x.h = nil, refusal(0)
+	if x.is(ownerWakes) {
+		x.flags &^= ownerWakes
 		c.wakingTunnels--
 	}
 	x.moveTunnel(lingering)
-	x.flags &^= paused | manualCredit | upperWants | noDeadline
+	x.flags &^= paused | manualCredit | ownerWants | noDeadline
 	if x.sending == headSent {
 		x.moveSend(endWanted)
 	}
@@ -336,13 +333,13 @@ func (c *conn) linger(x *stream, cause error) {
 	x.WantWrite()
 }
 
-// Replace is roles.Lower's.
+// Replace implements roles.Lower.
 func (t *tunnel) Replace(u roles.Upper) {
 	x := (*stream)(t)
-	if x.over() || x.upper == nil {
+	if x.over() || x.owner == nil {
 		return
 	}
-	x.upper = u
+	x.owner = u
 	if x.tunnel == tunnelOpen {
 		x.moveTunnel(awaitOpened)
 	}
@@ -352,52 +349,52 @@ func (t *tunnel) Replace(u roles.Upper) {
 	x.c.wakeStream(x)
 }
 
-// Rearm is roles.Lower's.
+// Rearm implements roles.Lower.
 func (t *tunnel) Rearm() {
 	x := (*stream)(t)
 	x.c.tunnelDue(x)
 	x.c.low.Rearm()
 }
 
-// Wake is roles.Lower's.
+// Wake implements roles.Lower.
 func (t *tunnel) Wake() {
-	if x := (*stream)(t); !x.is(upperWakes) && !x.over() {
-		x.flags |= upperWakes
+	if x := (*stream)(t); !x.is(ownerWakes) && !x.over() {
+		x.flags |= ownerWakes
 		x.c.wakingTunnels++
 		x.c.low.Wake()
 	}
 }
 
-// wakeTunnels answers Wake. What is asked for meanwhile is for the next time.
+// wakeTunnels calls Woken of the owners that have asked for it. Requests made in the loop wait for the next call.
 func (c *conn) wakeTunnels(now time.Duration) {
 	n := c.wakingTunnels
 	for i := len(c.streams) - 1; i >= 0 && n > 0; i-- {
-		i = min(i, len(c.streams)-1) // streams end meanwhile
+		i = min(i, len(c.streams)-1) // streams may end in the loop
 		if i < 0 {
 			return
 		}
-		if x := c.streams[i]; x.is(upperWakes) && x.tunnel == tunnelOpen {
+		if x := c.streams[i]; x.is(ownerWakes) && x.tunnel == tunnelOpen {
 			n--
-			x.flags &^= upperWakes
+			x.flags &^= ownerWakes
 			c.wakingTunnels--
-			x.upper.Woken(now)
+			x.owner.Woken(now)
 			c.tunnelDue(x)
 		}
 	}
 }
 
-// Now is roles.Lower's.
+// Now implements roles.Lower.
 func (t *tunnel) Now() time.Duration { return t.c.low.Now() }
 
-// Info is roles.Lower's.
+// Info implements roles.Lower.
 func (t *tunnel) Info() roles.Info {
 	i := t.c.low.Info()
 	i.Layer = roles.LayerH2Stream
 	return i
 }
 
-// Hold is roles.Lower's. It is the connection that holds.
+// Hold implements roles.Lower. The connection is charged.
 func (t *tunnel) Hold(k roles.Kind, delta int) { t.c.low.Hold(k, delta) }
 
-// MayHold is roles.Lower's.
+// MayHold implements roles.Lower.
 func (t *tunnel) MayHold(k roles.Kind, n int) bool { return t.c.low.MayHold(k, n) }
