@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// heap is what lives.
+// heap returns the size of the live heap.
 func heap() uint64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -17,7 +17,7 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// abuse is a way to wear a server out: round i of it.
+// abuse is a way to exhaust a server: what it sends in round i.
 type abuse struct {
 	name  string
 	round func(i int) string
@@ -26,10 +26,11 @@ type abuse struct {
 	set   func(v *served)
 }
 
-// id is the number of the i-th stream.
+// id returns the id of the i-th stream.
 func id(i int) uint32 { return uint32(2*i + 1) }
 
-// TestAbuse has each kind of flood end the connection with its code, within the limit, counted, and with nothing held.
+// TestAbuse: each kind of flood ends the connection with its code, within the limit, is counted, and leaves no byte
+// charged.
 func TestAbuse(t *testing.T) {
 	d := DefaultLimits()
 	frames, resets := d.Frames+d.FrameRate, d.Resets+d.ResetRate
@@ -114,7 +115,7 @@ func TestAbuse(t *testing.T) {
 			i, held := 0, 0
 			for ; !v.l.Over; i++ {
 				if i > c.most {
-					t.Fatalf("the connection still stands after %d rounds; counted %+v", i, v.sh.Counters)
+					t.Fatalf("the connection is open after %d rounds, want its end; counted %+v", i, v.sh.Counters)
 				}
 				v.l.Feed([]byte(c.round(i)))
 				held = max(held, v.kept)
@@ -122,28 +123,28 @@ func TestAbuse(t *testing.T) {
 			}
 			out := verdict(v.out(t))
 			if c.want != "" && !strings.Contains(out[strings.LastIndex(out, "goaway"):], c.want) {
-				t.Errorf("the end was %q, want %s", out, c.want)
+				t.Errorf("the connection ended with %q, want %s", out, c.want)
 			}
 			n := v.sh.Counters
 			if n.Failed != 1 || n.Flooded == 0 {
 				t.Errorf("counted %+v", n)
 			}
 			if most := 2 * (d.Owed + d.Block); held > most {
-				t.Errorf("%d bytes were held, more than %d", held, most)
+				t.Errorf("%d bytes were charged, want at most %d", held, most)
 			}
 			for _, r := range v.made {
 				if !r.done {
-					t.Fatal("a handler was not told Done")
+					t.Fatal("a handler did not get Done")
 				}
 			}
 			if v.kept != 0 || v.l.Misuse != "" {
-				t.Errorf("%d bytes are left on the account; misuse %q", v.kept, v.l.Misuse)
+				t.Errorf("%d bytes are still charged; misuse %q", v.kept, v.l.Misuse)
 			}
 		})
 	}
 }
 
-// TestPatience lets peers do each of these at a rate that is forgiven.
+// TestPatience: a peer may do each of these at a rate that is forgiven.
 func TestPatience(t *testing.T) {
 	body := strings.Repeat("x", 1<<25)
 	for _, c := range []struct {
@@ -174,10 +175,10 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// TestHeaderLists has lists that are too large answered with 431, however they are packed, and a bomb cost no memory.
+// TestHeaderLists: header lists that are too large get 431, whatever their encoding, and a bomb costs no memory.
 func TestHeaderLists(t *testing.T) {
 	big := strings.Repeat("v", 3900)
-	// The first field goes into the table; each octet behind it is the whole of it again.
+	// The first field enters the table; each further octet repeats all of it.
 	bomb := blk(ask...) + "\x40\x01x\x7f" + string(hpackLen(len(big))[1:]) + big + strings.Repeat("\xbe", 12000)
 	for name, block := range map[string]string{
 		"one long value":  blk(with(ask, "x", strings.Repeat("v", 15900))...),
@@ -198,16 +199,16 @@ func TestHeaderLists(t *testing.T) {
 			t.Errorf("%s: got %q, want %s", name, got, want)
 		}
 		if (len(v.made) == 0) != strings.Contains(want, "431") {
-			t.Errorf("%s: %d handlers were asked for", name, len(v.made))
+			t.Errorf("%s: got %d handlers, want none", name, len(v.made))
 		}
 		if got := v.feed(t, getReq(3)); !strings.HasPrefix(got, "headers 3 :status=200") {
-			t.Errorf("%s: the next request got %q", name, got)
+			t.Errorf("%s: response to the next request: got %q", name, got)
 		}
 		v.over(t)
 	}
 }
 
-// TestFlatHeap has one connection attacked in every way that it survives, again and again: what lives does not grow.
+// TestFlatHeap: one connection is attacked repeatedly in every way that it survives, and the live heap does not grow.
 func TestFlatHeap(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.log = nil }
@@ -233,15 +234,16 @@ func TestFlatHeap(t *testing.T) {
 	before := heap()
 	round(3000)
 	if after := heap(); after > before+32<<10 {
-		t.Errorf("the heap has grown from %d to %d bytes", before, after)
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
 	}
 	if len(v.sh.free) > 4 {
-		t.Errorf("%d streams are in the pool, of a peer that has one at a time", len(v.sh.free))
+		t.Errorf("%d streams are in the pool, want at most 4 for a peer with one stream at a time", len(v.sh.free))
 	}
 	v.over(t)
 }
 
-// TestZeroWindows has a peer ask for bodies and grant nothing for them: each ends in its time, and its memory is free.
+// TestZeroWindows: a peer requests bodies and opens no window for them: each exchange ends after its timeout, and its
+// memory is free.
 func TestZeroWindows(t *testing.T) {
 	v := serve(DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.body = "hello" }
@@ -253,11 +255,11 @@ func TestZeroWindows(t *testing.T) {
 		t.Fatalf("%d streams are open", v.s.Active())
 	}
 	if n := v.kept - v.l.Held[roles.HoldStream]; n != 0 || v.kept != (100-unchargedStreams)*streamCost {
-		t.Errorf("%d bytes are held for streams that wait, and %d for the streams themselves", n, v.kept)
+		t.Errorf("%d bytes are charged for streams that wait, and %d for the streams themselves", n, v.kept)
 	}
 	v.l.Sleep(DefaultTimeouts().Window)
 	if out := verdict(v.out(t)); v.s.Active() != 0 || strings.Count(out, "CANCEL") != 100 {
-		t.Errorf("behind the deadline %d streams are open: %s", v.s.Active(), out)
+		t.Errorf("after the deadline %d streams are open: %s", v.s.Active(), out)
 	}
 	if n := v.sh.Counters; n.Timeouts != 100 {
 		t.Errorf("counted %+v", n)

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// Settings, and windows that last for any benchmark's part of a connection.
+// SETTINGS, and windows that are large enough for a benchmark.
 var (
 	warmHello  = preface + warmSettings
 	warmWindow = win(0, 1<<24)
@@ -19,7 +19,7 @@ var (
 
 const warmSettings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\x00\x00\x00\x04\x01\x00\x00\x00\x00"
 
-// asking is a handler that makes one request and counts what comes.
+// asking is a handler that makes one request and counts what it receives.
 type asking struct {
 	m    http.Message
 	left int // of the body, still to be sent
@@ -57,7 +57,7 @@ func (h *asking) Writable(x http.Exchange) {
 	}
 }
 
-// responses makes the frames of responses that say the same each time, with everything in the table.
+// responses makes the frames of equal responses, whose fields are all in the table.
 type responses struct {
 	frames []byte
 	enc    *hpack.Encoder
@@ -75,7 +75,7 @@ func (r *responses) make(id uint32, fields []hpack.HeaderField, body string) []b
 	return append(append(r.frames[:0], fr(frameHeaders, endH, id, r.block.String())...), data(id, endS, body)...)
 }
 
-// warmClient is a client with some exchanges behind it, and the frames of a response to any.
+// warmClient returns a client after some exchanges, with the frames of a response.
 func warmClient(h *asking, fields []hpack.HeaderField) (c *Client, do func()) {
 	cfg := DefaultConfig()
 	cfg.Limits.Frames = 1 << 30
@@ -97,7 +97,7 @@ func warmClient(h *asking, fields []hpack.HeaderField) (c *Client, do func()) {
 		if n++; n <= 3 {
 			frames = r.make(id, fields, "hello\n")
 		}
-		// The response is the same but for its stream.
+		// The response is the same on another stream.
 		binary.BigEndian.PutUint32(frames[5:], id)
 		binary.BigEndian.PutUint32(frames[len(frames)-6-4:], id)
 		w.feed(frames)
@@ -110,7 +110,7 @@ func warmClient(h *asking, fields []hpack.HeaderField) (c *Client, do func()) {
 
 var plainResponse = []hpack.HeaderField{{Name: ":status", Value: "200"}, {Name: "content-type", Value: "text/plain"}, {Name: "server", Value: "x"}}
 
-// warmServer is a server with some requests behind it; do makes the next of those whose block is given.
+// warmServer returns a server after some requests; do makes the next request with block.
 func warmServer(first, block string) (sh *Shared, h *fast, do func()) {
 	cfg := DefaultConfig()
 	cfg.Limits.Frames = 1 << 30
@@ -137,9 +137,9 @@ func warmServer(first, block string) (sh *Shared, h *fast, do func()) {
 	return sh, h, do
 }
 
-// TestNothingIsAllocated: a request on a warm connection costs no allocation at either end. What hpack must allocate is
-// one string for each name and each value that comes as a literal, and nothing for what comes from a table; what is
-// sent costs one for each value that differs from the request before, and what hpack's table makes of it.
+// TestNothingIsAllocated: a request on a warm connection allocates nothing at either end, except in hpack: it
+// allocates a string for each name and each value that arrives as a literal, and for each value sent that differs
+// from the request before.
 func TestNothingIsAllocated(t *testing.T) {
 	names := blk(ask...)
 	static := "\x82\x87\x84" // GET, https, /
@@ -147,7 +147,7 @@ func TestNothingIsAllocated(t *testing.T) {
 		name, first, block string
 		want               float64
 	}{
-		// \x41 is :authority as a literal that goes into the table, \xbe the newest of it.
+		// \x41 is :authority as a literal that enters the table, \xbe its newest entry.
 		{"all from tables", static + "\x41\x09a.example", static + "\xbe", 0},
 		{"a value as a literal", static + "\x41\x09a.example", static + "\xbe" + "\x0f\x2b\x02ab", 1},
 		{"a name and a value as literals", static + "\x41\x09a.example", static + "\xbe" + "\x10\x03x-y\x02ab", 2},
@@ -188,11 +188,11 @@ func BenchmarkClient(b *testing.B) {
 	}
 }
 
-// benchWindow has the windows of a benchmark's peer renewed.
+// benchWindow is the window that a benchmark's peer opens at a time.
 const benchWindow = 1 << 20
 
-// BenchmarkSendData is a response without end: 16 KiB frames out of a server. Nobody writes the octets: it is the
-// framing that is measured.
+// BenchmarkSendData is a response without end: a server sends frames of 16 KiB. The handler writes no octets, so only
+// the framing is measured.
 func BenchmarkSendData(b *testing.B) {
 	cfg := DefaultConfig()
 	cfg.Timeouts = Timeouts{}
@@ -216,7 +216,7 @@ func BenchmarkSendData(b *testing.B) {
 	}
 }
 
-// endless is a handler that sends for ever.
+// endless is a handler that sends without end.
 type endless struct{ begun bool }
 
 func (h *endless) Head(http.Exchange, *http.Message)   {}
@@ -236,7 +236,7 @@ func (h *endless) Writable(x http.Exchange) {
 	x.WantWrite()
 }
 
-// BenchmarkReceiveData is a request without end: 16 KiB frames into a server, in reads of 64 KiB.
+// BenchmarkReceiveData is a request without end: a server receives frames of 16 KiB in reads of 64 KiB.
 func BenchmarkReceiveData(b *testing.B) {
 	cfg := DefaultConfig()
 	cfg.Limits.Body = 0
@@ -255,6 +255,6 @@ func BenchmarkReceiveData(b *testing.B) {
 		w.feed(frames)
 	}
 	if h.got != b.N*4*16384 {
-		b.Fatalf("%d octets came, want %d", h.got, b.N*4*16384)
+		b.Fatalf("got %d octets, want %d", h.got, b.N*4*16384)
 	}
 }

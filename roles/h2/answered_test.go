@@ -7,14 +7,14 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestResetAfterACompleteResponse: a peer that resets each stream when the response is complete is as welcome as one that
-// ends its requests, however many it makes at once.
+// TestResetAfterACompleteResponse: a peer may reset each stream after the complete response instead of ending its
+// request, for any number of requests at a time.
 func TestResetAfterACompleteResponse(t *testing.T) {
 	const many = 2000
 	open := hdrs // without END_STREAM
 	for _, c := range []struct {
 		name   string
-		round  func(i int) [2]string // what is said before the response, and after it
+		round  func(i int) [2]string // what is sent before the response, and after it
 		cause  string                // of Done
 		calmed bool
 	}{
@@ -46,21 +46,21 @@ func TestResetAfterACompleteResponse(t *testing.T) {
 			said := c.round(i)
 			out = v.feed(t, said[0])
 			if said[1] != "" && !strings.Contains(out, " end\n") {
-				t.Fatalf("%s: round %d: the response is %q", c.name, i, out)
+				t.Fatalf("%s: round %d: unexpected response %q", c.name, i, out)
 			}
 			if out += v.feed(t, said[1]); v.l.Over {
 				break
 			}
 		}
 		if n := v.sh.Counters; v.l.Over != c.calmed || (n.Flooded == 0) == c.calmed || strings.Contains(out, "ENHANCE_YOUR_CALM") != c.calmed {
-			t.Errorf("%s: that the connection was told to calm down is %v, want %v; counted %+v", c.name, v.l.Over, c.calmed, n)
+			t.Errorf("%s: connection ended with ENHANCE_YOUR_CALM: got %v, want %v; counted %+v", c.name, v.l.Over, c.calmed, n)
 		}
 		for i, r := range v.made {
 			if !r.done {
-				t.Fatalf("%s: handler %d was not told Done", c.name, i)
+				t.Fatalf("%s: handler %d did not get Done", c.name, i)
 			}
 			if text := causeText(r.cause); !strings.Contains(text, "too many streams reset") && (c.cause == "" != (text == "") || !strings.Contains(text, c.cause)) {
-				t.Errorf("%s: handler %d was done with %q, want %q", c.name, i, text, c.cause)
+				t.Errorf("%s: handler %d: done with %q, want %q", c.name, i, text, c.cause)
 				break
 			}
 		}
@@ -74,7 +74,7 @@ func causeText(err error) string {
 	return err.Error()
 }
 
-// TestServerThatResetsAfterItsResponse: a server may end each request that way (RFC 9113 s.8.1), as often as it likes.
+// TestServerThatResetsAfterItsResponse: a server may end each request in this way (RFC 9113 s.8.1), at any rate.
 func TestServerThatResetsAfterItsResponse(t *testing.T) {
 	v := dial(t, DefaultConfig())
 	for i := range 2000 {

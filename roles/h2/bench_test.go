@@ -12,8 +12,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// wire is a Lower for measuring: it serves by the rules and costs next to nothing, so that what is measured is
-// the role.
+// wire is a cheap Lower, so that only the role is measured.
 type wire struct {
 	rolestest.Null
 	up   roles.Upper
@@ -55,7 +54,7 @@ func (h *fast) Writable(x http.Exchange) {
 	x.Commit(copy(x.Room(), h.body), true)
 }
 
-// requests makes n requests of a client that says the same each time, as h2load does, from stream id on.
+// requests makes equal requests of a client, as h2load does, from stream id on.
 type requests struct {
 	block []byte
 	last  []byte // a whole frame
@@ -69,7 +68,7 @@ func (r *requests) add(b []byte, id uint32) []byte {
 		r.enc = hpack.NewEncoder(r)
 	}
 	if id > 5 {
-		// The table has it all by now, and the block is the same each time.
+		// Everything is in the table now, and the block is the same each time.
 		n := len(b)
 		b = append(b, r.last...)
 		binary.BigEndian.PutUint32(b[n+5:], id)

@@ -13,8 +13,8 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// chaos is a client and a server that are driven at random, from a seed: cut pieces, refused rooms, pauses, resets and
-// settings at any moment, and handlers that do to their exchanges, and to those of others, whatever is allowed.
+// chaos drives a client and a server randomly, from a seed: split input, refused rooms, pauses, resets and SETTINGS
+// at any moment, and handlers that do everything that is allowed to their own and to other exchanges.
 type chaos struct {
 	t      testing.TB
 	seed   uint64
@@ -23,7 +23,7 @@ type chaos struct {
 	s      Server
 	cl, sl *rolestest.Lower
 	shared [2]*Shared
-	// What is on its way. A frame may be put in where one of a Lower's outputs ends.
+	// Bytes on their way. A frame may be inserted where one output of a Lower ends.
 	up, down []byte
 	kept     [2]int
 	plans    []plan
@@ -31,11 +31,11 @@ type chaos struct {
 	clients  []*actor
 	servers  []*actor
 	calm     bool
-	cut      bool // nothing more comes down
+	cut      bool // nothing more reaches the client
 	nested   int  // handlers on the stack
 }
 
-// plan is an exchange as it should be.
+// plan describes an exchange.
 type plan struct {
 	head     bool
 	up, down int // lengths of the bodies
@@ -47,14 +47,14 @@ type actor struct {
 	who    string
 	id     int
 	client bool
-	size   int // of what it sends
+	size   int // bytes to send
 	known  bool
 	trail  bool
 	begun  bool
 	sent   int
 	ended  bool // its own message is complete
 	got    int
-	all    bool // the peer's is
+	all    bool // the peer's message is complete
 	manual bool
 	done   bool
 	x      http.Exchange
@@ -65,7 +65,7 @@ func (w *chaos) failf(format string, args ...any) {
 	w.t.Fatalf("seed %d: %s", w.seed, fmt.Sprintf(format, args...))
 }
 
-// octet is what stands at a place of a body.
+// octet returns the octet at a position of a body.
 func octet(id int, client bool, at int) byte {
 	n := at*7 + id*31
 	if client {
@@ -76,7 +76,7 @@ func octet(id int, client bool, at int) byte {
 
 func (a *actor) enter() func() {
 	if a.w.nested++; a.w.nested > 1 {
-		a.w.failf("%s %d: a call inside of a call", a.who, a.id)
+		a.w.failf("%s %d: a call inside a call", a.who, a.id)
 	}
 	if a.done {
 		a.w.failf("%s %d: a call after Done", a.who, a.id)
@@ -118,7 +118,7 @@ func (a *actor) Body(x http.Exchange, b []byte) {
 		}
 	}
 	if a.all {
-		a.w.failf("%s %d: body behind its end", a.who, a.id)
+		a.w.failf("%s %d: body after its end", a.who, a.id)
 	}
 	a.got += len(b)
 	if a.manual && a.w.r.IntN(2) == 0 {
@@ -137,7 +137,7 @@ func (a *actor) End(x http.Exchange, _ []http.Field) {
 			want = 0
 		}
 	}
-	if a.got != want && !(a.ended && !a.client) { // a server that has answered may have had the rest dropped
+	if a.got != want && !(a.ended && !a.client) { // a server may drop the rest of a request after its response
 		a.w.failf("%s %d: the body ends at %d, want %d", a.who, a.id, a.got, want)
 	}
 	a.all = true
@@ -211,7 +211,7 @@ func (a *actor) Writable(x http.Exchange) {
 	x.WantWrite()
 }
 
-// begin sends the head, and says whether a body follows at once.
+// begin sends the head, and reports whether a body follows at once.
 func (a *actor) begin(x http.Exchange) bool {
 	r := a.w.r
 	var m http.Message
@@ -257,7 +257,7 @@ func (a *actor) begin(x http.Exchange) bool {
 	return !a.ended
 }
 
-// meddle does something to some exchange or other, or to the connection.
+// meddle does something to a random exchange, or to the connection.
 func (w *chaos) meddle() {
 	if w.calm {
 		return
@@ -350,7 +350,7 @@ func (w *chaos) Ready(*Client) {
 func (w *chaos) Draining(*Client)      {}
 func (w *chaos) Closed(*Client, error) {}
 
-// step lets something happen.
+// step does one random thing.
 func (w *chaos) step() {
 	r := w.r
 	which := r.IntN(2)
@@ -385,14 +385,14 @@ func (w *chaos) step() {
 	w.sl.Service()
 }
 
-// collect takes what both have put out.
+// collect takes the output of both.
 func (w *chaos) collect() {
 	w.up = append(w.up, w.cl.Out...)
 	w.down = append(w.down, w.sl.Out...)
 	w.cl.Out, w.sl.Out = w.cl.Out[:0], w.sl.Out[:0]
 }
 
-// carry takes up to n octets across, both ways.
+// carry takes up to n octets across, in both directions.
 func (w *chaos) carry(n int) {
 	w.collect()
 	k := min(n, len(w.up))
@@ -405,7 +405,7 @@ func (w *chaos) carry(n int) {
 	w.cl.Feed(w.down[:k])
 	w.down = w.down[k:]
 	w.collect()
-	// What one end has closed the other sees behind all that was sent.
+	// The end of one direction reaches the other end after all that was sent.
 	if w.sl.Over && len(w.down) == 0 {
 		w.cl.End()
 	}
@@ -418,7 +418,7 @@ func (w *chaos) carry(n int) {
 	w.sl.Service()
 }
 
-// inject has the server change its mind: about windows and streams never beyond what it really takes.
+// inject makes the server change its SETTINGS, never beyond what it accepts in fact.
 func (w *chaos) inject(what int) {
 	w.collect()
 	l := &w.s.sh.cfg.Limits
@@ -434,12 +434,12 @@ func (w *chaos) inject(what int) {
 	case 1:
 		w.down = append(w.down, setting(settingStreams, part(l.Streams))...)
 	case 2:
-		// Sizes between nothing and all can need two updates, of which hpack's decoder takes only the first.
+		// Other sizes can need two updates, of which hpack's decoder accepts only the first.
 		w.down = append(w.down, setting(settingTable, 4096*part(1), settingFrame, 16384+part(l.Frame-16384))...)
 	}
 }
 
-// run is the story of one seed.
+// run runs one seed.
 func run(t testing.TB, seed uint64, steps int) {
 	w := &chaos{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 2)), cl: rolestest.New(), sl: rolestest.New()}
 	r := w.r
@@ -503,7 +503,7 @@ func run(t testing.TB, seed uint64, steps int) {
 		}
 		w.carry(1 << 30)
 		if i > 20000 {
-			// Windows of one octet take their time, and what is too slow has its deadline.
+			// Windows of one octet take long, and slow bodies have deadlines.
 			w.cl.Sleep(10 * time.Second)
 			w.sl.Sleep(10 * time.Second)
 		}
@@ -516,24 +516,24 @@ func run(t testing.TB, seed uint64, steps int) {
 			for _, x := range w.c.streams {
 				t.Logf("client stream %d: flags %b, state %d, windows %d, %d and %d", x.id, x.flags, x.state, x.sendWin, x.recvWin, w.c.sendWin)
 			}
-			w.failf("%d and %d streams do not end; client %v %v, server %v %v", w.c.Active(), w.s.Active(), w.cl.Over, w.c.phase, w.sl.Over, w.s.phase)
+			w.failf("%d and %d streams are still open; client %v %v, server %v %v", w.c.Active(), w.s.Active(), w.cl.Over, w.c.phase, w.sl.Over, w.s.phase)
 		}
 	}
 	w.carry(1 << 30)
 	w.cl.Break(nil)
 	w.sl.Break(nil)
 	if w.kept != [2]int{} {
-		w.failf("bytes left on the accounts: %v", w.kept)
+		w.failf("bytes still charged: %v", w.kept)
 	}
 	for _, c := range []*conn{&w.c.conn, &w.s.conn} {
 		if c.kept != 0 || c.resumedCount != 0 || c.opened != 0 || len(c.streams) != 0 || c.ready.head != nil || c.connBlocked.head != nil || c.done.head != nil {
-			w.failf("left over: parked %d, woken %d, opened %d, streams %d", c.kept, c.resumedCount, c.opened, len(c.streams))
+			w.failf("left over: kept %d, resumed %d, opened %d, streams %d", c.kept, c.resumedCount, c.opened, len(c.streams))
 		}
 		if c.creditedConn != 0 || c.withheld != 0 || len(c.sh.withheld) != 0 {
-			w.failf("left over: %d of the window given ahead, %d connections from which one is withheld", c.creditedConn, len(c.sh.withheld))
+			w.failf("left over: %d bytes credited ahead, %d connections with withheld windows", c.creditedConn, len(c.sh.withheld))
 		}
 		if whole := int64(max(c.sh.cfg.Limits.ConnWindow, defaultWindow)); c.dataLeft+c.padLeft == 0 && c.recvWin+c.credit != whole {
-			w.failf("the connection's window, and what is still to be given back: got %d, want %d", c.recvWin+c.credit, whole)
+			w.failf("the connection's window plus its credit: got %d, want %d", c.recvWin+c.credit, whole)
 		}
 	}
 	if w.cl.Misuse != "" || w.sl.Misuse != "" {
@@ -543,7 +543,7 @@ func run(t testing.TB, seed uint64, steps int) {
 		w.failf("a connection failed: client %+v, server %+v; %v, %v", w.c.sh.Counters, w.s.sh.Counters, w.cl.Cause, w.sl.Cause)
 	}
 	if n := w.c.sh.Counters.Malformed + w.s.sh.Counters.Malformed; n != 0 {
-		w.failf("%d faults were found", n)
+		w.failf("%d faults, want none", n)
 	}
 }
 
@@ -561,8 +561,8 @@ func (w *chaos) over() bool {
 	return true
 }
 
-// TestChaos: whatever happens, a body arrives whole or its exchange ends with a cause, every exchange ends once,
-// and nothing is held when all are over.
+// TestChaos: whatever happens, a body arrives complete or its exchange ends with a cause, every exchange ends once,
+// and no byte stays charged.
 func TestChaos(t *testing.T) {
 	seeds := uint64(500)
 	if testing.Short() {

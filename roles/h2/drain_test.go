@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestCloseOnDeafPeer: a peer that takes no more output keeps our farewell waiting, but not for ever.
+// TestCloseOnDeafPeer: a peer that reads nothing delays the close of a connection for a limited time.
 func TestCloseOnDeafPeer(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -38,7 +38,7 @@ func TestCloseOnDeafPeer(t *testing.T) {
 	}
 }
 
-// TestPing: a ping is answered; one before the connection opens is none.
+// TestPing: a PING is answered; a Ping before the connection opens sends nothing.
 func TestPing(t *testing.T) {
 	k := DefaultConfig()
 	p := newPair(k, DefaultConfig(), func(*Server) http.Handler { return nil })

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestHeadsThatAreMisuse has SendHead and SendTrailers refuse what must not leave, say so, and send nothing.
+// TestHeadsThatAreMisuse: SendHead and SendTrailers return an error for an invalid message, and send nothing.
 func TestHeadsThatAreMisuse(t *testing.T) {
 	long := strings.Repeat("x", 17000)
 	with := func(f ...http.Field) http.Message { m := get("/"); m.Fields = f; return m }
@@ -53,7 +53,7 @@ func TestHeadsThatAreMisuse(t *testing.T) {
 		v := dial(t, DefaultConfig())
 		v.ask(t, post("/", http.UnknownLength), "abc", func(r *recorder) { r.trail = []http.Field{trailer} })
 		if got := v.log.String(); !strings.Contains(got, "send trailers: h2: send head: ") {
-			t.Errorf("a trailer %.10q of %d octets: %q", trailer.Name, len(trailer.Value), got)
+			t.Errorf("trailer %.10q of %d octets: got %q", trailer.Name, len(trailer.Value), got)
 		}
 		v.over(t)
 		if v.l.Misuse != "" {
@@ -62,7 +62,7 @@ func TestHeadsThatAreMisuse(t *testing.T) {
 	}
 }
 
-// TestSecrets keeps short credentials out of the tables, whether or not the sender has numbered their names.
+// TestSecrets: short credentials are in no table, whether or not the field has an ID.
 func TestSecrets(t *testing.T) {
 	var never []string
 	for _, numbered := range []bool{false, true} {
@@ -86,15 +86,14 @@ func TestSecrets(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, want := strings.Join(never, " "), "authorization=Basic short cookie=a=b"; got != want {
-			t.Errorf("numbered %t: never indexed are %q, want %q", numbered, got, want)
+			t.Errorf("with IDs %t: never indexed: got %q, want %q", numbered, got, want)
 		}
 		never = nil
 		v.over(t)
 	}
 }
 
-// TestBlocksAreReused sends the block of the last response again when the next says the same, and never when anything
-// differs.
+// TestBlocksAreReused: the block of the last response is sent again for an equal response, and not for any other.
 func TestBlocksAreReused(t *testing.T) {
 	cfg := DefaultConfig()
 	date := "Mon, 01 Jan 2026 00:00:00 GMT"
@@ -114,7 +113,7 @@ func TestBlocksAreReused(t *testing.T) {
 	}
 	first := block(base(), 5)
 	if got := block(base(), 5); got != first {
-		t.Error("the same again is another block")
+		t.Error("an equal response got another block")
 	}
 	dec := hpack.NewDecoder(0, nil)
 	for name, f := range map[string]func(m *http.Message) int64{

@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestExchanges holds requests and responses of every shape to what both handlers must be told.
+// TestExchanges: requests and responses of every shape, and the calls that both handlers get.
 func TestExchanges(t *testing.T) {
 	big := strings.Repeat("0123456789", 30000)
 	for _, c := range []struct {
@@ -93,7 +93,7 @@ c done <nil>
 				t.Fatal(err)
 			}
 			p.pump()
-			// The two ends interleave as the frames do; what each is told, and in which order, is the point.
+			// The calls of both ends interleave as the frames do; only the order at each end counts.
 			got := only(log.String(), "s ") + only(log.String(), "c ")
 			if got != c.want[1:] {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want[1:])
@@ -102,7 +102,7 @@ c done <nil>
 				t.Errorf("body of %d bytes, want %d", r.got, len(c.answer))
 			}
 			if p.c.Active() != 0 || p.s.Active() != 0 {
-				t.Errorf("streams are left: client %d, server %d", p.c.Active(), p.s.Active())
+				t.Errorf("open streams: client %d, server %d; want none", p.c.Active(), p.s.Active())
 			}
 			p.check(t)
 		})

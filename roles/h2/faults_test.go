@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// verdict is the part of our output that judges: resets and GOAWAY.
+// verdict returns the resets and GOAWAY in our output.
 func verdict(out string) string {
 	var s []string
 	for line := range strings.Lines(out) {
@@ -19,11 +19,11 @@ func verdict(out string) string {
 	return strings.Join(s, ", ")
 }
 
-// faultRow is a row of the tables: frames, and what they are answered with.
+// faultRow is a row of the tables: frames, and the answer to them.
 type faultRow struct {
 	name string
 	in   string
-	want string // "": nothing is wrong
+	want string // "": no fault
 }
 
 var (
@@ -32,9 +32,9 @@ var (
 	one = postReq(1)
 )
 
-// serverFaults are what a server must answer to the frames of a client, section by section of RFC 9113.
+// serverFaults are frames of a client and a server's answers, by section of RFC 9113.
 var serverFaults = []faultRow{
-	// 3.4: the preface is there already; a second one is a frame of another protocol's.
+	// 3.4: the preface came before; a second one is a frame of another protocol.
 	{"s.4.1 unknown type", fr(0x77, 0xff, 0, "whatever") + fr(0x78, 0, 9, ""), ""},
 	{"s.4.1 unknown flags", fr(framePing, 0xfe, 0, "12345678"), ""},
 	{"s.4.1 reserved bit of the stream", "\x00\x00\x08\x06\x00\x80\x00\x00\x00" + "12345678", ""},
@@ -186,14 +186,14 @@ var serverFaults = []faultRow{
 }
 
 // TestServerFaults feeds each row whole, octet by octet and in random pieces: the verdict and the handlers' calls
-// must be the same, and a PING behind what was no fault of the connection's must be answered.
+// must be the same, and a PING after a fault that does not end the connection must be answered.
 func TestServerFaults(t *testing.T) {
 	for _, c := range serverFaults {
 		t.Run(c.name, func(t *testing.T) {
 			calls := ""
 			rolestest.Splits(t, []byte(hello+c.in+fr(framePing, 0, 0, "still on")), 4, func(how string, feed func(func([]byte))) {
 				v := serve(DefaultConfig())
-				// Nobody answers, so that a stream is closed by what the row says and not by chance.
+				// No handler answers, so that only the row closes a stream.
 				v.setup = func(_ int, r *recorder) { r.head.Status = 0 }
 				feed(func(b []byte) { v.l.Feed(b) })
 				out := v.out(t)
@@ -201,7 +201,7 @@ func TestServerFaults(t *testing.T) {
 					t.Errorf("%s: got %q, want %q", how, got, c.want)
 				}
 				if lives := strings.Contains(out, `ping "still on" ack`); lives == strings.HasPrefix(c.want, "goaway") {
-					t.Errorf("%s: that the connection goes on is %t", how, lives)
+					t.Errorf("%s: connection still open: %t", how, lives)
 				}
 				if strings.HasPrefix(c.want, "goaway") != (v.l.Closing || v.l.Over) {
 					t.Errorf("%s: closing %t", how, v.l.Closing)
@@ -222,7 +222,7 @@ func TestServerFaults(t *testing.T) {
 	}
 }
 
-// TestPrefaces holds the first octets of a connection to RFC 9113 s.3.4.
+// TestPrefaces: the first octets of a connection (RFC 9113 s.3.4).
 func TestPrefaces(t *testing.T) {
 	for _, c := range []faultRow{
 		{"HTTP/1.1", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "goaway 0 PROTOCOL_ERROR"},
@@ -243,8 +243,8 @@ func TestPrefaces(t *testing.T) {
 	}
 }
 
-// clientFaults are what a client answers to the frames of a server, behind a POST on stream 1 whose body is not
-// complete and a GET on stream 3.
+// clientFaults are frames of a server and a client's answers, after a POST on stream 1 whose body is not complete and
+// a GET on stream 3.
 var clientFaults = []faultRow{
 	{"response", hdrs(3, 0, ":status", "200") + data(3, endS, "x"), ""},
 	{"s.5.1 idle: HEADERS", hdrs(5, endS, ":status", "200"), "goaway 0 PROTOCOL_ERROR"},
@@ -310,7 +310,7 @@ func TestClientFaults(t *testing.T) {
 					t.Errorf("%s: got %q, want %q", how, got, c.want)
 				}
 				if lives := strings.Contains(out, `ping "still on" ack`); lives == strings.HasPrefix(c.want, "goaway") {
-					t.Errorf("%s: that the connection goes on is %t", how, lives)
+					t.Errorf("%s: connection still open: %t", how, lives)
 				}
 				v.over(t)
 				got := joined(v.log.String())

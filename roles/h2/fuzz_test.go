@@ -11,11 +11,11 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// outcome is what a connection came to: the handlers' calls, and the verdict it sent.
+// outcome is the result of a connection: the handlers' calls, and the verdict that it sent.
 type outcome struct{ calls, verdict string }
 
-// fuzzed runs a connection on b whole, octet by octet and in pieces, and compares. The transport takes nothing
-// meanwhile, so that what is told does not depend on when an answer leaves.
+// fuzzed runs a connection on b whole, octet by octet and in pieces, and compares. The transport takes no output
+// during that, so that the calls do not depend on when an answer leaves.
 func fuzzed(t *testing.T, b []byte, seed uint64, run func(feed func(func([]byte))) outcome) {
 	t.Helper()
 	whole := run(func(f func([]byte)) { f(bytes.Clone(b)) })
@@ -33,8 +33,8 @@ func fuzzed(t *testing.T, b []byte, seed uint64, run func(feed func(func([]byte)
 	}
 }
 
-// apart sorts a log by exchange. How the calls of one stand to those of another depends on how the bytes were cut:
-// Done waits for the end of the transport's call.
+// apart sorts a log by exchange. The order between exchanges depends on the split of the input: Done waits for the
+// end of the transport's call.
 func apart(log string) string {
 	lines := slices.Collect(strings.Lines(log))
 	slices.SortStableFunc(lines, func(a, b string) int {
@@ -96,7 +96,7 @@ func FuzzClient(f *testing.F) {
 	})
 }
 
-// FuzzPair runs a client and a server on a schedule that follows from the seed.
+// FuzzPair runs a client and a server on a schedule that the seed determines.
 func FuzzPair(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add(seed, uint16(50*seed))

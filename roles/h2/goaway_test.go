@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestServerDrains ends a connection in order: requests that cross the first word are still taken, those behind the
-// last one are ignored frame by frame, and the connection closes when the others are answered.
+// TestServerDrains ends a connection in order: requests that cross the first GOAWAY are accepted, those after the
+// last one are ignored frame by frame, and the connection closes after the responses.
 func TestServerDrains(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.onEnd = func(http.Exchange) {} }
@@ -18,14 +18,14 @@ func TestServerDrains(t *testing.T) {
 	v.s.Drain()
 	v.l.Sleep(0)
 	if got := v.out(t); got != "goaway 2147483647 NO_ERROR\nping \"millrdrn\"\n" {
-		t.Errorf("first word: %q", got)
+		t.Errorf("first GOAWAY: got %q", got)
 	}
 	v.feed(t, postReq(3))
 	if got := v.feed(t, fr(framePing, flagAck, 0, "millrdrn")); got != "goaway 3 NO_ERROR\n" {
-		t.Errorf("last word: %q", got)
+		t.Errorf("last GOAWAY: got %q", got)
 	}
 	if got := v.feed(t, postReq(5)+data(5, 0, "abc")+win(5, 1)+hdrs(5, endS, "a", "b")+rst(5, Cancel)+data(5, 0, "x")); got != "" || len(v.made) != 2 {
-		t.Errorf("a request that crossed it: %q, %d handlers", got, len(v.made))
+		t.Errorf("a request that crossed the first GOAWAY: got %q, %d handlers", got, len(v.made))
 	}
 	v.feed(t, data(3, endS, "x"))
 	for _, r := range v.made {
@@ -39,7 +39,7 @@ func TestServerDrains(t *testing.T) {
 	v.over(t)
 }
 
-// TestServerDrainsAtOnce has nothing to wait for, or a peer that does not answer.
+// TestServerDrainsAtOnce: a server without exchanges, and a peer that does not acknowledge.
 func TestServerDrainsAtOnce(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	v.s.Drain()
@@ -56,12 +56,12 @@ func TestServerDrainsAtOnce(t *testing.T) {
 	v.s.Drain()
 	v.l.Sleep(DefaultTimeouts().Settings)
 	if got := v.out(t); !strings.HasSuffix(got, "goaway 1 NO_ERROR\n") {
-		t.Errorf("a peer that does not answer: %q", got)
+		t.Errorf("a peer that does not acknowledge: got %q", got)
 	}
 	v.over(t)
 }
 
-// TestClientIsSentAway sorts requests by what the server may have done about them.
+// TestClientIsSentAway sorts requests by what the server may have processed of them.
 func TestClientIsSentAway(t *testing.T) {
 	v := dial(t, DefaultConfig())
 	seen, unseen := v.ask(t, get("/1"), ""), v.ask(t, get("/3"), "")
@@ -76,26 +76,26 @@ func TestClientIsSentAway(t *testing.T) {
 		}
 	}
 	if seen.done {
-		t.Errorf("the first is over: %v", seen.cause)
+		t.Errorf("the first request ended early: %v", seen.cause)
 	}
 	if _, err := v.c.Do(&recorder{}); !errors.Is(err, ErrClosed) || v.c.Free() != 0 {
-		t.Errorf("another: %v, %d free", err, v.c.Free())
+		t.Errorf("Do after GOAWAY: got %v, %d free", err, v.c.Free())
 	}
 	if len(v.events) != 1 || v.events[0] != "draining" {
-		t.Errorf("the owner was told %q", v.events)
+		t.Errorf("calls of the owner: got %q", v.events)
 	}
 	v.feed(t, hdrs(1, endS, ":status", "200"))
 	if !seen.done || seen.cause != nil || !v.l.Over || v.l.Cause != nil {
 		t.Errorf("the first: done %t, %v; over %t, %v", seen.done, seen.cause, v.l.Over, v.l.Cause)
 	}
 	if len(v.events) != 2 || v.events[1] != "closed <nil>" {
-		t.Errorf("the owner was told %q", v.events)
+		t.Errorf("calls of the owner: got %q", v.events)
 	}
 	v.over(t)
 }
 
-// TestClientOutcome: what each end says of a request that has no response yet: certainly not processed, or unknown,
-// and neither once the final head has come.
+// TestClientOutcome: what either end implies for a request without a response: certainly not processed, or unknown,
+// and neither after the final head.
 func TestClientOutcome(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -126,7 +126,7 @@ func TestClientOutcome(t *testing.T) {
 	}
 }
 
-// TestGoAwayGivesReasons has a later GOAWAY not take back what an earlier one said, and name the reason when the
+// TestGoAwayGivesReasons: a later GOAWAY does not revoke an earlier one, and its reason is in the cause when the
 // connection breaks.
 func TestGoAwayGivesReasons(t *testing.T) {
 	v := dial(t, DefaultConfig())
@@ -144,7 +144,7 @@ func TestGoAwayGivesReasons(t *testing.T) {
 	v.over(t)
 }
 
-// TestEndsOfPeers is a peer that ends its direction: what it has completed is served, what it has not is cut.
+// TestEndsOfPeers: a peer ends its direction: what it has completed is served, and the rest is cut.
 func TestEndsOfPeers(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.onEnd = func(http.Exchange) {} }
@@ -177,7 +177,8 @@ func TestEndsOfPeers(t *testing.T) {
 	k.over(t)
 }
 
-// TestEarlyAnswers ends a request's body before its end: by its length, by how much still comes, and by RST_STREAM.
+// TestEarlyAnswers ends a request's body before its end: because of its length, of the bytes that still arrive, or by
+// RST_STREAM.
 func TestEarlyAnswers(t *testing.T) {
 	at := func(r *recorder) { r.onHead = func(x http.Exchange, _ *http.Message) { x.WantWrite() } }
 	answer := "headers 1 :status=200\ndata 1 2 \"ok\" end\n"
@@ -210,14 +211,14 @@ func TestEarlyAnswers(t *testing.T) {
 		}
 		v.over(t)
 	}
-	// A handler that pauses and answers lets go of its request.
+	// A handler that pauses and answers discards its request.
 	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) {
 		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause(); x.WantWrite() }
 		r.onEnd = func(http.Exchange) {}
 	}
 	if got := v.feed(t, postReq(1)+data(1, endS, "abc")); got != answer || !v.made[0].done || v.made[0].cause != nil {
-		t.Errorf("a paused one: %q, done %t, %v", got, v.made[0].done, v.made[0].cause)
+		t.Errorf("a paused handler: got %q, done %t, %v", got, v.made[0].done, v.made[0].cause)
 	}
 	v.over(t)
 
@@ -233,13 +234,13 @@ func TestEarlyAnswers(t *testing.T) {
 			k.l.Sleep(0)
 		}
 		if got := k.log.String(); !strings.HasSuffix(got, "1: body \"whole\"\n1: end\n1: done <nil>\n") {
-			t.Errorf("paused %t: RST_STREAM behind a complete response: %s", paused, got)
+			t.Errorf("paused %t: RST_STREAM after a complete response: %s", paused, got)
 		}
 		k.over(t)
 	}
 }
 
-// TestStreamsAreTakenBack counts streams that were refused or reset as ended, so that others take their places.
+// TestStreamsAreTakenBack: streams that were refused or reset count as ended, so that others are accepted.
 func TestStreamsAreTakenBack(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Limits.Streams = 2

@@ -12,20 +12,20 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// recorder is a handler that writes down what it is told, and sends what it is given.
+// recorder is a handler that records its calls and sends a given message.
 type recorder struct {
 	name   string
 	log    *strings.Builder
 	head   http.Message // sent, if its Status or Method is set
-	body   string       // sent behind it
+	body   string       // sent after it
 	end    bool         // head has no body
-	split  int          // bytes per Commit; 0: as many as there is room for
+	split  int          // bytes per Commit; 0: as much as Room returns
 	trail  []http.Field
 	onHead func(x http.Exchange, m *http.Message)
 	onBody func(x http.Exchange, b []byte)
 	onEnd  func(x http.Exchange)
-	stuck  bool // nothing is sent behind the head
-	quiet  bool // body is not logged, but counted
+	stuck  bool // nothing is sent after the head
+	quiet  bool // body is counted and not logged
 	got    int
 	left   string
 	sent   bool
@@ -66,7 +66,7 @@ func (r *recorder) Body(x http.Exchange, b []byte) {
 	}
 }
 
-// quoted quotes octets one by one, so that the quotes of pieces add up to that of the whole.
+// quoted quotes octets one by one, so that the quotes of the pieces concatenate to the quote of the whole.
 func quoted(b []byte) string {
 	q := []byte{'"'}
 	for _, c := range b {

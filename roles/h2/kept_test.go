@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// reading is a pipe that shows what Rx is given.
+// reading is a pipe whose Rx gives its bytes to rx.
 type reading struct {
 	*pipe
 	rx func(b []byte)
@@ -21,8 +21,8 @@ func (r *reading) Rx(now time.Duration, b []byte) int {
 	return len(b)
 }
 
-// upgraded has a client send text on an extended CONNECT before it is answered, and then gives the stream to u. What was
-// kept of the text is offered with the next call.
+// upgraded returns a server whose client sends text on an extended CONNECT before the response; the stream is given
+// to u then. The next call delivers the kept text.
 func upgraded(t *testing.T, sh *Shared, text string, u *reading) *served {
 	t.Helper()
 	v := readyOn(t, sh)
@@ -46,7 +46,7 @@ func upgraded(t *testing.T, sh *Shared, text string, u *reading) *served {
 	return v
 }
 
-// handOver is a handler whose Writable is another.
+// handOver is a handler with another Writable.
 type handOver struct {
 	*recorder
 	writable func(x http.Exchange)
@@ -54,7 +54,7 @@ type handOver struct {
 
 func (h handOver) Writable(x http.Exchange) { h.writable(x) }
 
-// What a stream has sent before it was given to another protocol belongs to that protocol alone.
+// TestUpgradeKeepsWhatCameBefore: what arrived on a stream before Upgrade belongs to the owner alone.
 func TestUpgradeKeepsWhatCameBefore(t *testing.T) {
 	sh := NewShared(DefaultConfig())
 	const text = "what the first has sent"
@@ -71,12 +71,13 @@ func TestUpgradeKeepsWhatCameBefore(t *testing.T) {
 		t.Errorf("over the upgraded stream: got %q, want %q", got, text)
 	}
 	if n := v.l.All(); n != 0 {
-		t.Errorf("held when all is read: got %d bytes, want none", n)
+		t.Errorf("charged after all was read: got %d bytes, want none", n)
 	}
 	other.over(t)
 }
 
-// What Rx is given stays what it is until Rx returns, also if the stream ends meanwhile and others keep bytes.
+// The bytes given to Rx stay unchanged until Rx returns, even if the stream ends during the call and others keep
+// bytes.
 func TestTunnelReadsWhatItWasGivenAfterItsEnd(t *testing.T) {
 	for _, mode := range []roles.CloseMode{roles.Graceful, roles.Immediate, roles.Reset} {
 		const text = "the last words of a stream"
@@ -96,15 +97,15 @@ func TestTunnelReadsWhatItWasGivenAfterItsEnd(t *testing.T) {
 			t.Errorf("closed with mode %d: read %q, want %q", mode, got, text)
 		}
 		if n := v.l.All(); n != 0 {
-			t.Errorf("closed with mode %d: got %d bytes held, want none", mode, n)
+			t.Errorf("closed with mode %d: got %d bytes charged, want none", mode, n)
 		}
 	}
 }
 
-// Trailers stay what they are during End, also if the stream ends meanwhile and others keep bytes.
+// Trailers stay unchanged during End, even if the stream ends during the call and others keep bytes.
 func TestTrailersStayDuringEnd(t *testing.T) {
 	v := ready(t, DefaultConfig())
-	value := strings.Repeat("v", minBuffer-1) // with its name of one octet, as long as a buffer that is kept
+	value := strings.Repeat("v", minBuffer-1) // with its name of one octet, as long as a pooled buffer
 	got := ""
 	v.setup = func(_ int, r *recorder) {
 		r.head.Status = 0
@@ -126,7 +127,7 @@ func TestTrailersStayDuringEnd(t *testing.T) {
 	v.over(t)
 }
 
-// trailed is a handler whose End is another.
+// trailed is a handler with another End.
 type trailed struct {
 	*recorder
 	end func(t []http.Field)
@@ -134,7 +135,7 @@ type trailed struct {
 
 func (h *trailed) End(_ http.Exchange, t []http.Field) { h.end(t) }
 
-// A request that was complete before its handler took it is not late: the handler may answer when it likes.
+// A request that was complete before its handler read it is not late: the handler may answer at any time.
 func TestRequestThatCameWholeHasNoDeadline(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) {
@@ -154,12 +155,12 @@ func TestRequestThatCameWholeHasNoDeadline(t *testing.T) {
 	v.over(t)
 }
 
-// A stream whose bytes found Limits.Kept used up gets their window when others have taken theirs: streams that take
-// what they get are not stopped by those that have paused.
+// A stream whose bytes found Limits.Kept used up gets its window after others have read theirs: paused streams do not
+// stop the others.
 func TestWindowBeyondParkedIsGivenBackLater(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Limits.Window, cfg.Limits.ConnWindow, cfg.Limits.Kept = 64<<10, 128<<10, 128<<10
-	for _, first := range []int{0, 2} { // who resumes: those that came first, or those that came last
+	for _, first := range []int{0, 2} { // the streams that resume: the first or the last
 		v := ready(t, cfg)
 		v.setup = func(_ int, r *recorder) {
 			r.head.Status, r.quiet = 0, true
@@ -179,20 +180,20 @@ func TestWindowBeyondParkedIsGivenBackLater(t *testing.T) {
 		}
 		v.l.Sleep(0)
 		if got := v.s.recvWin + v.s.credit; got != 128<<10 {
-			t.Errorf("streams %d and %d have taken theirs, and 128 KiB are kept: got a window of %d, want all 131072", id(first), id(first+1), got)
+			t.Errorf("streams %d and %d have read theirs, and 128 KiB are kept: got a window of %d, want all 131072", id(first), id(first+1), got)
 		}
 		for i := range 4 {
 			v.made[i].x.Resume()
 		}
 		v.l.Sleep(0)
 		if got := v.s.recvWin + v.s.credit; got != 128<<10 || v.s.creditedConn != 0 || v.l.All() != 0 {
-			t.Errorf("all is taken: got a window of %d, %d given ahead, %d bytes held; want 131072 and none", got, v.s.creditedConn, v.l.All())
+			t.Errorf("all is read: got a window of %d, %d credited ahead, %d bytes charged; want 131072 and none", got, v.s.creditedConn, v.l.All())
 		}
 		v.over(t)
 	}
 }
 
-// Bytes that are kept in pieces are not copied anew for each piece, however many they are.
+// Bytes that are kept in pieces are not copied for each piece, however many there are.
 func TestKeptBytesAreCopiedFewTimes(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	piece := make([]byte, 16<<10)
@@ -214,7 +215,7 @@ func TestKeptBytesAreCopiedFewTimes(t *testing.T) {
 	v.over(t)
 }
 
-// A tunnel that its owner has closed has its time to end, whatever the exchange was promised that it began with.
+// A tunnel that its owner has closed has a deadline, even if the exchange it began with had none.
 func TestClosedTunnelOfAnExchangeWithoutDeadlineEnds(t *testing.T) {
 	p := newTunnel(t, DefaultConfig(), DefaultConfig(), &pipe{}, &pipe{})
 	p.c.x.(http.NoDeadline).NoDeadline()
@@ -222,13 +223,13 @@ func TestClosedTunnelOfAnExchangeWithoutDeadlineEnds(t *testing.T) {
 	p.pump()
 	p.cl.Sleep(time.Minute)
 	if n := p.pair.c.Active(); n != 0 {
-		t.Errorf("a minute after its Close, with a peer that does not end it: got %d streams, want none; %s", n, fmt.Sprint(p.near.log))
+		t.Errorf("a minute after its Close, with a peer that does not end it: got %d streams, want none; calls %s", n, fmt.Sprint(p.near.log))
 	}
 	p.end(t)
 }
 
-// A response that waits for its handler when the server ends its direction is still handed over, and ends the exchange: no
-// window can come for what is left of the request.
+// A response that is kept for a paused handler when the server ends its direction is still delivered, and ends the
+// exchange: no window can open for the rest of the request.
 func TestResponseThatWaitedEndsTheExchange(t *testing.T) {
 	v := dial(t, DefaultConfig(), setting(settingWindow, 10), setack)
 	r := v.ask(t, post("/", http.UnknownLength), strings.Repeat("x", 100), func(r *recorder) {
@@ -243,12 +244,12 @@ func TestResponseThatWaitedEndsTheExchange(t *testing.T) {
 	}
 	v.l.Service()
 	if !v.l.Over {
-		t.Error("got a connection that stays, want its end")
+		t.Error("the connection is open, want its end")
 	}
 	v.over(t)
 }
 
-// A response that never ends, by its type, is not held to the length of those that do; a request is.
+// A response that is endless by its type is not limited in length; a request is.
 func TestEndlessResponsesHaveNoLength(t *testing.T) {
 	send := func(feed func(*testing.T, ...string) string) (out string) {
 		for range 6 {

@@ -29,7 +29,8 @@ func TestMachines(t *testing.T) {
 	}
 }
 
-// step is a move. The event is known only to the machine that events move: the others have one move between two states.
+// step is a move. Only the machine that is moved by events knows the event: the others have one move between two
+// states.
 type step struct {
 	table    *stateTable
 	from, to uint8
@@ -44,16 +45,16 @@ func (s step) String() string {
 	return fmt.Sprintf("%s: from %s to %s %s", s.table.name, s.table.rows[s.from].Name, to, s.on)
 }
 
-// made holds the moves that the tests of this package have made.
+// made is the set of the moves that the tests of this package have made.
 var made = map[step]bool{}
 
-// legal holds what watchMoves took out of the tables.
+// legal holds the sets that watchMoves removed from the tables.
 var legal = map[*stateTable][16]uint32{}
 
-// legalByEvent is the same of nextState.
+// legalByEvent is a copy of nextState.
 var legalByEvent = nextState
 
-// watchMoves has each move of each machine seen, or the machines as users run them.
+// watchMoves makes seeMove see each move of each machine, or restores the machines as users run them.
 func watchMoves(on bool) {
 	if onMove = nil; on {
 		onMove = seeMove
@@ -83,7 +84,7 @@ func seeMove(t *stateTable, from, to uint8, on string) {
 	made[v] = true
 }
 
-// TestMain checks each move that any test makes, and, after all tests, that each move of each table was made by one of them.
+// TestMain checks each move that a test makes, and, after all tests, that some test made each move of each table.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	watchMoves(flag.Lookup("test.bench").Value.String() == "") // a benchmark measures what users run

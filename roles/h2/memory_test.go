@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// windowsOf adds up the windows that out, a text, grants, of the connection for 0.
+// windowsOf adds up the windows in out, a text, of a stream, or of the connection for 0.
 func windowsOf(out string, id int) (all int) {
 	for line := range strings.Lines(out) {
 		var k, n int
@@ -21,8 +21,8 @@ func windowsOf(out string, id int) (all int) {
 	return all
 }
 
-// While memory is short a connection is given no window for bodies that their handlers have not taken, and one for those
-// that they have. It is given when there is memory again.
+// While memory is short, windows are returned only for bodies that handlers have taken. The windows for kept bodies
+// are returned when there is memory again.
 func TestWindowsAreWithheldWhileMemoryIsShort(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Limits.Window, cfg.Limits.ConnWindow = 64<<10, 128<<10
@@ -36,18 +36,18 @@ func TestWindowsAreWithheldWhileMemoryIsShort(t *testing.T) {
 	v.feed(t, postReq(1), postReq(3))
 	send := func(id uint32, n int) string { return v.feed(t, data(id, 0, strings.Repeat("x", n))) }
 	if got := windowsOf(send(1, 16384)+send(1, 16384)+send(3, 16384)+send(3, 16384), 0); got != 64<<10 {
-		t.Errorf("with memory: got a window of %d, want 65536 for the parked and the taken alike", got)
+		t.Errorf("with memory: got a window of %d, want 65536 for kept and taken bodies", got)
 	}
 	v.l.Short = true
 	if got := windowsOf(send(1, 16384)+send(1, 16384), 0); got != 0 {
-		t.Errorf("for what is parked without memory: got a window of %d, want none", got)
+		t.Errorf("for kept bodies without memory: got a window of %d, want none", got)
 	}
 	out := ""
 	for range 4 {
 		out += send(3, 16384)
 	}
 	if got := windowsOf(out, 0); got != 64<<10 {
-		t.Errorf("for what is taken without memory: got a window of %d, want 65536", got)
+		t.Errorf("for taken bodies without memory: got a window of %d, want 65536", got)
 	}
 	if got := v.sh.Counters.Withheld; got != 1 || len(v.sh.withheld) != 1 {
 		t.Errorf("withheld: counted %d, %d wait; want 1 and 1", got, len(v.sh.withheld))
@@ -60,25 +60,25 @@ func TestWindowsAreWithheldWhileMemoryIsShort(t *testing.T) {
 	v.l.Short = false
 	v.sh.Relieve()
 	v.l.Service()
-	// 32 KiB are parked, and what has become due together with them is granted from half of the window on.
+	// 32 KiB are kept, and the window is returned in halves.
 	v.feed(t, data(3, 0, strings.Repeat("x", 16384)))
 	got := windowsOf(send(3, 16384), 0)
 	if credit := int(v.s.credit); got+credit != 64<<10 || len(v.sh.withheld) != 0 {
 		t.Errorf("with memory again: got a window of %d and %d to come, %d wait; want 65536 in all", got, credit, len(v.sh.withheld))
 	}
 	if n := v.l.Held[roles.HoldBody]; n != 64<<10 {
-		t.Errorf("held: got %d, want 65536", n)
+		t.Errorf("charged: got %d, want 65536", n)
 	}
 	v.made[0].x.Resume()
 	v.l.Sleep(0)
 	v.out(t)
 	if v.s.recvWin+v.s.credit != int64(cfg.Limits.ConnWindow) || v.l.All() != 0 {
-		t.Errorf("when all is taken: got %d and %d of the window, %d bytes held; want all of it, and none", v.s.recvWin, v.s.credit, v.l.All())
+		t.Errorf("after all is read: got a window of %d and a credit of %d, %d bytes charged; want all of the window, and none", v.s.recvWin, v.s.credit, v.l.All())
 	}
 	v.over(t)
 }
 
-// A connection that ends while its windows are withheld is forgotten, in any order.
+// A connection that ends while its windows are withheld leaves the list, in any order.
 func TestWithheldConnectionsAreForgotten(t *testing.T) {
 	sh := NewShared(DefaultConfig())
 	var all []*served
@@ -99,13 +99,13 @@ func TestWithheldConnectionsAreForgotten(t *testing.T) {
 		}
 		for i, c := range sh.withheld {
 			if c.withheld != int32(i+1) {
-				t.Errorf("at %d: a connection that thinks it is at %d", i+1, c.withheld)
+				t.Errorf("index %d: a connection with index %d", i+1, c.withheld)
 			}
 		}
 	}
 }
 
-// What runs over a stream, and needs more than half of its window before it can use any, gets it when there is memory.
+// An owner that needs more than half of its window before it uses any byte gets it when there is memory again.
 func TestTunnelWindowIsWithheldWhileMemoryIsShort(t *testing.T) {
 	far := &pipe{least: 10_000}
 	short := func(on bool) { far.low.(*tunnel).c.low.(*rolestest.Lower).Short = on }
@@ -127,7 +127,7 @@ func TestTunnelWindowIsWithheldWhileMemoryIsShort(t *testing.T) {
 	p.end(t)
 }
 
-// Streams beyond a few are charged, and refused when there is no memory for them.
+// Streams beyond the first few are charged, and refused when there is no memory for them.
 func TestManyStreamsAreCharged(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.head.Status = 0 }
@@ -150,12 +150,12 @@ func TestManyStreamsAreCharged(t *testing.T) {
 	v.l.Service()
 	v.l.Sleep(0)
 	if v.kept != streamCost {
-		t.Errorf("after the end of an early and a late one: got %d bytes charged, want %d", v.kept, streamCost)
+		t.Errorf("after the end of an early and a late stream: got %d bytes charged, want %d", v.kept, streamCost)
 	}
 	v.over(t)
 }
 
-// Buffers come in sizes that double, and the one that is outgrown, or given up, serves the next.
+// Buffer sizes double, and a buffer that is outgrown or dropped serves again.
 func TestBuffers(t *testing.T) {
 	var p buffers
 	for _, c := range []struct{ n, want int }{{0, 512}, {1, 512}, {512, 512}, {513, 1024}, {256 << 10, 256 << 10}, {256<<10 + 1, 256<<10 + 1}} {
@@ -165,14 +165,14 @@ func TestBuffers(t *testing.T) {
 	}
 	b := p.get(1000)
 	p.put(b[:10])
-	p.put(make([]byte, 0, 1000)) // none of ours
+	p.put(make([]byte, 0, 1000)) // not from the pool
 	if again := p.get(600); &again[:1][0] != &b[:1][0] || len(again) != 0 || p.size != 0 {
-		t.Errorf("got another buffer, %d bytes long, %d wait; want the same, empty, and none", len(again), p.size)
+		t.Errorf("got another buffer, %d bytes long, %d in the pool; want the same, empty, and none", len(again), p.size)
 	}
 	for range 1000 {
 		p.put(make([]byte, 0, 4096))
 	}
 	if p.size > maxSpare || p.size < maxSpare/2 {
-		t.Errorf("%d bytes wait, want at most %d", p.size, maxSpare)
+		t.Errorf("%d bytes in the pool, want at most %d", p.size, maxSpare)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestNoDeadline: who has time waits for the response and for each piece of its body; the others on the connection
-// have their deadlines.
+// TestNoDeadline: an exchange without deadline waits for the response and for each piece of its body; other exchanges on the
+// connection have their deadlines.
 func TestNoDeadline(t *testing.T) {
 	k := DefaultConfig()
 	k.Timeouts.Response = 20 * time.Second
@@ -36,7 +36,7 @@ func TestNoDeadline(t *testing.T) {
 	p.cl.Sleep(time.Minute)
 	p.pump()
 	if slow.done || !quick.done {
-		t.Fatalf("after a minute without a response: done %v and %v, want the one in a hurry alone", slow.done, quick.done)
+		t.Fatalf("after a minute without a response: done %v and %v, want the end of the second alone", slow.done, quick.done)
 	}
 	x := served[0].x
 	x.SetHandler(writer(func(x http.Exchange) {
@@ -52,7 +52,7 @@ func TestNoDeadline(t *testing.T) {
 		p.pump()
 	}
 	if !slow.done || slow.cause != nil || slow.got != 4 {
-		t.Errorf("done %v with %v and %d bytes, want the response whole", slow.done, slow.cause, slow.got)
+		t.Errorf("done %v with %v and %d bytes, want the complete response", slow.done, slow.cause, slow.got)
 	}
 	p.check(t)
 }

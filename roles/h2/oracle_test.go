@@ -17,10 +17,10 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// drive carries bytes between a role and conn until done says so.
+// drive carries bytes between a role and conn until done returns true.
 func drive(t *testing.T, conn net.Conn, l *rolestest.Lower, u roles.Upper, done func() bool) {
 	t.Helper()
-	in := make(chan []byte, 1<<16) // more than ever comes, so that neither end waits for the other to read
+	in := make(chan []byte, 1<<16) // more than ever arrives, so that neither end waits for the other to read
 	go func() {
 		defer close(in)
 		for {
@@ -57,22 +57,22 @@ func drive(t *testing.T, conn net.Conn, l *rolestest.Lower, u roles.Upper, done 
 			l.Feed(b)
 			l.Sleep(0)
 			l.Service()
-		case <-time.After(5 * time.Millisecond): // the other end may be done by itself
+		case <-time.After(5 * time.Millisecond): // the other end may be done
 		case <-patience:
-			t.Error("nothing moves")
+			t.Error("no progress")
 			return
 		}
 	}
 }
 
-// onlyH2 is the protocol in clear, with prior knowledge.
+// onlyH2 is HTTP/2 in plain text, with prior knowledge.
 func onlyH2() *nethttp.Protocols {
 	p := new(nethttp.Protocols)
 	p.SetUnencryptedHTTP2(true)
 	return p
 }
 
-// oneConn is a listener of one connection.
+// oneConn is a listener with one connection.
 type oneConn struct {
 	conn chan net.Conn
 	addr net.Addr
@@ -89,7 +89,7 @@ func (o *oneConn) Accept() (net.Conn, error) {
 func (o *oneConn) Close() error   { o.once.Do(func() { close(o.conn) }); return nil }
 func (o *oneConn) Addr() net.Addr { return o.addr }
 
-// TestOthersServeUs has the standard library's server echo what several exchanges of our client send it at a time.
+// TestOthersServeUs: the standard library's server echoes what several exchanges of our client send it at a time.
 func TestOthersServeUs(t *testing.T) {
 	near, far := net.Pipe()
 	l := &oneConn{conn: make(chan net.Conn, 1), addr: near.LocalAddr()}
@@ -98,7 +98,7 @@ func TestOthersServeUs(t *testing.T) {
 		w.Header().Set("Trailer", "Sum")
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
-			t.Errorf("%s: %v", r.URL, err)
+			t.Errorf("%s: read: %v", r.URL, err)
 		}
 		w.WriteHeader(203)
 		w.Write(b)
@@ -137,7 +137,7 @@ func TestOthersServeUs(t *testing.T) {
 	for i, r := range all {
 		want := len(r.body)
 		if r.cause != nil || r.got != want || !strings.Contains(r.log.String(), fmt.Sprintf("x end sum=%d!", want)) || !strings.Contains(r.log.String(), "head 203 ") {
-			t.Errorf("exchange %d: %v, %d octets of %d:\n%s", i, r.cause, r.got, want, r.log.String())
+			t.Errorf("exchange %d: done with %v, got %d of %d octets:\n%s", i, r.cause, r.got, want, r.log.String())
 		}
 	}
 	if low.Misuse != "" {
@@ -145,7 +145,7 @@ func TestOthersServeUs(t *testing.T) {
 	}
 }
 
-// echoing sends back what comes, and stops its peer when it has much of it.
+// echoing is a handler that sends back what arrives, and pauses while it has much of it.
 type echoing struct {
 	held  []byte
 	begun bool
@@ -189,7 +189,7 @@ func (h *echoing) Writable(x http.Exchange) {
 
 func (h *echoing) Done(http.Exchange, error) {}
 
-// TestWeServeOthers has the standard library's client ask our server, twenty at a time.
+// TestWeServeOthers: the standard library's client makes requests to our server, twenty at a time.
 func TestWeServeOthers(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
@@ -212,7 +212,7 @@ func TestWeServeOthers(t *testing.T) {
 		return nil
 	}
 	go func() {
-		results <- ask(0) // makes the connection, which the others then share
+		results <- ask(0) // makes the connection that the others share
 		for i := range 19 {
 			go func() { results <- ask(i + 1) }()
 		}

@@ -10,10 +10,10 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// holdOff makes a handler that answers nothing.
+// holdOff makes a handler that sends nothing.
 func holdOff(_ int, r *recorder) { r.head.Status, r.quiet = 0, true }
 
-// TestSlowRequestBodies: a request's body has a least rate and a total time, on by default, of its stream alone.
+// TestSlowRequestBodies: a request's body has a least rate and a total time, on by default; only its stream ends.
 func TestSlowRequestBodies(t *testing.T) {
 	frames := func(each, n int) string { return strings.Repeat(data(1, 0, strings.Repeat("x", each)), n) }
 	for _, c := range []struct {
@@ -21,7 +21,7 @@ func TestSlowRequestBodies(t *testing.T) {
 		piece  string
 		every  time.Duration
 		lives  time.Duration // at least
-		ends   time.Duration // at most; 0: it does not
+		ends   time.Duration // at most; 0: it does not end
 		cause  string
 		change func(*Config)
 	}{
@@ -60,7 +60,7 @@ func TestSlowRequestBodies(t *testing.T) {
 			}
 			if r := v.made[0]; !r.done || took < c.lives || took-c.every > c.ends || out != "reset 1 CANCEL" ||
 				!errors.Is(r.cause, http.ErrTimeout) || !strings.Contains(fmt.Sprint(r.cause), c.cause) {
-				t.Errorf("done %v after %v with %v, told %q; want the end between %v and %v, for %q, reset 1 CANCEL", r.done, took, r.cause, out, c.lives, c.ends, c.cause)
+				t.Errorf("done %v after %v with %v, sent %q; want the end between %v and %v, for %q, reset 1 CANCEL", r.done, took, r.cause, out, c.lives, c.ends, c.cause)
 			}
 			slow := uint64(1)
 			if strings.Contains(c.cause, "nothing") {
@@ -77,7 +77,7 @@ func TestSlowRequestBodies(t *testing.T) {
 	}
 }
 
-// TestSlowBodyIsNotBlamedForUs: the time counts neither in which a handler has paused, nor in which no window is granted.
+// TestSlowBodyIsNotBlamedForUs: time in which a handler pauses, or in which no window is open, does not count.
 func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 	t.Run("paused", func(t *testing.T) {
 		cfg := DefaultConfig()
@@ -105,7 +105,7 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 			t.Errorf("the handler got %d bytes, want %d", r.got, 50*480)
 		}
 		if v.l.Sleep(11 * time.Second); !r.done {
-			t.Error("lives after its total of a minute")
+			t.Error("the stream is open after its total of a minute")
 		}
 	})
 	t.Run("no window of the stream", func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 		v.feed(t, postReq(1)+data(1, 0, strings.Repeat("x", 1000)))
 		r := v.made[0]
 		for i := range 30 {
-			// An hour without a window, and then one that the peer uses when 29 s have passed.
+			// An hour without a window, and then a window that the peer uses after 29 s.
 			v.l.Sleep(time.Hour)
 			r.x.Credit(100)
 			v.l.Sleep(29 * time.Second)
@@ -130,7 +130,7 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 		}
 		r.x.Credit(100)
 		if v.l.Sleep(31 * time.Second); !r.done {
-			t.Error("lives although it has a window and sends nothing")
+			t.Error("the stream is open although it has a window and gets nothing")
 		}
 	})
 	t.Run("in the middle of a frame", func(t *testing.T) {
@@ -142,10 +142,10 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 			r.onHead = func(x http.Exchange, _ *http.Message) { x.(http.FlowControlled).ManualCredit() }
 		}
 		v.feed(t, postReq(1))
-		f := data(1, 0, strings.Repeat("x", 1000)) // uses the window up
+		f := data(1, 0, strings.Repeat("x", 1000)) // uses up the window
 		v.l.Feed([]byte(f[:500]))
 		if v.l.Sleep(31 * time.Second); !v.made[0].done {
-			t.Error("lives although the rest of its frame does not come")
+			t.Error("the stream is open although the rest of its frame does not arrive")
 		}
 	})
 	t.Run("no window of the connection", func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 				r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
 			}
 		}
-		// The first stream, which is paused, has all of it.
+		// The first stream, which is paused, has used all of it.
 		v.feed(t, postReq(1)+postReq(3))
 		for range 4 {
 			v.feed(t, data(1, 0, strings.Repeat("x", 16383)))
@@ -174,12 +174,13 @@ func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
 			t.Fatalf("the second stream ended for %v, 29 s after it had a window", v.made[1].cause)
 		}
 		if v.l.Sleep(31 * time.Second); !v.made[1].done {
-			t.Error("the second stream lives although it has a window and sends nothing")
+			t.Error("the second stream is open although it has a window and gets nothing")
 		}
 	})
 }
 
-// TestSlowResponseBodies: a response may take its time, unless a program sets a rate; then an unhurried exchange still may.
+// TestSlowResponseBodies: a response has no least rate by default; if a program sets one, it does not apply to
+// unhurried exchanges.
 func TestSlowResponseBodies(t *testing.T) {
 	for _, c := range []struct {
 		name              string

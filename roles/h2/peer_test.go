@@ -13,14 +13,14 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// fr is a frame.
+// fr returns a frame.
 func fr(typ frameType, flags uint8, id uint32, payload string) string {
 	var h [headerLen]byte
 	frame{length: uint32(len(payload)), typ: typ, flags: flags, stream: id}.put(h[:])
 	return string(h[:]) + payload
 }
 
-// blk is a header block of name and value by turns, which needs no table and leaves none.
+// blk returns a header block of alternating names and values, which uses no table and leaves none.
 func blk(fields ...string) string {
 	var b strings.Builder
 	for i := 0; i < len(fields); i += 2 {
@@ -33,7 +33,7 @@ func blk(fields ...string) string {
 	return b.String()
 }
 
-// hpackLen is an integer with a prefix of seven bits (RFC 7541 s.5.1).
+// hpackLen encodes an integer with a prefix of seven bits (RFC 7541 s.5.1).
 func hpackLen(n int) []byte {
 	if n < 127 {
 		return []byte{byte(n)}
@@ -52,12 +52,12 @@ const (
 
 var ask = []string{":method", "GET", ":scheme", "https", ":authority", "a.example", ":path", "/"}
 
-// with is fields with more of them.
+// with returns fields with more of them.
 func with(fields []string, more ...string) []string {
 	return append(append([]string(nil), fields...), more...)
 }
 
-// swap is fields with another value for one of them, or without it.
+// swap returns fields with another value for one of them, or without it.
 func swap(fields []string, name, value string) []string {
 	var r []string
 	for i := 0; i < len(fields); i += 2 {
@@ -93,19 +93,18 @@ func setting(pairs ...uint32) string {
 	return fr(frameSettings, 0, 0, s)
 }
 
-// hello is what a client says first, and setack what both say to our settings.
+// hello is what a client sends first; setack acknowledges our SETTINGS.
 var (
 	setack = fr(frameSettings, flagAck, 0, "")
 	hello  = preface + setting() + setack
 )
 
-// reader makes text of our frames.
+// reader prints our frames.
 type reader struct {
 	dec *hpack.Decoder
 }
 
-// text is one line for each whole frame in b: what it says, not how long it is. It fails the test for anything
-// that is no frame, or does not suit its header.
+// text returns one line for each frame in b. It fails the test if b is not a sequence of valid frames.
 func (r *reader) text(t testing.TB, b []byte) string {
 	t.Helper()
 	if r.dec == nil {
@@ -115,16 +114,16 @@ func (r *reader) text(t testing.TB, b []byte) string {
 	var block []byte
 	for len(b) > 0 {
 		if len(b) < headerLen {
-			t.Fatalf("%d octets behind the last frame: %q", len(b), b)
+			t.Fatalf("%d octets after the last frame: %q", len(b), b)
 		}
 		f := parseFrame(b)
 		if len(b) < headerLen+int(f.length) {
-			t.Fatalf("a frame of %d octets is cut short: %q", f.length, b)
+			t.Fatalf("a frame of %d octets is incomplete: %q", f.length, b)
 		}
 		p := b[headerLen : headerLen+int(f.length)]
 		b = b[headerLen+int(f.length):]
 		if block != nil != (f.typ == frameContinuation) {
-			t.Fatalf("%v inside of a header block, or CONTINUATION outside", f)
+			t.Fatalf("%v inside a header block, or CONTINUATION outside of one", f)
 		}
 		end := ""
 		if f.has(endS) {
@@ -165,7 +164,7 @@ func (r *reader) text(t testing.TB, b []byte) string {
 		case frameWindow:
 			fmt.Fprintf(&s, "window %d %d\n", f.stream, binary.BigEndian.Uint32(p))
 		default:
-			t.Fatalf("a frame of type %#x", f.typ)
+			t.Fatalf("unexpected frame type %#x", f.typ)
 		}
 	}
 	if block != nil {
@@ -174,7 +173,7 @@ func (r *reader) text(t testing.TB, b []byte) string {
 	return s.String()
 }
 
-// served is a Server under a test, with what its handlers were told.
+// served is a Server under test, with the calls of its handlers.
 type served struct {
 	s    Server
 	l    *rolestest.Lower
@@ -184,12 +183,12 @@ type served struct {
 	made []*recorder
 	// setup is called for each handler, before its Head.
 	setup func(n int, r *recorder)
-	kept  int // bytes on the account
+	kept  int // bytes charged
 }
 
 func serve(cfg Config) *served { return serveOn(NewShared(cfg)) }
 
-// serveOn is serve for one of several connections of a Shared.
+// serveOn is serve with a Shared that several connections use.
 func serveOn(sh *Shared) *served {
 	v := &served{l: rolestest.New(), sh: sh}
 	v.l.OnHold = func(_ roles.Kind, n int) { v.kept += n }
@@ -205,7 +204,7 @@ func serveOn(sh *Shared) *served {
 	return v
 }
 
-// out is what has been sent since it was asked last.
+// out returns what was sent since the last call.
 func (v *served) out(t testing.TB) string {
 	t.Helper()
 	b := v.l.Out
@@ -213,20 +212,20 @@ func (v *served) out(t testing.TB) string {
 	return v.r.text(t, b)
 }
 
-// feed feeds frames and returns the answer, without any acknowledgement of settings.
+// feed feeds frames and returns the answer, without acknowledgements of SETTINGS.
 func (v *served) feed(t testing.TB, frames ...string) string {
 	t.Helper()
 	v.l.Feed([]byte(strings.Join(frames, "")))
 	return strings.ReplaceAll(v.out(t), "settings ack\n", "")
 }
 
-// ready has the preface behind it.
+// ready returns a server that has received the preface.
 func ready(t testing.TB, cfg Config) *served {
 	t.Helper()
 	return readyOn(t, NewShared(cfg))
 }
 
-// readyOn is ready for one of several connections of a Shared.
+// readyOn is ready with a Shared that several connections use.
 func readyOn(t testing.TB, sh *Shared) *served {
 	t.Helper()
 	v := serveOn(sh)
@@ -234,7 +233,7 @@ func readyOn(t testing.TB, sh *Shared) *served {
 	return v
 }
 
-// over checks that every handler was told Done, once and last, and that nothing is held.
+// over checks that every handler got one Done, as its last call, and that no byte stays charged.
 func (v *served) over(t testing.TB) {
 	t.Helper()
 	if !v.l.Over {
@@ -242,21 +241,21 @@ func (v *served) over(t testing.TB) {
 	}
 	for _, r := range v.made {
 		if !r.done {
-			t.Errorf("handler %s was not told Done", r.name)
+			t.Errorf("handler %s did not get Done", r.name)
 		}
 		if lines := only(v.log.String(), r.name+" "); strings.Count(lines, " done ") != 1 || !strings.Contains(lines[strings.LastIndex(lines[:len(lines)-1], "\n")+1:], " done ") {
-			t.Errorf("Done is not the last call, or not one:\n%s", lines)
+			t.Errorf("want one Done, as the last call; got\n%s", lines)
 		}
 	}
 	if v.kept != 0 {
-		t.Errorf("%d bytes are left on the account", v.kept)
+		t.Errorf("%d bytes are still charged", v.kept)
 	}
 	if v.l.Misuse != "" {
 		t.Errorf("misuse of the transport: %s", v.l.Misuse)
 	}
 }
 
-// asked is a Client under a test.
+// asked is a Client under test.
 type asked struct {
 	c      Client
 	l      *rolestest.Lower
@@ -278,7 +277,7 @@ func (v *asked) Ready(*Client) {
 func (v *asked) Draining(*Client)            { v.events = append(v.events, "draining") }
 func (v *asked) Closed(_ *Client, err error) { v.events = append(v.events, fmt.Sprint("closed ", err)) }
 
-// dial makes a Client whose server has said frames.
+// dial returns a Client whose server has sent frames.
 func dial(t testing.TB, cfg Config, frames ...string) *asked {
 	t.Helper()
 	v := &asked{l: rolestest.New(), sh: NewShared(cfg)}
@@ -334,18 +333,18 @@ func (v *asked) over(t testing.TB) {
 	}
 	for _, r := range v.made {
 		if !r.done {
-			t.Errorf("handler %s was not told Done", r.name)
+			t.Errorf("handler %s did not get Done", r.name)
 		}
 	}
 	if v.kept != 0 {
-		t.Errorf("%d bytes are left on the account", v.kept)
+		t.Errorf("%d bytes are still charged", v.kept)
 	}
 	if v.l.Misuse != "" {
 		t.Errorf("misuse of the transport: %s", v.l.Misuse)
 	}
 }
 
-// joined is a log with adjacent pieces of a body made one.
+// joined returns a log in which adjacent pieces of a body are one.
 func joined(log string) string {
 	var out []string
 	for line := range strings.Lines(log) {

@@ -17,7 +17,7 @@ func TestConnectionEndsInEveryPhase(t *testing.T) {
 	for _, c := range []struct {
 		in    string
 		phase phase
-		late  string // the answer to a peer that is late, "" if the phase has no deadline of its own
+		late  string // the answer to a late peer, "" if the phase has no deadline of its own
 	}{
 		{"PRI", expectPreface, "goaway 0 ENHANCE_YOUR_CALM\n"},
 		{preface, expectSettings, "goaway 0 SETTINGS_TIMEOUT\n"},

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestQueue does at random what is done to a queue, and to a slice.
+// TestQueue applies random operations to a queue, and to a slice.
 func TestQueue(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 3))
@@ -35,7 +35,7 @@ func TestQueue(t *testing.T) {
 					}
 				}
 				if got := q.pop(); got != want[least] {
-					t.Fatalf("seed %d, step %d: another stream came", seed, step)
+					t.Fatalf("seed %d, step %d: pop returned another stream", seed, step)
 				}
 				want = slices.Delete(want, least, least+1)
 			}
@@ -44,12 +44,12 @@ func TestQueue(t *testing.T) {
 				got = append(got, x)
 			}
 			if !slices.Equal(got, want) || len(want) > 0 && q.tail != want[len(want)-1] || len(want) == 0 && q.tail != nil {
-				t.Fatalf("seed %d, step %d: %d streams are in it, want %d", seed, step, len(got), len(want))
+				t.Fatalf("seed %d, step %d: the queue has %d streams, want %d", seed, step, len(got), len(want))
 			}
 		}
 		q.remove(&stream{}) // one that is not in it
 	}
 	if x := (&queue{}).pop(); x != nil {
-		t.Error("an empty queue had one")
+		t.Error("pop of an empty queue returned a stream")
 	}
 }

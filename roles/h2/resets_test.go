@@ -2,12 +2,11 @@ package h2
 
 import "testing"
 
-// TestResetsAreRemembered knows who reset a stream for as long as 64 others were not, and gives the benefit of the
-// doubt behind that.
+// TestResetsAreRemembered: howReset knows the last 64 resets, and returns resetByUs for streams before them.
 func TestResetsAreRemembered(t *testing.T) {
 	var c conn
 	if c.howReset(1) != notReset {
-		t.Error("one was reset before any was")
+		t.Error("got a reset stream before any reset")
 	}
 	for i := range 100 {
 		c.noteReset(id(i), i%2 == 0)

@@ -8,8 +8,8 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// TestStreamStates holds the table to RFC 9113 s.5.1: each event is in it, each state but the last is left for closed, and
-// an end that has ended its direction sends nothing more but a reset.
+// TestStreamStates checks the table against RFC 9113 s.5.1: each event is in it, each state but the last can end in
+// closed, and an end that has ended its direction sends nothing more but a reset.
 func TestStreamStates(t *testing.T) {
 	met := map[string]bool{}
 	for s, row := range states.rows {
@@ -19,7 +19,7 @@ func TestStreamStates(t *testing.T) {
 				t.Errorf("%s: two moves on %q", row.Name, m.On)
 			}
 			if to[m.On], met[m.On] = true, true; !slices.Contains(eventNames[:], m.On) {
-				t.Errorf("%s: %q is no event", row.Name, m.On)
+				t.Errorf("%s: %q is not an event", row.Name, m.On)
 			}
 		}
 		if s := state(s); s != closed && legalByEvent[s][drop] != closed {
@@ -45,8 +45,8 @@ func TestStreamStates(t *testing.T) {
 	}
 }
 
-// TestIllegalMove: a move that a table does not have costs the connection, with INTERNAL_ERROR, and is counted. It does not
-// panic: only the tests' own check of each move does, which is off here.
+// TestIllegalMove: a move that a table does not have ends the connection with INTERNAL_ERROR, and is counted. It does
+// not panic: only the tests' own check of each move does, which is off here.
 func TestIllegalMove(t *testing.T) {
 	watchMoves(false)
 	defer watchMoves(true)

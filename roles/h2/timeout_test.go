@@ -10,14 +10,14 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestServerDeadlines keeps a server waiting in each way that has a limit: nothing happens just before it, and
-// what must at it.
+// TestServerDeadlines makes a server wait in each way that has a limit: nothing happens before the deadline, and the
+// stream or connection ends at it.
 func TestServerDeadlines(t *testing.T) {
 	d := DefaultTimeouts()
 	silent := func(v *served) { v.setup = func(_ int, r *recorder) { r.head.Status = 0 } }
 	for _, c := range []struct {
 		name  string
-		in    string // behind the preface, if it does not begin with it
+		in    string // after the preface, if it does not begin with it
 		after time.Duration
 		want  string
 		set   func(v *served)
@@ -43,7 +43,7 @@ func TestServerDeadlines(t *testing.T) {
 		v.l.Feed([]byte(c.in))
 		v.l.Sleep(c.after - 1)
 		if got := verdict(v.out(t)); got != "" {
-			t.Errorf("%s: %q too early", c.name, got)
+			t.Errorf("%s: got %q before the deadline", c.name, got)
 		}
 		v.l.Sleep(1)
 		if got := verdict(v.out(t)); got != c.want {
@@ -56,7 +56,7 @@ func TestServerDeadlines(t *testing.T) {
 	}
 }
 
-// TestDribbledBlock gives a header block no more time for coming in many pieces.
+// TestDribbledBlock: a header block in many frames has one deadline.
 func TestDribbledBlock(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	b := fr(frameHeaders, 0, 1, blk(ask...)) + fr(frameContinuation, 0, 1, blk("a", "b")) + fr(frameContinuation, endH, 1, blk("c", "d"))
@@ -73,7 +73,7 @@ func TestDribbledBlock(t *testing.T) {
 	v.over(t)
 }
 
-// TestPausedBodiesHaveTime does not blame a peer for a body that a handler has stopped.
+// TestPausedBodiesHaveTime: a peer is not late with a body that a handler has paused.
 func TestPausedBodiesHaveTime(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) {
@@ -83,17 +83,17 @@ func TestPausedBodiesHaveTime(t *testing.T) {
 	v.feed(t, postReq(1)+data(1, 0, "abc"))
 	v.l.Sleep(time.Hour)
 	if v.s.Active() != 1 {
-		t.Fatalf("the stream is gone: %s", v.log.String())
+		t.Fatalf("the stream ended: %s", v.log.String())
 	}
 	v.made[0].x.Resume()
 	v.l.Sleep(DefaultTimeouts().Body)
 	if got := verdict(v.out(t)); got != "reset 1 CANCEL" || v.made[0].got != 3 || !errors.Is(v.made[0].cause, http.ErrTimeout) {
-		t.Errorf("resumed: %q, %d octets, %v", got, v.made[0].got, v.made[0].cause)
+		t.Errorf("resumed: got %q, %d octets, %v", got, v.made[0].got, v.made[0].cause)
 	}
 	v.over(t)
 }
 
-// TestClientDeadlines is the same for what a client waits for. Pausing before the head comes puts nothing off.
+// TestClientDeadlines does the same for what a client waits for. A pause before the head delays nothing.
 func TestClientDeadlines(t *testing.T) {
 	for _, paused := range []bool{false, true} {
 		cfg := DefaultConfig()
@@ -105,7 +105,7 @@ func TestClientDeadlines(t *testing.T) {
 		}
 		v.l.Sleep(5*second - 1)
 		if r.done {
-			t.Fatal("too early")
+			t.Fatal("the request ended before its deadline")
 		}
 		v.l.Sleep(1)
 		if !r.done || !errors.Is(r.cause, http.ErrTimeout) || verdict(v.out(t)) != "reset 1 CANCEL" {
@@ -121,7 +121,7 @@ func TestClientDeadlines(t *testing.T) {
 	}
 }
 
-// TestContinue has both ends wait for 100 (Continue) as RFC 9110 s.10.1.1 has it.
+// TestContinue: both ends wait for 100 (Continue) as RFC 9110 s.10.1.1 requires.
 func TestContinue(t *testing.T) {
 	expecting := func() http.Message {
 		m := post("/", 3)
@@ -131,7 +131,7 @@ func TestContinue(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		do   func(v *asked, r *recorder)
-		want string // what is sent behind the head
+		want string // what is sent after the head
 	}{
 		{"100 comes", func(v *asked, r *recorder) { v.l.Feed([]byte(hdrs(1, 0, ":status", "100"))) }, "data 1 3 \"abc\" end\n"},
 		{"103 does not count", func(v *asked, r *recorder) { v.l.Feed([]byte(hdrs(1, 0, ":status", "103"))) }, ""},
@@ -144,7 +144,7 @@ func TestContinue(t *testing.T) {
 		v := dial(t, DefaultConfig())
 		r := v.ask(t, expecting(), "abc")
 		if got := v.out(t); !strings.Contains(got, "expect=100-continue") || strings.Contains(got, "data") {
-			t.Errorf("%s: it began with\n%s", c.name, got)
+			t.Errorf("%s: sent first\n%s", c.name, got)
 		}
 		c.do(v, r)
 		if got := v.out(t); got != c.want {
@@ -177,7 +177,7 @@ func TestContinue(t *testing.T) {
 	}
 }
 
-// TestValidity asks a silent peer, and gives it up when it does not answer. Whatever it says is an answer.
+// TestValidity: a silent peer gets a PING, and the connection ends without an answer. Any input is an answer.
 func TestValidity(t *testing.T) {
 	v := dial(t, DefaultConfig())
 	v.ask(t, get("/"), "")
@@ -185,21 +185,21 @@ func TestValidity(t *testing.T) {
 	v.out(t)
 	v.l.Sleep(10 * second)
 	if got := v.out(t); got != "ping \"validity\"\n" {
-		t.Errorf("after 10 seconds: %q", got)
+		t.Errorf("after 10 seconds: sent %q", got)
 	}
 	v.feed(t, fr(framePing, flagAck, 0, "validity"))
 	v.l.Sleep(10 * second)
 	if got := v.out(t); got != "ping \"validity\"\n" {
-		t.Errorf("after 10 more: %q", got)
+		t.Errorf("after 10 more: sent %q", got)
 	}
 	v.feed(t, hdrs(1, 0, ":status", "103"))
 	v.l.Sleep(15*second - 1)
 	if v.l.Over {
-		t.Fatal("given up too early")
+		t.Fatal("the connection ended before the hangup time")
 	}
 	v.l.Sleep(1)
 	if !v.l.Over || v.l.Mode != roles.Immediate || !errors.Is(v.made[0].cause, http.ErrTimeout) {
-		t.Errorf("not given up: %t, mode %d, %v", v.l.Over, v.l.Mode, v.made[0].cause)
+		t.Errorf("after the hangup time: over %t, mode %d, %v", v.l.Over, v.l.Mode, v.made[0].cause)
 	}
 	v.over(t)
 }

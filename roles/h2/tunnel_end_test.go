@@ -7,12 +7,12 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// connectReq is an extended CONNECT.
+// connectReq returns an extended CONNECT.
 func connectReq(id uint32, flags uint8) string {
 	return hdrs(id, flags, ":method", "CONNECT", ":protocol", "websocket", ":scheme", "https", ":authority", "a.example", ":path", "/")
 }
 
-// own is a server whose request is given to u; after is called in the same Writable.
+// own returns a server whose request is given to u; after is called in the same Writable.
 func own(t *testing.T, flags uint8, u *pipe, after func()) *served {
 	t.Helper()
 	v := ready(t, DefaultConfig())
@@ -38,7 +38,8 @@ func own(t *testing.T, flags uint8, u *pipe, after func()) *served {
 	return v
 }
 
-// TestTunnelOfAnEndedRequest: the owner of a stream whose peer has ended its direction already is opened, and then gets RxEnd.
+// TestTunnelOfAnEndedRequest: if the peer has ended its direction before Upgrade, the owner gets Opened and then
+// RxEnd.
 func TestTunnelOfAnEndedRequest(t *testing.T) {
 	u := &pipe{}
 	v := own(t, endS, u, nil)
@@ -54,7 +55,7 @@ func TestTunnelOfAnEndedRequest(t *testing.T) {
 	v.l.Break(nil)
 }
 
-// TestTunnelClosedBeforeItIsOpened: an owner that closes in the call that gave it the stream gets Closed alone.
+// TestTunnelClosedBeforeItIsOpened: an owner that closes before Opened gets Closed alone.
 func TestTunnelClosedBeforeItIsOpened(t *testing.T) {
 	u := &pipe{}
 	v := own(t, 0, u, func() { u.low.Close(roles.Graceful, nil) })
@@ -67,7 +68,8 @@ func TestTunnelClosedBeforeItIsOpened(t *testing.T) {
 	v.l.Break(nil)
 }
 
-// TestTunnelReplacedAtItsEnd: an owner that comes after the peer's end is opened and gets RxEnd, as over any other transport.
+// TestTunnelReplacedAtItsEnd: an owner that comes after the peer's end gets Opened and RxEnd, as over any other
+// transport.
 func TestTunnelReplacedAtItsEnd(t *testing.T) {
 	second := &pipe{}
 	first := &pipe{}

@@ -12,17 +12,17 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// pipe is a protocol over a stream: it sends what it has, and keeps what comes.
+// pipe is the owner of a tunnel: it sends out, and records what arrives.
 type pipe struct {
 	low   roles.Lower
 	room  int    // asked of Room
-	out   []byte // to be sent
-	echo  bool   // what comes is sent back
-	fin   bool   // our direction ends when out has gone
+	out   []byte // to send
+	echo  bool   // what arrives is sent back
+	fin   bool   // our direction ends after out
 	least int    // nothing is used below it
 	bite  int    // the most that is used at a time, 0 for all
-	rest  []byte // what was left of the last piece
-	moved int    // how much was found elsewhere the next time
+	rest  []byte // the rest of the last piece
+	moved int    // bytes whose place changed between two calls
 	in    []byte
 	log   []string
 	due   time.Duration
@@ -94,10 +94,10 @@ func (p *pipe) Timeout(time.Duration)   { p.due = 0; p.say("timeout") }
 func (p *pipe) Woken(time.Duration)     { p.say("woken") }
 func (p *pipe) Closed(cause error)      { p.say(fmt.Sprint("closed ", cause)) }
 
-// calls are the pipe's, apart from Rx and Writable.
+// calls returns the pipe's calls without Rx and Writable.
 func (p *pipe) calls() string { return strings.Join(p.log, ", ") }
 
-// closed is how often Closed was called.
+// closed returns the number of Closed calls.
 func (p *pipe) closed() (n int) {
 	for _, c := range p.log {
 		if strings.HasPrefix(c, "closed ") {
@@ -107,7 +107,7 @@ func (p *pipe) closed() (n int) {
 	return n
 }
 
-// tunnelPair has a client's pipe and a server's joined by a stream.
+// tunnelPair is a client's pipe and a server's, connected by a stream.
 type tunnelPair struct {
 	*pair
 	near, far *pipe
@@ -140,7 +140,7 @@ func newTunnel(t testing.TB, cc, sc Config, near, far *pipe) *tunnelPair {
 	return p
 }
 
-// upgrader answers a CONNECT, and gives its stream away.
+// upgrader responds to a CONNECT, and gives its stream to u.
 type upgrader struct {
 	*recorder
 	s *Server
@@ -160,8 +160,8 @@ func (h upgrader) Writable(x http.Exchange) {
 	}
 }
 
-// TestTunnelAnswersBeforeItReads: what runs over a stream and has something to say to what it was given says it before it
-// is given more, whether that stands in the same frame or in the next.
+// TestTunnelAnswersBeforeItReads: an owner's answer to some bytes goes out before its next bytes are delivered,
+// whether they are in the same frame or in the next.
 func TestTunnelAnswersBeforeItReads(t *testing.T) {
 	for _, c := range []struct{ room, bite int }{{1, 0}, {3, 1}} {
 		near, far := &pipe{}, &pipe{bite: c.bite}
@@ -177,13 +177,13 @@ func TestTunnelAnswersBeforeItReads(t *testing.T) {
 		near.low.WantWrite()
 		p.pump()
 		if order != "rx writable rx writable rx writable " || string(far.in) != "abc" || string(near.in) != "..." {
-			t.Errorf("%+v: %s; heard %q, was answered %q", c, order, far.in, near.in)
+			t.Errorf("%+v: %s; received %q, got the answer %q", c, order, far.in, near.in)
 		}
 		p.end(t)
 	}
 }
 
-// end ends both connections, and checks what must hold then.
+// end ends both connections, and checks the invariants.
 func (p *tunnelPair) end(t testing.TB) {
 	t.Helper()
 	p.cl.Break(nil)
@@ -194,10 +194,10 @@ func (p *tunnelPair) end(t testing.TB) {
 		}
 	}
 	if p.c.done || p.s.done {
-		t.Error("a handler was told Done of a stream that it had given away")
+		t.Error("a handler got Done for a stream after Upgrade")
 	}
 	if p.kept != [2]int{} {
-		t.Errorf("bytes left on the accounts: %v", p.kept)
+		t.Errorf("bytes still charged: %v", p.kept)
 	}
 	p.check(t)
 }
@@ -210,7 +210,7 @@ func windows(stream, conn int32) Config {
 
 func text(n int) []byte { return []byte(strings.Repeat("0123456789abcdef", n/16+1)[:n]) }
 
-// TestTunnelCarriesBothWays sends more than the windows hold, in rooms that are larger than they are, and back.
+// TestTunnelCarriesBothWays sends more than the windows hold, in rooms that are larger than the windows, and back.
 func TestTunnelCarriesBothWays(t *testing.T) {
 	for _, window := range []int32{1, 100, 5000, 65535, 1 << 20} {
 		for _, room := range []int{1, 3000, roles.MaxRoom} {
@@ -234,17 +234,17 @@ func TestTunnelCarriesBothWays(t *testing.T) {
 			far.low.Close(roles.Graceful, nil)
 			p.pump()
 			if p.pair.c.Active() != 0 || p.pair.s.Active() != 0 || near.calls() != "opened, end 0, closed <nil>" {
-				t.Errorf("window %d, room %d: streams are left: %d and %d; calls %q", window, room, p.pair.c.Active(), p.pair.s.Active(), near.calls())
+				t.Errorf("window %d, room %d: open streams: %d and %d; calls %q", window, room, p.pair.c.Active(), p.pair.s.Active(), near.calls())
 			}
 			if p.sl.Closing || p.cl.Closing {
-				t.Error("the connection closed with it")
+				t.Error("the connection closed with the tunnel")
 			}
 			p.end(t)
 		}
 	}
 }
 
-// TestTunnelNeedsMoreThanItsWindow has an Upper that uses nothing until there is more than the window holds.
+// TestTunnelNeedsMoreThanItsWindow: an owner uses nothing before it has more than a window of bytes.
 func TestTunnelNeedsMoreThanItsWindow(t *testing.T) {
 	far := &pipe{least: 10000}
 	p := newTunnel(t, DefaultConfig(), windows(100, 65535), &pipe{out: text(10000)}, far)
@@ -254,7 +254,7 @@ func TestTunnelNeedsMoreThanItsWindow(t *testing.T) {
 	p.end(t)
 }
 
-// TestTunnelPause stops a peer at the window, loses nothing, and lets the end wait behind what is parked.
+// TestTunnelPause: a paused owner stops the peer at the window, loses nothing, and gets the end after the kept bytes.
 func TestTunnelPause(t *testing.T) {
 	far := &pipe{}
 	far.on = func(call string) {
@@ -265,7 +265,7 @@ func TestTunnelPause(t *testing.T) {
 	near := &pipe{out: text(5000), fin: true}
 	p := newTunnel(t, DefaultConfig(), windows(1000, 65535), near, far)
 	if len(far.in) != 0 || p.kept[1] < 1000 || p.kept[1] > 4000 || far.calls() != "opened" {
-		t.Errorf("paused: %d octets came, %d are charged, calls %q", len(far.in), p.kept[1], far.calls())
+		t.Errorf("paused: got %d octets, %d are charged, calls %q", len(far.in), p.kept[1], far.calls())
 	}
 	far.low.Resume()
 	if len(far.in) != 0 {
@@ -273,29 +273,29 @@ func TestTunnelPause(t *testing.T) {
 	}
 	p.pump()
 	if string(far.in) != string(text(5000)) || far.calls() != "opened, end 0" || p.kept[1] != 0 {
-		t.Errorf("resumed: %d octets came, %d are charged, calls %q", len(far.in), p.kept[1], far.calls())
+		t.Errorf("resumed: got %d octets, %d are charged, calls %q", len(far.in), p.kept[1], far.calls())
 	}
 	p.end(t)
 }
 
-// TestTunnelSips: a protocol that uses little at a time gets everything, and what is kept for it meanwhile is not moved
-// for every sip.
+// TestTunnelSips: an owner that uses few bytes at a time gets all of them, and its kept bytes are not moved each
+// time.
 func TestTunnelSips(t *testing.T) {
 	for _, sip := range []int{500, 777, 9999} {
 		far := &pipe{bite: sip}
 		p := newTunnel(t, DefaultConfig(), windows(20_000, 65535), &pipe{out: text(60_000), room: 10_000, fin: true}, far)
 		p.pump()
 		if string(far.in) != string(text(60_000)) || far.calls() != "opened, end 0" || p.kept[1] != 0 {
-			t.Errorf("sips of %d: %d octets came, %d are charged, calls %q", sip, len(far.in), p.kept[1], far.calls())
+			t.Errorf("sips of %d: got %d octets, %d are charged, calls %q", sip, len(far.in), p.kept[1], far.calls())
 		}
-		if far.moved > 2*len(far.in) { // into what is kept, and once more within it
+		if far.moved > 2*len(far.in) { // once when they are kept, and once within the buffer
 			t.Errorf("sips of %d: %d octets were moved for %d that were used", sip, far.moved, len(far.in))
 		}
 		p.end(t)
 	}
 }
 
-// TestTunnelCloses closes one end in every way: what its owner is told, and what the other end sees.
+// TestTunnelCloses closes one end in every way, and checks the calls of both owners.
 func TestTunnelCloses(t *testing.T) {
 	why := errors.New("had enough")
 	for _, c := range []struct {
@@ -323,7 +323,7 @@ func TestTunnelCloses(t *testing.T) {
 			if near.calls() != "opened" {
 				t.Errorf("Close called back: %s", near.calls())
 			}
-			near.low.Close(roles.Graceful, nil) // counts for nothing
+			near.low.Close(roles.Graceful, nil) // is ignored
 			p.pump()
 			if near.calls() != c.near || far.calls() != c.far || len(far.in) != c.in {
 				t.Errorf("%s, mode %d: calls %q and %q, %d octets", side, c.mode, near.calls(), far.calls(), len(far.in))
@@ -333,14 +333,14 @@ func TestTunnelCloses(t *testing.T) {
 				p.pump()
 			}
 			if p.pair.c.Active() != 0 || p.pair.s.Active() != 0 {
-				t.Errorf("%s, mode %d: streams are left: %d and %d", side, c.mode, p.pair.c.Active(), p.pair.s.Active())
+				t.Errorf("%s, mode %d: open streams: %d and %d", side, c.mode, p.pair.c.Active(), p.pair.s.Active())
 			}
 			p.end(t)
 		}
 	}
 }
 
-// TestTunnelLingers bounds what a peer may send behind a graceful end, by bytes and by time.
+// TestTunnelLingers: what a peer sends after a graceful close is limited in size and time.
 func TestTunnelLingers(t *testing.T) {
 	k := DefaultConfig()
 	k.Limits.Drain = 10000
@@ -373,7 +373,7 @@ func TestTunnelLingers(t *testing.T) {
 	p.end(t)
 }
 
-// TestTunnelReplace puts another protocol in the place of the first, with the octets that it left.
+// TestTunnelReplace: a new owner replaces the first, and gets the octets that it left.
 func TestTunnelReplace(t *testing.T) {
 	first, second := &pipe{least: 4}, &pipe{}
 	first.on = func(call string) {
@@ -394,7 +394,7 @@ func TestTunnelReplace(t *testing.T) {
 	p.end(t)
 }
 
-// TestTunnelClosesInsideOfCalls has an Upper close its stream from inside of each of its calls.
+// TestTunnelClosesInsideOfCalls: an owner closes its stream inside each of its calls.
 func TestTunnelClosesInsideOfCalls(t *testing.T) {
 	for _, mode := range []roles.CloseMode{roles.Graceful, roles.Immediate, roles.Reset} {
 		for _, where := range []string{"opened", "rx", "writable", "end 0", "timeout"} {
@@ -414,9 +414,9 @@ func TestTunnelClosesInsideOfCalls(t *testing.T) {
 			}
 			p.pump()
 			if n := far.closed(); n != 1 {
-				t.Errorf("mode %d in %s: Closed came %d times: %s", mode, where, n, far.calls())
+				t.Errorf("mode %d in %s: got Closed %d times: %s", mode, where, n, far.calls())
 			}
-			// The connection's window has come back, whatever was in it.
+			// The connection's window is returned.
 			if out := p.pair.c.sendWin + p.pair.s.credit; out < 65535 {
 				t.Errorf("mode %d in %s: %d octets of the connection's window are lost", mode, where, 65535-out)
 			}
@@ -425,7 +425,7 @@ func TestTunnelClosesInsideOfCalls(t *testing.T) {
 	}
 }
 
-// TestTunnelDeadline has the deadline of what runs over a stream told, also one that moves between calls.
+// TestTunnelDeadline: the deadline of the owner is kept, also one that changes between calls.
 func TestTunnelDeadline(t *testing.T) {
 	far := &pipe{}
 	p := newTunnel(t, DefaultConfig(), DefaultConfig(), &pipe{}, far)
@@ -433,7 +433,7 @@ func TestTunnelDeadline(t *testing.T) {
 	far.low.Rearm()
 	p.sl.Sleep(2 * second)
 	if far.calls() != "opened" {
-		t.Errorf("too early: %s", far.calls())
+		t.Errorf("before the deadline: calls %s", far.calls())
 	}
 	p.sl.Sleep(second)
 	if far.calls() != "opened, timeout" {
@@ -442,7 +442,7 @@ func TestTunnelDeadline(t *testing.T) {
 	p.end(t)
 }
 
-// TestTunnelEndsWithItsHead is a 2xx that ends the stream: there is a tunnel, but nothing will come of it.
+// TestTunnelEndsWithItsHead: a 2xx with END_STREAM makes a tunnel without input.
 func TestTunnelEndsWithItsHead(t *testing.T) {
 	v := dial(t, DefaultConfig(), setting(settingConnect, 1), setack)
 	u := &pipe{}
@@ -471,38 +471,38 @@ func TestTunnelEndsWithItsHead(t *testing.T) {
 	if u.calls() != "opened, end 0, closed <nil>" || v.c.Active() != 0 {
 		t.Errorf("calls %q, %d streams", u.calls(), v.c.Active())
 	}
-	r.done = true // it was given away
+	r.done = true // it gave its stream away
 	v.over(t)
 }
 
-// TestUpgradeAtItsTime refuses to give a stream away that is not one of an extended CONNECT, or not yet.
+// TestUpgradeAtItsTime: Upgrade refuses other streams than those of extended CONNECT, and those without a 2xx.
 func TestUpgradeAtItsTime(t *testing.T) {
 	v := dial(t, DefaultConfig())
 	m := get("/")
 	m.Method, m.Protocol = []byte("CONNECT"), []byte("websocket")
 	v.ask(t, m, "")
 	if got := v.log.String(); !strings.Contains(got, ErrNoExtendedConnect.Error()) {
-		t.Errorf("a server that takes none: %q", got)
+		t.Errorf("a server without extended CONNECT: got %q", got)
 	}
 	r := v.ask(t, get("/"), "", func(r *recorder) {
 		r.onHead = func(x http.Exchange, _ *http.Message) {
 			if err := v.c.Upgrade(x, &pipe{}); err != errUpgrade {
-				t.Errorf("of a GET: %v", err)
+				t.Errorf("Upgrade of a GET: %v", err)
 			}
 		}
 	})
 	if err := v.c.Upgrade(r.x, &pipe{}); err != errUpgrade {
-		t.Errorf("without a head: %v", err)
+		t.Errorf("Upgrade without a head: %v", err)
 	}
 	v.feed(t, hdrs(1, endS, ":status", "200"))
 	if !r.done {
-		t.Error("the response was not told")
+		t.Error("the handler did not get Done")
 	}
 	v.over(t)
 }
 
-// TestTunnelWake: what runs over a stream is called once for each Wake, in a later call of the transport's, and not after
-// its end; other streams are not.
+// TestTunnelWake: an owner gets Woken once for each Wake, in a later call of the transport, and not after its end;
+// other owners do not.
 func TestTunnelWake(t *testing.T) {
 	near, far := &pipe{}, &pipe{}
 	p := newTunnel(t, DefaultConfig(), DefaultConfig(), near, far)

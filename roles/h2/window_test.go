@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// sum adds up the DATA that out, a text, has for a stream.
+// sum adds up the DATA of a stream in out, a text.
 func sum(out string, id int) (all int) {
 	for line := range strings.Lines(out) {
 		var k, n int
@@ -20,8 +20,8 @@ func sum(out string, id int) (all int) {
 	return all
 }
 
-// TestSendingWithinWindows walks a response along both windows: each step says what the client sends and how much
-// body comes of it (RFC 9113 s.6.9).
+// TestSendingWithinWindows sends a response within both windows: each step is input of the client and the body that
+// it causes (RFC 9113 s.6.9).
 func TestSendingWithinWindows(t *testing.T) {
 	v := serve(DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.body = strings.Repeat("x", 70000) }
@@ -41,29 +41,29 @@ func TestSendingWithinWindows(t *testing.T) {
 		{setting(settingWindow, 0), 0}, // -5
 		{setting(settingWindow, 6), 1}, // 1
 		{win(0, 5), 0},                 // the connection has enough
-		{win(1, 65521), 65521},         // 65539 are out, the connection has 1 left
-		{win(1, 100), 1},               // which goes
-		{win(1, 100), 0},               // 199 left here, none there
+		{win(1, 65521), 65521},         // 65539 are sent, the connection has 1 left
+		{win(1, 100), 1},               // which is sent
+		{win(1, 100), 0},               // the stream has 199 left, the connection none
 		{win(0, 1), 1},                 // and so on
-		{win(0, 100), 100},             // 98 left here
-		{win(0, 1<<20), 98},            // the stream's ends first
-		{setting(settingWindow, 7), 1}, // more for all
+		{win(0, 100), 100},             // the stream has 98 left
+		{win(0, 1<<20), 98},            // the stream's window ends first
+		{setting(settingWindow, 7), 1}, // more for all streams
 		{win(1, 1<<20), 4260},          // to the end
-		{win(1, 1) + win(1, 1<<30), 0}, // of a stream that is closed
+		{win(1, 1) + win(1, 1<<30), 0}, // a closed stream
 		{fr(framePing, 0, 0, "12345678"), 0},
 	} {
 		n := sum(v.feed(t, c.in), 1)
 		if got += n; n != c.want {
-			t.Fatalf("step %d: %d octets of body, want %d", i, n, c.want)
+			t.Fatalf("step %d: got %d octets of body, want %d", i, n, c.want)
 		}
 	}
 	if got != 70000 {
-		t.Errorf("%d octets in all, want 70000", got)
+		t.Errorf("got %d octets in all, want 70000", got)
 	}
 	v.over(t)
 }
 
-// TestReceivingWithinWindows has a peer use its windows to the last octet, and then one more.
+// TestReceivingWithinWindows: a peer uses its windows to the last octet, and then sends one more.
 func TestReceivingWithinWindows(t *testing.T) {
 	small := func() Config {
 		cfg := DefaultConfig()
@@ -79,10 +79,10 @@ func TestReceivingWithinWindows(t *testing.T) {
 		v.setup = paused
 		in := postReq(1) + data(1, 0, strings.Repeat("x", 90)) + data(1, flagPadded, "\x05abcd\x00\x00\x00\x00\x00")
 		if got := verdict(v.feed(t, in)); got != "" {
-			t.Errorf("the whole window was answered with %s", got)
+			t.Errorf("answer to the whole window: got %s, want none", got)
 		}
 		if got := verdict(v.feed(t, data(1, 0, "x"))); got != "reset 1 FLOW_CONTROL_ERROR" {
-			t.Errorf("one more was answered with %q", got)
+			t.Errorf("answer to one octet more: got %q", got)
 		}
 		v.over(t)
 	})
@@ -94,11 +94,11 @@ func TestReceivingWithinWindows(t *testing.T) {
 		v.feed(t, postReq(1))
 		for range 65535 / 5 {
 			if got := v.feed(t, data(1, 0, "abcde")); got != "" {
-				t.Fatalf("within the window: %s", got)
+				t.Fatalf("answer within the window: got %s", got)
 			}
 		}
 		if got := verdict(v.feed(t, data(1, 0, "x"))); got != "goaway 1 FLOW_CONTROL_ERROR" {
-			t.Errorf("one more was answered with %q", got)
+			t.Errorf("answer to one octet more: got %q", got)
 		}
 		v.over(t)
 	})
@@ -117,14 +117,14 @@ func TestReceivingWithinWindows(t *testing.T) {
 				}
 			}
 			if granted == 0 {
-				t.Fatalf("behind %d octets no window came: %s", sent, out)
+				t.Fatalf("no window after %d octets: %s", sent, out)
 			}
 		}
 		v.over(t)
 	})
 }
 
-// TestPausedStreamsStopNobody has paused handlers fill all that is parked for them while others go on.
+// TestPausedStreamsStopNobody: paused handlers fill all that is kept for them, and other streams continue.
 func TestPausedStreamsStopNobody(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Limits.ConnWindow = 65535
@@ -160,10 +160,10 @@ func TestPausedStreamsStopNobody(t *testing.T) {
 	}
 	send(7, 100000)
 	if v.made[3].got != 100000 {
-		t.Errorf("the fourth has %d octets, want 100000", v.made[3].got)
+		t.Errorf("the fourth stream got %d octets, want 100000", v.made[3].got)
 	}
 	if v.kept < 3*256<<10 {
-		t.Errorf("the account says %d for three full windows", v.kept)
+		t.Errorf("charged for three full windows: got %d", v.kept)
 	}
 	for _, r := range v.made[:3] {
 		r.x.Resume()
@@ -171,16 +171,16 @@ func TestPausedStreamsStopNobody(t *testing.T) {
 	v.l.Sleep(0)
 	for i, r := range v.made[:3] {
 		if r.got != 256<<10 {
-			t.Errorf("paused stream %d got %d octets when it was resumed", i, r.got)
+			t.Errorf("paused stream %d got %d octets after Resume", i, r.got)
 		}
 	}
 	if win += sum0(v.out(t)); win < 65535/2 {
-		t.Errorf("the connection's window is %d when all is taken", win)
+		t.Errorf("the connection's window after all was read: got %d", win)
 	}
 	v.over(t)
 }
 
-// sum0 adds up the windows that out grants to the connection.
+// sum0 adds up the windows of the connection in out.
 func sum0(out string) (all int) {
 	for line := range strings.Lines(out) {
 		var id, n int
@@ -191,7 +191,7 @@ func sum0(out string) (all int) {
 	return all
 }
 
-// TestManualCredit has the window follow Credit alone, before the request is sent and behind it.
+// TestManualCredit: the window follows Credit alone, before the request is sent and after it.
 func TestManualCredit(t *testing.T) {
 	cfg := DefaultConfig()
 	v := dial(t, cfg)
@@ -206,26 +206,26 @@ func TestManualCredit(t *testing.T) {
 	x.Credit(7)
 	v.l.Service()
 	if got, want := v.out(t), "window 1 7\n"; !strings.HasSuffix(got, want) {
-		t.Errorf("sent\n%s, want the credit behind the request", got)
+		t.Errorf("sent\n%s, want the credit after the request", got)
 	}
 	v.feed(t, hdrs(1, 0, ":status", "200"))
 	if got := v.feed(t, data(1, 0, "1234567")); got != "" {
-		t.Errorf("what was granted was answered with %s", got)
+		t.Errorf("answer to the granted bytes: got %s", got)
 	}
 	if n := x.(http.FlowControlled).PeerWindow(); n != 0 {
-		t.Errorf("the window is %d, want 0", n)
+		t.Errorf("window: got %d, want 0", n)
 	}
 	x.Credit(3)
 	if got := v.out(t); got != "window 1 3\n" {
-		t.Errorf("a credit of 3: %s", got)
+		t.Errorf("answer to a credit of 3: got %s", got)
 	}
 	if got := verdict(v.feed(t, data(1, 0, "1234"))); got != "reset 1 FLOW_CONTROL_ERROR" {
-		t.Errorf("more than was granted: %q", got)
+		t.Errorf("answer to more than the window: got %q", got)
 	}
 	v.over(t)
 }
 
-// TestTolerance has a peer raise windows above 2^31-1, which costs nothing where it is tolerated.
+// TestTolerance: a peer raises windows above 2^31-1, which ends the connection unless Tolerate was called.
 func TestTolerance(t *testing.T) {
 	for _, in := range []string{win(0, maxWindow), win(1, maxWindow), win(1, maxWindow-65535) + setting(settingWindow, 70000)} {
 		for _, tolerant := range []bool{false, true} {
@@ -243,7 +243,7 @@ func TestTolerance(t *testing.T) {
 	}
 }
 
-// TestEveryLength transfers 1 MiB and a few octets more or less than multiples of the windows, both ways.
+// TestEveryLength transfers 1 MiB, and some octets more or less than multiples of the windows, in both directions.
 func TestEveryLength(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: moves gigabytes")
@@ -273,7 +273,7 @@ func TestEveryLength(t *testing.T) {
 					}
 					p.pump()
 					if got := s.got + c.got; got != n || !c.done || !s.done || c.cause != nil || s.cause != nil {
-						t.Fatalf("window %d, length %d, upwards %t: %d octets came, client %v %v, server %v %v", window, n, up, got, c.done, c.cause, s.done, s.cause)
+						t.Fatalf("window %d, length %d, upwards %t: got %d octets, client %v %v, server %v %v", window, n, up, got, c.done, c.cause, s.done, s.cause)
 					}
 					p.check(t)
 				}
@@ -282,8 +282,8 @@ func TestEveryLength(t *testing.T) {
 	}
 }
 
-// TestFairness has 100 responses share one connection, whose peer grants a little at a time: behind the first round
-// none has less than half its share at any moment, whichever window it is that is short.
+// TestFairness: 100 responses share one connection, whose peer opens small windows: after the first round no stream
+// has less than half its share, whichever window is short.
 func TestFairness(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -297,7 +297,7 @@ func TestFairness(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			const streams = 100
 			v := serve(DefaultConfig())
-			v.l.Allow = 200 << 10 // the transport takes so much between two reads
+			v.l.Allow = 200 << 10 // the transport takes this much between two reads
 			v.setup = func(_ int, r *recorder) { r.body = strings.Repeat("x", 4<<20) }
 			v.feed(t, preface+setting(settingWindow, 1<<30)+setack)
 			var got [streams]int
@@ -312,7 +312,7 @@ func TestFairness(t *testing.T) {
 				}
 			}
 			for i := range uint32(streams) {
-				v.feed(t, getReq(2*i+1)) // the first window goes to who comes first
+				v.feed(t, getReq(2*i+1)) // the first window goes to the first streams
 			}
 			for i := range 1000 {
 				note(v.feed(t, win(0, c.grant)))
@@ -326,14 +326,14 @@ func TestFairness(t *testing.T) {
 				}
 			}
 			if all < 700*1000-streams*c.unit {
-				t.Errorf("only %d octets came", all)
+				t.Errorf("got only %d octets", all)
 			}
 			v.over(t)
 		})
 	}
 }
 
-// TestUrgency has the more urgent of two answers leave first, as its request or a PRIORITY_UPDATE asks for.
+// TestUrgency: the more urgent of two responses is sent first, as its request or a PRIORITY_UPDATE demands.
 func TestUrgency(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		v := serve(DefaultConfig())
@@ -354,7 +354,8 @@ func TestUrgency(t *testing.T) {
 	}
 }
 
-// TestLoweredLimit has a server take fewer streams than a client has begun: those that are not sent yet wait.
+// TestLoweredLimit: a server lowers its limit below the number of streams that a client has begun: those that are not
+// sent yet wait.
 func TestLoweredLimit(t *testing.T) {
 	v := dial(t, DefaultConfig(), setting(settingStreams, 5), setack)
 	v.l.Refuse = true
@@ -362,25 +363,25 @@ func TestLoweredLimit(t *testing.T) {
 		v.ask(t, get("/"), "")
 	}
 	if _, err := v.c.Do(&recorder{}); !errors.Is(err, ErrBusy) {
-		t.Errorf("a sixth: %v, want %v", err, ErrBusy)
+		t.Errorf("Do of a sixth: got %v, want %v", err, ErrBusy)
 	}
 	v.feed(t, setting(settingStreams, 2))
 	v.l.Refuse = false
 	v.l.Service()
 	if out := v.out(t); strings.Count(out, "headers") != 2 {
-		t.Errorf("with a limit of 2 it sent\n%s", out)
+		t.Errorf("with a limit of 2: sent\n%s", out)
 	}
 	if out := v.feed(t, hdrs(1, endS, ":status", "200")); out != "headers 5 end :method=GET :scheme=https :authority=a.example :path=/\n" {
-		t.Errorf("when one is over it sent\n%s", out)
+		t.Errorf("after the end of one: sent\n%s", out)
 	}
 	if out := v.feed(t, setting(settingStreams, 4)); strings.Count(out, "headers") != 2 {
-		t.Errorf("with a limit of 4 it sent\n%s", out)
+		t.Errorf("with a limit of 4: sent\n%s", out)
 	}
 	v.over(t)
 }
 
-// TestHeadsNeedNoWindow: a peer whose first SETTINGS grant streams no window, as those of libwebsockets do, gets every
-// request's head at once, and that of an extended CONNECT as soon as it has said that it takes it; bodies wait.
+// TestHeadsNeedNoWindow: a peer whose first SETTINGS have a window of 0, like those of libwebsockets, gets every
+// request's head at once, and an extended CONNECT as soon as its SETTINGS allow it; bodies wait.
 func TestHeadsNeedNoWindow(t *testing.T) {
 	none := setting(settingWindow, 0, settingConnect, 1)
 	connect := get("/chat")
@@ -392,8 +393,8 @@ func TestHeadsNeedNoWindow(t *testing.T) {
 		body    string
 		stuck   bool
 		head    string
-		waits   bool   // the head for SETTINGS
-		granted string // what a window lets go
+		waits   bool   // the head waits for SETTINGS
+		granted string // what a window lets the client send
 	}{
 		{"GET", get("/"), "", false, "headers 1 end :method=GET " + to + "/\n", false, ""},
 		{"POST", post("/", 3), "abc", false, "headers 1 :method=POST " + to + "/ content-length=3\n", false, "data 1 3 \"abc\" end\n"},
@@ -411,7 +412,7 @@ func TestHeadsNeedNoWindow(t *testing.T) {
 			v.ask(t, c.m, c.body, func(r *recorder) { r.stuck = c.stuck })
 			early := v.out(t)
 			if c.waits && !late && early != "" {
-				t.Errorf("%s %s: sent %q, want nothing until it is known that the peer takes it", c.name, asked, early)
+				t.Errorf("%s %s: sent %q, want nothing before SETTINGS", c.name, asked, early)
 			}
 			var out string
 			if !late {
@@ -422,22 +423,21 @@ func TestHeadsNeedNoWindow(t *testing.T) {
 			out = strings.ReplaceAll(early+out+v.out(t), "settings ack\n", "")
 			want := c.head
 			if asked == "before SETTINGS" {
-				want += c.granted // by the window that the protocol begins with
+				want += c.granted // by the initial window
 			}
 			if out = strings.ReplaceAll(out, "settings\n", ""); out != want {
 				t.Errorf("%s %s: sent\n%s\nwant\n%s", c.name, asked, out, want)
 			}
 			if out = v.feed(t, win(1, 100)); asked != "before SETTINGS" && out != c.granted {
-				t.Errorf("%s %s: a window let go\n%s\nwant\n%s", c.name, asked, out, c.granted)
+				t.Errorf("%s %s: after a window: sent\n%s\nwant\n%s", c.name, asked, out, c.granted)
 			}
 			v.over(t)
 		}
 	}
 }
 
-// TestOverrunIsToleratedOnStreamsThatTakeIt: a peer that sends up to one window more than it was granted is tolerated where
-// the bytes are handed on at once, and counted; beyond that, where the stream is paused, and while memory is short, it is
-// not.
+// TestOverrunIsToleratedOnStreamsThatTakeIt: a peer may send up to one window more than it has if the stream is not
+// paused, and it is counted; not beyond that, not on a paused stream, and not while memory is short.
 func TestOverrunIsToleratedOnStreamsThatTakeIt(t *testing.T) {
 	const streamOver, connOver = "reset 1 FLOW_CONTROL_ERROR", "goaway 1 FLOW_CONTROL_ERROR"
 	for _, c := range []struct {
@@ -493,11 +493,11 @@ func TestOverrunIsToleratedOnStreamsThatTakeIt(t *testing.T) {
 		}
 		v.over(t)
 	}
-	// The connection's window, which no stream's credit has given back.
+	// The connection's window, which the credit of no stream returns.
 	for _, c := range []struct {
 		name          string
 		paused, short bool
-		frames        int // of 1,000 octets, after the window has been used up
+		frames        int // of 1,000 octets, after the window is used up
 		want          string
 	}{
 		{"a little over", false, false, 1, ""},
@@ -518,7 +518,7 @@ func TestOverrunIsToleratedOnStreamsThatTakeIt(t *testing.T) {
 				}
 			}
 		}
-		// The first stream, which is paused, fills the window with what is kept for it.
+		// The first stream, which is paused, uses up the window with kept bytes.
 		v.feed(t, postReq(1)+postReq(3))
 		for range 4 {
 			v.feed(t, data(1, 0, strings.Repeat("x", 16383)))
@@ -527,7 +527,7 @@ func TestOverrunIsToleratedOnStreamsThatTakeIt(t *testing.T) {
 		v.s.recvWin = 0
 		out := ""
 		for range c.frames {
-			v.s.credit = 0 // nothing is given back
+			v.s.credit = 0 // nothing is returned
 			out += v.feed(t, data(3, 0, strings.Repeat("x", 1000)))
 		}
 		if got := strings.Replace(verdict(out), "goaway 3", "goaway 1", 1); got != c.want {
