@@ -526,7 +526,7 @@ func run(t testing.TB, seed uint64, steps int) {
 		w.failf("bytes still charged: %v", w.kept)
 	}
 	for _, c := range []*conn{&w.c.conn, &w.s.conn} {
-		if c.kept != 0 || c.resumedCount != 0 || c.opened != 0 || len(c.streams) != 0 || c.ready.head != nil || c.connBlocked.head != nil || c.done.head != nil {
+		if c.kept != 0 || c.resumedCount != 0 || c.opened != 0 || len(c.streams) != 0 || c.ready.Len()+c.connBlocked.Len()+c.done.Len() != 0 {
 			w.failf("left over: kept %d, resumed %d, opened %d, streams %d", c.kept, c.resumedCount, c.opened, len(c.streams))
 		}
 		if c.creditedConn != 0 || c.withheld != 0 || len(c.sh.withheld) != 0 {

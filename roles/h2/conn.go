@@ -156,7 +156,7 @@ func (c *conn) Woken(now time.Duration) {
 
 // requestWake asks for Woken if work waits and no call of the transport is in progress.
 func (c *conn) requestWake() {
-	if !c.inCall && (c.done.head != nil || c.phase < expectClose && (c.resumedCount > 0 || c.draining == drainAsked)) {
+	if !c.inCall && (c.done.First() != nil || c.phase < expectClose && (c.resumedCount > 0 || c.draining == drainAsked)) {
 		c.low.Wake()
 	}
 }

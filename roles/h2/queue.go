@@ -1,66 +1,45 @@
 package h2
 
-// queue is a FIFO of streams, linked by stream.next. A stream is in one queue at a time.
+import "github.com/millrace/millrace/internal/list"
+
+// queue is a FIFO of streams. A stream is in one queue at a time, which its output state determines: outQueued,
+// onConnBlocked, or outOver, which is conn.done.
 type queue struct {
-	head, tail   *stream
+	list.List[stream, *stream]
 	mixedUrgency bool // it held streams of more than one urgency since it was empty
 }
 
 func (q *queue) push(x *stream) {
-	x.next = nil
-	if q.tail == nil {
-		q.head, q.mixedUrgency = x, false
-	} else {
-		q.tail.next = x
-		q.mixedUrgency = q.mixedUrgency || q.head.urgency != x.urgency
+	if first := q.First(); first == nil {
+		q.mixedUrgency = false
+	} else if first.urgency != x.urgency {
+		q.mixedUrgency = true
 	}
-	q.tail = x
+	q.PushBack(x)
 }
 
 // pop removes the first of the most urgent streams (RFC 9218 s.10), or returns nil. Streams of equal urgency take
 // turns.
 func (q *queue) pop() *stream {
-	x := q.head
+	x := q.First()
 	if x == nil {
 		return nil
 	}
 	if q.mixedUrgency {
-		for y := x.next; y != nil; y = y.next {
+		for y := q.Next(x); y != nil; y = q.Next(y) {
 			if y.urgency < x.urgency {
 				x = y
 			}
 		}
 	}
-	q.remove(x)
+	q.Remove(x)
 	return x
 }
 
 // first moves x, which is in the queue, to its front.
 func (q *queue) first(x *stream) {
-	q.remove(x)
-	if x.next = q.head; q.head == nil {
-		q.tail = x
-	}
-	q.head = x
-}
-
-func (q *queue) remove(x *stream) {
-	var before *stream
-	for y := q.head; y != x; y = y.next {
-		if y == nil {
-			return
-		}
-		before = y
-	}
-	if before == nil {
-		q.head = x.next
-	} else {
-		before.next = x.next
-	}
-	if q.tail == x {
-		q.tail = before
-	}
-	x.next = nil
+	q.Remove(x)
+	q.PushFront(x)
 }
 
 // enqueue puts x into the queue of streams that wait for their turn.

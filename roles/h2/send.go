@@ -60,7 +60,7 @@ func (c *conn) Writable(now time.Duration) {
 func (c *conn) endWritable() {
 	c.wakeConnBlocked()
 	c.endCall()
-	if c.phase < expectClose && (c.ready.head != nil || len(c.owed) > 0) {
+	if c.phase < expectClose && (c.ready.First() != nil || len(c.owed) > 0) {
 		c.low.WantWrite()
 	}
 }

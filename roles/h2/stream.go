@@ -3,6 +3,7 @@ package h2
 import (
 	"time"
 
+	"github.com/millrace/millrace/internal/list"
 	"github.com/millrace/millrace/roles"
 	"github.com/millrace/millrace/roles/http"
 )
@@ -10,10 +11,11 @@ import (
 // stream is one stream, and the http.Exchange that it carries. It belongs to its connection while it is open, and to
 // the Shared's pool afterwards.
 type stream struct {
+	list.Links[stream] // in the queue that its output waits in, or in conn.done
+
 	c     *conn
 	h     http.Handler
-	owner roles.Upper // the owner, after Upgrade
-	next  *stream     // in the queue that its output waits in, or in conn.done
+	owner roles.Upper // of the tunnel; nil before Upgrade
 	cause error       // why it ended, once it is over
 
 	id    uint32

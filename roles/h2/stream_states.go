@@ -44,9 +44,9 @@ var outStates = newTable("output", []machine.State{
 func (x *stream) moveOut(to outState) {
 	switch x.out {
 	case outQueued:
-		x.c.ready.remove(x)
+		x.c.ready.Remove(x)
 	case onConnBlocked:
-		x.c.connBlocked.remove(x)
+		x.c.connBlocked.Remove(x)
 	}
 	x.setOut(to)
 	switch to {
