@@ -39,11 +39,11 @@ func TestAbuse(t *testing.T) {
 		{"rapid reset (CVE-2023-44487)", func(i int) string { return getReq(id(i)) + rst(id(i), Cancel) }, "ENHANCE_YOUR_CALM", resets, nil},
 		{"streams made reset by increments of 0 (CVE-2025-8671)", func(i int) string { return postReq(id(i)) + win(id(i), 0) }, "ENHANCE_YOUR_CALM", resets, nil},
 		{"streams made reset by large windows", func(i int) string { return postReq(id(i)) + win(id(i), maxWindow) }, "ENHANCE_YOUR_CALM", resets, nil},
-		{"streams made reset by DATA behind their end", func(i int) string { return hdrs(id(i), endS, ps...) + data(id(i), 0, "x") }, "ENHANCE_YOUR_CALM", resets,
+		{"streams made reset by DATA after their end", func(i int) string { return hdrs(id(i), endS, ps...) + data(id(i), 0, "x") }, "ENHANCE_YOUR_CALM", resets,
 			func(v *served) { v.setup = func(_ int, r *recorder) { r.head.Status = 0 } }},
 		{"streams made reset by PRIORITY of 4 octets", func(i int) string { return postReq(id(i)) + fr(framePriority, 0, id(i), "abcd") }, "ENHANCE_YOUR_CALM", resets, nil},
 		{"malformed requests", func(i int) string { return hdrs(id(i), endS, with(ask, "Bad", "x")...) }, "ENHANCE_YOUR_CALM", resets, nil},
-		{"more streams than are taken", func(i int) string { return postReq(id(i)) }, "ENHANCE_YOUR_CALM", resets + int(d.Streams), nil},
+		{"more streams than are accepted", func(i int) string { return postReq(id(i)) }, "ENHANCE_YOUR_CALM", resets + int(d.Streams), nil},
 		{"RST_STREAM of streams that are closed", func(i int) string {
 			if i == 0 {
 				return getReq(1)

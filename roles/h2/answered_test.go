@@ -27,7 +27,7 @@ func TestResetAfterACompleteResponse(t *testing.T) {
 		{"POST of a known length, NO_ERROR", func(i int) [2]string {
 			return [2]string{open(id(i), 0, with(ps, "content-length", "1")...), rst(id(i), NoError)}
 		}, "NO_ERROR", false},
-		{"POST longer than is taken, when we have reset it", func(i int) [2]string {
+		{"POST longer than the limit, after our reset", func(i int) [2]string {
 			return [2]string{open(id(i), 0, with(ps, "content-length", "1000000")...), rst(id(i), NoError)}
 		}, "not read to its end", false},
 		{"before the response", func(i int) [2]string { return [2]string{open(id(i), 0, ask...) + rst(id(i), NoError), ""} }, "NO_ERROR", true},

@@ -148,7 +148,7 @@ func (a *actor) End(x http.Exchange, _ []http.Field) {
 func (a *actor) Done(_ http.Exchange, cause error) {
 	defer a.enter()()
 	if cause == nil && (!a.all || !a.ended && !a.client) {
-		a.w.failf("%s %d: done without a cause; all came %t, all sent %t", a.who, a.id, a.all, a.ended)
+		a.w.failf("%s %d: done without a cause; peer complete %t, own complete %t", a.who, a.id, a.all, a.ended)
 	}
 	var f *fault
 	if errors.As(cause, &f) && f.code != Cancel && f.Cause != http.ErrTimeout {

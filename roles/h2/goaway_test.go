@@ -186,7 +186,7 @@ func TestEarlyAnswers(t *testing.T) {
 		name, in, want string
 		unread         bool
 	}{
-		{"the rest is taken", postReq(1) + data(1, endS, "abc"), answer, false},
+		{"the rest is read", postReq(1) + data(1, endS, "abc"), answer, false},
 		{"the rest is long", hdrs(1, 0, with(ps, "content-length", "300000")...), answer + "reset 1 NO_ERROR\n", true},
 		{"the rest is not long", hdrs(1, 0, with(ps, "content-length", "3")...) + data(1, 0, "abc") + data(1, endS, ""), answer, false},
 		{"the rest becomes long", postReq(1) + strings.Repeat(data(1, 0, strings.Repeat("x", 16384)), 10) + fr(framePing, 0, 0, "12345678"), "window 1 131072\nping \"12345678\" ack\n" + answer, false},

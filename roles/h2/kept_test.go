@@ -173,7 +173,7 @@ func TestWindowBeyondParkedIsGivenBackLater(t *testing.T) {
 			}
 		}
 		if v.s.recvWin+v.s.credit != 0 {
-			t.Fatalf("256 KiB are kept: got a window of %d and %d to come, want none", v.s.recvWin, v.s.credit)
+			t.Fatalf("256 KiB are kept: got a window of %d and a credit of %d, want none", v.s.recvWin, v.s.credit)
 		}
 		for i := first; i < first+2; i++ {
 			v.made[i].x.Resume()

@@ -3,7 +3,11 @@ package h2
 import (
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/millrace/millrace/internal/machine/machinetest"
@@ -26,6 +30,36 @@ var machines = []struct {
 func TestMachines(t *testing.T) {
 	for _, m := range machines {
 		machinetest.Section(t, "../../docs/machines.md", "h2-"+m.table.name, m.title, m.table.rows)
+	}
+}
+
+// TestRowsHaveTheNamesOfTheirStates compares the name in each row with the constant that is its index.
+func TestRowsHaveTheNamesOfTheirStates(t *testing.T) {
+	rows := 0
+	for _, name := range []string{"state.go", "phase.go", "stream_states.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if kv, ok := n.(*ast.KeyValueExpr); ok {
+				key, isName := kv.Key.(*ast.Ident)
+				if call, ok := kv.Value.(*ast.CallExpr); ok && isName {
+					rows++
+					if lit, ok := call.Args[0].(*ast.BasicLit); !ok || lit.Value != strconv.Quote(key.Name) {
+						t.Errorf("%s: the row of %s has the name %s", name, key.Name, lit.Value)
+					}
+				}
+			}
+			return true
+		})
+	}
+	want := 0
+	for _, m := range machines {
+		want += len(m.table.rows)
+	}
+	if rows != want {
+		t.Errorf("rows in the source: got %d, want %d", rows, want)
 	}
 }
 

@@ -50,7 +50,7 @@ func TestWindowsAreWithheldWhileMemoryIsShort(t *testing.T) {
 		t.Errorf("for taken bodies without memory: got a window of %d, want 65536", got)
 	}
 	if got := v.sh.Counters.Withheld; got != 1 || len(v.sh.withheld) != 1 {
-		t.Errorf("withheld: counted %d, %d wait; want 1 and 1", got, len(v.sh.withheld))
+		t.Errorf("withheld: counted %d, %d in the list; want 1 and 1", got, len(v.sh.withheld))
 	}
 	v.sh.Relieve()
 	v.l.Service()
@@ -64,7 +64,7 @@ func TestWindowsAreWithheldWhileMemoryIsShort(t *testing.T) {
 	v.feed(t, data(3, 0, strings.Repeat("x", 16384)))
 	got := windowsOf(send(3, 16384), 0)
 	if credit := int(v.s.credit); got+credit != 64<<10 || len(v.sh.withheld) != 0 {
-		t.Errorf("with memory again: got a window of %d and %d to come, %d wait; want 65536 in all", got, credit, len(v.sh.withheld))
+		t.Errorf("with memory again: got a window of %d and a credit of %d, %d withheld; want 65536 in all", got, credit, len(v.sh.withheld))
 	}
 	if n := v.l.Held[roles.HoldBody]; n != 64<<10 {
 		t.Errorf("charged: got %d, want 65536", n)

@@ -115,12 +115,12 @@ var recvStates = newTable("receiving", []machine.State{
 		on("final head", awaitBody)),
 	awaitBody: row("awaitBody", "Body, trailers or the end of the peer's message.",
 		on("end, all body is delivered", endDelivered), on("end, body is kept", awaitReader),
-		on("nobody wants the rest", discardBody)),
+		on("the rest is not wanted", discardBody)),
 	discardBody: row("discardBody", "The end of the peer's message, whose body is dropped.",
 		on("end", endDelivered)),
 	awaitReader: row("awaitReader", "The handler, or the owner of the tunnel, to take the bytes that are kept; the end comes after them.",
-		on("all is taken, or nobody wants the rest", endDelivered)),
-	endDelivered: row("endTold", "Nothing: the handler was told the end of the peer's message.",
+		on("all is taken, or the rest is not wanted", endDelivered)),
+	endDelivered: row("endDelivered", "Nothing: the handler has the end of the peer's message.",
 		on("the tunnel has a new owner", awaitReader)),
 })
 

@@ -133,13 +133,13 @@ func TestContinue(t *testing.T) {
 		do   func(v *asked, r *recorder)
 		want string // what is sent after the head
 	}{
-		{"100 comes", func(v *asked, r *recorder) { v.l.Feed([]byte(hdrs(1, 0, ":status", "100"))) }, "data 1 3 \"abc\" end\n"},
+		{"100 arrives", func(v *asked, r *recorder) { v.l.Feed([]byte(hdrs(1, 0, ":status", "100"))) }, "data 1 3 \"abc\" end\n"},
 		{"103 does not count", func(v *asked, r *recorder) { v.l.Feed([]byte(hdrs(1, 0, ":status", "103"))) }, ""},
-		{"a final head comes", func(v *asked, r *recorder) { v.l.Feed([]byte(hdrs(1, endS, ":status", "200"))) }, "data 1 3 \"abc\" end\n"},
-		{"a refusal comes", func(v *asked, r *recorder) { v.l.Feed([]byte(hdrs(1, endS, ":status", "417"))) }, "reset 1 CANCEL\n"},
-		{"nothing comes", func(v *asked, r *recorder) { v.l.Sleep(second) }, "data 1 3 \"abc\" end\n"},
-		{"nothing comes, and it pauses", func(v *asked, r *recorder) { r.x.Pause(); v.l.Sleep(second) }, "data 1 3 \"abc\" end\n"},
-		{"nothing has come yet", func(v *asked, r *recorder) { v.l.Sleep(second - 1) }, ""},
+		{"a final head arrives", func(v *asked, r *recorder) { v.l.Feed([]byte(hdrs(1, endS, ":status", "200"))) }, "data 1 3 \"abc\" end\n"},
+		{"a refusal arrives", func(v *asked, r *recorder) { v.l.Feed([]byte(hdrs(1, endS, ":status", "417"))) }, "reset 1 CANCEL\n"},
+		{"nothing arrives", func(v *asked, r *recorder) { v.l.Sleep(second) }, "data 1 3 \"abc\" end\n"},
+		{"nothing arrives during a pause", func(v *asked, r *recorder) { r.x.Pause(); v.l.Sleep(second) }, "data 1 3 \"abc\" end\n"},
+		{"nothing has arrived before the deadline", func(v *asked, r *recorder) { v.l.Sleep(second - 1) }, ""},
 	} {
 		v := dial(t, DefaultConfig())
 		r := v.ask(t, expecting(), "abc")
@@ -158,7 +158,7 @@ func TestContinue(t *testing.T) {
 		set            func(r *recorder)
 	}{
 		{"a handler that listens", req, "headers 1 :status=100\n", func(r *recorder) { r.head.Status = 0 }},
-		{"the body comes at once", req + data(1, 0, "x"), "", func(r *recorder) { r.head.Status = 0 }},
+		{"the body arrives at once", req + data(1, 0, "x"), "", func(r *recorder) { r.head.Status = 0 }},
 		{"a handler that has paused", req, "", func(r *recorder) {
 			r.head.Status = 0
 			r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }

@@ -225,7 +225,7 @@ func TestTunnelCarriesBothWays(t *testing.T) {
 			}
 			p := newTunnel(t, windows(window, 65535), windows(window, 65535), near, far)
 			if got := len(near.in); got != n || string(near.in) != string(text(n)) {
-				t.Errorf("window %d, room %d: %d of %d octets came back", window, room, got, n)
+				t.Errorf("window %d, room %d: got %d of %d octets back", window, room, got, n)
 			}
 			if near.calls() != "opened, end 0" || far.calls() != "opened, end 0" {
 				t.Errorf("window %d, room %d: calls %q and %q", window, room, near.calls(), far.calls())
