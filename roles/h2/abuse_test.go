@@ -144,8 +144,8 @@ func TestAbuse(t *testing.T) {
 	}
 }
 
-// TestPatience: a peer may do each of these at a rate that is forgiven.
-func TestPatience(t *testing.T) {
+// TestRatesThatAreForgiven: a peer may do each of these at a rate that is forgiven.
+func TestRatesThatAreForgiven(t *testing.T) {
 	body := strings.Repeat("x", 1<<25)
 	for _, c := range []struct {
 		name  string
@@ -208,8 +208,8 @@ func TestHeaderLists(t *testing.T) {
 	}
 }
 
-// TestFlatHeap: one connection is attacked repeatedly in every way that it survives, and the live heap does not grow.
-func TestFlatHeap(t *testing.T) {
+// TestHeapDoesNotGrow: one connection is attacked repeatedly in every way that it survives, and the live heap does not grow.
+func TestHeapDoesNotGrow(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.log = nil }
 	i := 0

@@ -8,8 +8,8 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestCloseOnDeafPeer: a peer that reads nothing delays the close of a connection for a limited time.
-func TestCloseOnDeafPeer(t *testing.T) {
+// TestCloseWhilePeerReadsNothing: a peer that reads nothing delays the close of a connection for a limited time.
+func TestCloseWhilePeerReadsNothing(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		takes time.Duration // when output flows again; 0: never

@@ -11,8 +11,8 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// TestHeadsThatAreMisuse: SendHead and SendTrailers return an error for an invalid message, and send nothing.
-func TestHeadsThatAreMisuse(t *testing.T) {
+// TestInvalidHeadsAreRefused: SendHead and SendTrailers return an error for an invalid message, and send nothing.
+func TestInvalidHeadsAreRefused(t *testing.T) {
 	long := strings.Repeat("x", 17000)
 	with := func(f ...http.Field) http.Message { m := get("/"); m.Fields = f; return m }
 	but := func(f func(m *http.Message)) http.Message { m := get("/"); f(&m); return m }
@@ -62,8 +62,8 @@ func TestHeadsThatAreMisuse(t *testing.T) {
 	}
 }
 
-// TestSecrets: short credentials are in no table, whether or not the field has an ID.
-func TestSecrets(t *testing.T) {
+// TestShortCredentialsAreNotIndexed: short credentials are in no table, whether or not the field has an ID.
+func TestShortCredentialsAreNotIndexed(t *testing.T) {
 	var never []string
 	for _, numbered := range []bool{false, true} {
 		v := dial(t, DefaultConfig())

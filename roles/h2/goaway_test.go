@@ -61,8 +61,8 @@ func TestServerDrainsAtOnce(t *testing.T) {
 	v.over(t)
 }
 
-// TestClientIsSentAway sorts requests by what the server may have processed of them.
-func TestClientIsSentAway(t *testing.T) {
+// TestClientAfterGoAway sorts requests by what the server may have processed of them.
+func TestClientAfterGoAway(t *testing.T) {
 	v := dial(t, DefaultConfig())
 	seen, unseen := v.ask(t, get("/1"), ""), v.ask(t, get("/3"), "")
 	v.l.Refuse = true
@@ -177,9 +177,9 @@ func TestEndsOfPeers(t *testing.T) {
 	k.over(t)
 }
 
-// TestEarlyAnswers ends a request's body before its end: because of its length, of the bytes that still arrive, or by
+// TestResponseBeforeTheEndOfTheRequest ends a request's body before its end: because of its length, of the bytes that still arrive, or by
 // RST_STREAM.
-func TestEarlyAnswers(t *testing.T) {
+func TestResponseBeforeTheEndOfTheRequest(t *testing.T) {
 	at := func(r *recorder) { r.onHead = func(x http.Exchange, _ *http.Message) { x.WantWrite() } }
 	answer := "headers 1 :status=200\ndata 1 2 \"ok\" end\n"
 	for _, c := range []struct {
@@ -240,8 +240,8 @@ func TestEarlyAnswers(t *testing.T) {
 	}
 }
 
-// TestStreamsAreTakenBack: streams that were refused or reset count as ended, so that others are accepted.
-func TestStreamsAreTakenBack(t *testing.T) {
+// TestRefusedStreamsCountAsEnded: streams that were refused or reset count as ended, so that others are accepted.
+func TestRefusedStreamsCountAsEnded(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Limits.Streams = 2
 	v := ready(t, cfg)

@@ -54,8 +54,8 @@ type handOver struct {
 
 func (h handOver) Writable(x http.Exchange) { h.writable(x) }
 
-// TestUpgradeKeepsWhatCameBefore: what arrived on a stream before Upgrade belongs to the owner alone.
-func TestUpgradeKeepsWhatCameBefore(t *testing.T) {
+// TestUpgradeKeepsEarlierBytes: what arrived on a stream before Upgrade belongs to the owner alone.
+func TestUpgradeKeepsEarlierBytes(t *testing.T) {
 	sh := NewShared(DefaultConfig())
 	const text = "what the first has sent"
 	got := ""

@@ -89,8 +89,8 @@ func (o *oneConn) Accept() (net.Conn, error) {
 func (o *oneConn) Close() error   { o.once.Do(func() { close(o.conn) }); return nil }
 func (o *oneConn) Addr() net.Addr { return o.addr }
 
-// TestOthersServeUs: the standard library's server echoes what several exchanges of our client send it at a time.
-func TestOthersServeUs(t *testing.T) {
+// TestClientAgainstNetHTTP: the standard library's server echoes what several exchanges of our client send it at a time.
+func TestClientAgainstNetHTTP(t *testing.T) {
 	near, far := net.Pipe()
 	l := &oneConn{conn: make(chan net.Conn, 1), addr: near.LocalAddr()}
 	l.conn <- far
@@ -189,8 +189,8 @@ func (h *echoing) Writable(x http.Exchange) {
 
 func (h *echoing) Done(http.Exchange, error) {}
 
-// TestWeServeOthers: the standard library's client makes requests to our server, twenty at a time.
-func TestWeServeOthers(t *testing.T) {
+// TestServerAgainstNetHTTP: the standard library's client makes requests to our server, twenty at a time.
+func TestServerAgainstNetHTTP(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
 	tr := &nethttp.Transport{Protocols: onlyH2(), DialContext: func(context.Context, string, string) (net.Conn, error) { return far, nil }}

@@ -77,8 +77,8 @@ func TestSlowRequestBodies(t *testing.T) {
 	}
 }
 
-// TestSlowBodyIsNotBlamedForUs: time in which a handler pauses, or in which no window is open, does not count.
-func TestSlowBodyIsNotBlamedForUs(t *testing.T) {
+// TestPausesDoNotCountAsSlow: time in which a handler pauses, or in which no window is open, does not count.
+func TestPausesDoNotCountAsSlow(t *testing.T) {
 	t.Run("paused", func(t *testing.T) {
 		cfg := DefaultConfig()
 		cfg.Timeouts.BodyTotal = time.Minute

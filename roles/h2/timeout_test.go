@@ -56,8 +56,8 @@ func TestServerDeadlines(t *testing.T) {
 	}
 }
 
-// TestDribbledBlock: a header block in many frames has one deadline.
-func TestDribbledBlock(t *testing.T) {
+// TestSlowHeaderBlock: a header block in many frames has one deadline.
+func TestSlowHeaderBlock(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	b := fr(frameHeaders, 0, 1, blk(ask...)) + fr(frameContinuation, 0, 1, blk("a", "b")) + fr(frameContinuation, endH, 1, blk("c", "d"))
 	for i := range len(b) {
@@ -73,8 +73,8 @@ func TestDribbledBlock(t *testing.T) {
 	v.over(t)
 }
 
-// TestPausedBodiesHaveTime: a peer is not late with a body that a handler has paused.
-func TestPausedBodiesHaveTime(t *testing.T) {
+// TestPausedBodiesHaveNoDeadline: a peer is not late with a body that a handler has paused.
+func TestPausedBodiesHaveNoDeadline(t *testing.T) {
 	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) {
 		r.head.Status = 0

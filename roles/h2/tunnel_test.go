@@ -278,9 +278,9 @@ func TestTunnelPause(t *testing.T) {
 	p.end(t)
 }
 
-// TestTunnelSips: an owner that uses few bytes at a time gets all of them, and its kept bytes are not moved each
+// TestTunnelOwnerReadsLittleAtATime: an owner that uses few bytes at a time gets all of them, and its kept bytes are not moved each
 // time.
-func TestTunnelSips(t *testing.T) {
+func TestTunnelOwnerReadsLittleAtATime(t *testing.T) {
 	for _, sip := range []int{500, 777, 9999} {
 		far := &pipe{bite: sip}
 		p := newTunnel(t, DefaultConfig(), windows(20_000, 65535), &pipe{out: text(60_000), room: 10_000, fin: true}, far)
@@ -475,8 +475,8 @@ func TestTunnelEndsWithItsHead(t *testing.T) {
 	v.over(t)
 }
 
-// TestUpgradeAtItsTime: Upgrade refuses other streams than those of extended CONNECT, and those without a 2xx.
-func TestUpgradeAtItsTime(t *testing.T) {
+// TestUpgradeRefused: Upgrade refuses other streams than those of extended CONNECT, and those without a 2xx.
+func TestUpgradeRefused(t *testing.T) {
 	v := dial(t, DefaultConfig())
 	m := get("/")
 	m.Method, m.Protocol = []byte("CONNECT"), []byte("websocket")

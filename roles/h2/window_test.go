@@ -124,8 +124,8 @@ func TestReceivingWithinWindows(t *testing.T) {
 	})
 }
 
-// TestPausedStreamsStopNobody: paused handlers fill all that is kept for them, and other streams continue.
-func TestPausedStreamsStopNobody(t *testing.T) {
+// TestPausedStreamsDoNotBlockOthers: paused handlers fill all that is kept for them, and other streams continue.
+func TestPausedStreamsDoNotBlockOthers(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Limits.ConnWindow = 65535
 	v := ready(t, cfg)
@@ -436,9 +436,9 @@ func TestHeadsNeedNoWindow(t *testing.T) {
 	}
 }
 
-// TestOverrunIsToleratedOnStreamsThatTakeIt: a peer may send up to one window more than it has if the stream is not
+// TestOverrunIsToleratedOnUnpausedStreams: a peer may send up to one window more than it has if the stream is not
 // paused, and it is counted; not beyond that, not on a paused stream, and not while memory is short.
-func TestOverrunIsToleratedOnStreamsThatTakeIt(t *testing.T) {
+func TestOverrunIsToleratedOnUnpausedStreams(t *testing.T) {
 	const streamOver, connOver = "reset 1 FLOW_CONTROL_ERROR", "goaway 1 FLOW_CONTROL_ERROR"
 	for _, c := range []struct {
 		name         string
