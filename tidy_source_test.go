@@ -58,7 +58,7 @@ var exceptions = map[string]string{
 
 // mayImportOS are the folders whose runtime files import package os: they are the real System. All others read and write
 // files through loop.Files, so that a simulated host has files of its own.
-var mayImportOS = map[string]bool{"loop": true, "ss": true, "ss/device": true}
+var mayImportOS = map[string]bool{"loop": true}
 
 func TestFilesComeFromTheSystem(t *testing.T) {
 	for _, s := range sources() {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/roles/http/cookie"
 	"github.com/millrace/millrace/sim"
 	"github.com/millrace/millrace/ss"
@@ -111,8 +112,8 @@ type fakeStore struct {
 	loadErr, saved error
 }
 
-func (f *fakeStore) Load() ([]byte, error) { f.loads++; return []byte(f.text), f.loadErr }
-func (f *fakeStore) Save(b []byte) error   { f.saves++; f.text = string(b); return f.saved }
+func (f *fakeStore) Load(loop.Files) ([]byte, error)   { f.loads++; return []byte(f.text), f.loadErr }
+func (f *fakeStore) Save(_ loop.Files, b []byte) error { f.saves++; f.text = string(b); return f.saved }
 
 // TestCookieStore: the store is read before the first request, whoever asks, written when something has changed, not
 // too often, and at the end.

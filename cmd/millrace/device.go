@@ -12,6 +12,7 @@ import (
 
 	stdtls "crypto/tls"
 
+	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 	ssdevice "github.com/millrace/millrace/ss/device"
 )
@@ -50,7 +51,7 @@ func (d *deviceFlags) open() (v device, err error) {
 		return v, nil
 	}
 	c := &cookieFile{file: ssdevice.CookieFile(d.cookies)}
-	if _, err := c.Load(); err != nil {
+	if err := c.check(); err != nil {
 		return v, fmt.Errorf("--cookies: %w", err)
 	}
 	v.cookies = c
@@ -134,17 +135,28 @@ type cookieFile struct {
 	err  error
 }
 
-// Load implements ssdevice.CookieStore. There need not be such a file yet.
-func (c *cookieFile) Load() ([]byte, error) {
-	if info, err := os.Stat(string(c.file)); err == nil && info.IsDir() {
-		return nil, &os.PathError{Op: "open", Path: string(c.file), Err: errors.New("is a directory")}
+// check reports whether the file can be read, before there is a runtime. The file need not exist yet.
+func (c *cookieFile) check() error {
+	f, err := os.Open(string(c.file))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
 	}
-	return c.file.Load()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return &os.PathError{Op: "open", Path: string(c.file), Err: errors.New("is a directory")}
+	}
+	return nil
 }
 
+// Load implements ssdevice.CookieStore.
+func (c *cookieFile) Load(files loop.Files) ([]byte, error) { return c.file.Load(files) }
+
 // Save implements ssdevice.CookieStore.
-func (c *cookieFile) Save(text []byte) error {
-	err := c.file.Save(text)
+func (c *cookieFile) Save(files loop.Files, text []byte) error {
+	err := c.file.Save(files, text)
 	c.mu.Lock()
 	c.err = err
 	c.mu.Unlock()

@@ -1,8 +1,10 @@
 package device
 
 import (
-	"os"
-	"path/filepath"
+	"errors"
+	"io/fs"
+
+	"github.com/millrace/millrace/loop"
 )
 
 // CookieFile is a CookieStore in a file in the format of cookies.txt, which curl and libwebsockets use. Only the owner of
@@ -10,34 +12,15 @@ import (
 type CookieFile string
 
 // Load implements CookieStore.
-func (f CookieFile) Load() ([]byte, error) {
-	b, err := os.ReadFile(string(f))
-	if os.IsNotExist(err) {
+func (f CookieFile) Load(files loop.Files) ([]byte, error) {
+	b, err := files.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return b, err
 }
 
-// Save implements CookieStore: it writes a temporary file, syncs it, and renames it.
-func (f CookieFile) Save(text []byte) (err error) {
-	t, err := os.CreateTemp(filepath.Dir(string(f)), filepath.Base(string(f))+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(t.Name())
-		}
-	}()
-	_, err = t.Write(text)
-	if err == nil {
-		err = t.Sync()
-	}
-	if e := t.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(t.Name(), string(f))
-	}
-	return err
+// Save implements CookieStore.
+func (f CookieFile) Save(files loop.Files, text []byte) error {
+	return files.ReplaceFile(string(f), text)
 }

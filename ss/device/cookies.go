@@ -20,12 +20,13 @@ type Cookies struct {
 	Every time.Duration
 }
 
-// CookieStore keeps the text of a jar. Its methods are called one at a time, away from the loop, and may block.
+// CookieStore keeps the text of a jar. Its methods are called one at a time, in offloaded jobs, and may block. files are
+// those of the loop's System, for stores in files.
 type CookieStore interface {
 	// Load returns the text that was saved last, nothing if there is none.
-	Load() ([]byte, error)
+	Load(files loop.Files) ([]byte, error)
 	// Save replaces the text. The old text must stay valid until the new one is complete.
-	Save(text []byte) error
+	Save(files loop.Files, text []byte) error
 }
 
 // CookieWaiter waits until the store was read.
@@ -83,7 +84,8 @@ func (j *CookieJar) Await(w CookieWaiter) bool {
 	}
 	j.loading = true
 	var text []byte
-	job := func() (err error) { text, err = j.store.Load(); return err }
+	files := j.loop.System()
+	job := func() (err error) { text, err = j.store.Load(files); return err }
 	done := func(err error) {
 		j.loading, j.loaded = false, true
 		if err != nil {
@@ -145,7 +147,7 @@ func (j *CookieJar) Keep() {
 		}
 		j.Keep() // the changes of the meantime
 	}
-	if err := l.Offload(func() error { return j.store.Save(text) }, done); err != nil {
+	if err := l.Offload(func() error { return j.store.Save(j.loop.System(), text) }, done); err != nil {
 		done(err)
 	}
 }

@@ -22,8 +22,8 @@ type memoryStore struct {
 	err          error // of Load
 }
 
-func (m *memoryStore) Load() ([]byte, error) { m.loads++; return []byte(m.text), m.err }
-func (m *memoryStore) Save(b []byte) error   { m.saves++; m.text = string(b); return nil }
+func (m *memoryStore) Load(loop.Files) ([]byte, error)   { m.loads++; return []byte(m.text), m.err }
+func (m *memoryStore) Save(_ loop.Files, b []byte) error { m.saves++; m.text = string(b); return nil }
 
 // waiter counts its calls.
 type waiter struct{ calls int }
