@@ -141,11 +141,11 @@ func TestUntrustedServers(t *testing.T) {
 			x.NotBefore, x.NotAfter = time.Now().Add(24*time.Hour), time.Now().Add(48*time.Hour)
 		}), []string{`certificate "CN=young"`, "is not valid before ", "trust store lab"}, is[x509.CertificateInvalidError]},
 		{"self-signed", (*credential)(nil).issue(t, "self", ecKey(t), nil),
-			[]string{`certificate "CN=self"`, "is signed by itself and stands not in the trust store", "trust store lab"},
+			[]string{`certificate "CN=self"`, "is self-signed and not in the trust store", "trust store lab"},
 			is[x509.UnknownAuthorityError]},
 		{"unknown root", stranger.issue(t, "foreign", ecKey(t), nil),
-			[]string{`certificate "CN=foreign"`, "is signed by nobody in the trust store", "trust store lab"}, is[x509.UnknownAuthorityError]},
-		{"intermediate missing", alone, []string{`certificate "CN=no intermediate"`, "is signed by nobody in the trust store"},
+			[]string{`certificate "CN=foreign"`, "is signed by no authority of the trust store", "trust store lab"}, is[x509.UnknownAuthorityError]},
+		{"intermediate missing", alone, []string{`certificate "CN=no intermediate"`, "is signed by no authority of the trust store"},
 			is[x509.UnknownAuthorityError]},
 		{"for clients only", ca.issue(t, "client", ecKey(t), func(x *x509.Certificate) {
 			x.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}

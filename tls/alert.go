@@ -5,7 +5,7 @@ import "strconv"
 // Alert is an AlertDescription (RFC 8446 s.6).
 type Alert uint8
 
-// The alerts that a Session sends on its own account. crypto/tls sends others during a handshake.
+// These are the alerts that a Session itself sends. During a handshake crypto/tls sends others.
 const (
 	AlertCloseNotify       Alert = 0
 	AlertUnexpectedMessage Alert = 10

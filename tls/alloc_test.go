@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// sink is a transport without end, and a protocol that drops what it hears.
+// sink is a transport that accepts all output, and a protocol that discards its input.
 type sink struct {
 	rolestest.Null
 	buf  []byte
@@ -35,7 +35,7 @@ func (k *sink) Timeout(time.Duration)            {}
 func (k *sink) Woken(time.Duration)              {}
 func (k *sink) Closed(error)                     {}
 
-// taken is a session whose record layer is ours, on a sink.
+// taken returns a session with our record layer, on a sink.
 func taken(t testing.TB, sh *Shared, suite uint16) (*Session, *sink, *raw) {
 	p := newRaw(t, sh, suite)
 	k := &sink{buf: make([]byte, roles.MaxRecord)}
@@ -43,7 +43,7 @@ func taken(t testing.TB, sh *Shared, suite uint16) (*Session, *sink, *raw) {
 	return p.s, k, p
 }
 
-// records seals n records of size bytes, one after the other.
+// records returns n concatenated records of size bytes.
 func records(p *raw, n, size int) (b []byte) {
 	for range n {
 		b = append(b, p.seal(typeData, make([]byte, size), 0)...)
@@ -88,7 +88,7 @@ func TestIdleSessionIsSmall(t *testing.T) {
 	}
 }
 
-// TestMemoryOfIdleSessions measures what 1,000 sessions hold, and fails when it is far off the mark.
+// TestMemoryOfIdleSessions measures the memory of 1,000 sessions, and fails if it is far above the target.
 func TestMemoryOfIdleSessions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: a thousand handshakes")
@@ -124,7 +124,7 @@ func TestMemoryOfIdleSessions(t *testing.T) {
 		s.Room(10)
 		s.Commit(10)
 		if s.Asleep() {
-			t.Fatal("asleep after a record in each direction")
+			t.Fatal("the session sleeps after a record in each direction")
 		}
 	}
 	awake := heap() - before
@@ -190,8 +190,8 @@ func BenchmarkWake(b *testing.B) {
 	}
 }
 
-// BenchmarkHandshake is a full handshake with both ends in it: a session's with a crypto/tls client, and
-// for comparison crypto/tls's with the same client.
+// BenchmarkHandshake measures a full handshake including both ends: a session with a crypto/tls client, and for
+// comparison crypto/tls with the same client.
 func BenchmarkHandshake(b *testing.B) {
 	c := &stdtls.Config{RootCAs: lab().pool(), ServerName: "example.test", Time: wallToday}
 	b.Run("session", func(b *testing.B) {
@@ -237,14 +237,14 @@ func BenchmarkHandshake(b *testing.B) {
 }
 
 // BenchmarkWakeAmongIdle wakes both directions of each of 16,000 sessions in turn, with the garbage collector
-// at work: what BenchmarkWake costs when nothing is in the caches.
+// running: the cost of BenchmarkWake with cold caches.
 func BenchmarkWakeAmongIdle(b *testing.B) {
 	const n = 16_000
 	sh := newShared(b, nil)
 	s, k, p := taken(b, sh, stdtls.TLS_AES_128_GCM_SHA256)
 	rec := p.seal(typeData, []byte("x"), 0)
 	crowd := make([]*Session, n)
-	ballast := make([][]byte, n) // what else a connection holds
+	ballast := make([][]byte, n) // the other memory of a connection
 	for i := range crowd {
 		c := *s
 		c.low, c.upper = k, k

@@ -10,15 +10,15 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// ALPN settles on one of several names at either end, by the server's order; the chooser and State are told
-// which. "" is none: a client that offered h2 and http/1.1 to a server that knows no ALPN speaks what was
-// spoken before there was ALPN.
+// ALPN selects one of several names at either end, in the server's order of preference; the chooser and State get the
+// name. "" is none: a client that offers h2 and http/1.1 to a server without ALPN uses the protocol of the time
+// before ALPN.
 func TestALPNChooses(t *testing.T) {
 	both := []string{"h2", "http/1.1"}
 	for _, test := range []struct {
 		name        string
 		ours, mates []string
-		server      string // what is settled on when we are the server, and when the mate is
+		server      string // selected name if we are the server, and if the mate is
 		client      string
 	}{
 		{"both know both", both, both, "h2", "h2"},
@@ -28,7 +28,7 @@ func TestALPNChooses(t *testing.T) {
 		{"the mate knows more", both, []string{"spdy/3", "http/1.1", "mqtt"}, "http/1.1", "http/1.1"},
 		{"the mate knows no ALPN", both, nil, "", ""},
 		{"we know no ALPN", nil, both, "", ""},
-		{"names that begin alike", []string{"h2c", "h2"}, []string{"h", "h2"}, "h2", "h2"},
+		{"names with a common prefix", []string{"h2c", "h2"}, []string{"h", "h2"}, "h2", "h2"},
 	} {
 		for _, v := range versions {
 			for _, role := range roleNames {
@@ -61,7 +61,7 @@ func TestALPNChooses(t *testing.T) {
 	}
 }
 
-// Without a name in common a server refuses, whichever end it is (RFC 7301 s.3.2), and nothing is chosen.
+// Without a common name a server refuses (RFC 7301 s.3.2), at either end, and no protocol is chosen.
 func TestALPNRefuses(t *testing.T) {
 	for _, v := range versions {
 		sh := newShared(t, nil)
@@ -70,10 +70,10 @@ func TestALPNRefuses(t *testing.T) {
 		r := server(t, newServer(t, sh, func(c *ServerConfig) { c.ALPN = []string{"h2", "http/1.1"} }), &stdtls.Config{MaxVersion: v.v, NextProtos: []string{"gopher", "mqtt"}})
 		r.s.SetChooser(refuse)
 		if err := r.do(r.m.Handshake); err == nil || !strings.HasSuffix(err.Error(), "no application protocol") {
-			t.Errorf("%s server: the mate was told %v, want no application protocol", v.name, err)
+			t.Errorf("%s server: the mate got %v, want no application protocol", v.name, err)
 		}
 		if r.p.closed != 1 || r.p.opened || !strings.Contains(r.p.cause.Error(), `["gopher" "mqtt"]`) {
-			t.Errorf("%s server: closed %d times with %v, want once, with what was offered", v.name, r.p.closed, r.p.cause)
+			t.Errorf("%s server: closed %d times with %v, want once, with the offered names", v.name, r.p.closed, r.p.cause)
 		}
 
 		r = client(t, newClient(t, sh, func(c *ClientConfig) { c.ALPN = []string{"h2", "http/1.1"} }), &stdtls.Config{MaxVersion: v.v, NextProtos: []string{"gopher"}})

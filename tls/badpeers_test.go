@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// bystander is a session that stands while others have bad peers. It must not notice.
+// bystander is an established session that the bad peers of others must not affect.
 func bystander(t testing.TB, sh *Shared) *rig {
 	t.Helper()
 	r := server(t, newServer(t, sh, nil), &stdtls.Config{})
@@ -23,7 +23,7 @@ func bystander(t testing.TB, sh *Shared) *rig {
 
 var roleNames = []string{"server", "client"}
 
-// inRole makes our side a server or a client, and the mate the other.
+// inRole makes our side the given role, and the mate the other.
 func inRole(t testing.TB, role string, sh *Shared, c *stdtls.Config) *rig {
 	t.Helper()
 	if role == "server" {
@@ -32,10 +32,10 @@ func inRole(t testing.TB, role string, sh *Shared, c *stdtls.Config) *rig {
 	return client(t, newClient(t, sh, nil), c)
 }
 
-// flipWire inverts one bit of what is written through it.
+// flipWire inverts one bit of the bytes written through it.
 type flipWire struct {
 	*mateWire
-	at      int // which byte
+	at      int // index of the byte
 	bit     byte
 	written int
 }
@@ -49,9 +49,9 @@ func (w *flipWire) Write(b []byte) (int, error) {
 	return w.mateWire.Write(b)
 }
 
-// One bit is inverted on its way, anywhere in a handshake or in records behind it, at each role and version.
-// Either nobody looks at that bit (a record's version, in the clear) and all goes well, or the session ends
-// with an error. Nothing goes up that was not sent, no coroutine stays, and others do not notice.
+// One bit is inverted anywhere in a handshake or in the records after it, in each role and version. Either the bit
+// has no effect (the version of a record), or the session ends with an error. No byte that was not sent is passed up,
+// no coroutine leaks, and other sessions are not affected.
 func TestFlippedBits(t *testing.T) {
 	step := 11
 	if testing.Short() {
@@ -65,7 +65,7 @@ func TestFlippedBits(t *testing.T) {
 				by := bystander(t, sh)
 				before := runtime.NumGoroutine()
 				broken, unharmed := 0, 0
-				for at, all := -1, 0; at < all; at += step { // the first spoils nothing, and tells how much there is
+				for at, all := -1, 0; at < all; at += step { // the first round inverts nothing and determines the number of bytes
 					r := inRole(t, role, sh, &stdtls.Config{MaxVersion: v.v})
 					w := &flipWire{mateWire: r.m.wire().(*mateWire), at: at, bit: 1 << (uint(at) % 8)}
 					c := &stdtls.Config{MaxVersion: v.v, RootCAs: lab().pool(), ServerName: "example.test", Time: wallToday,
@@ -84,17 +84,17 @@ func TestFlippedBits(t *testing.T) {
 						return nil
 					})
 					if r.p.closed == 0 && !bytes.Equal(r.p.got, sent) {
-						// It waits for the rest of a record that has none.
+						// It waits for the rest of an incomplete record.
 						r.low.Sleep(time.Minute)
 						r.low.End()
 					}
 					if !bytes.HasPrefix(sent, r.p.got) {
-						t.Fatalf("byte %d: what went up was not sent: %.40x", at, r.p.got)
+						t.Fatalf("byte %d: bytes passed up were not sent: %.40x", at, r.p.got)
 					}
 					switch {
 					case at < 0:
 						if r.p.closed != 0 {
-							t.Errorf("closed although nothing was spoilt: %v", r.p.cause)
+							t.Errorf("closed although no bit was inverted: %v", r.p.cause)
 						}
 					case r.p.closed == 0:
 						unharmed++
@@ -113,7 +113,7 @@ func TestFlippedBits(t *testing.T) {
 					t.Errorf("coroutines: got %d more than before, want none", now-before)
 				}
 				if broken < 4*unharmed || broken < 5 {
-					t.Errorf("%d ended with an error, %d unharmed: the bits were not where they matter", broken, unharmed)
+					t.Errorf("%d ended with an error, %d unharmed: the inverted bits cover too little", broken, unharmed)
 				}
 				by.echo(1000)
 			})
@@ -121,19 +121,19 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
-// Bytes that are no record of the session's, behind the handshake of sessions that keep their tls.Conn. For
-// the others see TestRecordsAreJudged.
+// Bytes that are no valid record, after the handshake of sessions that keep their tls.Conn. For other sessions see
+// TestRecordsAreHandled.
 func TestGarbageAfterTheHandshake(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		bytes []byte
 		text  string // of our error
-		told  string // by the mate's crypto/tls
+		told  string // the error of the mate's crypto/tls
 	}{
-		{"plain text", []byte("GET / HTTP/1.1\r\n\r\n"), `a record begins with "GET /"`, "protocol version not supported"},
-		{"a data record that nobody sealed", append([]byte{23, 3, 3, 0, 40}, make([]byte, 40)...), "answered with alert bad_record_mac", "bad record MAC"},
-		{"an alert that nobody sealed", append([]byte{21, 3, 3, 0, 40}, make([]byte, 40)...), "answered with alert bad_record_mac", "bad record MAC"},
-		{"a header that announces too much", []byte{23, 3, 3, 0xff, 0xff}, "oversized record received with length 65535", "record overflow"},
+		{"plain text", []byte("GET / HTTP/1.1\r\n\r\n"), `a record starts with "GET /"`, "protocol version not supported"},
+		{"a data record that is not encrypted", append([]byte{23, 3, 3, 0, 40}, make([]byte, 40)...), "answered with alert bad_record_mac", "bad record MAC"},
+		{"an alert that is not encrypted", append([]byte{21, 3, 3, 0, 40}, make([]byte, 40)...), "answered with alert bad_record_mac", "bad record MAC"},
+		{"a header with a length above the limit", []byte{23, 3, 3, 0xff, 0xff}, "oversized record received with length 65535", "record overflow"},
 	} {
 		for _, v := range versions {
 			for _, role := range roleNames {
@@ -151,7 +151,7 @@ func TestGarbageAfterTheHandshake(t *testing.T) {
 						t.Errorf("closed %d times with %v, want once with %q", r.p.closed, r.p.cause, test.text)
 					}
 					if _, err := r.hearEnd(); err == nil || !strings.HasSuffix(err.Error(), test.told) {
-						t.Errorf("the mate was told %v, want %s", err, test.told)
+						t.Errorf("the mate got %v, want %s", err, test.told)
 					}
 					if sh.Counters.AlertsOut != 1 {
 						t.Errorf("alerts counted: got %d, want 1", sh.Counters.AlertsOut)
@@ -163,7 +163,7 @@ func TestGarbageAfterTheHandshake(t *testing.T) {
 	}
 }
 
-// Alerts in masses while shaking hands.
+// A flood of alerts during the handshake.
 func TestAlertFloodInAHandshake(t *testing.T) {
 	flood := bytes.Repeat([]byte{21, 3, 3, 0, 2, 1, byte(AlertUserCanceled)}, 10_000)
 	for _, role := range roleNames {
@@ -186,7 +186,7 @@ func TestAlertFloodInAHandshake(t *testing.T) {
 	}
 }
 
-// A server that updates its keys without saying anything: crypto/tls's limit holds for clients.
+// A server that sends KeyUpdates without data: the limit of crypto/tls applies to clients.
 func TestKeyUpdateFloodAtAClient(t *testing.T) {
 	sh := newShared(t, nil)
 	by := bystander(t, sh)
@@ -211,20 +211,20 @@ func TestKeyUpdateFloodAtAClient(t *testing.T) {
 	}
 	p.low.Feed(cat(update(), update(), p.seal(typeData, []byte("x"), 0)))
 	p.want([]byte("x"))
-	for range uselessMax + 1 {
+	for range emptyRecordsMax + 1 {
 		p.low.Feed(update())
 	}
 	if p.p.closed != 1 || p.p.cause == nil || !strings.Contains(p.p.cause.Error(), "too many non-advancing records") {
 		t.Errorf("closed %d times with %v, want once, for too many", p.p.closed, p.p.cause)
 	}
 	if got, want := fmt.Sprint(p.hears()), fmt.Sprint([]message{{typeAlert, []byte{2, byte(AlertUnexpectedMessage)}}}); got != want {
-		t.Errorf("heard %s, want %s", got, want)
+		t.Errorf("received %s, want %s", got, want)
 	}
 	by.echo(100)
 }
 
-// chainOf makes a certificate for name below so many intermediates of a's. The first of them allows pathLen
-// more below it, unless that is negative.
+// chainOf makes a certificate for name below n intermediates of a. The first of them allows pathLen further ones,
+// unless pathLen is negative.
 func (a *authority) chainOf(n, pathLen int, name string) stdtls.Certificate {
 	by, shown := a, [][]byte(nil)
 	for i := range n {
@@ -243,13 +243,12 @@ func (a *authority) chainOf(n, pathLen int, name string) stdtls.Certificate {
 	return leaf
 }
 
-// Chains that are longer than an authority allows, or than anybody would judge, shown by servers and by
-// clients.
+// Chains that are longer than an authority allows, or than any verifier accepts, from servers and from clients.
 func TestChainsTooLong(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		cert stdtls.Certificate
-		want string // in the error; "" for a good one
+		want string // in the error; "" for a valid chain
 		who  string
 		dep  int
 	}{
@@ -273,7 +272,7 @@ func TestChainsTooLong(t *testing.T) {
 					err := r.do(func() error {
 						err := r.m.Handshake()
 						if err == nil && test.want != "" {
-							// In TLS 1.3 it hears of our verdict later.
+							// In TLS 1.3 the mate gets our verdict later.
 							_, err = r.m.Read(make([]byte, 1))
 						}
 						return err
@@ -290,7 +289,7 @@ func TestChainsTooLong(t *testing.T) {
 						t.Errorf("closed with %v, want a VerifyError by lab about %s, number %d, with %q", r.p.cause, test.who, test.dep+1, test.want)
 					}
 					if err == nil || !strings.Contains(err.Error(), "bad certificate") {
-						t.Errorf("the mate was told %v, want alert bad_certificate", err)
+						t.Errorf("the mate got %v, want alert bad_certificate", err)
 					}
 					if r.p.opened || sh.InFlight() != 0 {
 						t.Errorf("opened %v, %d in flight; want neither", r.p.opened, sh.InFlight())

@@ -2,8 +2,8 @@ package tls
 
 import stdtls "crypto/tls"
 
-// cacheView is the part of the loop's session cache that belongs to one way of judging servers.
-// crypto/tls's keys are the servers' names.
+// cacheView is the part of the loop's session cache for clients with the same trust settings. The keys of crypto/tls
+// are the servers' names.
 type cacheView struct {
 	all    stdtls.ClientSessionCache
 	prefix string

@@ -15,9 +15,9 @@ import (
 	stdtls "crypto/tls"
 )
 
-// ParseCertificate makes a certificate with its key. chain is the leaf and those that lead from it to a
-// root, as PEM or as DER one after the other; key is PEM or DER, PKCS #8, SEC 1 or PKCS #1. Neither is
-// kept. Errors name what is wrong and never quote the key.
+// ParseCertificate parses a certificate chain with its key. chain is the leaf and the intermediates that lead to a
+// root, as PEM or as concatenated DER; key is PEM or DER, PKCS #8, SEC 1 or PKCS #1. ParseCertificate does not keep
+// the slices. Errors describe the problem and never contain the key.
 func ParseCertificate(chain, key []byte) (stdtls.Certificate, error) {
 	var c stdtls.Certificate
 	der, err := blocks(chain, "CERTIFICATE")
@@ -29,7 +29,7 @@ func ParseCertificate(chain, key []byte) (stdtls.Certificate, error) {
 		return c, fmt.Errorf("tls: parse certificate: %w", err)
 	}
 	if len(list) == 0 {
-		return c, errors.New("tls: parse certificate: there is none")
+		return c, errors.New("tls: parse certificate: no certificate found")
 	}
 	for _, x := range list {
 		c.Certificate = append(c.Certificate, x.Raw)
@@ -41,13 +41,13 @@ func ParseCertificate(chain, key []byte) (stdtls.Certificate, error) {
 	}
 	pub, ok := c.Leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !pub.Equal(k.Public()) {
-		return c, fmt.Errorf("tls: parse key: it does not belong to certificate %q", c.Leaf.Subject)
+		return c, fmt.Errorf("tls: parse key: it does not match certificate %q", c.Leaf.Subject)
 	}
 	c.PrivateKey = k
 	return c, nil
 }
 
-// blocks returns the DER of the PEM blocks of a kind, or b itself when it is no PEM.
+// blocks returns the DER of the PEM blocks of a kind, or b itself if it is not PEM.
 func blocks(b []byte, kind string) ([]byte, error) {
 	if !bytes.Contains(b, []byte("-----BEGIN")) {
 		return b, nil
@@ -63,7 +63,7 @@ func blocks(b []byte, kind string) ([]byte, error) {
 		}
 	}
 	if out == nil {
-		return nil, fmt.Errorf("there is PEM, and no %s in it", kind)
+		return nil, fmt.Errorf("PEM without a block of type %s", kind)
 	}
 	return out, nil
 }
@@ -81,7 +81,7 @@ func parseKey(b []byte) (crypto.Signer, error) {
 	}
 	k, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, errors.New("it is neither PKCS #8 nor SEC 1 nor PKCS #1, or it is encrypted")
+		return nil, errors.New("unknown format (not PKCS #8, SEC 1 or PKCS #1), or encrypted")
 	}
 	switch k := k.(type) {
 	case *rsa.PrivateKey:
@@ -94,7 +94,7 @@ func parseKey(b []byte) (crypto.Signer, error) {
 	return nil, fmt.Errorf("a %T cannot sign for TLS", k)
 }
 
-// certificates is a snapshot of what a server has to show, by name.
+// certificates is a snapshot of a server's certificates, indexed by name.
 type certificates struct {
 	all    []stdtls.Certificate
 	byName map[string][]*stdtls.Certificate
@@ -102,7 +102,7 @@ type certificates struct {
 
 func indexed(list []stdtls.Certificate) (*certificates, error) {
 	if len(list) == 0 {
-		return nil, errors.New("there is no certificate")
+		return nil, errors.New("no certificate")
 	}
 	s := &certificates{all: append([]stdtls.Certificate(nil), list...), byName: map[string][]*stdtls.Certificate{}}
 	for i := range s.all {
@@ -125,9 +125,9 @@ func indexed(list []stdtls.Certificate) (*certificates, error) {
 	return s, nil
 }
 
-// choose picks by the name that the client asks for (RFC 6066 s.3): exactly, then by a wildcard for the
-// first label (RFC 9525 s.6.3), then the first of all. Of several for a name it is the first that the
-// client can use.
+// choose selects a certificate by the name that the client asks for (RFC 6066 s.3): an exact match, then a wildcard
+// for the first label (RFC 9525 s.6.3), then the first certificate of all. If a name has several certificates, it
+// returns the first that the client supports.
 func (s *certificates) choose(h *stdtls.ClientHelloInfo) *stdtls.Certificate {
 	name := strings.TrimSuffix(strings.ToLower(h.ServerName), ".")
 	found := s.byName[name]
@@ -147,7 +147,7 @@ func (s *certificates) choose(h *stdtls.ClientHelloInfo) *stdtls.Certificate {
 	return found[0]
 }
 
-// usable is the first of all certificates whose kind of key the client can use, whatever its name.
+// usable returns the first certificate whose key type the client supports, whatever its name.
 func (s *certificates) usable(h *stdtls.ClientHelloInfo) *stdtls.Certificate {
 	if len(s.all) > 1 {
 		hello := *h

@@ -31,14 +31,14 @@ func TestParseCertificate(t *testing.T) {
 		{"DER", leaf, key, 1, ""},
 		{"DER, two certificates", chain, sec1, 2, ""},
 		{"PEM", cat(text("CERTIFICATE", leaf), text("CERTIFICATE", lab().cert.Raw)), text("PRIVATE KEY", key), 2, ""},
-		{"PEM, SEC 1 behind parameters", text("CERTIFICATE", leaf), cat(text("EC PARAMETERS", []byte{5}), text("EC PRIVATE KEY", sec1)), 1, ""},
+		{"PEM, SEC 1 after parameters", text("CERTIFICATE", leaf), cat(text("EC PARAMETERS", []byte{5}), text("EC PRIVATE KEY", sec1)), 1, ""},
 		{"one file for both", cat(text("PRIVATE KEY", key), text("CERTIFICATE", leaf)), cat(text("PRIVATE KEY", key), text("CERTIFICATE", leaf)), 1, ""},
-		{"another key", leaf, wrongDER, 0, "does not belong to certificate"},
+		{"another key", leaf, wrongDER, 0, "does not match certificate"},
 		{"no key", leaf, nil, 0, "tls: parse key: "},
-		{"nothing", nil, key, 0, "there is none"},
+		{"nothing", nil, key, 0, "no certificate found"},
 		{"garbage", []byte("garbage"), key, 0, "tls: parse certificate: "},
-		{"PEM of something else", text("PUBLIC KEY", leaf), key, 0, "no CERTIFICATE in it"},
-		{"PEM without a key", leaf, text("CERTIFICATE", leaf), 0, "no PRIVATE KEY in it"},
+		{"PEM of another type", text("PUBLIC KEY", leaf), key, 0, "without a block of type CERTIFICATE"},
+		{"PEM without a key", leaf, text("CERTIFICATE", leaf), 0, "without a block of type PRIVATE KEY"},
 	} {
 		got, err := ParseCertificate(test.chain, test.key)
 		switch {

@@ -17,27 +17,27 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// What errors.Is finds in the cause of a Closed.
+// errors.Is finds these in the cause given to Closed.
 var (
-	// ErrTruncated: the peer, or somebody between, ended the connection without close_notify. What was
-	// received last may not be all that was sent (RFC 8446 s.6.1).
+	// ErrTruncated: the connection ended without close_notify: the peer or an attacker closed it. The received data may
+	// be incomplete (RFC 8446 s.6.1).
 	ErrTruncated = errors.New("connection ended without close_notify")
 	// ErrTimeout: the handshake took too long.
 	ErrTimeout = errors.New("handshake took too long")
-	// ErrDisplaced: the peer kept its handshake waiting for longer than any other, and others waited for its place.
+	// ErrDisplaced: the peer kept its handshake waiting longest while other handshakes waited for a place.
 	ErrDisplaced = errors.New("peer kept the handshake waiting while others waited for a place")
 	// ErrShutdown: Shared.Close ended the handshake.
 	ErrShutdown = errors.New("shutting down")
-	// ErrMemory: the session would have to keep its tls.Conn, and there are as many of them as there is memory for.
+	// ErrMemory: the session would have to keep its tls.Conn, and the memory for such sessions is used up.
 	ErrMemory = errors.New("no memory for another session that keeps its tls.Conn")
-	// ErrClock: a certificate's dates could not be judged since the system's clock cannot be right.
+	// ErrClock: a certificate's dates could not be checked since the system's clock is wrong.
 	ErrClock = errors.New("system clock cannot be right")
-	// ErrNotTLS: what the peer sent first is no TLS.
+	// ErrNotTLS: the first bytes of the peer are not TLS.
 	ErrNotTLS = errors.New("peer does not speak TLS")
 )
 
-// Error says what was attempted when a session failed. Its text, and that of VerifyError, is escaped (roles.Plain):
-// certificates hold what their makers like. The text of the errors that it wraps is not.
+// Error wraps the failure of a session with its operation. Its text, and that of VerifyError, is escaped
+// (roles.Plain), since certificates contain arbitrary text. The texts of wrapped errors are not escaped.
 type Error struct {
 	Op   string // "handshake", "read", "write"
 	Peer string // the server's name, for clients
@@ -56,16 +56,16 @@ func (e *Error) Error() string {
 // Unwrap implements errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
-// AlertError says that the peer has ended the session with an alert: it found fault with us.
+// AlertError reports that the peer ended the session with an alert: the peer considers us at fault.
 type AlertError struct{ Alert Alert }
 
 // Error implements error.
 func (e *AlertError) Error() string { return "peer sent alert " + e.Alert.String() }
 
-// ProtocolError says that the peer broke the rules. Alert is what it was told.
+// ProtocolError reports that the peer violated the protocol. Alert was sent to the peer.
 type ProtocolError struct {
 	Alert Alert
-	What  string // what came
+	What  string // what the peer sent
 }
 
 // Error implements error.
@@ -73,16 +73,16 @@ func (e *ProtocolError) Error() string {
 	return "peer sent " + e.What + ": answered with alert " + e.Alert.String()
 }
 
-// VerifyError says why a peer's certificate was not accepted.
+// VerifyError reports why a peer's certificate was not accepted.
 type VerifyError struct {
-	Store  string            // name of the trust store it was held against
-	Name   string            // the name the peer should have proved, for clients
-	Cert   *x509.Certificate // the certificate at fault
-	Depth  int               // its place in the chain that the peer sent, 0 the leaf; -1 not from the peer
+	Store  string            // name of the trust store
+	Name   string            // the name that the peer had to prove, for clients
+	Cert   *x509.Certificate // the certificate that failed
+	Depth  int               // its index in the chain that the peer sent, 0 for the leaf; -1 if the peer did not send it
 	Reason string
-	Now    time.Time // the time by which dates were judged
-	Wall   time.Time // the system's, which is earlier when it cannot be right
-	Err    error     // crypto/x509's
+	Now    time.Time // the time used for the dates
+	Wall   time.Time // the system's time, which differs from Now if it is wrong
+	Err    error     // the error of crypto/x509
 }
 
 // Error implements error.
@@ -96,15 +96,15 @@ func (e *VerifyError) Error() string {
 	}
 	s := who + ": " + e.Reason + ": judged by trust store " + e.Store
 	if e.clock() {
-		s += fmt.Sprintf(": %v: it shows %s, and it is after %s", ErrClock, e.Wall.UTC().Format(time.RFC3339), e.Now.UTC().Format(time.RFC3339))
+		s += fmt.Sprintf(": %v: it shows %s, but it is after %s", ErrClock, e.Wall.UTC().Format(time.RFC3339), e.Now.UTC().Format(time.RFC3339))
 	}
 	return roles.Plain(s)
 }
 
-// Unwrap gives crypto/x509's error.
+// Unwrap returns the error of crypto/x509.
 func (e *VerifyError) Unwrap() error { return e.Err }
 
-// Is finds ErrClock when the dates are at fault and the system's clock was not believed.
+// Is matches ErrClock if the dates failed and the system's clock was overridden.
 func (e *VerifyError) Is(target error) bool { return target == ErrClock && e.clock() }
 
 func (e *VerifyError) clock() bool {
@@ -112,8 +112,8 @@ func (e *VerifyError) clock() bool {
 	return errors.As(e.Err, &c) && c.Reason == x509.Expired && e.Wall.Before(e.Now)
 }
 
-// verifyError explains what crypto/tls found.
-func (e *end) verifyError(c *stdtls.CertificateVerificationError) *VerifyError {
+// verifyError converts an error of crypto/tls.
+func (e *endpoint) verifyError(c *stdtls.CertificateVerificationError) *VerifyError {
 	v := &VerifyError{Store: e.store.label(), Name: e.name, Depth: -1, Reason: c.Err.Error(), Err: c.Err}
 	v.Now, v.Wall = e.sh.time(), e.sh.wall()
 	if len(c.UnverifiedCertificates) > 0 {
@@ -135,9 +135,9 @@ func (e *end) verifyError(c *stdtls.CertificateVerificationError) *VerifyError {
 		if unknown.Cert != nil {
 			v.Cert = unknown.Cert
 		}
-		v.Reason = "is signed by nobody in the trust store"
+		v.Reason = "is signed by no authority of the trust store"
 		if v.Cert != nil && string(v.Cert.RawIssuer) == string(v.Cert.RawSubject) {
-			v.Reason = "is signed by itself and stands not in the trust store"
+			v.Reason = "is self-signed and not in the trust store"
 		}
 	}
 	for i, x := range c.UnverifiedCertificates {
@@ -148,8 +148,8 @@ func (e *end) verifyError(c *stdtls.CertificateVerificationError) *VerifyError {
 	return v
 }
 
-// wrongName describes a certificate for other names, with the remedy if it has no subjectAltName of the right type: a
-// common name no longer counts (RFC 9525 s.2).
+// wrongName describes a certificate for other names. It adds the remedy if the certificate has no subjectAltName of
+// the right type: a common name is no longer used (RFC 9525 s.2).
 func wrongName(e x509.HostnameError) string {
 	kind := "DNS"
 	_, err := netip.ParseAddr(e.Host)
@@ -159,7 +159,7 @@ func wrongName(e x509.HostnameError) string {
 	remedy := fmt.Sprintf("re-issue it with subjectAltName %s:%s, as `millrace cert` does", kind, e.Host)
 	switch c := e.Certificate; {
 	case !hasAltNames(c):
-		return fmt.Sprintf("is not for %q: it has no subjectAltName, and its common name does not count: %s", e.Host, remedy)
+		return fmt.Sprintf("is not for %q: it has no subjectAltName, and its common name is not used: %s", e.Host, remedy)
 	case kind == "IP" && len(c.IPAddresses) == 0:
 		return fmt.Sprintf("is not for %q: its subjectAltName has no IP address: %s", e.Host, remedy)
 	case kind == "DNS" && len(c.DNSNames) == 0:
@@ -175,12 +175,12 @@ func hasAltNames(c *x509.Certificate) bool {
 
 var oidAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
-// explain turns an error of crypto/tls into one of ours.
-func (e *end) explain(op string, err error) error {
+// explain converts an error of crypto/tls to one of this package.
+func (e *endpoint) explain(op string, err error) error {
 	return &Error{Op: op, Peer: e.name, Err: e.cause(op, err)}
 }
 
-func (e *end) cause(op string, err error) error {
+func (e *endpoint) cause(op string, err error) error {
 	var verify *stdtls.CertificateVerificationError
 	var header stdtls.RecordHeaderError
 	var alert *net.OpError
@@ -190,16 +190,16 @@ func (e *end) cause(op string, err error) error {
 	case errors.As(err, &header) && op == "handshake":
 		return fmt.Errorf("%w: its first bytes are %q: %w", ErrNotTLS, header.RecordHeader[:], err)
 	case errors.As(err, &header):
-		return fmt.Errorf("a record begins with %q: %w", header.RecordHeader[:], err)
+		return fmt.Errorf("a record starts with %q: %w", header.RecordHeader[:], err)
 	case errors.As(err, &alert):
-		// crypto/tls's alert is an unexported uint8.
+		// The alert of crypto/tls is an unexported uint8.
 		v := reflect.ValueOf(alert.Err)
 		switch {
 		case v.Kind() != reflect.Uint8:
 		case alert.Op == "remote error":
 			return &AlertError{Alert(v.Uint())}
 		case alert.Op == "local error":
-			return &ProtocolError{Alert(v.Uint()), "what crypto/tls does not take"}
+			return &ProtocolError{Alert(v.Uint()), "a message that crypto/tls rejects"}
 		}
 	}
 	return err

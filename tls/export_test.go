@@ -2,24 +2,24 @@ package tls
 
 import stdtls "crypto/tls"
 
-// What the tests outside of the package, which stand on wsi and sim, need of those inside.
+// These are for the external tests of the package, which use wsi and sim.
 var (
 	Pattern = pattern
 	Suites  = suites[:]
 )
 
-// LabServer and LabClient are configurations that trust each other.
+// LabServer returns a server configuration that LabClient trusts.
 func LabServer() ServerConfig {
 	return ServerConfig{Certificates: []stdtls.Certificate{example()}, ALPN: []string{"echo"}}
 }
 
-// LabClient is LabServer's other half.
+// LabClient returns a client configuration that trusts LabServer.
 func LabClient() ClientConfig {
 	return ClientConfig{Name: "example.test", Store: lab().store(), ALPN: []string{"echo"}}
 }
 
-// Today is a time at which both are valid.
+// Today is a time at which the certificates of both are valid.
 var Today = today
 
-// SetRecordLimit changes after how many records keys are replaced.
+// SetRecordLimit sets after how many records keys are replaced.
 func (sh *Shared) SetRecordLimit(n uint64) { sh.limit = n }

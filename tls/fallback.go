@@ -7,23 +7,23 @@ import (
 	stdtls "crypto/tls"
 )
 
-// smallGroups are what a ClientHello offers that shall fit one packet: the key share of X25519MLKEM768
-// makes it 1.2 KB longer, which some middleboxes drop.
+// smallGroups are the groups of a ClientHello that must fit into one packet: the key share of X25519MLKEM768 adds 1.2
+// KB, and some middleboxes drop such packets.
 var smallGroups = []stdtls.CurveID{stdtls.X25519, stdtls.CurveP256, stdtls.CurveP384, stdtls.CurveP521}
 
-// ErrSilent: the server did not answer our ClientHello. When the groups were left to the default, the
-// Client's next handshake offers none that needs a large one, and goes back if that is not answered
-// either: what was answered is remembered. Who can drop packets can bring that about, so those who insist
-// on a post-quantum exchange name their groups.
+// ErrSilent: the server did not answer our ClientHello. If the configuration names no groups, the Client's next
+// handshake offers no group with a large key share; if that is not answered either, the one after it offers all
+// groups again. The Client remembers the hello that was answered. An attacker who can drop packets can cause the
+// fallback, so a configuration that requires a post-quantum exchange must name its groups.
 var ErrSilent = errors.New("no answer to the ClientHello")
 
-// unanswered notes that a handshake ended before the server had said anything.
-func (e *end) unanswered(err error) error {
-	if e.other != nil {
-		e.conf, e.other = e.other, e.conf
+// markSilent records that a handshake ended without any byte from the server.
+func (e *endpoint) markSilent(err error) error {
+	if e.fallback != nil {
+		e.conf, e.fallback = e.fallback, e.conf
 	}
 	return fmt.Errorf("%w: %w", ErrSilent, err)
 }
 
-// silent says whether a client has spoken and heard nothing.
-func (h *handshake) silent() bool { return h.s.end.client && h.begun && !h.fed }
+// silent reports whether a client has sent its hello and received nothing.
+func (h *handshake) silent() bool { return h.s.endpoint.client && h.begun && !h.fed }

@@ -25,12 +25,12 @@ func TestSilentServersGetASmallerHello(t *testing.T) {
 	large := hello(func(r *rig) { r.low.Sleep(time.Minute) }, ErrTimeout)
 	small := hello(func(r *rig) { r.low.End() }, ErrTruncated)
 	if large < 1400 || small > 700 {
-		t.Errorf("hellos: got %d bytes, and after a silence %d; want one with ML-KEM and one without", large, small)
+		t.Errorf("hellos: got %d bytes, and after no answer %d; want one with ML-KEM and one without", large, small)
 	}
 	if again := hello(func(r *rig) { r.low.Break(io.ErrUnexpectedEOF) }, io.ErrUnexpectedEOF); again < 1400 {
-		t.Errorf("hello after a silence about the small one: got %d bytes, want the large one", again)
+		t.Errorf("hello after the small one was not answered: got %d bytes, want the large one", again)
 	}
-	// What was answered is remembered.
+	// The Client remembers the hello that was answered.
 	for range 2 {
 		r := client(t, c, &stdtls.Config{})
 		r.handshake()

@@ -17,11 +17,11 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// halfOpen is a peer that begins a handshake and does not end it.
+// halfOpen is a peer that starts a handshake and does not finish it.
 type halfOpen struct {
 	w    wsi.Wsi
 	now  []byte // sent at once
-	drip []byte // sent afterwards, a step each second
+	drip []byte // sent afterwards, one step per second
 	step int
 	next time.Duration
 	open *int
@@ -59,7 +59,7 @@ func (p *halfOpen) Timeout(now time.Duration) {
 	p.w.WantWrite()
 }
 
-// hello makes a ClientHello of n bytes with its record around it: no extension but what the version needs.
+// hello makes a ClientHello of n bytes in a record, with only the extensions that the version needs.
 func hello(version uint16, n int) []byte {
 	var ext []byte
 	add := func(id uint16, data ...byte) {
@@ -82,7 +82,7 @@ func hello(version uint16, n int) []byte {
 	return append(b, body...)
 }
 
-// inPieces cuts the handshake message in one record into records of one byte each.
+// inPieces splits the handshake message of a record into records of one byte each.
 func inPieces(rec []byte) (out []byte) {
 	for _, c := range rec[5:] {
 		out = append(out, 22, 3, 1, 0, 1, c)
@@ -90,24 +90,24 @@ func inPieces(rec []byte) (out []byte) {
 	return out
 }
 
-// floods are what a half-open peer does, all with a hello of 269 bytes.
+// floods are the behaviours of a half-open peer, all with a hello of 269 bytes.
 var floods = []func(p *halfOpen){
 	func(p *halfOpen) { p.now = hello(0x0304, 269) },
 	func(p *halfOpen) { p.now = hello(0x0303, 269) },
-	func(p *halfOpen) { // drips the answer to a server of TLS 1.2
+	func(p *halfOpen) { // sends the answer to a TLS 1.2 server in small steps
 		p.now, p.drip, p.step = hello(0x0303, 269), append([]byte{22, 3, 3, 0, 37}, make([]byte, 37)...), 1
 	},
-	func(p *halfOpen) { // drips the hello
+	func(p *halfOpen) { // sends the hello in small steps
 		b := hello(0x0304, 269)
 		p.now, p.drip, p.step = b[:1], b[1:], 1
 	},
-	func(p *halfOpen) { // drips the hello, a record for each byte
+	func(p *halfOpen) { // sends the hello in small steps, one record per byte
 		b := inPieces(hello(0x0304, 269))
 		p.now, p.drip, p.step = b[:6], b[6:], 6
 	},
 }
 
-// greeter is an honest client, or the server's end of any connection.
+// greeter is a client that completes the handshake, or the server's end of any connection.
 type greeter struct {
 	w     wsi.Wsi
 	s     tls.Session
@@ -134,7 +134,7 @@ func (g *greeter) Timeout(time.Duration)            {}
 func (g *greeter) Woken(time.Duration)              {}
 func (g *greeter) Closed(cause error)               { g.over, g.cause = true, cause }
 
-// ticker calls f at regular times.
+// ticker calls f at regular intervals.
 type ticker struct {
 	loop  *loop.Loop
 	timer loop.Timer
@@ -151,8 +151,8 @@ func (t *ticker) Expired(now time.Duration) {
 // Label implements loop.Expirer.
 func (t *ticker) Label() string { return "ticker" }
 
-// flood runs half-open handshakes, rate a second from so many addresses, and beside them an honest one each 100 ms.
-// It returns how long the honest ones took, in order.
+// flood runs half-open handshakes, rate per second from the given number of addresses, and a normal one each 100 ms.
+// It returns the durations of the normal ones, in order.
 func flood(t *testing.T, rate, addresses int, six bool, span time.Duration) (took []time.Duration, c tls.Counters) {
 	t.Helper()
 	cryptotest.SetGlobalRandom(t, 1)
@@ -223,7 +223,7 @@ func flood(t *testing.T, rate, addresses int, six bool, span time.Duration) (too
 	}
 	for i, g := range honest {
 		if !g.open || g.cause != nil {
-			t.Fatalf("honest handshake %d of %d: established %v, closed with %v; want none refused", i, len(honest), g.open, g.cause)
+			t.Fatalf("honest handshake %d of %d: established %v, closed with %v; want all established", i, len(honest), g.open, g.cause)
 		}
 		took = append(took, g.took)
 	}
@@ -247,9 +247,9 @@ func (l greeters) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
 	return &g.w, &g.s
 }
 
-// Half-open handshakes, whatever their kind and from wherever they come, delay no honest one. Undisturbed it takes two
+// Half-open handshakes of any kind and from any address do not delay normal ones. Without load a normal one takes two
 // round trips of 20 ms: one to connect, one for the client's part of TLS 1.3.
-func TestHalfOpenHandshakesDelayNobody(t *testing.T) {
+func TestHalfOpenHandshakesDoNotDelayOthers(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	for _, c := range []struct {
 		rate, addresses int
@@ -280,7 +280,7 @@ func TestHalfOpenHandshakesDelayNobody(t *testing.T) {
 			}
 		})
 	}
-	// A coroutine that leaks stays; a cleanup of the runtime's, which counts while it runs, ends.
+	// A leaked coroutine remains; a cleanup goroutine of the runtime, which is counted while it runs, ends.
 	for tries := 0; runtime.NumGoroutine() > goroutines && tries < 1000; tries++ {
 		time.Sleep(time.Millisecond)
 	}
@@ -289,8 +289,8 @@ func TestHalfOpenHandshakesDelayNobody(t *testing.T) {
 	}
 }
 
-// More honest handshakes at once than there are places wait in order, and none is ended for another.
-func TestCrowdOfHonestHandshakesDisplacesNone(t *testing.T) {
+// More normal handshakes at once than there are places wait in order, and none is ended for another.
+func TestManyHonestHandshakesDisplaceNone(t *testing.T) {
 	cryptotest.SetGlobalRandom(t, 2)
 	var o sim.Options
 	o.Latency = 50 * time.Millisecond

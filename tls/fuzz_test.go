@@ -9,13 +9,13 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// keyed is a session whose record layer is ours, with keys that everybody knows, and its peer.
+// keyed returns a session with our record layer and known keys, and its peer.
 func keyed(t testing.TB, sh *Shared, suite int) *raw {
-	e := &end{sh: sh}
+	e := &endpoint{sh: sh}
 	p := &raw{rig: newRig(t), suite: suites[suite].id}
-	p.s.end, p.s.low, p.s.suite = e, p.low, uint8(suite)
+	p.s.endpoint, p.s.low, p.s.suite = e, p.low, uint8(suite)
 	p.s.upper = p.p
-	p.s.flags = stands | ours
+	p.s.flags = established | ours
 	n := suites[suite].secret
 	for i := range n {
 		p.s.in.secret[i], p.s.out.secret[i] = byte(i), byte(2*i)
@@ -31,9 +31,9 @@ func keyed(t testing.TB, sh *Shared, suite int) *raw {
 	return p
 }
 
-// FuzzRecords has a peer with the right keys send what the input says, well sealed or not: each step is a
-// byte that says what, two of length, and content. Whatever comes, the session must not panic, must not
-// hand up a byte that was not sent as data, and must end with one alert at the most.
+// FuzzRecords makes a peer with the right keys send the steps of the input, encrypted correctly or not: a step is one
+// byte for the action, two for the length, and content. For any input the session must not panic, must not pass up a
+// byte that was not sent as data, and must end with at most one alert.
 func FuzzRecords(f *testing.F) {
 	f.Add([]byte("\x00\x00\x05hello"))
 	f.Add([]byte("\x00\x00\x01x\x01\x00\x05\x18\x00\x00\x01\x01\x05\x00\x00\x00\x01y"))
@@ -50,7 +50,7 @@ func FuzzRecords(f *testing.F) {
 		}
 		p := keyed(t, sh, suite)
 		var said, wire []byte
-		honest := true // nothing was sent yet that ends the session
+		honest := true // no step so far ends the session
 		leave, empty := 0, 0
 		p.p.leave = func(b []byte) int { leave = (leave*5 + 3) % 11; return max(0, len(b)-leave) }
 		for len(in) >= 3 {
@@ -63,7 +63,7 @@ func FuzzRecords(f *testing.F) {
 				if empty++; len(content) > 0 {
 					empty = 0
 				}
-				honest = honest && empty <= uselessMax
+				honest = honest && empty <= emptyRecordsMax
 				if honest && len(content) <= maxPlain {
 					said = append(said, content...)
 				}
@@ -95,7 +95,7 @@ func FuzzRecords(f *testing.F) {
 		p.low.Feed(wire)
 		p.low.End()
 		if honest && !bytes.Equal(p.p.got, said) || !honest && !bytes.HasPrefix(p.p.got, said[:min(len(said), len(p.p.got))]) {
-			t.Errorf("we got %q, the peer said %q", p.p.got, said)
+			t.Errorf("we got %q, the peer sent %q", p.p.got, said)
 		}
 		alerts := 0
 		for _, m := range p.hears() {
@@ -107,7 +107,7 @@ func FuzzRecords(f *testing.F) {
 			t.Errorf("alerts: got %d, want one at the most", alerts)
 		}
 		if p.p.closed == 0 && !p.p.ended {
-			t.Errorf("the end was not told: %q", p.p.log)
+			t.Errorf("no RxEnd or Closed: %q", p.p.log)
 		}
 		p.end()
 		if used := sh.places.flight; used != 0 {
@@ -116,7 +116,7 @@ func FuzzRecords(f *testing.F) {
 	})
 }
 
-// FuzzHello feeds a server anything in place of a handshake.
+// FuzzHello passes any bytes to a server instead of a handshake.
 func FuzzHello(f *testing.F) {
 	hello := clientHello(f)
 	f.Add(hello)
@@ -127,7 +127,7 @@ func FuzzHello(f *testing.F) {
 	sh := newShared(f, nil)
 	v := newServer(f, sh, nil)
 	f.Fuzz(func(t *testing.T, in []byte) {
-		cryptotest.SetGlobalRandom(t, 1) // else chance looks like new coverage
+		cryptotest.SetGlobalRandom(t, 1) // otherwise random numbers look like new coverage
 		low := rolestest.New()
 		s := new(Session)
 		p := &protocol{t: t, s: s}
@@ -141,7 +141,7 @@ func FuzzHello(f *testing.F) {
 		}
 		low.End()
 		if !low.Over || p.closed != 1 || p.opened {
-			t.Errorf("over %v, calls %q; want closed alone", low.Over, p.log)
+			t.Errorf("over %v, calls %q; want only closed", low.Over, p.log)
 		}
 		if sh.InFlight() != 0 {
 			t.Errorf("in flight at the end: got %d, want 0", sh.InFlight())

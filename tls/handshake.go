@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// handshake is what a session holds until it stands. It has a coroutine from the first step on.
+// handshake is the additional state of a session during its handshake. It has a coroutine from the first step on.
 type handshake struct {
 	s       *Session
 	choose  func(alpn string) roles.Upper
@@ -21,33 +21,33 @@ type handshake struct {
 	pipe    *pipe
 	resume  func() (struct{}, bool)
 	stop    func()
-	err     error // crypto/tls's verdict, when done
+	err     error // result of crypto/tls, when done
 	done    bool
-	granted bool          // a place became free and is kept for it
+	granted bool          // a place is reserved for it
 	begun   bool          // a step was taken
 	fed     bool          // the tls.Conn was given bytes
-	since   time.Duration // when it began to wait: for its peer, or for a place
+	since   time.Duration // when it started to wait: for its peer, or for a place
 	due     time.Duration
 	limit   time.Duration // the latest due
-	from    *source       // nil until places were short
+	from    *source       // nil until few places were left
 	secrets secrets
 	last    []byte // the last record that conn has written
 
 	list.Links[handshake]
-	in *handshakes // the queue that it is in; nil in none
+	in *handshakes // the queue that contains it; nil if none
 }
 
-// pipe is the net.Conn under a tls.Conn. It gives what lies in feed, which is never more than the present
-// record, so that nothing is left inside of the tls.Conn when the handshake is over; writes are gathered
-// in the loop's scratch space, so that it never sees a short one.
+// pipe is the net.Conn under a tls.Conn. Read returns bytes of feed, which never extends beyond the present record,
+// so that the tls.Conn has no buffered bytes when the handshake ends. Writes are gathered in the loop's scratch
+// space, so that the tls.Conn never gets a short write.
 type pipe struct {
 	sh    *Shared
 	feed  []byte
-	yield func(struct{}) bool // of the coroutine that runs on it, nil for none
+	yield func(struct{}) bool // of the running coroutine; nil if there is none
 	dead  bool
 }
 
-// blocked is a temporary net.Error: crypto/tls then keeps what it has and can be asked again.
+// blocked is a temporary net.Error: after it the tls.Conn keeps its state and can be called again.
 type blocked struct{}
 
 func (blocked) Error() string   { return "no bytes for now" }
@@ -59,7 +59,7 @@ var (
 	errStopped              = errors.New("stopped")
 )
 
-// Read yields until there are bytes, or says that it would block when it runs in no coroutine.
+// Read yields until there are bytes. Outside a coroutine it returns an error that it would block.
 func (p *pipe) Read(b []byte) (int, error) {
 	for len(p.feed) == 0 {
 		if p.dead {
@@ -83,8 +83,8 @@ func (p *pipe) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// The rest of net.Conn is of no use to crypto/tls here. It asks for the remote address when a client has
-// no name, which ours have.
+// crypto/tls does not use the other methods of net.Conn. It would ask for the remote address if a client had no name,
+// but ours have one.
 func (p *pipe) Close() error                     { return nil }
 func (p *pipe) LocalAddr() net.Addr              { return pipeAddr{} }
 func (p *pipe) RemoteAddr() net.Addr             { return pipeAddr{} }
@@ -97,19 +97,19 @@ type pipeAddr struct{}
 func (pipeAddr) Network() string { return "pipe" }
 func (pipeAddr) String() string  { return "pipe" }
 
-// begin makes the coroutine, if there is a place for it; else the handshake waits.
+// begin starts the coroutine if there is a place for it; otherwise the handshake waits.
 func (h *handshake) begin() bool {
 	if h.resume != nil {
 		return true
 	}
-	sh := h.s.end.sh
+	sh := h.s.endpoint.sh
 	if !sh.admit(h) {
 		return false
 	}
 	h.since = sh.clock()
 	sh.places.running.PushBack(h)
 	sh.Counters.Started++
-	e := h.s.end
+	e := h.s.endpoint
 	e.ready()
 	h.pipe = &pipe{sh: sh}
 	if e.client {
@@ -121,7 +121,7 @@ func (h *handshake) begin() bool {
 	return true
 }
 
-// run is the coroutine: no code but crypto/tls's runs in it.
+// run is the body of the coroutine: it only calls crypto/tls.
 func (h *handshake) run(yield func(struct{}) bool) {
 	h.pipe.yield = yield
 	h.err = h.conn.Handshake()
@@ -129,9 +129,10 @@ func (h *handshake) run(yield func(struct{}) bool) {
 	h.done = true
 }
 
-// step resumes the coroutine, which runs until it needs bytes or is done. A panic in it comes out here.
+// step resumes the coroutine, which runs until it needs bytes or is done. A panic in the coroutine propagates from
+// here.
 func (h *handshake) step() {
-	sh := h.s.end.sh
+	sh := h.s.endpoint.sh
 	h.begun = true
 	sh.serving = h
 	h.resume()
@@ -143,21 +144,21 @@ func (h *handshake) step() {
 	h.s.flush()
 }
 
-// answered notes that a flight of ours is complete, and the peer's turn has come. Only that makes the wait for
-// it a new one: a peer that sends its messages in small pieces has waited since its turn began.
+// answered records that our flight is complete, so it is the peer's turn. Only that restarts the wait for the peer: a
+// peer that sends its messages in small pieces has waited since its turn started.
 func (h *handshake) answered(now time.Duration) {
-	p := &h.s.end.sh.places
+	p := &h.s.endpoint.sh.places
 	h.unlink()
 	h.since = now
 	p.running.PushBack(h)
-	if !h.s.end.client {
-		h.due = min(h.limit, now+h.s.end.sh.cfg.Reply)
+	if !h.s.endpoint.client {
+		h.due = min(h.limit, now+h.s.endpoint.sh.cfg.Reply)
 	}
 }
 
-// release ends the coroutine, wherever it is, and forgets the secrets. The handshake is not used again.
+// release stops the coroutine at any point and clears the secrets. The handshake is not used again.
 func (h *handshake) release() {
-	sh := h.s.end.sh
+	sh := h.s.endpoint.sh
 	sh.places.quit(h)
 	if h.stop != nil {
 		h.stop()
@@ -171,24 +172,23 @@ func (h *handshake) release() {
 	h.secrets = secrets{}
 }
 
-// goOn has the transport call us again: with the bytes that wait, or, since a client speaks first, for
-// output.
+// goOn asks the transport for another call: with the waiting bytes, or for output, since a client sends first.
 func (s *Session) goOn() {
 	s.low.Resume()
-	if s.end.client {
+	if s.endpoint.client {
 		s.low.WantWrite()
 	}
 }
 
-// refuse ends a handshake that is not over.
+// refuse ends an unfinished handshake with an error.
 func (s *Session) refuse(why error) {
 	s.hs.release()
-	s.drop(roles.Immediate, &Error{Op: "handshake", Peer: s.end.name, Err: why})
+	s.drop(roles.Immediate, &Error{Op: "handshake", Peer: s.endpoint.name, Err: why})
 }
 
-// mayStep says whether a step may be taken in this turn. If not, it is taken in a later one.
+// mayStep reports whether a step is allowed in this turn. If not, the step follows in a later turn.
 func (s *Session) mayStep() bool {
-	sh := s.end.sh
+	sh := s.endpoint.sh
 	if sh.cfg.TakeStep == nil || sh.cfg.TakeStep() {
 		return true
 	}
@@ -200,17 +200,17 @@ func (s *Session) mayStep() bool {
 	return false
 }
 
-// advance takes the step that needs no bytes: a client's first.
+// advance makes the step that needs no bytes: the first one of a client.
 func (s *Session) advance(now time.Duration) {
 	h := s.hs
-	if !s.end.client || h.begun || h.in == &s.end.sh.places.putOff || !h.begin() || !s.mayStep() {
+	if !s.endpoint.client || h.begun || h.in == &s.endpoint.sh.places.putOff || !h.begin() || !s.mayStep() {
 		return
 	}
 	h.step()
 	s.concluded(now)
 }
 
-// rxHandshake gives the handshake one record after the other, and returns how many bytes that were.
+// rxHandshake passes records to the handshake one by one, and returns the number of bytes used.
 func (s *Session) rxHandshake(now time.Duration, b []byte) (used int) {
 	for s.hs != nil && s.flags&closing == 0 && used < len(b) {
 		h := s.hs
@@ -228,16 +228,16 @@ func (s *Session) rxHandshake(now time.Duration, b []byte) (used int) {
 	return used
 }
 
-// concluded acts on the end of a handshake, if it has come to one.
+// concluded handles the end of a handshake, if it has ended.
 func (s *Session) concluded(now time.Duration) {
 	h := s.hs
 	if !h.done {
 		return
 	}
-	sh := s.end.sh
+	sh := s.endpoint.sh
 	err := h.err
 	if err != nil {
-		err = s.end.explain("handshake", err)
+		err = s.endpoint.explain("handshake", err)
 	} else {
 		err = s.stand(h)
 	}
@@ -249,29 +249,29 @@ func (s *Session) concluded(now time.Duration) {
 	sh.Counters.Failed++
 	// crypto/tls has sent its alert.
 	s.flags |= outDone
-	if s.held != nil {
-		s.farewell(AlertCloseNotify, roles.Graceful, err)
+	if s.pendingOut != nil {
+		s.sendAlertAndClose(AlertCloseNotify, roles.Graceful, err)
 	} else {
 		s.drop(roles.Graceful, err)
 	}
 }
 
-// stand makes a session of a handshake that went well.
+// stand turns a successful handshake into an established session.
 func (s *Session) stand(h *handshake) error {
-	sh, e := s.end.sh, s.end
+	sh, e := s.endpoint.sh, s.endpoint
 	c := h.conn.ConnectionState()
 	s.describe(&c)
 	if c.Version == stdtls.VersionTLS13 && !e.keep {
 		if err := s.takeOver(h, c.CipherSuite); err != nil {
 			return &Error{Op: "handshake", Err: err}
 		}
-	} else if !s.low.MayHold(roles.HoldSession, keptCost) {
+	} else if !s.low.MayHold(roles.HoldSession, stdCost) {
 		sh.Counters.NoMemory++
 		return &Error{Op: "handshake", Peer: e.name, Err: ErrMemory}
 	} else {
-		s.conn = &keptConn{h.conn, h.pipe}
+		s.conn = &stdConn{h.conn, h.pipe}
 		sh.Counters.Kept++
-		s.low.Hold(roles.HoldSession, keptCost)
+		s.low.Hold(roles.HoldSession, stdCost)
 	}
 	if c.DidResume {
 		sh.Counters.Resumed++
@@ -281,6 +281,6 @@ func (s *Session) stand(h *handshake) error {
 	if h.choose != nil {
 		s.upper = h.choose(c.NegotiatedProtocol)
 	}
-	s.flags |= stands
+	s.flags |= established
 	return nil
 }

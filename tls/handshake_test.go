@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// A peer that stops at every step: bytes up to every record's border, and in the middle of each.
+// A peer stops at every step: after each record, and in the middle of each.
 func TestPeerStopsAtEveryStep(t *testing.T) {
 	for _, v := range versions {
 		for _, role := range roleNames {
@@ -31,8 +31,8 @@ func TestPeerStopsAtEveryStep(t *testing.T) {
 	}
 }
 
-// stopsAt has a peer stop after so many bytes, and ends the session in one of four ways. It reports whether
-// the peer had more to say.
+// stopsAt makes a peer stop after limit bytes, and ends the session in one of four ways. It reports whether the peer
+// had more to send.
 func stopsAt(t *testing.T, role string, version uint16, how string, limit int) (stopped bool) {
 	sh := newShared(t, nil)
 	r := inRole(t, role, sh, &stdtls.Config{MaxVersion: version})
@@ -61,14 +61,14 @@ func stopsAt(t *testing.T, role string, version uint16, how string, limit int) (
 			r.low.Service()
 		}
 	}
-	// A client stands before the server has sent its ticket: then only the transport's end concerns it.
+	// A client is established before the server has sent its ticket; then only the transport's end affects it.
 	if !r.low.Over && how != "shutdown" && !(r.p.opened && how == "timeout") || sh.InFlight() != 0 {
 		t.Fatalf("opened %v: over %v, in flight %d; want over, none", r.p.opened, r.low.Over, sh.InFlight())
 	}
 	return true
 }
 
-// shortWire loses what is written when budget bytes have gone.
+// shortWire drops all bytes after the first budget bytes.
 type shortWire struct {
 	*mateWire
 	budget  *int
@@ -90,7 +90,7 @@ func TestHandshakesWaitInOrder(t *testing.T) {
 	var rigs []*rig
 	for range 5 {
 		r := server(t, v, &stdtls.Config{})
-		r.low.Feed(hello) // and nothing more: the handshake parks, or waits
+		r.low.Feed(hello) // and nothing more: the handshake is suspended, or waits
 		rigs = append(rigs, r)
 	}
 	if sh.InFlight() != 2 || sh.Waiting() != 3 {
@@ -105,7 +105,7 @@ func TestHandshakesWaitInOrder(t *testing.T) {
 			t.Errorf("after %d ended: got %d in flight, %d waiting, want 2 and %d", i+1, sh.InFlight(), sh.Waiting(), 2-i)
 		}
 		if r := rigs[i+2]; r.low.Paused || r.s.hs.in != nil && r.s.hs.in != &sh.places.running {
-			t.Errorf("handshake %d is the next in line and did not get the place", i+2)
+			t.Errorf("handshake %d was the next in line and got no place", i+2)
 		}
 		rigs[i+2].low.Service()
 	}
@@ -144,7 +144,7 @@ func TestStepsPerTurn(t *testing.T) {
 		r := server(t, v, &stdtls.Config{})
 		_ = r.do(r.m.Handshake)
 		if r.p.opened || !r.low.Paused {
-			t.Fatalf("without a step to take: opened %v, paused %v; want paused", r.p.opened, r.low.Paused)
+			t.Fatalf("without an allowed step: opened %v, paused %v; want paused", r.p.opened, r.low.Paused)
 		}
 		rigs = append(rigs, r)
 	}
@@ -159,12 +159,12 @@ func TestStepsPerTurn(t *testing.T) {
 			t.Errorf("handshake %d after a turn with one step: answered %v", i, answered)
 		}
 	}
-	rigs[1].low.Break(errors.New("lost")) // while it is put off
+	rigs[1].low.Break(errors.New("lost")) // while its step is delayed
 	steps = 100
 	sh.Turn()
 	rigs[2].low.Service()
 	if len(rigs[2].low.Out) == 0 {
-		t.Error("the last has not gone on")
+		t.Error("the last handshake did not continue")
 	}
 }
 
@@ -190,8 +190,8 @@ func TestShutdownRefusesLaterHandshakes(t *testing.T) {
 	r.wantClosed(ErrShutdown)
 }
 
-// A panic in crypto/tls, or in a key that somebody wrote, comes out of the call that the transport made.
-func TestPanicComesOut(t *testing.T) {
+// A panic in crypto/tls, or in the user's key, propagates from the transport's call.
+func TestPanicPropagates(t *testing.T) {
 	sh := newShared(t, nil)
 	v := newServer(t, sh, nil)
 	v.conf.GetCertificate = func(*stdtls.ClientHelloInfo) (*stdtls.Certificate, error) { panic("ouch") }
@@ -237,7 +237,7 @@ func TestHelloRetryRequest(t *testing.T) {
 	r := server(t, v, &stdtls.Config{})
 	r.handshake()
 	if !r.m.ConnectionState().HelloRetryRequest {
-		t.Error("no HelloRetryRequest was needed: the test tests nothing")
+		t.Error("no HelloRetryRequest was needed, so the test has no effect")
 	}
 	if st := r.s.State(); st.Group != stdtls.CurveP384 || !st.TakenOver {
 		t.Errorf("state: got %+v, want group P-384, taken over", st)
@@ -266,11 +266,11 @@ func TestResumption(t *testing.T) {
 				}
 				r.echo(5000)
 			}
-			// A server with other demands takes no ticket of these.
+			// A server with other requirements does not accept such a ticket.
 			r := server(t, newServer(t, sh, func(c *ServerConfig) { c.Auth, c.Clients = AuthOptional, lab().store() }), c)
 			r.handshake()
 			if r.s.State().Resumed {
-				t.Error("a ticket from a server with no demands opened one that asks for certificates")
+				t.Error("a server that requests certificates accepted the ticket of one that does not")
 			}
 		})
 	}
@@ -303,32 +303,32 @@ func TestClientResumes(t *testing.T) {
 					t.Errorf("connection %d: resumed %v", i, got)
 				}
 			}
-			// Who judges by another store has not judged yet.
+			// A client with another trust store has not verified the server yet.
 			r := client(t, newClient(t, sh, func(c *ClientConfig) {
 				c.Store, _ = NewTrustStore("two", [][]byte{lab().cert.Raw, newAuthority("more").cert.Raw})
 			}), conf)
 			r.handshake()
 			if r.s.State().Resumed {
-				t.Error("a session judged by one trust store was resumed under another")
+				t.Error("a session verified with one trust store was resumed with another")
 			}
 		})
 	}
 }
 
-// Our first record's number depends on what crypto/tls has sent under the application keys.
+// The number of our first record depends on what crypto/tls has sent under the application keys.
 func TestFirstRecordNumber(t *testing.T) {
 	demand := func(c *ServerConfig) { c.Auth, c.Clients = AuthRequired, lab().store() }
 	for _, test := range []struct {
 		name   string
 		change func(*ServerConfig)
-		takes  bool // the client takes tickets
+		takes  bool // the client accepts tickets
 		want   uint64
 	}{
 		{"a ticket in the first flight", nil, true, 1},
 		{"a ticket after the client's certificate", demand, true, 1},
 		{"tickets off", func(c *ServerConfig) { c.NoTickets = true }, true, 0},
-		{"a client that takes none", nil, false, 0},
-		{"a client with a certificate that takes none", demand, false, 0},
+		{"a client without tickets", nil, false, 0},
+		{"a client with a certificate and without tickets", demand, false, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			sh := newShared(t, nil)
@@ -346,7 +346,7 @@ func TestFirstRecordNumber(t *testing.T) {
 	}
 }
 
-// A ticket holds the client's chain, which may need several records.
+// A ticket contains the client's chain, which may need several records.
 func TestTicketOfManyRecords(t *testing.T) {
 	sh := newShared(t, nil)
 	a := newAuthority("big")
@@ -371,21 +371,21 @@ func TestRefusedOutputWaits(t *testing.T) {
 			r := server(t, newServer(t, sh, nil), &stdtls.Config{MaxVersion: v.v})
 			r.low.Refuse = true
 			if err := r.do(r.m.Handshake); !errors.Is(err, errStuck) {
-				t.Fatalf("handshake with a transport that takes nothing: %v, want stuck", err)
+				t.Fatalf("handshake with a transport that accepts no output: %v, want stuck", err)
 			}
-			if r.s.held == nil || len(r.low.Out) > 0 {
-				t.Fatalf("the flight was not held: %d bytes out", len(r.low.Out))
+			if r.s.pendingOut == nil || len(r.low.Out) > 0 {
+				t.Fatalf("the flight was sent: %d bytes out", len(r.low.Out))
 			}
 			r.low.Refuse = false
 			r.low.Service()
-			if len(r.low.Out) == 0 || r.s.held != nil {
-				t.Errorf("the flight did not leave: %d bytes out, held %v", len(r.low.Out), r.s.held)
+			if len(r.low.Out) == 0 || r.s.pendingOut != nil {
+				t.Errorf("the flight was not sent: %d bytes out, pending %v", len(r.low.Out), r.s.pendingOut)
 			}
 		})
 	}
 }
 
-func TestCloseWaitsForItsFarewell(t *testing.T) {
+func TestCloseWaitsForCloseNotify(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
 			sh := newShared(t, nil)
@@ -397,7 +397,7 @@ func TestCloseWaitsForItsFarewell(t *testing.T) {
 			r.s.Close(roles.Graceful, nil)
 			r.low.Service()
 			if r.p.closed > 0 {
-				t.Fatal("closed before close_notify has gone")
+				t.Fatal("closed before close_notify is sent")
 			}
 			r.low.Refuse = false
 			if b, err := r.hearEnd(); len(b) > 0 || err != nil {
@@ -415,7 +415,7 @@ func TestCloseWaitsForItsFarewell(t *testing.T) {
 	}
 }
 
-// A session that would keep its tls.Conn, when there is no memory for another, fails and holds nothing.
+// A session that would keep its tls.Conn fails if there is no memory for another one, and frees its memory.
 func TestHandshakeWithoutMemory(t *testing.T) {
 	sh := newShared(t, nil)
 	v, err := NewClient(sh, ClientConfig{Name: "example.test", Store: lab().store()})
@@ -426,6 +426,6 @@ func TestHandshakeWithoutMemory(t *testing.T) {
 	r.low.Short = true
 	_ = r.do(r.m.Handshake)
 	if !errors.Is(r.low.Cause, ErrMemory) || sh.Counters.NoMemory != 1 || r.low.All() != 0 {
-		t.Errorf("cause: got %v, %d counted, %d bytes held; want %v, 1, none", r.low.Cause, sh.Counters.NoMemory, r.low.All(), ErrMemory)
+		t.Errorf("cause: got %v, %d counted, %d bytes charged; want %v, 1, none", r.low.Cause, sh.Counters.NoMemory, r.low.All(), ErrMemory)
 	}
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/millrace/millrace/roles/rolestest"
 )
 
-// today is when the tests take place, inside the validity of their certificates.
+// today is the time of the tests, when their certificates are valid.
 var today = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 // authority issues certificates for tests.
@@ -53,7 +53,7 @@ func newAuthority(name string) *authority {
 	return a
 }
 
-// issue makes a leaf for names; change may spoil it.
+// issue makes a leaf for names; change may modify it.
 func (a *authority) issue(change func(*x509.Certificate), names ...string) stdtls.Certificate {
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	serial++
@@ -87,7 +87,7 @@ func (a *authority) pool() *x509.CertPool {
 	return p
 }
 
-// example is the usual server's certificate.
+// example is the usual certificate of the server.
 var example = sync.OnceValue(func() stdtls.Certificate { return lab().issue(nil, "example.test") })
 
 func wallToday() time.Time { return today }
@@ -106,13 +106,13 @@ func newShared(t testing.TB, change func(*Config)) *Shared {
 	return sh
 }
 
-// protocol is an Upper that takes what comes, sends what it was given to send, and notes the rest.
+// protocol is an Upper that records its calls and input, and sends the bytes given to send.
 type protocol struct {
 	t      testing.TB
 	s      *Session
 	got    []byte
 	out    []byte
-	chunk  int // most to commit at once, 0 for all
+	chunk  int // maximum per Commit, 0 for no limit
 	leave  func(b []byte) int
 	on     func(call string)
 	log    []string
@@ -204,8 +204,8 @@ func (p *protocol) send(b []byte) {
 	p.s.WantWrite()
 }
 
-// mate is a crypto/tls connection at the other end. Its calls run in a coroutine, so that a test is one
-// thread of events.
+// mate is a crypto/tls connection at the other end. Its calls run in a coroutine, so that a test has one sequence of
+// events.
 type mate struct {
 	*stdtls.Conn
 	in, out []byte
@@ -246,7 +246,7 @@ type rig struct {
 	s     *Session
 	p     *protocol
 	m     *mate
-	split *mrand.Rand // pieces in which bytes travel; nil: as they come
+	split *mrand.Rand // sizes of the pieces in which bytes travel; nil: as sent
 }
 
 func newRig(t testing.TB) *rig {
@@ -255,7 +255,7 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
-// server makes our side a server and the mate a client.
+// server makes our side the server and the mate the client.
 func server(t testing.TB, v *Server, c *stdtls.Config) *rig {
 	r := serverRig(t, v, c)
 	t.Cleanup(r.end)
@@ -279,7 +279,7 @@ func serverRig(t testing.TB, v *Server, c *stdtls.Config) *rig {
 	return r
 }
 
-// client makes our side a client and the mate a server.
+// client makes our side the client and the mate the server.
 func client(t testing.TB, v *Client, c *stdtls.Config) *rig {
 	r := newRig(t)
 	r.s.InitClient(v, r.low)
@@ -297,19 +297,19 @@ func client(t testing.TB, v *Client, c *stdtls.Config) *rig {
 func (r *rig) end() {
 	r.low.Break(nil)
 	if r.low.Misuse != "" {
-		r.t.Errorf("the transport says: %s", r.low.Misuse)
+		r.t.Errorf("misuse of the transport: %s", r.low.Misuse)
 	}
 	if n := r.low.All(); n != 0 {
-		r.t.Errorf("bytes held at the end: got %d, want 0", n)
+		r.t.Errorf("bytes charged at the end: got %d, want 0", n)
 	}
 	if r.p.closed > 1 {
 		r.t.Errorf("closed: got %d times, want at most once: %q", r.p.closed, r.p.log)
 	}
 }
 
-var errStuck = errors.New("stuck: nobody has anything to say")
+var errStuck = errors.New("stuck: no side has anything to send")
 
-// do runs f, which uses the mate, and carries bytes both ways until it returns.
+// do runs f, which uses the mate, and transfers bytes both ways until f returns.
 func (r *rig) do(f func() error) (err error) {
 	done := false
 	next, stop := iter.Pull(func(yield func(struct{}) bool) {
@@ -332,7 +332,7 @@ func (r *rig) do(f func() error) (err error) {
 	}
 }
 
-// carry takes bytes to either side until none are under way.
+// carry transfers bytes to both sides until none are in flight.
 func (r *rig) carry() (moved bool) {
 	for {
 		again := false
@@ -381,7 +381,7 @@ func (r *rig) say(b []byte) {
 	}
 }
 
-// hear has the mate read n bytes.
+// hear reads n bytes at the mate.
 func (r *rig) hear(n int) []byte {
 	r.t.Helper()
 	b := make([]byte, n)
@@ -391,14 +391,14 @@ func (r *rig) hear(n int) []byte {
 	return b
 }
 
-// hearEnd has the mate read to the end.
+// hearEnd reads to the end at the mate.
 func (r *rig) hearEnd() ([]byte, error) {
 	var b []byte
 	err := r.do(func() (err error) { b, err = io.ReadAll(r.m); return err })
 	return b, err
 }
 
-// echo sends n bytes each way.
+// echo sends n bytes in each direction.
 func (r *rig) echo(n int) {
 	r.t.Helper()
 	b := pattern(n)
@@ -433,7 +433,7 @@ func wantBytes(t testing.TB, what string, got, want []byte) {
 	}
 }
 
-// pattern is n bytes that tell where they are.
+// pattern returns n bytes that depend on their index.
 func pattern(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {

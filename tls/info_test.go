@@ -7,7 +7,8 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// TestWakeThroughTLS: a Wake before the end of the handshake is answered after Opened, a later one in the next turn.
+// TestWakeThroughTLS: Woken follows Opened if Wake was called before the end of the handshake, otherwise it is called
+// in the next turn.
 func TestWakeThroughTLS(t *testing.T) {
 	r := server(t, newServer(t, newShared(t, nil), nil), &stdtls.Config{})
 	r.s.Wake()
@@ -25,19 +26,19 @@ func TestWakeThroughTLS(t *testing.T) {
 	r.low.Service()
 	r.low.Service()
 	if n := r.p.count("woken"); n != 2 {
-		t.Errorf("asked twice in one turn: got woken %d times more, want once; calls %q", n-1, r.p.log)
+		t.Errorf("two calls of Wake in one turn: got woken %d times more, want once; calls %q", n-1, r.p.log)
 	}
-	r.low.Wake() // the transport's own, which the session did not ask for
+	r.low.Wake() // the transport's own, which the session did not request
 	r.low.Service()
 	r.s.Wake()
 	r.s.Close(roles.Immediate, nil)
 	r.low.Service()
 	if n := r.p.count("woken"); n != 2 {
-		t.Errorf("unasked, and after Close: got woken %d times more, want none; calls %q", n-2, r.p.log)
+		t.Errorf("without a request, and after Close: got woken %d times more, want none; calls %q", n-2, r.p.log)
 	}
 }
 
-// TestInfoThroughTLS: a session adds itself to what the connection says.
+// TestInfoThroughTLS: a session adds itself to the connection's Info.
 func TestInfoThroughTLS(t *testing.T) {
 	r := server(t, newServer(t, newShared(t, nil), nil), &stdtls.Config{})
 	i := r.s.Info()
@@ -57,7 +58,7 @@ func TestInfoThroughTLS(t *testing.T) {
 	}
 }
 
-// count is how many of the noted calls are call.
+// count returns how many recorded calls equal call.
 func (p *protocol) count(call string) (n int) {
 	for _, c := range p.log {
 		if c == call {
@@ -67,7 +68,7 @@ func (p *protocol) count(call string) (n int) {
 	return n
 }
 
-// TestCommitNeedsTheRoom: a session that commits into the room of another one panics.
+// TestCommitNeedsTheRoom: a session that commits into the space of another one panics.
 func TestCommitNeedsTheRoom(t *testing.T) {
 	v := newServer(t, newShared(t, nil), nil)
 	a, b := server(t, v, &stdtls.Config{}), server(t, v, &stdtls.Config{})

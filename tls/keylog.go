@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// secrets are what the key log tells of a handshake.
+// secrets are the traffic secrets of a handshake, taken from the key log.
 type secrets struct {
 	handshake, client, server [maxSecret]byte
 	have                      uint8 // bits by label
@@ -19,14 +19,14 @@ const (
 	haveServer                // SERVER_TRAFFIC_SECRET_0
 )
 
-// keyLog is the KeyLogWriter of the servers of a loop. It writes nowhere: it hands the secrets to the
-// handshake whose coroutine runs. There is exactly one, since the loop has one thread; crypto/tls writes
-// from inside the handshake, which never yields meanwhile.
+// keyLog is the KeyLogWriter of the servers of a loop. It writes no file: it stores the secrets in the handshake
+// whose coroutine runs. There is exactly one, since the loop has one thread, and crypto/tls writes during the
+// handshake without yielding.
 type keyLog struct{ sh *Shared }
 
-var errKeyLog = errors.New("secrets of no handshake")
+var errKeyLog = errors.New("secrets without a handshake")
 
-// Write takes one line of the key log format: label, client random, secret.
+// Write parses one line of the key log format: label, client random, secret.
 func (k *keyLog) Write(line []byte) (int, error) {
 	h := k.sh.serving
 	if h == nil {

@@ -9,7 +9,7 @@ import (
 	stdtls "crypto/tls"
 	"hash"
 
-	// The standard library has this AEAD only inside of crypto/tls.
+	// The standard library exports this AEAD only through crypto/tls.
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
@@ -34,7 +34,7 @@ var suites = [...]suite{
 	{stdtls.TLS_CHACHA20_POLY1305_SHA256, sha256.New, sha256.Size, 32, chacha20poly1305.New},
 }
 
-// suiteOf returns the index of a suite, or -1.
+// suiteOf returns the index of a suite in suites, or -1.
 func suiteOf(id uint16) int {
 	for i := range suites {
 		if suites[i].id == id {
@@ -52,22 +52,22 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// direction is one direction of the record layer: all that must be kept of it. The key and IV follow from
-// the secret, but to derive them takes ten times as long as to expand them, and is due at each waking. The
-// secret stands apart from what a record needs.
+// direction is the stored state of one direction of the record layer. Key and IV follow from the secret, but deriving
+// them takes ten times as long as expanding the key, and would be necessary at every waking. The secret is separate
+// from the fields that every record needs.
 type direction struct {
 	seq    uint64 // of the next record
 	keys   trafficKeys
-	secret [maxSecret]byte // application_traffic_secret_N; the suite says how much of it counts
+	secret [maxSecret]byte // application_traffic_secret_N; only the first suite.secret bytes are used
 }
 
-// trafficKeys are what RFC 8446 s.7.3 makes of a traffic secret; the suite says how much of key counts.
+// trafficKeys are derived from a traffic secret (RFC 8446 s.7.3). The suite determines the length of key.
 type trafficKeys struct {
 	key [32]byte
 	iv  [ivLen]byte
 }
 
-// derive makes the keys of a traffic secret.
+// derive derives the keys of a traffic secret.
 func (c *suite) derive(secret []byte) (k trafficKeys) {
 	m := hmac.New(c.hash, secret[:c.secret])
 	expand(m, "key", k.key[:c.key])
@@ -75,12 +75,12 @@ func (c *suite) derive(secret []byte) (k trafficKeys) {
 	return k
 }
 
-// set begins with a secret, whose keys are k.
+// set starts with a secret, whose keys are k.
 func (d *direction) set(secret *[maxSecret]byte, k *trafficKeys) {
 	d.secret, d.keys, d.seq = *secret, *k, 0
 }
 
-// update replaces the secret by its successor (RFC 8446 s.7.2).
+// update replaces the secret by the next one (RFC 8446 s.7.2).
 func (d *direction) update(c *suite) {
 	var next [maxSecret]byte
 	expand(hmac.New(c.hash, d.secret[:c.secret]), "traffic upd", next[:c.secret])
@@ -88,9 +88,9 @@ func (d *direction) update(c *suite) {
 	d.set(&next, &k)
 }
 
-// expand is HKDF-Expand-Label with an empty context (RFC 8446 s.7.1), from the secret by which m is keyed.
-// dst is never longer than the hash, so it is the start of HKDF-Expand's first block (RFC 5869 s.2.3):
-// written out here, since one keyed HMAC then serves for key and IV.
+// expand is HKDF-Expand-Label with an empty context (RFC 8446 s.7.1) for the secret that is the key of m. dst is
+// never longer than the hash, so it is the start of HKDF-Expand's first block (RFC 5869 s.2.3). This code is inlined
+// so that one keyed HMAC serves for key and IV.
 func expand(m hash.Hash, label string, dst []byte) {
 	var space [48]byte
 	n := len(dst)
@@ -105,25 +105,25 @@ func expand(m hash.Hash, label string, dst []byte) {
 	clear(out)
 }
 
-// half holds the expanded keys of a direction. aead is nil while they are not.
-type half struct {
+// cipherState has the expanded keys of a direction. aead is nil if they are not expanded.
+type cipherState struct {
 	aead cipher.AEAD
 	iv   [ivLen]byte
 }
 
-// expand makes the AEAD.
-func (h *half) expand(c *suite, k *trafficKeys) {
+// expand creates the AEAD.
+func (h *cipherState) expand(c *suite, k *trafficKeys) {
 	aead, err := c.aead(k.key[:c.key])
 	if err != nil {
-		panic("tls: expand keys: " + err.Error()) // only for a key of the wrong length
+		panic("tls: expand keys: " + err.Error()) // only for a key of wrong length
 	}
 	h.aead, h.iv = aead, k.iv
 }
 
-func (h *half) wipe() { *h = half{} }
+func (h *cipherState) wipe() { *h = cipherState{} }
 
 // nonce writes the nonce of record seq to n (RFC 8446 s.5.3).
-func (h *half) nonce(n *[ivLen]byte, seq uint64) {
+func (h *cipherState) nonce(n *[ivLen]byte, seq uint64) {
 	*n = h.iv
 	for i := range 8 {
 		n[ivLen-1-i] ^= byte(seq >> (8 * i))

@@ -6,38 +6,37 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// openRecord is the record that is being filled, in the transport's room: several commits during one call become one
-// record.
+// openRecord is the record being filled in the transport's buffer: several commits during one call become one record.
 type openRecord = roles.Claim[*Session]
 
-// farewellTime is how long a transport may refuse our last alert.
-const farewellTime = 5 * time.Second
+// alertTimeout is how long a transport may refuse our last alert.
+const alertTimeout = 5 * time.Second
 
-// held is output that the transport refused, in order, and what is to happen when it has gone.
-type held struct {
-	b     []byte // bytes of crypto/tls, charged
-	due   time.Duration
-	alert Alert
-	last  bool // alert is to be sent, and then the transport closed
-	said  bool // alert was sent
-	mode  roles.CloseMode
-	cause error
+// pendingOut is output that the transport refused, in order, and the action after it is sent.
+type pendingOut struct {
+	b         []byte // bytes of crypto/tls, charged
+	due       time.Duration
+	alert     Alert
+	last      bool // send alert, and then close the transport
+	alertSent bool // alert was sent
+	mode      roles.CloseMode
+	cause     error
 }
 
-// Room is roles.Lower's. It is space in one record, so at most MaxRoom.
+// Room implements roles.Lower. It returns space in one record, so at most MaxRoom.
 func (s *Session) Room(min int) []byte {
-	if s.flags&(stands|closing|outDone|finAsked) != stands || s.held != nil {
+	if s.flags&(established|closing|outDone|finAsked) != established || s.pendingOut != nil {
 		return nil
 	}
-	o := &s.end.sh.open
+	o := &s.endpoint.sh.open
 	if o.Is(s) && o.N > 0 {
 		if free := s.capacity(o.Room) - o.N; free >= max(min, 1) {
 			return o.Room[headerLen+o.N : headerLen+o.N+free]
 		}
 	}
-	s.end.sh.sealOpen()
+	s.endpoint.sh.sealOpen()
 	if s.conn == nil {
-		if s.out.seq >= s.end.sh.limit {
+		if s.out.seq >= s.endpoint.sh.limit {
 			s.flags |= owesKeys
 		}
 		if s.flags&owesKeys != 0 && !s.updateKeys() {
@@ -52,20 +51,20 @@ func (s *Session) Room(min int) []byte {
 	return r[headerLen : headerLen+s.capacity(r)]
 }
 
-// capacity is how much plaintext one record made in r can hold.
+// capacity is how much plaintext one record in r can contain.
 func (s *Session) capacity(r []byte) int { return min(len(r)-s.overhead(), maxPlain) }
 
-// overhead is what a record has beside its plaintext at the most.
+// overhead is the maximal size of a record without its plaintext.
 func (s *Session) overhead() int {
 	if s.conn != nil {
-		return keptExtra
+		return stdExtra
 	}
 	return sealedExtra
 }
 
-// Commit is roles.Lower's.
+// Commit implements roles.Lower.
 func (s *Session) Commit(n int) {
-	o := &s.end.sh.open
+	o := &s.endpoint.sh.open
 	if !o.Check("tls", s, n, s.capacity(o.Room)-o.N) {
 		return
 	}
@@ -75,9 +74,9 @@ func (s *Session) Commit(n int) {
 	}
 }
 
-// seal makes the open record of s one that the transport may send.
+// seal completes the open record of s, so that the transport may send it.
 func (s *Session) seal() {
-	o := &s.end.sh.open
+	o := &s.endpoint.sh.open
 	if !o.Is(s) {
 		return
 	}
@@ -86,37 +85,36 @@ func (s *Session) seal() {
 	switch {
 	case n == 0:
 	case s.conn != nil:
-		s.writeKept(buf[headerLen : headerLen+n])
+		s.writeStd(buf[headerLen : headerLen+n])
 	default:
-		s.low.Commit(s.wakeOut().seal(buf, n, typeData, s.out.seq, &s.end.sh.nonce))
+		s.low.Commit(s.wakeOut().seal(buf, n, typeData, s.out.seq, &s.endpoint.sh.nonce))
 		s.out.seq++
-		s.end.sh.Counters.RecordsOut++
+		s.endpoint.sh.Counters.RecordsOut++
 	}
 }
 
-// roomy says whether upper may be promised MaxRoom behind what it has committed.
+// roomy reports whether upper can get MaxRoom after its committed bytes.
 func (s *Session) roomy() bool {
-	if s.held != nil {
+	if s.pendingOut != nil {
 		return false
 	}
-	if o := &s.end.sh.open; o.Is(s) && o.N > 0 {
+	if o := &s.endpoint.sh.open; o.Is(s) && o.N > 0 {
 		return len(o.Room)-o.N-s.overhead() >= roles.MaxRecord
 	}
 	return s.low.Room(roles.MaxRecord) != nil
 }
 
-// send seals a record of its own for a message that is not data. It reports false when the transport
-// takes no more for now.
+// send makes a record for a message that is not data. It returns false if the transport accepts no more output now.
 func (s *Session) send(typ recordType, m ...byte) bool {
-	s.end.sh.sealOpen()
+	s.endpoint.sh.sealOpen()
 	r := s.low.Room(len(m) + sealedExtra)
 	if r == nil {
 		return false
 	}
 	n := copy(r[headerLen:], m)
-	s.low.Commit(s.wakeOut().seal(r, n, typ, s.out.seq, &s.end.sh.nonce))
+	s.low.Commit(s.wakeOut().seal(r, n, typ, s.out.seq, &s.endpoint.sh.nonce))
 	s.out.seq++
-	s.end.sh.Counters.RecordsOut++
+	s.endpoint.sh.Counters.RecordsOut++
 	return true
 }
 
@@ -128,13 +126,13 @@ func (s *Session) updateKeys() bool {
 	s.flags &^= owesKeys
 	s.out.update(&suites[s.suite])
 	s.aw.out.wipe()
-	s.end.sh.Counters.KeyUpdatesOut++
+	s.endpoint.sh.Counters.KeyUpdatesOut++
 	return true
 }
 
-// settle sends what is owed to the peer, or asks for Writable to do it.
-func (s *Session) settle() {
-	if s.flags&(closing|outDone) != 0 || s.held != nil {
+// sendPending sends pending messages to the peer, or asks for Writable to do it.
+func (s *Session) sendPending() {
+	if s.flags&(closing|outDone) != 0 || s.pendingOut != nil {
 		return
 	}
 	if s.flags&owesKeys != 0 && s.conn == nil && !s.updateKeys() {
@@ -146,20 +144,20 @@ func (s *Session) settle() {
 			s.low.WantWrite()
 			return
 		}
-		if s.held == nil {
+		if s.pendingOut == nil {
 			s.low.CloseWrite()
 		}
 	}
 }
 
-// sayAlert sends an alert, if there is room for it or crypto/tls has buffered it.
+// sayAlert sends an alert if there is space for it or crypto/tls has buffered it.
 func (s *Session) sayAlert(a Alert) bool {
 	if s.flags&outDone != 0 {
 		return true
 	}
 	s.seal()
 	if s.conn != nil {
-		s.closeKept(a)
+		s.closeStd(a)
 	} else {
 		level := byte(2)
 		if a == AlertCloseNotify {
@@ -171,43 +169,43 @@ func (s *Session) sayAlert(a Alert) bool {
 	}
 	s.flags |= outDone
 	if a != AlertCloseNotify {
-		s.end.sh.Counters.AlertsOut++
+		s.endpoint.sh.Counters.AlertsOut++
 	}
 	return true
 }
 
-// WantWrite is roles.Lower's.
+// WantWrite implements roles.Lower.
 func (s *Session) WantWrite() {
-	s.flags |= wants
-	if s.flags&(inside|stands) == stands {
+	s.flags |= wantsWritable
+	if s.flags&(inside|established) == established {
 		s.low.WantWrite()
 	}
 }
 
-// Pause is roles.Lower's.
+// Pause implements roles.Lower.
 func (s *Session) Pause() {
 	s.flags |= paused
 	s.low.Pause()
 }
 
-// Resume is roles.Lower's.
+// Resume implements roles.Lower.
 func (s *Session) Resume() {
 	s.flags &^= paused
 	s.low.Resume()
 }
 
-// Credit is roles.Lower's. What records have beside data is credited as they are opened.
+// Credit implements roles.Lower. The overhead of records is credited when they are opened.
 func (s *Session) Credit(n int) { s.low.Credit(n) }
 
-// CloseWrite is roles.Lower's: close_notify, and then the end of the transport's direction.
+// CloseWrite implements roles.Lower: it sends close_notify, and then ends the transport's direction.
 func (s *Session) CloseWrite() {
 	s.flags |= finAsked
-	if s.flags&(inside|stands|closing) == stands {
-		s.settle()
+	if s.flags&(inside|established|closing) == established {
+		s.sendPending()
 	}
 }
 
-// Close is roles.Lower's, but see Session for when Closed comes.
+// Close implements roles.Lower. See Session for the time of Closed.
 func (s *Session) Close(mode roles.CloseMode, cause error) {
 	if s.flags&closing != 0 {
 		if mode != roles.Graceful && s.flags&closed == 0 {
@@ -218,109 +216,109 @@ func (s *Session) Close(mode roles.CloseMode, cause error) {
 	s.finish(mode, cause)
 }
 
-// Replace is roles.Lower's.
+// Replace implements roles.Lower.
 func (s *Session) Replace(u roles.Upper) {
 	s.upper = u
 	s.flags &^= opened
-	if s.flags&(inside|stands) == stands {
-		// What the old one left, if anything, is offered by the transport.
+	if s.flags&(inside|established) == established {
+		// The transport offers the bytes that the old protocol did not use.
 		s.low.WantWrite()
 	}
 }
 
-// Rearm is roles.Lower's.
+// Rearm implements roles.Lower.
 func (s *Session) Rearm() {
 	if s.flags&inside == 0 {
 		s.low.Rearm()
 	}
 }
 
-// Wake is roles.Lower's.
+// Wake implements roles.Lower.
 func (s *Session) Wake() {
-	s.flags |= wakes
+	s.flags |= wantsWoken
 	s.low.Wake()
 }
 
-// Now is roles.Lower's.
+// Now implements roles.Lower.
 func (s *Session) Now() time.Duration { return s.low.Now() }
 
-// Info is roles.Lower's.
+// Info implements roles.Lower.
 func (s *Session) Info() roles.Info {
 	i := s.low.Info()
 	i.Layer, i.TLS = roles.LayerTLS, s
 	return i
 }
 
-// Hold is roles.Lower's.
+// Hold implements roles.Lower.
 func (s *Session) Hold(k roles.Kind, delta int) { s.low.Hold(k, delta) }
 
-// MayHold is roles.Lower's.
+// MayHold implements roles.Lower.
 func (s *Session) MayHold(k roles.Kind, n int) bool { return s.low.MayHold(k, n) }
 
-// finish closes the session: in order, with a close_notify before the end.
+// finish closes the session; a graceful close sends a close_notify first.
 func (s *Session) finish(mode roles.CloseMode, cause error) {
-	if s.flags&stands == 0 || mode == roles.Reset {
+	if s.flags&established == 0 || mode == roles.Reset {
 		s.drop(mode, cause)
 		return
 	}
 	if mode == roles.Immediate {
 		s.seal()
-		if s.held == nil {
+		if s.pendingOut == nil {
 			s.sayAlert(AlertCloseNotify)
 		}
 		s.drop(mode, cause)
 		return
 	}
-	s.farewell(AlertCloseNotify, mode, cause)
+	s.sendAlertAndClose(AlertCloseNotify, mode, cause)
 }
 
-// fail ends the session for a fault of the peer's, and tells it.
-func (s *Session) fail(a Alert, cause error) { s.farewell(a, roles.Graceful, cause) }
+// fail ends the session for an error of the peer, and sends the alert.
+func (s *Session) fail(a Alert, cause error) { s.sendAlertAndClose(a, roles.Graceful, cause) }
 
-// broken ends the session when there is nothing to tell.
+// broken ends the session without an alert.
 func (s *Session) broken(cause error) {
 	s.seal()
 	s.drop(roles.Graceful, cause)
 }
 
 func (s *Session) drop(mode roles.CloseMode, cause error) {
-	s.end.sh.open.Drop(s)
+	s.endpoint.sh.open.Drop(s)
 	s.flags |= closing
 	s.low.Close(mode, cause)
 }
 
-// farewell sends an alert behind all that was committed, and then closes the transport.
-func (s *Session) farewell(a Alert, mode roles.CloseMode, cause error) {
+// sendAlertAndClose sends an alert after all committed output, and then closes the transport.
+func (s *Session) sendAlertAndClose(a Alert, mode roles.CloseMode, cause error) {
 	s.seal()
-	if s.held == nil && s.sayAlert(a) && s.held == nil {
+	if s.pendingOut == nil && s.sayAlert(a) && s.pendingOut == nil {
 		s.drop(mode, cause)
 		return
 	}
 	s.flags |= closing
-	h := s.hold()
+	h := s.pending()
 	h.alert, h.last, h.mode, h.cause = a, true, mode, cause
-	h.due = s.end.sh.clock() + farewellTime
+	h.due = s.endpoint.sh.clock() + alertTimeout
 	s.low.WantWrite()
 	s.Rearm()
 }
 
-// hold returns the place for output that the transport refused.
-func (s *Session) hold() *held {
-	if s.held == nil {
-		s.held = &held{}
+// pending returns s.pendingOut, which it creates if necessary.
+func (s *Session) pending() *pendingOut {
+	if s.pendingOut == nil {
+		s.pendingOut = &pendingOut{}
 	}
-	return s.held
+	return s.pendingOut
 }
 
-// flush gives the transport what crypto/tls has written meanwhile, and keeps what it refuses.
+// flush passes the output of crypto/tls to the transport, and stores the part that the transport refuses.
 func (s *Session) flush() {
-	sh := s.end.sh
+	sh := s.endpoint.sh
 	b := sh.scratch
-	if s.held == nil {
+	if s.pendingOut == nil {
 		b = b[s.give(b):]
 	}
 	if len(b) > 0 {
-		h := s.hold()
+		h := s.pending()
 		was := cap(h.b)
 		h.b = append(h.b, b...)
 		s.low.Hold(roles.HoldOutput, cap(h.b)-was)
@@ -329,7 +327,7 @@ func (s *Session) flush() {
 	sh.emptied()
 }
 
-// give commits as much of b as there is room for.
+// give commits as much of b as the transport has space for.
 func (s *Session) give(b []byte) (n int) {
 	for n < len(b) {
 		r := s.low.Room(min(len(b)-n, roles.MaxRoom))
@@ -343,9 +341,9 @@ func (s *Session) give(b []byte) (n int) {
 	return n
 }
 
-// flushHeld sends what was refused before. It reports whether other output may follow.
-func (s *Session) flushHeld() bool {
-	h := s.held
+// flushPending sends output that the transport refused before. It reports whether other output may follow.
+func (s *Session) flushPending() bool {
+	h := s.pendingOut
 	n := s.give(h.b)
 	if h.b = h.b[:copy(h.b, h.b[n:])]; len(h.b) > 0 {
 		s.low.WantWrite()
@@ -354,30 +352,30 @@ func (s *Session) flushHeld() bool {
 	s.low.Hold(roles.HoldOutput, -cap(h.b))
 	h.b = nil
 	if !h.last {
-		s.held = nil
+		s.pendingOut = nil
 		if s.flags&(finAsked|outDone|closing) == finAsked|outDone {
 			s.low.CloseWrite()
 		}
 		return true
 	}
-	if !h.said {
+	if !h.alertSent {
 		if !s.sayAlert(h.alert) {
 			s.low.WantWrite()
 			return false
 		}
-		h.said = true
-		if len(h.b) > 0 { // the tls.Conn's alert was refused in its turn
+		h.alertSent = true
+		if len(h.b) > 0 { // the transport refused the alert of the tls.Conn too
 			return false
 		}
 	}
-	s.held = nil
+	s.pendingOut = nil
 	s.drop(h.mode, h.cause)
 	return false
 }
 
-// giveUp closes a transport that takes nothing any more.
-func (s *Session) giveUp() {
-	h := s.held
+// abandon closes a transport that accepts no more output.
+func (s *Session) abandon() {
+	h := s.pendingOut
 	h.due = 0
 	s.drop(h.mode, h.cause)
 }

@@ -6,7 +6,7 @@ import (
 	stdtls "crypto/tls"
 )
 
-// ParseVersion knows "1.2" and "1.3"; "" is 0, the default. Older versions are not offered.
+// ParseVersion accepts "1.2", "1.3", and "", which is the default 0. Older versions are not supported.
 func ParseVersion(name string) (uint16, error) {
 	switch name {
 	case "":
@@ -32,7 +32,7 @@ var groups = [...]struct {
 	{"P-521", stdtls.CurveP521},
 }
 
-// ParseGroup knows the groups of crypto/tls by the names that GroupName gives.
+// ParseGroup accepts the names that GroupName returns.
 func ParseGroup(name string) (stdtls.CurveID, error) {
 	for _, g := range groups {
 		if g.name == name {
@@ -42,7 +42,7 @@ func ParseGroup(name string) (stdtls.CurveID, error) {
 	return 0, fmt.Errorf("tls: parse group: %q is unknown", name)
 }
 
-// GroupName is the name of a key exchange in policies and reports.
+// GroupName returns the name of a key exchange for policies and reports.
 func GroupName(id stdtls.CurveID) string {
 	for _, g := range groups {
 		if g.id == id {

@@ -9,59 +9,57 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// This file decides which handshakes hold a place, which is a coroutine and what crypto/tls keeps in it. A
-// peer that begins a handshake and falls silent holds one for nothing, so:
+// This file decides which handshakes have a place. A place is a coroutine with the state of crypto/tls in it. A peer
+// that starts a handshake and falls silent occupies one without use, so these rules apply:
 //
-//   - While at least half of the places are free, every handshake has one at once.
-//   - From there on no source has more than its share: its further handshakes wait, until one of its own ends.
-//   - When no place is free, the handshake that has waited longest for its peer is ended, one of a source with more
-//     than its share first. It has had Config.Patience; the longer the next in line waits, the less. One whose answer has
-//     come, and waits to be read, has lateShare times Config.Patience: a busy loop is not the peer's fault.
-//   - Those that wait are served source by source in rotation, and in order within a source.
+//   - While at least half of the places are free, every handshake gets one at once.
+//   - From there on no source has more than its share: its further handshakes wait until one of its own ends.
+//   - If no place is free, the handshake that has waited longest for its peer is ended, those of a source above its
+//     share first. It had Config.Patience; the longer the next in line waits, the less. A handshake whose answer has
+//     arrived but is not read yet has lateShare times Config.Patience: a busy loop is not the peer's fault.
+//   - Waiting handshakes are served source by source in rotation, and in order within a source.
 
 const (
-	// handshakeCost is what a parked handshake was measured to hold: the coroutine's stack and the
-	// state of crypto/tls.
+	// handshakeCost is the measured memory of a suspended handshake: the coroutine's stack and the state of crypto/tls.
 	handshakeCost = 27 << 10
-	// maxHandshakes is the default of Config.MaxHandshakes: 27 MiB of them. With a quarter of the default
-	// account there are 606, which is a second of 600 half-open handshakes a second: longer than a
-	// client needs to answer from anywhere on Earth.
+	// maxHandshakes is the default of Config.MaxHandshakes: 27 MiB. A quarter of the default account allows 606, which
+	// is one second of 600 half-open handshakes per second: longer than a round trip from anywhere on Earth.
 	maxHandshakes = 1024
-	// minHandshakes is the least that Config.Memory leaves.
+	// minHandshakes are always allowed, whatever Config.Memory is.
 	minHandshakes = 16
-	// leastShare is the part of the places that a source may have however many sources there are: many
-	// clients behind one address are no attack.
+	// leastShare: one source may always have 1/leastShare of the places, however many sources there are, since many
+	// clients behind one address are not an attack.
 	leastShare = 16
-	// scanMax bounds how many handshakes are looked at to find one to end. A source with more than
-	// its share has at least one place in leastShare, so that it is found in far less.
+	// scanMax limits how many handshakes are examined to find one to end. A source above its share has at least
+	// 1/leastShare of the places, so it is found much earlier.
 	scanMax = 64
-	// lateShare is how many times Config.Patience a peer has whose input waits for the loop. It is bounded, since a peer
-	// that sends an octet at a time has input there most of the time.
+	// lateShare is the factor of Config.Patience for a peer whose input is not read yet. It is limited, since a peer
+	// that sends one byte at a time almost always has input waiting.
 	lateShare = 4
 )
 
-// source is where handshakes come from: an IPv4 address, or the first 64 bits of an IPv6 one, which is what a
-// site has at the least (RFC 6177). The zero address is for those that are not counted: our own clients,
-// and peers without an address, on Unix sockets.
+// source is the origin of handshakes: an IPv4 address, or the /64 of an IPv6 address, which is the minimum of a site
+// (RFC 6177). The zero address is for handshakes that are not counted: those of our clients, and of peers on Unix
+// sockets.
 type source struct {
 	list.Links[source]
 	addr   netip.Addr
-	n      int        // handshakes that hold a place
-	line   handshakes // those that wait for one, in order
+	n      int        // handshakes that have a place
+	line   handshakes // handshakes that wait for a place, in order
 	queued bool       // it is in places.line
 }
 
-// places are the handshakes of a loop that hold a place, and those that wait for one.
+// places are the handshakes of a loop that have a place, and those that wait for one.
 type places struct {
 	max      int
 	flight   int        // places in use
-	running  handshakes // waiting for their peers, the longest first
+	running  handshakes // waiting for their peers, in order of their waits
 	putOff   handshakes // paused until the next turn
 	waiting  int
-	line     list.List[source, *source] // sources with handshakes that wait
+	line     list.List[source, *source] // sources with waiting handshakes
 	sources  map[netip.Addr]*source
 	exempt   source
-	unnamed  int           // handshakes in running and putOff whose source was not looked up
+	unnamed  int           // handshakes in running and putOff without a source
 	shifting bool          // shift runs
 	alarm    time.Duration // when shift is to be called; 0 never
 }
@@ -74,7 +72,7 @@ func (c *Config) places() int {
 	return n
 }
 
-// admit gives h a place. If there is none for it, h waits and is paused.
+// admit gives h a place. If there is none for it, h waits and its transport is paused.
 func (sh *Shared) admit(h *handshake) bool {
 	p := &sh.places
 	switch {
@@ -87,7 +85,7 @@ func (sh *Shared) admit(h *handshake) bool {
 		h.s.refuse(ErrShutdown)
 		return false
 	case 2*p.flight < p.max && p.waiting == 0:
-		sh.take(h) // from anywhere: there are plenty
+		sh.take(h) // more than half are free: no check of the source
 		return true
 	}
 	p.nameAll()
@@ -111,7 +109,7 @@ func (sh *Shared) admit(h *handshake) bool {
 	return false
 }
 
-// take and leave count the places in use. Nothing else charges for handshakes.
+// take and leave count the places in use. No other code charges memory for handshakes.
 func (sh *Shared) take(h *handshake) {
 	if h.from == nil {
 		sh.places.unnamed++
@@ -135,7 +133,7 @@ func (sh *Shared) leave(h *handshake) {
 	sh.shift()
 }
 
-// shift gives places to those that wait, and ends handshakes for it where the rules above say so.
+// shift gives places to waiting handshakes, and ends others for it by the rules above.
 func (sh *Shared) shift() {
 	p := &sh.places
 	if p.shifting || p.max == 0 {
@@ -164,7 +162,7 @@ func (sh *Shared) shift() {
 	sh.arm()
 }
 
-// slowest is the handshake to end so that h has a place. When there is none yet, it sets the alarm and
+// slowest returns the handshake to end so that h gets a place. If none has used its time, slowest sets the alarm and
 // returns nil.
 func (sh *Shared) slowest(h *handshake) (victim *handshake) {
 	p, now, most := &sh.places, sh.clock(), sh.cfg.Patience
@@ -182,20 +180,20 @@ func (sh *Shared) slowest(h *handshake) (victim *handshake) {
 		v = p.running.Next(v)
 	}
 	if victim == nil && p.running.First() != nil {
-		// When patience, which falls while h waits, will have met the longest wait, which rises.
+		// The alarm is when patience, which falls while h waits, meets the longest wait, which rises.
 		since := p.running.First().since
 		p.alarm = max(since+most/4, (most+since+h.since)/2, now+most/8+1)
 	}
 	return victim
 }
 
-// inputDue reports whether h's peer has sent something that the transport has not read yet.
+// inputDue reports whether h's peer has sent bytes that the transport has not read yet.
 func (h *handshake) inputDue() bool {
 	return h.s.low.Info().Conn.InputDue()
 }
 
-// share is how many places one source may have while they are short: all of them by the number of sources
-// and one that may come, and never less than a fixed part.
+// share is how many places one source may have while few are free: all divided by the number of sources plus one, but
+// at least a fixed part.
 func (p *places) share() int { return max(p.max/(len(p.sources)+1), p.max/leastShare, 1) }
 
 // full reports whether f may have no further place now.
@@ -203,10 +201,10 @@ func (p *places) full(f *source) bool {
 	return f != &p.exempt && 2*p.flight >= p.max && f.n >= p.share()
 }
 
-// exceeds reports whether f has more than its share, as the first sources may when others come.
+// exceeds reports whether f has more than its share. The first sources may have more until others arrive.
 func (p *places) exceeds(f *source) bool { return f != &p.exempt && f.n > p.share() }
 
-// nextUp is the handshake that is next in line, of a source that may have a place if there is one.
+// nextUp returns the next handshake in line whose source may have a place.
 func (p *places) nextUp() *handshake {
 	for f := p.line.First(); f != nil; f = p.line.Next(f) {
 		if !p.full(f) {
@@ -226,7 +224,7 @@ func (p *places) enqueue(h *handshake) {
 	}
 }
 
-// dequeue takes h out of the line, and puts its source at the end.
+// dequeue removes h from the line, and moves its source to the end.
 func (p *places) dequeue(h *handshake) {
 	f := h.from
 	h.unlink()
@@ -239,7 +237,7 @@ func (p *places) dequeue(h *handshake) {
 	}
 }
 
-// quit ends h's waiting, if it waits.
+// quit removes h from the line, if it waits.
 func (p *places) quit(h *handshake) {
 	if h.from != nil && h.in == &h.from.line {
 		p.dequeue(h)
@@ -249,7 +247,7 @@ func (p *places) quit(h *handshake) {
 	h.unlink()
 }
 
-// nameAll looks up the sources of those that had a place while there were plenty.
+// nameAll determines the sources of handshakes that got a place while many were free.
 func (p *places) nameAll() {
 	if p.unnamed == 0 {
 		return
@@ -266,7 +264,7 @@ func (p *places) nameAll() {
 }
 
 func (p *places) sourceOf(h *handshake) *source {
-	if h.s.end.client {
+	if h.s.endpoint.client {
 		return &p.exempt
 	}
 	if ip := h.s.low.Info().Conn.PeerIP().Addr(); ip.IsValid() {
@@ -291,25 +289,25 @@ func (p *places) at(ip netip.Addr) *source {
 	return f
 }
 
-// forget drops a source that has nothing any more.
+// forget drops a source without handshakes.
 func (p *places) forget(f *source) {
 	if f != &p.exempt && f.n == 0 && f.line.Len() == 0 {
 		delete(p.sources, f.addr)
 	}
 }
 
-// handshakes is a queue of handshakes; each knows the queue that it is in.
+// handshakes is a queue of handshakes. Each handshake knows its queue.
 type handshakes struct {
 	list.List[handshake, *handshake]
 }
 
-// PushBack adds h, which is in no queue, at the end.
+// PushBack adds h, which must be in no queue, at the end.
 func (l *handshakes) PushBack(h *handshake) {
 	h.in = l
 	l.List.PushBack(h)
 }
 
-// unlink removes h from the queue that it is in, if it is in one.
+// unlink removes h from its queue, if any.
 func (h *handshake) unlink() {
 	if l := h.in; l != nil {
 		h.in = nil

@@ -9,11 +9,11 @@ import (
 	stdtls "crypto/tls"
 )
 
-// helloFrom is the server's end of a connection from peer, on which a ClientHello has come.
+// helloFrom returns the server's end of a connection from peer that has received a ClientHello.
 func helloFrom(t *testing.T, v *Server, peer string) *rig {
 	t.Helper()
 	r := newRig(t)
-	if ip, err := netip.ParseAddr(peer); err == nil { // else it is a Unix socket
+	if ip, err := netip.ParseAddr(peer); err == nil { // otherwise it is a Unix socket
 		r.low.Peer = netip.AddrPortFrom(ip, 1)
 	}
 	r.s.InitServer(v, r.low)
@@ -45,8 +45,8 @@ func TestSourcesOfHandshakes(t *testing.T) {
 	}
 }
 
-// While places are short one address has no more than its share, and what it wants beyond waits. Others, and those
-// without an address, have the rest.
+// While few places are free, one address has at most its share, and its further handshakes wait. Other addresses, and
+// peers without one, have the rest.
 func TestNoAddressKeepsMoreThanItsShareOfPlaces(t *testing.T) {
 	now := time.Second
 	sh := newShared(t, func(c *Config) { c.MaxHandshakes, c.Now = 8, func() time.Duration { return now } })
@@ -60,20 +60,21 @@ func TestNoAddressKeepsMoreThanItsShareOfPlaces(t *testing.T) {
 	}
 	for i, peer := range []string{"192.0.2.2", "2001:db8::1", "/run/a", "/run/a"} {
 		if !helloFrom(t, v, peer).holds() {
-			t.Errorf("newcomer %d, from %s, has no place though half of them are free", i, peer)
+			t.Errorf("new handshake %d, from %s, has no place though half of them are free", i, peer)
 		}
 	}
 	greedy[4].low.Break(nil)
 	greedy[5].low.Break(nil)
-	// No place is free. One more from elsewhere has the place of the greedy one's oldest, when that has had its time.
+	// No place is free. A handshake from a new address gets the place of the oldest one of the address with the most
+	// places, when that has used its time.
 	late := helloFrom(t, v, "192.0.2.3")
 	if late.holds() {
-		t.Error("a newcomer has a place at once although nobody has waited")
+		t.Error("a new handshake has a place at once although no peer has waited")
 	}
 	now += 400 * time.Millisecond
 	sh.Timeout(now)
 	if !late.holds() && !late.s.hs.granted {
-		t.Error("after 400 ms of waiting on either side the newcomer has no place")
+		t.Error("after 400 ms of waiting on both sides the new handshake has no place")
 	}
 	greedy[0].low.Service()
 	greedy[0].wantClosed(ErrDisplaced)
@@ -82,7 +83,7 @@ func TestNoAddressKeepsMoreThanItsShareOfPlaces(t *testing.T) {
 	}
 }
 
-// A peer whose answer waits to be read is not the one that keeps a place: a busy loop is.
+// A peer whose answer is not read yet keeps its place: the loop is busy, not the peer.
 func TestAnsweredHandshakesKeepTheirPlaces(t *testing.T) {
 	now := time.Second
 	sh := newShared(t, func(c *Config) { c.MaxHandshakes, c.Now = 2, func() time.Duration { return now } })
@@ -96,7 +97,7 @@ func TestAnsweredHandshakesKeepTheirPlaces(t *testing.T) {
 	sh.Timeout(now)
 	answered.low.Service()
 	if answered.p.closed > 0 {
-		t.Fatal("the handshake whose answer waits to be read was ended, and not the one whose peer is silent")
+		t.Fatal("the handshake with an unread answer was ended instead of the one with a silent peer")
 	}
 	silent.low.Service()
 	silent.wantClosed(ErrDisplaced)
@@ -106,7 +107,7 @@ func TestAnsweredHandshakesKeepTheirPlaces(t *testing.T) {
 	sh.Timeout(now)
 	late.low.Service()
 	late.wantClosed(ErrDisplaced)
-	// For ever it does not keep it.
+	// The time is limited.
 	next.low.Service()
 	next.low.Due = true
 	helloFrom(t, v, "192.0.2.5")
@@ -116,7 +117,7 @@ func TestAnsweredHandshakesKeepTheirPlaces(t *testing.T) {
 	answered.wantClosed(ErrDisplaced)
 }
 
-// Those that wait are served source by source.
+// Waiting handshakes are served source by source.
 func TestWaitingHandshakesAreServedBySource(t *testing.T) {
 	sh := newShared(t, func(c *Config) { c.MaxHandshakes = 1 })
 	v := newServer(t, sh, nil)
@@ -129,13 +130,13 @@ func TestWaitingHandshakesAreServedBySource(t *testing.T) {
 		holder.low.Break(nil)
 		holder = rigs[name]
 		if holder.low.Service(); !holder.holds() {
-			t.Fatalf("%s should be next to have the place and has it not", name)
+			t.Fatalf("%s is next in line but has no place", name)
 		}
 	}
 }
 
-// What counts is how long it is the peer's turn: a peer that sends a message in small records has waited all along,
-// and one that has answered has not.
+// The wait of a peer is the time of its turn: a peer that sends a message in small records has waited since its turn
+// started, a peer that has answered has not.
 func TestSmallRecordsDoNotKeepAPlace(t *testing.T) {
 	now := time.Second
 	sh := newShared(t, func(c *Config) { c.MaxHandshakes, c.Now = 2, func() time.Duration { return now } })
@@ -149,7 +150,7 @@ func TestSmallRecordsDoNotKeepAPlace(t *testing.T) {
 	piece := func(i int) { slow.low.Feed([]byte{22, 3, 1, 0, 1, hello[5+i]}) }
 	piece(0)
 	now += time.Millisecond
-	// This one is asked for another share of a key, and answers later.
+	// This client is asked for another key share, and answers later.
 	honest := server(t, v, &stdtls.Config{})
 	honest.low.Feed(hello)
 	for i := range 600 {
@@ -166,7 +167,7 @@ func TestSmallRecordsDoNotKeepAPlace(t *testing.T) {
 	slow.low.Service()
 	slow.wantClosed(ErrDisplaced)
 	if honest.p.closed > 0 {
-		t.Errorf("the one that has waited less was ended: %v", honest.p.cause)
+		t.Errorf("the handshake with the shorter wait was ended: %v", honest.p.cause)
 	}
 }
 
@@ -186,7 +187,7 @@ func TestClientMustAnswerTheFlight(t *testing.T) {
 			t.Errorf("%s: counted %d without a reply, want 1", v.name, sh.Counters.NoReply)
 		}
 	}
-	// Before our flight, and for a client, the time of the whole handshake counts.
+	// Before our flight, and for a client, only the time of the whole handshake is limited.
 	sh := newShared(t, func(c *Config) { c.Reply = time.Second })
 	r := client(t, newClient(t, sh, nil), &stdtls.Config{})
 	r.low.Sleep(9 * time.Second)

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// crypto/tls has no setting for TLS 1.3 suites, but lets these two be reached.
+// crypto/tls has no setting for TLS 1.3 suites, but these two variables are reachable.
 //
 //go:linkname suites13 crypto/tls.defaultCipherSuitesTLS13
 var suites13 []uint16
@@ -26,15 +26,15 @@ var suites13 []uint16
 //go:linkname suites13NoAES crypto/tls.defaultCipherSuitesTLS13NoAES
 var suites13NoAES []uint16
 
-// onlySuite has handshakes settle on one suite until the test is over.
+// onlySuite restricts handshakes to one suite until the end of the test.
 func onlySuite(t testing.TB, id uint16) {
 	a, b := suites13, suites13NoAES
 	suites13, suites13NoAES = []uint16{id}, []uint16{id}
 	t.Cleanup(func() { suites13, suites13NoAES = a, b })
 }
 
-// raw is a TLS 1.3 peer after the handshake that can send anything. Its key schedule is written apart
-// from the one under test.
+// raw is a TLS 1.3 peer after the handshake that can send any bytes. Its key schedule is independent of the one under
+// test.
 type raw struct {
 	*rig
 	suite   uint16
@@ -90,7 +90,7 @@ func (k *rawKeys) nonce() []byte {
 	return n
 }
 
-// seal makes a record of an inner type, with so many bytes of padding.
+// seal makes a record of an inner type with pad bytes of padding.
 func (p *raw) seal(typ recordType, content []byte, pad int) []byte {
 	return p.sealInner(append(append(bytes.Clone(content), byte(typ)), make([]byte, pad)...))
 }
@@ -101,7 +101,7 @@ func (p *raw) sealInner(inner []byte) []byte {
 	return p.out.aead.Seal(head, p.out.nonce(), inner, head)
 }
 
-// message is what a record held.
+// message is the content of a record.
 type message struct {
 	typ     recordType
 	content []byte
@@ -109,7 +109,7 @@ type message struct {
 
 func (m message) String() string { return fmt.Sprintf("%v %x", m.typ, m.content) }
 
-// hears returns what we have said since it was last asked. KeyUpdates take effect.
+// hears returns our messages since its last call, and applies KeyUpdates.
 func (p *raw) hears() (list []message) {
 	p.t.Helper()
 	p.low.Service()
@@ -124,7 +124,7 @@ func (p *raw) hears() (list []message) {
 		}
 		inner, err := p.in.aead.Open(nil, p.in.nonce(), rec[5:], rec[:5])
 		if err != nil {
-			p.t.Fatalf("our record number %d of %d bytes does not open", p.in.seq-1, n)
+			p.t.Fatalf("our record number %d of %d bytes does not decrypt", p.in.seq-1, n)
 		}
 		m := message{recordType(inner[len(inner)-1]), inner[:len(inner)-1]}
 		if m.typ == typeHandshake {
@@ -138,7 +138,7 @@ func (p *raw) hears() (list []message) {
 	return list
 }
 
-// newRaw shakes hands by crypto/tls and then speaks for itself.
+// newRaw completes a handshake with crypto/tls and then takes over the connection.
 func newRaw(t testing.TB, sh *Shared, suite uint16) *raw {
 	t.Helper()
 	onlySuite(t, suite)
@@ -150,7 +150,7 @@ func newRaw(t testing.TB, sh *Shared, suite uint16) *raw {
 	return p
 }
 
-// newRawOn is newRaw with a server that is there and whatever suite comes; the caller ends it.
+// newRawOn is newRaw with an existing server and any suite; the caller ends it.
 func newRawOn(t testing.TB, v *Server) *raw {
 	t.Helper()
 	var log bytes.Buffer

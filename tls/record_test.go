@@ -29,24 +29,24 @@ func TestSuites(t *testing.T) {
 
 func data(text string) message { return message{typeData, []byte(text)} }
 
-// TestRecordsAreJudged sends one thing that a client may not send, or may, and looks at what comes of it.
-func TestRecordsAreJudged(t *testing.T) {
+// TestRecordsAreHandled sends one allowed or forbidden message of a client and checks the result.
+func TestRecordsAreHandled(t *testing.T) {
 	update := []byte{24, 0, 0, 1, 0}
 	for _, test := range []struct {
 		name  string
 		bytes func(p *raw) []byte
 		alert Alert  // 255: none
-		text  string // plaintext that goes up
+		text  string // plaintext passed up
 	}{
 		{"data", func(p *raw) []byte { return p.seal(typeData, []byte("x"), 0) }, 255, "x"},
 		{"padded data", func(p *raw) []byte { return p.seal(typeData, []byte("x"), 300) }, 255, "x"},
 		{"a full record", func(p *raw) []byte { return p.seal(typeData, make([]byte, maxPlain), 0) }, 255, string(make([]byte, maxPlain))},
-		{"a full record, all padding it can have", func(p *raw) []byte { return p.seal(typeData, []byte("x"), maxPlain-1) }, 255, "x"},
+		{"a full record, maximal padding", func(p *raw) []byte { return p.seal(typeData, []byte("x"), maxPlain-1) }, 255, "x"},
 		{"plaintext a byte too long", func(p *raw) []byte { return p.seal(typeData, make([]byte, maxPlain+1), 0) }, AlertRecordOverflow, ""},
 		{"padding a byte too long", func(p *raw) []byte { return p.seal(typeData, []byte("x"), maxPlain) }, AlertRecordOverflow, ""},
-		{"a header that announces too much", func(*raw) []byte { return []byte{23, 3, 3, 0x41, 0x01} }, AlertRecordOverflow, ""},
-		{"the most a header may announce", func(*raw) []byte { return append([]byte{23, 3, 3, 0x41, 0x00}, make([]byte, 0x4100)...) }, AlertBadRecordMAC, ""},
-		{"nothing but padding", func(p *raw) []byte { return p.sealInner(make([]byte, 40)) }, AlertUnexpectedMessage, ""},
+		{"a header with a length above the limit", func(*raw) []byte { return []byte{23, 3, 3, 0x41, 0x01} }, AlertRecordOverflow, ""},
+		{"a header with the maximal length", func(*raw) []byte { return append([]byte{23, 3, 3, 0x41, 0x00}, make([]byte, 0x4100)...) }, AlertBadRecordMAC, ""},
+		{"only padding", func(p *raw) []byte { return p.sealInner(make([]byte, 40)) }, AlertUnexpectedMessage, ""},
 		{"an empty inner record", func(p *raw) []byte { return p.sealInner(nil) }, AlertUnexpectedMessage, ""},
 		{"too short for a tag", func(*raw) []byte { return []byte{23, 3, 3, 0, 3, 1, 2, 3} }, AlertBadRecordMAC, ""},
 		{"no body", func(*raw) []byte { return []byte{23, 3, 3, 0, 0} }, AlertBadRecordMAC, ""},
@@ -54,10 +54,10 @@ func TestRecordsAreJudged(t *testing.T) {
 		{"a flipped bit in the tag", func(p *raw) []byte { b := p.seal(typeData, []byte("hello"), 0); b[len(b)-1] ^= 1; return b }, AlertBadRecordMAC, ""},
 		{"a flipped bit in the version", func(p *raw) []byte { b := p.seal(typeData, []byte("hello"), 0); b[2] ^= 1; return b }, AlertBadRecordMAC, ""},
 		{"a record twice", func(p *raw) []byte { b := p.seal(typeData, []byte("x"), 0); return append(b, b...) }, AlertBadRecordMAC, "x"},
-		{"a record left out", func(p *raw) []byte { p.out.seq++; return p.seal(typeData, []byte("x"), 0) }, AlertBadRecordMAC, ""},
-		{"an alert in the clear", func(*raw) []byte { return []byte{21, 3, 3, 0, 2, 1, 0} }, AlertUnexpectedMessage, ""},
+		{"a missing record", func(p *raw) []byte { p.out.seq++; return p.seal(typeData, []byte("x"), 0) }, AlertBadRecordMAC, ""},
+		{"an alert without encryption", func(*raw) []byte { return []byte{21, 3, 3, 0, 2, 1, 0} }, AlertUnexpectedMessage, ""},
 		{"change_cipher_spec", func(*raw) []byte { return []byte{20, 3, 3, 0, 1, 1} }, AlertUnexpectedMessage, ""},
-		{"a handshake in the clear", func(*raw) []byte { return []byte{22, 3, 3, 0, 4, 1, 0, 0, 0} }, AlertUnexpectedMessage, ""},
+		{"a handshake without encryption", func(*raw) []byte { return []byte{22, 3, 3, 0, 4, 1, 0, 0, 0} }, AlertUnexpectedMessage, ""},
 		{"an unknown outer type", func(*raw) []byte { return []byte{99, 3, 3, 0, 0} }, AlertUnexpectedMessage, ""},
 		{"plain HTTP", func(*raw) []byte { return []byte("GET / HTTP/1.1\r\n\r\n") }, AlertUnexpectedMessage, ""},
 		{"an unknown inner type", func(p *raw) []byte { return p.seal(99, []byte("x"), 0) }, AlertUnexpectedMessage, ""},
@@ -66,7 +66,7 @@ func TestRecordsAreJudged(t *testing.T) {
 			return cat(p.seal(typeData, nil, 0), p.seal(typeData, nil, 9), p.seal(typeData, []byte("x"), 0))
 		}, 255, "x"},
 		{"a flood of empty records", func(p *raw) (b []byte) {
-			for range uselessMax + 1 {
+			for range emptyRecordsMax + 1 {
 				b = append(b, p.seal(typeData, nil, 0)...)
 			}
 			return b
@@ -75,7 +75,7 @@ func TestRecordsAreJudged(t *testing.T) {
 			return cat(p.seal(typeAlert, []byte{1, 90}, 0), p.seal(typeData, []byte("x"), 0))
 		}, 255, "x"},
 		{"a flood of user_canceled", func(p *raw) (b []byte) {
-			for range uselessMax + 1 {
+			for range emptyRecordsMax + 1 {
 				b = append(b, p.seal(typeAlert, []byte{1, 90}, 0)...)
 			}
 			return b
@@ -92,7 +92,7 @@ func TestRecordsAreJudged(t *testing.T) {
 		{"an empty KeyUpdate", func(p *raw) []byte { return p.seal(typeHandshake, []byte{24, 0, 0, 0}, 0) }, AlertDecodeError, ""},
 		{"a huge KeyUpdate", func(p *raw) []byte { return p.seal(typeHandshake, []byte{24, 1}, 0) }, AlertDecodeError, ""},
 		{"an unknown request", func(p *raw) []byte { return p.seal(typeHandshake, []byte{24, 0, 0, 1, 2}, 0) }, AlertIllegalParameter, ""},
-		{"something behind a KeyUpdate", func(p *raw) []byte { return p.seal(typeHandshake, append(bytes.Clone(update), 24), 0) }, AlertUnexpectedMessage, ""},
+		{"a byte after a KeyUpdate", func(p *raw) []byte { return p.seal(typeHandshake, append(bytes.Clone(update), 24), 0) }, AlertUnexpectedMessage, ""},
 		{"a KeyUpdate", func(p *raw) []byte {
 			b := p.seal(typeHandshake, update, 0)
 			p.out = p.next(p.out)
@@ -112,7 +112,7 @@ func TestRecordsAreJudged(t *testing.T) {
 			return cat(p.seal(typeHandshake, update[:2], 0), p.seal(typeData, []byte("x"), 0))
 		}, AlertUnexpectedMessage, ""},
 		{"a flood of KeyUpdates", func(p *raw) (b []byte) {
-			for range uselessMax + 1 {
+			for range emptyRecordsMax + 1 {
 				b = append(b, p.seal(typeHandshake, update, 0)...)
 				p.out = p.next(p.out)
 			}
@@ -140,12 +140,12 @@ func TestRecordsAreJudged(t *testing.T) {
 					}
 					p.p.send([]byte("fine"))
 					if got := fmt.Sprint(p.hears()); got != fmt.Sprint([]message{data("fine")}) {
-						t.Errorf("heard %s, want fine", got)
+						t.Errorf("received %s, want fine", got)
 					}
 					return
 				}
 				if got, want := fmt.Sprint(p.hears()), fmt.Sprint([]message{{typeAlert, []byte{2, byte(test.alert)}}}); got != want {
-					t.Errorf("heard %s, want %s, alert %s", got, want, test.alert)
+					t.Errorf("received %s, want %s, alert %s", got, want, test.alert)
 				}
 				var e *ProtocolError
 				if !errors.As(p.p.cause, &e) || e.Alert != test.alert {
@@ -171,12 +171,12 @@ func TestPeersAlertsEndTheSession(t *testing.T) {
 			t.Errorf("alert %v: closed with %v, want AlertError", a, p.p.cause)
 		}
 		if m := p.hears(); len(m) > 0 || len(p.p.got) > 0 {
-			t.Errorf("alert %v: we answered %v and got %q, want silence", a, m, p.p.got)
+			t.Errorf("alert %v: we sent %v and received %q, want nothing", a, m, p.p.got)
 		}
 	}
 }
 
-func TestNothingCountsBehindCloseNotify(t *testing.T) {
+func TestBytesAfterCloseNotifyAreIgnored(t *testing.T) {
 	sh := newShared(t, nil)
 	p := newRaw(t, sh, stdtls.TLS_AES_128_GCM_SHA256)
 	left := false
@@ -200,7 +200,7 @@ func TestNothingCountsBehindCloseNotify(t *testing.T) {
 	// Our direction is still open.
 	p.p.send([]byte("answer"))
 	if got := fmt.Sprint(p.hears()); got != fmt.Sprint([]message{data("answer")}) {
-		t.Errorf("heard %s, want the answer", got)
+		t.Errorf("received %s, want the answer", got)
 	}
 	p.low.End()
 	if p.p.closed > 0 {
@@ -208,7 +208,7 @@ func TestNothingCountsBehindCloseNotify(t *testing.T) {
 	}
 	p.s.CloseWrite()
 	if got, want := fmt.Sprint(p.hears()), fmt.Sprint([]message{{typeAlert, []byte{1, 0}}}); got != want || !p.low.Shut {
-		t.Errorf("heard %s, shut %v; want %s, shut", got, p.low.Shut, want)
+		t.Errorf("received %s, shut %v; want %s, shut", got, p.low.Shut, want)
 	}
 	if r := p.s.Room(1); r != nil {
 		t.Errorf("room after CloseWrite: got %d bytes, want none", len(r))
@@ -226,13 +226,13 @@ func TestKeyUpdatesAreAnsweredOnce(t *testing.T) {
 	p.low.Feed(append(b, p.seal(typeData, []byte("x"), 0)...))
 	p.want([]byte("x"))
 	if m := p.hears(); len(m) != 1 || m[0].typ != typeHandshake {
-		t.Errorf("heard %v, want one KeyUpdate", m)
+		t.Errorf("received %v, want one KeyUpdate", m)
 	}
 	p.p.send([]byte("y"))
 	if got := fmt.Sprint(p.hears()); got != fmt.Sprint([]message{data("y")}) {
-		t.Errorf("heard %s, want y", got)
+		t.Errorf("received %s, want y", got)
 	}
-	// With no room the answer waits, and nothing overtakes it.
+	// Without space the answer waits, and no data is sent before it.
 	p.low.Refuse = true
 	b = p.seal(typeHandshake, []byte{24, 0, 0, 1, 1}, 0)
 	p.out = p.next(p.out)
@@ -241,7 +241,7 @@ func TestKeyUpdatesAreAnsweredOnce(t *testing.T) {
 	p.low.Service()
 	p.low.Refuse = false
 	if m := p.hears(); len(m) != 2 || m[0].typ != typeHandshake || m[1].String() != data("z").String() {
-		t.Errorf("heard %v, want a KeyUpdate and z", m)
+		t.Errorf("received %v, want a KeyUpdate and z", m)
 	}
 }
 
@@ -268,15 +268,15 @@ func TestSecretsAreWiped(t *testing.T) {
 	p.out = p.next(p.out)
 	p.low.Feed(b)
 	if p.s.in.secret == old || !bytes.Equal(p.s.in.secret[:48], p.out.secret) {
-		t.Error("a KeyUpdate left the old secret")
+		t.Error("the old secret remains after a KeyUpdate")
 	}
 	p.low.Break(nil)
 	if p.s.in.secret != [maxSecret]byte{} || p.s.out.secret != [maxSecret]byte{} || p.s.aw != nil {
-		t.Error("secrets are left after Closed")
+		t.Error("secrets remain after Closed")
 	}
 }
 
-// Random schedules in both directions against crypto/tls, with KeyUpdates of ours and pieces of any size.
+// Random schedules in both directions against crypto/tls, with our KeyUpdates and pieces of any size.
 func TestRandomSchedules(t *testing.T) {
 	seeds := 1000
 	if testing.Short() {
@@ -332,7 +332,7 @@ func TestRandomSchedules(t *testing.T) {
 	}
 }
 
-// Random schedules against a peer that sends KeyUpdates, padding, empty records and several at once.
+// Random schedules against a peer that sends KeyUpdates, padding, empty records and several records at once.
 func TestRandomRecords(t *testing.T) {
 	for seed := range 60 {
 		rnd := mrand.New(mrand.NewPCG(uint64(seed), 8))
@@ -379,7 +379,7 @@ func TestRandomRecords(t *testing.T) {
 			}
 		}
 		wantBytes(t, fmt.Sprintf("seed %d: we got", seed), p.p.got, said)
-		wantBytes(t, fmt.Sprintf("seed %d: peer heard", seed), heard, want)
+		wantBytes(t, fmt.Sprintf("seed %d: peer received", seed), heard, want)
 		if p.p.closed > 0 {
 			t.Fatalf("seed %d: closed with %v", seed, p.p.cause)
 		}

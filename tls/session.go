@@ -7,60 +7,60 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// flags are what a Session remembers between calls.
+// flags is the state of a Session between calls.
 type flags uint16
 
 const (
-	stands   flags = 1 << iota // the handshake is over
-	opened                     // upper was told Opened
-	inside                     // a call from the transport is in progress
-	wants                      // Writable is owed to upper
-	paused                     // upper takes no Rx
-	inDone                     // the peer has sent close_notify
-	outDone                    // we have sent close_notify, or our direction is over in another way
-	finAsked                   // CloseWrite was called
-	owesKeys                   // a KeyUpdate is to go before the next data
-	closing                    // nothing more for upper but Closed
-	ours                       // the record layer was taken over
-	resumed                    // from a ticket
-	closed                     // Closed was told
-	wakes                      // Woken is owed to upper
+	established   flags = 1 << iota // the handshake is over
+	opened                          // Opened was called on upper
+	inside                          // a call from the transport is in progress
+	wantsWritable                   // upper waits for Writable
+	paused                          // upper accepts no Rx
+	inDone                          // the peer has sent close_notify
+	outDone                         // we have sent close_notify, or our direction has ended in another way
+	finAsked                        // CloseWrite was called
+	owesKeys                        // a KeyUpdate must be sent before further data
+	closing                         // only Closed may be called on upper
+	ours                            // the record layer was taken over from crypto/tls
+	resumed                         // with a ticket
+	closed                          // Closed was called
+	wantsWoken                      // upper waits for Woken
 )
 
-// Session is one connection's TLS: the roles.Upper of its transport and the roles.Lower of the protocol
-// that stands on it. It is a value to embed: call InitServer or InitClient, then SetUpper or SetChooser,
-// and hand it to the transport. It must not be copied afterwards.
+// Session is the TLS of one connection: the roles.Upper of its transport and the roles.Lower of the protocol above
+// it. Embed it as a value: call InitServer or InitClient, then SetUpper or SetChooser, and pass it to the transport.
+// It must not be copied afterwards.
 //
-// Upper's Opened comes when the handshake is over; a handshake that fails is told by its Closed alone.
-// The peer's close_notify is RxEnd; a connection that ends without one is closed with ErrTruncated.
+// Upper's Opened is called at the end of the handshake; if the handshake fails, only Closed is called. The peer's
+// close_notify is reported as RxEnd; a connection that ends without one is closed with ErrTruncated.
 //
-// It keeps the contract of roles.Lower with one exception. After Close(Graceful) the transport is closed
-// when it has taken our close_notify, for without it the peer could not tell our end from a cut; when it
-// refuses output meanwhile, Closed comes later than in this turn, after five seconds at the latest.
+// Session keeps the contract of roles.Lower with one exception. After Close(Graceful) the transport is closed when it
+// has accepted our close_notify, since without it the peer could not distinguish our end from a truncation. If the
+// transport refuses output meanwhile, Closed is called later than in this turn, after five seconds at the latest.
 type Session struct {
-	low     roles.Lower
-	upper   roles.Upper
-	end     *end
-	hs      *handshake // until the session stands
-	conn    *keptConn  // of sessions that keep their tls.Conn
-	held    *held      // output that the transport refused, and what waits for it
-	aw      *awake     // nil asleep
-	plain   uint32     // see rxRecords
-	skip    uint32
-	flags   flags
-	suite   uint8 // index in suites
-	useless uint8 // records that brought nothing, in a row
-	fragLen uint8 // bytes in frag
-	alpn    uint8 // index in end.alpn, from 1
-	group   uint16
-	in, out direction // of sessions whose record layer is ours
+	low          roles.Lower
+	upper        roles.Upper
+	endpoint     *endpoint
+	hs           *handshake  // until the session is established
+	conn         *stdConn    // of sessions that keep their tls.Conn
+	pendingOut   *pendingOut // output that the transport refused, and the actions after it
+	aw           *awake      // nil while the session sleeps
+	plain        uint32      // see rxRecords
+	skip         uint32
+	flags        flags
+	suite        uint8 // index in suites
+	emptyRecords uint8 // successive records without data
+	fragLen      uint8 // bytes in frag
+	alpn         uint8 // index in endpoint.alpn, from 1
+	group        uint16
+	in, out      direction // of sessions whose record layer is ours
 
-	// What follows is not looked at for a record that brings data.
+	// The following fields are not used for a record with data.
 
-	peer    *peer  // nil when there is nothing to tell of the peer
-	updates uint32 // KeyUpdates in the ten seconds numbered window
+	peer    *peer  // nil if nothing is known about the peer
+	updates uint32 // KeyUpdates in the ten seconds with number window
 	window  uint32
-	frag    [4]byte // a handshake message that was cut by the end of a record
+	frag    [4]byte // start of a handshake message that continues in the next record
 	version uint16
 	cipher  uint16
 }
@@ -70,32 +70,32 @@ var (
 	_ roles.Lower = (*Session)(nil)
 )
 
-// InitServer makes s the server's side of a connection on low. s must not be in use.
-func (s *Session) InitServer(v *Server, low roles.Lower) { s.init(&v.end, low) }
+// InitServer initialises s as the server side of a connection on low. s must not be in use.
+func (s *Session) InitServer(v *Server, low roles.Lower) { s.init(&v.endpoint, low) }
 
-// InitClient makes s the client's side of a connection on low. s must not be in use.
-func (s *Session) InitClient(v *Client, low roles.Lower) { s.init(&v.end, low) }
+// InitClient initialises s as the client side of a connection on low. s must not be in use.
+func (s *Session) InitClient(v *Client, low roles.Lower) { s.init(&v.endpoint, low) }
 
-// Lower is what s stands on.
+// Lower returns the transport of s.
 func (s *Session) Lower() roles.Lower { return s.low }
 
-func (s *Session) init(e *end, low roles.Lower) {
-	*s = Session{low: low, end: e}
+func (s *Session) init(e *endpoint, low roles.Lower) {
+	*s = Session{low: low, endpoint: e}
 	s.hs = &handshake{s: s}
 }
 
-// SetUpper sets the protocol that will stand on s.
+// SetUpper sets the protocol above s.
 func (s *Session) SetUpper(u roles.Upper) { s.upper = u }
 
-// SetChooser has the protocol chosen by the name that ALPN settled on, "" for none, when the handshake is
-// over and before Opened. f must not return nil. A handshake that fails is told to the Upper that SetUpper
-// named, if any.
+// SetChooser sets a function that selects the protocol by the negotiated ALPN name, or "" if there is none. It is
+// called at the end of the handshake, before Opened. f must not return nil. If the handshake fails, Closed is called
+// on the Upper set by SetUpper, if any.
 func (s *Session) SetChooser(f func(alpn string) roles.Upper) { s.hs.choose = f }
 
-// Upper is the protocol that stands on s.
+// Upper returns the protocol above s.
 func (s *Session) Upper() roles.Upper { return s.upper }
 
-// Label names the connection in reports: by its protocol's name, if it has one.
+// Label names the connection in reports, by the label of its protocol if it has one.
 func (s *Session) Label() string {
 	if l, ok := s.upper.(roles.Labelled); ok {
 		return l.Label() + " over TLS"
@@ -103,16 +103,16 @@ func (s *Session) Label() string {
 	return "TLS"
 }
 
-// Opened is roles.Upper's.
+// Opened implements roles.Upper.
 func (s *Session) Opened(now time.Duration) {
 	s.enter(now)
-	s.hs.limit = now + s.end.sh.cfg.Handshake
+	s.hs.limit = now + s.endpoint.sh.cfg.Handshake
 	s.hs.due = s.hs.limit
 	s.advance(now)
 	s.leave(now, false)
 }
 
-// Rx is roles.Upper's.
+// Rx implements roles.Upper.
 func (s *Session) Rx(now time.Duration, b []byte) (used int) {
 	if s.flags&closing != 0 {
 		return len(b)
@@ -121,34 +121,34 @@ func (s *Session) Rx(now time.Duration, b []byte) (used int) {
 	if s.hs != nil {
 		used = s.rxHandshake(now, b)
 	}
-	if s.flags&(stands|closing) == stands {
+	if s.flags&(established|closing) == established {
 		used += s.rxRecords(now, b[used:])
 	}
 	s.leave(now, used > 0)
 	return used
 }
 
-// RxEnd is roles.Upper's.
+// RxEnd implements roles.Upper.
 func (s *Session) RxEnd(now time.Duration, _ int) {
 	if s.flags&(inDone|closing) != 0 {
 		return
 	}
 	s.enter(now)
-	s.end.sh.Counters.Truncated++
+	s.endpoint.sh.Counters.Truncated++
 	op := "read"
 	if s.hs != nil {
 		op = "handshake"
 	}
 	err := error(ErrTruncated)
 	if s.hs != nil && s.hs.silent() {
-		err = s.end.unanswered(err)
+		err = s.endpoint.markSilent(err)
 	}
-	s.flags |= outDone // nobody waits for our close_notify
-	s.finish(roles.Graceful, &Error{Op: op, Peer: s.end.name, Err: err})
+	s.flags |= outDone // the peer does not wait for our close_notify
+	s.finish(roles.Graceful, &Error{Op: op, Peer: s.endpoint.name, Err: err})
 	s.leave(now, false)
 }
 
-// HungUp is roles.HangUpWatcher's: it is passed on.
+// HungUp implements roles.HangUpWatcher: it forwards the call.
 func (s *Session) HungUp(now time.Duration) {
 	u, ok := s.upper.(roles.HangUpWatcher)
 	if !ok || s.flags&(opened|closing) != opened {
@@ -159,23 +159,23 @@ func (s *Session) HungUp(now time.Duration) {
 	s.leave(now, false)
 }
 
-// Writable is roles.Upper's.
+// Writable implements roles.Upper.
 func (s *Session) Writable(now time.Duration) {
 	s.enter(now)
 	switch {
-	case s.held != nil && !s.flushHeld():
+	case s.pendingOut != nil && !s.flushPending():
 	case s.flags&closing != 0:
 	case s.hs != nil:
 		s.advance(now)
 	default:
 		s.open(now)
-		s.settle()
-		if s.flags&(wants|closing|outDone) == wants {
-			// The transport promises MaxRoom, and that is what we promise: with the record around it.
+		s.sendPending()
+		if s.flags&(wantsWritable|closing|outDone) == wantsWritable {
+			// The transport promises MaxRoom, and so do we, which includes the record's overhead.
 			if s.low.Room(roles.MaxRecord) == nil {
 				s.low.WantWrite()
 			} else {
-				s.flags &^= wants
+				s.flags &^= wantsWritable
 				s.upper.Writable(now)
 			}
 		}
@@ -183,22 +183,22 @@ func (s *Session) Writable(now time.Duration) {
 	s.leave(now, false)
 }
 
-// Woken is roles.Upper's. The session asks for none itself.
+// Woken implements roles.Upper. The session itself never calls Wake.
 func (s *Session) Woken(now time.Duration) {
-	if s.flags&(wakes|opened|closing) != wakes|opened {
+	if s.flags&(wantsWoken|opened|closing) != wantsWoken|opened {
 		return
 	}
-	s.flags &^= wakes
+	s.flags &^= wantsWoken
 	s.enter(now)
 	s.upper.Woken(now)
 	s.leave(now, false)
 }
 
-// Deadline is roles.Upper's.
+// Deadline implements roles.Upper.
 func (s *Session) Deadline() time.Duration {
 	switch {
-	case s.held != nil && s.held.due != 0:
-		return s.held.due
+	case s.pendingOut != nil && s.pendingOut.due != 0:
+		return s.pendingOut.due
 	case s.flags&closing != 0:
 		return 0
 	case s.hs != nil:
@@ -209,25 +209,25 @@ func (s *Session) Deadline() time.Duration {
 	return 0
 }
 
-// Timeout is roles.Upper's.
+// Timeout implements roles.Upper.
 func (s *Session) Timeout(now time.Duration) {
 	s.enter(now)
 	switch {
-	case s.held != nil && s.held.due != 0:
-		if s.held.due <= now {
-			s.giveUp()
+	case s.pendingOut != nil && s.pendingOut.due != 0:
+		if s.pendingOut.due <= now {
+			s.abandon()
 		}
 	case s.flags&closing != 0:
 	case s.hs != nil:
 		if s.hs.due != 0 && s.hs.due <= now {
 			if s.hs.due < s.hs.limit {
-				s.end.sh.Counters.NoReply++
+				s.endpoint.sh.Counters.NoReply++
 			}
 			err := error(ErrTimeout)
 			if s.hs.silent() {
-				err = s.end.unanswered(err)
+				err = s.endpoint.markSilent(err)
 			}
-			s.finish(roles.Immediate, &Error{Op: "handshake", Peer: s.end.name, Err: err})
+			s.finish(roles.Immediate, &Error{Op: "handshake", Peer: s.endpoint.name, Err: err})
 		}
 	case s.flags&opened != 0:
 		if d := s.upper.Deadline(); d != 0 && d <= now {
@@ -237,17 +237,17 @@ func (s *Session) Timeout(now time.Duration) {
 	s.leave(now, false)
 }
 
-// Closed is roles.Upper's.
+// Closed implements roles.Upper.
 func (s *Session) Closed(cause error) {
 	if s.flags&closed != 0 {
 		return
 	}
 	if s.hs != nil && s.hs.silent() && s.flags&closing == 0 && cause != nil {
-		// The transport was reset or ran out of time before we did.
-		cause = s.end.unanswered(cause)
+		// The transport was reset, or timed out before the session did.
+		cause = s.endpoint.markSilent(cause)
 	}
 	s.flags |= closing | closed
-	sh := s.end.sh
+	sh := s.endpoint.sh
 	sh.open.Drop(s)
 	if h := s.hs; h != nil {
 		if h.resume != nil {
@@ -262,16 +262,16 @@ func (s *Session) Closed(cause error) {
 	}
 }
 
-// wipe gives back what the session holds and overwrites our copies of its secrets.
+// wipe frees the session's resources and overwrites its secrets.
 func (s *Session) wipe() {
-	sh := s.end.sh
-	if s.held != nil {
-		s.low.Hold(roles.HoldOutput, -cap(s.held.b))
-		s.held = nil
+	sh := s.endpoint.sh
+	if s.pendingOut != nil {
+		s.low.Hold(roles.HoldOutput, -cap(s.pendingOut.b))
+		s.pendingOut = nil
 	}
 	if s.conn != nil {
 		s.conn = nil
-		s.low.Hold(roles.HoldSession, -keptCost)
+		s.low.Hold(roles.HoldSession, -stdCost)
 	}
 	if s.aw != nil {
 		sh.giveAwake(s.aw)
@@ -282,56 +282,54 @@ func (s *Session) wipe() {
 
 func (s *Session) enter(now time.Duration) {
 	s.flags |= inside
-	s.end.sh.now = now
+	s.endpoint.sh.now = now
 }
 
-// leave ends a call from the transport: what was committed meanwhile becomes a record. After an Rx that
-// used something, and will therefore be repeated, upper may be asked for output at once, so that what it
-// has to say to one read leaves in one record.
+// leave ends a call from the transport: output committed meanwhile becomes a record. After an Rx that used some
+// bytes, and will therefore be repeated, upper may be asked for output at once, so that its answers to one read
+// become one record.
 func (s *Session) leave(now time.Duration, more bool) {
-	if s.flags&(stands|closing) == stands {
+	if s.flags&(established|closing) == established {
 		s.open(now)
-		if more && s.flags&(wants|closing|outDone) == wants && roles.OutputFirst(true, s.roomy()) {
-			s.flags &^= wants
+		if more && s.flags&(wantsWritable|closing|outDone) == wantsWritable && roles.OutputFirst(true, s.roomy()) {
+			s.flags &^= wantsWritable
 			s.upper.Writable(now)
 			s.open(now)
 		}
-		s.settle()
+		s.sendPending()
 	}
 	s.seal()
 	s.flags &^= inside
-	if s.flags&(wants|stands|closing|outDone|finAsked) == wants|stands {
+	if s.flags&(wantsWritable|established|closing|outDone|finAsked) == wantsWritable|established {
 		s.low.WantWrite()
 	}
 }
 
-// open tells upper Opened if it has not been told, also when that leads to another one.
+// open calls Opened of upper unless it was called, also if that replaces upper.
 func (s *Session) open(now time.Duration) {
-	for s.flags&(stands|opened|closing) == stands {
+	for s.flags&(established|opened|closing) == established {
 		s.flags |= opened
 		s.upper.Opened(now)
-		if s.flags&wakes != 0 {
-			s.low.Wake() // asked for before, or just now
+		if s.flags&wantsWoken != 0 {
+			s.low.Wake() // upper asked for it before, or just now
 		}
 	}
 }
 
-// rxRecords opens the records in b and offers what is in them, and returns how many bytes of b are done
-// with.
+// rxRecords decrypts the records in b, offers their content to upper, and returns how many bytes of b are finished.
 //
-// What upper leaves stays in b, which is the transport's, as plaintext: b[0:s.plain] of the next call is
-// what upper has left, s.skip bytes of opened records' ends follow, and then come records as the peer
-// sent them.
+// Plaintext that upper does not use stays in b, the transport's buffer. In the next call b[0:s.plain] is that
+// plaintext, the following s.skip bytes are remains of decrypted records, and then records from the peer follow.
 func (s *Session) rxRecords(now time.Duration, b []byte) (used int) {
 	var taken int // plaintext, which upper credits itself
-	fresh := true // there is something that upper has not seen since it was last asked
+	fresh := true // there are bytes that upper has not seen yet
 	for s.flags&closing == 0 {
 		s.open(now)
 		if s.flags&(paused|closing) != 0 {
 			break
 		}
 		if s.flags&inDone != 0 {
-			// Nothing counts behind close_notify (RFC 8446 s.6.1).
+			// Bytes after close_notify are ignored (RFC 8446 s.6.1).
 			s.skip = uint32(len(b)-used) - s.plain
 		}
 		if s.plain > 0 && fresh {
@@ -340,10 +338,10 @@ func (s *Session) rxRecords(now time.Duration, b []byte) (used int) {
 				panic(fmt.Sprintf("tls: rx: %T used %d of %d bytes", s.upper, n, s.plain))
 			}
 			used, taken, s.plain = used+n, taken+n, s.plain-uint32(n)
-			// What is left is offered until nothing moves, as a transport does.
+			// Unused bytes are offered again until upper uses none, as a transport does.
 			fresh = n > 0 || s.flags&opened == 0
 			if fresh && s.plain > 0 {
-				if roles.OutputFirst(s.flags&wants != 0, true) {
+				if roles.OutputFirst(s.flags&wantsWritable != 0, true) {
 					break
 				}
 				continue
@@ -374,9 +372,9 @@ func (s *Session) rxRecords(now time.Duration, b []byte) (used int) {
 	return used
 }
 
-// join brings plaintext of size bytes, in the record of n bytes at b[at:], together with what upper has
-// left at b[used:], and returns where the two begin. It never moves more bytes than came: a peer that
-// sends its bytes one by one must not have us move all the others each time.
+// join moves plaintext of size bytes, in the record of n bytes at b[at:], next to the plaintext that upper did not
+// use at b[used:], and returns the start of both. It never moves more bytes than arrived: a peer that sends single
+// bytes must not cause all the others to be moved each time.
 func (s *Session) join(b []byte, used, at, n, size int) int {
 	plain, content, end := int(s.plain), at+headerLen, at+n
 	switch {
@@ -387,8 +385,8 @@ func (s *Session) join(b []byte, used, at, n, size int) int {
 	default:
 		copy(b[used+plain:], b[content:content+size])
 		plain += size
-		// The gap behind would keep the transport's buffer from being used: when it has grown as long
-		// as the plaintext, that moves across it.
+		// The gap after it would keep the transport's buffer in use: when it is as long as the plaintext, the plaintext
+		// moves across it.
 		if gap := end - used - plain; gap >= plain {
 			copy(b[end-plain:end], b[used:used+plain])
 			used = end - plain
@@ -398,11 +396,11 @@ func (s *Session) join(b []byte, used, at, n, size int) int {
 	return used
 }
 
-// record opens the record at the head of b in place and acts on it. n is its length, 0 when it is not all
-// there or the session has failed; content is the data in it, at b[headerLen:], empty if it had none.
+// record decrypts the record at the head of b in place and handles it. n is its length, or 0 if it is incomplete or
+// the session has failed. content is its data, at b[headerLen:], or empty.
 func (s *Session) record(now time.Duration, b []byte) (n int, content []byte) {
 	if s.conn != nil {
-		return s.readKept(now, b)
+		return s.readStd(now, b)
 	}
 	n, e := whole(b)
 	if e != nil {
@@ -412,11 +410,11 @@ func (s *Session) record(now time.Duration, b []byte) (n int, content []byte) {
 	if n == 0 {
 		return 0, nil
 	}
-	content, typ, e := s.wakeIn(now).open(b[:n], s.in.seq, &s.end.sh.nonce)
+	content, typ, e := s.wakeIn(now).open(b[:n], s.in.seq, &s.endpoint.sh.nonce)
 	if e == nil {
 		s.in.seq++
-		s.end.sh.Counters.RecordsIn++
-		content, e = s.judge(now, content, typ)
+		s.endpoint.sh.Counters.RecordsIn++
+		content, e = s.handleRecord(now, content, typ)
 	}
 	if e != nil {
 		s.protocolError(e)
@@ -425,12 +423,12 @@ func (s *Session) record(now time.Duration, b []byte) (n int, content []byte) {
 	return n, content
 }
 
-// peerEnded tells upper of a close_notify. What it has left is offered again afterwards.
+// peerEnded reports a close_notify to upper. Bytes that upper does not use are offered again afterwards.
 func (s *Session) peerEnded(now time.Duration) {
 	s.flags |= inDone
 	s.upper.RxEnd(now, int(s.plain))
 }
 
 func (s *Session) protocolError(e *ProtocolError) {
-	s.fail(e.Alert, &Error{Op: "read", Peer: s.end.name, Err: e})
+	s.fail(e.Alert, &Error{Op: "read", Peer: s.endpoint.name, Err: e})
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// onlySuite13 has a server's or client's TLS 1.3 choose the suite by what the hardware of both can do;
-// crypto/tls offers no setting, so the suites are told apart where keys are used: see TestSuites.
+// versions are the TLS versions of the tests. crypto/tls selects the TLS 1.3 suite by the hardware of both ends and
+// has no setting for it; TestSuites covers all suites.
 var versions = []struct {
 	name string
 	v    uint16
@@ -38,7 +38,7 @@ func TestServerCarriesBytes(t *testing.T) {
 			}
 			r.wantClosed(nil)
 			if !r.p.ended {
-				t.Errorf("RxEnd did not come: %q", r.p.log)
+				t.Errorf("RxEnd was not called: %q", r.p.log)
 			}
 		})
 	}
@@ -66,7 +66,7 @@ func TestClientCarriesBytes(t *testing.T) {
 	}
 }
 
-func TestTruncationIsNoEnd(t *testing.T) {
+func TestTruncationIsAnError(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
 			sh := newShared(t, nil)
@@ -76,7 +76,7 @@ func TestTruncationIsNoEnd(t *testing.T) {
 			r.low.End()
 			r.wantClosed(ErrTruncated)
 			if r.p.ended {
-				t.Errorf("a cut connection was told as an end: %q", r.p.log)
+				t.Errorf("a truncated connection was reported as an orderly end: %q", r.p.log)
 			}
 			if sh.Counters.Truncated != 1 {
 				t.Errorf("truncated: got %d, want 1", sh.Counters.Truncated)
@@ -85,7 +85,7 @@ func TestTruncationIsNoEnd(t *testing.T) {
 	}
 }
 
-func TestRecordsTakeWhatOneCallCommits(t *testing.T) {
+func TestCommitsOfOneCallShareARecord(t *testing.T) {
 	sh := newShared(t, nil)
 	r := server(t, newServer(t, sh, nil), &stdtls.Config{})
 	r.handshake()
@@ -114,11 +114,11 @@ func TestRoomHoldsAFullRecord(t *testing.T) {
 	}
 }
 
-func TestLeftoversJoinWhatFollows(t *testing.T) {
+func TestUnusedBytesAreJoinedWithTheNext(t *testing.T) {
 	sh := newShared(t, nil)
 	r := server(t, newServer(t, sh, nil), &stdtls.Config{})
 	r.handshake()
-	// A unit is seven bytes; the mate sends records of three.
+	// A unit has seven bytes; the mate sends records of three.
 	r.p.leave = func(b []byte) int { return len(b) / 7 * 7 }
 	want := pattern(7 * 30)
 	if err := r.do(func() error {
@@ -134,7 +134,7 @@ func TestLeftoversJoinWhatFollows(t *testing.T) {
 	r.want(want)
 }
 
-// A peer may send its bytes one by one, and a unit may be long: the work per byte must not grow with it.
+// A peer may send single bytes, and a unit may be long: the work per byte must not grow with the unit.
 func TestBytesThatComeOneByOne(t *testing.T) {
 	const n = 3000
 	for _, left := range []int{n, n / 2, 100, 1} {
@@ -154,7 +154,7 @@ func TestBytesThatComeOneByOne(t *testing.T) {
 		for i := 0; i < len(wire); i += 1000 {
 			p.low.Feed(wire[i:min(i+1000, len(wire))])
 			if held := len(p.low.Unused()); held > 2*left+1100 {
-				t.Fatalf("units of %d: the transport holds %d bytes, want at most twice the unit and one piece", left, held)
+				t.Fatalf("units of %d: the transport buffers %d bytes, want at most twice the unit and one piece", left, held)
 			}
 		}
 		p.want(want)
@@ -175,7 +175,7 @@ func TestPauseHoldsRecords(t *testing.T) {
 			}
 			for range 5 {
 				if r.p.ended {
-					t.Fatalf("the end overtook %q", r.p.got)
+					t.Fatalf("the end was reported before %q", r.p.got)
 				}
 				r.s.Resume()
 				r.low.Service()
@@ -188,7 +188,7 @@ func TestPauseHoldsRecords(t *testing.T) {
 				r.low.Service()
 			}
 			if !r.p.ended {
-				t.Errorf("the end did not come: %q", r.p.log)
+				t.Errorf("the end was not reported: %q", r.p.log)
 			}
 		})
 	}
@@ -211,7 +211,7 @@ func TestReplaceHandsOver(t *testing.T) {
 	}
 }
 
-// TestHangUpIsPassedOn: a protocol that has paused learns that its peer sends nothing more, though records wait.
+// TestHangUpIsPassedOn: a paused protocol gets HungUp although records wait.
 func TestHangUpIsPassedOn(t *testing.T) {
 	r := server(t, newServer(t, newShared(t, nil), nil), &stdtls.Config{})
 	r.handshake()

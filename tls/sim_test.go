@@ -45,8 +45,8 @@ func (n *node) RunTask(time.Duration) { n.sh.Turn() }
 func (n *node) Expired(now time.Duration) { n.sh.Timeout(now) }
 func (n *node) Label() string             { return "TLS" }
 
-// chat is a protocol that sends its text in pieces, checks what it hears against the other's, and closes
-// when both are through.
+// chat is a protocol that sends its text in pieces, compares its input with the other end's text, and closes when
+// both are complete.
 type chat struct {
 	t       *testing.T
 	rnd     *rand.Rand
@@ -71,7 +71,7 @@ func (c *chat) Rx(now time.Duration, b []byte) int {
 		n = 0
 	}
 	if c.heard+n > len(c.want) || !bytes.Equal(b[:n], c.want[c.heard:c.heard+n]) {
-		c.t.Errorf("heard %d bytes that were not said at %d", n, c.heard)
+		c.t.Errorf("received %d wrong bytes at offset %d", n, c.heard)
 	}
 	c.heard += n
 	clear(b[:n])
@@ -152,8 +152,8 @@ func (l *listener) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
 	return &c.w, &c.s
 }
 
-// Our client talks to our server over a network that loses time, splits and delays: crypto/tls is the
-// peer of our record layer, in both directions, and its keys are replaced at random points.
+// Our client and our server exchange data over a network with delays and split segments. crypto/tls is the peer of
+// our record layer in both directions, and its keys are replaced at random points.
 func TestChatsOnASimulatedNetwork(t *testing.T) {
 	seeds := 1000
 	if testing.Short() {
@@ -217,7 +217,7 @@ func TestChatsOnASimulatedNetwork(t *testing.T) {
 		}
 		for i, c := range all {
 			if c.cause != nil || c.heard != len(c.want) {
-				t.Errorf("seed %d: chat %d closed with %v after hearing %d of %d bytes", seed, i, c.cause, c.heard, len(c.want))
+				t.Errorf("seed %d: chat %d closed with %v after %d of %d bytes", seed, i, c.cause, c.heard, len(c.want))
 			}
 		}
 		for _, n := range []*node{srv, cli} {
@@ -234,8 +234,8 @@ func TestChatsOnASimulatedNetwork(t *testing.T) {
 	}
 }
 
-// The network goes away in the middle of handshakes: everybody is told, and no coroutine stays.
-func TestNetworkGoesAwayInHandshakes(t *testing.T) {
+// The network fails during handshakes: every connection is closed with an error, and no coroutine leaks.
+func TestNetworkFailsInHandshakes(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	for cut := range 40 {
 		var o sim.Options
@@ -276,7 +276,7 @@ func TestNetworkGoesAwayInHandshakes(t *testing.T) {
 		_ = net.Run(ended, time.Hour, srv.loop, cli.loop)
 		for i, c := range all {
 			if !told(c) {
-				t.Errorf("cut after %d steps: connection %d was not told", cut, i)
+				t.Errorf("cut after %d steps: connection %d was not closed", cut, i)
 			}
 		}
 		if srv.sh.InFlight()+cli.sh.InFlight() != 0 {

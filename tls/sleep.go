@@ -6,56 +6,56 @@ import (
 	"github.com/millrace/millrace/internal/list"
 )
 
-// quietSteps bounds how many sessions one Timeout looks at: when a whole crowd goes quiet at once, others
-// are served in between.
+// quietSteps limits how many sessions one Timeout examines: when very many sessions become quiet together, others are
+// served in between.
 const quietSteps = 512
 
-// wakeIn returns the expanded keys of what comes in.
-func (s *Session) wakeIn(now time.Duration) *half {
-	s.stir(now)
+// wakeIn returns the expanded keys of the receiving direction.
+func (s *Session) wakeIn(now time.Duration) *cipherState {
+	s.touch(now)
 	h := &s.aw.in
 	if h.aead == nil {
 		h.expand(&suites[s.suite], &s.in.keys)
-		s.end.sh.Counters.Woken++
+		s.endpoint.sh.Counters.Woken++
 	}
 	return h
 }
 
-// wakeOut returns the expanded keys of what goes out.
-func (s *Session) wakeOut() *half {
-	now := s.end.sh.now
+// wakeOut returns the expanded keys of the sending direction.
+func (s *Session) wakeOut() *cipherState {
+	now := s.endpoint.sh.now
 	if s.flags&inside == 0 {
-		now = s.end.sh.clock()
+		now = s.endpoint.sh.clock()
 	}
-	s.stir(now)
+	s.touch(now)
 	h := &s.aw.out
 	if h.aead == nil {
 		h.expand(&suites[s.suite], &s.out.keys)
-		s.end.sh.Counters.Woken++
+		s.endpoint.sh.Counters.Woken++
 	}
 	return h
 }
 
-// stir notes that a record moves.
-func (s *Session) stir(now time.Duration) {
+// touch records the time of a record.
+func (s *Session) touch(now time.Duration) {
 	if s.aw == nil {
-		s.aw = s.end.sh.takeAwake(s, now)
+		s.aw = s.endpoint.sh.takeAwake(s, now)
 	}
 	s.aw.active = now
 }
 
-// awake is what a session holds in addition while it is in use. It stands in a queue in which each waits
-// equally long to be looked at, so that the queue is in order of time and needs one timer for all: a timer
-// per session would be moved through the loop's heap at each waking, past those of connections that sleep.
+// awake is the additional state of a session in use. All awake structures are in one queue, and each waits equally
+// long for its next check, so that the queue is in order of time and needs one timer for all: a timer per session
+// would move through the loop's heap at each waking, past those of sleeping connections.
 type awake struct {
 	list.Links[awake]
 	s       *Session
-	due     time.Duration // when to see whether it has gone quiet
-	active  time.Duration // when a record last moved
-	in, out half
+	due     time.Duration // when to check whether it is quiet
+	active  time.Duration // time of the last record
+	in, out cipherState
 }
 
-// takeAwake gives s somewhere to expand its keys.
+// takeAwake returns an awake structure for the keys of s.
 func (sh *Shared) takeAwake(s *Session, now time.Duration) *awake {
 	var a *awake
 	if k := len(sh.spare); k > 0 {
@@ -71,7 +71,7 @@ func (sh *Shared) takeAwake(s *Session, now time.Duration) *awake {
 	return a
 }
 
-// giveAwake takes back what takeAwake gave.
+// giveAwake releases an awake structure.
 func (sh *Shared) giveAwake(a *awake) {
 	sh.queue.Remove(a)
 	*a = awake{}
@@ -81,15 +81,15 @@ func (sh *Shared) giveAwake(a *awake) {
 }
 
 func (sh *Shared) enqueue(a *awake, now time.Duration) {
-	a.due = now + max(sh.look(), 1)
+	a.due = now + max(sh.checkInterval(), 1)
 	sh.queue.PushBack(a)
 }
 
-// look is how long an awake session waits to be looked at. One that has been quiet for all but a look of
-// Config.Quiet sleeps now, since the next look would be too late.
-func (sh *Shared) look() time.Duration { return sh.cfg.Quiet / 4 }
+// checkInterval is how long an awake session waits for its next check. A session that will exceed Config.Quiet before
+// the next check sleeps now, since the next check would be too late.
+func (sh *Shared) checkInterval() time.Duration { return sh.cfg.Quiet / 4 }
 
-// arm asks for Timeout at the first session's due time, or when a waiting handshake may displace another.
+// arm requests Timeout for the due time of the first session, or for when a waiting handshake may displace another.
 func (sh *Shared) arm() {
 	at := sh.places.alarm
 	if a := sh.queue.First(); a != nil && sh.cfg.Quiet > 0 && (at == 0 || a.due < at) {
@@ -101,8 +101,8 @@ func (sh *Shared) arm() {
 	}
 }
 
-// Timeout puts the sessions to sleep that have been quiet for Config.Quiet, and ends handshakes that wait too long
-// for their peers while others wait. It is called when the time has come that was given to Config.Arm.
+// Timeout puts sessions to sleep that were quiet for Config.Quiet, and ends handshakes that keep others waiting for
+// too long. It is called at the time given to Config.Arm.
 func (sh *Shared) Timeout(now time.Duration) {
 	sh.armed = 0
 	if at := sh.places.alarm; at != 0 && at <= now {
@@ -111,7 +111,7 @@ func (sh *Shared) Timeout(now time.Duration) {
 	}
 	a := sh.queue.First()
 	for n := 0; a != nil && a.due <= now && n < quietSteps; n++ {
-		if a.active+sh.cfg.Quiet-sh.look() <= now {
+		if a.active+sh.cfg.Quiet-sh.checkInterval() <= now {
 			a.s.aw = nil
 			sh.giveAwake(a)
 			sh.Counters.Slept++

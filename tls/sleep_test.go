@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// napper is a Shared whose timer is the test's.
+// napper is a Shared whose timer the test controls.
 type napper struct {
 	*Shared
-	at   time.Duration // when Timeout was asked for
+	at   time.Duration // time requested for Timeout
 	asks int
 }
 
@@ -22,7 +22,7 @@ func newNapper(t testing.TB, quiet time.Duration) *napper {
 	return n
 }
 
-// pass has time pass on p's transport and on n, which is asked when it said so.
+// pass advances the time of p's transport and of n, and calls Timeout when it is due.
 func (n *napper) pass(p *raw, d time.Duration) {
 	p.low.Sleep(d)
 	for n.armed != 0 && n.at <= p.low.Clock {
@@ -35,7 +35,7 @@ func TestSleepAndWake(t *testing.T) {
 		n := newNapper(t, 0)
 		p := newRaw(t, n.Shared, c.id)
 		if !p.s.Asleep() {
-			t.Error("awake after a handshake without a ticket: keys are expanded that nobody needs yet")
+			t.Error("awake after a handshake without a ticket: keys are expanded before they are needed")
 		}
 		p.low.Feed(p.seal(typeData, []byte("x"), 0))
 		n.pass(p, 3*time.Second)
@@ -55,18 +55,18 @@ func TestSleepAndWake(t *testing.T) {
 		b := p.seal(typeData, []byte("z"), 0)
 		p.low.Feed(b[:3])
 		if !p.s.Asleep() {
-			t.Error("three bytes woke it: a whole record has work for keys")
+			t.Error("three bytes woke it, but only a whole record needs the keys")
 		}
 		p.low.Feed(b[3:])
 		p.want([]byte("xz"))
 		p.p.send([]byte("y"))
 		if got := fmt.Sprint(p.hears()); got != fmt.Sprint([]message{data("y")}) {
-			t.Errorf("heard %s, want y", got)
+			t.Errorf("received %s, want y", got)
 		}
 	}
 }
 
-// A session in use is looked at and left awake; one that ends is looked at no more.
+// A session in use is checked and stays awake; an ended session is not checked any more.
 func TestBusySessionsStayAwake(t *testing.T) {
 	n := newNapper(t, 4*time.Second)
 	v := newServer(t, n.Shared, nil)
@@ -98,15 +98,15 @@ func TestNeverAsleep(t *testing.T) {
 	}
 }
 
-// A crowd that goes quiet at once is put to sleep in parts.
-func TestCrowdsSleepInParts(t *testing.T) {
+// Very many sessions that become quiet together are put to sleep in several steps.
+func TestManySessionsSleepInSteps(t *testing.T) {
 	n := newNapper(t, time.Second)
 	k := &sink{}
 	crowd := make([]Session, quietSteps+1)
-	e := &end{sh: n.Shared}
+	e := &endpoint{sh: n.Shared}
 	for i := range crowd {
-		crowd[i] = Session{low: k, upper: k, end: e, flags: stands | ours}
-		crowd[i].stir(0)
+		crowd[i] = Session{low: k, upper: k, endpoint: e, flags: established | ours}
+		crowd[i].touch(0)
 	}
 	n.Timeout(time.Minute)
 	if n.Counters.Slept != quietSteps || n.armed == 0 || n.at > time.Minute {
@@ -118,7 +118,7 @@ func TestCrowdsSleepInParts(t *testing.T) {
 	}
 }
 
-// A session that was used once sleeps when Quiet is over and not a look later.
+// A session that was used once sleeps after Quiet and not one check later.
 func TestOneRequestThenSleep(t *testing.T) {
 	n := newNapper(t, 4*time.Second)
 	p := newRaw(t, n.Shared, suites[0].id)

@@ -12,12 +12,12 @@ import (
 // State is the result of a handshake: see roles.TLSState.
 type State = roles.TLSState
 
-// peer is what is kept of the other end's identity.
+// peer is the stored identity of the peer.
 type peer struct{ chain []*x509.Certificate }
 
 func (s *Session) describe(c *stdtls.ConnectionState) {
 	s.version, s.cipher, s.group = c.Version, c.CipherSuite, uint16(c.CurveID)
-	s.alpn = uint8(1 + slices.Index(s.end.alpn, c.NegotiatedProtocol))
+	s.alpn = uint8(1 + slices.Index(s.endpoint.alpn, c.NegotiatedProtocol))
 	if c.DidResume {
 		s.flags |= resumed
 	}
@@ -26,9 +26,9 @@ func (s *Session) describe(c *stdtls.ConnectionState) {
 	}
 }
 
-// State implements roles.TLS: it is the result of the handshake.
+// State implements roles.TLS: it returns the result of the handshake.
 func (s *Session) State() State {
-	if s.flags&stands == 0 {
+	if s.flags&established == 0 {
 		return State{}
 	}
 	t := State{
@@ -39,7 +39,7 @@ func (s *Session) State() State {
 		TakenOver: s.flags&ours != 0,
 	}
 	if s.alpn > 0 {
-		t.ALPN = s.end.alpn[s.alpn-1]
+		t.ALPN = s.endpoint.alpn[s.alpn-1]
 	}
 	if s.peer != nil {
 		t.Chain = s.peer.chain
@@ -47,5 +47,5 @@ func (s *Session) State() State {
 	return t
 }
 
-// Asleep says that the session has given its expanded keys back, or has not needed them yet.
+// Asleep reports whether the session has no expanded keys, since it dropped them or has not needed them yet.
 func (s *Session) Asleep() bool { return s.flags&ours != 0 && s.aw == nil }

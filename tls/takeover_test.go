@@ -25,8 +25,8 @@ func TestLastRecord(t *testing.T) {
 	}
 }
 
-// What is not understood is not guessed at: the connection ends.
-func TestTakeoverRefusesWhatItDoesNotUnderstand(t *testing.T) {
+// Unexpected output of the handshake ends the connection.
+func TestTakeoverRefusesUnexpectedOutput(t *testing.T) {
 	for name, spoil := range map[string]func(h *handshake){
 		"no record":               func(h *handshake) { h.last = nil },
 		"another record":          func(h *handshake) { h.last[len(h.last)-1] ^= 1 },
@@ -36,7 +36,7 @@ func TestTakeoverRefusesWhatItDoesNotUnderstand(t *testing.T) {
 		sh := newShared(t, nil)
 		v := newServer(t, sh, nil)
 		r := server(t, v, &stdtls.Config{})
-		// The flight is out, and the client's Finished is not in.
+		// Our flight was sent, and the client's Finished has not arrived.
 		_ = r.do(func() error {
 			r.m.Conn = stdtls.Client(&spoiler{r.m.wire().(*mateWire), func() {
 				if h := r.s.hs; h != nil && len(h.last) > 0 {
@@ -51,7 +51,7 @@ func TestTakeoverRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	}
 }
 
-// spoiler does something before each write.
+// spoiler calls a function before each write.
 type spoiler struct {
 	*mateWire
 	before func()
@@ -62,7 +62,7 @@ func (s *spoiler) Write(b []byte) (int, error) {
 	return s.mateWire.Write(b)
 }
 
-func TestKeyLogHearsOneHandshakeOnly(t *testing.T) {
+func TestKeyLogServesOneHandshakeOnly(t *testing.T) {
 	sh := newShared(t, nil)
 	k := &keyLog{sh}
 	line := []byte("CLIENT_TRAFFIC_SECRET_0 00 " + "0102\n")
@@ -84,7 +84,7 @@ func TestKeyLogHearsOneHandshakeOnly(t *testing.T) {
 		}
 	}
 	if _, err := k.Write([]byte("EXPORTER_SECRET 00 00")); err != nil {
-		t.Errorf("a label of no use here: got %v, want none", err)
+		t.Errorf("an unused label: got %v, want none", err)
 	}
 	sh.serving = nil
 }

@@ -7,18 +7,18 @@ import (
 	"io"
 )
 
-// ticketGenerations is how many keys are taken: the one in use and those before it.
+// ticketGenerations is how many keys are accepted: the one in use and those before it.
 const ticketGenerations = 4
 
-// TicketKeys are the keys by which servers seal session tickets: an immutable snapshot that the loops of
-// a process may share. Who holds one can read the traffic of sessions resumed without a new key
-// exchange, of which there are none here, and impersonate their clients: rotate them.
+// TicketKeys are the keys of session tickets: an immutable snapshot that the loops of a process may share. An
+// attacker who has a key can impersonate the clients, and decrypt sessions resumed without a new key exchange (this
+// package has none): rotate the keys.
 type TicketKeys struct {
 	keys [][32]byte // newest first
 }
 
-// Rotate returns keys with a new one, read from rand, in front of those of k, of which it keeps the last
-// three: call it as often as a ticket shall live at the most, divided by three. k may be nil.
+// Rotate returns keys with a new one, read from rand, before the last three of k. Call it three times per maximal
+// lifetime of a ticket. k may be nil.
 func (k *TicketKeys) Rotate(rand io.Reader) (*TicketKeys, error) {
 	n := &TicketKeys{keys: make([][32]byte, 1, ticketGenerations)}
 	if _, err := io.ReadFull(rand, n.keys[0][:]); err != nil {
@@ -30,13 +30,13 @@ func (k *TicketKeys) Rotate(rand io.Reader) (*TicketKeys, error) {
 	return n, nil
 }
 
-// scoped derives keys for servers with the same demands.
+// scoped derives keys for servers with the same requirements.
 func (k *TicketKeys) scoped(scope string) [][32]byte {
 	out := make([][32]byte, len(k.keys))
 	for i := range k.keys {
 		b, err := hkdf.Key(sha256.New, k.keys[i][:], nil, "millrace ticket "+scope, 32)
 		if err != nil {
-			panic("tls: derive ticket key: " + err.Error()) // only for more output than the hash can give
+			panic("tls: derive ticket key: " + err.Error()) // only if the output is too long for the hash
 		}
 		copy(out[i][:], b)
 		clear(b)

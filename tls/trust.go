@@ -15,8 +15,8 @@ type TrustStore struct {
 	id   [sha256.Size]byte
 }
 
-// NewTrustStore makes a store of DER certificates; an element may be several, one behind the other. Those
-// that are no authorities may be among them: they are then trusted as they are.
+// NewTrustStore makes a store of DER certificates; an element may contain several, concatenated. A certificate that
+// is not an authority is trusted itself.
 func NewTrustStore(name string, ders [][]byte) (*TrustStore, error) {
 	t := &TrustStore{Name: name, pool: x509.NewCertPool()}
 	h := sha256.New()
@@ -34,8 +34,8 @@ func NewTrustStore(name string, ders [][]byte) (*TrustStore, error) {
 	return t, nil
 }
 
-// SystemStore reads the operating system's roots, which takes files and milliseconds: call it away from
-// the loop. Connections without a store use the same roots, read at the first of them.
+// SystemStore reads the operating system's roots, which takes files and milliseconds: do not call it on the loop's
+// goroutine. Connections without a store use the same roots, read at the first of them.
 func SystemStore() (*TrustStore, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
@@ -53,7 +53,7 @@ func (t *TrustStore) label() string {
 	return t.Name
 }
 
-// identity tells stores with different roots apart; the system's is all zeroes.
+// identity distinguishes stores with different roots; the system's identity is all zeroes.
 func (t *TrustStore) identity() []byte {
 	if t == nil {
 		return make([]byte, sha256.Size)
@@ -61,8 +61,8 @@ func (t *TrustStore) identity() []byte {
 	return t.id[:]
 }
 
-// BuildTime is when the source of this program was committed, the zero Time when the build does not
-// say: certificates cannot be judged by an earlier time.
+// BuildTime returns the commit time of this program's source, or the zero Time if the build does not contain it.
+// Certificates cannot be checked with an earlier time.
 func BuildTime() time.Time {
 	if b, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range b.Settings {

@@ -19,12 +19,12 @@ func TestClientJudgesServers(t *testing.T) {
 		cert  stdtls.Certificate
 		wall  time.Time
 		floor time.Time
-		want  string // in the error; "" for a good one
+		want  string // in the error; "" for a valid certificate
 		clock bool
 	}{
 		{name: "good", cert: example()},
 		{name: "another name", cert: lab().issue(nil, "example.org"), want: `is not for "example.test"`},
-		{name: "unknown root", cert: self, want: "is signed by nobody in the trust store: judged by trust store lab"},
+		{name: "unknown root", cert: self, want: "is signed by no authority of the trust store: judged by trust store lab"},
 		{name: "self-signed", cert: stdtls.Certificate{Certificate: [][]byte{other.cert.Raw}, PrivateKey: other.key},
 			want: "is not for"},
 		{name: "expired", cert: lab().issue(func(c *x509.Certificate) { c.NotAfter = today.Add(-time.Minute) }, "example.test"),
@@ -36,7 +36,7 @@ func TestClientJudgesServers(t *testing.T) {
 		}, "example.test"), want: "incompatible key usage"},
 		{name: "no clock, but a floor", cert: example(), wall: time.Unix(0, 0), floor: today},
 		{name: "no clock, and a floor too early", cert: example(), wall: time.Unix(0, 0), floor: today.Add(-2 * time.Hour),
-			want: "system clock cannot be right: it shows 1970-01-01T00:00:00Z, and it is after 2026-06-01T10:00:00Z", clock: true},
+			want: "system clock cannot be right: it shows 1970-01-01T00:00:00Z, but it is after 2026-06-01T10:00:00Z", clock: true},
 		{name: "no clock at all", cert: example(), wall: time.Unix(1, 0), want: "is not valid before"},
 	} {
 		for _, v := range versions {
@@ -66,10 +66,10 @@ func TestClientJudgesServers(t *testing.T) {
 					t.Errorf("%v: is ErrClock %v, want %v", r.p.cause, !test.clock, test.clock)
 				}
 				if r.p.opened {
-					t.Error("opened all the same")
+					t.Error("opened in spite of the error")
 				}
 				if v.v == stdtls.VersionTLS12 && (err == nil || !strings.Contains(err.Error(), "certificate")) {
-					t.Errorf("the mate was told %v, want an alert about the certificate", err)
+					t.Errorf("the mate got %v, want an alert about the certificate", err)
 				}
 			})
 		}
@@ -85,7 +85,7 @@ func TestServerJudgesClients(t *testing.T) {
 		ok    bool
 		chain int
 	}{
-		{"none asked, one there", AuthNone, []stdtls.Certificate{good}, true, 0},
+		{"none requested, one available", AuthNone, []stdtls.Certificate{good}, true, 0},
 		{"optional, none", AuthOptional, nil, true, 0},
 		{"optional, good", AuthOptional, []stdtls.Certificate{good}, true, 1},
 		{"required, none", AuthRequired, nil, false, 0},
@@ -109,14 +109,14 @@ func TestServerJudgesClients(t *testing.T) {
 			})
 		}
 	}
-	// crypto/tls's client would not show a certificate that the server has not asked for by issuer.
+	// The client of crypto/tls sends only a certificate of a requested issuer.
 	sh := newShared(t, nil)
 	r := server(t, newServer(t, sh, func(c *ServerConfig) { c.Auth, c.Clients = AuthRequired, lab().store() }),
 		&stdtls.Config{GetClientCertificate: func(*stdtls.CertificateRequestInfo) (*stdtls.Certificate, error) { return &bad, nil }})
 	_ = r.do(r.m.Handshake)
 	var e *VerifyError
 	if !errors.As(r.p.cause, &e) || e.Store != "lab" || !strings.Contains(e.Error(), "someone") {
-		t.Errorf("a client of another authority: closed with %v, want a VerifyError by lab that names someone", r.p.cause)
+		t.Errorf("a client of another authority: closed with %v, want a VerifyError by lab with a certificate", r.p.cause)
 	}
 }
 
@@ -129,10 +129,10 @@ func TestClientShowsItsCertificate(t *testing.T) {
 		r.handshake()
 		r.echo(10)
 		if got := r.m.ConnectionState().PeerCertificates; len(got) != 1 || got[0].Subject.CommonName != "someone" {
-			t.Errorf("%s: the mate saw %d certificates, want someone's", v.name, len(got))
+			t.Errorf("%s: the mate saw %d certificates, want one", v.name, len(got))
 		}
 	}
-	// Without one the server refuses, in TLS 1.3 after our handshake is over.
+	// Without one the server refuses; in TLS 1.3 after our handshake has ended.
 	for _, v := range versions {
 		sh := newShared(t, nil)
 		r := client(t, newClient(t, sh, nil),
@@ -174,7 +174,7 @@ func TestCertificatesByName(t *testing.T) {
 	}
 	standing.echo(1000)
 	if err := v.SetCertificates(nil); err == nil {
-		t.Error("a reload without a certificate went well")
+		t.Error("a reload without a certificate succeeded")
 	}
 	if got := shown("b.test"); got != "b.test" {
 		t.Errorf("after a failed reload: got the certificate of %s, want b.test", got)
@@ -206,7 +206,7 @@ func TestMisconfigurationIsRefused(t *testing.T) {
 		"no store":       {Certificates: []stdtls.Certificate{example()}, Auth: AuthRequired},
 	} {
 		if _, err := NewServer(sh, c); err == nil || !strings.HasPrefix(err.Error(), "tls: make server: ") {
-			t.Errorf("%s: got %v, want an error that says what was attempted", name, err)
+			t.Errorf("%s: got %v, want an error that contains the operation", name, err)
 		}
 	}
 	if _, err := NewClient(sh, ClientConfig{}); err == nil {
@@ -217,7 +217,7 @@ func TestMisconfigurationIsRefused(t *testing.T) {
 	}
 }
 
-// A certificate that has only a common name is refused with the reason, and what to do about it.
+// A certificate with only a common name is refused, with the reason and the remedy.
 func TestCertificateWithoutAltNames(t *testing.T) {
 	for _, c := range []struct {
 		name, host string
@@ -225,9 +225,9 @@ func TestCertificateWithoutAltNames(t *testing.T) {
 		ips        []net.IP
 		says       string
 	}{
-		{"common name alone", "device.test", nil, nil, "it has no subjectAltName, and its common name does not count: re-issue it with subjectAltName DNS:device.test, as `millrace cert` does"},
-		{"common name alone, which is another", "other.test", nil, nil, "it has no subjectAltName, and its common name does not count: re-issue it with subjectAltName DNS:other.test"},
-		{"common name alone, address", "192.0.2.1", nil, nil, "it has no subjectAltName, and its common name does not count: re-issue it with subjectAltName IP:192.0.2.1, as"},
+		{"common name alone", "device.test", nil, nil, "it has no subjectAltName, and its common name is not used: re-issue it with subjectAltName DNS:device.test, as `millrace cert` does"},
+		{"common name alone, which is another", "other.test", nil, nil, "it has no subjectAltName, and its common name is not used: re-issue it with subjectAltName DNS:other.test"},
+		{"common name alone, address", "192.0.2.1", nil, nil, "it has no subjectAltName, and its common name is not used: re-issue it with subjectAltName IP:192.0.2.1, as"},
 		{"names and no address", "192.0.2.1", []string{"device.test"}, nil, "its subjectAltName has no IP address: re-issue it with subjectAltName IP:192.0.2.1"},
 		{"addresses and no name", "device.test", nil, []net.IP{net.IPv4(192, 0, 2, 1)}, "its subjectAltName has no DNS name: re-issue it with subjectAltName DNS:device.test"},
 		{"another name", "device.test", []string{"other.test"}, nil, `is not for "device.test": x509: certificate is valid for other.test`},

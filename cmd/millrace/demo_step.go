@@ -59,7 +59,7 @@ func (d *demo) plan(closed uint16) {
 		{name: "raw, resumed", shows: "a new connection by the ticket of the one before", kind: "tls_tcp", on: d.tlsPipe, sends: note,
 			receives: note, passes: piped, tls: true, resumed: true},
 		{name: "unknown root", shows: "a server that nobody vouches for: not trusted, as expected", kind: "tls_wary", on: d.tlsWeb,
-			path: "/hello", passes: failed, because: "is signed by nobody in the trust store: judged by trust store elsewhere"},
+			path: "/hello", passes: failed, because: "is signed by no authority of the trust store: judged by trust store elsewhere"},
 	}
 }
 

@@ -56,7 +56,7 @@ func TestFetchShowsAClientCertificate(t *testing.T) {
 	run("fetch", url, "--ca", ca, "--timeout", "500ms").expect(t, exitUnreachable, "certificate_required")
 	run("fetch", url, "--ca", ca, "--timeout", "500ms", "--client-cert", file(stranger, "cert.pem"), "--client-key", file(stranger, "key.pem")).
 		expect(t, exitUnreachable, "alert")
-	fetch("--client-cert", file(device, "cert.pem"), "--client-key", file(stranger, "key.pem")).expect(t, exitUsage, "does not belong to certificate")
+	fetch("--client-cert", file(device, "cert.pem"), "--client-key", file(stranger, "key.pem")).expect(t, exitUsage, "does not match certificate")
 	run(append([]string{"fetch", "http://127.0.0.1:1/"}, cert...)...).expect(t, exitUsage, "for https and wss")
 
 	// By a policy, which counts them, or takes them from system blobs.

@@ -62,7 +62,7 @@ func TestFetchHTTPS(t *testing.T) {
 		t.Errorf("the handshake is to be told once, with CONNECTED:\n%s", r.err)
 	}
 	run("fetch", "https://"+s.at+"/", "--data", "x").
-		expect(t, exitUnreachable, "unreachable: tls: handshake: 127.0.0.1: certificate ", "is signed by nobody in the trust store", "trust store of the system")
+		expect(t, exitUnreachable, "unreachable: tls: handshake: 127.0.0.1: certificate ", "is signed by no authority of the trust store", "trust store of the system")
 	other := caFile(t, testLab(t, "127.0.0.1"))
 	run("fetch", "https://"+s.at+"/", "--ca", other, "--data", "x", "--timeout", "200ms").
 		expect(t, exitUnreachable, "timed out: tls: handshake", `certificate "CN=127.0.0.1" (number 1 of the peer's chain, serial `, "judged by trust store --ca")

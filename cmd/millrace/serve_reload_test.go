@@ -89,7 +89,7 @@ func TestServeCertificateMistakes(t *testing.T) {
 	}{
 		{[]string{"--stream", "web", "--cert", cert}, exitUsage, "every certificate needs its key"},
 		{[]string{"--stream", "plain", "--cert", cert, "--key", key}, exitUsage, `no "tls": true`},
-		{[]string{"--stream", "web", "--cert", cert, "--key", filepath.Join(b, "key.pem")}, exitUsage, "does not belong to certificate"},
+		{[]string{"--stream", "web", "--cert", cert, "--key", filepath.Join(b, "key.pem")}, exitUsage, "does not match certificate"},
 		{[]string{"--stream", "web", "--cert", filepath.Join(a, "nope"), "--key", key}, exitLocal, "no such file"},
 		{[]string{"--stream", "web"}, exitUsage, `needs "server_cert" and "server_key"`},
 	} {

@@ -3,26 +3,26 @@ package tls
 import "time"
 
 const (
-	// uselessMax is how many records in a row may bring no data: as many as crypto/tls takes.
-	uselessMax = 16
-	// updateWindow is the time in which Config.KeyUpdates counts.
+	// emptyRecordsMax is how many successive records may have no data: the same number as in crypto/tls.
+	emptyRecordsMax = 16
+	// updateWindow is the period for Config.KeyUpdates.
 	updateWindow = 10 * time.Second
-	// keyUpdate is a HandshakeType (RFC 8446 s.B.3), keyUpdateLen the whole message's length.
+	// keyUpdate is a HandshakeType (RFC 8446 s.B.3), keyUpdateLen the length of the whole message.
 	keyUpdate    = 24
 	keyUpdateLen = 5
 )
 
-// judge acts on the content of a record, and returns it if it is data.
-func (s *Session) judge(now time.Duration, content []byte, typ recordType) ([]byte, *ProtocolError) {
+// handleRecord processes the content of a record, and returns it if it is application data.
+func (s *Session) handleRecord(now time.Duration, content []byte, typ recordType) ([]byte, *ProtocolError) {
 	if s.fragLen > 0 && typ != typeHandshake {
-		// RFC 8446 s.5.1: nothing may stand between the parts of a handshake message.
+		// RFC 8446 s.5.1: no other record may occur between the parts of a handshake message.
 		return nil, &ProtocolError{AlertUnexpectedMessage, "a record of type " + typ.String() + " inside a handshake message"}
 	}
 	if typ == typeData && len(content) > 0 {
-		s.useless = 0
+		s.emptyRecords = 0
 		return content, nil
 	}
-	if s.useless++; s.useless > uselessMax {
+	if s.emptyRecords++; s.emptyRecords > emptyRecordsMax {
 		return nil, &ProtocolError{AlertUnexpectedMessage, "too many records without data"}
 	}
 	switch typ {
@@ -36,7 +36,7 @@ func (s *Session) judge(now time.Duration, content []byte, typ recordType) ([]by
 	return nil, &ProtocolError{AlertUnexpectedMessage, "a record of inner type " + typ.String()}
 }
 
-// alerted acts on an alert (RFC 8446 s.6). The level says nothing in TLS 1.3.
+// alerted handles an alert (RFC 8446 s.6). TLS 1.3 ignores the level.
 func (s *Session) alerted(now time.Duration, b []byte) *ProtocolError {
 	if len(b) == 0 {
 		return &ProtocolError{AlertUnexpectedMessage, "an empty alert"}
@@ -48,17 +48,17 @@ func (s *Session) alerted(now time.Duration, b []byte) *ProtocolError {
 	case AlertCloseNotify:
 		s.peerEnded(now)
 	case AlertUserCanceled:
-		// A close_notify follows by the letter; some send it on its own account and go on.
+		// The peer should send a close_notify next; some peers send this alert spontaneously and continue.
 	default:
-		s.end.sh.Counters.AlertsIn++
+		s.endpoint.sh.Counters.AlertsIn++
 		s.flags |= outDone
-		s.broken(&Error{Op: "read", Peer: s.end.name, Err: &AlertError{a}})
+		s.broken(&Error{Op: "read", Peer: s.endpoint.name, Err: &AlertError{a}})
 	}
 	return nil
 }
 
-// handshakeMessage judges what comes after the handshake. A client may send KeyUpdate and nothing else:
-// we ask for no certificate later, and tickets go the other way (RFC 8446 s.4.6).
+// handshakeMessage handles messages after the handshake. A client may send only KeyUpdate: a server of this package
+// never requests a certificate later, and tickets go to the client (RFC 8446 s.4.6).
 func (s *Session) handshakeMessage(now time.Duration, b []byte) *ProtocolError {
 	if len(b) == 0 {
 		return &ProtocolError{AlertUnexpectedMessage, "an empty handshake record"}
@@ -82,23 +82,23 @@ func (s *Session) handshakeMessage(now time.Duration, b []byte) *ProtocolError {
 	s.fragLen = 0
 	switch {
 	case k < len(b):
-		// RFC 8446 s.5.1: a message that changes keys ends its record.
-		return &ProtocolError{AlertUnexpectedMessage, "a record that goes on behind a KeyUpdate"}
+		// RFC 8446 s.5.1: a message that changes keys must end its record.
+		return &ProtocolError{AlertUnexpectedMessage, "a record that continues after a KeyUpdate"}
 	case m[4] > 1:
 		return &ProtocolError{AlertIllegalParameter, "a KeyUpdate with an unknown request"}
 	}
 	if w := uint32(now / updateWindow); w != s.window {
 		s.window, s.updates = w, 0
 	}
-	if s.updates++; s.updates > uint32(s.end.sh.cfg.KeyUpdates) {
+	if s.updates++; s.updates > uint32(s.endpoint.sh.cfg.KeyUpdates) {
 		return &ProtocolError{AlertUnexpectedMessage, "too many KeyUpdates"}
 	}
-	s.end.sh.Counters.KeyUpdatesIn++
+	s.endpoint.sh.Counters.KeyUpdatesIn++
 	c := &suites[s.suite]
 	s.in.update(c)
 	s.aw.in.wipe()
 	if m[4] == 1 {
-		// Requests that come before ours has gone are answered by one (RFC 8446 s.4.6.3).
+		// One KeyUpdate answers all requests that arrive before it is sent (RFC 8446 s.4.6.3).
 		s.flags |= owesKeys
 	}
 	return nil
