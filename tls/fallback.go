@@ -24,6 +24,3 @@ func (e *endpoint) markSilent(err error) error {
 	}
 	return fmt.Errorf("%w: %w", ErrSilent, err)
 }
-
-// silent reports whether a client has sent its hello and received nothing.
-func (h *handshake) silent() bool { return h.s.endpoint.client && h.begun && !h.fed }

@@ -7,9 +7,6 @@ const (
 	emptyRecordsMax = 16
 	// updateWindow is the period for Config.KeyUpdates.
 	updateWindow = 10 * time.Second
-	// keyUpdate is a HandshakeType (RFC 8446 s.B.3), keyUpdateLen the length of the whole message.
-	keyUpdate    = 24
-	keyUpdateLen = 5
 )
 
 // handleRecord processes the content of a record, and returns it if it is application data.

@@ -16,6 +16,9 @@ const (
 
 const (
 	headerLen = 5
+	// keyUpdate is a HandshakeType (RFC 8446 s.B.3), keyUpdateLen the length of the whole message.
+	keyUpdate    = 24
+	keyUpdateLen = 5
 	// maxPlain is the maximum of plaintext per record (RFC 8446 s.5.1), which equals roles.MaxRoom.
 	maxPlain = roles.MaxRoom
 	// sealedExtra is the overhead of a TLS 1.3 record that we send: header, inner type and tag. We do not pad.
