@@ -6,14 +6,13 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// classes are the sizes of parked buffers: what is left of most heads fits the first, a whole arena
-// fits the fifth.
+// classes are the sizes of buffers: the rest of most heads fits into the first, a whole arena into the fifth.
 var classes = [...]int{512, 2 << 10, 8 << 10, 32 << 10, 64 << 10, 128 << 10, 512 << 10}
 
-// freeMax bounds the bytes of unused buffers kept for the next holder.
+// freeMax limits the bytes of unused buffers that are kept for reuse.
 const freeMax = 256 << 10
 
-// buffer holds bytes of one connection beyond the turn: b[off:] is what is left of them.
+// buffer stores bytes of one connection for longer than the turn: b[off:] are the remaining bytes.
 type buffer struct {
 	b     []byte
 	off   int
@@ -21,14 +20,15 @@ type buffer struct {
 	kind  roles.Kind
 	owner *Wsi
 
-	// Of refused output: how far Timeouts.Write has run. Connections whose socket takes all have no such thing.
+	// The next two fields are used for refused output, to measure Timeouts.Write. A connection whose socket accepts all
+	// output has no buffer.
 	since time.Duration // when the socket last made progress
-	taken uint64        // Wsi.bytesOut then
+	taken uint64        // Wsi.bytesOut at that time
 }
 
 func (b *buffer) bytes() []byte { return b.b[b.off:] }
 
-// take gives owner a buffer with a capacity of at least size, charged to it.
+// take returns a buffer with a capacity of at least size, charged to owner.
 func (n *Net) take(owner *Wsi, kind roles.Kind, size int) *buffer {
 	b := n.unused(size)
 	b.owner, b.kind = owner, kind
@@ -54,14 +54,14 @@ func (n *Net) unused(size int) *buffer {
 	return b
 }
 
-// give takes b back.
+// give releases b.
 func (n *Net) give(b *buffer) {
 	n.held -= cap(b.b)
 	b.owner.Hold(b.kind, -cap(b.b))
 	n.keepUnused(b)
 }
 
-// keepUnused keeps b for the next owner. Buffers beyond what is worth keeping go to the collector.
+// keepUnused keeps b for reuse, or leaves it to the garbage collector if enough buffers are kept.
 func (n *Net) keepUnused(b *buffer) {
 	b.owner = nil
 	b.b, b.off = b.b[:0], 0
@@ -71,8 +71,8 @@ func (n *Net) keepUnused(b *buffer) {
 	}
 }
 
-// grown returns a buffer with the bytes of b and a capacity of at least size, and takes b back. The owner is charged with
-// the difference, since growth is no progress.
+// grown returns a buffer with the bytes of b and a capacity of at least size, and releases b. The owner is charged
+// the difference, without a restart of its stall time, since growth is no progress.
 func (n *Net) grown(b *buffer, size int) *buffer {
 	g := n.unused(size)
 	g.owner, g.kind = b.owner, b.kind

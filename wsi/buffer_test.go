@@ -22,7 +22,7 @@ func TestBuffers(t *testing.T) {
 		}
 		n.give(b)
 		if n.Held() != 0 || n.account.Used() != 0 {
-			t.Errorf("given back: held %d, charged %d, want 0", n.Held(), n.account.Used())
+			t.Errorf("released: held %d, charged %d, want 0", n.Held(), n.account.Used())
 		}
 	}
 	b := n.take(w, roles.HoldInput, 100)
@@ -33,11 +33,11 @@ func TestBuffers(t *testing.T) {
 		t.Errorf("grown: got %q at %d of %d, want %q at 0 of %d", g.bytes(), g.off, cap(g.b), "bytes", 8<<10)
 	}
 	if again := n.take(w, roles.HoldInput, 1); again != b || len(again.b) != 0 || again.off != 0 {
-		t.Errorf("taken again: got %p with %q, want %p, empty", again, again.b, b)
+		t.Errorf("reused: got %p with %q, want %p, empty", again, again.b, b)
 	}
 }
 
-// Unused buffers are kept up to a bound.
+// The bytes of unused buffers are limited.
 func TestFreeBuffersAreBounded(t *testing.T) {
 	n := newNode(t, sim.New(1, sim.Options{}).Host("h"), loop.Config{Memory: -1}, Config{}).net
 	var all []*buffer
@@ -58,7 +58,7 @@ func TestFreeBuffersAreBounded(t *testing.T) {
 	}
 }
 
-// Only a connection with bytes left over owns a buffer.
+// Only a connection with unused bytes has a buffer.
 func TestIdleConnectionsHoldNothing(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
@@ -72,6 +72,6 @@ func TestIdleConnectionsHoldNothing(t *testing.T) {
 		}
 	}
 	if wd.net.Held() != 0 || wd.loop.Account().Peak() != 0 {
-		t.Errorf("held: got %d, at most %d, want never any", wd.net.Held(), wd.loop.Account().Peak())
+		t.Errorf("held: got %d, peak %d, want 0", wd.net.Held(), wd.loop.Account().Peak())
 	}
 }

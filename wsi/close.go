@@ -8,8 +8,8 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// Close implements roles.Lower. Everything that follows from it happens at the end of the turn; for a
-// Close called while ends are told, from an Upper's Closed, that is the next turn.
+// Close implements roles.Lower. All its effects happen at the end of the turn, or of the next turn if Close is called
+// inside an Upper's Closed.
 func (w *Wsi) Close(mode roles.CloseMode, cause error) {
 	if w.phase == phaseNew || w.phase == phaseClosed {
 		return
@@ -36,8 +36,8 @@ func (w *Wsi) queueClose() {
 	n.loop.Defer(&n.closeTask, n)
 }
 
-// RunTask implements loop.Runner: it ends the connections that were asked to close in this turn, and
-// those that hold too much.
+// RunTask implements loop.Runner: it ends the connections that were closed in this turn, and those that use too much
+// memory.
 func (n *Net) RunTask(now time.Duration) {
 	if n.exceeded != 0 {
 		n.evictShares()
@@ -54,7 +54,7 @@ func (n *Net) RunTask(now time.Duration) {
 	n.closingNext = list[:0]
 }
 
-// Label names what RunTask is at, for reports.
+// Label names the present work of RunTask for reports.
 func (n *Net) Label() string {
 	if n.ending != nil {
 		return "the end of " + n.ending.Label()
@@ -62,7 +62,7 @@ func (n *Net) Label() string {
 	return "the ends of connections"
 }
 
-// finish tells the Upper, and gives the descriptor back or begins to drain it.
+// finish calls Closed, and closes the descriptor or starts to drain it.
 func (w *Wsi) finish(now time.Duration) {
 	if w.phase == phaseClosed {
 		return
@@ -83,7 +83,7 @@ func (w *Wsi) finish(now time.Duration) {
 	}
 	if w.phase < phaseDraining {
 		w.phase = phaseDraining
-		w.bytesIn = 0 // from here on it counts what is dropped
+		w.bytesIn = 0 // from here on it counts the discarded bytes
 		w.linger(now)
 		if w.drain(now) {
 			w.kick()
@@ -91,7 +91,7 @@ func (w *Wsi) finish(now time.Duration) {
 	}
 }
 
-// linger gives the peer time from now.
+// linger restarts the time limit of the peer.
 func (w *Wsi) linger(now time.Duration) {
 	w.clock = 0
 	if w.times.Linger > 0 {
@@ -100,9 +100,9 @@ func (w *Wsi) linger(now time.Duration) {
 	w.rearm()
 }
 
-// lingered says whether the time for a closed connection's last bytes and farewell is up. Before it is,
-// one more write is tried: the kernel announces space when a good part of its buffer is free, and on a
-// slow line that can take longer than we wait for the peer to take anything.
+// lingered reports whether the time for the last bytes and the end of a closed connection has run out. Before that it
+// tries one more write: the kernel reports Writable only when a good part of its buffer is free, which on a slow line
+// can take longer than the time limit.
 func (w *Wsi) lingered(now time.Duration) bool {
 	if w.out != nil {
 		w.flags |= wrReady
@@ -114,8 +114,8 @@ func (w *Wsi) lingered(now time.Duration) bool {
 	return w.phase != phaseClosed && (w.clock != 0 && w.clock <= now || d != 0 && d <= now)
 }
 
-// drain sends what is left, ends our direction, and reads until the peer ends its own; then the
-// descriptor is given back. It returns true if it wants to go on in the next turn.
+// drain sends the remaining output, ends our direction, and reads until the peer ends its direction; then it closes
+// the descriptor. It returns true to continue in the next turn.
 func (w *Wsi) drain(now time.Duration) (again bool) {
 	n := w.net
 	if w.in != nil {
@@ -138,7 +138,7 @@ func (w *Wsi) drain(now time.Duration) (again bool) {
 			n.sys.CloseWrite(w.src.FD())
 			w.flags |= finSent
 		}
-		w.phase = phaseLingering // its time runs from the last byte taken, or from Close
+		w.phase = phaseLingering // its time runs from the last byte accepted, or from Close
 	}
 	for budget := n.loop.Share(); w.flags&(rdReady|ended) == rdReady; {
 		if budget <= 0 {
@@ -156,7 +156,7 @@ func (w *Wsi) drain(now time.Duration) (again bool) {
 		case k == 0:
 			n.Counters.Reads++
 			w.flags |= ended
-			if w.out == nil { // else the peer may still be taking
+			if w.out == nil { // otherwise the peer may still be reading
 				w.release(false)
 			}
 			return false
@@ -176,7 +176,7 @@ func (w *Wsi) drain(now time.Duration) (again bool) {
 	return false
 }
 
-// release gives back everything that the connection holds.
+// release frees all resources of the connection.
 func (w *Wsi) release(abort bool) {
 	n := w.net
 	n.loop.Disarm(&w.timer)

@@ -37,7 +37,7 @@ func TestClose(t *testing.T) {
 			f.wantLog("closed bored")
 			p.want("", syscall.ECONNRESET)
 		}},
-		{"graceful: an end, then the peer's is waited for", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"graceful: our end, then a wait for the peer's", func(t *testing.T, wd *world, p *peer, f *fake) {
 			f.w.Close(roles.Graceful, nil)
 			wd.settle()
 			f.wantLog("closed <nil>")
@@ -50,7 +50,7 @@ func TestClose(t *testing.T) {
 			p.close()
 			wd.settle()
 		}},
-		{"graceful: a peer that floods is not read to the end of the time", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"graceful: a flooding peer is reset before the time ends", func(t *testing.T, wd *world, p *peer, f *fake) {
 			f.w.Close(roles.Graceful, nil)
 			wd.settle()
 			sent, b := 0, make([]byte, 64<<10)
@@ -63,11 +63,11 @@ func TestClose(t *testing.T) {
 				wd.settle()
 			}
 			if sent > lingerMax+(1<<20) || wd.net.Counters.Flooded != 1 {
-				t.Errorf("taken from a flood: got %d bytes, %d counted; want about %d and 1", sent, wd.net.Counters.Flooded, lingerMax)
+				t.Errorf("read from a flood: got %d bytes, %d counted; want about %d and 1", sent, wd.net.Counters.Flooded, lingerMax)
 			}
 			wd.wantEmpty(1)
 		}},
-		{"graceful: behind a peer that has ended, at once", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"graceful: after the peer's end, at once", func(t *testing.T, wd *world, p *peer, f *fake) {
 			p.h.CloseWrite(p.fd)
 			wd.settle()
 			f.w.Close(roles.Graceful, nil)
@@ -75,7 +75,7 @@ func TestClose(t *testing.T) {
 			wd.wantEmpty(1)
 			p.want("", 0)
 		}},
-		{"graceful: nobody ends, the time does", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"graceful: the peer does not end, and the time runs out", func(t *testing.T, wd *world, p *peer, f *fake) {
 			f.w.Close(roles.Graceful, nil)
 			wd.pass(5*time.Second - 1)
 			if wd.net.Open() != 1 {
@@ -87,7 +87,7 @@ func TestClose(t *testing.T) {
 			}
 			p.want("", 0)
 		}},
-		{"graceful: a peer that talks on does not lengthen it", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"graceful: further bytes of the peer do not extend the time", func(t *testing.T, wd *world, p *peer, f *fake) {
 			f.w.Close(roles.Graceful, nil)
 			for range 6 {
 				wd.pass(time.Second)
@@ -96,7 +96,7 @@ func TestClose(t *testing.T) {
 			wd.settle()
 			wd.wantEmpty(1)
 		}},
-		{"graceful: unused input goes at once", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"graceful: unused input is released at once", func(t *testing.T, wd *world, p *peer, f *fake) {
 			f.onRx = func([]byte) int { return 0 }
 			p.write("half a he")
 			wd.settle()
@@ -147,7 +147,7 @@ func TestClose(t *testing.T) {
 			wd.pass(time.Hour)
 			f.wantLog()
 		}},
-		{"the peer ends: nothing is closed until the protocol says so", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"the peer ends: nothing is closed until the protocol closes", func(t *testing.T, wd *world, p *peer, f *fake) {
 			p.h.CloseWrite(p.fd)
 			wd.pass(time.Hour)
 			f.wantLog("end 0")
@@ -174,8 +174,8 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// Closing with a backlog: Graceful sends all of it before the end, Immediate what the system has taken,
-// Reset makes the peer see a reset.
+// Closing with stored output: Graceful sends all of it before the end, Immediate what the system has accepted, Reset
+// resets the connection.
 func TestCloseWithBacklog(t *testing.T) {
 	text := numbered(60_000)
 	for _, mode := range []roles.CloseMode{roles.Graceful, roles.Immediate, roles.Reset} {
@@ -190,7 +190,7 @@ func TestCloseWithBacklog(t *testing.T) {
 			wd.settle()
 			f.wantClosed(nil)
 			if mode == roles.Graceful {
-				p.h.CloseWrite(p.fd) // its end does not mean that it listens no more
+				p.h.CloseWrite(p.fd) // its end does not mean that it no longer reads
 				wd.settle()
 			}
 			var got string
@@ -219,8 +219,8 @@ func TestCloseWithBacklog(t *testing.T) {
 	}
 }
 
-// A slow line takes the last bytes in longer than the linger time, but never stands still for as long:
-// nothing is lost. One that does stand still is given up, and the peer sees that it is.
+// On a slow line the last bytes take longer than the linger time, but progress is never interrupted for as long:
+// nothing is lost. If progress stops, the connection is reset, and the peer notices.
 func TestLingerWhileDraining(t *testing.T) {
 	text := numbered(60_000)
 	start := func(t *testing.T) (*world, *peer, *fake) {
@@ -261,12 +261,12 @@ func TestLingerWhileDraining(t *testing.T) {
 		wd.pass(1)
 		wd.wantEmpty(1)
 		if _, e := p.read(); e != syscall.ECONNRESET {
-			t.Errorf("peer: got %v, want a reset: what it got is not complete", e)
+			t.Errorf("peer: got %v, want a reset, since the bytes are incomplete", e)
 		}
 	})
 }
 
-// Linger may be never.
+// A negative Linger means no limit.
 func TestLingerNever(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{Timeouts: Timeouts{Linger: -1}})
 	p, f := wd.connect(wd.listen())
@@ -280,7 +280,7 @@ func TestLingerNever(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// A flood to a connection that lingers is dropped in shares, and others get theirs.
+// A flood to a lingering connection is discarded within the turn's share, so others are served.
 func TestLingerIsFair(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{SndBuf: 4 << 20, RcvBuf: 4 << 20}, loop.Config{Bytes: 64 << 10}, Config{})
 	p, f := wd.connect(wd.listen())
@@ -296,7 +296,7 @@ func TestLingerIsFair(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// Closed from inside another's Closed comes in the next turn, and once.
+// If Close is called inside another connection's Closed, Closed is called in the next turn, and once.
 func TestCloseInsideClosed(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()

@@ -9,35 +9,35 @@ import (
 	"github.com/millrace/millrace/wsi/dial"
 )
 
-// What a program needs for dialling comes from package dial; these are its names here.
+// These are the types of package dial that a program needs for dialling.
 type (
 	// Target is what to connect to.
 	Target = dial.Target
-	// Trace holds the times of the steps of a dial.
+	// Trace has the times of the steps of a dial.
 	Trace = dial.Trace
-	// DialError lists the attempts of a dial that failed.
+	// DialError lists the failed attempts of a dial.
 	DialError = dial.Error
-	// Attempt is a step of a dial that failed.
+	// Attempt is a failed step of a dial.
 	Attempt = dial.Attempt
-	// Resolver turns names into addresses.
+	// Resolver resolves names to addresses.
 	Resolver = dial.Resolver
 )
 
-// DialOptions say how a connection is made.
+// DialOptions configure a dial.
 type DialOptions struct {
-	Socket   loop.SocketOptions // a zero KeepAlive: the Net's
-	Timeouts *Timeouts          // nil, or zero fields: the Net's
-	Trace    *Trace             // nil, or what is filled as the dial proceeds
+	Socket   loop.SocketOptions // a zero KeepAlive selects the Net's
+	Timeouts *Timeouts          // nil and zero fields select the Net's
+	Trace    *Trace             // filled in as the dial proceeds, unless nil
 }
 
-// dialling is a connection in its part as the owner of its dial.
+// dialling is the owner of a connection's dial.
 type dialling struct {
 	dial.Dial
 	w *Wsi
 }
 
-// Dial dials for u on w, which must be new. It calls u later, never before it returns: u.Opened when the connection is
-// established, or u.Closed with a *DialError.
+// Dial dials t for u on w, which must be new. It calls u later, never before it returns: u.Opened if the connection
+// is established, or u.Closed with a *DialError.
 func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
 	w.net, w.holding, w.upper, w.times = n, &n.none, u, n.timeouts(o.Timeouts)
 	o.Socket.KeepAlive = cmp.Or(o.Socket.KeepAlive, n.cfg.KeepAlive)
@@ -76,7 +76,7 @@ func (d *dialling) DialFailed(err *DialError) {
 // Label implements dial.Owner.
 func (d *dialling) Label() string { return d.w.Label() }
 
-// opened starts the life of an established connection. The Upper's Opened is called when it is served.
+// opened initialises an established connection. The Upper's Opened is called when the connection is served.
 func (w *Wsi) opened(now time.Duration) {
 	w.phase, w.clock = phaseOpening, 0
 	if w.times.Establish > 0 {

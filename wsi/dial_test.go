@@ -15,7 +15,7 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// answers is a Resolver that says what it is told to say.
+// answers is a Resolver with fixed answers.
 type answers struct {
 	addrs    []netip.Addr
 	err      error
@@ -34,23 +34,23 @@ func (r *answers) Resolve(name string, done func([]netip.Addr, error)) (cancel f
 	return func() { r.canceled++ }
 }
 
-// resolving is a world whose a dials with r.
+// resolving returns a world whose host a dials with r.
 func resolving(t *testing.T, r Resolver, o sim.Options) (wd *world, client *node) {
 	wd = newWorld(t, 1, o, loop.Config{}, Config{})
 	return wd, wd.other(loop.Config{}, Config{Resolver: r, Timeouts: Timeouts{Connect: 12 * time.Second}})
 }
 
-// Addresses are tried in order until one answers, each with its share of the time that is left.
+// Addresses are tried in order until one accepts, each with its share of the remaining time.
 func TestDialFallsBack(t *testing.T) {
 	const (
-		refused = "10.0.0.3" // a host where nobody listens
-		silent  = "10.0.0.4" // a host that is dead
+		refused = "10.0.0.3" // a host without a listener
+		silent  = "10.0.0.4" // a host that was killed
 		good    = "10.0.0.2"
 	)
 	for _, c := range []struct {
 		addrs string
 		took  time.Duration
-		want  string // attempts of the error; "" for a connection
+		want  string // attempts of the error; "" if it connects
 	}{
 		{good, 0, ""},
 		{refused + " " + good, 0, ""},
@@ -83,7 +83,7 @@ func TestDialFallsBack(t *testing.T) {
 			if c.want == "" {
 				f.wantOpen()
 				f.send("hi")
-				wd.pass(time.Minute) // no timer of the dial strikes afterwards
+				wd.pass(time.Minute) // no timer of the dial expires afterwards
 				if len(a.all) != 1 || string(a.all[0].got) != "hi" {
 					t.Errorf("accepted: got %d, want 1 that got hi", len(a.all))
 				}
@@ -104,7 +104,7 @@ func TestDialFallsBack(t *testing.T) {
 	}
 }
 
-// Which errno an attempt ended with can be asked for.
+// errors.Is finds the errno of an attempt.
 func TestDialErrorIs(t *testing.T) {
 	wd, client := resolving(t, &answers{}, sim.Options{})
 	f := client.dial(Target{Host: "10.0.0.2", Port: 9}, DialOptions{})
@@ -125,7 +125,7 @@ func TestDialErrorIs(t *testing.T) {
 	f.wantClosed(syscall.EMFILE)
 }
 
-// A slow resolver has its time out of the whole, and is told when its answer is not wanted any more.
+// A slow resolver uses up the dial's time, and is canceled when its answer is no longer needed.
 func TestDialResolver(t *testing.T) {
 	boom := errors.New("server failure")
 	addrs := []netip.Addr{ipB}
@@ -150,11 +150,11 @@ func TestDialResolver(t *testing.T) {
 		}, nil, "", true, 0},
 		{"fails", func(wd *world, r *answers, f *fake) { r.done(nil, boom) },
 			boom, "wsi: dial: x.example:80: resolve: server failure", false, 0},
-		{"is too slow", func(wd *world, r *answers, f *fake) {
+		{"takes too long", func(wd *world, r *answers, f *fake) {
 			wd.pass(12 * time.Second)
 			r.done(addrs, nil)
 		}, ErrTimeout, "wsi: dial: x.example:80: resolve: timed out", false, 1},
-		{"is not waited for", func(wd *world, r *answers, f *fake) {
+		{"is canceled", func(wd *world, r *answers, f *fake) {
 			wd.pass(time.Second)
 			f.w.Close(roles.Graceful, nil)
 			wd.pass(time.Second)
@@ -192,8 +192,8 @@ func TestDialResolver(t *testing.T) {
 	}
 }
 
-// Whenever the owner closes a dial, and however, it hears Closed once and nothing else, and everything
-// is given back.
+// If the owner closes a dial at any time and in any way, Closed is called once and no other method, and all resources
+// are freed.
 func TestCloseWhileDialling(t *testing.T) {
 	for _, mode := range []roles.CloseMode{roles.Graceful, roles.Immediate, roles.Reset} {
 		for _, after := range []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 4 * time.Second, 7 * time.Second} {
@@ -219,7 +219,7 @@ func TestCloseWhileDialling(t *testing.T) {
 	}
 }
 
-// The socket becomes ready in the very turn in which an earlier callback closes the connection.
+// The socket becomes ready in the turn in which an earlier callback closes the connection.
 func TestCloseInTheTurnOfTheConnect(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
@@ -235,8 +235,8 @@ func TestCloseInTheTurnOfTheConnect(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// What the owner asks for before the connection stands is done when it stands, and Rearm does not
-// lengthen an attempt.
+// Requests of the owner before the connection is established are served after it is, and Rearm does not extend an
+// attempt.
 func TestAskWhileDialling(t *testing.T) {
 	r := &answers{addrs: []netip.Addr{netip.MustParseAddr("10.0.0.4"), ipB}}
 	wd, client := resolving(t, r, sim.Options{})
@@ -254,17 +254,17 @@ func TestAskWhileDialling(t *testing.T) {
 	wd.pass(5*time.Second + time.Millisecond)
 	first.wantLog()
 	if len(second.log) == 0 || second.log[0] != "opened" {
-		t.Fatalf("second: got %q, want that it is opened after half the time", second.log)
+		t.Fatalf("second: got %q, want opened after half the time", second.log)
 	}
 	wd.pass(time.Second)
 	a.all[0].wantLog("opened", `rx "early"`)
 }
 
-// A dial outside of a turn counts from its own time, not from the last turn's.
+// The timeout of a dial between turns starts at the present time, not at the last turn's.
 func TestDialBetweenTurns(t *testing.T) {
 	wd, client := resolving(t, &answers{hold: true}, sim.Options{})
 	wd.pass(time.Second)
-	wd.n.Advance(time.Hour) // nobody turns
+	wd.n.Advance(time.Hour) // without a turn
 	start := wd.n.Now()
 	f := client.dial(Target{Host: "x", Port: 80}, DialOptions{})
 	wd.until(func() bool { return f.closed > 0 })
@@ -279,7 +279,7 @@ func TestDialBetweenTurns(t *testing.T) {
 	}
 }
 
-// Dialled to a peer that answers and ends at once: the bytes and the end are both told.
+// After a dial to a peer that answers and ends at once, the bytes and the end are both reported.
 func TestDialMeetsAnEnd(t *testing.T) {
 	wd, client := resolving(t, &answers{}, sim.Options{})
 	a := wd.listen()
@@ -287,14 +287,14 @@ func TestDialMeetsAnEnd(t *testing.T) {
 		f.onOpened = func() {
 			f.w.Commit(copy(f.w.Room(1), "go away"))
 			f.w.CloseWrite()
-			f.w.WantWrite() // in vain
+			f.w.WantWrite() // has no effect
 		}
 	}
 	f := client.dial(Target{Host: "10.0.0.2", Port: 80}, DialOptions{})
 	wd.pass(time.Second)
 	a.all[0].wantLog("opened")
 	if string(f.got) != "go away" || !f.ended {
-		t.Errorf("got %q, ended %v, want the words and the end", f.got, f.ended)
+		t.Errorf("got %q, ended %v, want the bytes and the end", f.got, f.ended)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// fake is an Upper that notes its calls, holds the transport to the contract, and does what its hooks
-// say. Without hooks it takes what comes and sends what it was given to send.
+// fake is an Upper that records its calls, checks the transport's contract, and runs its hooks. Without hooks it uses
+// all input and sends the bytes given to send.
 type fake struct {
 	t    testing.TB
 	name string
@@ -35,14 +35,14 @@ type fake struct {
 	onClosed   func()
 
 	open, ended, inside bool
-	unused              int // at the end
+	unused              int // at the end of input
 }
 
 func newFake(t testing.TB, name string) *fake { return &fake{t: t, name: name, w: new(Wsi)} }
 
 func (f *fake) Label() string { return f.name }
 
-// enter notes a call and holds it to the contract.
+// enter records a call and checks the contract.
 func (f *fake) enter(format string, args ...any) func() {
 	call := fmt.Sprintf(format, args...)
 	switch {
@@ -78,7 +78,7 @@ func (f *fake) Rx(now time.Duration, b []byte) int {
 	defer f.enter("rx %s", short(b))()
 	f.now = now
 	if f.ended && len(b) > f.unused {
-		f.t.Errorf("%s: Rx of %d bytes after RxEnd, which told of %d unused", f.name, len(b), f.unused)
+		f.t.Errorf("%s: Rx of %d bytes after RxEnd, which reported %d unused", f.name, len(b), f.unused)
 	}
 	used := len(b)
 	if f.onRx != nil {
@@ -146,13 +146,13 @@ func (f *fake) Closed(cause error) {
 	f.closed++
 }
 
-// send has text leave when it can.
+// send queues text to be sent.
 func (f *fake) send(text string) {
 	f.out = append(f.out, text...)
 	f.w.WantWrite()
 }
 
-// wantLog fails unless the calls since the last look were these, and forgets them.
+// wantLog fails unless the calls since its last use were these, and clears the log.
 func (f *fake) wantLog(want ...string) {
 	f.t.Helper()
 	if strings.Join(f.log, "; ") != strings.Join(want, "; ") {
@@ -161,7 +161,7 @@ func (f *fake) wantLog(want ...string) {
 	f.log = f.log[:0]
 }
 
-// wantClosed fails unless Closed came once, with a cause that is want (nil: an orderly end).
+// wantClosed fails unless Closed was called once, with the cause want (nil: an orderly end).
 func (f *fake) wantClosed(want error) {
 	f.t.Helper()
 	switch {
@@ -179,7 +179,7 @@ func (f *fake) wantOpen() {
 	}
 }
 
-// short is b in quotes, or its length when it is long.
+// short returns b in quotes, or its length if it is long.
 func short(b []byte) string {
 	if len(b) > 40 {
 		return fmt.Sprintf("%d bytes", len(b))

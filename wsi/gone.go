@@ -7,24 +7,24 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// goneInOrder is how long a paused Upper may take to resume when the connection is over and the peer had ended in order:
-// keepalive notices a peer that has answered and left, and a Unix socket reports a peer that has closed it. It is longer
-// than most pauses.
+// goneInOrder is how long a paused Upper may take to resume after the connection has ended and the peer had ended its
+// direction in order (keepalive detects such a peer, and a Unix socket reports that the peer has closed). It is
+// longer than most pauses.
 const goneInOrder = 10 * time.Minute
 
-// peerGone ends a connection that is over in both directions, whatever its Upper waits for, once what had come was
-// offered; it returns the input that is left. An Upper that has paused, or keeps bodies for streams that have
-// (roles.HoldBody), is given time to resume, anew when it has and took something; so is a connection that memory has
-// stopped. It is goneInOrder for what the Upper has not seen if the peer ended in order, and Timeouts.Linger otherwise,
-// since a reset may cost bytes anyway. What a paused Upper was to be offered is taken from the system now, as far as a
-// connection may hold it, so that an end with nothing before it is known at once.
+// peerGone ends a connection that is broken in both directions, whatever its Upper waits for, after the received
+// bytes were offered. It returns the unused input. An Upper that has paused, or that stores bodies for paused streams
+// (roles.HoldBody), gets time to resume, and more time after each resume that used bytes; so does a connection that
+// is not read because memory is short. If the peer ended its direction in order, the time is goneInOrder for unseen
+// input; otherwise it is Timeouts.Linger, since a reset may lose bytes anyway. Input for a paused Upper is read from
+// the system now, up to the connection's limit, so that an end without further bytes is known at once.
 func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
 	if w.flags&paused != 0 {
 		for w.flags&(rdReady|closing) == rdReady && len(in) < min(blockedMax, w.net.cfg.ParkedMax) {
 			in = w.read(in)
 		}
 	} else if w.flags&(rdReady|ended) == 0 {
-		w.flags &^= gone // a read found the connection whole
+		w.flags &^= gone // a read succeeded, so the connection is not broken
 		return in
 	}
 	kept := w.holding.kinds[roles.HoldBody] > 0
@@ -46,21 +46,21 @@ func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
 	return in
 }
 
-// endGone closes a connection that is over. lost says that something came which the Upper has not taken in time.
+// endGone closes a broken connection. lost means that the Upper did not use some input in time.
 func (w *Wsi) endGone(lost bool) {
 	cause := w.blamed()
 	if cause == nil {
 		e, op := w.net.sys.SocketError(w.src.FD()), "read"
 		if e == 0 && (w.out != nil || w.flags&wantWrite != 0) {
-			e = syscall.EPIPE // the peer has closed in order, and will not take this
+			e = syscall.EPIPE // the peer has closed in order, and will not read the rest
 		}
-		if e == syscall.EPIPE { // also what the system calls a reset after the peer's end
+		if e == syscall.EPIPE { // the system also returns EPIPE for a reset after the peer's end
 			op = "write"
 		}
 		switch {
 		case e != 0:
 			cause = &Error{Op: op, Wsi: w.Label(), Err: e}
-		case lost: // or it would pass for an end after all of it
+		case lost: // otherwise this would look like an end after all input
 			cause = &Error{Op: "keep", Wsi: w.Label(), Err: ErrTimeout}
 		}
 	}

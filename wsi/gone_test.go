@@ -20,8 +20,8 @@ func (p *peer) halfClose() {
 	}
 }
 
-// TestPeerIsGone: whatever a connection waits for, the end of both directions ends it. Each way is one in which the
-// peer leaves while its answer is still owed.
+// TestPeerIsGone: the end of both directions ends a connection in every state. In each case the peer leaves before it
+// has got its answer.
 func TestPeerIsGone(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -60,24 +60,24 @@ func TestPeerIsGone(t *testing.T) {
 			wd.settle()
 			p.h.Abort(p.fd)
 		}, within: goneInOrder, want: syscall.EPIPE, got: "ask"},
-		{name: "paused when offered one byte more, half-closed, reset", refuse: true, leave: func(wd *world, p *peer) {
+		{name: "paused in Rx of one byte more, half-closed, reset", refuse: true, leave: func(wd *world, p *peer) {
 			p.write("+")
 			wd.settle()
 			p.halfClose()
 			wd.settle()
 			p.h.Abort(p.fd)
 		}, within: 5 * time.Second, want: syscall.EPIPE, got: "ask"},
-		{name: "paused when offered one byte more, reset", refuse: true, leave: func(wd *world, p *peer) {
+		{name: "paused in Rx of one byte more, reset", refuse: true, leave: func(wd *world, p *peer) {
 			p.write("+")
 			wd.settle()
 			p.h.Abort(p.fd)
 		}, within: 5 * time.Second, want: syscall.ECONNRESET, got: "ask"},
-		{name: "paused, more than is held, reset", pause: true, leave: func(wd *world, p *peer) {
+		{name: "paused, more than the limit, reset", pause: true, leave: func(wd *world, p *peer) {
 			p.write(numbered(100_000))
 			wd.settle()
 			p.h.Abort(p.fd)
 		}, within: 5 * time.Second, want: syscall.ECONNRESET, got: "ask"},
-		{name: "paused, more than is held, half-closed, reset", pause: true, leave: func(wd *world, p *peer) {
+		{name: "paused, more than the limit, half-closed, reset", pause: true, leave: func(wd *world, p *peer) {
 			p.write(numbered(100_000))
 			p.halfClose()
 			wd.settle()
@@ -114,7 +114,7 @@ func TestPeerIsGone(t *testing.T) {
 				t.Errorf("received: got %q, want %q", f.got, c.got)
 			}
 			if f.ended != c.wantEnd {
-				t.Errorf("orderly end told: got %v, want %v", f.ended, c.wantEnd)
+				t.Errorf("orderly end reported: got %v, want %v", f.ended, c.wantEnd)
 			}
 			wd.settle()
 			wd.wantEmpty(1)
@@ -122,14 +122,14 @@ func TestPeerIsGone(t *testing.T) {
 	}
 }
 
-// What had come before a reset is offered to an Upper that resumes in time, and the end follows.
+// Bytes received before a reset are offered to an Upper that resumes in time, and then the end is reported.
 func TestPeerIsGoneWhileResuming(t *testing.T) {
 	wd := plain(t)
 	p, f := wd.connect(wd.listen())
 	want := numbered(120_000)
 	f.w.Pause()
 	var used int
-	f.onRx = func(b []byte) int { // takes a little and pauses again
+	f.onRx = func(b []byte) int { // uses a little and pauses again
 		f.w.Pause()
 		used = min(len(b), 10_000)
 		return used
@@ -149,12 +149,12 @@ func TestPeerIsGoneWhileResuming(t *testing.T) {
 		t.Errorf("received: got %d bytes, want %d", len(f.got), len(want))
 	}
 	if f.ended {
-		t.Error("a reset was told as an orderly end")
+		t.Error("a reset was reported as an orderly end")
 	}
 	wd.wantEmpty(1)
 }
 
-// An Upper that asks for other things meanwhile does not get more time.
+// Other requests of an Upper do not extend its time.
 func TestPeerIsGoneAndUpperKeepsAsking(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{Timeouts: Timeouts{Linger: 3 * time.Second}})
 	p, f := wd.connect(wd.listen())
@@ -172,7 +172,7 @@ func TestPeerIsGoneAndUpperKeepsAsking(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// Two orderly ends are not a lost connection: what came stays to be read for as long as the Upper pauses.
+// Two orderly ends do not break a connection: its input can be read as long as the Upper pauses.
 func TestTwoOrderlyEndsWait(t *testing.T) {
 	wd := plain(t)
 	p, f := wd.connect(wd.listen())
@@ -193,7 +193,8 @@ func TestTwoOrderlyEndsWait(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// A Unix socket says when its peer has closed and not only half-closed: in order, unless there was something to send.
+// A Unix socket reports whether its peer has closed or only half-closed. The end is orderly unless there was output
+// for the peer.
 func TestPeerOfUnixSocketIsGone(t *testing.T) {
 	for _, owed := range []bool{false, true} {
 		wd := newWorld(t, 1, sim.Options{SndBuf: 1000}, loop.Config{}, Config{})
@@ -226,7 +227,7 @@ func TestPeerOfUnixSocketIsGone(t *testing.T) {
 	}
 }
 
-// hangUps is a fake that is told of hang-ups behind a pause.
+// hangUps is a fake that implements HungUp.
 type hangUps struct {
 	*fake
 	told int
@@ -237,8 +238,8 @@ func (h *hangUps) HungUp(time.Duration) {
 	h.told++
 }
 
-// An Upper that has paused is told once that its peer sends nothing more; without a pause there is RxEnd alone.
-func TestHangUpIsToldBehindAPause(t *testing.T) {
+// HungUp is called once on a paused Upper when its peer sends nothing more; without a pause only RxEnd is called.
+func TestHangUpIsReportedDuringAPause(t *testing.T) {
 	for _, pause := range []bool{false, true} {
 		wd := plain(t)
 		a := wd.listen()
@@ -261,7 +262,7 @@ func TestHangUpIsToldBehindAPause(t *testing.T) {
 		f.w.Resume()
 		wd.settle()
 		if !f.ended || string(f.got) != "more" {
-			t.Errorf("paused %v: then: got %q, ended %v, want everything", pause, f.got, f.ended)
+			t.Errorf("paused %v: after resume: got %q, ended %v, want everything", pause, f.got, f.ended)
 		}
 		f.w.Close(roles.Immediate, nil)
 		wd.settle()
@@ -269,7 +270,8 @@ func TestHangUpIsToldBehindAPause(t *testing.T) {
 	}
 }
 
-// A peer that vanishes without a word is noticed by the default keepalive, accepted or dialled, waiting or paused.
+// The default keepalive detects a peer that vanishes silently, on accepted and dialled connections, waiting or
+// paused.
 func TestSilentPeerIsNoticed(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -311,7 +313,7 @@ func TestSilentPeerIsNoticed(t *testing.T) {
 	}
 }
 
-// unixPeer is the other end of a connection over a Unix socket.
+// unixPeer returns the other end of a connection over a Unix socket.
 func (wd *world) unixPeer(a *acceptor, path string) (*peer, *fake) {
 	wd.t.Helper()
 	fd, e := wd.b.Connect(loop.Addr{Network: loop.Unix, Path: path}, loop.SocketOptions{})
@@ -323,9 +325,9 @@ func (wd *world) unixPeer(a *acceptor, path string) (*peer, *fake) {
 	return &peer{wd.t, wd.b, fd}, a.all[had]
 }
 
-// What a peer of a Unix socket sent before it closed in order is kept for an Upper that has paused, all of it; when
-// the Upper has not resumed at last, the end is none in order.
-func TestUnixPeerClosesBehindAPause(t *testing.T) {
+// All bytes that the peer of a Unix socket sent before its orderly close are kept for a paused Upper. If the Upper
+// does not resume in time, the end is not orderly.
+func TestUnixPeerClosesDuringAPause(t *testing.T) {
 	for _, resume := range []bool{true, false} {
 		wd := newWorld(t, 1, sim.Options{SndBuf: 200_000, RcvBuf: 200_000}, loop.Config{}, Config{})
 		a := wd.listenAt(Bind{Path: "/run/x"}, nil)
@@ -352,7 +354,7 @@ func TestUnixPeerClosesBehindAPause(t *testing.T) {
 	}
 }
 
-// So it is for a connection that memory has stopped.
+// The same applies to a connection that is not read because memory is short.
 func TestUnixPeerClosesWhileMemoryIsShort(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{SndBuf: 200_000, RcvBuf: 200_000}, loop.Config{Memory: 1 << 20}, Config{})
 	a := wd.listenAt(Bind{Path: "/run/x"}, nil)
@@ -366,7 +368,7 @@ func TestUnixPeerClosesWhileMemoryIsShort(t *testing.T) {
 	wd.pass(time.Second)
 	f.wantOpen()
 	if len(f.got) != 0 {
-		t.Fatalf("received %d bytes while memory was short, want none: the test does not show anything", len(f.got))
+		t.Fatalf("received %d bytes while memory was short, want none: the test has no effect", len(f.got))
 	}
 	wd.loop.Account().Release(600 << 10)
 	wd.settle()
@@ -376,8 +378,8 @@ func TestUnixPeerClosesWhileMemoryIsShort(t *testing.T) {
 	f.w.Hold(roles.HoldProgram, -4000)
 }
 
-// A connection that may hold less than a peer sent before it went does not take that for the end of it.
-func TestPeerIsGoneWithMoreThanParkedMax(t *testing.T) {
+// A connection whose limit is lower than the bytes that the peer sent before it left does not report an orderly end.
+func TestPeerIsGoneWithMoreThanMaxUnread(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{ParkedMax: 20_000})
 	p, f := wd.connect(wd.listen())
 	f.w.Pause()
@@ -397,8 +399,8 @@ func TestPeerIsGoneWithMoreThanParkedMax(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// So is an Upper that takes another's place afterwards, as long as the end itself waits.
-func TestHangUpIsToldToTheNextUpper(t *testing.T) {
+// An Upper that replaces another one is also informed, as long as the end itself waits.
+func TestHangUpIsReportedToTheNextUpper(t *testing.T) {
 	wd := plain(t)
 	p, f := wd.connect(wd.listen())
 	f.w.Pause()

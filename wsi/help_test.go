@@ -33,7 +33,7 @@ func newNode(t testing.TB, sys loop.System, lc loop.Config, c Config) *node {
 	return &node{t: t, sys: sys, loop: l, net: New(l, c)}
 }
 
-// turn is one turn that does not wait.
+// turn runs one turn that does not wait.
 func (n *node) turn() {
 	n.t.Helper()
 	if err := n.loop.Service(); err != nil {
@@ -41,7 +41,7 @@ func (n *node) turn() {
 	}
 }
 
-// settle turns until there is nothing to do at this instant.
+// settle runs turns until there is no work at this instant.
 func (n *node) settle() {
 	n.t.Helper()
 	for range 10_000 {
@@ -51,10 +51,10 @@ func (n *node) settle() {
 			return
 		}
 	}
-	n.t.Fatal("the loop does not come to rest: 10,000 turns")
+	n.t.Fatal("the loop is not idle after 10,000 turns")
 }
 
-// listen listens at port 80 of every address and keeps what it accepts.
+// listen listens at port 80 of every address and stores the accepted connections.
 func (n *node) listen() *acceptor {
 	n.t.Helper()
 	return n.listenAt(Bind{Port: 80}, nil)
@@ -70,14 +70,14 @@ func (n *node) listenAt(b Bind, times *Timeouts) *acceptor {
 	return a
 }
 
-// dial dials and returns the fake that stands on it.
+// dial dials and returns the fake on the connection.
 func (n *node) dial(t Target, o DialOptions) *fake {
 	f := newFake(n.t, "dialled")
 	n.net.Dial(f.w, t, f, o)
 	return f
 }
 
-// wantEmpty fails unless everything was given back, but for the descriptors of so many listeners.
+// wantEmpty fails unless all resources were freed, except the descriptors of so many listeners.
 func (n *node) wantEmpty(listeners int) {
 	n.t.Helper()
 	if k := n.net.Open(); k != 0 {
@@ -100,13 +100,13 @@ func (n *node) wantEmpty(listeners int) {
 	}
 }
 
-// acceptor keeps a fake per connection.
+// acceptor stores a fake per connection.
 type acceptor struct {
 	t      testing.TB
 	l      *Listener
 	all    []*fake
 	refuse bool
-	script func(f *fake) // prepares each
+	script func(f *fake) // prepares each fake
 }
 
 func (a *acceptor) Accept(*Listener) (*Wsi, roles.Upper) {
@@ -121,7 +121,7 @@ func (a *acceptor) Accept(*Listener) (*Wsi, roles.Upper) {
 	return f.w, f
 }
 
-// world is a server under test on host b, and a host a with or without a loop.
+// world has a server under test on host b, and a host a with or without a loop.
 type world struct {
 	*node   // on b
 	n       *sim.Network
@@ -137,14 +137,14 @@ func newWorld(t testing.TB, seed uint64, o sim.Options, lc loop.Config, c Config
 	return wd
 }
 
-// other makes a node on a that pass and until drive too.
+// other makes a node on a that pass and until also drive.
 func (wd *world) other(lc loop.Config, c Config) *node {
 	n := newNode(wd.t, wd.a, lc, c)
 	wd.drivers = append(wd.drivers, n.loop)
 	return n
 }
 
-// pass lets d pass while the loops turn as they want.
+// pass advances the time by d and runs the loops' turns.
 func (wd *world) pass(d time.Duration) {
 	wd.t.Helper()
 	end := wd.n.Now() + d
@@ -157,7 +157,7 @@ func (wd *world) pass(d time.Duration) {
 	}
 }
 
-// until turns the loops until the condition holds.
+// until runs the loops until the condition is true.
 func (wd *world) until(cond func() bool) {
 	wd.t.Helper()
 	if err := wd.n.Run(cond, time.Hour, wd.drivers...); err != nil {
@@ -172,7 +172,7 @@ type peer struct {
 	fd loop.FD
 }
 
-// knock begins to connect a bare socket to port 80 of b.
+// knock starts to connect a bare socket to port 80 of b.
 func (wd *world) knock() *peer {
 	wd.t.Helper()
 	return wd.knockAt(80)
@@ -187,7 +187,7 @@ func (wd *world) knockAt(port uint16) *peer {
 	return &peer{wd.t, wd.a, fd}
 }
 
-// connect joins a bare socket to port 80 of b and returns it with the fake that b accepted.
+// connect connects a bare socket to port 80 of b and returns it with the accepted fake.
 func (wd *world) connect(a *acceptor) (*peer, *fake) {
 	wd.t.Helper()
 	p, had := wd.knock(), len(a.all)
@@ -212,7 +212,7 @@ func (p *peer) write(text string) {
 	}
 }
 
-// read takes all there is, and how it ends: EAGAIN, 0 for an end in order, or the error.
+// read reads everything, and returns how it ends: EAGAIN, 0 for an orderly end, or the error.
 func (p *peer) read() (text string, e syscall.Errno) {
 	buf := make([]byte, 1<<16)
 	var all []byte

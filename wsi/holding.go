@@ -8,40 +8,40 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// holding is what one connection holds beyond the turn, in buffers of its own and by the layers above it. It
-// exists only while there is something, or while the connection waits for memory, so that an idle connection
-// does not pay for it. Net.stalling lists the holdings with bytes that can make progress in the order of since, the
-// longest stalled first. Those with lasting bytes alone are in another list, Net.lasting, so that the search for the
-// longest stalled does not walk over them.
+// holding is the memory of one connection that lasts longer than the turn: its buffers, and the memory of the layers
+// above it. It exists only while there is such memory, or while the connection waits for memory, so that an idle
+// connection has none. Net.stalling lists the holdings with bytes that can make progress, in the order of since, so
+// the first has stalled longest. Holdings with only lasting bytes are in another list, Net.lasting, so that the
+// search for stalled connections does not visit them.
 type holding struct {
 	list.Links[holding]
-	in  *buffer // input that upper left
+	in  *buffer // input that upper did not use
 	out *buffer // output that the socket refused
 
 	w  *Wsi
-	of *holdings // the list that it is in
+	of *holdings // the list that contains it
 
 	kinds   [roles.Kinds]int32 // bytes of each kind
-	moving  int                // bytes that go when the peer, or the program, makes progress
+	moving  int                // bytes that are released when the peer or the program makes progress
 	lasting int                // bytes of kinds that last as long as the connection
-	gone    int                // bytes that went since the connection last moved in its list
-	since   time.Duration      // when progress was last made, or the first byte was held
+	gone    int                // bytes released since the connection last moved in its list
+	since   time.Duration      // time of the last progress, or of the first byte
 }
 
 // holdings is a list of holdings in the order of since.
 type holdings = list.List[holding, *holding]
 
 const (
-	// progress is the fraction of a connection's bytes that must be released to count as progress, one eighth: a peer
-	// that takes a byte now and then makes none.
+	// progress: releasing 1/progress of the bytes of a connection counts as progress. A peer that reads single bytes
+	// makes none.
 	progress = 8
-	// holdingsFree bounds the holdings that are kept for the next connection.
+	// holdingsFree limits the holdings that are kept for reuse.
 	holdingsFree = 64
 )
 
-// share is how much of the ceiling all holders of a kind may use together, in percent: the newcomer that asks
-// MayHold is refused, and where it cannot be the one that has stalled longest with much of the kind makes way. Kinds
-// without a share stop at LevelStopReading by flow control.
+// share is how much of the ceiling all connections together may use for a kind, in percent. MayHold refuses more. For
+// layers that cannot ask, the connection that has stalled longest with much of the kind is closed. Kinds without a
+// share are stopped by flow control at LevelStopReading.
 var share = [roles.Kinds]int64{
 	roles.HoldInflater:  25, // 300 messages at the default ceiling; see ws.Deflate
 	roles.HoldHandshake: 25,
@@ -51,11 +51,11 @@ var share = [roles.Kinds]int64{
 	roles.HoldSession:   75, // 7,000 clients, or servers of TLS 1.2, at the default ceiling
 }
 
-// connShare is the part of the ceiling that a connection may hold of the kinds without a share and still be read from
-// LevelStopReading on: enough for a record or a head that has not come complete. One 1,024th, at most 64 KiB.
+// connShare: a connection is still read above LevelStopReading if it uses at most 1/connShare of the ceiling for
+// kinds without a share, which is enough for an incomplete record or head: 64 KiB at the default ceiling.
 const connShare = 1024
 
-// hold returns the connection's holding, made if there is none.
+// hold returns the connection's holding, which it makes if necessary.
 func (w *Wsi) hold() *holding {
 	if w.holding.w == w {
 		return w.holding
@@ -86,14 +86,14 @@ func (h *holding) restart() {
 	h.of.PushBack(h)
 }
 
-// moved notes that n bytes of what is held went.
+// moved records that n bytes were released.
 func (h *holding) moved(n int) {
 	if h.gone += n; h.gone >= h.moving/progress {
 		h.restart()
 	}
 }
 
-// tidy gives h back if there is nothing to it.
+// tidy frees h if it is empty.
 func (h *holding) tidy() {
 	w := h.w
 	if h.moving|h.lasting != 0 || w.flags&stalledRx != 0 {
@@ -156,13 +156,13 @@ func (w *Wsi) MayHold(k roles.Kind, size int) bool {
 	case s == 0:
 		return a.Level() < loop.LevelStopReading
 	case a.UsedBy(uint8(k)) <= 0:
-		return true // one of each there can be, however low the ceiling
+		return true // one is always allowed, however low the ceiling
 	}
 	return a.Level() < loop.LevelCloseWorst && (a.UsedBy(uint8(k))+int64(size))*100 <= a.Ceiling()*s
 }
 
-// unshared is how much h holds of the kinds without a share. The others are bounded by their share, and some of them, such as
-// a handshake, end only when the connection is read.
+// unshared returns the bytes of kinds without a share. The other kinds are limited by their share, and some of them,
+// such as a handshake, end only when the connection is read.
 func (h *holding) unshared() (n int) {
 	for k, s := range share {
 		if s == 0 {
@@ -172,13 +172,13 @@ func (h *holding) unshared() (n int) {
 	return n
 }
 
-// starves reports whether a connection that holds so much, see unshared, must not be read at the present level.
+// starves reports whether a connection with so many unshared bytes must not be read at the present level.
 func (n *Net) starves(held int) bool {
 	return held > 0 && n.account.Level() >= loop.LevelStopReading &&
 		int64(held) >= min(n.account.Ceiling()/connShare, blockedMax)
 }
 
-// stall stops reading the connection until there is memory.
+// stall stops reading the connection until memory is available.
 func (w *Wsi) stall() {
 	w.hold()
 	w.flags |= stalledRx
@@ -192,7 +192,7 @@ func (n *Net) unstall(h *holding) {
 	h.tidy()
 }
 
-// HeldBy is how many bytes the connection holds of a kind, those of the layers above it included.
+// HeldBy returns the connection's bytes of a kind, including those of the layers above it.
 func (w *Wsi) HeldBy(k roles.Kind) int {
 	if w.holding == nil {
 		return 0
@@ -200,8 +200,8 @@ func (w *Wsi) HeldBy(k roles.Kind) int {
 	return int(w.holding.kinds[k])
 }
 
-// Held is how many bytes of memory the connection holds: unused input and refused output, and what the layers
-// above it keep on the peer's behalf.
+// Held returns the memory of the connection in bytes: unused input, refused output, and the memory of the layers
+// above it.
 func (w *Wsi) Held() int {
 	if w.holding == nil {
 		return 0
@@ -209,8 +209,8 @@ func (w *Wsi) Held() int {
 	return w.holding.moving + w.holding.lasting
 }
 
-// StalledSince is when the connection last made progress with what it holds, on the loop's clock. ok is false
-// when it holds nothing that could make progress.
+// StalledSince returns when the connection last made progress, on the loop's clock. ok is false if it has no bytes
+// that could make progress.
 func (w *Wsi) StalledSince() (at time.Duration, ok bool) {
 	if w.holding == nil || w.holding.moving == 0 {
 		return 0, false

@@ -10,13 +10,13 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// What layers hold is charged to their connection by kind, and a connection that holds nothing has no record of it.
+// Memory of the layers is charged to their connection by kind, and a connection without memory has no record.
 func TestHoldingByKind(t *testing.T) {
 	wd := plain(t)
 	_, f := wd.connect(wd.listen())
 	w, a := f.w, wd.loop.Account()
 	if w.holding != &wd.net.none {
-		t.Error("a connection that holds nothing has a record, want none")
+		t.Error("a connection without memory has a record, want none")
 	}
 	for _, s := range []struct {
 		k         roles.Kind
@@ -36,7 +36,7 @@ func TestHoldingByKind(t *testing.T) {
 		}
 	}
 	if w.holding != &wd.net.none || len(wd.net.spare) != 1 {
-		t.Error("in the end there is a record of what is held, want it given back")
+		t.Error("at the end the connection still has a record, want none")
 	}
 }
 
@@ -51,14 +51,14 @@ func TestHoldingAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Each kind has its share: who asks is told no when it is used up, who does not ask makes room at the cost of the one
-// that has stalled longest. One of each there can always be.
+// Each kind has a share. MayHold refuses more; if a layer does not ask, the connection that has stalled longest is
+// closed. One of each kind is always allowed.
 func TestHoldingShares(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 100_000}, Config{})
 	a := wd.listen()
 	_, one := wd.connect(a)
 	if !one.w.MayHold(roles.HoldInflater, 1<<30) {
-		t.Error("the first inflater of all: got no, want yes however large")
+		t.Error("the first inflater: got no, want yes at any size")
 	}
 	one.w.Hold(roles.HoldInflater, 20_000)
 	for _, c := range []struct {
@@ -85,7 +85,7 @@ func TestHoldingShares(t *testing.T) {
 		t.Error("a body below half of the ceiling: got no, want yes")
 	}
 	if two.w.Hold(roles.HoldBody, 30_000); two.w.MayHold(roles.HoldBody, 1) {
-		t.Error("a body from half of the ceiling on: got yes, want no window for it")
+		t.Error("a body above half of the ceiling: got yes, want no window for it")
 	}
 	two.w.Hold(roles.HoldInflater, -10_000)
 	two.w.Hold(roles.HoldBody, -45_000)
@@ -94,13 +94,13 @@ func TestHoldingShares(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// At the ceiling the one goes that has made no progress for longest, of those that hold at least half of the average,
-// whatever they hold it for. To give back a little now and then is no progress.
+// At the ceiling the connection with the longest stall is closed, among those with at least half of the average,
+// whatever the kind of their memory. Releasing a little now and then is no progress.
 func TestEvictionByStall(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		give func(i int, f *fake) // second by second
-		want int                  // who is closed
+		give func(i int, f *fake) // once per second
+		want int                  // index of the closed connection
 	}{
 		{"the first of equals", func(int, *fake) {}, 1},
 		{"the first makes progress", func(i int, f *fake) {
@@ -109,7 +109,7 @@ func TestEvictionByStall(t *testing.T) {
 				f.w.Hold(roles.HoldBody, 9000)
 			}
 		}, 2},
-		{"the first gives a byte back", func(i int, f *fake) {
+		{"the first releases a byte", func(i int, f *fake) {
 			if i == 1 {
 				f.w.Hold(roles.HoldBody, -1)
 				f.w.Hold(roles.HoldBody, 1)
@@ -128,7 +128,7 @@ func TestEvictionByStall(t *testing.T) {
 			for i := range 3 {
 				_, f := wd.connect(a)
 				f.onClosed = func() { f.w.Hold(roles.HoldBody, -f.w.HeldBy(roles.HoldBody)) }
-				f.w.Hold(roles.HoldBody, []int{1000, 45_000, 45_000}[i]) // the first holds little, for longest
+				f.w.Hold(roles.HoldBody, []int{1000, 45_000, 45_000}[i]) // the first has little memory, for the longest time
 				fs = append(fs, f)
 				wd.pass(100 * time.Millisecond)
 			}
@@ -143,7 +143,7 @@ func TestEvictionByStall(t *testing.T) {
 			wd.turn()
 			for i, f := range fs {
 				if (f.closed > 0) != (i == c.want) {
-					t.Errorf("connection %d: closed %v, want that %d goes alone", i, f.closed > 0, c.want)
+					t.Errorf("connection %d: closed %v, want only %d closed", i, f.closed > 0, c.want)
 				}
 			}
 			fs[0].w.Hold(roles.HoldHead, -1)
@@ -152,9 +152,9 @@ func TestEvictionByStall(t *testing.T) {
 	}
 }
 
-// From three quarters on those go that have stalled for a second, and from half on those that have for ten, until the
-// level ends; no other.
-func TestStalledMakeWay(t *testing.T) {
+// Above three quarters, connections that have stalled for a second are closed, and above half those that have stalled
+// for ten, until the level ends; no others.
+func TestStalledAreClosed(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 100_000}, Config{})
 	a := wd.listen()
 	var fs []*fake
@@ -178,19 +178,20 @@ func TestStalledMakeWay(t *testing.T) {
 	fs[0].wantOpen()
 	fs[2].wantOpen()
 	if v := wd.loop.Account().Level(); v != loop.LevelStopReading {
-		t.Errorf("then: got level %v, want stop reading", v)
+		t.Errorf("after one second: got level %v, want stop reading", v)
 	}
 	wd.pass(time.Second)
 	fs[2].wantClosed(ErrMemory)
 	wd.pass(time.Minute)
 	fs[0].wantOpen()
 	if v := wd.loop.Account().Level(); v != loop.LevelNormal || wd.loop.Stats().Timers != 0 {
-		t.Errorf("in the end: got level %v and %d timers, want normal and none", v, wd.loop.Stats().Timers)
+		t.Errorf("at the end: got level %v and %d timers, want normal and none", v, wd.loop.Stats().Timers)
 	}
 }
 
-// Newcomers are accepted at three quarters of the ceiling if somebody could be closed for them, and wait if nobody can.
-func TestAcceptingGoesOnWhileSomebodyHolds(t *testing.T) {
+// Above three quarters of the ceiling connections are accepted if a connection could be closed for them, and wait
+// otherwise.
+func TestAcceptingContinuesWhileSomeAreEvictable(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 100_000}, Config{})
 	a := wd.listen()
 	_, f := wd.connect(a)
@@ -201,17 +202,17 @@ func TestAcceptingGoesOnWhileSomebodyHolds(t *testing.T) {
 	wd.knock()
 	wd.pass(10 * time.Millisecond)
 	if len(a.all) != 2 {
-		t.Errorf("accepted while nobody holds what is charged: got %d, want 2", len(a.all))
+		t.Errorf("accepted while no connection has the charged memory: got %d, want 2", len(a.all))
 	}
 	wd.loop.Account().Release(80_000)
 	wd.settle()
 	if len(a.all) != 3 {
-		t.Errorf("accepted when there is memory: got %d, want 3", len(a.all))
+		t.Errorf("accepted with memory available: got %d, want 3", len(a.all))
 	}
 }
 
-// A connection that is not read for what it holds is read again when that is less, whatever the level.
-func TestStallEndsWithTheHolding(t *testing.T) {
+// A connection that is not read because of its memory is read again when that is less, at any level.
+func TestStallEndsWithTheMemory(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 48 << 10}, Config{})
 	a := wd.listen()
 	p, f := wd.connect(a)
@@ -220,18 +221,18 @@ func TestStallEndsWithTheHolding(t *testing.T) {
 	p.write("hello")
 	wd.settle()
 	if len(f.got) != 0 || f.w.flags&stalledRx == 0 {
-		t.Fatalf("a connection that holds more than its share was read: %q", f.got)
+		t.Fatalf("a connection above its share was read: %q", f.got)
 	}
 	f.w.Hold(roles.HoldBody, -980)
 	wd.settle()
 	if string(f.got) != "hello" || f.w.flags&stalledRx != 0 {
-		t.Errorf("then: got %q, want hello: 20 bytes are less than a thousandth of the ceiling", f.got)
+		t.Errorf("below its share: got %q, want hello: 20 bytes are less than a thousandth of the ceiling", f.got)
 	}
 	f.w.Hold(roles.HoldBody, -20)
 	wd.loop.Account().Release(30_000)
 }
 
-// Nets that share a loop each act on its level, and one that is closed lets go of it when its connections have gone.
+// Each of several Nets on a loop handles its level, and a closed one detaches from it after its last connection.
 func TestNetsShareALoop(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 48 << 10}, Config{})
 	second := &node{t: t, sys: wd.sys, loop: wd.loop, net: New(wd.loop, Config{})}
@@ -251,7 +252,7 @@ func TestNetsShareALoop(t *testing.T) {
 		p.write("more")
 		wd.settle()
 		if f.w.flags&stalledRx == 0 {
-			t.Fatalf("port %d: got a connection that is read at level %v", port, wd.loop.Account().Level())
+			t.Fatalf("port %d: a connection is read at level %v", port, wd.loop.Account().Level())
 		}
 		f.onRx = nil
 		return p, f
@@ -264,7 +265,7 @@ func TestNetsShareALoop(t *testing.T) {
 		wd.loop.Account().Release(30_000)
 		wd.settle()
 		if len(f.got) != 104 {
-			t.Errorf("port %d: read when there is memory again: got %d bytes, want 104", c.port, len(f.got))
+			t.Errorf("port %d: read with memory available again: got %d bytes, want 104", c.port, len(f.got))
 		}
 		f.w.Close(roles.Immediate, nil)
 		wd.settle()
@@ -276,7 +277,7 @@ func TestNetsShareALoop(t *testing.T) {
 	wd.loop.Account().Release(30_000)
 	wd.settle()
 	if len(f.got) != 104 {
-		t.Errorf("a closed Net's last connection: read %d bytes when there is memory again, want 104", len(f.got))
+		t.Errorf("a closed Net's last connection: read %d bytes with memory available again, want 104", len(f.got))
 	}
 	f.w.Close(roles.Immediate, nil)
 	wd.settle()
@@ -294,7 +295,8 @@ func TestNetsShareALoop(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// A connection that memory has stopped is read again also when the level ends in the turn in which it began.
+// A connection that is not read because memory is short is read again also if the level ends in the turn in which it
+// started.
 func TestStallEndsWithinATurn(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 48 << 10}, Config{})
 	a := wd.listen()
@@ -314,7 +316,7 @@ func TestStallEndsWithinATurn(t *testing.T) {
 	last.write("3")
 	wd.pass(time.Second)
 	if !was {
-		t.Fatal("the connection was read at the level stop reading, want it stopped: the test does not show anything")
+		t.Fatal("the connection was read at the level stop reading, want it stopped: the test has no effect")
 	}
 	if string(f.got) != "hello" {
 		t.Errorf("after the turn, at level %v: received %q, want hello", wd.loop.Account().Level(), f.got)
@@ -344,9 +346,8 @@ func TestGrowthIsNoProgress(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// The search for a connection that has stalled does not walk over those that hold lasting bytes alone, however many
-// they are.
-func TestLastingHoldersAreNotInTheWay(t *testing.T) {
+// The search for stalled connections does not visit those with only lasting bytes.
+func TestSearchSkipsLastingBytes(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 1 << 20}, Config{})
 	a := wd.listen()
 	var fs []*fake
@@ -357,15 +358,15 @@ func TestLastingHoldersAreNotInTheWay(t *testing.T) {
 	}
 	looked := wd.net.stalling.Len
 	if n := looked(); n != 0 || wd.net.evictable() {
-		t.Errorf("20 that hold sessions alone: got %d to look at, evictable %v; want none", n, wd.net.evictable())
+		t.Errorf("20 with only sessions: got %d to check, evictable %v; want none", n, wd.net.evictable())
 	}
 	fs[7].w.Hold(roles.HoldBody, 1)
 	if n := looked(); n != 1 || !wd.net.evictable() {
-		t.Errorf("one of them holds a body too: got %d to look at, evictable %v; want it alone", n, wd.net.evictable())
+		t.Errorf("one of them with a body: got %d to check, evictable %v; want only this one", n, wd.net.evictable())
 	}
 	fs[7].w.Hold(roles.HoldBody, -1)
 	if n := looked(); n != 0 {
-		t.Errorf("the body has been taken: got %d to look at, want none", n)
+		t.Errorf("after the body was used: got %d to check, want none", n)
 	}
 	for _, f := range fs {
 		f.w.Hold(roles.HoldSession, -7000)
@@ -375,8 +376,8 @@ func TestLastingHoldersAreNotInTheWay(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// Sessions, which last, do not keep newcomers out, and are not closed while other connections can be: they have a share
-// of their own.
+// Sessions, which last, do not prevent new connections, and are not closed while other connections can be: they have
+// a share of their own.
 func TestSessionsBesideOthers(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 100_000}, Config{})
 	a := wd.listen()
@@ -388,7 +389,7 @@ func TestSessionsBesideOthers(t *testing.T) {
 	wd.knock()
 	wd.pass(10 * time.Millisecond)
 	if v := wd.loop.Account().Level(); len(a.all) != 3 || v != loop.LevelStopAccepting {
-		t.Errorf("at level %v, for sessions alone: accepted %d, want 3", v, len(a.all))
+		t.Errorf("at level %v, with only sessions: accepted %d, want 3", v, len(a.all))
 	}
 	other.onClosed = func() { other.w.Hold(roles.HoldBody, -other.w.HeldBy(roles.HoldBody)) }
 	other.w.Hold(roles.HoldBody, 31_000)
@@ -398,11 +399,11 @@ func TestSessionsBesideOthers(t *testing.T) {
 	session.onClosed = func() { session.w.Hold(roles.HoldSession, -70_000) }
 	wd.loop.Account().Charge(31_000)
 	wd.settle()
-	session.wantClosed(ErrMemory) // no other connection holds anything
+	session.wantClosed(ErrMemory) // no other connection has memory
 	wd.loop.Account().Release(31_000)
 }
 
-// A handshake needs what its peer sends to end, whatever the level. It has its share, and no flow control stops it.
+// A handshake needs the peer's bytes to end, at any level. It has its share, and no flow control stops it.
 func TestHandshakeIsReadWhileMemoryIsShort(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 1 << 20}, Config{})
 	p, f := wd.connect(wd.listen())

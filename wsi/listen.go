@@ -12,23 +12,23 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// Acceptor provides for the connections that a Listener takes.
+// Acceptor provides the objects for accepted connections.
 type Acceptor interface {
-	// Accept provides a new Wsi, embedded where the owner wants it, and the protocol for it, whose
-	// Opened is called in the same turn. A nil Wsi refuses the connection.
+	// Accept returns a new Wsi, usually embedded in an object of the owner, and the protocol for it, whose Opened is
+	// called in the same turn. A nil Wsi refuses the connection.
 	Accept(l *Listener) (*Wsi, roles.Upper)
 }
 
-// Bind says where to listen.
+// Bind is an address to listen on.
 type Bind struct {
-	// Host is an address, the name of a network interface (all its addresses that are not link-local),
-	// or "" for every address of the machine.
+	// Host is an address, the name of a network interface (all its addresses except link-local ones), or "" for every
+	// address of the machine.
 	Host string
-	Port uint16 // 0: the system picks one
-	Path string // a Unix socket instead; '@' in front for the abstract namespace
+	Port uint16 // 0: the system chooses one
+	Path string // a Unix socket instead; '@' as the first character selects the abstract namespace
 }
 
-// String prints the place as an operator would type it.
+// String formats the address as an operator would type it.
 func (b Bind) String() string {
 	if b.Path == "" && b.Host == "" {
 		return fmt.Sprintf("*:%d", b.Port)
@@ -36,7 +36,7 @@ func (b Bind) String() string {
 	return Target(b).String()
 }
 
-// ListenError says what could not be listened on and why.
+// ListenError is a failed Listen.
 type ListenError struct {
 	Bind Bind
 	Err  error
@@ -48,11 +48,11 @@ func (e *ListenError) Error() string { return "wsi: listen: " + e.Bind.String() 
 // Unwrap implements errors.Is and errors.As.
 func (e *ListenError) Unwrap() error { return e.Err }
 
-// starved is how long a listener waits after the system had no descriptor or memory for a connection,
-// unless one is given back here before.
-const starved = 100 * time.Millisecond
+// retryAccept is how long a listener waits after the system had no descriptor or memory for a connection, unless this
+// process closes a descriptor before.
+const retryAccept = 100 * time.Millisecond
 
-// Listener takes connections for an Acceptor.
+// Listener accepts connections for an Acceptor.
 type Listener struct {
 	net      *Net
 	acceptor Acceptor
@@ -69,10 +69,10 @@ type listening struct {
 	retry loop.Timer
 	addr  loop.Addr
 	more  bool // connections may be waiting
-	hungs bool // on Net.starving
+	hungs bool // in Net.waiting
 }
 
-// Listen opens the sockets that b stands for. times nil, and a zero o.KeepAlive, mean the Net's.
+// Listen opens the sockets for b. A nil times, and a zero o.KeepAlive, select the Net's.
 func (n *Net) Listen(b Bind, o loop.ListenOptions, times *Timeouts, a Acceptor) (*Listener, error) {
 	addrs, err := n.bindAddrs(b)
 	if err != nil {
@@ -81,7 +81,7 @@ func (n *Net) Listen(b Bind, o loop.ListenOptions, times *Timeouts, a Acceptor) 
 	o.KeepAlive = cmp.Or(o.KeepAlive, n.cfg.KeepAlive)
 	l := &Listener{net: n, acceptor: a, times: n.timeouts(times)}
 	for _, a := range addrs {
-		if len(l.sockets) > 0 { // one port for all of them
+		if len(l.sockets) > 0 { // the other sockets use the same port
 			a.IP = netip.AddrPortFrom(a.IP.Addr(), l.sockets[0].addr.IP.Port())
 		}
 		fd, got, err := n.sys.Listen(a, o)
@@ -101,7 +101,7 @@ func (n *Net) Listen(b Bind, o loop.ListenOptions, times *Timeouts, a Acceptor) 
 	return l, nil
 }
 
-// bindAddrs are the addresses that b stands for.
+// bindAddrs returns the addresses for b.
 func (n *Net) bindAddrs(b Bind) ([]loop.Addr, error) {
 	if b.Path != "" {
 		return []loop.Addr{{Network: loop.Unix, Path: b.Path}}, nil
@@ -131,11 +131,11 @@ func (n *Net) bindAddrs(b Bind) ([]loop.Addr, error) {
 	return addrs, nil
 }
 
-// Addr is the first address that is listened on, with the port that the system picked.
+// Addr returns the first address of the listener, with its actual port.
 func (l *Listener) Addr() loop.Addr { return l.sockets[0].addr }
 
-// Close ends listening at the end of the turn; connections that wait to be accepted are reset by the
-// system. Connections taken before are not touched.
+// Close ends listening at the end of the turn; the system resets connections that were not accepted. Accepted
+// connections are not affected.
 func (l *Listener) Close() {
 	if !l.closed {
 		l.closed = true
@@ -149,7 +149,7 @@ func (l *Listener) RunTask(time.Duration) { l.shut() }
 // Label names the listener in reports.
 func (l *Listener) Label() string { return l.sockets[0].Label() }
 
-// shut gives the sockets back.
+// shut closes the sockets.
 func (l *Listener) shut() {
 	for _, s := range l.sockets {
 		fd := s.src.FD()
@@ -165,7 +165,7 @@ func (l *Listener) shut() {
 // Label implements loop.Handler.
 func (s *listening) Label() string { return "listener " + s.addr.String() }
 
-// Ready implements loop.Handler: it accepts until nobody waits, or the turn's share is used up.
+// Ready implements loop.Handler: it accepts until no connection waits or the turn's budget is used up.
 func (s *listening) Ready(now time.Duration, r loop.Ready) (again bool) {
 	n := s.l.net
 	if r != 0 {
@@ -192,22 +192,22 @@ func (s *listening) Ready(now time.Duration, r loop.Ready) (again bool) {
 			s.more = false
 		case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
 			n.Counters.AcceptExhausted++
-			s.starve(now + starved)
+			s.starve(now + retryAccept)
 			return false
 		case syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK:
-			s.more = false // not a listener any more, so nobody can wait here
+			s.more = false // the listener is closed, so no connection waits
 		default:
-			// The connection died before it was taken (accept(2)): its own affair.
+			// The connection was broken before it was accepted (accept(2)).
 		}
 	}
 	return false
 }
 
-// take makes a connection of a descriptor.
+// take makes a connection from a descriptor.
 func (s *listening) take(now time.Duration, fd loop.FD) {
 	n := s.l.net
 	if !n.admit(fd) {
-		n.sys.Abort(fd) // a close in order would leave each of them with us for a while
+		n.sys.Abort(fd) // an orderly close would keep the descriptor for a while
 		return
 	}
 	w, u := s.l.acceptor.Accept(s.l)
@@ -230,10 +230,10 @@ func (s *listening) take(now time.Duration, fd loop.FD) {
 	n.Counters.Accepted++
 	w.opened(now)
 	n.loop.SetUnestablished(&w.src, true)
-	n.loop.Kick(&w.src) // Opened in a call of its own: a panic there is the connection's, not the listener's
+	n.loop.Kick(&w.src) // Opened runs in a separate callback, so that a panic in it is reported for the connection, not for the listener
 }
 
-// starve waits until at (0: no time) or until something is given back.
+// starve waits until at (0: no time) or until a descriptor or memory is released.
 func (s *listening) starve(at time.Duration) {
 	n := s.l.net
 	if !s.hungs {
@@ -245,7 +245,7 @@ func (s *listening) starve(at time.Duration) {
 	}
 }
 
-// Expired implements loop.Expirer: try again.
+// Expired implements loop.Expirer: it tries again.
 func (s *listening) Expired(time.Duration) { s.l.net.wakeListeners() }
 
 // wakeListeners lets listeners that waited for a descriptor or for memory try again.

@@ -14,7 +14,7 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// Every kind of place can be listened on, tells the port it got, and is reached by dialling it.
+// Every kind of address can be listened on, reports its port, and accepts a dial.
 func TestListenAndDial(t *testing.T) {
 	for _, c := range []struct {
 		bind   Bind
@@ -49,7 +49,7 @@ func TestListenAndDial(t *testing.T) {
 			wd.pass(time.Second)
 			f.wantOpen()
 			if len(a.all) != 1 || string(a.all[0].got) != "hello" {
-				t.Fatalf("accepted: got %d connections, want 1 that got hello", len(a.all))
+				t.Fatalf("accepted: got %d connections, want 1 that received hello", len(a.all))
 			}
 			a.all[0].w.Close(roles.Graceful, nil)
 			wd.pass(time.Second)
@@ -88,21 +88,21 @@ func TestListenErrors(t *testing.T) {
 		if !errors.As(err, &le) || le.Bind != c.bind || !errors.Is(err, c.is) || !strings.HasPrefix(err.Error(), c.text) {
 			t.Errorf("listen on %v: got %v, want %s...: %v", c.bind, err, c.text, c.is)
 		}
-		wd.wantEmpty(3) // what an interface's first address had opened is given back at once
+		wd.wantEmpty(3) // the socket of an interface's first address is closed at once
 	}
 }
 
-// An interface of link-local addresses alone has none that a stranger could reach.
+// An interface with only link-local addresses has none to listen on.
 func TestListenOnInterfaceWithoutAddresses(t *testing.T) {
 	n := sim.New(1, sim.Options{})
 	nd := newNode(t, n.Host("h", netip.MustParseAddr("fe80::1")), loop.Config{}, Config{})
 	_, err := nd.net.Listen(Bind{Host: "eth0"}, loop.ListenOptions{}, nil, nil)
 	if err == nil || !strings.Contains(err.Error(), `interface "eth0" has no address to listen on`) {
-		t.Errorf("listen: got %v, want that there is no address", err)
+		t.Errorf("listen: got %v, want an error about the missing address", err)
 	}
 }
 
-// Accepts go on until nobody waits, at most so many per turn.
+// Accepts continue until no connection waits, up to a limit per turn.
 func TestAcceptBudget(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Accepts: 10}, Config{})
 	a := wd.listen()
@@ -121,12 +121,12 @@ func TestAcceptBudget(t *testing.T) {
 	accepts := wd.b.Calls().Accepts
 	wd.settle()
 	if got := wd.b.Calls().Accepts - accepts; got != 0 {
-		t.Errorf("accepts when nobody waits: got %d, want 0", got)
+		t.Errorf("accepts without a waiting connection: got %d, want 0", got)
 	}
 }
 
-// Without descriptors a listener waits: it neither spins nor loses anybody, the connections that stand
-// live on, and it goes on by itself as soon as there is one.
+// Without a free descriptor a listener waits: it neither spins nor loses a connection, established connections work,
+// and it continues as soon as a descriptor is free.
 func TestDescriptorExhaustion(t *testing.T) {
 	for _, freed := range []string{"here", "elsewhere"} {
 		t.Run(freed, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestDescriptorExhaustion(t *testing.T) {
 				wd.knock()
 			}
 			o := wd.n.Options()
-			o.MaxDescriptors = 3 // the listeners and f, on this host; the other only closes
+			o.MaxDescriptors = 3 // the listeners and f, on this host; the other host only closes
 			wd.n.SetOptions(o)
 			wd.pass(time.Millisecond)
 			if len(a.all) != 1 {
@@ -152,7 +152,7 @@ func TestDescriptorExhaustion(t *testing.T) {
 			if got := wd.b.Calls().Accepts - accepts; got < 5 || got > 15 {
 				t.Errorf("accepts tried in a second of want: got %d, want about 10", got)
 			}
-			p.write("still there?")
+			p.write("are you there?")
 			f.onRx = func(b []byte) int { f.send("yes"); return len(b) }
 			wd.pass(time.Millisecond)
 			p.want("yes", syscall.EAGAIN)
@@ -161,19 +161,19 @@ func TestDescriptorExhaustion(t *testing.T) {
 				wd.settle()
 			} else {
 				wd.b.Close(l2)
-				wd.pass(starved)
+				wd.pass(retryAccept)
 			}
 			if len(a.all) != 2 {
-				t.Errorf("accepted with a descriptor free: got %d, want 2", len(a.all))
+				t.Errorf("accepted with a free descriptor: got %d, want 2", len(a.all))
 			}
 			if wd.net.Counters.AcceptExhausted == 0 {
 				t.Error("exhaustion counted: got 0, want some")
 			}
 			o.MaxDescriptors = 0
 			wd.n.SetOptions(o)
-			wd.pass(starved)
+			wd.pass(retryAccept)
 			if len(a.all) != 4 {
-				t.Errorf("accepted in the end: got %d, want all 4", len(a.all))
+				t.Errorf("accepted at the end: got %d, want all 4", len(a.all))
 			}
 			a.l.Close()
 			wd.pass(time.Second)
@@ -184,26 +184,26 @@ func TestDescriptorExhaustion(t *testing.T) {
 	}
 }
 
-// Closing a listener that waits for descriptors leaves nothing behind.
-func TestCloseStarvingListener(t *testing.T) {
+// Closing a listener that waits for descriptors frees its resources.
+func TestCloseWaitingListener(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
 	wd.knock()
 	wd.n.SetOptions(sim.Options{MaxDescriptors: 1})
 	wd.pass(10 * time.Millisecond)
 	if len(wd.net.starving) != 1 {
-		t.Fatalf("starving: got %d, want 1", len(wd.net.starving))
+		t.Fatalf("waiting: got %d, want 1", len(wd.net.starving))
 	}
 	a.l.Close()
 	a.l.Close()
 	wd.pass(time.Second)
 	if len(wd.net.starving) != 0 {
-		t.Errorf("starving after Close: got %d, want 0", len(wd.net.starving))
+		t.Errorf("waiting after Close: got %d, want 0", len(wd.net.starving))
 	}
 	wd.wantEmpty(0)
 }
 
-// A connection that the acceptor does not want is closed, and the listener goes on.
+// A refused connection is closed, and the listener continues.
 func TestRefuse(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
@@ -218,7 +218,7 @@ func TestRefuse(t *testing.T) {
 	wd.connect(a)
 }
 
-// A listener may be closed by the acceptor in the middle of accepting.
+// The acceptor may close the listener inside Accept.
 func TestCloseListenerWhileAccepting(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
@@ -236,7 +236,7 @@ func TestCloseListenerWhileAccepting(t *testing.T) {
 	wd.wantEmpty(0)
 }
 
-// Above LevelStopAccepting nobody is taken; below, those who waited are.
+// Above LevelStopAccepting no connection is accepted; below it the waiting ones are.
 func TestStopAccepting(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 1000}, Config{})
 	a := wd.listen()
@@ -253,11 +253,11 @@ func TestStopAccepting(t *testing.T) {
 	wd.loop.Account().Release(800)
 	wd.settle()
 	if len(a.all) != 1 {
-		t.Errorf("accepted when there is memory: got %d, want 1", len(a.all))
+		t.Errorf("accepted with memory available: got %d, want 1", len(a.all))
 	}
 }
 
-// Zero fields of a listener's own timeouts are the Net's.
+// Zero fields of a listener's timeouts select the Net's.
 func TestListenerTimeouts(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{Timeouts: Timeouts{Establish: 7 * time.Second}})
 	a := wd.listenAt(Bind{Port: 80}, &Timeouts{Idle: time.Second})

@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// stalledLong is how long a connection must have made no progress before it is closed at LevelStopReading. There it may
-	// be stalled because it is not read, and nothing else would end that wait.
+	// stalledLong is how long a connection must have made no progress before it is closed at LevelStopReading. At that
+	// level it may have stalled because it is not read, and nothing else would end that.
 	stalledLong = 10 * time.Second
-	// stalledFor is the same at LevelStopAccepting: more than a line with losses needs to go on.
+	// stalledFor is the same time at LevelStopAccepting: longer than the pauses of a line with losses.
 	stalledFor = time.Second
 )
 
-// lastingMuch is the least that is worth closing a connection for which holds nothing but what lasts: less than a
-// tls.Conn, or the context of compressed messages, and more than the further streams of an HTTP/2 connection.
+// lastingMuch is the minimum for closing a connection that has only lasting bytes: less than a tls.Conn or a
+// compression context, and more than the additional streams of an HTTP/2 connection.
 const lastingMuch = 4 << 10
 
-// levelChanged acts on the memory account: see loop.Level. When the level falls, connections that were not
-// read are read again, and below LevelStopAccepting listeners accept again.
+// levelChanged handles a change of the memory account: see loop.Level. When the level falls, stalled connections are
+// read again, and below LevelStopAccepting listeners accept again.
 func (n *Net) levelChanged(v loop.Level) {
 	n.loop.Disarm(&n.pressure)
 	if v < loop.LevelStopAccepting {
@@ -46,8 +46,8 @@ func (n *Net) unstallAll() {
 	}
 }
 
-// pressed has those closed that memory is needed from: at the end of this turn at the ceiling, and below it as
-// soon as they have stalled for long enough.
+// pressed starts the closing of connections to free memory: at the ceiling at the end of this turn, below it when
+// they have stalled for long enough.
 func (n *Net) pressed() {
 	v := n.account.Level()
 	switch {
@@ -59,11 +59,10 @@ func (n *Net) pressed() {
 	}
 }
 
-// pressureStep is how long after one look at stalled connections the next is taken, if the first of them was spared: it
-// holds too little to matter.
+// pressureStep is the time until the next check if the first stalled connection uses too little memory to be closed.
 const pressureStep = 100 * time.Millisecond
 
-// stalledTime is how long a connection must have made no progress before it is closed at a level.
+// stalledTime returns how long a connection must have made no progress before it is closed at a level.
 func stalledTime(v loop.Level) time.Duration {
 	if v == loop.LevelStopReading {
 		return stalledLong
@@ -71,13 +70,13 @@ func stalledTime(v loop.Level) time.Duration {
 	return stalledFor
 }
 
-// short reports that the ceiling is reached and the worst are still to be closed in this turn. Until then no connection is
-// served, since that would take more memory.
+// short reports whether the ceiling is reached and connections are still to be closed in this turn. Until then no
+// connection is served, since that would use more memory.
 func (n *Net) short() bool {
 	return n.account.Level() == loop.LevelCloseWorst && n.closeTask.Queued()
 }
 
-// pressure is a Net in its part as the owner of the timer that looks for stalled connections.
+// pressure is the Net as the owner of the timer that checks for stalled connections.
 type pressure Net
 
 // Expired implements loop.Expirer.
@@ -92,13 +91,13 @@ func (p *pressure) Expired(time.Duration) {
 // Label names the timer in reports.
 func (p *pressure) Label() string { return "the memory account" }
 
-// going reports whether h's connection is about to release what it holds.
+// going reports whether h's connection is about to be released.
 func (h *holding) going() bool {
 	w := h.w
 	return w.phase == phaseClosed || w.flags&closing != 0 && w.mode != roles.Graceful
 }
 
-// evictable reports whether there is a connection that could be closed for the sake of others.
+// evictable reports whether any connection could be closed to free memory.
 func (n *Net) evictable() bool {
 	for h := n.stalling.First(); h != nil; h = n.stalling.Next(h) {
 		if !h.going() {
@@ -108,14 +107,15 @@ func (n *Net) evictable() bool {
 	return false
 }
 
-// onlyLasting reports whether lasting bytes alone keep the level at LevelStopAccepting. They are bounded by their own share,
-// so the rest of the ceiling is left for newcomers, which need not wait until other clients' sessions end.
+// onlyLasting reports whether only lasting bytes keep the level at LevelStopAccepting. They are limited by their own
+// share, so the rest of the ceiling is available for new connections, which need not wait for the end of other
+// clients' sessions.
 func (n *Net) onlyLasting() bool {
 	a := n.account
 	return a.Level() == loop.LevelStopAccepting && a.Over(loop.LevelStopAccepting) <= a.UsedBy(uint8(roles.HoldSession))+a.UsedBy(uint8(roles.HoldStream))
 }
 
-// amount is how much of what h holds eviction for the sake of a kind, or of all of them, is about.
+// amount returns the bytes of h that eviction for a kind (or for all kinds) considers.
 func (h *holding) amount(k roles.Kind) int {
 	if k == roles.Kinds {
 		return h.moving
@@ -123,10 +123,9 @@ func (h *holding) amount(k roles.Kind) int {
 	return int(h.kinds[k])
 }
 
-// evict resets connections until the account will have fallen below LevelStopAccepting: the one that has made no
-// progress for longest first, among those that hold at least half of what connections hold on average; then among the
-// others. Connections with many lasting bytes and no others do not stall anything: they go last, and only until
-// LevelCloseWorst ends.
+// evict resets connections until the account will be below LevelStopAccepting: first those with at least half of the
+// average, in order of their stall time; then the others. A connection with many lasting bytes and no others blocks
+// nothing: it is closed last, and only until LevelCloseWorst ends.
 func (n *Net) evict() {
 	var ending int64
 	for h := n.lasting.First(); h != nil; h = n.lasting.Next(h) {
@@ -144,7 +143,7 @@ func (n *Net) evict() {
 	}
 }
 
-// evictShares does so for the kinds that have used up more than their share: until each has fallen an eighth below it.
+// evictShares does the same for the kinds above their share, until each is an eighth below it.
 func (n *Net) evictShares() {
 	for k := range roles.Kinds {
 		if n.exceeded&(1<<k) != 0 {
@@ -155,9 +154,9 @@ func (n *Net) evictShares() {
 	n.exceeded = 0
 }
 
-// evictFrom resets connections until over bytes of a kind, of all of them for roles.Kinds, will have been given back, and
-// returns what it is short of. With least, only those go that have made no progress for so long, and hold at least half
-// of the average.
+// evictFrom resets connections until over bytes of a kind (roles.Kinds: of all kinds) will be released, and returns
+// how many bytes are missing. If least is not 0, it only closes connections that have stalled for so long and have at
+// least half of the average.
 func (n *Net) evictFrom(k roles.Kind, over int64, least time.Duration) int64 {
 	count, sum := 0, 0
 	for h := n.stalling.First(); h != nil; h = n.stalling.Next(h) {
@@ -172,7 +171,7 @@ func (n *Net) evictFrom(k roles.Kind, over int64, least time.Duration) int64 {
 		}
 	}
 	if k != roles.Kinds && count <= 1 {
-		return over // one of each there can be, however low the ceiling
+		return over // one is always allowed, however low the ceiling
 	}
 	now := n.loop.Now()
 	for _, much := range [...]int{sum / max(2*count, 1), 1} {
@@ -192,7 +191,7 @@ func (n *Net) evictFrom(k roles.Kind, over int64, least time.Duration) int64 {
 	return over
 }
 
-// evict resets h's connection, and returns how much it will give back.
+// evict resets h's connection, and returns how many bytes that will release.
 func (h *holding) evict() int64 {
 	w := h.w
 	w.net.Counters.MemoryClosed++

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// hoarders connects n peers to fakes that use nothing of what they get.
+// hoarders connects n peers to fakes that use no input.
 func hoarders(wd *world, a *acceptor, n int) (ps []*peer, fs []*fake) {
 	for range n {
 		p, f := wd.connect(a)
@@ -21,8 +21,8 @@ func hoarders(wd *world, a *acceptor, n int) (ps []*peer, fs []*fake) {
 	return ps, fs
 }
 
-// From half of the ceiling connections that hold bytes are not read; those that hold none are; and when
-// there is memory again all are.
+// Above half of the ceiling connections with stored bytes are not read; those without are. With memory available
+// again all are.
 func TestStopReading(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 48 << 10}, Config{})
 	a := wd.listen()
@@ -43,24 +43,24 @@ func TestStopReading(t *testing.T) {
 		t.Errorf("turns while not reading: got %d, want a few", got)
 	}
 	if k := len(fs[0].w.in.bytes()); k != 100 {
-		t.Errorf("held by one that was not to be read: got %d bytes, want 100", k)
+		t.Errorf("held by a stalled connection: got %d bytes, want 100", k)
 	}
 	if string(fLight.got) != "hello" {
-		t.Errorf("one that holds nothing: got %q, want hello", fLight.got)
+		t.Errorf("a connection without stored bytes: got %q, want hello", fLight.got)
 	}
 	fs[0].onRx = nil
 	fs[1].w.Close(roles.Immediate, nil)
 	wd.settle()
 	if got := string(fs[0].got); got != strings.Repeat("x", 100)+"more" {
-		t.Errorf("read when there is memory again: got %d bytes, want 104", len(got))
+		t.Errorf("read with memory available again: got %d bytes, want 104", len(got))
 	}
 	if len(ps) != 2 || wd.net.Held() != 0 {
 		t.Errorf("held at the end: got %d, want 0", wd.net.Held())
 	}
 }
 
-// A connection that was not read and then ends is forgotten.
-func TestStalledConnectionsAreForgotten(t *testing.T) {
+// A stalled connection that ends is removed from the list.
+func TestStalledConnectionsAreRemoved(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 2000}, Config{})
 	a := wd.listen()
 	wd.loop.Account().Charge(900)
@@ -71,21 +71,21 @@ func TestStalledConnectionsAreForgotten(t *testing.T) {
 		ps[0].write("y")
 		wd.settle()
 		if fs[0].w.flags&stalledRx == 0 {
-			t.Fatalf("got a connection that reads at level %v", wd.loop.Account().Level())
+			t.Fatalf("a connection reads at level %v", wd.loop.Account().Level())
 		}
 		fs[0].w.Close(roles.Immediate, nil)
 		wd.settle()
 	}
 	if n := wd.net.stalling.Len(); n != 0 {
-		t.Errorf("connections that hold something at the end: got %d, want none", n)
+		t.Errorf("connections with memory at the end: got %d, want none", n)
 	}
 	wd.loop.Account().Release(900)
 	wd.settle()
 	wd.wantEmpty(1)
 }
 
-// At the ceiling the connections that hold the most go, as many as it takes and no more, each once; and
-// again when it is reached again.
+// At the ceiling the connections with the most memory are closed, as many as necessary, each once; and again when the
+// ceiling is reached again.
 func TestCloseWorst(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 64 << 10}, Config{})
 	a := wd.listen()
@@ -98,7 +98,7 @@ func TestCloseWorst(t *testing.T) {
 			wd.settle()
 		}
 		ps, large := hoarders(wd, a, 3)
-		for _, p := range ps { // all in one turn, so that no level strikes in between
+		for _, p := range ps { // all in one turn, so that no level takes effect in between
 			p.write(strings.Repeat("x", 30_000))
 		}
 		wd.pass(time.Second)
@@ -134,7 +134,7 @@ func TestCloseWorst(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// A connection is judged by all that it holds, and one that has been closed but drains may go too.
+// All memory of a connection counts, and a closed connection that drains may be reset too.
 func TestCloseWorstCountsBothDirections(t *testing.T) {
 	for _, closed := range []bool{false, true} {
 		wd := newWorld(t, 1, sim.Options{SndBuf: 1000, RcvBuf: 1000}, loop.Config{Memory: 70 << 10}, Config{})
@@ -142,7 +142,7 @@ func TestCloseWorstCountsBothDirections(t *testing.T) {
 		_, fs := hoarders(wd, a, 2)
 		worst, other := fs[0], fs[1]
 		worst.onWritable = func() {
-			worst.w.Commit(copy(worst.w.Room(1), strings.Repeat("z", 60_000))) // 64 KiB to keep
+			worst.w.Commit(copy(worst.w.Room(1), strings.Repeat("z", 60_000))) // 64 KiB to store
 			if closed {
 				worst.w.Close(roles.Graceful, nil)
 			}
@@ -161,8 +161,8 @@ func TestCloseWorstCountsBothDirections(t *testing.T) {
 	}
 }
 
-// After the worst have gone the level has ended, so that the next rise to the ceiling is heard of, whoever
-// charges the account.
+// After the worst connections are closed the level has ended, so that the next rise to the ceiling is handled,
+// whatever charges the account.
 func TestCloseWorstEndsTheLevel(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 64 << 10}, Config{})
 	a := wd.listen()
@@ -171,7 +171,7 @@ func TestCloseWorstEndsTheLevel(t *testing.T) {
 		p, _ := hoarders(wd, a, 1)
 		ps = append(ps, p...)
 	}
-	for _, p := range ps { // in one turn: 62 KiB in buffers of two
+	for _, p := range ps { // in one turn: 62 KiB in two buffers
 		p.write(strings.Repeat("x", 1700))
 	}
 	wd.settle()
@@ -179,10 +179,10 @@ func TestCloseWorstEndsTheLevel(t *testing.T) {
 		wd.loop.Account().Charge(8 << 10)
 		wd.settle()
 		if v := wd.loop.Account().Level(); v == loop.LevelCloseWorst {
-			t.Errorf("charge %d: level with %d used: got %v, want that it has ended", i, wd.loop.Account().Used(), v)
+			t.Errorf("charge %d: level with %d used: got %v, want a lower level", i, wd.loop.Account().Used(), v)
 		}
 	}
 	if got := wd.net.Counters.MemoryClosed; got < 10 || got > 20 {
-		t.Errorf("closed: got %d of 31, want about the half that was in the way", got)
+		t.Errorf("closed: got %d of 31, want about half", got)
 	}
 }

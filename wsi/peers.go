@@ -6,24 +6,24 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// What the account is charged for the table of peers: about what a map needs for an entry.
+// These are the charges for the table of peers, about the cost of a map entry.
 const (
 	peerCost     = 128 // for each address
 	peerConnCost = 48  // for each connection
 )
 
-// peerBits is how much of an IPv6 address is one peer: the network that a site is given, in which it has as many
-// addresses as it likes.
+// peerBits is the prefix of an IPv6 address that identifies a peer: the network of a site, which can use any number
+// of addresses in it.
 const peerBits = 64
 
-// peers counts accepted connections by their peer's address, for Config.PeerMax. There is none without a limit.
+// peers counts accepted connections by the peer's address, for Config.PeerMax. It is nil without a limit.
 type peers struct {
 	count map[netip.Addr]int32
 	of    map[loop.FD]netip.Addr
 }
 
-// admit counts an accepted connection. It returns false if its peer has too many already. Peers without an address, or
-// whose address the system no longer knows, are not limited.
+// admit counts an accepted connection. It returns false if its peer has too many already. Peers without an address,
+// or whose address the system no longer knows, are not limited.
 func (n *Net) admit(fd loop.FD) bool {
 	if n.cfg.PeerMax <= 0 {
 		return true
@@ -50,8 +50,8 @@ func (n *Net) admit(fd loop.FD) bool {
 	return true
 }
 
-// leave ends the count of a connection. It is called for every one, counted or not, before its descriptor is given
-// back.
+// leave removes a connection from the count. It is called for every connection, counted or not, before its descriptor
+// is closed.
 func (n *Net) leave(fd loop.FD) {
 	p := &n.peers
 	if p.of == nil {
@@ -68,11 +68,11 @@ func (n *Net) leave(fd loop.FD) {
 		n.account.Release(peerCost)
 	}
 	if len(p.of) == 0 {
-		p.count, p.of = nil, nil // a map keeps the room that it needed once
+		p.count, p.of = nil, nil // a map never shrinks
 	}
 }
 
-// onePeer is what counts as one peer: an IPv4 address, or the /64 network of an IPv6 one.
+// onePeer returns the key of a peer: an IPv4 address, or the /64 network of an IPv6 address.
 func onePeer(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if a.Is4() {

@@ -11,8 +11,8 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// A peer with PeerMax connections gets no further one until one has gone; others do, and the table is gone with the
-// last connection.
+// A peer with PeerMax connections gets no further one until one is closed. Other peers do, and the table is freed
+// with the last connection.
 func TestPeerMax(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 1 << 20}, Config{PeerMax: 3})
 	a := wd.listen()
@@ -26,7 +26,7 @@ func TestPeerMax(t *testing.T) {
 		t.Fatalf("accepted: got %d, refused %d; want 3 and 1", len(a.all), wd.net.Counters.PeerRefused)
 	}
 	if _, e := refused.read(); e != syscall.ECONNRESET {
-		t.Errorf("the one too many: got %v, want a reset", e)
+		t.Errorf("the connection above the limit: got %v, want a reset", e)
 	}
 	refused.close()
 	if _, e := other.Connect(loop.Addr{IP: netip.AddrPortFrom(ipB, 80)}, loop.SocketOptions{}); e != syscall.EINPROGRESS {
@@ -39,7 +39,7 @@ func TestPeerMax(t *testing.T) {
 	if wd.loop.Account().Used() != 2*peerCost+4*peerConnCost {
 		t.Errorf("charged: got %d, want the table's entries", wd.loop.Account().Used())
 	}
-	wd.n.ResetAll(wd.b) // the system may have forgotten the address
+	wd.n.ResetAll(wd.b) // the system may no longer know the address
 	wd.settle()
 	wd.connect(a)
 	for _, f := range a.all {
@@ -49,11 +49,11 @@ func TestPeerMax(t *testing.T) {
 	}
 	wd.settle()
 	if wd.net.peers.of != nil || wd.loop.Account().Used() != 0 {
-		t.Errorf("after all have gone: got a table of %d, %d bytes charged, want neither", len(wd.net.peers.of), wd.loop.Account().Used())
+		t.Errorf("after all are closed: got a table of %d, %d bytes charged, want neither", len(wd.net.peers.of), wd.loop.Account().Used())
 	}
 }
 
-// By default nobody is limited; Unix sockets never are.
+// By default peers are not limited; Unix sockets never are.
 func TestPeerMaxDoesNotApply(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
@@ -87,14 +87,14 @@ func TestOnePeer(t *testing.T) {
 	}
 }
 
-// TestManyPeersThatDoNotRead: 320 connections that ask for more than they ever read do not keep newcomers out, and all
-// of them are gone after the deadline.
+// TestManyPeersThatDoNotRead: 320 connections that request more than they read do not prevent new connections, and
+// all of them are closed after the deadline.
 func TestManyPeersThatDoNotRead(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{SndBuf: 64 << 10, RcvBuf: 64 << 10}, loop.Config{}, Config{})
 	a := wd.listen()
 	want := numbered(64 << 10)
 	a.script = func(f *fake) {
-		f.onRx = func(b []byte) int { // each byte asks for as much as there is room
+		f.onRx = func(b []byte) int { // the answer to each byte fills the available space
 			if len(f.out) < 64<<10 {
 				f.send(want)
 			}
@@ -112,7 +112,7 @@ func TestManyPeersThatDoNotRead(t *testing.T) {
 		wd.pass(100 * time.Millisecond)
 		got, e := p.read()
 		if e != syscall.EAGAIN || len(got) == 0 {
-			t.Fatalf("a newcomer after %d s: got %d bytes, %v, want an answer; account %v", second, len(got), e, wd.loop.Account().Level())
+			t.Fatalf("a new connection after %d s: got %d bytes, %v, want an answer; account %v", second, len(got), e, wd.loop.Account().Level())
 		}
 		p.h.Abort(p.fd)
 		wd.pass(900 * time.Millisecond)
@@ -121,7 +121,7 @@ func TestManyPeersThatDoNotRead(t *testing.T) {
 		t.Errorf("connections after the deadline: got %d, want none", n)
 	}
 	if n := wd.net.Counters; n.WriteTimedOut+n.MemoryClosed != 320 {
-		t.Errorf("ended for not reading: got %d by the deadline, %d for memory, want 320 in all", n.WriteTimedOut, n.MemoryClosed)
+		t.Errorf("closed: got %d by the deadline, %d for memory, want 320 in all", n.WriteTimedOut, n.MemoryClosed)
 	}
 	wd.wantEmpty(1)
 }

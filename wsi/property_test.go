@@ -12,30 +12,30 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// plan is how a talker means to go.
+// plan is how a talker ends.
 type plan uint8
 
 const (
-	polite plan = iota // ends its direction, and closes when the peer has ended too
-	leaver             // closes gracefully as soon as it has said all
-	hasty              // closes at once as soon as it has said all
-	rude               // resets at some moment
+	polite plan = iota // ends its direction, and closes when the peer has ended its direction too
+	leaver             // closes gracefully after it has sent all
+	hasty              // closes immediately after it has sent all
+	rude               // resets at a random time
 )
 
 var planNames = [...]string{"polite", "leaver", "hasty", "rude"}
 
-// talker is an Upper that sends its text and takes what comes, in pieces of any size, with pauses.
+// talker is an Upper that sends its text and uses input in pieces of any size, with pauses.
 type talker struct {
 	*fake
 	r     *rand.Rand
 	plan  plan
 	text  string // to be sent, all of it
 	sent  int    // committed
-	shut  bool   // said all there was, and ended our direction
-	total int    // received when the peer's end was told; -1: it was not
-	left  int    // of it, not used yet
+	shut  bool   // sent all and ended our direction
+	total int    // received when the peer's end was reported; -1: it was not
+	left  int    // unused bytes of these
 	end   func() (loop.Addr, bool)
-	port  uint16 // of the dialling end, by which two talkers are found to belong together
+	port  uint16 // of the dialling end, which identifies the two talkers of a connection
 }
 
 // talkers is an Acceptor of talkers.
@@ -79,7 +79,7 @@ func newTalker(t testing.TB, name string, r *rand.Rand, p plan) *talker {
 	return k
 }
 
-// produce commits some of the text, and begins to leave when there is no more.
+// produce commits a part of the text, and starts to leave when there is no more.
 func (k *talker) produce() {
 	for range k.r.IntN(3) {
 		room := k.w.Room(1 + k.r.IntN(roles.MaxRoom))
@@ -105,7 +105,7 @@ func (k *talker) produce() {
 	}
 }
 
-// leave closes when both directions are over.
+// leave closes when both directions have ended.
 func (k *talker) leave() {
 	if k.shut && k.ended && k.left == 0 {
 		k.w.Close(roles.Graceful, nil)
@@ -135,13 +135,13 @@ func (k *talker) take(b []byte) int {
 	return 1 + k.r.IntN(len(b))
 }
 
-// nap pauses and sets the deadline at which to go on.
+// nap pauses and sets the deadline to resume.
 func (k *talker) nap() {
 	k.w.Pause()
 	k.deadline = k.now + time.Duration(1+k.r.IntN(int(time.Second)))
 }
 
-// fuss does from outside what an owner may do at any time.
+// fuss makes random calls that an owner may make at any time.
 func (k *talker) fuss(now time.Duration) {
 	if k.closed > 0 || !k.open {
 		return
@@ -164,8 +164,8 @@ func (k *talker) fuss(now time.Duration) {
 	}
 }
 
-// weather draws faults that slow and split; with rough, some that break.
-func weather(r *rand.Rand, rough bool) sim.Options {
+// randomFaults returns faults that delay and split; with rough, also some that break connections.
+func randomFaults(r *rand.Rand, rough bool) sim.Options {
 	maybe := func(most int) int { return r.IntN(2) * r.IntN(most) }
 	chance := func(p float64) float64 { return p * float64(r.IntN(2)) }
 	o := sim.Options{
@@ -187,12 +187,12 @@ func weather(r *rand.Rand, rough bool) sim.Options {
 	return o
 }
 
-// judge holds what to got against what from sent.
-func judge(from, to *talker, rough bool) string {
+// compare compares what to received with what from sent.
+func compare(from, to *talker, rough bool) string {
 	got := string(to.got)
 	if from == nil {
 		if len(got) > 0 {
-			return fmt.Sprintf("%s: got %d bytes from nobody", to.name, len(got))
+			return fmt.Sprintf("%s: got %d bytes without a sender", to.name, len(got))
 		}
 		return ""
 	}
@@ -204,7 +204,7 @@ func judge(from, to *talker, rough bool) string {
 		}
 		return fmt.Sprintf("%s: got %d bytes that differ at %d from the %d sent", to.name, len(got), i, from.sent)
 	case to.total >= 0 && from.plan == rude && !from.shut:
-		return fmt.Sprintf("%s: got an orderly end of one that was rude", to.name)
+		return fmt.Sprintf("%s: got an orderly end of a talker that reset", to.name)
 	case to.total >= 0 && from.plan != hasty && to.total != len(from.text):
 		return fmt.Sprintf("%s: got an orderly end after %d bytes, want %d; the other, %s, committed %d and closed with %v; calls %q",
 			to.name, to.total, len(from.text), planNames[from.plan], from.sent, from.cause, from.log[max(0, len(from.log)-8):])
@@ -215,8 +215,8 @@ func judge(from, to *talker, rough bool) string {
 	return ""
 }
 
-// Whatever the weather and the sizes, bytes are neither lost, doubled nor reordered unless the connection
-// says that it broke, and at the end nothing is left.
+// Under all faults and sizes, bytes are neither lost, duplicated nor reordered unless the connection reports an
+// error, and at the end no resource is left.
 func TestTalk(t *testing.T) {
 	seeds := uint64(1000)
 	if testing.Short() {
@@ -240,7 +240,7 @@ func talk(t *testing.T, seed uint64) {
 	}
 	lc := loop.Config{Bytes: 1 << (10 + r.IntN(9)), Accepts: 1 + r.IntN(3)}
 	c := Config{ParkedMax: 5000 + r.IntN(1<<17), Timeouts: Timeouts{Idle: time.Minute}}
-	wd := newWorld(t, seed, weather(r, rough), lc, c)
+	wd := newWorld(t, seed, randomFaults(r, rough), lc, c)
 	client := wd.other(lc, c)
 	var dialled, accepted []*talker
 	a := &talkers{make: func() *talker {
@@ -290,9 +290,9 @@ func talk(t *testing.T, seed uint64) {
 				other = o
 			}
 		}
-		faults := []string{judge(other, k, rough)}
+		faults := []string{compare(other, k, rough)}
 		if other != nil {
-			faults = append(faults, judge(k, other, rough))
+			faults = append(faults, compare(k, other, rough))
 		}
 		for _, fault := range faults {
 			if fault != "" {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Without a free descriptor nobody is accepted, those who stand are served, and it goes on by itself.
+// Without a free descriptor no connection is accepted, established ones are served, and the listener continues by
+// itself later.
 func TestKernelDescriptorExhaustion(t *testing.T) {
 	k := onKernel(t, Config{})
 	a := k.listenAt(Bind{Host: "127.0.0.1"}, nil)
@@ -18,7 +19,7 @@ func TestKernelDescriptorExhaustion(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer second.Close()
-	// Descriptor numbers from the first free one on are forbidden for a while.
+	// All descriptor numbers from the first free one on are unavailable for a while.
 	probe, err := syscall.Dup(0)
 	if err != nil {
 		t.Fatal(err)
@@ -36,8 +37,8 @@ func TestKernelDescriptorExhaustion(t *testing.T) {
 	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was)
 	k.until("exhaustion", func() bool { return k.net.Counters.AcceptExhausted > 0 })
 	before := k.net.Counters.AcceptExhausted
-	first.Write([]byte("still there?"))
-	k.until("service of who stands", func() bool { return len(f.got) > 0 })
+	first.Write([]byte("are you there?"))
+	k.until("service of the established connection", func() bool { return len(f.got) > 0 })
 	for end := time.Now().Add(250 * time.Millisecond); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		k.turn()
 	}

@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// blockedMax is how much unused input a connection may gather while its Upper waits to write. The
-	// rest stays with the peer. It is more than any head that a role accepts by default, so that a
-	// peer which answers before it has read all we sent is still understood.
+	// blockedMax is how much unused input a connection may store while its Upper waits to write; the rest stays in the
+	// kernel. It is more than any head that a role accepts by default, so that a peer which answers before it has read
+	// all our output is still understood.
 	blockedMax = 64 << 10
-	// readMin is the least space worth a read behind parked input.
+	// readMin is the minimal space for a read after stored input.
 	readMin = 256
-	// shrinkAt is how many times too large a buffer must be for its bytes to move to a smaller one: the
-	// tail of one large unit shall not hold on to the space of the whole.
+	// shrinkAt: bytes move to a smaller buffer if theirs is this many times too large, so that the tail of one large
+	// unit does not keep the space of the whole.
 	shrinkAt = 16
 )
 
-// mayRead says whether more input may be taken now, with held bytes of it unused.
+// mayRead reports whether more input may be read, with held bytes of it unused.
 func (w *Wsi) mayRead(held int) bool {
 	if held >= blockedMax && w.flags&wantWrite != 0 {
 		return false
@@ -44,11 +44,10 @@ func (w *Wsi) mayRead(held int) bool {
 	return true
 }
 
-// read takes what the socket has behind in, which lies in the shared buffer or in w.in, and returns
-// the two together.
+// read reads from the socket after in, which is in the shared buffer or in w.in, and returns both together.
 func (w *Wsi) read(in []byte) []byte {
 	n := w.net
-	var dst []byte // free space, straight behind in
+	var dst []byte // free space, directly after in
 	switch {
 	case len(in) == 0:
 		if w.in != nil {
@@ -95,7 +94,7 @@ func (w *Wsi) read(in []byte) []byte {
 		w.flags = w.flags&^rdReady | ended
 		n.Counters.Reads++
 		if w.flags&torn != 0 {
-			// The failed write was told of the reset; to the reader it now looks like an orderly end.
+			// The failed write has returned the reset already, so this looks like an orderly end to the reader.
 			w.broken("read", syscall.ECONNRESET)
 		}
 		return in
@@ -113,8 +112,7 @@ func (w *Wsi) read(in []byte) []byte {
 	return in[:len(in)+k]
 }
 
-// broken ends a connection whose socket reports e. If writing failed before, that came first and is
-// the cause.
+// broken ends a connection whose socket reports e. An earlier write error takes precedence as the cause.
 func (w *Wsi) broken(op string, e syscall.Errno) {
 	w.net.Counters.Resets++
 	w.flags |= ended
@@ -123,7 +121,7 @@ func (w *Wsi) broken(op string, e syscall.Errno) {
 		cause = &Error{Op: op, Wsi: w.Label(), Err: e}
 	}
 	if w.flags&(gone|paused) == gone|paused {
-		w.flags |= endTold // this is no orderly end, and peerGone decides when it is told
+		w.flags |= endTold // this is no orderly end; peerGone determines when it is reported
 		w.net.Counters.Resets--
 		w.blame(cause)
 		return
@@ -131,7 +129,7 @@ func (w *Wsi) broken(op string, e syscall.Errno) {
 	w.Close(roles.Immediate, cause)
 }
 
-// park keeps what the Upper left of in, or gives the buffer back if nothing is left.
+// park stores the unused part of in, or releases the buffer if nothing is left.
 func (w *Wsi) park(in []byte) {
 	switch {
 	case len(in) == 0:
@@ -149,9 +147,9 @@ func (w *Wsi) park(in []byte) {
 	}
 }
 
-// keep copies in, which lies in the shared buffer, into a buffer of the connection's own.
+// keep copies in, which is in the shared buffer, into a buffer of the connection.
 func (w *Wsi) keep(in []byte) {
-	b := w.net.take(w, roles.HoldInput, len(in)+readMin) // before w.in is looked up: it may be what makes w.holding
+	b := w.net.take(w, roles.HoldInput, len(in)+readMin) // before w.in is evaluated: take may create w.holding
 	b.b = append(b.b, in...)
 	w.in = b
 }

@@ -16,8 +16,8 @@ func plain(t testing.TB) *world {
 	return newWorld(t, 1, sim.Options{}, loop.Config{}, Config{})
 }
 
-// In steady state a request costs one wait, one read and one write on each side, and nothing is held
-// between two.
+// In steady state a request costs one wait, one read and one write on each side, and no memory is kept between two
+// requests.
 func TestSystemCallsPerRequest(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
@@ -67,17 +67,17 @@ func TestReceive(t *testing.T) {
 			wd.settle()
 			f.wantLog(`rx "hello"`)
 		}},
-		{"what is left is offered again with more behind", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"unused bytes are offered again with more bytes after them", func(t *testing.T, wd *world, p *peer, f *fake) {
 			f.onRx = func(b []byte) int { return strings.LastIndexByte(string(b), '\n') + 1 }
 			p.write("one\ntw")
 			wd.settle()
 			if f.w.Held() == 0 {
-				t.Error("held with a rest: got 0, want a buffer")
+				t.Error("held with unused bytes: got 0, want a buffer")
 			}
 			p.write("o\nthree\n")
 			wd.settle()
 			if string(f.got) != "one\ntwo\nthree\n" {
-				t.Errorf("used: got %q by %q, want every line once", f.got, f.log)
+				t.Errorf("used: got %q in calls %q, want every line once", f.got, f.log)
 			}
 			if h := f.w.Held(); h != 0 {
 				t.Errorf("held when all is used: got %d, want 0", h)
@@ -110,7 +110,7 @@ func TestReceive(t *testing.T) {
 				t.Errorf("used: got %d bytes, want the %d that were sent", len(f.got), len(unit)+4)
 			}
 		}},
-		{"a small rest leaves the large buffer", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"few unused bytes move out of the large buffer", func(t *testing.T, wd *world, p *peer, f *fake) {
 			f.onRx = func(b []byte) int {
 				if len(b) < 100_000 {
 					return 0
@@ -125,13 +125,13 @@ func TestReceive(t *testing.T) {
 				t.Errorf("held for 10 bytes: got %d, want %d", h, classes[0])
 			}
 		}},
-		{"the end comes behind the bytes", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"the end is reported after the bytes", func(t *testing.T, wd *world, p *peer, f *fake) {
 			p.write("last")
 			p.h.CloseWrite(p.fd)
 			wd.settle()
 			f.wantLog(`rx "last"`, "end 0")
 		}},
-		{"the end tells what was left", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"the end reports the unused bytes", func(t *testing.T, wd *world, p *peer, f *fake) {
 			f.onRx = func([]byte) int { return 0 }
 			p.write("half")
 			p.h.CloseWrite(p.fd)
@@ -145,13 +145,13 @@ func TestReceive(t *testing.T) {
 			wd.settle()
 			f.wantClosed(syscall.ECONNRESET)
 			if text := f.cause.Error(); !strings.HasPrefix(text, "wsi: read: accepted 0 (") {
-				t.Errorf("cause: got %q, want what was attempted on what", text)
+				t.Errorf("cause: got %q, want the operation and the connection", text)
 			}
 			if wd.net.Counters.Resets != 1 {
 				t.Errorf("resets counted: got %d, want 1", wd.net.Counters.Resets)
 			}
 		}},
-		{"pause holds bytes and the end, resume gives them", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"pause delays bytes and the end until resume", func(t *testing.T, wd *world, p *peer, f *fake) {
 			f.onRx = func(b []byte) int { f.w.Pause(); return 2 }
 			p.write("abcdef")
 			wd.settle()
@@ -187,7 +187,7 @@ func TestReceive(t *testing.T) {
 			f.w.Resume()
 			wd.settle()
 			if len(f.got) < 1<<16 {
-				t.Errorf("after resume: got %d bytes, want what waited", len(f.got))
+				t.Errorf("after resume: got %d bytes, want all that waited", len(f.got))
 			}
 		}},
 		{"pause and resume inside Rx", func(t *testing.T, wd *world, p *peer, f *fake) {
@@ -198,7 +198,7 @@ func TestReceive(t *testing.T) {
 				t.Errorf("used: got %q, want %q", f.got, "abc")
 			}
 		}},
-		{"paused and reset: told after resume", func(t *testing.T, wd *world, p *peer, f *fake) {
+		{"paused and reset: reported after resume", func(t *testing.T, wd *world, p *peer, f *fake) {
 			p.write("ab")
 			wd.settle()
 			f.w.Pause()
@@ -225,8 +225,8 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// A peer cannot make a connection hold more than ParkedMax bytes that its protocol does not use.
-func TestParkedMax(t *testing.T) {
+// A connection stores at most MaxUnread bytes that its protocol does not use.
+func TestMaxUnread(t *testing.T) {
 	for _, most := range []int{1000, 40_000, 100_000, 300_000} {
 		t.Run(fmt.Sprint(most), func(t *testing.T) {
 			wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{ParkedMax: most})
@@ -250,7 +250,7 @@ func TestParkedMax(t *testing.T) {
 	}
 }
 
-// A unit larger than the shared buffer moves to one of the connection's own while it is being read.
+// A unit larger than the shared buffer moves to a buffer of the connection while it is read.
 func TestUnitLargerThanTheSharedBuffer(t *testing.T) {
 	wd := plain(t)
 	p, f := wd.connect(wd.listen())
@@ -267,8 +267,8 @@ func TestUnitLargerThanTheSharedBuffer(t *testing.T) {
 	}
 }
 
-// A connection that pauses keeps no more of what it had read than it may park.
-func TestParkedMaxPaused(t *testing.T) {
+// A paused connection keeps at most MaxUnread bytes of what it had read.
+func TestMaxUnreadPaused(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{ParkedMax: 1000})
 	p, f := wd.connect(wd.listen())
 	f.onRx = func([]byte) int { f.w.Pause(); return 0 }
@@ -280,12 +280,12 @@ func TestParkedMaxPaused(t *testing.T) {
 	}
 }
 
-// An Upper that waits to write does not gather input without end, and is not ended for it.
+// An Upper that waits to write stores a limited amount of input, and is not closed for it.
 func TestBlockedReading(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{SndBuf: 1000, RcvBuf: 1000}, loop.Config{}, Config{})
 	p, f := wd.connect(wd.listen())
 	f.onRx = func([]byte) int { return 0 }
-	f.send(strings.Repeat("y", 200_000)) // nobody reads it for now
+	f.send(strings.Repeat("y", 200_000)) // the peer does not read it for now
 	wd.settle()
 	for range 1000 {
 		p.h.Write(p.fd, []byte(strings.Repeat("x", 500)))
@@ -293,7 +293,7 @@ func TestBlockedReading(t *testing.T) {
 	}
 	f.wantOpen()
 	if k := len(f.w.in.bytes()); k < blockedMax || k > 2*blockedMax {
-		t.Errorf("gathered while blocked: got %d bytes, want about %d", k, blockedMax)
+		t.Errorf("stored while blocked: got %d bytes, want about %d", k, blockedMax)
 	}
 	f.onRx = nil
 	for sum := 0; sum < 200_000; wd.settle() {
@@ -307,7 +307,7 @@ func TestBlockedReading(t *testing.T) {
 	}
 }
 
-// A connection with much to read leaves the turn to others after its share.
+// A connection with much input uses only its share of a turn.
 func TestReadingIsFair(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{SndBuf: 8 << 20, RcvBuf: 8 << 20}, loop.Config{Bytes: 64 << 10}, Config{})
 	a := wd.listen()

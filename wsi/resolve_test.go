@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// Without a Resolver of its own a Net asks the machine that its System is: a simulated host knows the hosts of its
-// network and nothing of the machine on which the test runs.
+// The default resolver reads the hosts file of the Net's System: a simulated host knows the hosts of its network, and
+// not those of the machine that runs the test.
 func TestDefaultResolverReadsTheSystemsHostsFile(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{})
 	for _, c := range []struct {

@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// numbered is text of so many bytes in which every place can be told from the others.
+// numbered returns text of the given size in which every position is distinguishable.
 func numbered(size int) string {
 	var b strings.Builder
 	for i := 0; b.Len() < size; i++ {
@@ -21,7 +21,7 @@ func numbered(size int) string {
 	return b.String()[:size]
 }
 
-// Everything that one service produces leaves in one write: what Rx answers, and what Writable adds.
+// All output of one service is written in one call: the answers in Rx and the output of Writable.
 func TestOneWritePerService(t *testing.T) {
 	wd := plain(t)
 	p, f := wd.connect(wd.listen())
@@ -57,7 +57,7 @@ func TestRoom(t *testing.T) {
 			t.Errorf("room: got %d bytes, want at least %d", len(room), roles.MaxRoom)
 		}
 		f.w.Commit(0)
-		for range 5 { // more than the arena holds, so some of it leaves meanwhile
+		for range 5 { // more than the arena holds, so some of it is written meanwhile
 			f.w.Commit(copy(f.w.Room(roles.MaxRoom), strings.Repeat("z", roles.MaxRoom)))
 		}
 		f.w.Close(roles.Graceful, nil)
@@ -73,8 +73,8 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// Committing more than there is room for, or without room, is a mistake of the protocol's that must not
-// reach another connection's bytes.
+// Committing more than the space, or without space, is an error of the protocol that must not affect another
+// connection's bytes.
 func TestCommitMisuse(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -102,8 +102,8 @@ func TestCommitMisuse(t *testing.T) {
 	}
 }
 
-// What the socket refuses is kept, bounded, and nothing overtakes it, however the bytes are produced and
-// however the peer reads.
+// Output that the socket refuses is stored, within a limit, and nothing overtakes it, however the bytes are produced
+// and the peer reads.
 func TestBacklog(t *testing.T) {
 	for seed := range uint64(50) {
 		wd := newWorld(t, seed, sim.Options{SndBuf: 3000, RcvBuf: 2000, ShortWrite: 0.3}, loop.Config{}, Config{})
@@ -137,7 +137,7 @@ func TestBacklog(t *testing.T) {
 			peak = max(peak, f.w.Held())
 		}
 		if got.String() != want {
-			t.Fatalf("seed %d: what arrived is not what was sent", seed)
+			t.Fatalf("seed %d: the received bytes differ from the sent ones", seed)
 		}
 		if peak == 0 || peak > 2*outSize {
 			t.Errorf("seed %d: most held: got %d bytes, want some, at most %d", seed, peak, 2*outSize)
@@ -148,7 +148,7 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
-// While the peer does not read, a connection that wants to write costs nothing, for as long as it is let.
+// While the peer does not read, a connection that wants to write uses no CPU time.
 func TestBlockedWriterSleeps(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{SndBuf: 1000, RcvBuf: 1000}, loop.Config{}, Config{Timeouts: Timeouts{Write: -1}})
 	_, f := wd.connect(wd.listen())
@@ -165,7 +165,7 @@ func TestBlockedWriterSleeps(t *testing.T) {
 	}
 }
 
-// Who asks to write and then has nothing is asked once a turn, and others get their turns.
+// An Upper that asks for Writable and then has nothing to send is called once per turn, and others are served.
 func TestEmptyWritable(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
@@ -189,8 +189,8 @@ func TestEmptyWritable(t *testing.T) {
 	wd.settle()
 }
 
-// A server answers and closes without reading all that we send: the write fails, but the answer is read,
-// before the end is told.
+// A server answers and closes without reading all our output: the write fails, but the answer is read before the end
+// is reported.
 func TestAnswerBehindAFailedWrite(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -214,7 +214,7 @@ func TestAnswerBehindAFailedWrite(t *testing.T) {
 			}
 			f.send("some of the body")
 			if !c.reset {
-				// The first write is taken, and answered by a reset.
+				// The first write is accepted, and answered by a reset.
 				wd.turn()
 				f.send("more of the body")
 			}
@@ -231,12 +231,12 @@ func TestAnswerBehindAFailedWrite(t *testing.T) {
 			}
 			if c.reset {
 				if f.ended {
-					t.Errorf("a reset was told as an orderly end: %q", f.log)
+					t.Errorf("a reset was reported as an orderly end: %q", f.log)
 				}
 				f.wantClosed(syscall.ECONNRESET)
 			} else {
 				if !f.ended {
-					t.Errorf("the orderly end was not told: %q", f.log)
+					t.Errorf("the orderly end was not reported: %q", f.log)
 				}
 				f.wantClosed(syscall.EPIPE)
 			}
@@ -246,8 +246,8 @@ func TestAnswerBehindAFailedWrite(t *testing.T) {
 	}
 }
 
-// What was read before the write failed waits behind a pause too.
-func TestRestBehindAFailedWrite(t *testing.T) {
+// Bytes that were read before the write failed also wait during a pause.
+func TestUnusedBytesAfterAFailedWrite(t *testing.T) {
 	wd := plain(t)
 	p, f := wd.connect(wd.listen())
 	f.onRx = func([]byte) int { return 0 }
@@ -270,7 +270,8 @@ func TestRestBehindAFailedWrite(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// A paused connection that waits to write is told that it cannot any more: it would wait for ever.
+// A paused connection that waits to write gets Closed when it cannot write any more: otherwise it would wait without
+// end.
 func TestPausedWriterLearnsOfTheBreak(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{SndBuf: 1000, RcvBuf: 1000}, loop.Config{}, Config{})
 	p, f := wd.connect(wd.listen())
@@ -283,7 +284,7 @@ func TestPausedWriterLearnsOfTheBreak(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// CloseWrite ends our direction behind a backlog, and the other direction lives on.
+// CloseWrite ends our direction after the stored output, and the other direction works.
 func TestCloseWrite(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{SndBuf: 1000, RcvBuf: 1000}, loop.Config{}, Config{})
 	p, f := wd.connect(wd.listen())

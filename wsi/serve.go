@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// Ready implements loop.Handler: everything a connection does begins here or in Expired.
+// Ready implements loop.Handler. All work on a connection starts here or in Expired.
 func (w *Wsi) Ready(now time.Duration, r loop.Ready) (again bool) {
 	if r&loop.Writable != 0 {
 		w.flags |= wrReady
@@ -19,7 +19,7 @@ func (w *Wsi) Ready(now time.Duration, r loop.Ready) (again bool) {
 		}
 	}
 	if r&loop.Broken != 0 && w.phase >= phaseOpening && (r&loop.Failed != 0 || w.flags&finSent == 0) {
-		w.flags |= gone // Broken by two orderly ends, ours among them, leaves what came to be read
+		w.flags |= gone // if Broken is only caused by two orderly ends, including ours, the input can still be read
 		if r&loop.Failed != 0 {
 			w.flags |= failed
 		}
@@ -34,8 +34,8 @@ func (w *Wsi) Ready(now time.Duration, r loop.Ready) (again bool) {
 	return w.serve(now, false)
 }
 
-// serve moves bytes up and down until nobody makes progress or the turn's share is used up, then
-// writes all that was produced at once.
+// serve transfers bytes until neither direction makes progress or the turn's share is used up, and then writes all
+// the output at once.
 func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 	w.net.out.owner = w
 	w.flags |= serving
@@ -46,7 +46,7 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 	if w.flags&(wakes|closing|unopened) == wakes {
 		w.flags &^= wakes
 		w.upper.Woken(now)
-		if expired { // Woken may have moved it
+		if expired { // Woken may have changed the deadline
 			d := w.upper.Deadline()
 			expired = d != 0 && d <= now
 		}
@@ -74,13 +74,12 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 	return again
 }
 
-// exchange is the heart: offer input, ask for output, read more, as long as something moves. What comes first is the
-// rule of roles.Turn.
+// exchange offers input, asks for output, and reads more, as long as there is progress. roles.Turn defines the order.
 func (w *Wsi) exchange(now time.Duration) (again bool) {
 	n := w.net
 	rx, out := n.loop.Share(), roles.Turn{Left: n.loop.Share()}
 	if n.account.Level() >= loop.LevelStopReading {
-		// One room's worth, so that a socket which refuses it leaves us with little.
+		// At most one MaxRoom, so that little output is stored if the socket refuses it.
 		out.Left = min(out.Left, roles.MaxRoom)
 	}
 	var in []byte
@@ -148,7 +147,7 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 		rx -= len(in) - had
 	}
 	if w.flags&(gone|closing) == gone && !again {
-		heard := unseen+int(w.bytesIn) > len(in) // Rx used something
+		heard := unseen+int(w.bytesIn) > len(in) // Rx used some bytes
 		in = w.peerGone(now, in, heard)
 	}
 	if w.flags&closing != 0 {
@@ -168,9 +167,9 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 	return again
 }
 
-// lost says whether a connection that takes no more output is to end. As long as the peer's last words
-// can be read it is not, even if the Upper has paused and reads them later. But an Upper that still
-// wants to write, and is not about to be given more to read, would wait for ever.
+// lost reports whether a connection that accepts no more output must end. It need not as long as the peer's last
+// bytes can be read, even if the Upper has paused and reads them later. But an Upper that still wants to write, and
+// will not get more to read, would wait without end.
 func (w *Wsi) lost(again bool) bool {
 	if w.flags&wantWrite != 0 {
 		return !again

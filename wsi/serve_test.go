@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// panics turns until something panics and returns with what, and whom the loop blames.
+// panics runs turns until a callback panics, and returns the panic and the name in the loop's report.
 func (n *node) panics() (text string) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -28,11 +28,11 @@ func (n *node) panics() (text string) {
 	return "no panic"
 }
 
-// callbacks are an Upper's calls: how each is hooked, and brought about.
+// callbacks are the calls of an Upper, each with its hook and its trigger.
 var callbacks = []struct {
 	name   string
 	hook   func(f *fake, do func())
-	before bool // hooked before the connection stands
+	before bool // hooked before the connection is established
 	cause  func(p *peer, f *fake)
 }{
 	{"Opened", func(f *fake, do func()) { f.onOpened = do }, true, nil},
@@ -50,7 +50,7 @@ var callbacks = []struct {
 		func(p *peer, f *fake) { f.w.Close(roles.Graceful, nil) }},
 }
 
-// A panic in any callback poisons the loop and names the connection.
+// A panic in any callback poisons the loop, which names the connection.
 func TestPanicInCallbacks(t *testing.T) {
 	for _, c := range callbacks {
 		t.Run(c.name, func(t *testing.T) {
@@ -67,17 +67,17 @@ func TestPanicInCallbacks(t *testing.T) {
 			}
 			got := wd.panics()
 			if !strings.HasPrefix(got, "boom; ") || !strings.Contains(got, "accepted 0 (10.0.0.1:") {
-				t.Errorf("got %q, want boom, blamed on accepted 0 and its peer", got)
+				t.Errorf("got %q, want boom, with accepted 0 and its peer", got)
 			}
 			if err := wd.loop.Service(); !errors.Is(err, loop.ErrPoisoned) {
-				t.Errorf("next turn: got %v, want that the loop is poisoned", err)
+				t.Errorf("next turn: got %v, want ErrPoisoned", err)
 			}
 		})
 	}
 }
 
-// Everything may be asked for inside every callback, of this connection and of another: nothing is
-// called inside the call, Closed comes once, and all is given back.
+// Every method may be called inside every callback, of this connection and of another: no callback is nested, Closed
+// is called once, and all resources are freed.
 func TestReentry(t *testing.T) {
 	actions := []struct {
 		name string
@@ -118,7 +118,7 @@ func TestReentry(t *testing.T) {
 					times := 0
 					do := func() {
 						if times++; times > 3 {
-							return // Writable that wants to write would go on for ever
+							return // a Writable that calls WantWrite would repeat without end
 						}
 						if act.do(other.w); own {
 							act.do(f.w)
@@ -137,7 +137,7 @@ func TestReentry(t *testing.T) {
 					}
 					wd.pass(time.Second)
 					if times == 0 {
-						t.Fatal("the callback did not come about")
+						t.Fatal("the callback was not called")
 					}
 					for _, w := range []*Wsi{f.w, other.w} {
 						w.Close(roles.Immediate, nil)
@@ -157,8 +157,8 @@ func TestReentry(t *testing.T) {
 	}
 }
 
-// A descriptor number that comes back in the same turn does not bring the old connection's events.
-func TestNumberComesBack(t *testing.T) {
+// A reused descriptor number in the same turn does not get the old connection's events.
+func TestNumberIsReused(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
 	p, f := wd.connect(a)
@@ -168,7 +168,7 @@ func TestNumberComesBack(t *testing.T) {
 	other.onClosed = func() {
 		wd.net.Dial(r.w, Target{Host: "10.0.0.2", Port: 80}, r, DialOptions{})
 	}
-	f.onRx = func(b []byte) int { // its end is known when it closes, and told to nobody
+	f.onRx = func(b []byte) int { // its end is known when it closes, and is not reported
 		f.w.Close(roles.Immediate, nil)
 		other.w.Close(roles.Immediate, nil)
 		return len(b)
@@ -183,7 +183,7 @@ func TestNumberComesBack(t *testing.T) {
 	r.w.Close(roles.Immediate, nil)
 	wd.pass(time.Second)
 	r.wantLog("opened", "closed <nil>")
-	// Now a fallback within a dial: the attempt that failed and the one that follows share a number.
+	// Now a second attempt of a dial: it reuses the number of the failed one.
 	d := wd.dial(Target{Host: "localhost", Port: 81}, DialOptions{})
 	if _, err := wd.net.Listen(Bind{Host: "::1", Port: 81}, loop.ListenOptions{}, nil, a); err != nil {
 		t.Fatal(err)
@@ -192,14 +192,14 @@ func TestNumberComesBack(t *testing.T) {
 	d.wantLog("opened")
 }
 
-// A new Upper is opened, gets what the old one left and what comes, and the old one hears no more.
+// A new Upper is opened and gets the unused bytes and further input; the old one gets no more calls.
 func TestReplace(t *testing.T) {
 	wd := plain(t)
 	p, f := wd.connect(wd.listen())
 	u := newFake(t, "upgraded")
 	u.w = f.w
 	f.onRx = func(b []byte) int {
-		f.w.WantWrite() // still owed when the new one comes: not before Opened
+		f.w.WantWrite() // still pending when the new one is set: not before Opened
 		f.w.Replace(u)
 		return len("upgrade ")
 	}
@@ -223,7 +223,7 @@ func TestReplace(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// The label tells a reader of logs which connection it is.
+// The label identifies the connection in logs.
 func TestLabel(t *testing.T) {
 	wd := plain(t)
 	_, f := wd.connect(wd.listen())
@@ -239,7 +239,7 @@ func TestLabel(t *testing.T) {
 	}
 }
 
-// Writing much is shared out as reading is.
+// A connection with much output uses only its share of a turn.
 func TestWritingIsFair(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{SndBuf: 8 << 20, RcvBuf: 8 << 20}, loop.Config{Bytes: 64 << 10}, Config{})
 	a := wd.listen()
@@ -256,18 +256,18 @@ func TestWritingIsFair(t *testing.T) {
 	}
 }
 
-// A panic of the acceptor's is blamed on the listener.
+// A panic in Accept is reported for the listener.
 func TestPanicInAccept(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
 	a.script = func(*fake) { panic("boom") }
 	wd.knock()
 	if got := wd.panics(); !strings.HasPrefix(got, "boom; ") || !strings.Contains(got, "listener ") || !strings.Contains(got, ":80") {
-		t.Errorf("got %q, want boom, blamed on the listener", got)
+		t.Errorf("got %q, want boom, with the listener", got)
 	}
 }
 
-// balky is a System whose poller has had enough.
+// balky is a System whose poller refuses descriptors.
 type balky struct {
 	loop.System
 	full bool
@@ -280,7 +280,7 @@ func (b *balky) Add(fd loop.FD, t loop.Token) error {
 	return b.System.Add(fd, t)
 }
 
-// A descriptor that cannot be watched is an error like another, and given back.
+// A descriptor that cannot be watched causes an error, and is closed.
 func TestCannotWatch(t *testing.T) {
 	h := sim.New(1, sim.Options{}).Host("h")
 	sys := &balky{System: h}
@@ -300,7 +300,7 @@ func TestCannotWatch(t *testing.T) {
 	n.wantEmpty(1)
 }
 
-// A timer that is due in the turn of a Close has nothing to say.
+// A timer that is due in the turn of a Close has no effect.
 func TestCloseInTheTurnOfATimeout(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{Timeouts: Timeouts{Connect: time.Second, Idle: time.Second}})
 	a := wd.listen()

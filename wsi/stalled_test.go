@@ -11,21 +11,21 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// stalled is a connection whose peer has not read, since this instant.
+// stalled returns a connection whose peer does not read from now on.
 func stalled(t *testing.T, o sim.Options, times Timeouts, size int) (*world, *peer, *fake) {
 	wd := newWorld(t, 1, o, loop.Config{}, Config{Timeouts: times})
 	p, f := wd.connect(wd.listen())
 	f.send(numbered(size))
 	wd.settle()
 	if f.w.out == nil {
-		t.Fatal("the socket took everything, want a part refused")
+		t.Fatal("the socket accepted everything, want a part refused")
 	}
 	return wd, p, f
 }
 
 var smallBuffers = sim.Options{SndBuf: 1000, RcvBuf: 1000}
 
-// A peer that does not read is reset after Timeouts.Write, and what was held for it is given back.
+// A peer that does not read is reset after Timeouts.Write, and its stored output is freed.
 func TestWriteDeadlinePeerThatDoesNotRead(t *testing.T) {
 	wd, p, f := stalled(t, smallBuffers, Timeouts{}, 100_000)
 	wd.wantTimeout(f, 60*time.Second, "write")
@@ -40,8 +40,9 @@ func TestWriteDeadlinePeerThatDoesNotRead(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// It runs from the refusal and not from an earlier write, also before the protocol stands; negative is never.
-func TestWriteDeadlineBegins(t *testing.T) {
+// The timeout starts at the refusal and not at an earlier write, also before the connection is established; negative
+// means never.
+func TestWriteDeadlineStart(t *testing.T) {
 	wd := newWorld(t, 1, smallBuffers, loop.Config{}, Config{Timeouts: Timeouts{Write: 10 * time.Second, Establish: -1}})
 	a := wd.listen()
 	a.script = func(f *fake) { f.unestablished = true }
@@ -58,13 +59,13 @@ func TestWriteDeadlineBegins(t *testing.T) {
 	f.wantOpen()
 }
 
-// A peer that takes a byte now and then makes no progress; one that takes WriteLeast in each period does, and so does
-// one that takes all there is.
+// A peer that reads single bytes makes no progress. A peer that reads WriteLeast bytes in each period does, and so
+// does one that reads everything.
 func TestWriteDeadlineLeastRate(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		take int // every ten seconds
-		size int // of what is to be sent
+		size int // of the output
 		gone time.Duration
 	}{
 		{"one byte", 1, 100_000, time.Minute},
@@ -92,9 +93,8 @@ func TestWriteDeadlineLeastRate(t *testing.T) {
 	}
 }
 
-// A system with large buffers announces room late. A slow peer that takes enough is not mistaken for one that does
-// not read.
-func TestWriteDeadlineBehindLargeBuffers(t *testing.T) {
+// A system with large buffers reports Writable late. A slow peer that reads enough is not closed.
+func TestWriteDeadlineWithLargeBuffers(t *testing.T) {
 	wd, p, f := stalled(t, sim.Options{SndBuf: 4 << 20, RcvBuf: 64 << 10}, Timeouts{}, 5<<20)
 	buf := make([]byte, 32<<10)
 	for range 10 {
@@ -106,20 +106,20 @@ func TestWriteDeadlineBehindLargeBuffers(t *testing.T) {
 	f.wantClosed(ErrTimeout)
 }
 
-// A connection that was closed drains at the least rate too.
+// A closed connection drains at the minimal rate too.
 func TestWriteDeadlineWhileDraining(t *testing.T) {
 	wd, p, f := stalled(t, smallBuffers, Timeouts{}, 60_000)
 	f.w.Close(roles.Graceful, nil)
 	buf := make([]byte, 1)
 	passed := time.Duration(0)
 	for ; !f.w.IsClosed() && passed < time.Hour; passed += 4 * time.Second {
-		for range 501 { // half the window, so that the sender hears of it: 1,000 bytes in two rounds
+		for range 501 { // half the window, so that the sender is notified: 1,000 bytes in two rounds
 			wd.a.Read(p.fd, buf)
 		}
 		wd.pass(4 * time.Second)
 	}
 	if !f.w.IsClosed() || passed < 70*time.Second {
-		t.Fatalf("a peer that takes enough: given back after %v, want all of it taken first", passed)
+		t.Fatalf("a peer that reads enough: released after %v, want all of it read first", passed)
 	}
 	wd, p, f = stalled(t, smallBuffers, Timeouts{Linger: 30 * time.Second}, 60_000)
 	f.w.Close(roles.Graceful, nil)
@@ -131,14 +131,14 @@ func TestWriteDeadlineWhileDraining(t *testing.T) {
 		wd.pass(20 * time.Second)
 	}
 	if passed > 2*time.Minute {
-		t.Fatalf("a peer that takes 25 bytes a second: given back after %v, want a minute", passed)
+		t.Fatalf("a peer that reads 25 bytes a second: released after %v, want a minute", passed)
 	}
 	if c := wd.net.Counters; c.TimedOut != 1 || c.WriteTimedOut != 1 {
 		t.Errorf("counted %d timeouts, %d of them of Write; want 1, 1", c.TimedOut, c.WriteTimedOut)
 	}
 }
 
-// The cause says what was attempted, on whom, and why it ended.
+// The cause contains the operation, the peer and the reason.
 func TestWriteDeadlineError(t *testing.T) {
 	wd, _, f := stalled(t, smallBuffers, Timeouts{}, 100_000)
 	wd.pass(time.Minute)

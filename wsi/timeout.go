@@ -6,7 +6,7 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// deadline is when the present phase is over, whatever moves; 0 for never.
+// deadline returns when the present phase ends regardless of progress; 0 for never.
 func (w *Wsi) deadline() time.Duration {
 	if w.phase == phaseOpen && w.flags&unheard == 0 {
 		return 0
@@ -14,7 +14,7 @@ func (w *Wsi) deadline() time.Duration {
 	return w.clock
 }
 
-// idleDeadline is when Timeouts.Idle runs out, 0 for never.
+// idleDeadline returns when Timeouts.Idle runs out, 0 for never.
 func (w *Wsi) idleDeadline() time.Duration {
 	if w.phase != phaseOpen || w.flags&unheard != 0 || w.times.Idle <= 0 {
 		return 0
@@ -22,7 +22,7 @@ func (w *Wsi) idleDeadline() time.Duration {
 	return w.clock + w.times.Idle
 }
 
-// writeDeadline is when Timeouts.Write runs out, 0 for never.
+// writeDeadline returns when Timeouts.Write runs out, 0 for never.
 func (w *Wsi) writeDeadline() time.Duration {
 	if w.out == nil || w.times.Write <= 0 {
 		return 0
@@ -45,8 +45,7 @@ func (w *Wsi) writeTimedOut(now time.Duration) bool {
 	return d != 0 && d <= now
 }
 
-// rearm sets the one timer to the least of the deadlines. A dial has a timer of its
-// own.
+// rearm sets the timer to the earliest of the deadlines. A dial has a timer of its own.
 func (w *Wsi) rearm() {
 	if w.phase < phaseOpening || w.phase == phaseClosed {
 		return
@@ -73,7 +72,7 @@ func (w *Wsi) rearm() {
 	}
 }
 
-// Expired implements loop.Expirer: the least deadline has passed. Whose was it?
+// Expired implements loop.Expirer: the earliest deadline has passed.
 func (w *Wsi) Expired(now time.Duration) {
 	switch w.phase {
 	case phaseNew, phaseDialling, phaseClosed:

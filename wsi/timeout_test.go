@@ -16,7 +16,7 @@ func timed(t *testing.T, times Timeouts) (*world, *acceptor) {
 	return wd, wd.listen()
 }
 
-// wantTimeout passes until just before d, at which nothing may have happened, and then until d.
+// wantTimeout passes until just before d and checks that nothing has happened, and then passes until d.
 func (wd *world) wantTimeout(f *fake, d time.Duration, op string) {
 	wd.t.Helper()
 	wd.pass(d - 1)
@@ -39,7 +39,7 @@ func TestEstablishTimeout(t *testing.T) {
 	p := wd.knock()
 	wd.settle()
 	f := a.all[0]
-	for range 2 { // bytes do not lengthen it
+	for range 2 { // bytes do not extend it
 		wd.pass(time.Second)
 		p.write("slow")
 	}
@@ -49,7 +49,7 @@ func TestEstablishTimeout(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// Established ends the one timeout and begins the other, whenever it is called.
+// Established ends the first timeout and starts the second, whenever it is called.
 func TestEstablishedFromOutside(t *testing.T) {
 	wd, a := timed(t, Timeouts{Establish: time.Minute, Idle: 2 * time.Second})
 	a.script = func(f *fake) { f.unestablished = true }
@@ -62,7 +62,7 @@ func TestEstablishedFromOutside(t *testing.T) {
 	wd.wantTimeout(f, 2*time.Second, "idle")
 }
 
-// Idle counts from the last byte, in or out.
+// Idle counts from the last byte in either direction.
 func TestIdleTimeout(t *testing.T) {
 	wd, a := timed(t, Timeouts{Idle: 2 * time.Second})
 	p, f := wd.connect(a)
@@ -77,15 +77,15 @@ func TestIdleTimeout(t *testing.T) {
 		f.wantOpen()
 	}
 	wd.pass(time.Second)
-	f.w.WantWrite() // moves nothing
+	f.w.WantWrite() // transfers no byte
 	wd.wantTimeout(f, time.Second, "idle")
-	p.want("outout", 0) // it ends in order
+	p.want("outout", 0) // an orderly end
 	p.close()
 	wd.settle()
 	wd.wantEmpty(1)
 }
 
-// A busy connection's timer is not a reason to wake up.
+// The timer of a busy connection does not wake the loop.
 func TestIdleConnectionSleeps(t *testing.T) {
 	wd, a := timed(t, Timeouts{Idle: time.Hour})
 	wd.connect(a)
@@ -96,7 +96,8 @@ func TestIdleConnectionSleeps(t *testing.T) {
 	}
 }
 
-// The role's deadline: told once each time it is set, at its time, set from inside or from outside.
+// The role's deadline: Timeout is called once each time it is set, at its time, whether it is set inside a callback
+// or outside.
 func TestRoleDeadline(t *testing.T) {
 	wd, a := timed(t, Timeouts{})
 	p, f := wd.connect(a)
@@ -131,7 +132,7 @@ func TestRoleDeadline(t *testing.T) {
 	f.w.Rearm()
 	wd.pass(time.Hour)
 	if len(at) != 4 || wd.loop.Stats().Timers != 0 {
-		t.Errorf("taken back: got %d timeouts, %d timers, want 4 and 0", len(at), wd.loop.Stats().Timers)
+		t.Errorf("canceled: got %d timeouts, %d timers, want 4 and 0", len(at), wd.loop.Stats().Timers)
 	}
 	f.deadline = wd.n.Now() + time.Second
 	f.w.Rearm()
@@ -143,7 +144,7 @@ func TestRoleDeadline(t *testing.T) {
 	wd.wantEmpty(1)
 }
 
-// The deadline of a role and the connection's own timeout share a timer: each strikes at its time.
+// The deadline of a role and the connection's own timeout share a timer: each expires at its time.
 func TestDeadlineBesideIdle(t *testing.T) {
 	wd, a := timed(t, Timeouts{Idle: 3 * time.Second})
 	_, f := wd.connect(a)
@@ -155,7 +156,7 @@ func TestDeadlineBesideIdle(t *testing.T) {
 	idle := f.w.clock + 3*time.Second - start
 	wd.wantTimeout(f, idle, "idle")
 	if at != 2*time.Second {
-		t.Errorf("the role's: got %v, want 2s", at)
+		t.Errorf("the role's deadline: got %v, want 2s", at)
 	}
 }
 

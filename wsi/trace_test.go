@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// A trace tells when each step was over, and what came of it.
+// A trace has the time and the outcome of each step.
 func TestTrace(t *testing.T) {
 	const trip = 20 * time.Millisecond
 	slow := &answers{hold: true, addrs: []netip.Addr{netip.MustParseAddr("10.0.0.3"), ipB}}
@@ -24,10 +24,10 @@ func TestTrace(t *testing.T) {
 	}{
 		{"a name with an address that refuses", Target{Host: "x.example", Port: 80}, 7 * time.Millisecond, nil,
 			"resolved 7ms [10.0.0.3 10.0.0.2] <nil>, connected 47ms at 10.0.0.2:80"},
-		{"a name that nobody knows", Target{Host: "x.example", Port: 80}, 7 * time.Millisecond, ErrNoName,
+		{"an unknown name", Target{Host: "x.example", Port: 80}, 7 * time.Millisecond, ErrNoName,
 			"resolved 7ms [] no address for this name, connected - at -"},
 		{"an address", Target{Host: "10.0.0.2", Port: 80}, 0, nil, "resolved 0s [10.0.0.2] <nil>, connected 20ms at 10.0.0.2:80"},
-		{"an address where nobody is", Target{Host: "10.0.0.2", Port: 81}, 0, nil, "resolved 0s [10.0.0.2] <nil>, connected - at -"},
+		{"an address without a listener", Target{Host: "10.0.0.2", Port: 81}, 0, nil, "resolved 0s [10.0.0.2] <nil>, connected - at -"},
 		{"a Unix socket", Target{Path: "/sock"}, 0, nil, "resolved - [] <nil>, connected 0s at unix:/sock"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

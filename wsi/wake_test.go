@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// TestWake: Woken comes once for each Wake, never inside the call that asked, also while the Upper has paused; not before
-// Opened, and not after Close.
+// TestWake: Woken is called once for each Wake, never inside the call that requested it, also during a pause; not
+// before Opened, and not after Close.
 func TestWake(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -46,7 +46,7 @@ func TestWake(t *testing.T) {
 	}
 }
 
-// TestWakeIsForTheNextTurn: a Wake from inside leaves the rest of the loop its turn, and moves no byte by itself.
+// TestWakeIsForTheNextTurn: a Wake inside a callback lets the loop serve others first, and transfers no byte.
 func TestWakeIsForTheNextTurn(t *testing.T) {
 	wd := plain(t)
 	_, f := wd.connect(wd.listen())
@@ -64,7 +64,7 @@ func TestWakeIsForTheNextTurn(t *testing.T) {
 	}
 }
 
-// TestWakeBeforeOpened: a Wake before the connection stands is answered after Opened.
+// TestWakeBeforeOpened: the Woken for a Wake before the connection is established follows Opened.
 func TestWakeBeforeOpened(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
@@ -74,7 +74,7 @@ func TestWakeBeforeOpened(t *testing.T) {
 	a.all[0].wantLog("opened", "woken")
 }
 
-// TestWokenMovesTheDeadline: Timeout is not called for a deadline that Woken, which comes first, has moved.
+// TestWokenMovesTheDeadline: Timeout is not called for a deadline that Woken, which is called first, has changed.
 func TestWokenMovesTheDeadline(t *testing.T) {
 	wd := plain(t)
 	_, f := wd.connect(wd.listen())
@@ -87,13 +87,13 @@ func TestWokenMovesTheDeadline(t *testing.T) {
 	f.wantLog("woken")
 }
 
-// expirer is a function to be called by a timer.
+// expirer is a function called by a timer.
 type expirer func()
 
 func (e expirer) Expired(time.Duration) { e() }
 func (e expirer) Label() string         { return "test timer" }
 
-// TestInfo: a connection describes itself, and knows the time of its turn between the calls.
+// TestInfo: a connection describes itself, and knows the time of its turn during callbacks.
 func TestInfo(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{})
 	_, f := wd.connect(wd.listen())

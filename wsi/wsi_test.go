@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// A hundred thousand idle connections cost what this costs.
+// The size matters for a hundred thousand idle connections.
 func TestSize(t *testing.T) {
 	if got := unsafe.Sizeof(Wsi{}); got > 200 {
 		t.Errorf("size of a connection: got %d bytes, want at most 200", got)
@@ -28,7 +28,7 @@ func TestAccessors(t *testing.T) {
 		t.Errorf("bytes: got %d in, %d out, want 5 and 2; all %+v", f.w.BytesIn(), f.w.BytesOut(), wd.net.Counters)
 	}
 	if f.w.Net() != wd.net || wd.net.Loop() != wd.loop {
-		t.Error("got another Net or loop, want what the connection stands on")
+		t.Error("got another Net or loop, want those of the connection")
 	}
 	if a, ok := f.w.LocalAddr(); !ok || a.String() != "10.0.0.2:80" {
 		t.Errorf("local address: got %s (%v), want 10.0.0.2:80", a, ok)
@@ -49,8 +49,8 @@ func TestAccessors(t *testing.T) {
 	}
 }
 
-// quiet is an Upper that notes nothing, so that the transport is measured: it answers every five bytes
-// with so many, from Rx if it can and from Writable otherwise.
+// quiet is an Upper that records nothing, so that only the transport is measured: it answers every five bytes with a
+// number of bytes, in Rx if possible and in Writable otherwise.
 type quiet struct {
 	w      *Wsi
 	answer int
@@ -85,7 +85,7 @@ func (q *quiet) Writable(time.Duration) {
 	}
 }
 
-// A message in and out allocates nothing: used at once, parked in two parts, or with a backlog.
+// A message in each direction allocates nothing: used at once, stored in two parts, or with stored output.
 func TestNoAllocations(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -134,8 +134,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// One small message in and out through the kernel, peer included: its write and read are two of the
-// four calls on the socket.
+// One small message in each direction through the kernel, including the peer: its write and read are two of the four
+// calls on the socket.
 func BenchmarkEcho(b *testing.B) {
 	sys, err := loop.NewSystem()
 	if err != nil {
@@ -174,8 +174,7 @@ func BenchmarkEcho(b *testing.B) {
 	n.turn()
 }
 
-// The same on the virtual network: what the reactor and the connection cost without a kernel, and the
-// network's own part.
+// The same on the virtual network: the cost of the loop and the connection without a kernel, and of the network.
 func BenchmarkEchoOnSim(b *testing.B) {
 	wd := newWorld(b, 1, sim.Options{}, loop.Config{}, Config{})
 	q := &quiet{w: new(Wsi), answer: 5}
