@@ -45,17 +45,13 @@ var plainLeft = map[string]int{
 	"examples/embed":     1,
 	"examples/server":    2,
 	"interop":            31,
-	"loop":               2,
-	"loop/looptest":      1,
 	"policy":             77,
 	"roles":              3,
 	"roles/h2":           47,
 	"roles/http":         7,
 	"roles/ws":           14,
 	"ss":                 202,
-	"tls":                41,
 	"wsi":                51,
-	"wsi/dial":           1,
 }
 
 func TestPlainEnglish(t *testing.T) {

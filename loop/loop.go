@@ -204,5 +204,5 @@ func (l *Loop) Close() error {
 }
 
 // Done returns a channel that is closed when the loop will never run another turn: after Close, or after a callback
-// has panicked. Posted functions that have not run by then never run. Any goroutine may call Done.
+// has panicked. A posted function that is still queued then never runs. Any goroutine may call Done.
 func (l *Loop) Done() <-chan struct{} { return l.done }

@@ -111,7 +111,7 @@ func (l *Loop) SetUnestablished(s *Source, is bool) {
 	}
 }
 
-// Kick calls Ready without an event: in this turn if the source has not run in it and sources are still being served,
+// Kick calls Ready without an event: in this turn if Ready was not called in it yet and sources are still being served,
 // otherwise in the next. An unestablished source keeps its position in their queue. Kick of a source that is not
 // watched has no effect.
 func (l *Loop) Kick(s *Source) {

@@ -193,7 +193,7 @@ func BenchmarkWake(b *testing.B) {
 // BenchmarkHandshake measures a full handshake including both ends: a session with a crypto/tls client, and for
 // comparison crypto/tls with the same client.
 func BenchmarkHandshake(b *testing.B) {
-	c := &stdtls.Config{RootCAs: lab().pool(), ServerName: "example.test", Time: wallToday}
+	c := &stdtls.Config{RootCAs: testCA().pool(), ServerName: "example.test", Time: wallToday}
 	b.Run("session", func(b *testing.B) {
 		v := newServer(b, newShared(b, nil), nil)
 		k := rolestest.New()
@@ -243,19 +243,19 @@ func BenchmarkWakeAmongIdle(b *testing.B) {
 	sh := newShared(b, nil)
 	s, k, p := taken(b, sh, stdtls.TLS_AES_128_GCM_SHA256)
 	rec := p.seal(typeData, []byte("x"), 0)
-	crowd := make([]*Session, n)
+	sessions := make([]*Session, n)
 	ballast := make([][]byte, n) // the other memory of a connection
-	for i := range crowd {
+	for i := range sessions {
 		c := *s
 		c.low, c.upper = k, k
-		crowd[i], ballast[i] = &c, make([]byte, 700)
+		sessions[i], ballast[i] = &c, make([]byte, 700)
 	}
 	for _, sleeps := range []bool{true, false} {
 		b.Run(fmt.Sprintf("sleeps=%v", sleeps), func(b *testing.B) {
 			buf := make([]byte, len(rec))
 			b.ReportAllocs()
 			for i := range b.N {
-				c := crowd[i*7919%n]
+				c := sessions[i*7919%n]
 				copy(buf, rec)
 				c.in.seq = 0
 				c.Rx(time.Second, buf)

@@ -35,7 +35,7 @@ func TestALPNChooses(t *testing.T) {
 				t.Run(test.name+" "+role+" "+v.name, func(t *testing.T) {
 					sh := newShared(t, nil)
 					r := newRig(t)
-					c := &stdtls.Config{RootCAs: lab().pool(), ServerName: "example.test", Time: wallToday, MaxVersion: v.v,
+					c := &stdtls.Config{RootCAs: testCA().pool(), ServerName: "example.test", Time: wallToday, MaxVersion: v.v,
 						Certificates: []stdtls.Certificate{example()}, NextProtos: test.mates}
 					want := test.server
 					if role == "server" {

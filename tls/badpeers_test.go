@@ -68,7 +68,7 @@ func TestFlippedBits(t *testing.T) {
 				for at, all := -1, 0; at < all; at += step { // the first round inverts nothing and determines the number of bytes
 					r := inRole(t, role, sh, &stdtls.Config{MaxVersion: v.v})
 					w := &flipWire{mateWire: r.m.wire().(*mateWire), at: at, bit: 1 << (uint(at) % 8)}
-					c := &stdtls.Config{MaxVersion: v.v, RootCAs: lab().pool(), ServerName: "example.test", Time: wallToday,
+					c := &stdtls.Config{MaxVersion: v.v, RootCAs: testCA().pool(), ServerName: "example.test", Time: wallToday,
 						Certificates: []stdtls.Certificate{example()}}
 					if role == "server" {
 						r.m.Conn = stdtls.Client(w, c)
@@ -252,10 +252,10 @@ func TestChainsTooLong(t *testing.T) {
 		who  string
 		dep  int
 	}{
-		{"three intermediates, three allowed", lab().chainOf(3, 2, "example.test"), "", "", 0},
-		{"twenty intermediates", lab().chainOf(20, -1, "example.test"), "", "", 0},
-		{"three intermediates, one allowed", lab().chainOf(3, 0, "example.test"), "too many intermediates", "intermediate 1", 3},
-		{"two hundred intermediates", lab().chainOf(200, -1, "example.test"), "signature check attempts limit reached", "example.test", 0},
+		{"three intermediates, three allowed", testCA().chainOf(3, 2, "example.test"), "", "", 0},
+		{"twenty intermediates", testCA().chainOf(20, -1, "example.test"), "", "", 0},
+		{"three intermediates, one allowed", testCA().chainOf(3, 0, "example.test"), "too many intermediates", "intermediate 1", 3},
+		{"two hundred intermediates", testCA().chainOf(200, -1, "example.test"), "signature check attempts limit reached", "example.test", 0},
 	} {
 		for _, v := range versions {
 			for _, role := range roleNames {
@@ -267,7 +267,7 @@ func TestChainsTooLong(t *testing.T) {
 					if role == "client" {
 						r = client(t, newClient(t, sh, nil), shows)
 					} else {
-						r = server(t, newServer(t, sh, func(c *ServerConfig) { c.Auth, c.Clients = AuthRequired, lab().store() }), shows)
+						r = server(t, newServer(t, sh, func(c *ServerConfig) { c.Auth, c.Clients = AuthRequired, testCA().store() }), shows)
 					}
 					err := r.do(func() error {
 						err := r.m.Handshake()
@@ -284,9 +284,9 @@ func TestChainsTooLong(t *testing.T) {
 						return
 					}
 					var e *VerifyError
-					if !errors.As(r.p.cause, &e) || !strings.Contains(e.Error(), test.want) || e.Store != "lab" ||
+					if !errors.As(r.p.cause, &e) || !strings.Contains(e.Error(), test.want) || e.Store != "testCA" ||
 						e.Depth != test.dep || e.Cert.Subject.CommonName != test.who {
-						t.Errorf("closed with %v, want a VerifyError by lab about %s, number %d, with %q", r.p.cause, test.who, test.dep+1, test.want)
+						t.Errorf("closed with %v, want a VerifyError by testCA about %s, number %d, with %q", r.p.cause, test.who, test.dep+1, test.want)
 					}
 					if err == nil || !strings.Contains(err.Error(), "bad certificate") {
 						t.Errorf("the mate got %v, want alert bad_certificate", err)

@@ -19,7 +19,7 @@ func TestParseCertificate(t *testing.T) {
 	key, _ := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	sec1, _ := x509.MarshalECPrivateKey(c.PrivateKey.(*ecdsa.PrivateKey))
 	text := func(kind string, b []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}) }
-	chain := cat(leaf, lab().cert.Raw)
+	chain := cat(leaf, testCA().cert.Raw)
 	_, wrong, _ := ed25519.GenerateKey(rand.Reader)
 	wrongDER, _ := x509.MarshalPKCS8PrivateKey(wrong)
 	for _, test := range []struct {
@@ -30,7 +30,7 @@ func TestParseCertificate(t *testing.T) {
 	}{
 		{"DER", leaf, key, 1, ""},
 		{"DER, two certificates", chain, sec1, 2, ""},
-		{"PEM", cat(text("CERTIFICATE", leaf), text("CERTIFICATE", lab().cert.Raw)), text("PRIVATE KEY", key), 2, ""},
+		{"PEM", cat(text("CERTIFICATE", leaf), text("CERTIFICATE", testCA().cert.Raw)), text("PRIVATE KEY", key), 2, ""},
 		{"PEM, SEC 1 after parameters", text("CERTIFICATE", leaf), cat(text("EC PARAMETERS", []byte{5}), text("EC PRIVATE KEY", sec1)), 1, ""},
 		{"one file for both", cat(text("PRIVATE KEY", key), text("CERTIFICATE", leaf)), cat(text("PRIVATE KEY", key), text("CERTIFICATE", leaf)), 1, ""},
 		{"another key", leaf, wrongDER, 0, "does not match certificate"},

@@ -8,14 +8,14 @@ var (
 	Suites  = suites[:]
 )
 
-// LabServer returns a server configuration that LabClient trusts.
-func LabServer() ServerConfig {
+// ServerForTests returns a server configuration that ClientForTests trusts.
+func ServerForTests() ServerConfig {
 	return ServerConfig{Certificates: []stdtls.Certificate{example()}, ALPN: []string{"echo"}}
 }
 
-// LabClient returns a client configuration that trusts LabServer.
-func LabClient() ClientConfig {
-	return ClientConfig{Name: "example.test", Store: lab().store(), ALPN: []string{"echo"}}
+// ClientForTests returns a client configuration that trusts ServerForTests.
+func ClientForTests() ClientConfig {
+	return ClientConfig{Name: "example.test", Store: testCA().store(), ALPN: []string{"echo"}}
 }
 
 // Today is a time at which the certificates of both are valid.

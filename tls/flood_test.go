@@ -176,11 +176,11 @@ func flood(t *testing.T, rate, addresses int, six bool, span time.Duration) (too
 	srv := newNode(net.Host("server", serverAddrs...), 1<<20, tls.Config{Memory: 16 << 20})
 	cli := newNode(net.Host("client", client), 1<<20, tls.Config{})
 	bad := newNode(net.Host("hostile", hostile...), 1<<20, tls.Config{})
-	vs, err := tls.NewServer(srv.sh, tls.LabServer())
+	vs, err := tls.NewServer(srv.sh, tls.ServerForTests())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cc := tls.LabClient()
+	cc := tls.ClientForTests()
 	cc.NoResume = true
 	vc, err := tls.NewClient(cli.sh, cc)
 	if err != nil {
@@ -298,11 +298,11 @@ func TestManyHonestHandshakesDisplaceNone(t *testing.T) {
 	sip := netip.MustParseAddr("10.0.0.1")
 	srv := newNode(net.Host("server", sip), 1<<20, tls.Config{MaxHandshakes: 64})
 	cli := newNode(net.Host("client", netip.MustParseAddr("10.0.0.2")), 1<<20, tls.Config{MaxHandshakes: 1000})
-	vs, err := tls.NewServer(srv.sh, tls.LabServer())
+	vs, err := tls.NewServer(srv.sh, tls.ServerForTests())
 	if err != nil {
 		t.Fatal(err)
 	}
-	vc, err := tls.NewClient(cli.sh, tls.LabClient())
+	vc, err := tls.NewClient(cli.sh, tls.ClientForTests())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func stopsAt(t *testing.T, role string, version uint16, how string, limit int) (
 	r := inRole(t, role, sh, &stdtls.Config{MaxVersion: version})
 	_ = r.do(func() error {
 		w := &shortWire{r.m.wire().(*mateWire), &limit, &stopped}
-		c := &stdtls.Config{RootCAs: lab().pool(), ServerName: "example.test", Time: wallToday, MaxVersion: version,
+		c := &stdtls.Config{RootCAs: testCA().pool(), ServerName: "example.test", Time: wallToday, MaxVersion: version,
 			Certificates: []stdtls.Certificate{example()}}
 		if r.m.Conn = stdtls.Client(w, c); role == "client" {
 			r.m.Conn = stdtls.Server(w, c)
@@ -267,7 +267,7 @@ func TestResumption(t *testing.T) {
 				r.echo(5000)
 			}
 			// A server with other requirements does not accept such a ticket.
-			r := server(t, newServer(t, sh, func(c *ServerConfig) { c.Auth, c.Clients = AuthOptional, lab().store() }), c)
+			r := server(t, newServer(t, sh, func(c *ServerConfig) { c.Auth, c.Clients = AuthOptional, testCA().store() }), c)
 			r.handshake()
 			if r.s.State().Resumed {
 				t.Error("a server that requests certificates accepted the ticket of one that does not")
@@ -305,7 +305,7 @@ func TestClientResumes(t *testing.T) {
 			}
 			// A client with another trust store has not verified the server yet.
 			r := client(t, newClient(t, sh, func(c *ClientConfig) {
-				c.Store, _ = NewTrustStore("two", [][]byte{lab().cert.Raw, newAuthority("more").cert.Raw})
+				c.Store, _ = NewTrustStore("two", [][]byte{testCA().cert.Raw, newAuthority("more").cert.Raw})
 			}), conf)
 			r.handshake()
 			if r.s.State().Resumed {
@@ -317,7 +317,7 @@ func TestClientResumes(t *testing.T) {
 
 // The number of our first record depends on what crypto/tls has sent under the application keys.
 func TestFirstRecordNumber(t *testing.T) {
-	demand := func(c *ServerConfig) { c.Auth, c.Clients = AuthRequired, lab().store() }
+	demand := func(c *ServerConfig) { c.Auth, c.Clients = AuthRequired, testCA().store() }
 	for _, test := range []struct {
 		name   string
 		change func(*ServerConfig)
@@ -332,7 +332,7 @@ func TestFirstRecordNumber(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			sh := newShared(t, nil)
-			c := &stdtls.Config{Certificates: []stdtls.Certificate{lab().issue(nil, "someone")}}
+			c := &stdtls.Config{Certificates: []stdtls.Certificate{testCA().issue(nil, "someone")}}
 			if test.takes {
 				c.ClientSessionCache = stdtls.NewLRUClientSessionCache(1)
 			}
@@ -418,7 +418,7 @@ func TestCloseWaitsForCloseNotify(t *testing.T) {
 // A session that would keep its tls.Conn fails if there is no memory for another one, and frees its memory.
 func TestHandshakeWithoutMemory(t *testing.T) {
 	sh := newShared(t, nil)
-	v, err := NewClient(sh, ClientConfig{Name: "example.test", Store: lab().store()})
+	v, err := NewClient(sh, ClientConfig{Name: "example.test", Store: testCA().store()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-var lab = sync.OnceValue(func() *authority { return newAuthority("lab") })
+var testCA = sync.OnceValue(func() *authority { return newAuthority("testCA") })
 
 var serial int64
 
@@ -88,7 +88,7 @@ func (a *authority) pool() *x509.CertPool {
 }
 
 // example is the usual certificate of the server.
-var example = sync.OnceValue(func() stdtls.Certificate { return lab().issue(nil, "example.test") })
+var example = sync.OnceValue(func() stdtls.Certificate { return testCA().issue(nil, "example.test") })
 
 func wallToday() time.Time { return today }
 
@@ -268,7 +268,7 @@ func serverRig(t testing.TB, v *Server, c *stdtls.Config) *rig {
 	r.s.SetUpper(r.p)
 	c = c.Clone()
 	if c.RootCAs == nil {
-		c.RootCAs = lab().pool()
+		c.RootCAs = testCA().pool()
 	}
 	if c.ServerName == "" {
 		c.ServerName = "example.test"
@@ -457,7 +457,7 @@ func newServer(t testing.TB, sh *Shared, change func(*ServerConfig)) *Server {
 
 func newClient(t testing.TB, sh *Shared, change func(*ClientConfig)) *Client {
 	t.Helper()
-	c := ClientConfig{Name: "example.test", Store: lab().store()}
+	c := ClientConfig{Name: "example.test", Store: testCA().store()}
 	if change != nil {
 		change(&c)
 	}

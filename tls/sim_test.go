@@ -174,7 +174,7 @@ func TestChatsOnASimulatedNetwork(t *testing.T) {
 		limit := 1 + rnd.Uint64N(40)
 		places := tls.Config{MaxHandshakes: 1 + rnd.IntN(4)}
 		srv, cli := newNode(net.Host("server", sip), limit, places), newNode(net.Host("client", cip), limit, places)
-		sc, cc := tls.LabServer(), tls.LabClient()
+		sc, cc := tls.ServerForTests(), tls.ClientForTests()
 		server, err := tls.NewServer(srv.sh, sc)
 		if err != nil {
 			t.Fatal(err)
@@ -245,8 +245,8 @@ func TestNetworkFailsInHandshakes(t *testing.T) {
 		sip := netip.MustParseAddr("10.0.0.2")
 		sh, ch := net.Host("server", sip), net.Host("client", netip.MustParseAddr("10.0.0.1"))
 		srv, cli := newNode(sh, 1<<20, tls.Config{}), newNode(ch, 1<<20, tls.Config{})
-		server, _ := tls.NewServer(srv.sh, tls.LabServer())
-		client, _ := tls.NewClient(cli.sh, tls.LabClient())
+		server, _ := tls.NewServer(srv.sh, tls.ServerForTests())
+		client, _ := tls.NewClient(cli.sh, tls.ClientForTests())
 		rnd := rand.New(rand.NewPCG(1, 1))
 		var all []*chat
 		l := &listener{server, func() *chat {

@@ -102,11 +102,11 @@ func TestNeverAsleep(t *testing.T) {
 func TestManySessionsSleepInSteps(t *testing.T) {
 	n := newNapper(t, time.Second)
 	k := &sink{}
-	crowd := make([]Session, quietSteps+1)
+	sessions := make([]Session, quietSteps+1)
 	e := &endpoint{sh: n.Shared}
-	for i := range crowd {
-		crowd[i] = Session{low: k, upper: k, endpoint: e, flags: established | ours}
-		crowd[i].touch(0)
+	for i := range sessions {
+		sessions[i] = Session{low: k, upper: k, endpoint: e, flags: established | ours}
+		sessions[i].touch(0)
 	}
 	n.Timeout(time.Minute)
 	if n.Counters.Slept != quietSteps || n.armed == 0 || n.at > time.Minute {

@@ -42,7 +42,7 @@ func TestTakeoverRefusesUnexpectedOutput(t *testing.T) {
 				if h := r.s.hs; h != nil && len(h.last) > 0 {
 					spoil(h)
 				}
-			}}, &stdtls.Config{RootCAs: lab().pool(), ServerName: "example.test", Time: wallToday})
+			}}, &stdtls.Config{RootCAs: testCA().pool(), ServerName: "example.test", Time: wallToday})
 			return r.m.Handshake()
 		})
 		if !errors.Is(r.p.cause, errTakeover) {

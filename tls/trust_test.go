@@ -23,15 +23,15 @@ func TestClientJudgesServers(t *testing.T) {
 		clock bool
 	}{
 		{name: "good", cert: example()},
-		{name: "another name", cert: lab().issue(nil, "example.org"), want: `is not for "example.test"`},
-		{name: "unknown root", cert: self, want: "is signed by no authority of the trust store: judged by trust store lab"},
+		{name: "another name", cert: testCA().issue(nil, "example.org"), want: `is not for "example.test"`},
+		{name: "unknown root", cert: self, want: "is signed by no authority of the trust store: judged by trust store testCA"},
 		{name: "self-signed", cert: stdtls.Certificate{Certificate: [][]byte{other.cert.Raw}, PrivateKey: other.key},
 			want: "is not for"},
-		{name: "expired", cert: lab().issue(func(c *x509.Certificate) { c.NotAfter = today.Add(-time.Minute) }, "example.test"),
+		{name: "expired", cert: testCA().issue(func(c *x509.Certificate) { c.NotAfter = today.Add(-time.Minute) }, "example.test"),
 			want: "and after 2026-06-01T11:59:00Z, and it is 2026-06-01T12:00:00Z"},
-		{name: "not yet valid", cert: lab().issue(func(c *x509.Certificate) { c.NotBefore = today.Add(time.Minute) }, "example.test"),
+		{name: "not yet valid", cert: testCA().issue(func(c *x509.Certificate) { c.NotBefore = today.Add(time.Minute) }, "example.test"),
 			want: "is not valid before 2026-06-01T12:01:00Z"},
-		{name: "for clients only", cert: lab().issue(func(c *x509.Certificate) {
+		{name: "for clients only", cert: testCA().issue(func(c *x509.Certificate) {
 			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 		}, "example.test"), want: "incompatible key usage"},
 		{name: "no clock, but a floor", cert: example(), wall: time.Unix(0, 0), floor: today},
@@ -59,8 +59,8 @@ func TestClientJudgesServers(t *testing.T) {
 				if !errors.As(r.p.cause, &e) || !strings.Contains(e.Error(), test.want) {
 					t.Fatalf("closed with %v, want a VerifyError with %q", r.p.cause, test.want)
 				}
-				if e.Store != "lab" || e.Name != "example.test" || e.Depth != 0 || e.Cert == nil {
-					t.Errorf("error: got store %q, name %q, depth %d, want lab, example.test, 0", e.Store, e.Name, e.Depth)
+				if e.Store != "testCA" || e.Name != "example.test" || e.Depth != 0 || e.Cert == nil {
+					t.Errorf("error: got store %q, name %q, depth %d, want testCA, example.test, 0", e.Store, e.Name, e.Depth)
 				}
 				if errors.Is(r.p.cause, ErrClock) != test.clock {
 					t.Errorf("%v: is ErrClock %v, want %v", r.p.cause, !test.clock, test.clock)
@@ -77,7 +77,7 @@ func TestClientJudgesServers(t *testing.T) {
 }
 
 func TestServerJudgesClients(t *testing.T) {
-	good, bad := lab().issue(nil, "someone"), newAuthority("other").issue(nil, "someone")
+	good, bad := testCA().issue(nil, "someone"), newAuthority("other").issue(nil, "someone")
 	for _, test := range []struct {
 		name  string
 		auth  ClientAuth
@@ -94,7 +94,7 @@ func TestServerJudgesClients(t *testing.T) {
 		for _, v := range versions {
 			t.Run(test.name+" "+v.name, func(t *testing.T) {
 				sh := newShared(t, nil)
-				r := server(t, newServer(t, sh, func(c *ServerConfig) { c.Auth, c.Clients = test.auth, lab().store() }),
+				r := server(t, newServer(t, sh, func(c *ServerConfig) { c.Auth, c.Clients = test.auth, testCA().store() }),
 					&stdtls.Config{Certificates: test.shows, MaxVersion: v.v})
 				_ = r.do(r.m.Handshake)
 				if r.p.opened != test.ok {
@@ -111,21 +111,21 @@ func TestServerJudgesClients(t *testing.T) {
 	}
 	// The client of crypto/tls sends only a certificate of a requested issuer.
 	sh := newShared(t, nil)
-	r := server(t, newServer(t, sh, func(c *ServerConfig) { c.Auth, c.Clients = AuthRequired, lab().store() }),
+	r := server(t, newServer(t, sh, func(c *ServerConfig) { c.Auth, c.Clients = AuthRequired, testCA().store() }),
 		&stdtls.Config{GetClientCertificate: func(*stdtls.CertificateRequestInfo) (*stdtls.Certificate, error) { return &bad, nil }})
 	_ = r.do(r.m.Handshake)
 	var e *VerifyError
-	if !errors.As(r.p.cause, &e) || e.Store != "lab" || !strings.Contains(e.Error(), "someone") {
-		t.Errorf("a client of another authority: closed with %v, want a VerifyError by lab with a certificate", r.p.cause)
+	if !errors.As(r.p.cause, &e) || e.Store != "testCA" || !strings.Contains(e.Error(), "someone") {
+		t.Errorf("a client of another authority: closed with %v, want a VerifyError by testCA with a certificate", r.p.cause)
 	}
 }
 
 func TestClientShowsItsCertificate(t *testing.T) {
-	cert := lab().issue(nil, "someone")
+	cert := testCA().issue(nil, "someone")
 	for _, v := range versions {
 		sh := newShared(t, nil)
 		r := client(t, newClient(t, sh, func(c *ClientConfig) { c.Certificate = &cert }),
-			&stdtls.Config{ClientAuth: stdtls.RequireAndVerifyClientCert, ClientCAs: lab().pool(), MaxVersion: v.v})
+			&stdtls.Config{ClientAuth: stdtls.RequireAndVerifyClientCert, ClientCAs: testCA().pool(), MaxVersion: v.v})
 		r.handshake()
 		r.echo(10)
 		if got := r.m.ConnectionState().PeerCertificates; len(got) != 1 || got[0].Subject.CommonName != "someone" {
@@ -136,7 +136,7 @@ func TestClientShowsItsCertificate(t *testing.T) {
 	for _, v := range versions {
 		sh := newShared(t, nil)
 		r := client(t, newClient(t, sh, nil),
-			&stdtls.Config{ClientAuth: stdtls.RequireAndVerifyClientCert, ClientCAs: lab().pool(), MaxVersion: v.v})
+			&stdtls.Config{ClientAuth: stdtls.RequireAndVerifyClientCert, ClientCAs: testCA().pool(), MaxVersion: v.v})
 		_ = r.do(r.m.Handshake)
 		r.low.Service()
 		var e *AlertError
@@ -148,7 +148,7 @@ func TestClientShowsItsCertificate(t *testing.T) {
 
 func TestCertificatesByName(t *testing.T) {
 	sh := newShared(t, nil)
-	a, b := lab().issue(nil, "a.test", "*.a.test"), lab().issue(nil, "b.test")
+	a, b := testCA().issue(nil, "a.test", "*.a.test"), testCA().issue(nil, "b.test")
 	v := newServer(t, sh, func(c *ServerConfig) { c.Certificates = []stdtls.Certificate{a, b} })
 	shown := func(name string) string {
 		r := server(t, v, &stdtls.Config{ServerName: name, InsecureSkipVerify: true})
@@ -166,7 +166,7 @@ func TestCertificatesByName(t *testing.T) {
 	}
 	standing := server(t, v, &stdtls.Config{ServerName: "b.test"})
 	standing.handshake()
-	if err := v.SetCertificates([]stdtls.Certificate{lab().issue(nil, "c.test"), b}); err != nil {
+	if err := v.SetCertificates([]stdtls.Certificate{testCA().issue(nil, "c.test"), b}); err != nil {
 		t.Fatal(err)
 	}
 	if got := shown("a.test"); got != "c.test" {
@@ -201,8 +201,8 @@ func TestMisconfigurationIsRefused(t *testing.T) {
 	sh := newShared(t, nil)
 	for name, c := range map[string]ServerConfig{
 		"no certificate": {},
-		"no key":         {Certificates: []stdtls.Certificate{{Certificate: [][]byte{lab().cert.Raw}}}},
-		"no DER":         {Certificates: []stdtls.Certificate{{Certificate: [][]byte{{1}}, PrivateKey: lab().key}}},
+		"no key":         {Certificates: []stdtls.Certificate{{Certificate: [][]byte{testCA().cert.Raw}}}},
+		"no DER":         {Certificates: []stdtls.Certificate{{Certificate: [][]byte{{1}}, PrivateKey: testCA().key}}},
 		"no store":       {Certificates: []stdtls.Certificate{example()}, Auth: AuthRequired},
 	} {
 		if _, err := NewServer(sh, c); err == nil || !strings.HasPrefix(err.Error(), "tls: make server: ") {
@@ -232,7 +232,7 @@ func TestCertificateWithoutAltNames(t *testing.T) {
 		{"addresses and no name", "device.test", nil, []net.IP{net.IPv4(192, 0, 2, 1)}, "its subjectAltName has no DNS name: re-issue it with subjectAltName DNS:device.test"},
 		{"another name", "device.test", []string{"other.test"}, nil, `is not for "device.test": x509: certificate is valid for other.test`},
 	} {
-		cert := lab().issue(func(x *x509.Certificate) { x.DNSNames, x.IPAddresses = c.dns, c.ips }, "device.test")
+		cert := testCA().issue(func(x *x509.Certificate) { x.DNSNames, x.IPAddresses = c.dns, c.ips }, "device.test")
 		sh := newShared(t, nil)
 		r := client(t, newClient(t, sh, func(f *ClientConfig) { f.Name = c.host }), &stdtls.Config{Certificates: []stdtls.Certificate{cert}})
 		_ = r.do(r.m.Handshake)

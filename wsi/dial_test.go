@@ -110,10 +110,10 @@ func TestDialErrorIs(t *testing.T) {
 	f := client.dial(Target{Host: "10.0.0.2", Port: 9}, DialOptions{})
 	wd.pass(time.Second)
 	f.wantClosed(syscall.ECONNREFUSED)
-	f = client.dial(Target{Path: "/nobody"}, DialOptions{})
+	f = client.dial(Target{Path: "/none"}, DialOptions{})
 	wd.pass(time.Second)
 	f.wantClosed(syscall.ENOENT)
-	if text := f.cause.Error(); text != "wsi: dial: unix:/nobody: connect unix:/nobody: no such file or directory" {
+	if text := f.cause.Error(); text != "wsi: dial: unix:/none: connect unix:/none: no such file or directory" {
 		t.Errorf("text: got %q", text)
 	}
 	o := wd.n.Options()

@@ -167,21 +167,21 @@ func (k *talker) fuss(now time.Duration) {
 // randomFaults returns faults that delay and split; with rough, also some that break connections.
 func randomFaults(r *rand.Rand, rough bool) sim.Options {
 	maybe := func(most int) int { return r.IntN(2) * r.IntN(most) }
-	chance := func(p float64) float64 { return p * float64(r.IntN(2)) }
+	probability := func(p float64) float64 { return p * float64(r.IntN(2)) }
 	o := sim.Options{
 		SndBuf: maybe(20_000), RcvBuf: maybe(20_000), ReadMax: maybe(3000), WriteMax: maybe(3000),
-		ShortRead: chance(r.Float64()), ShortWrite: chance(r.Float64()),
-		SpuriousWake: chance(0.1), SpuriousReady: chance(0.2), LateReady: chance(0.3),
+		ShortRead: probability(r.Float64()), ShortWrite: probability(r.Float64()),
+		SpuriousWake: probability(0.1), SpuriousReady: probability(0.2), LateReady: probability(0.3),
 		ShuffleReady: r.IntN(2) == 0, StrictEdges: r.IntN(2) == 0,
 		CallCost: time.Duration(maybe(5000)),
-		Pause:    chance(0.01), PauseMax: time.Second,
+		Pause:    probability(0.01), PauseMax: time.Second,
 	}
 	o.Latency, o.Jitter = time.Duration(maybe(int(100*time.Millisecond))), time.Duration(maybe(int(50*time.Millisecond)))
 	if r.IntN(2) == 0 {
 		o.Bandwidth = 20_000 + r.IntN(1_000_000)
 	}
 	if rough {
-		o.Reset, o.Die, o.Refuse, o.BlackHole = chance(0.3), chance(0.2), chance(0.1), chance(0.1)
+		o.Reset, o.Die, o.Refuse, o.BlackHole = probability(0.3), probability(0.2), probability(0.1), probability(0.1)
 		o.FaultWithin = time.Duration(1 + r.Int64N(int64(3*time.Second)))
 	}
 	return o

@@ -156,7 +156,7 @@ var pollerScenarios = []scenario{
 			r.Error("Wall: got the zero time")
 		}
 	}},
-	{name: "chance", run: func(r *rig) {
+	{name: "random bytes", run: func(r *rig) {
 		var a, b, zero [32]byte
 		r.sys.Rand(a[:])
 		r.sys.Rand(b[:])

@@ -61,7 +61,7 @@ var turnScenarios = []scenario{
 			tr.say("a")()
 			if a.calls == 1 {
 				l.Kick(&a.Source) // itself: next turn
-				l.Kick(&b.Source) // has not run: this turn
+				l.Kick(&b.Source) // not called yet: this turn
 				l.Defer(&c.Task, c)
 			}
 			return false

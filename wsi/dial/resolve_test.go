@@ -88,7 +88,7 @@ func TestHosts(t *testing.T) {
 	h.want("localhost", "[127.0.0.1 ::1]", 0) // not from the file: RFC 6761 s.6.3
 	h.want("x.LocalHost.", "[127.0.0.1 ::1]", 0)
 	h.want("DB.Example.", "[10.0.0.2]", 1)
-	h.want("nobody", "no address for this name", 1)
+	h.want("unknown", "no address for this name", 1)
 	h.text = "10.0.0.3 db.example"
 	h.want("db.example", "[10.0.0.2]", 1) // cached
 	h.pass(hostsFresh)
