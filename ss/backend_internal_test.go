@@ -127,6 +127,7 @@ var handleMethods = map[string]struct {
 	"Stream":             {own: "the callbacks are the handle's"},
 	"StreamType":         {own: "the name is the policy's"},
 	"Subprotocol":        {own: "a backend reports it by agree"},
+	"TxFrom":             {own: "the callbacks are the handle's"},
 	"TLS":                {call: func(h *Handle) any { s, ok := h.TLS(); return fmt.Sprint(s.ALPN, " ", ok) }, want: "fake true", calls: "tlsState"},
 }
 

@@ -136,8 +136,13 @@ func BenchmarkServerGETPipelined(b *testing.B) { benchServer(b, 16) }
 
 // benchAccept serves the stream type srv of doc to one connection, on which step has the system's feed arrive.
 func benchAccept(t testing.TB, sys *instant, doc string, s func() ss.Stream) (rt *ss.Runtime, step func()) {
+	return benchAcceptNew(t, sys, doc, func(*ss.Handle) ss.Stream { return s() })
+}
+
+// benchAcceptNew is benchAccept for programs that look at the handle.
+func benchAcceptNew(t testing.TB, sys *instant, doc string, s func(h *ss.Handle) ss.Stream) (rt *ss.Runtime, step func()) {
 	l, rt := benchRuntime(t, sys, doc)
-	if _, err := rt.Create(ss.Info{StreamType: "srv", New: func(*ss.Handle) ss.Stream { return s() }}); err != nil {
+	if _, err := rt.Create(ss.Info{StreamType: "srv", New: s}); err != nil {
 		t.Fatal(err)
 	}
 	sys.accept = 1

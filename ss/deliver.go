@@ -103,8 +103,15 @@ func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
 	}
 	h.rt.at = h
 	h.rt.filling = true
-	n, f, r := h.stream.Tx(h, h.ordinal, buf)
+	var from Source = h.stream
+	if h.flags&hasSource != 0 {
+		from = h.rt.sources[h]
+	}
+	n, f, r := from.Tx(h, h.ordinal, buf)
 	h.rt.filling = false
+	if f&EOM != 0 {
+		h.dropSource()
+	}
 	h.ordinal++
 	if r != OK {
 		h.answer(r)

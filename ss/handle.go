@@ -44,6 +44,7 @@ const (
 	hasReceived                            // Rx was given payload since the attempt began
 	hasSent                                // Tx has given payload since the attempt began
 	hasCleanup                             // Runtime.cleanups has an entry, or had one
+	hasSource                              // Runtime.sources has the one that gives payload in the stream's place
 )
 
 // doomed is what forbids further payload callbacks.
@@ -167,6 +168,27 @@ func (h *Handle) pend(f handleFlags) {
 	}
 }
 
+// TxFrom makes s give payload in the place of the stream's Tx: until it gives EOM, and no longer than the transaction of an
+// accepted HTTP stream or the stream itself. It replaces an earlier one. The program asks for Tx as usual.
+func (h *Handle) TxFrom(s Source) {
+	if s == nil || h.astray("TxFrom") || h.flags&(destroyed|wantDestroy) != 0 {
+		return
+	}
+	if h.rt.sources == nil {
+		h.rt.sources = make(map[*Handle]Source)
+	}
+	h.rt.sources[h] = s
+	h.flags |= hasSource
+}
+
+// dropSource undoes TxFrom.
+func (h *Handle) dropSource() {
+	if h.flags&hasSource != 0 {
+		h.flags &^= hasSource
+		delete(h.rt.sources, h)
+	}
+}
+
 // AddCleanup registers c: f is called once, on the loop's goroutine, after the stream has received DESTROYING. Cleanups run in
 // the reverse order of their registration. On a destroyed handle f is called before AddCleanup returns. A c that is
 // registered already is removed first.
@@ -202,6 +224,12 @@ type Notice struct {
 	// clients errors.Is finds http.ErrOutcomeUnknown in it when the server may have acted on the request, and
 	// http.ErrNotProcessed when it certainly has not.
 	Cause error
+}
+
+// Source gives payload in the place of a stream's Tx: see Handle.TxFrom.
+type Source interface {
+	// Tx is as Stream's.
+	Tx(h *Handle, ordinal uint32, buf []byte) (n int, f Flags, r Ret)
 }
 
 // Stream is what a program implements. All three are called on the loop's goroutine, never one from

@@ -13,7 +13,7 @@ import (
 // the other helper files declare, and nothing else of the package that is not exported.
 var helperFiles = []string{
 	"base.go", "timers.go", "body_send.go", "body_collect.go", "gather.go", "messages.go",
-	"do.go", "run.go",
+	"do.go", "run.go", "reply.go", "router.go", "routed.go", "queue.go",
 }
 
 // names are unexported names that source files declare.

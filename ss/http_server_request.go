@@ -53,6 +53,7 @@ func (t *transaction) begin(m *http.Message) {
 		}
 	}
 	h.flags &^= txWanted // asked for between transactions: there is nothing yet to answer
+	h.dropSource()
 	h.rt.Counters.Transactions++
 	t.describeRequest(m)
 	if h.flags&isPaused != 0 {

@@ -190,6 +190,7 @@ func (t *transaction) Done(x http.Exchange, cause error) {
 	h.flags &^= txWanted
 	h.hint = -1
 	h.ordinal = 0
+	h.dropSource()
 	if h.timer != nil {
 		h.CancelTimeout()
 	}

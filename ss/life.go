@@ -63,6 +63,7 @@ func (h *Handle) endWith(cause error) {
 	h.tell(Destroying, Notice{})
 	h.flags |= destroyed
 	h.dropMetadata()
+	h.dropSource()
 	h.rt.table.remove(h)
 	h.rt.streamEnded(h.kind)
 	h.rt.Counters.Destroyed++
