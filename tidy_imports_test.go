@@ -45,7 +45,7 @@ var mayImport = []struct {
 }
 
 func onTop(short string) bool {
-	return strings.HasPrefix(short, "cmd/") || strings.HasPrefix(short, "examples/")
+	return strings.HasPrefix(short, "cmd/") || short == "examples" || strings.HasPrefix(short, "examples/")
 }
 
 func TestImportDirections(t *testing.T) {

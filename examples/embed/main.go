@@ -1,4 +1,4 @@
-// Embed asks the server example for three greetings from a program that has an event loop of its own, here a
+// Embed asks the routes example for three greetings from a program that has an event loop of its own, here a
 // bare poll(2) that also watches a pipe. Millrace's loop is one more descriptor in it.
 //
 //	go run ./examples/embed
