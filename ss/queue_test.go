@@ -25,10 +25,10 @@ func queuePolicy(protocol string) string {
 func TestQueueThroughAnOutage(t *testing.T) {
 	for _, protocol := range []string{"h1", "h2", "ws", "raw"} {
 		t.Run(protocol, func(t *testing.T) {
-			w := newWorld(t, queuePolicy(protocol), plan{seed: 7})
+			w := newWorld(t, queuePolicy(protocol), plan{Seed: 7})
 			var got strings.Builder
-			w.serve("srv", func(s *script) {
-				s.onRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			w.Serve("srv", func(s *script) {
+				s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 					got.Write(b)
 					if f&ss.EOM != 0 && protocol[0] == 'h' {
 						h.ServerAck(200)
@@ -38,7 +38,7 @@ func TestQueueThroughAnOutage(t *testing.T) {
 				}
 			})
 			q := &ss.Queue{}
-			h, err := w.cli.rt.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return q }})
+			h, err := w.Client.Runtime.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return q }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,16 +53,16 @@ func TestQueueThroughAnOutage(t *testing.T) {
 					t.Errorf("Put: %v", err)
 				}
 			})
-			w.pass(105 * time.Second) // quiet: what is lost on its way without an acknowledgement, the queue cannot know
-			w.net.ResetAll(w.srv.host)
-			w.net.Partition(w.cli.host, w.srv.host)
-			w.pass(10 * time.Minute)
+			w.Advance(105 * time.Second) // quiet: what is lost on its way without an acknowledgement, the queue cannot know
+			w.Net.ResetAll(w.Server.Host)
+			w.Net.Partition(w.Client.Host, w.Server.Host)
+			w.Advance(10 * time.Minute)
 			if q.Len() < 50 {
 				t.Errorf("in the outage the queue holds %d messages, want at least 50", q.Len())
 			}
-			w.net.Heal(w.cli.host, w.srv.host)
-			w.run("the last message", func() bool { return n > 90 && q.Len() == 0 })
-			w.settle()
+			w.Net.Heal(w.Client.Host, w.Server.Host)
+			w.Run("the last message", func() bool { return n > 90 && q.Len() == 0 })
+			w.Settle()
 			if got.String() != want {
 				t.Errorf("received\n  got  %s\n  want %s", got.String(), want)
 			}
@@ -106,18 +106,18 @@ func TestQueueBounds(t *testing.T) {
 				return err.Error()
 			}
 			q.OnDrop = func(m []byte, why error) { report = append(report, string(m)+" "+mark(why)) }
-			h, err := w.cli.rt.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return &q }})
+			h, err := w.Client.Runtime.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return &q }})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, m := range c.put {
 				errs += mark(q.Put(h, []byte(m)))
 			}
-			if used := w.cli.loop.Account().Used(); used == 0 && q.Bytes() > 0 {
+			if used := w.Client.Loop.Account().Used(); used == 0 && q.Bytes() > 0 {
 				t.Error("what is held is not on the account")
 			}
 			h.Destroy()
-			w.settle()
+			w.Settle()
 			errs += mark(q.Put(h, nil))
 			if line := strings.Join(report, " "); line != c.report || errs != c.errs+"D" || q.Dropped != uint64(len(report)) {
 				t.Errorf("dropped %q (%d), Put answered %q; want %q and %q", line, q.Dropped, errs, c.report, c.errs+"D")
@@ -130,8 +130,8 @@ func TestQueueBounds(t *testing.T) {
 func TestQueueOfRefusedMessages(t *testing.T) {
 	w := newWorld(t, queuePolicy("h1"), plan{})
 	n := 0
-	w.serve("srv", func(s *script) {
-		s.onRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
+	w.Serve("srv", func(s *script) {
+		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 			if f&ss.EOM == 0 {
 				return ss.OK
 			}
@@ -150,7 +150,7 @@ func TestQueueOfRefusedMessages(t *testing.T) {
 			why = append(why, fmt.Sprint(string(m), " ", e.Status))
 		}
 	}
-	h, err := w.cli.rt.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return q }})
+	h, err := w.Client.Runtime.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream { return q }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestQueueOfRefusedMessages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.run("an empty queue", func() bool { return q.Len() == 0 })
+	w.Run("an empty queue", func() bool { return q.Len() == 0 })
 	if got := strings.Join(why, ", "); got != "two 422" || q.Sent != 2 || q.Dropped != 1 {
 		t.Errorf("dropped %q, sent %d, dropped %d; want \"two 422\", 2, 1", got, q.Sent, q.Dropped)
 	}
@@ -169,7 +169,7 @@ func TestQueueOfRefusedMessages(t *testing.T) {
 // A message that was cut in the middle is sent again from its start on the next connection.
 func TestQueueRepeatsWhatWasCut(t *testing.T) {
 	w := newWorld(t, queuePolicy("ws"), plan{})
-	h := w.create("cli", newScript())
+	h := w.Create("cli", newScript())
 	q := &ss.Queue{}
 	for _, m := range []string{"first message", "second"} {
 		if err := q.Put(h, []byte(m)); err != nil {

@@ -18,7 +18,7 @@ func askRouter(t *testing.T, protocol string, r *ss.Router, requests ...string) 
 		{"HEAD":{"endpoint":"10.0.0.2","port":80,"protocol":%[1]q,"http_method":"HEAD","http_url":"${u}","metadata":[{"u":""}],"direct_proto_str":true}},
 		{"POST":{"endpoint":"10.0.0.2","port":80,"protocol":%[1]q,"http_method":"POST","http_url":"${u}","metadata":[{"u":""}],"direct_proto_str":true}},
 		{"DELETE":{"endpoint":"10.0.0.2","port":80,"protocol":%[1]q,"http_method":"DELETE","http_url":"${u}","metadata":[{"u":""}],"direct_proto_str":true}}]}`, protocol), plan{})
-	if _, err := w.srv.rt.Create(ss.Info{StreamType: "srv", New: r.New}); err != nil {
+	if _, err := w.Server.Runtime.Create(ss.Info{StreamType: "srv", New: r.New}); err != nil {
 		t.Fatal(err)
 	}
 	for _, q := range requests {
@@ -45,7 +45,7 @@ func askRouter(t *testing.T, protocol string, r *ss.Router, requests ...string) 
 			}
 			return ss.DestroyMe
 		}
-		h, err := w.cli.rt.Create(ss.Info{StreamType: part[0], New: func(*ss.Handle) ss.Stream { return s }})
+		h, err := w.Client.Runtime.Create(ss.Info{StreamType: part[0], New: func(*ss.Handle) ss.Stream { return s }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,8 +57,8 @@ func askRouter(t *testing.T, protocol string, r *ss.Router, requests ...string) 
 		} else {
 			h.Connect()
 		}
-		w.run(q, func() bool { return answer != "" })
-		w.settle()
+		w.Run(q, func() bool { return answer != "" })
+		w.Settle()
 		answers = append(answers, answer)
 	}
 	return answers
