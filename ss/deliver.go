@@ -105,7 +105,7 @@ func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
 	h.rt.filling = true
 	var from Source = h.stream
 	if h.flags&hasSource != 0 {
-		from = h.rt.sources[h]
+		from = h.rt.table.sources[h]
 	}
 	n, f, r := from.Tx(h, h.ordinal, buf)
 	h.rt.filling = false

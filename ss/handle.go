@@ -174,10 +174,10 @@ func (h *Handle) TxFrom(s Source) {
 	if s == nil || h.astray("TxFrom") || h.flags&(destroyed|wantDestroy) != 0 {
 		return
 	}
-	if h.rt.sources == nil {
-		h.rt.sources = make(map[*Handle]Source)
+	if h.rt.table.sources == nil {
+		h.rt.table.sources = make(map[*Handle]Source)
 	}
-	h.rt.sources[h] = s
+	h.rt.table.sources[h] = s
 	h.flags |= hasSource
 }
 
@@ -185,7 +185,7 @@ func (h *Handle) TxFrom(s Source) {
 func (h *Handle) dropSource() {
 	if h.flags&hasSource != 0 {
 		h.flags &^= hasSource
-		delete(h.rt.sources, h)
+		delete(h.rt.table.sources, h)
 	}
 }
 

@@ -10,6 +10,8 @@ type handleTable struct {
 	// servers is how many of the live ones listen.
 	servers int
 	walks   int // calls of each
+	// sources are those of TxFrom, for the few handles that have one.
+	sources map[*Handle]Source
 }
 
 const handlePageSize = 512

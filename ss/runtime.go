@@ -51,7 +51,6 @@ type Runtime struct {
 	watch        *loop.Watch // of the memory account
 	quirks       quirkMemory
 	cleanups     cleanups
-	sources      map[*Handle]Source // of TxFrom
 	closed       bool
 
 	cancelWait bool // EVENT_WAIT_CANCELLED is to be told
