@@ -1,5 +1,5 @@
 // Chat sends each message that it receives over a WebSocket to everybody who is connected. Each member has a queue: one that
-// does not read loses the oldest messages, and delays nobody. The broadcast example holds each message only once.
+// does not read loses the oldest messages, and does not delay the others. The broadcast example holds each message only once.
 package main
 
 import (
