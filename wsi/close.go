@@ -82,7 +82,7 @@ func (w *Wsi) finish(now time.Duration) {
 		return
 	}
 	if w.phase < phaseDraining {
-		w.phase = phaseDraining
+		w.move(phaseDraining)
 		w.bytesIn = 0 // from here on it counts the discarded bytes
 		w.linger(now)
 		if w.drain(now) {
@@ -138,7 +138,7 @@ func (w *Wsi) drain(now time.Duration) (again bool) {
 			n.sys.CloseWrite(w.src.FD())
 			w.flags |= finSent
 		}
-		w.phase = phaseLingering // its time runs from the last byte accepted, or from Close
+		w.move(phaseLingering) // its time runs from the last byte accepted, or from Close
 	}
 	for budget := n.loop.Share(); w.flags&(rdReady|ended) == rdReady; {
 		if budget <= 0 {
@@ -210,7 +210,7 @@ func (w *Wsi) release(abort bool) {
 	if w.holding.w == w {
 		w.holding.tidy()
 	}
-	w.phase = phaseClosed
+	w.move(phaseClosed)
 	w.upper = nil
 	n.wakeListeners()
 	n.letGo()

@@ -42,7 +42,7 @@ func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
 	w.net, w.holding, w.upper, w.times = n, &n.none, u, n.timeouts(o.Timeouts)
 	o.Socket.KeepAlive = cmp.Or(o.Socket.KeepAlive, n.cfg.KeepAlive)
 	w.dial = &dialling{w: w}
-	w.phase = phaseDialling
+	w.move(phaseDialling)
 	w.dial.Start(n.loop, n.resolver, w.dial, t, dial.Options{
 		Socket: o.Socket, Timeout: w.times.Connect, Trace: o.Trace,
 	})
@@ -78,7 +78,8 @@ func (d *dialling) Label() string { return d.w.Label() }
 
 // opened initialises an established connection. The Upper's Opened is called when the connection is served.
 func (w *Wsi) opened(now time.Duration) {
-	w.phase, w.clock = phaseOpening, 0
+	w.move(phaseOpening)
+	w.clock = 0
 	if w.times.Establish > 0 {
 		w.clock = now + w.times.Establish
 	}

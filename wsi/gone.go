@@ -25,6 +25,10 @@ func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
 		}
 	} else if w.flags&(rdReady|ended) == 0 {
 		w.flags &^= gone // a read succeeded, so the connection is not broken
+		if w.phase == phaseUnread {
+			w.move(phaseOpen)
+			w.clock = now
+		}
 		return in
 	}
 	kept := w.holding.kinds[roles.HoldBody] > 0
@@ -39,8 +43,10 @@ func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
 	case w.flags&closing != 0:
 	case !waits, grace <= 0:
 		w.endGone(false)
-	case w.flags&unheard == 0 || heard:
-		w.flags |= unheard
+	case w.phase != phaseUnread || heard:
+		if w.phase != phaseUnread {
+			w.move(phaseUnread)
+		}
 		w.clock = now + grace
 	}
 	return in

@@ -221,9 +221,10 @@ func (s *listening) take(now time.Duration, fd loop.FD) {
 	if err := n.loop.Watch(&w.src, fd, w); err != nil {
 		n.leave(fd)
 		n.sys.Close(fd)
-		w.phase, w.flags = phaseOpening, closing|closedTold
+		w.move(phaseOpening)
+		w.flags = closing | closedTold
 		u.Closed(&Error{Op: "watch", Wsi: "accepted connection", Err: err})
-		w.phase = phaseClosed
+		w.move(phaseClosed)
 		return
 	}
 	n.open++

@@ -114,6 +114,7 @@ type Counters struct {
 	AcceptExhausted         uint64 // accepts that found no free descriptor or memory
 	PeerRefused             uint64 // accepted connections of peers that had PeerMax of them
 	AcceptRefused           uint64 // accepted connections that the Acceptor did not want
+	Illegal                 uint64 // moves that the table of phases does not have: a bug in Millrace
 	MemoryClosed            uint64 // connections closed because memory was short: see loop.Level
 }
 

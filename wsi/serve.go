@@ -27,7 +27,7 @@ func (w *Wsi) Ready(now time.Duration, r loop.Ready) (again bool) {
 	switch w.phase {
 	case phaseDraining, phaseLingering:
 		return w.drain(now)
-	case phaseOpening, phaseOpen:
+	case phaseOpening, phaseOpen, phaseUnread:
 	default:
 		return false
 	}
@@ -65,7 +65,7 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 	}
 	w.flags &^= serving
 	w.net.out.owner = nil
-	if w.phase == phaseOpen && w.flags&unheard == 0 && w.bytesIn+w.bytesOut != before {
+	if w.phase == phaseOpen && w.bytesIn+w.bytesOut != before {
 		w.clock = now
 	}
 	if w.flags&closing == 0 {

@@ -8,7 +8,7 @@ import (
 
 // deadline returns when the present phase ends regardless of progress; 0 for never.
 func (w *Wsi) deadline() time.Duration {
-	if w.phase == phaseOpen && w.flags&unheard == 0 {
+	if w.phase == phaseOpen {
 		return 0
 	}
 	return w.clock
@@ -16,7 +16,7 @@ func (w *Wsi) deadline() time.Duration {
 
 // idleDeadline returns when Timeouts.Idle runs out, 0 for never.
 func (w *Wsi) idleDeadline() time.Duration {
-	if w.phase != phaseOpen || w.flags&unheard != 0 || w.times.Idle <= 0 {
+	if w.phase != phaseOpen || w.times.Idle <= 0 {
 		return 0
 	}
 	return w.clock + w.times.Idle
@@ -38,7 +38,7 @@ func (w *Wsi) writeTimedOut(now time.Duration) bool {
 	had := w.bytesOut
 	w.flags |= wrReady
 	w.flushHeld(now)
-	if w.phase == phaseOpen && w.flags&unheard == 0 && w.bytesOut != had {
+	if w.phase == phaseOpen && w.bytesOut != had {
 		w.clock = now
 	}
 	d := w.writeDeadline()
@@ -57,7 +57,7 @@ func (w *Wsi) rearm() {
 	if d := w.writeDeadline(); d != 0 && (at == 0 || d < at) {
 		at = d
 	}
-	if w.phase == phaseOpening || w.phase == phaseOpen {
+	if w.phase >= phaseOpening && w.phase <= phaseUnread {
 		if d := w.upper.Deadline(); d != 0 && (at == 0 || d < at) {
 			at = d
 		}
@@ -91,7 +91,7 @@ func (w *Wsi) Expired(now time.Duration) {
 			return
 		}
 		if d := w.deadline(); d != 0 && d <= now {
-			if w.flags&unheard != 0 {
+			if w.phase == phaseUnread {
 				w.endGone(true)
 				return
 			}

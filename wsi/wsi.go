@@ -9,23 +9,6 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// phase is where a connection stands in its life. Each is named after what it waits for.
-type phase uint8
-
-const (
-	phaseNew       phase = iota // Dial or an accept
-	phaseDialling               // a connected socket: see package dial
-	phaseOpening                // the owner's word that the protocol stands: Established
-	phaseOpen                   // bytes, in either direction
-	phaseDraining               // the peer to take our last bytes
-	phaseLingering              // the peer to end its direction
-	phaseClosed                 // nothing
-)
-
-var phaseNames = [...]string{"new", "dialling", "opening", "open", "draining", "lingering", "closed"}
-
-func (p phase) String() string { return phaseNames[p] }
-
 // flags are what a connection remembers between calls.
 type flags uint32
 
@@ -48,7 +31,6 @@ const (
 	torn                         // writing failed, and not because the peer had ended in order
 	gone                         // the connection is over in both directions: nothing can be sent any more
 	failed                       // gone, and by a failure of the socket: what came may not be all
-	unheard                      // gone, and bytes wait for an Upper that has paused: until clock
 	hangUpTold                   // HungUp was called
 	offered                      // Rx was called with all of the input that is held, and left it
 	wakes                        // Woken is owed
@@ -64,7 +46,7 @@ type Wsi struct {
 	times    *Timeouts
 	*holding               // what is held; Net.none as long as that is nothing
 	dial     *dialling     // nil once connected, and for accepted connections
-	clock    time.Duration // phaseOpen: when a byte last moved; else, and unheard, the deadline, 0 for none
+	clock    time.Duration // phaseOpen: when a byte last moved; else the deadline, 0 for none
 	bytesIn  uint64
 	bytesOut uint64
 	cause    *reason // of its end; nil as long as nothing is wrong
@@ -146,7 +128,7 @@ func (w *Wsi) LocalAddr() (a loop.Addr, ok bool) {
 // Moved is when a byte last moved, in either direction, on an established connection; 0 on others. While a connection that
 // is over waits for its Upper to resume, it is when that wait ends.
 func (w *Wsi) Moved() time.Duration {
-	if w.phase != phaseOpen {
+	if w.phase != phaseOpen && w.phase != phaseUnread {
 		return 0
 	}
 	return w.clock
@@ -168,15 +150,16 @@ func (w *Wsi) IsClosed() bool { return w.phase == phaseClosed }
 // Established implements roles.Conn: it ends Timeouts.Establish and begins Timeouts.Idle. From now on the loop serves the
 // connection before those that do not stand yet.
 func (w *Wsi) Established() {
-	if w.phase == phaseOpening {
+	switch w.phase {
+	case phaseOpening:
 		w.net.loop.SetUnestablished(&w.src, false)
-		w.phase = phaseOpen
-		if w.flags&unheard == 0 {
-			w.clock = w.net.loop.Now()
-		}
+		w.move(phaseOpen)
+		w.clock = w.net.loop.Now()
 		if w.flags&serving == 0 {
 			w.rearm()
 		}
+	case phaseUnread:
+		w.net.loop.SetUnestablished(&w.src, false)
 	}
 }
 
