@@ -30,7 +30,7 @@ var mayImport = []struct {
 	{"roles/*", []string{"roles", "roles/http", "internal/list", "internal/machine"}, "a role is tested by handing it bytes"},
 	{"dns", []string{"loop"}, "the resolver's core has its transport handed to it"},
 	{"tls", []string{"loop", "roles", "internal/list", "internal/machine"}, "TLS is a layer between a connection and a role"},
-	{"wsi/dial", []string{"loop", "dns", "roles", "roles/tunnel"}, "a dial ends with a socket, before there is a connection"},
+	{"wsi/dial", []string{"loop", "dns", "roles", "roles/tunnel", "internal/machine"}, "a dial ends with a socket, before there is a connection"},
 	{"wsi", []string{"wsi/dial", "loop", "tls", "dns", "roles", "internal/list", "internal/machine"}, "a connection knows no protocol and no stream"},
 	{"sim", []string{"loop"}, "the simulated kernel stands where the real one does"},
 	{"ss/device", []string{"loop", "roles/http/*"}, "the device's values are there before any stream"},

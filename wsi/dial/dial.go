@@ -27,16 +27,6 @@ type Owner interface {
 	Label() string
 }
 
-// state is what a dial waits for.
-type state uint8
-
-const (
-	awaitStart   state = iota // Start
-	awaitAddrs                // the resolver's answer
-	awaitConnect              // the system's answer to connect(2)
-	ended                     // nothing: connected, failed or canceled
-)
-
 // Dial is one dial. The zero value is ready for Start.
 type Dial struct {
 	loop   *loop.Loop
@@ -74,7 +64,7 @@ func (d *Dial) Start(l *loop.Loop, r Resolver, owner Owner, t Target, o Options)
 		// Use the system's clock, not the loop's time: between turns that may be much earlier.
 		d.deadline = d.sys.Now() + o.Timeout
 	}
-	d.state = awaitAddrs
+	d.move(awaitAddrs)
 	a, name := t.literal()
 	if !name {
 		if t.Path == "" {
@@ -135,7 +125,10 @@ func (d *Dial) Take(src *loop.Source, h loop.Handler) loop.Addr {
 // end releases what the dial uses, after every outcome.
 func (d *Dial) end() {
 	d.loop.Disarm(&d.timer)
-	d.state, d.stop = ended, nil
+	d.stop = nil
+	if d.state != ended {
+		d.move(ended)
+	}
 }
 
 // resolved receives the resolver's answer.
@@ -178,7 +171,7 @@ func (d *Dial) next() {
 			continue
 		}
 		d.loop.SetUnestablished(&a.src, true)
-		d.state = awaitConnect
+		d.move(awaitConnect)
 		if now := d.sys.Now(); d.deadline != 0 {
 			share := (d.deadline - now) / time.Duration(len(d.addrs)+1)
 			d.loop.Arm(&d.timer, now+share, d)
