@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// childEnv, when set, makes this test binary a server: a process of its own whose goroutines can be counted.
+// childEnv, when set, makes this test binary a server in its own process, so that a test can count its goroutines.
 const childEnv = "MILLRACE_INTEROP_CHILD"
 
 // hello answers every request.
@@ -35,8 +35,8 @@ func (hello) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 	return copy(buf, "hello\n"), ss.SOM | ss.EOM, ss.OK
 }
 
-// child serves until standard input ends. It prints its address first, and for every line of input: how many
-// goroutines there are, streams alive, connections accepted, requests answered.
+// child serves until standard input ends. It prints its address first; for every line of input it prints the number of
+// goroutines, live streams, accepted connections, and answered requests.
 func child() int {
 	fail := func(err error) int {
 		fmt.Fprintln(os.Stderr, err)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// chromium has a browser load a URL of a server with c's key, and returns the document as it is then. It is BoringSSL's client.
+// chromium loads url in a browser that trusts c's key, and returns the document after it has loaded. Its TLS client is BoringSSL.
 func chromium(t *testing.T, c *credential, url string, args ...string) (dom string) {
 	t.Helper()
 	path := need(t, "chromium", "chromium")
@@ -30,9 +30,9 @@ func chromium(t *testing.T, c *credential, url string, args ...string) (dom stri
 	return r.out
 }
 
-// page loads itself again, one after another with bodies both ways, and as four images at once, which it is
-// none of; then it writes down what came of it. It waits for everything before it counts as loaded, so that
-// the browser need not be told how long to wait. The comment makes it long.
+// page fetches itself several times: in sequence with bodies in both directions, then as four images at once (it is not an
+// image, so they fail to decode). Then it writes the results into the document. The document counts as loaded only after
+// all of them, so the browser needs no wait option. The comment makes the page long.
 const page = `<!DOCTYPE html><title>page</title><body><script>
 let errors = 0;
 const got = [];
@@ -69,16 +69,16 @@ func TestChromiumTLS(t *testing.T) {
 		dom := chromium(t, leaf, "https://"+at+"/", c.arg)
 		want := strings.Repeat(fmt.Sprintf("200 %d, ", len(text)), 4) + "images 4"
 		if !strings.Contains(dom, "<body>"+want+"</body>") {
-			t.Errorf("%s over %s: the document is %.300q, want %q in it\n%s", c.alpn, c.version, dom, want, &p.err)
+			t.Errorf("%s over %s: got document %.300q, want %q in it\n%s", c.alpn, c.version, dom, want, &p.err)
 		}
 		if log := p.err.String(); !strings.Contains(log, fmt.Sprintf("version=%q", c.version)) || !strings.Contains(log, "alpn="+c.alpn) {
-			t.Errorf("the server's log does not say %s over %s:\n%s", c.alpn, c.version, log)
+			t.Errorf("the server's log has no line with %s over %s:\n%s", c.alpn, c.version, log)
 		}
 	}
-	// Without our word for the key the browser does not talk to us. Its own page about that is long, and has many words.
+	// Without the option that trusts our key the browser refuses the connection. Its error page is long and has many words.
 	const secret = "vXq7-told-to-friends-only"
 	_, at := serve(t, doc, "web", "--reply", secret, "--type", "text/html")
 	if dom := chromium(t, ca, "https://"+at+"/"); strings.Contains(dom, secret) {
-		t.Errorf("a browser that does not know the authority shows %.300q", dom)
+		t.Errorf("a browser without our CA got the page: %.300q", dom)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/millrace/millrace/ss/device"
 )
 
-// TestCookiesAgainstNetHTTP: a server of net/http's sets cookies of several kinds, and reads what comes back, over both
-// protocols, in clear and under TLS; those that last are in a file that the next process reads, and that curl reads too.
+// TestCookiesAgainstNetHTTP: a net/http server sets cookies of several types and checks what the client returns, over HTTP/1.1
+// and HTTP/2, in clear and under TLS. Persistent cookies go to a file that the next process and curl read.
 func TestCookiesAgainstNetHTTP(t *testing.T) {
 	list, head := fronts(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var got []string

@@ -34,24 +34,24 @@ func (s *h2Server) how() []string {
 	return []string{"--http2-prior-knowledge"}
 }
 
-// reuses says whether curl can be asked for several transfers on one connection. That of Debian 12 (7.88) cannot in clear: the
-// second transfer ends with "Error in the HTTP2 framing layer", with nghttpd as with us.
+// reuses reports whether curl can do several transfers on one connection. curl of Debian 12 (7.88) cannot in clear: the
+// second transfer ends with "Error in the HTTP2 framing layer", against nghttpd too.
 func (s *h2Server) reuses() bool { return s.secure }
 
-// told is what curl prints about each transfer.
-const told = "new connections %{num_connects}, status %{http_code}, type %{content_type}, HTTP/%{http_version}\n"
+// transferInfo is what curl prints about each transfer.
+const transferInfo = "new connections %{num_connects}, status %{http_code}, type %{content_type}, HTTP/%{http_version}\n"
 
 func TestCurlHTTP2(t *testing.T) {
 	overBoth(t, func(t *testing.T, s *h2Server) {
 		const first = "hello\nnew connections 1, status 200, type text/plain, HTTP/2\n"
 		next := strings.Replace(first, "1", "0", 1)
-		same(t, "a GET", s.curl2(t, "-w", told, s.url).out, first)
+		same(t, "a GET", s.curl2(t, "-w", transferInfo, s.url).out, first)
 		r := s.curl2(t, "-I", "-w", "%{size_download}\n", s.url)
 		if !strings.Contains(r.out, "content-length: 6\r\n") || !strings.HasSuffix(r.out, "\r\n0\n") {
-			t.Errorf("a HEAD: %q; want content-length: 6 and no body", r.out)
+			t.Errorf("HEAD: got %q, want content-length: 6 and no body", r.out)
 		}
 		if s.reuses() {
-			same(t, "three GETs", s.curl2(t, "-w", told, s.url, s.url+"/a", s.url+"/b?c").out, first+next+next)
+			same(t, "three GETs", s.curl2(t, "-w", transferInfo, s.url, s.url+"/a", s.url+"/b?c").out, first+next+next)
 			same(t, "two POSTs", s.curl2(t, "-w", "%{num_connects} ", "-d", "x", s.url, s.url).out, "hello\n1 hello\n0 ")
 			same(t, "two HEADs", s.curl2(t, "-I", "-o", os.DevNull, "-o", os.DevNull, "-w", "%{num_connects} ", s.url, s.url).out, "1 0 ")
 			var urls []string
@@ -62,11 +62,11 @@ func TestCurlHTTP2(t *testing.T) {
 			same(t, "200 GETs, as many at a time as go", r.out, strings.Repeat("hello\n", 200))
 		}
 
-		// One port serves both, whatever the client begins with. RFC 9113 s.3.1: an Upgrade to h2c is a thing of the past.
-		r = curl(t, "--http1.1", "--cacert", s.ca.pem, "-w", told, s.url)
+		// One port serves both protocols, whichever the client uses first. RFC 9113 s.3.1 makes Upgrade: h2c obsolete.
+		r = curl(t, "--http1.1", "--cacert", s.ca.pem, "-w", transferInfo, s.url)
 		same(t, "HTTP/1.1", r.out, strings.Replace(first, "HTTP/2", "HTTP/1.1", 1))
 		if !s.secure {
-			r = curl(t, "--http2", "-v", "-w", told, s.url)
+			r = curl(t, "--http2", "-v", "-w", transferInfo, s.url)
 			same(t, "with Upgrade: h2c", r.out, strings.Replace(first, "HTTP/2", "HTTP/1.1", 1))
 			if !strings.Contains(r.err, "> Upgrade: h2c") {
 				t.Errorf("curl did not ask for the upgrade:\n%s", r.err)
@@ -82,7 +82,7 @@ func TestCurlHTTP2Bodies(t *testing.T) {
 		for _, c := range []struct {
 			name string
 			args []string
-			head string // what curl -v shows of our answers
+			head string // what curl -v prints of our responses
 		}{
 			{"POST", []string{"--data-binary", "@" + name}, "< HTTP/2 200"},
 			{"PUT", []string{"-T", name}, "< HTTP/2 200"},
@@ -97,7 +97,7 @@ func TestCurlHTTP2Bodies(t *testing.T) {
 			}
 			same(t, c.name, string(b), body)
 			if !strings.Contains(r.err, c.head) {
-				t.Errorf("%s: curl -v did not see %q", c.name, c.head)
+				t.Errorf("%s: curl -v printed no %q", c.name, c.head)
 			}
 		}
 		same(t, "no body", s.curl2(t, "-d", "", s.url).out, "")
@@ -115,7 +115,7 @@ func TestCurlHTTP2Bodies(t *testing.T) {
 	}, "--reply", "thanks\n")
 }
 
-// What is wrong costs its request and not the connection.
+// A bad request fails alone; its connection stays open.
 func TestCurlHTTP2BadRequests(t *testing.T) {
 	s := serveH2(t, true, "--reply", "hello\n")
 	show := []string{"-sS", "-w", "%{num_connects} %{http_code}\n", s.url}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// curl runs curl and wants status 0.
+// curl runs curl and fails the test unless its exit status is 0.
 func curl(t *testing.T, args ...string) ran {
 	t.Helper()
 	r := finish(t, nil, need(t, "curl", "curl"), append([]string{"-sS", "--max-time", "25"}, args...)...)
@@ -27,7 +27,7 @@ func TestCurlKeepsTheConnection(t *testing.T) {
 	const first, next = "hello\nnew connections 1, status 200, type text/plain\n", "hello\nnew connections 0, status 200, type text/plain\n"
 	same(t, "three GETs", r.out, first+next+next)
 	if !strings.Contains(r.err, "< HTTP/1.1 200 OK\r\n") {
-		t.Errorf("curl -v saw no \"HTTP/1.1 200 OK\":\n%s", r.err)
+		t.Errorf("curl -v printed no \"HTTP/1.1 200 OK\":\n%s", r.err)
 	}
 	r = curl(t, "-w", "%{num_connects} ", "-d", "x", url, url)
 	same(t, "two POSTs", r.out, "hello\n1 hello\n0 ")
@@ -39,7 +39,7 @@ func TestCurlHead(t *testing.T) {
 	_, at := serve(t, servers, "web", "--reply", "hello\n")
 	r := curl(t, "-I", "-w", "%{num_connects} %{size_download}", "http://"+at+"/", "http://"+at+"/")
 	if strings.Count(r.out, "Content-Length: 6\r\n") != 2 || !strings.HasSuffix(r.out, "0 0") {
-		t.Errorf("two HEADs: %q; want Content-Length: 6 twice, no body, on one connection", r.out)
+		t.Errorf("two HEADs: got %q, want Content-Length: 6 twice, no body, on one connection", r.out)
 	}
 }
 
@@ -50,7 +50,7 @@ func TestCurlUploads(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		args []string
-		head string // what curl -v shows of our answers
+		head string // what curl -v prints of our responses
 	}{
 		{"Content-Length", []string{"--data-binary", data}, "< HTTP/1.1 200"},
 		{"chunked", []string{"-H", "Transfer-Encoding: chunked", "--data-binary", data}, "< Transfer-Encoding: chunked"},
@@ -68,14 +68,14 @@ func TestCurlUploads(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := string(b)
-			if c.name == "multipart" { // curl puts a frame of its own around it
+			if c.name == "multipart" { // curl wraps the body in a multipart envelope
 				if i := strings.Index(got, "\r\n\r\n"); i >= 0 && len(got) > i+4+bigSize {
 					got = got[i+4:][:bigSize]
 				}
 			}
 			same(t, c.name, got, body)
 			if !strings.Contains(r.err, c.head) {
-				t.Errorf("curl -v did not see %q", c.head)
+				t.Errorf("curl -v printed no %q", c.head)
 			}
 		})
 	}
@@ -84,7 +84,7 @@ func TestCurlUploads(t *testing.T) {
 	}
 }
 
-// A server that only answers takes the body first, so the connection serves the next request.
+// A server that only answers reads the body first, so the connection can serve the next request.
 func TestCurlExpectsAnswerAfterBody(t *testing.T) {
 	_, at := serve(t, servers, "web", "--reply", "thanks\n")
 	body := file(t, "body", pattern(bigSize, 2))
@@ -120,7 +120,7 @@ func TestCurlUnixSockets(t *testing.T) {
 	same(t, "over an abstract socket", curl(t, "--abstract-unix-socket", name, "http://localhost/").out, "hello\n")
 }
 
-// What is no HTTP gets its answer from us and from nobody else.
+// Our server itself answers invalid HTTP.
 func TestCurlBadRequests(t *testing.T) {
 	_, at := serve(t, servers, "web", "--reply", "hello\n")
 	for _, c := range []struct {

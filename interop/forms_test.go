@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestFormsAgainstNetHTTP: forms of all kinds, as net/http's own parsers see them, over both protocols, in clear and under TLS.
+// TestFormsAgainstNetHTTP: net/http's parsers decode forms of all types, over HTTP/1.1 and HTTP/2, in clear and under TLS.
 func TestFormsAgainstNetHTTP(t *testing.T) {
 	list, head := fronts(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var got []string
@@ -78,7 +78,7 @@ func TestFormsAgainstNetHTTP(t *testing.T) {
 	}
 }
 
-// form is a call that gives a payload for each part.
+// form is a call that sends a payload for each part.
 type form struct {
 	call
 	parts []string

@@ -18,7 +18,7 @@ import (
 	stdtls "crypto/tls"
 )
 
-// client2 is one of net/http's that speaks HTTP/2 alone.
+// client2 returns a net/http client that speaks only HTTP/2.
 func (s *h2Server) client2(t *testing.T) *http.Client {
 	tr := &http.Transport{Protocols: new(http.Protocols), ExpectContinueTimeout: patience}
 	tr.Protocols.SetHTTP2(s.secure)
@@ -31,8 +31,8 @@ func (s *h2Server) client2(t *testing.T) *http.Client {
 	return &http.Client{Transport: tr, Timeout: patience}
 }
 
-// Many requests of net/http's at a time, with bodies of many sizes, get back what they send; some are given up half-way,
-// which the others do not notice.
+// Many concurrent net/http requests with bodies of many sizes get their body echoed. Some requests are cancelled half-way,
+// which does not disturb the others.
 func TestNetHTTPClientsHTTP2(t *testing.T) {
 	overBoth(t, func(t *testing.T, s *h2Server) {
 		client := s.client2(t)
@@ -73,7 +73,7 @@ func TestNetHTTPClientsHTTP2(t *testing.T) {
 	}, "--echo")
 }
 
-// giveUp begins an upload, reads what comes back of its first bytes, and cancels it.
+// giveUp starts an upload, reads the echo of its first bytes, and cancels the request.
 func giveUp(t *testing.T, client *http.Client, url string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -84,18 +84,18 @@ func giveUp(t *testing.T, client *http.Client, url string) {
 		t.Error(err)
 		return
 	}
-	go io.WriteString(w, pattern(50_000, 7)) // ends with the pipe, if not before
+	go io.WriteString(w, pattern(50_000, 7)) // ends with the pipe at the latest
 	a, err := client.Do(q)
 	if err != nil {
-		t.Errorf("an upload that goes on: %v", err)
+		t.Errorf("response to an unfinished upload: %v", err)
 		return
 	}
 	defer a.Body.Close()
 	if _, err := io.ReadFull(a.Body, make([]byte, 1000)); err != nil {
-		t.Errorf("the first bytes of an upload: %v", err)
+		t.Errorf("echo of the first bytes of an upload: %v", err)
 	}
 	cancel()
-	w.CloseWithError(context.Canceled) // the transport waits for its reader, and would not look at ctx before
+	w.CloseWithError(context.Canceled) // the transport waits for its reader, and checks ctx only after that
 	if _, err := io.Copy(io.Discard, a.Body); !errors.Is(err, context.Canceled) {
 		t.Errorf("after cancelling: %v", err)
 	}
@@ -130,7 +130,7 @@ func TestNetHTTPExpectAndHeadHTTP2(t *testing.T) {
 	}, "--echo")
 }
 
-// Our client stream over HTTP/2 against what a server of net/http's can answer.
+// Our HTTP/2 client stream against the responses that a net/http server can give.
 func TestNetHTTPServerHTTP2(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/hints", func(w http.ResponseWriter, r *http.Request) {
@@ -186,7 +186,7 @@ func TestNetHTTPServerHTTP2(t *testing.T) {
 			server.Start()
 		}
 		t.Cleanup(server.Close)
-		t.Cleanup(server.CloseClientConnections) // first: a stream that did not end must not keep Close waiting
+		t.Cleanup(server.CloseClientConnections) // first: an unfinished stream must not block Close
 		_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 		doc := h2Clients(t, ca, port)
 		for _, c := range []struct{ kind, path, send, states, body string }{
@@ -208,7 +208,7 @@ func TestNetHTTPServerHTTP2(t *testing.T) {
 			})
 		}
 
-		// From outside: the command, its upload and its URLs, which go over one connection.
+		// As a command: fetch with an upload and several URLs over one connection.
 		url, ca2 := server.URL, []string{"fetch", "--http2", "--ca", ca.pem}
 		if !secure {
 			ca2 = ca2[:2]

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// nginx in front of a server of ours, to which it speaks HTTP/2: its gRPC module forwards any request so, in clear and over
+// nginx as a reverse proxy that speaks HTTP/2 to our server: its gRPC module forwards any request as HTTP/2, in clear and over
 // TLS, and keeps the connections.
 func TestNginxForwardsOverHTTP2(t *testing.T) {
 	body := pattern(3<<20, 66)
@@ -26,8 +26,7 @@ func TestNginxForwardsOverHTTP2(t *testing.T) {
 	}, "--echo")
 }
 
-// The command against nginx: over TLS by ALPN and in clear by prior knowledge, and HTTP/1.1 where nginx
-// knows nothing else.
+// `millrace fetch` against nginx: ALPN over TLS, prior knowledge in clear, and HTTP/1.1 where nginx has no HTTP/2.
 func TestFetchFromNginxHTTP2(t *testing.T) {
 	body := pattern(3<<20, 67)
 	ca := authority(t, "lab")

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// h2Servers are servers of both protocols on one port.
+// h2Servers are servers of HTTP/1.1 and HTTP/2 on one port.
 const h2Servers = `
 	{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h2", "metadata": [{"mime": "content-type:"}]}},
 	{"web_tls": {SERVER, "protocol": "h2", "metadata": [{"mime": "content-type:"}]}}`
 
-// wire names what HTTP/2 runs over.
+// wire names the transport below HTTP/2.
 func wire(secure bool) string {
 	if secure {
 		return "TLS"
@@ -18,7 +18,7 @@ func wire(secure bool) string {
 	return "clear"
 }
 
-// streamOf is the stream type of a kind, over TLS or not.
+// streamOf returns the stream type for a kind, over TLS or in clear.
 func streamOf(kind string, secure bool) string {
 	if secure {
 		return kind + "_tls"
@@ -26,15 +26,15 @@ func streamOf(kind string, secure bool) string {
 	return kind
 }
 
-// h2Server is `millrace serve` for both protocols on one port.
+// h2Server is `millrace serve` for HTTP/1.1 and HTTP/2 on one port.
 type h2Server struct {
 	*process
 	secure  bool
 	at, url string
-	ca      *credential // who signed its certificate
+	ca      *credential // issued its certificate
 }
 
-// serveH2 starts one.
+// serveH2 starts an h2Server.
 func serveH2(t *testing.T, secure bool, args ...string) *h2Server {
 	t.Helper()
 	ca := authority(t, "lab")
@@ -47,7 +47,7 @@ func serveH2(t *testing.T, secure bool, args ...string) *h2Server {
 	return s
 }
 
-// h2Clients is a policy of client streams of HTTP/2 for a port, which know ca.
+// h2Clients returns a policy of HTTP/2 client streams for a port, which trust ca.
 func h2Clients(t *testing.T, ca *credential, port string) string {
 	t.Helper()
 	return securely(t, ca, ca, strings.NewReplacer("PORT", port, "CLEAR", `"endpoint": "127.0.0.1", "opportunistic": true, "retry": "once"`).Replace(`

@@ -21,11 +21,11 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// h2specTimeout is how long a case waits for what it wants to see: far more than it takes.
+// h2specTimeout is how long a case waits for the expected frame: far longer than needed.
 const h2specTimeout = 10 * time.Second
 
-// Every case of h2spec, the strict ones included, each on a connection of its own. The server answers with a body, since
-// some cases hold it back by a window of zero and look for DATA.
+// Every case of h2spec, including the strict ones, each on its own connection. The server answers with a body, since
+// some cases block it with a window of zero and expect DATA later.
 func TestH2specServer(t *testing.T) {
 	const want = 146
 	for _, secure := range []bool{false, true} {
@@ -33,13 +33,13 @@ func TestH2specServer(t *testing.T) {
 			host, port := split(t, serveH2(t, secure, "--reply", "hello to whoever asks\n").at)
 			c := &config.Config{Host: host, Port: port, Path: "/", Timeout: h2specTimeout, MaxHeaderLen: 4000, Strict: true, TLS: secure, Insecure: true}
 			if n := h2specGroups(t, c, generic.Spec(), http2.Spec(), hpack.Spec()); n != want {
-				t.Errorf("h2spec had %d cases, want %d", n, want)
+				t.Errorf("h2spec ran %d cases, want %d", n, want)
 			}
 		})
 	}
 }
 
-// h2specGroups runs the cases of groups and those below them, and returns how many there were.
+// h2specGroups runs the cases of groups and their subgroups, and returns the number of cases.
 func h2specGroups(t *testing.T, c *config.Config, groups ...*spec.TestGroup) (n int) {
 	for _, g := range groups {
 		for i, k := range append(g.Tests, g.StrictTests...) {
@@ -58,7 +58,7 @@ func h2specGroups(t *testing.T, c *config.Config, groups ...*spec.TestGroup) (n 
 	return n
 }
 
-// h2specPassed fails the test unless the case found what it wanted. One that h2spec skips has not been passed either.
+// h2specPassed fails the test unless the case passed. A skipped case fails the test too.
 func h2specPassed(t *testing.T, desc, requirement string, err error) {
 	t.Helper()
 	var e *spec.TestError
@@ -71,7 +71,7 @@ func h2specPassed(t *testing.T, desc, requirement string, err error) {
 	}
 }
 
-// The cases for clients: h2spec is the server, and a stream of ours asks it.
+// The cases for clients: h2spec is the server, and our stream sends it a request.
 func TestH2specClient(t *testing.T) {
 	const want = 57
 	for _, secure := range []bool{false, true} {
@@ -92,7 +92,7 @@ func TestH2specClient(t *testing.T) {
 				return l, h2Clients(t, ca, port)
 			})
 			if n != want {
-				t.Errorf("h2spec had %d cases for clients, want %d", n, want)
+				t.Errorf("h2spec ran %d cases for clients, want %d", n, want)
 			}
 		})
 	}
@@ -104,7 +104,7 @@ func h2specClientGroup(t *testing.T, c *config.Config, g *spec.ClientTestGroup, 
 		t.Run(fmt.Sprintf("%s/%d", g.ID(), i+1), func(t *testing.T) {
 			l, doc := listen(t)
 			s := newScene(t, doc)
-			// A case may go on after its answer, so the stream and its connection stay until it is over.
+			// A case may continue after its response, so the stream and its connection stay open until the case ends.
 			var idle *ss.Handle
 			over := false
 			x := &call{over: func(h *ss.Handle) ss.Ret {
@@ -133,7 +133,7 @@ func h2specClientGroup(t *testing.T, c *config.Config, g *spec.ClientTestGroup, 
 	return n
 }
 
-// h2specAsServer runs a case on the first connection that l gets. What the stream tries afterwards finds nobody.
+// h2specAsServer runs a case on the first connection that l accepts. Later connection attempts of the stream fail.
 func h2specAsServer(c *config.Config, l net.Listener, k *spec.ClientTestCase) error {
 	base, err := l.Accept()
 	l.Close()
@@ -148,7 +148,7 @@ func h2specAsServer(c *config.Config, l net.Listener, k *spec.ClientTestCase) er
 	return k.Run(c, conn)
 }
 
-// split is an address as host and number.
+// split splits an address into host and port number.
 func split(t *testing.T, at string) (host string, port int) {
 	t.Helper()
 	host, text, err := net.SplitHostPort(at)

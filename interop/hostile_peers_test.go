@@ -30,21 +30,21 @@ type hostileTarget struct {
 	at    string
 	tls   *stdtls.Config
 	hello []byte        // the first flight of a TLS handshake
-	done  chan struct{} // closed when all shall leave
+	done  chan struct{} // closed when all peers must stop
 }
 
-// hostileKind is a way to do harm. run is given a new connection and returns when the server has ended it, or when the
-// peer has done what it came for; the connection is closed then. At the end of the test it is closed too.
+// hostileKind is a type of attack. run receives a new connection and returns when the server has closed it, or when the
+// attack is done; its caller then closes the connection. The end of the test closes it too.
 type hostileKind struct {
 	name  string
 	alpn  string // "" for no TLS
-	fewer int    // there are so many times fewer of it
+	fewer int    // divisor of the number of peers of this kind
 	again time.Duration
 	run   func(h *hostileTarget, c net.Conn) error
 }
 
-// hostileAgain is how long a peer waits before it connects again, and hostileSoon for those whose hostility is in ending:
-// with a thousand of each kind that is still a hundred new connections a second.
+// hostileAgain is how long a peer waits before it connects again; hostileSoon is for attacks that consist of closing:
+// with a thousand peers of each kind that is still a hundred new connections a second.
 const (
 	hostileAgain = 40 * time.Second
 	hostileSoon  = 30 * time.Second
@@ -62,15 +62,15 @@ var hostileKinds = []hostileKind{
 	{"tls, a handshake that stops", "", 2, 8 * time.Second, halfOpen},
 }
 
-// hostileChild is the value of childEnv that makes this test binary the hostile peers. They are a process of their own, so
-// that an honest client does not wait for their work, and a patient one: what the machine has belongs to the server first.
+// hostileChild is the value of childEnv that makes this test binary the hostile peers. They run in a separate process at low
+// priority, so that the honest client does not wait for their work: the server gets the processors first.
 const (
 	hostileChild = "hostile"
 	hostileNice  = 10
 )
 
-// startHostile starts the hostile peers, so many of each kind, and returns how to end them: it tells
-// the processor time that they used and what they did.
+// startHostile starts n hostile peers of each kind. The function that it returns ends them, and reports their
+// processor time and what they did.
 func startHostile(t *testing.T, at, ca string, each int, ramp time.Duration) (end func() (time.Duration, string)) {
 	t.Helper()
 	self, err := os.Executable()
@@ -95,8 +95,8 @@ func startHostile(t *testing.T, at, ca string, each int, ramp time.Duration) (en
 	}
 }
 
-// hostileMain is the hostile peers' process: its arguments are where to connect, the file of the authority, how many of each
-// kind, and the time in which the first of them come. It ends with its standard input.
+// hostileMain is the hostile peers' process. Its arguments are the address of the server, the file of the CA, the number of
+// peers per kind, and the time over which the first connections are spread. It ends when its standard input ends.
 func hostileMain() int {
 	fail := func(err error) int {
 		fmt.Fprintln(os.Stderr, err)
@@ -140,12 +140,12 @@ func hostileMain() int {
 	return 0
 }
 
-// hostileCount counts the connections of a kind.
+// hostileCount counts the connections of one kind.
 type hostileCount struct{ made, ended, failed atomic.Int64 }
 
-// keepUp connects as kind does, and again when the connection is over, until all shall leave.
+// keepUp connects and runs kind's attack, again and again until all peers must stop.
 func (h *hostileTarget) keepUp(kind hostileKind, count *hostileCount, after time.Duration) {
-	for ; ; after = kind.again/2 + rand.N(kind.again) { // else those that were ended together would come together
+	for ; ; after = kind.again/2 + rand.N(kind.again) { // the random part keeps peers that were closed together from reconnecting together
 		select {
 		case <-h.done:
 			return
@@ -178,7 +178,7 @@ func (h *hostileTarget) keepUp(kind hostileKind, count *hostileCount, after time
 	}
 }
 
-// dial connects, with small buffers so that what is not read stays with the server.
+// dial connects with small buffers, so that unread data stays in the server.
 func (h *hostileTarget) dial(alpn string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -198,7 +198,7 @@ func (h *hostileTarget) dial(alpn string) (net.Conn, error) {
 	return s, nil
 }
 
-// hostileAddresses is how many addresses the hostile peers have. The honest client's is another.
+// hostileAddresses is the number of addresses of the hostile peers. The honest client uses a different one.
 const hostileAddresses = 200
 
 func hostileAddress() *net.TCPAddr {
@@ -220,7 +220,7 @@ func clientHello(conf *stdtls.Config) ([]byte, error) {
 	return b[:n], err
 }
 
-// ended waits for the server to end the connection, or for c to be closed here.
+// ended waits until the server closes the connection, or c is closed here.
 func ended(c net.Conn) error {
 	_, err := io.Copy(io.Discard, c)
 	if err == nil {
@@ -229,7 +229,7 @@ func ended(c net.Conn) error {
 	return err
 }
 
-// unreadPipeline asks for more and more, and reads nothing.
+// unreadPipeline sends requests continuously, and reads nothing.
 func unreadPipeline(_ *hostileTarget, c net.Conn) error {
 	request := fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 16384\r\n\r\n%s", pattern(16384, 7))
 	for {
@@ -239,17 +239,17 @@ func unreadPipeline(_ *hostileTarget, c net.Conn) error {
 	}
 }
 
-// slowBody announces a body and sends a byte of it a second.
+// slowBody announces a body and sends one byte of it per second.
 func slowBody(_ *hostileTarget, c net.Conn) error {
 	return drip(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", "x")
 }
 
-// slowHead sends a head that does not end.
+// slowHead sends a request head that never ends.
 func slowHead(_ *hostileTarget, c net.Conn) error {
 	return drip(c, "GET / HTTP/1.1\r\nHost: x\r\nX: ", "y")
 }
 
-// drip writes begin, then more each second. It reads what comes: a server that ends the connection is noticed.
+// drip writes begin, then more each second. It reads and discards input to notice when the server closes the connection.
 func drip(c net.Conn, begin, more string) error {
 	over := make(chan error, 1)
 	go func() { over <- ended(c) }()
@@ -265,7 +265,7 @@ func drip(c net.Conn, begin, more string) error {
 	return err
 }
 
-// goneWhilePending asks for more than fits the way back, ends its direction, and a little later resets the connection.
+// goneWhilePending requests more than the send path can buffer, half-closes, and resets the connection a little later.
 func goneWhilePending(_ *hostileTarget, c net.Conn) error {
 	s := c.(*stdtls.Conn)
 	c.SetWriteDeadline(time.Now().Add(2 * time.Second))
@@ -281,7 +281,7 @@ func goneWhilePending(_ *hostileTarget, c net.Conn) error {
 	return nil
 }
 
-// halfOpen begins a handshake.
+// halfOpen starts a handshake and stops.
 func halfOpen(h *hostileTarget, c net.Conn) error {
 	if _, err := c.Write(h.hello); err != nil {
 		return err
@@ -289,7 +289,7 @@ func halfOpen(h *hostileTarget, c net.Conn) error {
 	return ended(c)
 }
 
-// hostileHTTP2 is a client that frames what it likes.
+// hostileHTTP2 is a client that sends arbitrary frames.
 type hostileHTTP2 struct {
 	c      net.Conn
 	framer *http2.Framer
@@ -298,9 +298,9 @@ type hostileHTTP2 struct {
 
 	mu      sync.Mutex
 	changed sync.Cond
-	window  map[uint32]int64 // 0: the connection's
+	window  map[uint32]int64 // key 0: the connection's window
 	initial int64
-	connect bool // the server takes extended CONNECT
+	connect bool // the server accepts extended CONNECT
 	err     error
 }
 
@@ -318,7 +318,7 @@ func newHostileHTTP2(c net.Conn, settings ...http2.Setting) (*hostileHTTP2, erro
 	return x, x.out.Flush()
 }
 
-// read follows what the server grants, until the server's settings have come, or for ever.
+// read tracks the windows that the server grants, until the server's SETTINGS arrive, or without end.
 func (x *hostileHTTP2) read(forEver bool) error {
 	for {
 		f, err := x.framer.ReadFrame()
@@ -358,7 +358,7 @@ func (x *hostileHTTP2) read(forEver bool) error {
 	}
 }
 
-// head opens a stream; last says that no body follows.
+// head opens a stream; last sets END_STREAM.
 func (x *hostileHTTP2) head(last bool, fields ...string) (id uint32, err error) {
 	var b bytes.Buffer
 	e := hpack.NewEncoder(&b)
@@ -373,7 +373,7 @@ func (x *hostileHTTP2) head(last bool, fields ...string) (id uint32, err error) 
 	return id, x.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: b.Bytes(), EndHeaders: true, EndStream: last})
 }
 
-// noWindow sends as much body as the server takes, on eight streams, and grants nothing for what comes back.
+// noWindow sends as much body as the server accepts, on eight streams, and grants no window for the responses.
 func noWindow(_ *hostileTarget, c net.Conn) error {
 	x, err := newHostileHTTP2(c, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 	if err != nil {
@@ -419,8 +419,8 @@ func noWindow(_ *hostileTarget, c net.Conn) error {
 	}
 }
 
-// unreadHTTP2 grants everything, sends what the first windows take and then small requests, and reads nothing of what
-// comes back.
+// unreadHTTP2 grants full windows, sends what the first windows allow and then small requests, and does not read the
+// responses.
 func unreadHTTP2(_ *hostileTarget, c net.Conn) error {
 	x, err := newHostileHTTP2(c, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1})
 	if err != nil {
@@ -429,7 +429,7 @@ func unreadHTTP2(_ *hostileTarget, c net.Conn) error {
 	if err := x.framer.WriteWindowUpdate(0, 1<<31-1-65535); err != nil {
 		return err
 	}
-	c.SetReadDeadline(time.Now().Add(time.Second)) // of crypto/tls this is the end of reading
+	c.SetReadDeadline(time.Now().Add(time.Second)) // after this crypto/tls cannot read again
 	x.read(true)
 	data := []byte(pattern(16384, 10))
 	for x.window[0] >= int64(len(data)) {
@@ -456,7 +456,7 @@ func unreadHTTP2(_ *hostileTarget, c net.Conn) error {
 	}
 }
 
-// beginning is a compressed text frame that is not final: a stored block of 4,096 octets of which 29 come.
+// beginning is a compressed text frame without FIN: a stored block of 4,096 octets, of which it has 29.
 var beginning = func() []byte {
 	b := []byte{0x41, 0x80 | 34, 0, 0, 0, 0, 0x00, 0x00, 0x10, 0xff, 0xef} // RSV1, text, not FIN; masked with 0
 	return append(b, pattern29...)
@@ -467,14 +467,14 @@ var pattern29 = strings.Repeat("x", 29)
 const upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: echo\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
 
-// stalledMessage begins a compressed message and waits.
+// stalledMessage sends the start of a compressed message and waits.
 func stalledMessage(_ *hostileTarget, c net.Conn) error {
 	if _, err := io.WriteString(c, upgrade); err != nil {
 		return err
 	}
 	line, err := bufio.NewReader(c).ReadString('\n')
 	if err != nil || !strings.Contains(line, " 101 ") {
-		return fmt.Errorf("the upgrade was answered with %q, %w", line, err)
+		return fmt.Errorf("got %q in answer to the upgrade, %w", line, err)
 	}
 	if _, err := c.Write(beginning); err != nil {
 		return err

@@ -28,24 +28,24 @@ const (
 	hostileFor = 60 * time.Second
 	// hostileEach is the number of connections of each kind of hostile peer.
 	hostileEach = 1000
-	// hostileRamp spreads their first connections: the peers shall be hostile, not the handshakes of the test itself.
+	// hostileRamp spreads their first connections over time: the test measures the attacks, not a burst of handshakes.
 	hostileRamp = 40 * time.Second
 	// serveCeiling is the memory ceiling of `millrace serve`.
 	serveCeiling = 64 << 20
-	// honestLimit is the most that 99 of 100 honest exchanges may take on a connection that stands, newLimit with a
-	// handshake before: hundreds of hostile ones a second use the same processors, on both ends. busyLimit is for both where
-	// others use more than idleMachine cores at the same time: what an exchange takes there is theirs to decide.
+	// honestLimit is the limit for 99 of 100 honest exchanges on an established connection, newLimit with a handshake
+	// before: hundreds of hostile handshakes a second use the same processors, on both ends. busyLimit replaces both when
+	// other processes use more than idleMachine cores at the same time, since the scheduler then decides the latency.
 	honestLimit = 100 * time.Millisecond
 	newLimit    = 250 * time.Millisecond
 	busyLimit   = 2 * time.Second
 	idleMachine = 0.25
 )
 
-// hostileServer takes HTTP/1.1, HTTP/2 and compressed WebSockets over TLS on one port.
+// hostileServer accepts HTTP/1.1, HTTP/2 and compressed WebSockets over TLS on one port.
 const hostileServer = `{"web": {SERVER, "protocol": "h2", "ws_subprotocol": "echo", "ws_deflate": true, "metadata": [{"mime": "content-type:"}]}}`
 
-// Hostile peers of every kind, many of each, all at the same time: an honest client beside them is served promptly, the
-// server's memory stays within one and a half times its ceiling, and nothing is left when they have gone.
+// Many hostile peers of every kind attack at the same time: an honest client still gets prompt answers, the
+// server's memory stays within one and a half times its ceiling, and the server holds nothing after they have gone.
 func TestHostilePeersTogether(t *testing.T) {
 	length, each, ramp := hostileFor, hostileEach, hostileRamp
 	if testing.Short() {
@@ -54,7 +54,7 @@ func TestHostilePeersTogether(t *testing.T) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
 		if most := int(limit.Cur)*4/5/len(hostileKinds) - 1; most < each {
-			t.Logf("only %d descriptors: %d hostile peers of each kind", limit.Cur, most)
+			t.Logf("limit of %d descriptors: %d hostile peers of each kind", limit.Cur, most)
 			each = most
 		}
 	}
@@ -81,7 +81,7 @@ func TestHostilePeersTogether(t *testing.T) {
 	attackers, summary := end()
 	own = processTime(t, server) - own + attackers
 	others := max(0, machineTime(t)-busy-own).Seconds() / time.Since(began).Seconds()
-	t.Logf("others used %.2f cores", others)
+	t.Logf("other processes used %.2f cores", others)
 	t.Logf("at the end of the attack: %s\n%s", during, regexp.MustCompile(`(?m)^(\d+ turns|held for).*`).FindAllString(server.err.String(), 2))
 	t.Logf("hostile peers:\n%s", summary)
 	control := flows[0].percentile(99)
@@ -98,12 +98,12 @@ func TestHostilePeersTogether(t *testing.T) {
 			most = busyLimit
 		}
 		if got := f.percentile(99); got > max(most, 3*control) {
-			t.Errorf("honest %s: p99 is %v, want %v at most; that of new connections to a server that nobody attacks is %v", f.name, got, most, control)
+			t.Errorf("honest %s: p99 is %v, want %v at most; p99 of new connections to a server that is not attacked: %v", f.name, got, most, control)
 		}
 	}
 	t.Logf("resident memory of the server at its peak: %.1f MiB, ceiling %.0f MiB", float64(peak)/(1<<20), float64(serveCeiling)/(1<<20))
 	if most := int64(serveCeiling) * 3 / 2; peak > most {
-		t.Errorf("the server's resident memory came to %d bytes, want %d at most", peak, most)
+		t.Errorf("the server's resident memory reached %d bytes, want %d at most", peak, most)
 	}
 	left := ""
 	for end := time.Now().Add(90 * time.Second); ; time.Sleep(500 * time.Millisecond) {
@@ -111,13 +111,13 @@ func TestHostilePeersTogether(t *testing.T) {
 			break
 		}
 		if time.Now().After(end) {
-			t.Errorf("90 s after all peers had gone the server still holds something: %s\n%s", left, &server.err)
+			t.Errorf("90 s after the end of all peers the server still holds: %s\n%s", left, &server.err)
 			break
 		}
 	}
 }
 
-// machineTime is the processor time that the machine has spent at work since it started.
+// machineTime returns the busy time of all processors since the machine started.
 func machineTime(t *testing.T) time.Duration {
 	t.Helper()
 	b, err := os.ReadFile("/proc/stat")
@@ -137,7 +137,7 @@ func machineTime(t *testing.T) time.Duration {
 // clockTick is the unit of /proc on Linux: USER_HZ is 100 everywhere.
 const clockTick = 10 * time.Millisecond
 
-// processTime is the processor time of this process and of p.
+// processTime returns the processor time of this process and of p.
 func processTime(t *testing.T, p *process) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -148,7 +148,7 @@ func processTime(t *testing.T, p *process) time.Duration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // from the state on, the third
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // from field 3, the state
 	ticks := int64(0)
 	for _, f := range fields[11:13] { // utime and stime
 		n, _ := strconv.ParseInt(f, 10, 64)
@@ -157,7 +157,7 @@ func processTime(t *testing.T, p *process) time.Duration {
 	return time.Duration(u.Utime.Nano()+u.Stime.Nano()) + time.Duration(ticks)*clockTick
 }
 
-// memoryPeak is the most memory that a process ever had resident, in bytes.
+// memoryPeak returns the peak resident memory of a process, in bytes.
 func memoryPeak(t *testing.T, p *process) int64 {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
@@ -172,12 +172,12 @@ func memoryPeak(t *testing.T, p *process) int64 {
 	return kb << 10
 }
 
-// dumpLine has the server show what it holds, and returns the first line of that.
+// dumpLine makes the server dump what it holds, and returns the first line of the dump.
 func dumpLine(t *testing.T, p *process) string {
 	t.Helper()
 	had := len(p.err.String())
 	if err := p.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
-		t.Fatalf("ask the server: %v\n%s", err, &p.err)
+		t.Fatalf("request a dump from the server: %v\n%s", err, &p.err)
 	}
 	var line string
 	poll(t, "the server to show what it holds", func() bool {
@@ -192,12 +192,12 @@ func dumpLine(t *testing.T, p *process) string {
 	return line
 }
 
-// honestFlow repeats one honest exchange.
+// honestFlow repeats one type of honest exchange.
 type honestFlow struct {
 	name   string
 	do     func() error
 	fresh  bool   // with a new connection each time
-	end    func() // ends the connection that it keeps; nil if it keeps none
+	end    func() // ends the connection that it keeps; nil without one
 	took   []time.Duration
 	failed []error
 }
@@ -224,7 +224,7 @@ func (f *honestFlow) run(done <-chan struct{}) {
 	}
 }
 
-// percentile is what p of 100 exchanges took at most.
+// percentile returns the duration that p percent of the exchanges did not exceed.
 func (f *honestFlow) percentile(p int) time.Duration {
 	if len(f.took) == 0 {
 		return 0
@@ -233,8 +233,8 @@ func (f *honestFlow) percentile(p int) time.Duration {
 	return f.took[min(len(f.took)*p/100, len(f.took)-1)]
 }
 
-// honestFlows are the exchanges of an honest client, after a first with another server: it shows what the machine itself
-// does to a new connection and its exchange.
+// honestFlows returns the exchanges of an honest client. The first goes to another server as a control: it shows how long
+// the machine itself takes for a new connection and its exchange.
 func honestFlows(t *testing.T, target *hostileTarget, other string) []*honestFlow {
 	t.Helper()
 	client := func(h2, fresh bool) *http.Client {
@@ -253,7 +253,7 @@ func honestFlows(t *testing.T, target *hostileTarget, other string) []*honestFlo
 			defer r.Body.Close()
 			b, err := io.ReadAll(r.Body)
 			if err == nil && (r.StatusCode != 200 || !bytes.Equal(b, body)) {
-				err = fmt.Errorf("status %d with %d bytes, want 200 with %d", r.StatusCode, len(b), len(body))
+				err = fmt.Errorf("got status %d with %d bytes, want 200 with %d", r.StatusCode, len(b), len(body))
 			}
 			return err
 		}
@@ -275,7 +275,7 @@ func honestFlows(t *testing.T, target *hostileTarget, other string) []*honestFlo
 	return append(all, honestWebSocket(target))
 }
 
-// unattacked is a server of net/http in this process, to which nobody else connects.
+// unattacked starts a net/http server in this process, which only the control exchange uses.
 func unattacked(t *testing.T, leaf stdtls.Certificate) (at string) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -313,7 +313,7 @@ func honestWebSocket(target *hostileTarget) *honestFlow {
 			_, b, err = c.ReadMessage()
 		}
 		if err == nil && string(b) != text {
-			err = fmt.Errorf("the echo is %.60q, want %.60q", b, text)
+			err = fmt.Errorf("got echo %.60q, want %.60q", b, text)
 		}
 		if err != nil {
 			c.Close()

@@ -11,16 +11,16 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// crowd is as many streams as one has members, which end with their first transaction.
-type crowd struct {
+// batch is a set of streams that end with their first transaction.
+type batch struct {
 	scene *scene
 	left  int
 	bad   []string
 }
 
-// member is one of a crowd.
+// member is one stream of a batch.
 type member struct {
-	c      *crowd
+	c      *batch
 	path   string
 	want   string
 	body   string // of a POST
@@ -30,13 +30,13 @@ type member struct {
 
 // State implements ss.Stream.
 func (m *member) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
-	if !n.Again { // sent away, and asked for its body once more
+	if !n.Again { // a rewind: send the body again
 		m.states = append(m.states, s)
 	}
 	switch s {
 	case ss.Disconnected, ss.AllRetriesFailed:
-		if told := names(m.states); told != "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED" || m.got.String() != m.want {
-			m.c.bad = append(m.c.bad, fmt.Sprintf("%s: %d bytes, %s, cause %v", m.path, m.got.Len(), told, n.Cause))
+		if states := names(m.states); states != "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED" || m.got.String() != m.want {
+			m.c.bad = append(m.c.bad, fmt.Sprintf("%s: %d bytes, %s, cause %v", m.path, m.got.Len(), states, n.Cause))
 		}
 		return ss.DestroyMe
 	case ss.Destroying:
@@ -61,10 +61,10 @@ func (m *member) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) 
 	return copy(buf, m.body), ss.SOM | ss.EOM, ss.OK
 }
 
-// gather has n streams of a type fetch a path at once, and returns what went otherwise than wished.
-func (s *scene) gather(n int, streamType, path, want string) []string {
+// fetchBatch makes n streams of a type fetch a path at once, and returns a line for each unexpected result.
+func (s *scene) fetchBatch(n int, streamType, path, want string) []string {
 	s.t.Helper()
-	c := &crowd{scene: s, left: n}
+	c := &batch{scene: s, left: n}
 	for range n {
 		m := &member{c: c, path: path, want: want}
 		if streamType == "post" {
@@ -92,8 +92,8 @@ func (s *scene) gather(n int, streamType, path, want string) []string {
 	return c.bad
 }
 
-// Streams that share a connection to nginx all get their answer: nginx refuses those above its limit, and sends the
-// client away from every connection after ten requests.
+// Streams that share a connection to nginx all get their response: nginx refuses streams above its limit, and sends
+// GOAWAY on every connection after ten requests.
 func TestSharedWithNginx(t *testing.T) {
 	const text = "hello from nginx\n"
 	big := strings.Repeat("0123456789abcdef", 1<<14)
@@ -125,11 +125,11 @@ func TestSharedWithNginx(t *testing.T) {
 				where = "CLIENT"
 			}
 			s := newScene(t, securely(t, root, server, `{"get":{`+where+`,"port":`+port+`,"protocol":"h2","http_url":"${path}","metadata":[{"path":""}]}}`))
-			for _, bad := range s.gather(c.n, "get", c.path, c.want) {
+			for _, bad := range s.fetchBatch(c.n, "get", c.path, c.want) {
 				t.Error(bad)
 			}
 			if k := s.rt.Counters; k.Failed != 0 || k.Attempts != uint64(c.n) {
-				t.Errorf("attempts: %d, of them failed: %d; want %d and none", k.Attempts, k.Failed, c.n)
+				t.Errorf("attempts: got %d, %d of them failed; want %d, 0 failed", k.Attempts, k.Failed, c.n)
 			}
 			if got := int(s.rt.Net().Counters.Dialled); got < c.least || got > c.most {
 				t.Errorf("connections: got %d, want %d to %d", got, c.least, c.most)
@@ -140,25 +140,25 @@ func TestSharedWithNginx(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := strings.Count(string(b), " "+c.path+" 200\n"); got != c.n {
-				t.Errorf("answers that nginx gave: got %d, want %d", got, c.n)
+				t.Errorf("responses of nginx: got %d, want %d", got, c.n)
 			}
 		})
 	}
 }
 
-// nginx takes ten requests on each connection and turns the others away with GOAWAY, before it has answered. All of a
-// hundred POSTs are answered, and none reaches it twice.
+// nginx accepts ten requests on each connection and refuses the rest with GOAWAY before it answers them. All of
+// a hundred POSTs are answered, and nginx processes each only once.
 func TestPostsSentAwayByNginx(t *testing.T) {
 	const n, text = 100, "taken\n"
 	port := freePort(t)
 	ng := startNginx(t, "", "listen 127.0.0.1:"+port+" http2; keepalive_requests 10; location /post { return 200 '"+text+"'; }")
 	s := newScene(t, `{"s":[{"post":{"endpoint":"127.0.0.1","opportunistic":true,"port":`+port+`,"protocol":"h2","http_method":"POST",
 		"http_url":"${path}","metadata":[{"path":""}]}}]}`)
-	for _, bad := range s.gather(n, "post", "/post", text) {
+	for _, bad := range s.fetchBatch(n, "post", "/post", text) {
 		t.Error(bad)
 	}
 	if k := s.rt.Counters; k.Failed != 0 || k.GoneAway < n/10-1 || k.Repeated == 0 || k.Rewound == 0 {
-		t.Errorf("failed %d, sent away %d times, repeated %d, asked for the body again %d; want none, 9 at the least, some, some", k.Failed, k.GoneAway, k.Repeated, k.Rewound)
+		t.Errorf("got %d failed, %d GOAWAYs, %d repeated, %d rewound; want 0, at least 9, more than 0, more than 0", k.Failed, k.GoneAway, k.Repeated, k.Rewound)
 	}
 	ng.down()
 	b, err := os.ReadFile(ng.dir + "/access.log")
@@ -166,11 +166,11 @@ func TestPostsSentAwayByNginx(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := strings.Count(string(b), " /post 200\n"); got != n {
-		t.Errorf("requests that nginx answered: got %d, want %d", got, n)
+		t.Errorf("requests answered by nginx: got %d, want %d", got, n)
 	}
 }
 
-// Streams that share a connection to nghttpd, and what fetch gives and gets over one, with padding and a limit of three.
+// Streams share a connection to nghttpd, with padding and a limit of three streams; then fetch uploads and downloads over one.
 func TestSharedWithNghttpd(t *testing.T) {
 	exe := need(t, "nghttpd", "nghttp2-server")
 	const text = "hello from nghttpd\n"
@@ -193,7 +193,7 @@ func TestSharedWithNghttpd(t *testing.T) {
 			}
 			listening(t, start(t, nil, nil, exe, args...), port)
 			s := newScene(t, securely(t, root, cert, `{"get":{`+where+`,"port":`+port+`,"protocol":"h2","http_url":"${path}","metadata":[{"path":""}]}}`))
-			for _, bad := range s.gather(50, "get", "/hello", text) {
+			for _, bad := range s.fetchBatch(50, "get", "/hello", text) {
 				t.Error(bad)
 			}
 			if got := s.rt.Net().Counters.Dialled; got > 2 {
@@ -203,7 +203,7 @@ func TestSharedWithNghttpd(t *testing.T) {
 			fetch := append([]string{"fetch", "--http2", "-X", "PUT", "--data", "@" + file(t, "payload", payload), url + "/a", url + "/b"}, ca...)
 			out, err := exec.Command(millrace, fetch...).Output()
 			if err != nil || string(out) != payload+payload {
-				t.Errorf("fetch: %v, %d bytes; want the %d that were sent, twice", err, len(out), len(payload))
+				t.Errorf("fetch: %v, got %d bytes, want twice the %d that it sent", err, len(out), len(payload))
 			}
 		})
 	}

@@ -16,10 +16,10 @@ import (
 	"github.com/millrace/millrace/ss/device"
 )
 
-// front is one way to a server of net/http's.
+// front is one way to reach a net/http server.
 type front struct{ name, keys, proto string }
 
-// fronts starts handler in clear and under TLS, with HTTP/1.1 and HTTP/2 on both, and returns the four ways to it
+// fronts starts handler in clear and under TLS, with HTTP/1.1 and HTTP/2 on both. It returns the four ways to reach it,
 // and the head of a policy that trusts it.
 func fronts(t *testing.T, handler http.Handler) (list []front, head string) {
 	t.Helper()
@@ -49,7 +49,7 @@ func fronts(t *testing.T, handler http.Handler) (list []front, head string) {
 	}, head
 }
 
-// mirror answers with what it was asked, line by line, and with the status that the query wants.
+// mirror answers with the request, line by line, and with the status that the query names.
 func mirror(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Header().Set("X-Reply", "r1")
@@ -65,8 +65,8 @@ func mirror(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, " %s", body)
 }
 
-// TestHTTPKeys: each key of the policy for HTTP clients against net/http, on HTTP/1.1 and HTTP/2, in clear and under TLS:
-// it means the same everywhere.
+// TestHTTPKeys: each policy key for HTTP clients against net/http, on HTTP/1.1 and HTTP/2, in clear and under TLS:
+// it has the same effect in all four cases.
 func TestHTTPKeys(t *testing.T) {
 	list, head := fronts(t, http.HandlerFunc(mirror))
 	const (
@@ -84,7 +84,7 @@ func TestHTTPKeys(t *testing.T) {
 		name, keys, send string
 		made             func(h *ss.Handle)
 		states           string
-		body             string // behind the protocol's name
+		body             string // after the name of the protocol
 		status           int
 	}{
 		{"nothing", ``, "", nil, good, " GET / length 0 ", 200},
@@ -116,7 +116,7 @@ func TestHTTPKeys(t *testing.T) {
 				s := newSceneWith(t, head+f.keys+c.keys+`}}]}`, func(cfg *ss.Config) { cfg.Blobs = &m })
 				x := &call{send: c.send, made: c.made}
 				replies, status := "", 0
-				x.told = func(st ss.State) {
+				x.onState = func(st ss.State) {
 					if st == ss.Connected || st == ss.Unreachable {
 						status = x.h.HTTPStatus()
 						for _, name := range []string{"reply", "X-Reply:"} {
@@ -128,30 +128,30 @@ func TestHTTPKeys(t *testing.T) {
 				}
 				s.play(x, "c")
 				if got := names(x.states); got != c.states {
-					t.Errorf("%s: told %s, want %s; causes %v", f.name, got, c.states, x.causes)
+					t.Errorf("%s: got states %s, want %s; causes %v", f.name, got, c.states, x.causes)
 				}
 				if want := f.proto + c.body; c.body != "" && x.body.String() != want {
-					t.Errorf("%s: the server was asked %q, want %q", f.name, x.body.String(), want)
+					t.Errorf("%s: the server received %q, want %q", f.name, x.body.String(), want)
 				}
 				if status != c.status {
 					t.Errorf("%s: HTTPStatus %d, want %d", f.name, status, c.status)
 				}
 				reads := strings.Contains(c.keys, "x-reply") || strings.Contains(c.keys, "direct_proto_str")
 				if want := map[bool]string{true: "r1"}[reads]; replies != want {
-					t.Errorf("%s: read %q of the response's fields, want %q", f.name, replies, want)
+					t.Errorf("%s: got response fields %q, want %q", f.name, replies, want)
 				}
-				judgePerf(t, f, c.keys, x.perf)
+				checkPerf(t, f, c.keys, x.perf)
 			}
 		})
 	}
 }
 
-// judgePerf wants one report if keys ask for it, and times in it that make sense.
-func judgePerf(t *testing.T, f front, keys string, got []string) {
+// checkPerf expects one report if keys request it, with plausible times.
+func checkPerf(t *testing.T, f front, keys string, got []string) {
 	t.Helper()
 	if !strings.Contains(keys, "perf") {
 		if len(got) != 0 {
-			t.Errorf("%s: reports that nobody asked for: %q", f.name, got)
+			t.Errorf("%s: got reports without perf in the policy: %q", f.name, got)
 		}
 		return
 	}
@@ -168,7 +168,7 @@ func judgePerf(t *testing.T, f front, keys string, got []string) {
 		} `json:"prot_specific"`
 	}
 	if len(got) != 1 || json.Unmarshal([]byte(got[0]), &r) != nil {
-		t.Errorf("%s: reports %q, want one that is JSON", f.name, got)
+		t.Errorf("%s: got reports %q, want one JSON report", f.name, got)
 		return
 	}
 	secure := strings.Contains(f.keys, `"tls":true`)
@@ -178,7 +178,7 @@ func judgePerf(t *testing.T, f front, keys string, got []string) {
 	}
 }
 
-// TestTxCreditAgainstNetHTTP: a server of HTTP/2 that has more to say than we grant waits until we grant more.
+// TestTxCreditAgainstNetHTTP: an HTTP/2 server with more data than the granted window waits until the client grants more.
 func TestTxCreditAgainstNetHTTP(t *testing.T) {
 	const size = 300_000
 	list, head := fronts(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -192,12 +192,12 @@ func TestTxCreditAgainstNetHTTP(t *testing.T) {
 		x.passed(t, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED DESTROYING")
 		same(t, f.name, x.body.String(), pattern(size, 5))
 		if x.early > 0 || x.grants < size/10_000-1 {
-			t.Errorf("%s: %d bytes came beyond what was granted, %d grants; want none and one for every 10,000 bytes", f.name, x.early, x.grants)
+			t.Errorf("%s: got %d bytes beyond the grant and %d grants; want 0, and one grant for every 10,000 bytes", f.name, x.early, x.grants)
 		}
 	}
 }
 
-// creditor grants a little more each time that all it had granted has come.
+// creditor grants a little more each time all granted bytes have arrived.
 type creditor struct {
 	*call
 	most, open, early, grants int

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A hundred requests in one write are answered in order, on one connection, whatever their kinds.
+// A hundred requests of all kinds in one write get their responses in order, on one connection.
 func TestPipelined(t *testing.T) {
 	_, at := serve(t, servers, "web", "--echo")
 	c, err := net.Dial("tcp", at)
@@ -64,7 +64,7 @@ func TestWrk(t *testing.T) {
 	}
 }
 
-// ab speaks HTTP/1.0 with keep-alive, and insists on every answer having the same length.
+// ab speaks HTTP/1.0 with keep-alive, and requires the same length for every response.
 func TestAb(t *testing.T) {
 	ab := need(t, "ab", "apache2-utils")
 	_, at := serve(t, servers, "web", "--reply", "hello\n")
@@ -75,6 +75,6 @@ func TestAb(t *testing.T) {
 		}
 	}
 	if strings.Contains(r.out, "Non-2xx") {
-		t.Errorf("ab: answers other than 2xx\n%s", r.out)
+		t.Errorf("ab: got responses other than 2xx\n%s", r.out)
 	}
 }

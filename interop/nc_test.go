@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// rawClient is a policy with a raw client for a port, which waits for its server to come up.
+// rawClient returns a policy with a raw client for a port, which retries until its server is up.
 func rawClient(t *testing.T, port string) string {
 	return file(t, "client.json", fmt.Sprintf(`{
 		"retry": [{"soon": {"backoff": [20], "conceal": 500, "jitterpc": 0}}],
 		"s": [{"tcp": {"endpoint": "127.0.0.1", "port": %s, "protocol": "raw", "opportunistic": true, "retry": "soon"}}]}`, port))
 }
 
-// netcat sends, half-closes, and gets back every byte of it.
+// netcat sends, half-closes, and receives the echo of every byte.
 func TestNetcatAgainstServe(t *testing.T) {
 	nc := need(t, "nc", "netcat-openbsd")
 	_, at := serve(t, servers, "tcp", "--echo")
@@ -28,7 +28,7 @@ func TestNetcatAgainstServe(t *testing.T) {
 	}
 }
 
-// The other way round: netcat listens, once to send and once to receive.
+// Reverse roles: netcat listens, once to send and once to receive.
 func TestFetchAgainstNetcat(t *testing.T) {
 	nc := need(t, "nc", "netcat-openbsd")
 	body := pattern(2<<20, 5)

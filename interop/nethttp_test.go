@@ -15,7 +15,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// Many clients of net/http's at a time, each with bodies of many sizes, get back what they send.
+// Many concurrent net/http clients get the echo of bodies of many sizes.
 func TestNetHTTPClients(t *testing.T) {
 	_, at := serve(t, servers, "web", "--echo")
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: patience}
@@ -27,7 +27,7 @@ func TestNetHTTPClients(t *testing.T) {
 				body := []byte(pattern((i*i*i*37+w*1000)%300000, uint32(i+100*w)))
 				var r io.Reader = bytes.NewReader(body)
 				if i%2 == 1 {
-					r = io.MultiReader(r) // hides the length: chunked
+					r = io.MultiReader(r) // hides the length, so net/http sends chunks
 				}
 				a, err := client.Post("http://"+at+"/", "application/octet-stream", r)
 				if err != nil {
@@ -46,7 +46,7 @@ func TestNetHTTPClients(t *testing.T) {
 	all.Wait()
 }
 
-// A client of net/http's that waits for 100 (Continue) gets it.
+// A net/http client that waits for 100 (Continue) receives it.
 func TestNetHTTPExpect(t *testing.T) {
 	_, at := serve(t, servers, "web", "--echo")
 	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: patience}, Timeout: patience}
@@ -69,7 +69,7 @@ func TestNetHTTPExpect(t *testing.T) {
 	same(t, "the echo", string(b), body)
 }
 
-// Our client stream against what a server of net/http's can answer.
+// Our client stream against the responses that a net/http server can give.
 func TestNetHTTPServer(t *testing.T) {
 	var connections atomic.Int32
 	mux := http.NewServeMux()
@@ -110,7 +110,7 @@ func TestNetHTTPServer(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	defer server.CloseClientConnections() // a stream that did not end must not keep Close waiting
+	defer server.CloseClientConnections() // an unfinished stream must not block Close
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
 	doc := strings.ReplaceAll(`{"retry": [{"none": {"backoff": [10], "conceal": 0, "jitterpc": 0}}],
 	"s": [
@@ -140,7 +140,7 @@ func TestNetHTTPServer(t *testing.T) {
 		})
 	}
 
-	// A server that closes each connection costs one each; the stream does not notice.
+	// A server that closes each connection gets a new one per request; the stream does not notice.
 	connections.Store(0)
 	s := newScene(t, doc)
 	left := 3
@@ -154,6 +154,6 @@ func TestNetHTTPServer(t *testing.T) {
 	s.play(x, "get", "path", "close")
 	x.passed(t, "CREATING"+strings.Repeat(" CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED", 3)+" DESTROYING")
 	if got := connections.Load(); got != 3 {
-		t.Errorf("%d connections for 3 answers with Connection: close, want 3", got)
+		t.Errorf("got %d connections for 3 responses with Connection: close, want 3", got)
 	}
 }

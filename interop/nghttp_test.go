@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// nghttp, with everything that it can say about a request.
+// nghttp with all options that change the request.
 func TestNghttp(t *testing.T) {
 	nghttp := need(t, "nghttp", "nghttp2-client")
 	body := pattern(300_000, 62)
@@ -35,17 +35,17 @@ func TestNghttp(t *testing.T) {
 		r = finish(t, nil, nghttp, "-nv", s.url)
 		for _, want := range []string{"recv SETTINGS frame", "SETTINGS_MAX_CONCURRENT_STREAMS(0x03):128", "SETTINGS_ENABLE_CONNECT_PROTOCOL(0x08):1", ":status: 200", "content-length: 6"} {
 			if !strings.Contains(r.out, want) {
-				t.Errorf("nghttp -v did not see %q\n%s", want, r.out)
+				t.Errorf("nghttp -v printed no %q\n%s", want, r.out)
 			}
 		}
-		// A block of several frames is more than we take of fields: answered, and no reason to end the connection.
+		// A block of several frames exceeds our limit of fields: the request gets a response, and the connection stays open.
 		r = finish(t, nil, nghttp, "-nv", "--continuation", s.url)
 		if strings.Count(r.out, ":status: 431") != 1 || strings.Contains(r.out, "recv GOAWAY") {
 			t.Errorf("nghttp --continuation: want status 431 and no GOAWAY\n%.3000s", r.out)
 		}
 		if !s.secure {
 			if r = finish(t, nil, nghttp, "--upgrade", s.url); strings.Contains(r.out, "hello") || !strings.Contains(r.err+r.out, "HTTP Upgrade failed") {
-				t.Errorf("nghttp --upgrade: %q, %q; want no HTTP/2 that way", r.out, r.err)
+				t.Errorf("nghttp --upgrade: got %q, %q; want no HTTP/2 by Upgrade", r.out, r.err)
 			}
 		}
 	}, "--reply", "hello\n")
@@ -65,7 +65,7 @@ func TestH2load(t *testing.T) {
 		load(t, s, 20000, "-c", "8", "-m", "32")
 		load(t, s, 2000, "-c", "100", "-m", "1")
 		load(t, s, 5000, "-c", "1", "-m", "128")
-		load(t, s, 5000, "-c", "4", "-m", "200") // above the limit that we announce, which h2load minds
+		load(t, s, 5000, "-c", "4", "-m", "200") // above the limit that we announce, which h2load obeys
 		load(t, s, 2000, "-c", "8", "-m", "32", "--h1")
 	}, "--reply", "hello\n")
 	upload := file(t, "body", pattern(20_000, 63))

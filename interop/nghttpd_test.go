@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestNghttpdAnswersHeads: nghttpd, as all servers on nghttp2, answers when the request is complete. It is with its
-// head when there is no body, with nghttp2_quirk_end_stream or without.
+// TestNghttpdAnswersHeads: nghttpd, like all nghttp2 servers, answers when the request is complete. A request without a body is
+// complete after its head, with nghttp2_quirk_end_stream or without.
 func TestNghttpdAnswersHeads(t *testing.T) {
 	dir := t.TempDir()
 	big := pattern(400_000, 9)

@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// nginx is one that runs while its test does, with a configuration and logs of its own.
+// nginx is an nginx process with its own configuration and logs, which runs while its test runs.
 type nginx struct {
 	t    *testing.T
 	exe  string
@@ -22,8 +22,8 @@ type nginx struct {
 	*process
 }
 
-// nginxConf leaves nginx alone in one process, so that stopping it is stopping everything. %s are: the
-// directory, what stands in http, the port, what stands in server.
+// nginxConf runs nginx as a single process, so that stopping the process stops everything. The %s are: the
+// directory, the content of http, the port, the content of server.
 const nginxConf = `daemon off;
 master_process off;
 error_log stderr warn;
@@ -35,8 +35,8 @@ http {
 	fastcgi_temp_path %[1]s/fastcgi;
 	uwsgi_temp_path %[1]s/uwsgi;
 	scgi_temp_path %[1]s/scgi;
-	log_format told '$connection $connection_requests $request_method $uri $status';
-	access_log %[1]s/access.log told;
+	log_format seen '$connection $connection_requests $request_method $uri $status';
+	access_log %[1]s/access.log seen;
 	client_max_body_size 0;
 	default_type text/plain;
 	%[2]s
@@ -48,7 +48,7 @@ http {
 }
 `
 
-// startNginx starts one. files are names and texts below the root.
+// startNginx starts nginx. files are names and contents below the root.
 func startNginx(t *testing.T, inHTTP, inServer string, files ...string) *nginx {
 	t.Helper()
 	n := &nginx{t: t, exe: need(t, "nginx", "nginx-light"), dir: t.TempDir(), port: freePort(t)}
@@ -68,20 +68,20 @@ func startNginx(t *testing.T, inHTTP, inServer string, files ...string) *nginx {
 	return n
 }
 
-// up starts the process, for the first time or again on the same port.
+// up starts the process, first or again on the same port.
 func (n *nginx) up() {
 	n.t.Helper()
 	n.process = start(n.t, nil, nil, n.exe, "-p", n.dir, "-c", filepath.Join(n.dir, "nginx.conf"), "-e", "stderr")
 	listening(n.t, n.process, n.port)
 }
 
-// down ends it and everything that is connected to it.
+// down stops the process, which closes its connections.
 func (n *nginx) down() { n.process.stop(syscall.SIGTERM) }
 
 func (n *nginx) url(path string) string { return "http://127.0.0.1:" + n.port + path }
 
-// log waits for as many lines of the access log as want has, and fails the test unless they are want. The
-// numbers of connections are made to count from 1.
+// log waits until the access log has as many lines as want, and fails the test unless they are equal. It renumbers the
+// connections from 1.
 func (n *nginx) log(want ...string) {
 	n.t.Helper()
 	var got []string
@@ -103,7 +103,7 @@ func (n *nginx) log(want ...string) {
 	}
 }
 
-// policy is one with client stream types for n.
+// policy returns a policy with client stream types for n.
 func (n *nginx) policy() string {
 	return strings.ReplaceAll(`{
 	"retry": [{"growing": {"backoff": [100, 200, 400], "conceal": 60, "jitterpc": 0}},
@@ -145,13 +145,13 @@ func TestFetchFromNginx(t *testing.T) {
 		}
 		same(t, fmt.Sprint(c.args), r.out, c.out)
 	}
-	// That one really came in chunks.
+	// Check that this response was really chunked.
 	if r := curl(t, "-I", "-X", "GET", n.url("/chunked")); !strings.Contains(r.out, "Transfer-Encoding: chunked") {
 		t.Errorf("nginx answers /chunked without chunks:\n%s", r.out)
 	}
 	if r := finish(t, nil, millrace, "fetch", n.url("/none")); r.status != 1 || !strings.Contains(r.out, "404 Not Found") ||
 		!strings.Contains(r.err, "nack") {
-		t.Errorf("404: status %d, want 1, nginx's page, and the word nack\n%s%s", r.status, r.out, r.err)
+		t.Errorf("404: got status %d, want 1, nginx's page, and the word nack\n%s%s", r.status, r.out, r.err)
 	}
 	p := file(t, "policy.json", n.policy())
 	for path, says := range map[string]string{"moved": "redirect", "busy": "503"} {
@@ -162,8 +162,8 @@ func TestFetchFromNginx(t *testing.T) {
 	}
 }
 
-// Five transactions of one stream use one connection; when nginx has had enough of it, the next is made
-// without a word to the stream.
+// Five transactions of one stream share one connection; when nginx closes it, the stream makes the next one without a state
+// change.
 func TestNginxSeesKeepAlive(t *testing.T) {
 	n := startNginx(t, "keepalive_requests 3;", "", "file", "hello\n")
 	s := newScene(t, n.policy())
@@ -182,14 +182,14 @@ func TestNginxSeesKeepAlive(t *testing.T) {
 	n.log("1 1 GET /file 200", "1 2 GET /file 200", "1 3 GET /file 200", "2 1 GET /file 200", "2 2 GET /file 200")
 }
 
-// nginx is stopped, the stream retries as its policy says, nginx comes back, and the stream goes on.
+// nginx stops, the stream retries as its policy says, nginx starts again, and the stream continues.
 func TestNginxStoppedAndRestarted(t *testing.T) {
 	n := startNginx(t, "", "", "file", "hello\n")
 	s := newScene(t, n.policy())
 	c := &call{}
 	unreachable, done := 0, 0
 	back := make(chan struct{})
-	c.told = func(st ss.State) {
+	c.onState = func(st ss.State) {
 		if st == ss.Unreachable {
 			if unreachable++; unreachable == 4 {
 				go func() { n.up(); close(back) }()
@@ -206,7 +206,7 @@ func TestNginxStoppedAndRestarted(t *testing.T) {
 	s.play(c, "get", "path", "file")
 	<-back
 	if unreachable < 4 {
-		t.Fatalf("%d failed attempts, want 4 at least: %s", unreachable, names(c.states))
+		t.Fatalf("got %d failed attempts, want at least 4: %s", unreachable, names(c.states))
 	}
 	const txn = " CONNECTED QOS_ACK_REMOTE DISCONNECTED"
 	c.passed(t, "CREATING CONNECTING"+txn+" CONNECTING"+strings.Repeat(" UNREACHABLE POLL CONNECTING", unreachable)+txn+" DESTROYING")
@@ -218,20 +218,20 @@ func TestNginxStoppedAndRestarted(t *testing.T) {
 			continue
 		}
 		want := delays[min(failures, len(delays)-1)]
-		// The delay counts from the start of the turn that told the failure, a moment before it was told.
+		// The delay counts from the start of the turn that reported the failure, a moment before the state callback.
 		if got := c.at[i+1] - c.at[i]; got < want-10*time.Millisecond || got > want+2*time.Second {
-			t.Errorf("failure %d: the next attempt came after %v, want %v and little more", failures+1, got, want)
+			t.Errorf("failure %d: got the next attempt after %v, want %v or a little more", failures+1, got, want)
 		}
 		failures++
 	}
 	for _, err := range c.causes {
 		if !errors.Is(err, syscall.ECONNREFUSED) {
-			t.Errorf("an attempt failed with %v, want connection refused", err)
+			t.Errorf("got cause %v, want connection refused", err)
 		}
 	}
 }
 
-// 503 with Retry-After is no answer but a request to come back, not before the time that it names.
+// 503 with Retry-After is a request to retry, not before the time that it names.
 func TestNginxRetryAfter(t *testing.T) {
 	n := startNginx(t, "", `location /busy { add_header Retry-After 1 always; return 503; }`)
 	s := newScene(t, n.policy())
@@ -239,7 +239,7 @@ func TestNginxRetryAfter(t *testing.T) {
 	s.play(c, "once", "path", "busy")
 	c.passed(t, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED DESTROYING")
 	if got := c.at[3] - c.at[2]; got < 990*time.Millisecond || got > 5*time.Second {
-		t.Errorf("the second attempt came after %v, want 1 s as Retry-After says", got)
+		t.Errorf("got the second attempt after %v, want at least 1 s (Retry-After)", got)
 	}
 	var status *ss.StatusError
 	if len(c.causes) == 0 || !errors.As(c.causes[0], &status) || status.Status != 503 {
@@ -247,12 +247,12 @@ func TestNginxRetryAfter(t *testing.T) {
 	}
 }
 
-// nginx in front of our server: uploads by both framings pass through it, over one kept connection.
+// nginx as a reverse proxy before our server: uploads with both framings pass through it, over one kept connection.
 func TestNginxInFrontOfServe(t *testing.T) {
 	srv, at := serve(t, servers, "web", "--echo", "-v")
-	n := startNginx(t, "upstream behind { server "+at+"; keepalive 4; }", `
+	n := startNginx(t, "upstream ours { server "+at+"; keepalive 4; }", `
 		location / {
-			proxy_pass http://behind;
+			proxy_pass http://ours;
 			proxy_http_version 1.1;
 			proxy_set_header Connection "";
 			proxy_request_buffering off;
@@ -280,6 +280,6 @@ func TestNginxInFrontOfServe(t *testing.T) {
 		return strings.Count(srv.err.String(), "LWSSSCS_SERVER_TXN") >= uploads+2
 	})
 	if got := strings.Count(srv.err.String(), "msg=LWSSSCS_CONNECTED "); got != 1 {
-		t.Errorf("nginx used %d connections to the server behind it, want 1\n%s", got, &srv.err)
+		t.Errorf("nginx used %d connections to its upstream server, want 1\n%s", got, &srv.err)
 	}
 }

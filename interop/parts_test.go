@@ -14,7 +14,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// parts is a server stream that answers a multipart request with what it was told of its parts.
+// parts is a server stream that answers a multipart request with a list of the part callbacks that it received.
 type parts struct {
 	b    strings.Builder
 	n    int
@@ -78,7 +78,7 @@ func serveParts(t *testing.T) (at string) {
 	return at
 }
 
-// TestPartsOfCurl: what curl -F uploads, over both protocols, reaches a server stream part by part.
+// TestPartsOfCurl: a `curl -F` upload reaches a server stream part by part, over HTTP/1.1 and HTTP/2.
 func TestPartsOfCurl(t *testing.T) {
 	at := serveParts(t)
 	big := file(t, "big.bin", pattern(3<<20, 5))
@@ -90,8 +90,8 @@ func TestPartsOfCurl(t *testing.T) {
 	}
 }
 
-// TestPartsOfNetHTTP: the standard library's writer towards a server stream, with a length and without; and towards a
-// client stream in responses, over both protocols, in clear and under TLS.
+// TestPartsOfNetHTTP: the standard library's multipart writer to a server stream, with a length and without; and to a
+// client stream in responses, over HTTP/1.1 and HTTP/2, in clear and under TLS.
 func TestPartsOfNetHTTP(t *testing.T) {
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
@@ -135,7 +135,7 @@ func TestPartsOfNetHTTP(t *testing.T) {
 	}
 }
 
-// partsCall is a client stream that notes the parts of a response.
+// partsCall is a client stream that records the parts of a response.
 type partsCall struct {
 	call
 	parts parts

@@ -44,10 +44,10 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// patience bounds every wait: far more than anything takes, on a machine that does other things too.
+// patience bounds every wait: far longer than needed, for a machine that runs other work too.
 const patience = 30 * time.Second
 
-// need returns the path of a program, or ends the test: as skipped, or in CI as failed.
+// need returns the path of a program. If it is missing, need skips the test, or fails it in CI.
 func need(t *testing.T, program, pkg string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -66,7 +66,7 @@ func need(t *testing.T, program, pkg string) string {
 	return path
 }
 
-// output gathers what a process prints.
+// output collects what a process prints.
 type output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -84,7 +84,7 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// process is one that runs while its test does.
+// process is a program that runs while its test runs.
 type process struct {
 	t       *testing.T
 	cmd     *exec.Cmd
@@ -94,7 +94,7 @@ type process struct {
 	stopped sync.Once
 }
 
-// start starts a program; the end of the test stops it. stdin and stdout may be nil.
+// start starts a program, which stops at the end of the test. stdin and stdout may be nil.
 func start(t *testing.T, stdin io.Reader, stdout io.Writer, path string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(path, args...), over: make(chan struct{})}
@@ -110,7 +110,7 @@ func start(t *testing.T, stdin io.Reader, stdout io.Writer, path string, args ..
 	return p
 }
 
-// stop ends the process with a signal, or with SIGKILL when that does not help.
+// stop ends the process with a signal, and with SIGKILL if it does not exit.
 func (p *process) stop(s os.Signal) {
 	p.t.Helper()
 	p.stopped.Do(func() {
@@ -125,7 +125,7 @@ func (p *process) stop(s os.Signal) {
 	})
 }
 
-// wait waits for the process to end by itself, and returns its exit status.
+// wait waits until the process exits by itself, and returns its exit status.
 func (p *process) wait() int {
 	p.t.Helper()
 	select {
@@ -139,13 +139,13 @@ func (p *process) wait() int {
 	}
 }
 
-// ran is a process that is over.
+// ran is the result of a process that has exited.
 type ran struct {
 	status   int
 	out, err string
 }
 
-// finish runs a program to its end.
+// finish runs a program until it exits.
 func finish(t *testing.T, stdin io.Reader, path string, args ...string) ran {
 	t.Helper()
 	var out output
@@ -154,7 +154,7 @@ func finish(t *testing.T, stdin io.Reader, path string, args ...string) ran {
 	return ran{status, out.String(), p.err.String()}
 }
 
-// serve starts `millrace serve` with a policy, and returns where it listens.
+// serve starts `millrace serve` with a policy, and returns its listen address.
 func serve(t *testing.T, policy, stream string, args ...string) (*process, string) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -173,12 +173,12 @@ func serve(t *testing.T, policy, stream string, args ...string) (*process, strin
 	return p, line[strings.LastIndexByte(line, ' ')+1:]
 }
 
-// servers is a policy with a server of each kind.
+// servers is a policy with a server of each type.
 const servers = `{"s":[
 	{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "metadata": [{"mime": "content-type:"}]}},
 	{"tcp": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "raw"}}]}`
 
-// file makes a file and returns its name.
+// file creates a file and returns its name.
 func file(t *testing.T, name, text string) string {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), name)
@@ -188,7 +188,7 @@ func file(t *testing.T, name, text string) string {
 	return name
 }
 
-// poll waits until ok is true.
+// poll waits until ok returns true.
 func poll(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -198,7 +198,7 @@ func poll(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// freePort is a port on which nobody listens at present, for programs that cannot tell which they got.
+// freePort returns a port without a listener, for programs that cannot report the port that they chose.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -210,13 +210,13 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// listening waits until something accepts at a port, and p has not ended.
+// listening waits until a connection to the port succeeds, and fails the test if p exits first.
 func listening(t *testing.T, p *process, port string) {
 	t.Helper()
 	poll(t, p.cmd.Path+" to listen on "+port, func() bool {
 		select {
 		case <-p.over:
-			t.Fatalf("%s ended at once: %v\n%s", p.cmd.Path, p.status, &p.err)
+			t.Fatalf("%s exited at once: %v\n%s", p.cmd.Path, p.status, &p.err)
 		default:
 		}
 		c, err := net.Dial("tcp", "127.0.0.1:"+port)
@@ -227,7 +227,7 @@ func listening(t *testing.T, p *process, port string) {
 	})
 }
 
-// pattern is n bytes that no shift or cut leaves the same.
+// pattern returns n bytes in which every shift or cut is visible.
 func pattern(n int, seed uint32) string {
 	b := make([]byte, n)
 	for i := range b {
@@ -237,7 +237,7 @@ func pattern(n int, seed uint32) string {
 	return string(b)
 }
 
-// same fails the test unless got is want, and says where they part.
+// same fails the test unless got equals want, and reports where they differ.
 func same(t *testing.T, what, got, want string) {
 	t.Helper()
 	if got == want {

@@ -18,15 +18,15 @@ import (
 	"github.com/millrace/millrace/ss/device"
 )
 
-// asked is a request as a server saw it.
+// asked is a request as a server received it.
 type asked struct{ method, path, auth, cookie, body string }
 
 func (a asked) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s", a.method, a.path, a.auth, a.cookie, a.body))
 }
 
-// TestRedirectsOfNetHTTP: net/http's own redirects, in clear, under TLS and from one to the other. What it
-// makes of our next request says whether the method rules are those of everybody else.
+// TestRedirectsOfNetHTTP: net/http's own redirects, in clear, under TLS and between the two. net/http
+// checks that our next request follows the usual method rules.
 func TestRedirectsOfNetHTTP(t *testing.T) {
 	var last atomic.Value
 	var clear, secure *httptest.Server
@@ -53,7 +53,7 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 	clear.Config.Protocols.SetUnencryptedHTTP2(true)
 	clear.Start()
 	secure.EnableHTTP2 = true
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of the client that does not trust it
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of the client that does not trust its CA
 	secure.StartTLS()
 	defer clear.Close()
 	defer secure.Close()
@@ -100,7 +100,7 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 			x := &call{send: c.send}
 			s.play(x, "c", "path", c.path)
 			if c.status == 0 {
-				again := "" // CONNECTING, when the body was asked for again
+				again := "" // CONNECTING, when the stream must send the body again
 				if strings.HasSuffix(c.want, " body") {
 					again = " CONNECTING"
 				}
@@ -111,7 +111,7 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 			x.passed(t, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED DESTROYING")
 			var e *ss.StatusError
 			if is := errors.As(x.causes[0], &e); is != (c.status > 0) || is && e.Status != c.status || !strings.Contains(x.causes[0].Error(), c.want) {
-				t.Errorf("cause %v, want status %d and %q", x.causes[0], c.status, c.want)
+				t.Errorf("got cause %v, want status %d and %q", x.causes[0], c.status, c.want)
 			}
 		})
 	}
@@ -124,8 +124,8 @@ func each(t *testing.T, name string, f func(t *testing.T, proto string)) {
 	}
 }
 
-// TestRedirectKeepsClientCertificate: who we are is shown to the origin that the policy names, and not to one that a redirect
-// names. The certificate comes from the blobs.
+// TestRedirectKeepsClientCertificate: the client certificate goes to the origin that the policy names, and not to an origin that
+// a redirect names. The certificate comes from the blobs.
 func TestRedirectKeepsClientCertificate(t *testing.T) {
 	var near, far *httptest.Server
 	var shown [2]atomic.Int32
@@ -146,7 +146,7 @@ func TestRedirectKeepsClientCertificate(t *testing.T) {
 		return s
 	}
 	near, far = start(count(0)), start(count(1))
-	ours := near.TLS.Certificates[0] // any will do: nobody looks who signed it
+	ours := near.TLS.Certificates[0] // any certificate: the servers do not verify its issuer
 	key, err := x509.MarshalPKCS8PrivateKey(ours.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func TestRedirectKeepsClientCertificate(t *testing.T) {
 		s.play(x, "c")
 		x.passed(t, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED DESTROYING")
 		if a, b := shown[0].Load(), shown[1].Load(); a != 1 || b != 0 {
-			t.Errorf("certificates shown: %d to the policy's origin, %d to the redirect's; want 1 and 0 (-1: not asked)", a, b)
+			t.Errorf("certificates shown: %d to the policy's origin, %d to the redirect's; want 1 and 0 (-1: not requested)", a, b)
 		}
 	})
 }

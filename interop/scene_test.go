@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// scene is a runtime in this process, for tests that look at the states of a stream.
+// scene is a runtime in this process, for tests that check the states of a stream.
 type scene struct {
 	t    *testing.T
 	loop *loop.Loop
@@ -24,7 +24,7 @@ func newScene(t *testing.T, doc string) *scene {
 	return newSceneWith(t, doc, func(*ss.Config) {})
 }
 
-// newSceneWith is newScene with a runtime that change has configured.
+// newSceneWith is newScene with a configuration that change has modified.
 func newSceneWith(t *testing.T, doc string, change func(*ss.Config)) *scene {
 	t.Helper()
 	p, err := policy.Parse([]byte(doc))
@@ -49,23 +49,23 @@ func newSceneWith(t *testing.T, doc string, change func(*ss.Config)) *scene {
 	return s
 }
 
-// call is a client stream that notes what happens to it.
+// call is a client stream that records its states.
 type call struct {
 	scene  *scene
 	send   string // payload of each transaction; "" for none
 	states []ss.State
-	at     []time.Duration // when each state was told
-	causes []error         // of the states that had one
+	at     []time.Duration // when each state was reported
+	causes []error         // of the states with a cause
 	body   bytes.Buffer    // of the last transaction
 	sent   int
-	// over is asked after each transaction, and after all retries have failed; nil destroys the stream.
+	// over is called after each transaction, and after all retries have failed; nil destroys the stream.
 	over func(h *ss.Handle) ss.Ret
 	// made, unless nil, is called before the stream connects.
 	made func(h *ss.Handle)
 	perf []string // reports of connections
-	// told, unless nil, is called for every state.
-	told func(s ss.State)
-	h    *ss.Handle
+	// onState, unless nil, is called for every state.
+	onState func(s ss.State)
+	h       *ss.Handle
 }
 
 // State implements ss.Stream.
@@ -76,8 +76,8 @@ func (c *call) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	if n.Cause != nil {
 		c.causes = append(c.causes, n.Cause)
 	}
-	if c.told != nil {
-		c.told(s)
+	if c.onState != nil {
+		c.onState(s)
 	}
 	switch s {
 	case ss.Connecting:
@@ -92,7 +92,7 @@ func (c *call) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		}
 		return ss.DestroyMe
 	case ss.Destroying:
-		// The warm connections and whatever lingers are to be over before the loop is.
+		// Close the warm and lingering connections before the loop closes.
 		c.scene.rt.Drain(c.scene.loop.Stop)
 	}
 	return ss.OK
@@ -121,7 +121,7 @@ func (c *call) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.R
 	return n, f, ss.OK
 }
 
-// play creates c's stream, connects it, and turns the loop until it is destroyed.
+// play creates c's stream, connects it, and turns the loop until the stream is destroyed.
 func (s *scene) play(c *call, streamType string, metadata ...string) {
 	s.t.Helper()
 	s.playStream(c, c, streamType, ss.Info{}, metadata...)
@@ -157,7 +157,7 @@ func (s *scene) playStream(st ss.Stream, c *call, streamType string, i ss.Info, 
 	}
 }
 
-// names prints states without the prefix that all have.
+// names prints states without their common prefix.
 func names(states []ss.State) string {
 	var b strings.Builder
 	for i, s := range states {
@@ -169,7 +169,7 @@ func names(states []ss.State) string {
 	return b.String()
 }
 
-// passed fails the test unless c passed exactly these states.
+// passed fails the test unless c went through exactly these states.
 func (c *call) passed(t *testing.T, want string) {
 	t.Helper()
 	if got := names(c.states); got != want {

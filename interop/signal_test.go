@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// SIGTERM lets a download that has begun come to its end, refuses new clients at once, and then the
-// process ends with status 0.
+// SIGTERM lets a running download finish and refuses new clients at once; then the
+// process exits with status 0.
 func TestSigtermDrains(t *testing.T) {
 	body := pattern(bigSize, 41)
 	p, at := serve(t, servers, "web", "--file", file(t, "body", body))
@@ -48,7 +48,7 @@ func TestSigtermDrains(t *testing.T) {
 	}
 }
 
-// A second signal does not wait for a client that takes nothing.
+// A second signal does not wait for a client that does not read.
 func TestSecondSignalStopsAtOnce(t *testing.T) {
 	p, at := serve(t, servers, "web", "--file", file(t, "body", pattern(64<<20, 42)), "--grace", "10m")
 	c, err := net.Dial("tcp", at)
@@ -70,7 +70,7 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	})
 	p.cmd.Process.Signal(syscall.SIGINT)
 	if status := p.wait(); status != 4 {
-		t.Errorf("status %d after two signals, want 4: an answer was cut\n%s", status, &p.err)
+		t.Errorf("got status %d after two signals, want 4: a response was cut\n%s", status, &p.err)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestSigusr1Dumps(t *testing.T) {
 	})
 }
 
-// The demo is over in ten seconds, and well.
+// The demo exits within ten seconds with status 0.
 func TestDemo(t *testing.T) {
 	began := time.Now()
 	r := finish(t, nil, millrace, "demo")

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// figures are what the child server tells about itself.
+// figures are the numbers that the child server prints about itself.
 type figures struct{ goroutines, streams, accepted, answered int }
 
-// Ten thousand clients connect at once, ask, and stay until all have their answer. None is lost, and the
+// Ten thousand clients connect at once, send a request, and stay until all have their response. No client fails, and the
 // server has as many goroutines as before.
 func TestStormOfTenThousand(t *testing.T) {
 	const clients = 10000
@@ -24,7 +24,7 @@ func TestStormOfTenThousand(t *testing.T) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < clients+200 {
 		open = int(limit.Cur) - 200
-		t.Logf("only %d descriptors: %d clients at a time", limit.Cur, open)
+		t.Logf("limit of %d descriptors: %d clients at a time", limit.Cur, open)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -45,7 +45,7 @@ func TestStormOfTenThousand(t *testing.T) {
 	defer func() {
 		ask.Close()
 		if status := p.wait(); status != 0 {
-			t.Errorf("the server ended with status %d\n%s", status, &p.err)
+			t.Errorf("the server exited with status %d\n%s", status, &p.err)
 		}
 		answers.Close()
 	}()
@@ -76,7 +76,7 @@ func TestStormOfTenThousand(t *testing.T) {
 		n := min(open, clients-done)
 		storm(t, at, n, func() { peak = tell() })
 	}
-	t.Logf("%d clients took %v; at the peak %+v", clients, time.Since(began), peak)
+	t.Logf("%d clients in %v; at the peak %+v", clients, time.Since(began), peak)
 	var after figures
 	poll(t, "the server to notice that all clients left", func() bool {
 		after = tell()
@@ -91,7 +91,7 @@ func TestStormOfTenThousand(t *testing.T) {
 	}
 }
 
-// storm has n clients connect, ask, and wait for each other; then calls full and lets them go.
+// storm runs n clients that connect, send a request, and wait for each other; then it calls full and closes them.
 func storm(t *testing.T, at string, n int, full func()) {
 	t.Helper()
 	var answered, gone sync.WaitGroup
@@ -121,7 +121,7 @@ func storm(t *testing.T, at string, n int, full func()) {
 	}
 }
 
-// askOnce connects and makes one request. The connection is left open.
+// askOnce connects and sends one request. It leaves the connection open.
 func askOnce(at string) (net.Conn, error) {
 	c, err := net.DialTimeout("tcp", at, patience)
 	if err != nil {
@@ -141,7 +141,7 @@ func askOnce(at string) (net.Conn, error) {
 		n += k
 	}
 	if !strings.HasPrefix(string(b[:n]), "HTTP/1.1 200 OK\r\n") {
-		return c, fmt.Errorf("the answer is %q", b[:n])
+		return c, fmt.Errorf("got response %q", b[:n])
 	}
 	return c, nil
 }

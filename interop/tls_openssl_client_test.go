@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// sClient starts openssl s_client towards a server that ca's credential proves, and waits until it stands.
+// sClient starts openssl s_client against a server with a certificate of ca, and waits until the session is established.
 func sClient(t *testing.T, ca *credential, at string, args ...string) *dialog {
 	t.Helper()
 	return talk(t, need(t, "openssl", "openssl"),
 		append([]string{"s_client", "-connect", at, "-CAfile", ca.pem, "-verify_return_error", "-verify_ip", "127.0.0.1"}, args...)...)
 }
 
-// Every suite that crypto/tls offers by default, with both kinds of keys.
+// Every suite that crypto/tls offers by default, with both types of keys.
 func TestOpenSSLClientSuites(t *testing.T) {
 	need(t, "openssl", "openssl")
 	ca := authority(t, "lab")
@@ -42,13 +42,13 @@ func TestOpenSSLClientSuites(t *testing.T) {
 				d.hear("Verify return code: 0 (ok)")
 				d.echoed("first " + suite)
 				d.echoed("second " + suite)
-				d.bye()
+				d.closeInput()
 			}
 		})
 	}
 }
 
-// A client that offers a key share for a group that we do not have is asked for another (RFC 8446 s.4.1.4).
+// A client that offers a key share only for a group that we do not support gets a HelloRetryRequest (RFC 8446 s.4.1.4).
 func TestOpenSSLClientHelloRetry(t *testing.T) {
 	ca := authority(t, "lab")
 	_, at := serve(t, securely(t, ca, ca.issue(t, "leaf", ecKey(t), nil), secureServers), "tcp", "--echo")
@@ -56,13 +56,13 @@ func TestOpenSSLClientHelloRetry(t *testing.T) {
 		d := sClient(t, ca, at, "-tls1_3", "-groups", groups, "-msg")
 		d.echoed("over " + groups)
 		if n := strings.Count(d.out.String(), "], ClientHello"); n != 2 {
-			t.Errorf("%s: %d ClientHellos, want 2\n%s", groups, n, &d.out)
+			t.Errorf("%s: got %d ClientHellos, want 2\n%s", groups, n, &d.out)
 		}
-		d.bye()
+		d.closeInput()
 	}
 	d := sClient(t, ca, at, "-tls1_3", "-groups", "P-384:X25519", "-msg")
 	d.echoed("P-384 is known")
-	d.bye()
+	d.closeInput()
 }
 
 func TestOpenSSLClientCertificate(t *testing.T) {
@@ -73,7 +73,7 @@ func TestOpenSSLClientCertificate(t *testing.T) {
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
 		d := sClient(t, ca, at, version, "-cert", member.pem, "-key", member.pkey)
 		d.echoed("let in " + version)
-		d.bye()
+		d.closeInput()
 		for _, c := range []struct {
 			name string
 			args []string
@@ -93,7 +93,7 @@ func TestOpenSSLClientCertificate(t *testing.T) {
 	poll(t, "the server to tell of its members", func() bool { return strings.Count(s.err.String(), `chain="CN=member`) == 2 })
 }
 
-// A ticket is good for another connection, by any suite's hash, and those who take none are served as well.
+// A ticket resumes another connection, with the hash of any suite; clients without tickets work too.
 func TestOpenSSLClientTickets(t *testing.T) {
 	ca := authority(t, "lab")
 	leaf := ca.issue(t, "leaf", ecKey(t), nil)
@@ -105,17 +105,17 @@ func TestOpenSSLClientTickets(t *testing.T) {
 		d := sClient(t, ca, at, append(how, "-sess_out", session)...)
 		d.hear("New, TLSv1")
 		d.echoed("anew")
-		d.bye()
-		for range 2 { // a ticket may be used again, and this server's are
+		d.closeInput()
+		for range 2 { // a ticket of this server is valid more than once
 			d = sClient(t, ca, at, append(how, "-sess_in", session)...)
 			d.hear("Reused, TLSv1")
 			d.echoed("resumed")
-			d.bye()
+			d.closeInput()
 		}
 		d = sClient(t, ca, at, append(how, "-no_ticket")...)
 		d.hear("New, TLSv1")
 		d.echoed("without a ticket")
-		d.bye()
+		d.closeInput()
 	}
 	poll(t, "the server's log", func() bool { return strings.Count(s.err.String(), "msg=tls ") == 12 })
 	if n := strings.Count(s.err.String(), "resumed=true"); n != 6 {
@@ -123,7 +123,7 @@ func TestOpenSSLClientTickets(t *testing.T) {
 	}
 }
 
-// KeyUpdates from the other side, with and without a wish for ours (RFC 8446 s.4.6.3), and data in between.
+// KeyUpdates from the client, with and without update_requested (RFC 8446 s.4.6.3), and data in between.
 func TestOpenSSLClientKeyUpdates(t *testing.T) {
 	ca := authority(t, "lab")
 	_, at := serve(t, securely(t, ca, ca.issue(t, "leaf", ecKey(t), nil), secureServers), "tcp", "--echo")
@@ -132,19 +132,19 @@ func TestOpenSSLClientKeyUpdates(t *testing.T) {
 		d.echoed("before")
 		for i, command := range []string{"K", "k", "K", "K"} {
 			d.say(command)
-			d.hearTimes(i+1, "KEYUPDATE") // a line that comes too soon is taken for part of the command
+			d.hearTimes(i+1, "KEYUPDATE") // s_client takes a line that comes too early for part of the command
 			d.echoed("after " + strings.Repeat("another ", i) + command)
 		}
-		// Of four updates three asked for ours.
+		// Three of the four updates request ours.
 		if sent, got := strings.Count(d.out.String(), ">>> TLS 1.3, Handshake [length 0005], KeyUpdate"),
 			strings.Count(d.out.String(), "<<< TLS 1.3, Handshake [length 0005], KeyUpdate"); sent != 4 || got != 3 {
-			t.Errorf("%s: %d KeyUpdates sent and %d received, want 4 and 3\n%s", suite, sent, got, &d.out)
+			t.Errorf("%s: got %d KeyUpdates sent and %d received, want 4 and 3\n%s", suite, sent, got, &d.out)
 		}
-		d.bye()
+		d.closeInput()
 	}
 }
 
-// Renegotiation is refused, and the connection with it.
+// Our server refuses renegotiation and closes the connection.
 func TestOpenSSLClientRenegotiation(t *testing.T) {
 	ca := authority(t, "lab")
 	_, at := serve(t, securely(t, ca, ca.issue(t, "leaf", ecKey(t), nil), secureServers), "tcp", "--echo")
@@ -156,11 +156,11 @@ func TestOpenSSLClientRenegotiation(t *testing.T) {
 	d.wait()
 	d = sClient(t, ca, at, "-tls1_2")
 	d.echoed("others are served")
-	d.bye()
+	d.closeInput()
 }
 
-// A client that sends early data by a ticket of another server is refused by crypto/tls, without harm to others.
-// One with a ticket of ours does not even offer any, as ours do not allow it.
+// crypto/tls refuses a client that sends early data with a ticket of another server; other connections are not affected.
+// A client with our ticket offers no early data, since our tickets do not allow it.
 func TestOpenSSLClientEarlyData(t *testing.T) {
 	ca := authority(t, "lab")
 	leaf := ca.issue(t, "leaf", ecKey(t), nil)
@@ -172,24 +172,24 @@ func TestOpenSSLClientEarlyData(t *testing.T) {
 	}
 	d := sClient(t, ca, at, "-tls1_3", "-sess_out", session)
 	d.echoed("anew")
-	d.bye()
+	d.closeInput()
 	d = sClient(t, ca, at, "-tls1_3", "-sess_in", session, "-early_data", early)
 	d.hear("Early data was not sent")
 	d.echoed("resumed")
-	d.bye()
+	d.closeInput()
 
 	foreign := filepath.Join(dir, "foreign")
 	p, port := sServer(t, leaf, "-tls1_3", "-early_data")
 	d = sClient(t, ca, "127.0.0.1:"+port, "-tls1_3", "-sess_out", foreign)
 	d.say("hello")
 	p.hear("hello")
-	p.say("welcome") // which is what the ticket leaves with
+	p.say("welcome") // the ticket goes out together with this line
 	d.hear("welcome")
-	d.bye()
+	d.closeInput()
 	d = sClient(t, ca, at, "-tls1_3", "-sess_in", foreign, "-early_data", early)
 	d.hear("unsupported extension")
 	d.wait()
 	d = sClient(t, ca, at, "-tls1_3")
 	d.echoed("others are served")
-	d.bye()
+	d.closeInput()
 }

@@ -26,7 +26,7 @@ func sServer(t *testing.T, c *credential, args ...string) (p *dialog, port strin
 	return p, port
 }
 
-// clientsOf is a policy with client stream types for a server at port.
+// clientsOf returns a policy with client stream types for a server at port.
 func clientsOf(t *testing.T, ca *credential, port string) string {
 	return securely(t, ca, ca, strings.ReplaceAll(`
 		{"get": {CLIENT, "port": PORT, "protocol": "h1", "http_url": "${path}", "metadata": [{"path": ""}]}},
@@ -35,7 +35,7 @@ func clientsOf(t *testing.T, ca *credential, port string) string {
 		{"tcp": {CLIENT, "port": PORT, "protocol": "raw"}}`, "PORT", port))
 }
 
-// twice runs two transactions of a stream type, each over a connection of its own.
+// twice runs two transactions of a stream type, each over a new connection.
 func (s *secure) twice(streamType string, metadata ...string) *call {
 	s.t.Helper()
 	left := 2
@@ -50,7 +50,7 @@ func (s *secure) twice(streamType string, metadata ...string) *call {
 	return c
 }
 
-// s_server's page shows what it thinks of the session.
+// s_server's page describes the session.
 func TestOpenSSLServer(t *testing.T) {
 	ca := authority(t, "lab")
 	between := ca.issue(t, "between", ecKey(t), isCA)
@@ -83,18 +83,18 @@ func TestOpenSSLServer(t *testing.T) {
 				t.Errorf("handshakes: got %q, want %q", s.handshakes(), c.saw)
 			}
 			if !strings.Contains(got.body.String(), c.page) {
-				t.Errorf("s_server's page of the second connection does not say %q:\n%s\n%s", c.page, &got.body, &p.err)
+				t.Errorf("s_server's page of the second connection has no %q:\n%s\n%s", c.page, &got.body, &p.err)
 			}
 			for _, v := range s.saw {
 				if len(v.Chain) != 2 || v.Chain[0].Subject.CommonName != "leaf" || v.ALPN != "http/1.1" {
-					t.Errorf("chain of %d, ALPN %q; want the leaf, who signed it, and http/1.1", len(v.Chain), v.ALPN)
+					t.Errorf("got a chain of %d and ALPN %q, want the leaf, its issuer, and http/1.1", len(v.Chain), v.ALPN)
 				}
 			}
 		})
 	}
 }
 
-// KeyUpdates of a server, with and without a wish for ours, and data in between.
+// KeyUpdates of a server, with and without update_requested, and data in between.
 func TestOpenSSLServerKeyUpdates(t *testing.T) {
 	ca := authority(t, "lab")
 	p, port := sServer(t, ca.issue(t, "leaf", ecKey(t), nil), "-tls1_3", "-msg")
@@ -104,15 +104,15 @@ func TestOpenSSLServerKeyUpdates(t *testing.T) {
 		p.say(command)
 		p.hearTimes(i+1, ">>> TLS 1.3, Handshake [length 0005], KeyUpdate")
 		p.say("123456")
-		client.hearTimes(i+1, "123456\n") // s_server takes what comes together for data
+		client.hearTimes(i+1, "123456\n") // s_server takes lines that arrive together for data
 	}
 	p.hearTimes(2, "<<< TLS 1.3, Handshake [length 0005], KeyUpdate")
 	if status := client.wait(); status != 0 || client.out.String() != strings.Repeat("123456\n", 3) {
-		t.Errorf("status %d and %q, want 0 and three times 123456\n%s", status, &client.out, &client.err)
+		t.Errorf("got status %d and %q, want 0 and three times 123456\n%s", status, &client.out, &client.err)
 	}
 }
 
-// Servers whose certificates are no good: what the stream is told of each, and what the server.
+// Servers with invalid certificates: the cause that the stream gets and the alert that the server gets for each.
 func TestUntrustedServers(t *testing.T) {
 	need(t, "nginx", "nginx-light")
 	ca, stranger := authority(t, "lab"), authority(t, "elsewhere")
@@ -168,7 +168,7 @@ func TestUntrustedServers(t *testing.T) {
 			s.play(got, "get", "path", "/")
 			got.passed(t, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED DESTROYING")
 			if len(got.causes) == 0 {
-				t.Fatal("nobody says why")
+				t.Fatal("got no cause")
 			}
 			err := got.causes[0]
 			for _, part := range c.says {
@@ -180,7 +180,7 @@ func TestUntrustedServers(t *testing.T) {
 			if !errors.As(err, &v) || !c.is(err) {
 				t.Errorf("cause: got a %T, want a tls.VerifyError above crypto/x509's own", err)
 			}
-			// crypto/tls has one alert for whatever is wrong with a server's certificate.
+			// crypto/tls has one alert for all problems of a server's certificate.
 			poll(t, "nginx to log the alert", func() bool { return strings.Count(n.err.String(), "alert bad certificate") == i+1 })
 		})
 	}
@@ -189,11 +189,11 @@ func TestUntrustedServers(t *testing.T) {
 	s.play(got, "get_system")
 	got.passed(t, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED DESTROYING")
 	if len(got.causes) == 0 || !strings.Contains(got.causes[0].Error(), "trust store of the system") {
-		t.Errorf("causes %v, want one that names the trust store of the system", got.causes)
+		t.Errorf("got causes %v, want one that names the trust store of the system", got.causes)
 	}
 }
 
-// is says whether an error of type T is among the causes of err.
+// is reports whether the chain of err has an error of type T.
 func is[T error](err error) bool {
 	var t T
 	return errors.As(err, &t)

@@ -25,21 +25,21 @@ func TestCurlTLS(t *testing.T) {
 		r := curl(t, append(args, "-v", "-w", " %{num_connects} %{http_version}\n", "-d", "x", url, url)...)
 		same(t, "two POSTs", r.out, "x 1 1.1\nx 0 1.1\n")
 		if !strings.Contains(r.err, "ALPN: server accepted http/1.1") {
-			t.Errorf("curl saw no ALPN:\n%s", r.err)
+			t.Errorf("curl printed no ALPN:\n%s", r.err)
 		}
 		same(t, "1 MiB", curl(t, append(args, "--data-binary", data, url)...).out, body)
 		same(t, "1 MiB in chunks", curl(t, append(args, "-H", "Transfer-Encoding: chunked", "--data-binary", data, url)...).out, body)
 	}
-	// curl that does not know our authority does not talk to us.
+	// curl without our CA refuses the connection.
 	if r := finish(t, nil, need(t, "curl", "curl"), "-sS", url); r.status != 60 {
 		t.Errorf("curl without --cacert: status %d, want 60\n%s", r.status, r.err)
 	}
-	// Who offers protocols, and not ours, is refused (RFC 7301 s.3.2); who speaks no TLS gets no answer.
+	// A client that offers only other protocols is refused (RFC 7301 s.3.2); a client without TLS gets no response.
 	d := sClient(t, ca, at, "-alpn", "h2")
 	d.hear("no application protocol")
 	d.wait()
 	if r := finish(t, nil, need(t, "curl", "curl"), "-sS", "http://"+at+"/"); r.status == 0 {
-		t.Errorf("curl without TLS was answered: %q", r.out)
+		t.Errorf("curl without TLS got a response: %q", r.out)
 	}
 	same(t, "afterwards", curl(t, "--cacert", ca.pem, "-d", "x", url).out, "x")
 }
@@ -53,7 +53,7 @@ func TestCurlClientCertificate(t *testing.T) {
 	r := curl(t, "--cacert", ca.pem, "--cert", member.pem, "--key", member.pkey, url, url)
 	same(t, "as a member", r.out, "hello\nhello\n")
 	if r := finish(t, nil, need(t, "curl", "curl"), "-sS", "--cacert", ca.pem, url); r.status == 0 || !strings.Contains(r.err, "certificate required") {
-		t.Errorf("without a certificate: status %d, %s; want the alert certificate required", r.status, r.err)
+		t.Errorf("without a certificate: got status %d, %s; want the alert certificate required", r.status, r.err)
 	}
 }
 
@@ -80,12 +80,12 @@ func TestGnuTLSClient(t *testing.T) {
 			d.say("^rekey^")
 			d.echoed("after a KeyUpdate")
 		}
-		d.bye()
+		d.closeInput()
 	}
 	d := talk(t, gnutls, "--x509cafile", ca.pem, "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "--waitresumption", "-r", "-p", port, host)
 	d.hear("This is a resumed session")
 	d.echoed("resumed")
-	d.bye()
+	d.closeInput()
 }
 
 // net/http on either side.
@@ -115,7 +115,7 @@ func TestNetHTTPTLS(t *testing.T) {
 				}
 				same(t, "net/http's POST", string(got), body)
 				if r.TLS.Version != version || r.TLS.NegotiatedProtocol != "http/1.1" || r.TLS.DidResume != (round == 1) {
-					t.Errorf("round %d: %s by %q, resumed %v; want %s by http/1.1, resumed the second time", round,
+					t.Errorf("round %d: got %s over %q, resumed %v; want %s over http/1.1, resumed in the second round", round,
 						stdtls.VersionName(r.TLS.Version), r.TLS.NegotiatedProtocol, r.TLS.DidResume, stdtls.VersionName(version))
 				}
 				tr.CloseIdleConnections()

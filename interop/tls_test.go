@@ -28,16 +28,16 @@ import (
 	"github.com/millrace/millrace/tls"
 )
 
-// credential is a certificate with its key, in memory and as PEM files. chain are those between it and the root.
+// credential is a certificate with its key, in memory and as PEM files. chain are the certificates between it and the root.
 type credential struct {
 	cert      *x509.Certificate
 	key       crypto.Signer
 	chain     []*x509.Certificate
-	pem, pkey string // names of files: the certificate with its chain, the key
+	pem, pkey string // file names: the certificate with its chain, the key
 }
 
-// issue makes a credential signed by c, or by itself when c is nil. change makes the certificate another than a good
-// one for 127.0.0.1.
+// issue creates a credential signed by c, or self-signed if c is nil. change modifies the template, which by default is
+// valid for 127.0.0.1.
 func (c *credential) issue(t *testing.T, name string, key crypto.Signer, change func(x *x509.Certificate)) *credential {
 	t.Helper()
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
@@ -91,7 +91,7 @@ func pemOf(x *x509.Certificate) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: x.Raw}))
 }
 
-// authority makes a root.
+// authority creates a root CA.
 func authority(t *testing.T, name string) *credential {
 	t.Helper()
 	return (*credential)(nil).issue(t, name, ecKey(t), isCA)
@@ -120,7 +120,7 @@ func rsaKey(t *testing.T) crypto.Signer {
 	return k
 }
 
-// pair is the credential as crypto/tls wants it.
+// pair returns the credential as crypto/tls needs it.
 func (c *credential) pair() stdtls.Certificate {
 	p := stdtls.Certificate{Certificate: [][]byte{c.cert.Raw}, PrivateKey: c.key, Leaf: c.cert}
 	for _, x := range c.chain {
@@ -129,8 +129,8 @@ func (c *credential) pair() stdtls.Certificate {
 	return p
 }
 
-// securely is a policy whose trust store lab knows ca, with the stream types. In those SERVER stands for what a TLS
-// server says, with c as its certificate, and CLIENT for what a client says.
+// securely returns a policy with the stream types and a trust store lab that holds ca. In the types, SERVER expands to the keys
+// of a TLS server with c as its certificate, and CLIENT to those of a client.
 func securely(t *testing.T, ca, c *credential, types string) string {
 	t.Helper()
 	leaf := c.cert.Raw
@@ -151,21 +151,21 @@ func securely(t *testing.T, ca, c *credential, types string) string {
 		"retry":[{"once":{"backoff":[10],"conceal":0,"jitterpc":0}}],"s":[%s]}`, certs, types)
 }
 
-// secureServers are servers of each kind, with and without a demand for a client's certificate.
+// secureServers are servers of each type, with and without a required client certificate.
 const secureServers = `
 	{"web": {SERVER, "protocol": "h1", "metadata": [{"mime": "content-type:"}]}},
 	{"tcp": {SERVER, "protocol": "raw"}},
 	{"web_members": {SERVER, "protocol": "h1", "tls_trust_store": "lab"}},
 	{"tcp_members": {SERVER, "protocol": "raw", "tls_trust_store": "lab"}}`
 
-// secure is a scene that notes what each handshake of a stream settled on.
+// secure is a scene that records the result of each handshake.
 type secure struct {
 	*scene
 	saw []tls.State
 }
 
-// secureScene is a runtime in this process that can show certificates and keeps no connection warm: each
-// transaction shakes hands.
+// secureScene is a runtime in this process that can present certificates and keeps no warm connections: each
+// transaction does a handshake.
 func secureScene(t *testing.T, doc string, certs ...stdtls.Certificate) *secure {
 	t.Helper()
 	p, err := policy.Parse([]byte(doc))
@@ -194,7 +194,7 @@ func secureScene(t *testing.T, doc string, certs ...stdtls.Certificate) *secure 
 	return s
 }
 
-// handshakes prints what was seen: version, and whether a session was resumed.
+// handshakes lists each handshake: its version, and whether it resumed a session.
 func (s *secure) handshakes() string {
 	var list []string
 	for _, v := range s.saw {
@@ -207,14 +207,14 @@ func (s *secure) handshakes() string {
 	return strings.Join(list, ", ")
 }
 
-// dialog is a program that one talks to.
+// dialog is an interactive program.
 type dialog struct {
 	*process
 	in  *os.File
 	out output
 }
 
-// talk starts a program whose standard input stays open.
+// talk starts a program and keeps its standard input open.
 func talk(t *testing.T, path string, args ...string) *dialog {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -228,21 +228,21 @@ func talk(t *testing.T, path string, args ...string) *dialog {
 	return d
 }
 
-// say gives it a line.
+// say writes a line to the program.
 func (d *dialog) say(line string) {
 	d.t.Helper()
 	if _, err := io.WriteString(d.in, line+"\n"); err != nil {
-		d.t.Fatalf("%s does not listen any more: %v\n%s%s", d.cmd.Path, err, &d.out, &d.err)
+		d.t.Fatalf("%s does not read its input: %v\n%s%s", d.cmd.Path, err, &d.out, &d.err)
 	}
 }
 
-// hear waits until it has printed text, on either output.
+// hear waits until the program has printed text, on either output.
 func (d *dialog) hear(text string) {
 	d.t.Helper()
 	d.hearTimes(1, text)
 }
 
-// hearTimes waits until it has printed text so many times.
+// hearTimes waits until the program has printed text n times.
 func (d *dialog) hearTimes(n int, text string) {
 	d.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
@@ -255,21 +255,21 @@ func (d *dialog) hearTimes(n int, text string) {
 	}
 }
 
-// echoed says a line and waits until it comes back on a line of its own.
+// echoed writes a line and waits until it comes back on its own line.
 func (d *dialog) echoed(line string) {
 	d.t.Helper()
 	d.say(line)
 	d.hear(line + "\n")
 }
 
-// bye ends its input, and the program with it.
-func (d *dialog) bye() {
+// closeInput ends the program's input, which ends the program.
+func (d *dialog) closeInput() {
 	d.t.Helper()
 	d.in.Close()
 	select {
 	case <-d.over:
 	case <-time.After(patience):
 		d.stop(syscall.SIGTERM)
-		d.t.Errorf("%s did not end with its input\n%s%s", d.cmd.Path, &d.out, &d.err)
+		d.t.Errorf("%s did not exit at the end of its input\n%s%s", d.cmd.Path, &d.out, &d.err)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// wsPage opens sockets to all the places that %s lists, one after another, and reports what came of each. An image, which is
-// answered when the report has come, keeps the page from counting as loaded before.
+// wsPage opens sockets to all the places that %s lists, in sequence, and reports the result of each. An image delays the
+// load event: the server answers it after the report has arrived.
 const wsPage = `<!DOCTYPE html><title>sockets</title><body><img src="/wait"><script>
 const places = %s;
 const noise = new Uint8Array(1 << 20);
@@ -37,7 +37,7 @@ function talk(place) {
 			s.opened = true;
 			s.protocol = ws.protocol;
 			s.extensions = ws.extensions;
-			if (!place.bye) {
+			if (!place.serverCloses) {
 				say.forEach((m) => ws.send(m));
 			}
 		};
@@ -69,7 +69,7 @@ function talk(place) {
 </script></body>
 `
 
-// wsSite is an accepted stream of HTTP or of WebSocket: it gives the page, takes the report, and echoes.
+// wsSite is an accepted stream of HTTP or of WebSocket: it serves the page, receives the report, and echoes.
 type wsSite struct {
 	site *wsSiteState
 	path string
@@ -77,11 +77,11 @@ type wsSite struct {
 	body []byte
 }
 
-// wsSiteState is what the site has seen. It is the loop's.
+// wsSiteState is what the site has seen. Only the loop's goroutine uses it.
 type wsSiteState struct {
 	page   string
 	report string
-	peer   string // who fetched the page
+	peer   string // address of the client that fetched the page
 	waits  []*ss.Handle
 }
 
@@ -98,7 +98,7 @@ func (s *wsSite) State(h *ss.Handle, st ss.State, _ ss.Notice) ss.Ret {
 	return s.answer(h)
 }
 
-// answer answers the request when it has come.
+// answer answers the request when it is complete.
 func (s *wsSite) answer(h *ss.Handle) ss.Ret {
 	switch s.path {
 	case "/":
@@ -153,28 +153,28 @@ func (s *wsSite) Tx(h *ss.Handle, n uint32, buf []byte) (int, ss.Flags, ss.Ret) 
 	return k, f, ss.OK
 }
 
-// A page of ours in Chromium opens sockets of every kind to us: in clear, over TLS on HTTP/1.1, and over TLS on the very
-// HTTP/2 connection by which the page came.
+// Our page in Chromium opens sockets of every type to our server: in clear, over TLS on HTTP/1.1, and over TLS on the same
+// HTTP/2 connection that served the page.
 func TestWebSocketChromium(t *testing.T) {
 	need(t, "chromium", "chromium")
 	keys := newWSTLS(t)
 	site := &wsSiteState{}
-	const rest = `"ws_subprotocol": "chat", "ws_deflate": true, "metadata": [{"path": ""}, {"method": ""}, {"mime": "content-type:"}, {"id": ""}, {"bye": ""},
+	const rest = `"ws_subprotocol": "chat", "ws_deflate": true, "metadata": [{"path": ""}, {"method": ""}, {"mime": "content-type:"}, {"id": ""}, {"close_code": ""},
 		{"reason": ""}, {"refuse": ""}, {"gate": ""}, {"idle": ""}, {"origin": "origin:"}, {"said": "x-said:"}, {"reply": "x-reply:"}]`
 	types := strings.NewReplacer("REST", rest, "CLEAR", `"server": true, "endpoint": "127.0.0.1", "port": 0`).Replace(`
 		{"clear": {CLEAR,  "protocol": "h1", REST}},
 		{"tls":   {SERVER, "protocol": "h1", REST}},
 		{"two":   {SERVER, "protocol": "h2", REST}}`)
-	serves := func(h *wsHouse, s *ss.Handle) ss.Stream {
-		return &wsBoth{page: &wsSite{site: site}, socket: &wsServed{house: h}}
+	serves := func(h *wsRuntime, s *ss.Handle) ss.Stream {
+		return &wsBoth{page: &wsSite{site: site}, socket: &wsServed{runtime: h}}
 	}
-	h := openWSHouse(t, keys, types, wsTerms{keepTx: true, keepRx: true}, serves, "clear", "tls", "two")
+	h := openWSRuntime(t, keys, types, wsTerms{keepTx: true, keepRx: true}, serves, "clear", "tls", "two")
 
 	type place struct {
-		Name  string `json:"name"`
-		URL   string `json:"url"`
-		Offer string `json:"offer"`
-		Bye   bool   `json:"bye"`
+		Name         string `json:"name"`
+		URL          string `json:"url"`
+		Offer        string `json:"offer"`
+		ServerCloses bool   `json:"serverCloses"`
 	}
 	var places []place
 	kinds := []string{"clear", "tls", "two"}
@@ -197,7 +197,7 @@ func TestWebSocketChromium(t *testing.T) {
 	h.do(func() { site.page = fmt.Sprintf(wsPage, list) })
 	dom := chromium(t, keys.leaf, "https://"+h.addr("two")+"/")
 	if !strings.Contains(dom, "<title>sockets</title>") {
-		t.Fatalf("chromium shows %.500q", dom)
+		t.Fatalf("got document %.500q", dom)
 	}
 	type outcome struct {
 		Echoes     int    `json:"echoes"`
@@ -223,7 +223,7 @@ func TestWebSocketChromium(t *testing.T) {
 				t.Errorf("%s, %s: extensions %q", kind, what, o.Extensions)
 			}
 			if o.Extensions = ""; o != want {
-				t.Errorf("%s, %s: the page saw %+v, want %+v", kind, what, o, want)
+				t.Errorf("%s, %s: the page got %+v, want %+v", kind, what, o, want)
 			}
 		}
 		got("echo", outcome{Echoes: 6, Opened: true, Protocol: "chat", Code: 4001, Clean: true})
@@ -241,21 +241,21 @@ func TestWebSocketChromium(t *testing.T) {
 			method = "CONNECT"
 		}
 		if origin := "https://" + h.addr("two"); n.method != method || n.seen.Code != 4001 || n.seen.Reason != "enough \u2713" || n.seen.Origin != origin || n.seen.Protocol != "chat" {
-			t.Errorf("%s: the server saw %s with %+v, want %s, code 4001, and origin %s", kind, n.method, n.seen, method, origin)
+			t.Errorf("%s: the server got %s with %+v, want %s, code 4001, and origin %s", kind, n.method, n.seen, method, origin)
 		}
 		if shares := n.peer == site.peer; shares != (kind == "two") {
-			t.Errorf("%s: the page came from %s, the socket from %s", kind, site.peer, n.peer)
+			t.Errorf("%s: got the page from %s and the socket from %s, want one connection", kind, site.peer, n.peer)
 		}
 	}
 	h.rest(t)
-	h.packed(t)
+	h.compressed(t)
 	h.sound(t)
 }
 
-// wsBoth is a stream that answers requests, and becomes a WebSocket when it is asked to. After a refusal it may be asked for
-// something else.
+// wsBoth is a stream that answers requests, and becomes a WebSocket on request. After a refusal it may receive
+// another request.
 type wsBoth struct {
-	ss.Stream // which of the two it is
+	ss.Stream // the active one of the two
 	page      *wsSite
 	socket    *wsServed
 }

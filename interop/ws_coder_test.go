@@ -10,7 +10,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// coder is github.com/coder/websocket. tls is its clients'.
+// coder is github.com/coder/websocket. tls is the configuration of its clients.
 type coder struct{ client *http.Client }
 
 func newCoder(t *testing.T, c *tls.Config) coder {
@@ -19,7 +19,7 @@ func newCoder(t *testing.T, c *tls.Config) coder {
 	return coder{&http.Client{Transport: tr}}
 }
 
-// coderMode is a mode of compression by our name of it.
+// coderMode returns the library's compression mode for our name of it.
 func coderMode(deflate string) websocket.CompressionMode {
 	switch deflate {
 	case "fresh":
@@ -37,7 +37,7 @@ func (l coder) dial(ctx context.Context, url string, h http.Header, d wsDialing)
 	}
 	c, r, err := websocket.Dial(ctx, url, o)
 	if err != nil {
-		l.client.CloseIdleConnections() // a refusal leaves one
+		l.client.CloseIdleConnections() // a refusal leaves an idle connection
 		return nil, r, err
 	}
 	return newCoderConn(c, d), r, nil
@@ -58,11 +58,11 @@ func (coder) accept(w http.ResponseWriter, r *http.Request, h http.Header, d wsD
 	return newCoderConn(c, d), nil
 }
 
-// coderConn is one of its connections.
+// coderConn is a coder/websocket connection.
 type coderConn struct {
 	*websocket.Conn
-	pong func(string)
-	bye  *wsBye // the library has read the answer to our Close frame: it was the same
+	pong     func(string)
+	closeErr *wsCloseError // the library checks that the answer to our Close frame is equal to it
 }
 
 func newCoderConn(c *websocket.Conn, d wsDialing) *coderConn {
@@ -72,12 +72,12 @@ func newCoderConn(c *websocket.Conn, d wsDialing) *coderConn {
 
 func (c *coderConn) read() (kind, data string, err error) {
 	k, b, err := c.Read(context.Background())
-	var bye websocket.CloseError
+	var closeErr websocket.CloseError
 	switch {
-	case errors.As(err, &bye):
-		return "", "", &wsBye{int(bye.Code), bye.Reason}
-	case err != nil && c.bye != nil:
-		return "", "", c.bye
+	case errors.As(err, &closeErr):
+		return "", "", &wsCloseError{int(closeErr.Code), closeErr.Reason}
+	case err != nil && c.closeErr != nil:
+		return "", "", c.closeErr
 	case err != nil:
 		return "", "", err
 	case k == websocket.MessageText:
@@ -105,7 +105,7 @@ func (c *coderConn) write(kind, data string, cuts []int) error {
 	return w.Close()
 }
 
-// ping has a payload of the library's own, which looks for it in the pong.
+// ping sends a payload that the library chooses and checks in the pong.
 func (c *coderConn) ping(payload string) error {
 	if err := c.Ping(context.Background()); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (c *coderConn) close(code int, reason string) error {
 	if err := c.Close(websocket.StatusCode(code), reason); err != nil {
 		return err
 	}
-	c.bye = &wsBye{code, ""}
+	c.closeErr = &wsCloseError{code, ""}
 	return nil
 }
 
@@ -134,10 +134,10 @@ func TestWebSocketCoder(t *testing.T) {
 	converse(t, keys, g, nil)
 }
 
-func TestWebSocketCoderPacked(t *testing.T) {
+func TestWebSocketCoderCompressed(t *testing.T) {
 	t.Parallel()
 	keys := newWSTLS(t)
 	g := newWSGo(t, keys, nil)
 	g.lib = newCoder(t, g.tls)
-	packs(t, keys, g, "fresh", "keep")
+	compresses(t, keys, g, "fresh", "keep")
 }

@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// byHand are a handshake's fields as RFC 6455 section 1.3 has them.
+// byHand are the fields of a handshake as in RFC 6455 section 1.3.
 var byHand = []string{"--http1.1", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13",
 	"-H", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
 
-// A handshake made by hand: curl sees the answer's head and the frames behind it.
+// A handshake with fixed fields: curl prints the head of the response and the frames after it.
 func TestCurlUpgrades(t *testing.T) {
-	h := newWSHouse(t, newWSTLS(t), wsTerms{}, nil)
+	h := newWSRuntime(t, newWSTLS(t), wsTerms{}, nil)
 	c := &wsConversation{byServer: true, code: 1001, reason: "enough"}
 	url := "http" + strings.TrimPrefix(c.url(h.at(c), "curl"), "ws")
 	var out output
@@ -24,14 +24,14 @@ func TestCurlUpgrades(t *testing.T) {
 	for _, want := range []string{"HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", "Upgrade: websocket",
 		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "X-Reply: " + wsReply} {
 		if !strings.Contains(strings.ToLower(head+"\r\n"), strings.ToLower(want+"\r\n")) {
-			t.Errorf("the head is %q, want %q in it", head, want)
+			t.Errorf("got head %q, want %q in it", head, want)
 		}
 	}
 	h.rest(t)
 }
 
-// What is no handshake is refused by HTTP, and the connection goes on.
-func TestCurlUpgradesAmiss(t *testing.T) {
+// An invalid handshake gets an HTTP error response, and the connection stays open.
+func TestCurlInvalidUpgrades(t *testing.T) {
 	_, at := serve(t, `{"s":[{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "ws_subprotocol": "chat"}}]}`, "web", "--echo")
 	instead := func(field, by string) []string {
 		args := append([]string(nil), byHand...)
@@ -57,11 +57,11 @@ func TestCurlUpgradesAmiss(t *testing.T) {
 		r := curl(t, append(c.args, "-i", "-w", "connections: %{num_connects}\n", url, url)...)
 		first, second, _ := strings.Cut(r.out, "connections: 1\n")
 		if !strings.HasSuffix(second, "connections: 0\n") {
-			t.Errorf("%s: the second answer is not on the first's connection:\n%s", c.name, r.out)
+			t.Errorf("%s: the second response used another connection:\n%s", c.name, r.out)
 		}
 		for _, want := range c.wants {
 			if !strings.Contains(first, want) || !strings.Contains(second, want) {
-				t.Errorf("%s: the answers are\n%s\nwant %q in both", c.name, r.out, want)
+				t.Errorf("%s: got responses\n%s\nwant %q in both", c.name, r.out, want)
 			}
 		}
 	}

@@ -23,16 +23,16 @@ import (
 )
 
 const (
-	// flood is the length of a message that no buffers on its way can hold: the kernel's of a socket grow to 6 MiB, and those
-	// of the peer are kept small.
+	// flood is the length of a message that no buffers on its way can hold: a kernel socket buffer grows to 6 MiB, and the
+	// peer's buffers are kept small.
 	flood = 16 << 20
-	// smallBuffer is what the peer's sockets have.
+	// smallBuffer is the buffer size of the peer's sockets.
 	smallBuffer = 64 << 10
-	// floodHeld is the most that may be held of it on our side.
+	// floodHeld is the most of a flood that our side may hold.
 	floodHeld = 512 << 10
 )
 
-// stalls waits until n has not changed for a while. What it has come to then is for the caller to judge.
+// stalls waits until n has not changed for a while, and returns its value.
 func stalls(n func() int64) int64 {
 	last, since := n(), time.Now()
 	for time.Since(since) < 100*time.Millisecond {
@@ -49,7 +49,7 @@ func dialSmall(ctx context.Context, network, at string) (net.Conn, error) {
 	return smallDialer(nil).DialContext(ctx, network, at)
 }
 
-// smallDialer dials so from an address, or from any if that is nil.
+// smallDialer dials with small buffers from an address, or from any if it is nil.
 func smallDialer(from net.Addr) *net.Dialer {
 	return &net.Dialer{LocalAddr: from, Control: func(_, _ string, c syscall.RawConn) (err error) {
 		if e := c.Control(func(fd uintptr) {
@@ -61,11 +61,11 @@ func smallDialer(from net.Addr) *net.Dialer {
 	}}
 }
 
-// A client that says 64 MiB and reads nothing stops being read. When it reads it gets everything back.
+// Our server stops reading from a client that sends 64 MiB and reads nothing. When the client reads, it gets the full echo.
 func TestWebSocketClientThatDoesNotRead(t *testing.T) {
 	keys := newWSTLS(t)
 	for _, c := range []wsConversation{{}, {deflate: "fresh"}} {
-		h := newWSHouse(t, keys, wsTerms{}, nil)
+		h := newWSRuntime(t, keys, wsTerms{}, nil)
 		d := websocket.Dialer{NetDialContext: dialSmall, EnableCompression: c.deflate != ""}
 		conn, _, err := d.Dial(c.url(h.at(&c), "flood"), nil)
 		if err != nil {
@@ -86,13 +86,13 @@ func TestWebSocketClientThatDoesNotRead(t *testing.T) {
 		taken := func() (n int64) { h.do(func() { n = int64(h.taken) }); return n }
 		poll(t, "the first bytes to come", func() bool { return taken() > 0 })
 		if n := stalls(taken); n >= flood {
-			t.Errorf("deflate %q: %d bytes were taken from a client that reads nothing", c.deflate, n)
+			t.Errorf("deflate %q: read %d bytes from a client that reads nothing", c.deflate, n)
 		} else {
-			t.Logf("deflate %q: %d bytes were taken before it stalled", c.deflate, n)
+			t.Logf("deflate %q: read %d bytes before the stall", c.deflate, n)
 		}
 		h.do(func() {
 			if h.paused == 0 {
-				t.Errorf("deflate %q: the echo was never full", c.deflate)
+				t.Errorf("deflate %q: the echo never paused its reading", c.deflate)
 			}
 		})
 		want := heard("binary", data)
@@ -102,7 +102,7 @@ func TestWebSocketClientThatDoesNotRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := heard("binary", string(b)); got != want {
-				t.Errorf("deflate %q: back came %s, want %s", c.deflate, got, want)
+				t.Errorf("deflate %q: got echo %s, want %s", c.deflate, got, want)
 			}
 		}
 		if err := <-wrote; err != nil {
@@ -117,23 +117,23 @@ func TestWebSocketClientThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// bounded fails the test if more was held at any time than a flood may cause.
-func (h *wsHouse) bounded(t *testing.T) {
+// bounded fails the test if our side ever held more than a flood may cause.
+func (h *wsRuntime) bounded(t *testing.T) {
 	t.Helper()
 	h.do(func() {
 		if peak := h.loop.Account().Peak(); peak > floodHeld || h.most > floodHeld {
-			t.Errorf("%d bytes were charged at a time, the echo held %d, want %d at most", peak, h.most, floodHeld)
+			t.Errorf("got a peak charge of %d bytes and %d bytes in the echo, want %d at most", peak, h.most, floodHeld)
 		}
 	})
 }
 
-// slow is a client stream that pauses from the start and after each piece, until somebody lets it go on.
+// slow is a client stream that pauses from the start and after each piece, until the test resumes it.
 type slow struct {
-	wsEar
-	house *wsHouse
-	taken int64
-	what  string
-	ended chan string
+	wsReceiver
+	runtime *wsRuntime
+	taken   int64
+	what    string
+	ended   chan string
 }
 
 // State implements ss.Stream.
@@ -142,7 +142,7 @@ func (s *slow) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 	case ss.Creating:
 		h.Pause()
 	case ss.Connected:
-		s.house.idle = append(s.house.idle, h.Resume)
+		s.runtime.idle = append(s.runtime.idle, h.Resume)
 	case ss.Disconnected, ss.AllRetriesFailed:
 		s.ended <- fmt.Sprintf("%s, %v", s.what, n.Cause)
 		return ss.DestroyMe
@@ -157,14 +157,14 @@ func (s *slow) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		s.what = what
 	}
 	h.Pause()
-	s.house.loop.Post(h.Resume)
+	s.runtime.loop.Post(h.Resume)
 	return ss.OK
 }
 
 // Tx implements ss.Stream.
 func (s *slow) Tx(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
 
-// A stream that does not want to hear stops its server, and what it hears later is complete.
+// A stream that pauses stops its server, and what it receives later is complete.
 func TestWebSocketStreamThatPauses(t *testing.T) {
 	keys := newWSTLS(t)
 	data := pattern(flood, 10)
@@ -200,8 +200,8 @@ func TestWebSocketStreamThatPauses(t *testing.T) {
 		srv.Start()
 		t.Cleanup(srv.Close)
 		at := srv.Listener.Addr().String()
-		h := openWSHouse(t, keys, strings.TrimPrefix(wsClientTypes(at, false, false), ", "), wsTerms{}, nil)
-		s := &slow{house: h, ended: make(chan string, 1)}
+		h := openWSRuntime(t, keys, strings.TrimPrefix(wsClientTypes(at, false, false), ", "), wsTerms{}, nil)
+		s := &slow{runtime: h, ended: make(chan string, 1)}
 		_, port, _ := net.SplitHostPort(at)
 		h.do(func() {
 			c, err := h.rt.Create(ss.Info{StreamType: wsClientType(port, deflate, ""), New: func(*ss.Handle) ss.Stream { return s }})
@@ -220,7 +220,7 @@ func TestWebSocketStreamThatPauses(t *testing.T) {
 		}
 		h.do(func() {
 			if s.taken != 0 {
-				t.Errorf("deflate %v: a stream that is paused heard %d bytes", deflate, s.taken)
+				t.Errorf("deflate %v: a paused stream received %d bytes", deflate, s.taken)
 			}
 			for _, resume := range h.idle {
 				resume()
@@ -238,10 +238,10 @@ func TestWebSocketStreamThatPauses(t *testing.T) {
 	}
 }
 
-// residentMost is how much more memory the server may need than at its start.
+// residentMost is the allowed growth of the server's memory since its start.
 const residentMost = 16 << 20
 
-// The command as a server: what it echoes, whether it needs much memory for that, and whether anything is left.
+// `millrace serve` as an echo: the echoes are correct, memory stays bounded, and nothing is left at the end.
 func TestWebSocketServeEcho(t *testing.T) {
 	t.Parallel()
 	keys := newWSTLS(t)
@@ -259,10 +259,10 @@ func TestWebSocketServeEcho(t *testing.T) {
 			c.secure = secure
 			s := g.play(c.url(at, "echo"), &c)
 			if got, want := fmt.Sprint(s.Heard), fmt.Sprint(c.messages()); s.Error != "" || got != want {
-				t.Errorf("%s: heard %s, want %s; error %q", c.name, got, want, s.Error)
+				t.Errorf("%s: received %s, want %s; error %q", c.name, got, want, s.Error)
 			}
 			if want := max(c.code, 1000); s.Code != want {
-				t.Errorf("%s: closed with %d, and got %d back", c.name, want, s.Code)
+				t.Errorf("%s: closed with %d, got %d in answer", c.name, want, s.Code)
 			}
 			ended++
 		}
@@ -281,7 +281,7 @@ func TestWebSocketServeEcho(t *testing.T) {
 	}
 }
 
-// resident is the most memory a process has needed so far, in bytes.
+// resident returns the peak resident memory of a process, in bytes.
 func resident(t *testing.T, p *process) int {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))

@@ -15,49 +15,49 @@ import (
 	"testing"
 )
 
-// wsLibrary is a WebSocket library for Go, by which a wsGo is a wsPeer.
+// wsLibrary is a WebSocket library for Go. wsGo makes a wsPeer of it.
 type wsLibrary interface {
-	// dial opens a connection. The response is that which refused, or the handshake's.
+	// dial opens a connection. The response is the refusal, or the handshake response.
 	dial(ctx context.Context, url string, h http.Header, d wsDialing) (wsGoConn, *http.Response, error)
-	// accept answers a request on such terms, with the fields in h.
+	// accept accepts a request with these parameters, with the fields in h.
 	accept(w http.ResponseWriter, r *http.Request, h http.Header, d wsDialing) (wsGoConn, error)
 }
 
-// wsDialing is what a handshake is about.
+// wsDialing holds the parameters of a handshake.
 type wsDialing struct {
 	tls     *stdtls.Config
 	deflate string
-	offered string // or served
+	offered string // or accepted
 	pong    func(payload string)
 }
 
 // wsGoConn is a library's connection. One goroutine reads, one writes.
 type wsGoConn interface {
-	// read returns the next message, or a *wsBye.
+	// read returns the next message, or a *wsCloseError.
 	read() (kind, data string, err error)
-	// write sends a message in fragments of these lengths and a last one.
+	// write sends a message in fragments of these lengths, and the rest in a final one.
 	write(kind, data string, cuts []int) error
-	// ping sends a Ping, and may wait for the pong, while another goroutine reads.
+	// ping sends a Ping, and may wait for the Pong, while another goroutine reads.
 	ping(payload string) error
-	// close sends a Close frame. Nobody else writes. read returns the answer, if the library lets see it.
+	// close sends a Close frame. There must be no concurrent writer. read returns the answer, if the library reports it.
 	close(code int, reason string) error
 	// drop closes the socket.
 	drop()
 	protocol() string
 }
 
-// wsBye is a peer's Close frame.
-type wsBye struct {
+// wsCloseError is a Close frame of the peer.
+type wsCloseError struct {
 	code   int
 	reason string
 }
 
-func (b *wsBye) Error() string { return fmt.Sprintf("closed with %d %q", b.code, b.reason) }
+func (b *wsCloseError) Error() string { return fmt.Sprintf("closed with %d %q", b.code, b.reason) }
 
-// wsGo is a library as a wsPeer, with servers of net/http's.
+// wsGo makes a wsPeer of a library, with net/http servers.
 type wsGo struct {
 	lib  wsLibrary
-	tls  *stdtls.Config // of clients
+	tls  *stdtls.Config // of the clients
 	port map[bool]string
 	mu   sync.Mutex
 	came *sync.Cond
@@ -102,7 +102,7 @@ func (g *wsGo) saw(id string) (s wsSeen, over bool) {
 	return s, false
 }
 
-// serve does what the request's query says.
+// serve handles a connection as the request's query says.
 func (g *wsGo) serve(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if status, _ := strconv.Atoi(q.Get("refuse")); status != 0 {
@@ -124,7 +124,7 @@ func (g *wsGo) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer c.drop()
 	n.seen.Protocol = c.protocol()
-	if code, _ := strconv.Atoi(q.Get("bye")); code != 0 {
+	if code, _ := strconv.Atoi(q.Get("close_code")); code != 0 {
 		if err := c.close(code, q.Get("reason")); err != nil {
 			n.seen.Error = "close: " + err.Error()
 		}
@@ -158,13 +158,13 @@ func (g *wsGo) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wsHeard is what read has returned.
+// wsHeard is a result of read.
 type wsHeard struct {
 	kind, data string
 	err        error
 }
 
-// hears reads a connection to its end. A few messages wait in the channel, for a ping's sake, behind which a pong may be.
+// hears reads a connection to its end. The channel buffers a few messages, since a Pong may come after them.
 func hears(c wsGoConn) <-chan wsHeard {
 	came := make(chan wsHeard, 4)
 	go func() {
@@ -180,7 +180,7 @@ func hears(c wsGoConn) <-chan wsHeard {
 	return came
 }
 
-// wait returns when as many connections have come as the gate says.
+// wait returns when as many connections have arrived as the gate requires.
 func (g *wsGo) wait(gate string) {
 	all, _ := strconv.Atoi(gate)
 	g.mu.Lock()
@@ -192,14 +192,14 @@ func (g *wsGo) wait(gate string) {
 	}
 }
 
-// ended notes why there is no further message, if that is so.
+// ended records why no further message comes, if that is so.
 func (s *wsSeen) ended(err error) bool {
-	var bye *wsBye
+	var closeErr *wsCloseError
 	switch {
 	case err == nil:
 		return false
-	case errors.As(err, &bye):
-		s.Code, s.Reason = bye.code, bye.reason
+	case errors.As(err, &closeErr):
+		s.Code, s.Reason = closeErr.code, closeErr.reason
 	default:
 		s.Error = "read: " + err.Error()
 	}
@@ -280,7 +280,7 @@ func (g *wsGo) play(url string, c *wsConversation) (s wsSeen) {
 	return s
 }
 
-// fragments calls f with each of the fragments that cuts make of data.
+// fragments calls f with each fragment of data, cut at cuts.
 func fragments(data string, cuts []int, f func(b []byte) error) error {
 	for i := 0; i <= len(cuts); i++ {
 		n := len(data)

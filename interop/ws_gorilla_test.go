@@ -37,7 +37,7 @@ func (gorilla) accept(w http.ResponseWriter, r *http.Request, h http.Header, d w
 	return newGorillaConn(c, d), nil
 }
 
-// gorillaConn is one of its connections.
+// gorillaConn is a gorilla connection.
 type gorillaConn struct{ *websocket.Conn }
 
 func newGorillaConn(c *websocket.Conn, d wsDialing) gorillaConn {
@@ -47,10 +47,10 @@ func newGorillaConn(c *websocket.Conn, d wsDialing) gorillaConn {
 
 func (c gorillaConn) read() (kind, data string, err error) {
 	k, b, err := c.ReadMessage()
-	var bye *websocket.CloseError
+	var closeErr *websocket.CloseError
 	switch {
-	case errors.As(err, &bye) && bye.Code != websocket.CloseAbnormalClosure:
-		return "", "", &wsBye{bye.Code, bye.Text}
+	case errors.As(err, &closeErr) && closeErr.Code != websocket.CloseAbnormalClosure:
+		return "", "", &wsCloseError{closeErr.Code, closeErr.Text}
 	case err != nil:
 		return "", "", err
 	case k == websocket.TextMessage:
@@ -67,7 +67,7 @@ func (c gorillaConn) write(kind, data string, cuts []int) error {
 	if cuts == nil {
 		return c.WriteMessage(k, []byte(data))
 	}
-	// It makes frames as its buffer is full, of 4 KiB.
+	// The library sends a frame whenever its buffer of 4 KiB is full.
 	w, err := c.NextWriter(k)
 	if err != nil {
 		return err
@@ -97,8 +97,8 @@ func TestWebSocketGorilla(t *testing.T) {
 	converse(t, keys, newWSGo(t, keys, gorilla{}), nil)
 }
 
-func TestWebSocketGorillaPacked(t *testing.T) {
+func TestWebSocketGorillaCompressed(t *testing.T) {
 	t.Parallel()
 	keys := newWSTLS(t)
-	packs(t, keys, newWSGo(t, keys, gorilla{}), "fresh")
+	compresses(t, keys, newWSGo(t, keys, gorilla{}), "fresh")
 }

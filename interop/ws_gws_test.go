@@ -10,10 +10,10 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// gwsLibrary is github.com/lxzan/gws. It tells of events: a channel makes calls of them.
+// gwsLibrary is github.com/lxzan/gws. Its API has callbacks: a channel turns them into calls.
 type gwsLibrary struct{}
 
-// gwsDeflate are its terms of compression by our name of them.
+// gwsDeflate are its compression parameters for our names of them.
 func gwsDeflate(deflate string) gws.PermessageDeflate {
 	return gws.PermessageDeflate{Enabled: deflate != "", ServerContextTakeover: deflate == "keep", ClientContextTakeover: deflate == "keep"}
 }
@@ -33,7 +33,7 @@ func (gwsLibrary) dial(ctx context.Context, url string, h http.Header, d wsDiali
 	return e, r, nil
 }
 
-// gwsMost is what is more than any message here.
+// gwsMost is larger than every message in these tests.
 const gwsMost = 32 << 20
 
 func (gwsLibrary) accept(w http.ResponseWriter, r *http.Request, h http.Header, d wsDialing) (wsGoConn, error) {
@@ -52,14 +52,14 @@ func (gwsLibrary) accept(w http.ResponseWriter, r *http.Request, h http.Header, 
 	return e, nil
 }
 
-// gwsConn is one of its connections. A connection that closes drops the socket behind its Close frame.
+// gwsConn is a gws connection. On close it sends its Close frame and closes the socket at once.
 type gwsConn struct {
 	gws.BuiltinEventHandler
 	*gws.Conn
-	came chan wsHeard
-	gone chan struct{} // nobody reads any more
-	pong func(string)
-	bye  *wsBye
+	came     chan wsHeard
+	gone     chan struct{} // closed when reading has stopped
+	pong     func(string)
+	closeErr *wsCloseError
 }
 
 func newGWSConn(d wsDialing) *gwsConn {
@@ -91,20 +91,20 @@ func (c *gwsConn) OnPong(_ *gws.Conn, payload []byte) { c.pong(string(payload)) 
 
 // OnClose implements gws.Event.
 func (c *gwsConn) OnClose(_ *gws.Conn, err error) {
-	var bye *gws.CloseError
+	var closeErr *gws.CloseError
 	switch {
-	case errors.As(err, &bye) && bye.Code == 0:
-		err = &wsBye{1005, ""}
-	case errors.As(err, &bye):
-		err = &wsBye{int(bye.Code), string(bye.Reason)}
+	case errors.As(err, &closeErr) && closeErr.Code == 0:
+		err = &wsCloseError{1005, ""}
+	case errors.As(err, &closeErr):
+		err = &wsCloseError{int(closeErr.Code), string(closeErr.Reason)}
 	}
 	c.hear(wsHeard{err: err})
 }
 
 func (c *gwsConn) read() (kind, data string, err error) {
 	h := <-c.came
-	if h.err != nil && c.bye != nil {
-		h.err = c.bye
+	if h.err != nil && c.closeErr != nil {
+		h.err = c.closeErr
 	}
 	return h.kind, h.data, h.err
 }
@@ -122,7 +122,7 @@ func (c *gwsConn) write(kind, data string, cuts []int) error {
 	return c.WriteFile(k, &p)
 }
 
-// inPieces is read piece by piece. The library makes a frame of what each Read returns.
+// inPieces limits the size of each Read. The library sends a frame for each Read.
 type inPieces []string
 
 func (p *inPieces) Read(b []byte) (n int, err error) {
@@ -138,9 +138,9 @@ func (p *inPieces) Read(b []byte) (n int, err error) {
 
 func (c *gwsConn) ping(payload string) error { return c.WritePing([]byte(payload)) }
 
-// close cannot tell what was answered: the socket is closed before that.
+// close cannot report the answer: the library closes the socket before it arrives.
 func (c *gwsConn) close(code int, reason string) error {
-	c.bye = &wsBye{}
+	c.closeErr = &wsCloseError{}
 	return c.WriteClose(uint16(code), []byte(reason))
 }
 
@@ -166,8 +166,8 @@ func TestWebSocketGWS(t *testing.T) {
 	})
 }
 
-func TestWebSocketGWSPacked(t *testing.T) {
+func TestWebSocketGWSCompressed(t *testing.T) {
 	t.Parallel()
 	keys := newWSTLS(t)
-	packs(t, keys, newWSGo(t, keys, gwsLibrary{}), "fresh", "keep")
+	compresses(t, keys, newWSGo(t, keys, gwsLibrary{}), "fresh", "keep")
 }

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// wsBehind is a house of ours whose servers are to be reached through nginx.
+// wsBehind is a wsRuntime whose servers the clients reach through nginx.
 type wsBehind struct {
-	*wsHouse
+	*wsRuntime
 	clear, secure string // where nginx listens
 }
 
@@ -22,12 +22,12 @@ func (b *wsBehind) at(c *wsConversation) string {
 	return b.clear
 }
 
-// nginx in front of our server, in clear and over TLS on both of its sides: our client and gorilla's hold through it what
-// conversations it lets through.
+// nginx as a reverse proxy before our server, in clear and over TLS on both of its sides: our client and gorilla's hold
+// all conversations through it that nginx supports.
 func TestWebSocketThroughNginx(t *testing.T) {
 	t.Parallel()
 	keys := newWSTLS(t)
-	h := newWSHouse(t, keys, wsTerms{}, nil)
+	h := newWSRuntime(t, keys, wsTerms{}, nil)
 	clear, secure := freePort(t), freePort(t)
 	const upgrade = `proxy_http_version 1.1;
 		proxy_set_header Host $http_host;
@@ -50,7 +50,7 @@ func TestWebSocketThroughNginx(t *testing.T) {
 			}
 		}`, "")
 	behind := &wsBehind{h, "127.0.0.1:" + clear, "127.0.0.1:" + secure}
-	ours := newWSHouse(t, keys, wsTerms{}, behind)
+	ours := newWSRuntime(t, keys, wsTerms{}, behind)
 	list := append(wsConversations(), wsConversation{name: "compressed", deflate: "fresh", say: ofLengths(1000, 1<<20)})
 	for name, client := range map[string]wsPeer{"ours": ours, "gorilla": newWSGo(t, keys, gorilla{})} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestWebSocketThroughNginx(t *testing.T) {
 				}
 				t.Run(c.name, func(t *testing.T) {
 					said, saw := c.hold(t, client, behind)
-					c.judge(t, said, saw, true)
+					c.check(t, said, saw, true)
 					h.rest(t)
 					ours.rest(t)
 				})

@@ -15,13 +15,13 @@ import (
 
 // wsProgram is a program with both ends of WebSocket connections, as a wsPeer. It prints
 //
-//	{"ports": {"": 1, "tls": 2}}            where its servers listen: for all, over TLS, with "fresh" and "keep" if compression has
-//	                                        others, and with "h2" and "h2tls" for HTTP/2
-//	{"n": 7, "over": true, "seen": {...}}   answers, in any order, to lines of its input, which are
+//	{"ports": {"": 1, "tls": 2}}            its listening ports: the default, over TLS, "fresh" and "keep" if compression has
+//	                                        ports of its own, and "h2" and "h2tls" for HTTP/2
+//	{"n": 7, "over": true, "seen": {...}}   answers, in any order, to the lines of its input, which are
 //	{"n": 7, "play": {...}}                 hold a conversation
-//	{"n": 7, "saw": "client 5"}             what did the server see?
+//	{"n": 7, "saw": "client 5"}             report what the server received from this client
 //
-// and ends with its input.
+// and exits at the end of its input.
 type wsProgram struct {
 	t     *testing.T
 	in    *os.File
@@ -30,7 +30,7 @@ type wsProgram struct {
 	mu    sync.Mutex
 	n     int
 	open  map[int]chan wsAnswer
-	files map[string]string // of what is said
+	files map[string]string // message data
 }
 
 // wsAnswer is what the program prints.
@@ -41,7 +41,7 @@ type wsAnswer struct {
 	Ports map[string]int `json:"ports"`
 }
 
-// newWSProgram starts one.
+// newWSProgram starts a program.
 func newWSProgram(t *testing.T, path string, args ...string) *wsProgram {
 	t.Helper()
 	r, in, err := os.Pipe()
@@ -91,7 +91,7 @@ func newWSProgram(t *testing.T, path string, args ...string) *wsProgram {
 			t.Fatalf("%s printed no ports: %+v", path, a)
 		}
 	case <-run.over:
-		t.Fatalf("%s ended at once: %v\n%s", path, run.status, &run.err)
+		t.Fatalf("%s exited at once: %v\n%s", path, run.status, &run.err)
 	case <-time.After(patience):
 		t.Fatalf("%s printed no ports within %v\n%s", path, patience, &run.err)
 	}
@@ -169,7 +169,7 @@ func (p *wsProgram) play(url string, c *wsConversation) wsSeen {
 		"h2": c.h2, "byServer": c.byServer, "code": code, "reason": c.reason}).Seen
 }
 
-// file returns the name of a file with data.
+// file returns the name of a file that contains data.
 func (p *wsProgram) file(data string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,7 +184,7 @@ func (p *wsProgram) file(data string) (string, error) {
 	return name, nil
 }
 
-// lacking ends the test if something is missing: as skipped, or in CI as failed.
+// lacking ends the test if a requirement is missing: it skips the test, or fails it in CI.
 func lacking(t *testing.T, what string) {
 	t.Helper()
 	switch {
@@ -196,10 +196,10 @@ func lacking(t *testing.T, what string) {
 	}
 }
 
-// nodePackages is where Debian has node's packages.
+// nodePackages is where Debian installs node packages.
 const nodePackages = "/usr/share/nodejs"
 
-// hasWSNode says what is missing for the npm package ws, "" if nothing.
+// hasWSNode returns what is missing for the npm package ws, "" if nothing.
 func hasWSNode() string {
 	if _, err := exec.LookPath("node"); err != nil {
 		return "node is not installed: apt-get install nodejs"
@@ -217,10 +217,10 @@ func newWSNode(t *testing.T, keys *wsTLS) *wsProgram {
 	return newWSProgram(t, "node", "testdata/ws.mjs", filepath.Join(nodePackages, "ws"), keys.leaf.pem, keys.leaf.pkey, keys.ca.pem)
 }
 
-// systemPython is the one that knows Debian's packages.
+// systemPython is the interpreter that finds Debian's packages.
 const systemPython = "/usr/bin/python3"
 
-// hasWSPython says what is missing for Python's package websockets, "" if nothing.
+// hasWSPython returns what is missing for Python's package websockets, "" if nothing.
 func hasWSPython() string {
 	if err := exec.Command(systemPython, "-c", "import websockets").Run(); err != nil {
 		return systemPython + " has no websockets: apt-get install python3-websockets"
@@ -243,7 +243,7 @@ func TestWebSocketNode(t *testing.T) {
 	})
 }
 
-// The same over streams of HTTP/2 (RFC 8441), where nghttp2 is the other side's.
+// The same over HTTP/2 streams (RFC 8441), where the peer's HTTP/2 is nghttp2.
 func TestWebSocketNodeOverHTTP2(t *testing.T) {
 	t.Parallel()
 	keys := newWSTLS(t)
@@ -252,10 +252,10 @@ func TestWebSocketNodeOverHTTP2(t *testing.T) {
 	})
 }
 
-func TestWebSocketNodePacked(t *testing.T) {
+func TestWebSocketNodeCompressed(t *testing.T) {
 	t.Parallel()
 	keys := newWSTLS(t)
-	packs(t, keys, newWSNode(t, keys), "fresh", "keep")
+	compresses(t, keys, newWSNode(t, keys), "fresh", "keep")
 }
 
 func TestWebSocketPython(t *testing.T) {
@@ -267,8 +267,8 @@ func TestWebSocketPython(t *testing.T) {
 	})
 }
 
-func TestWebSocketPythonPacked(t *testing.T) {
+func TestWebSocketPythonCompressed(t *testing.T) {
 	t.Parallel()
 	keys := newWSTLS(t)
-	packs(t, keys, newWSPython(t, keys), "fresh", "keep")
+	compresses(t, keys, newWSPython(t, keys), "fresh", "keep")
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// wsEar listens to messages that come in pieces.
-type wsEar struct {
+// wsReceiver assembles messages from pieces.
+type wsReceiver struct {
 	sum  hash.Hash
 	size int
 }
 
-// hear takes a piece, and returns the message's description if it was the last.
-func (e *wsEar) hear(b []byte, f ss.Flags) (string, bool) {
+// hear takes a piece, and returns the description of the message if it was the last piece.
+func (e *wsReceiver) hear(b []byte, f ss.Flags) (string, bool) {
 	if f&ss.SOM != 0 {
 		e.sum, e.size = sha256.New(), 0
 	}
@@ -36,8 +36,8 @@ func (e *wsEar) hear(b []byte, f ss.Flags) (string, bool) {
 	return fmt.Sprintf("%s %d %.8x", kind, e.size, e.sum.Sum(nil)), true
 }
 
-// told notes how a connection ended.
-func (s *wsSeen) told(cause error) {
+// closed records how a connection ended.
+func (s *wsSeen) closed(cause error) {
 	var closed *ss.CloseError
 	var status *ss.StatusError
 	switch {
@@ -53,27 +53,27 @@ func (s *wsSeen) told(cause error) {
 	}
 }
 
-// wsServed is an accepted stream. It does what the request's query says, or echoes.
+// wsServed is an accepted stream. It follows the request's query, or echoes.
 type wsServed struct {
-	house *wsHouse
-	note  *wsNote
-	ear   wsEar
-	queue []wsPiece
-	held  int
-	bye   ws.Code
-	why   string
+	runtime   *wsRuntime
+	note      *wsNote
+	receiver  wsReceiver
+	queue     []wsPiece
+	held      int
+	closeCode ws.Code
+	why       string
 }
 
-// wsPiece is one that waits to be sent back.
+// wsPiece is a piece of a message that the echo will send.
 type wsPiece struct {
 	b []byte
 	f ss.Flags
 }
 
-// serves makes an accepted stream.
-func (h *wsHouse) serves(*ss.Handle) ss.Stream { return &wsServed{house: h} }
+// serves creates an accepted stream.
+func (h *wsRuntime) serves(*ss.Handle) ss.Stream { return &wsServed{runtime: h} }
 
-// argument is one of the request's query, or a field.
+// argument returns an argument of the request's query, or a field.
 func argument(h *ss.Handle, name string) string {
 	b, _ := h.Metadata(name)
 	v, err := url.QueryUnescape(string(b))
@@ -89,10 +89,10 @@ func (s *wsServed) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 	case ss.ServerUpgrade:
 		return s.upgrade(h)
 	case ss.Disconnected:
-		s.house.held -= s.held
+		s.runtime.held -= s.held
 		s.held = 0
 		if s.note != nil {
-			s.note.seen.told(n.Cause)
+			s.note.seen.closed(n.Cause)
 			s.note.over = true
 		}
 	}
@@ -110,14 +110,14 @@ func (s *wsServed) upgrade(h *ss.Handle) ss.Ret {
 	if at, ok := h.Peer(); ok {
 		s.note.peer = at.String()
 	}
-	s.house.notes[argument(h, "id")] = s.note
+	s.runtime.notes[argument(h, "id")] = s.note
 	if status, _ := strconv.Atoi(argument(h, "refuse")); status != 0 {
 		h.ServerAck(status)
 		return ss.OK
 	}
 	gate := argument(h, "gate")
 	if all, _ := strconv.Atoi(gate); all != 0 {
-		list := append(s.house.waiting[gate], h)
+		list := append(s.runtime.waiting[gate], h)
 		h.Pause()
 		if len(list) == all {
 			for _, w := range list {
@@ -125,15 +125,15 @@ func (s *wsServed) upgrade(h *ss.Handle) ss.Ret {
 			}
 			list = nil
 		}
-		s.house.waiting[gate] = list
+		s.runtime.waiting[gate] = list
 	}
 	if err := h.SetMetadataString("reply", wsReply); err != nil {
 		s.note.seen.Error = err.Error()
 	}
-	if code, _ := strconv.Atoi(argument(h, "bye")); code != 0 {
-		s.bye, s.why = ws.Code(code), argument(h, "reason")
+	if code, _ := strconv.Atoi(argument(h, "close_code")); code != 0 {
+		s.closeCode, s.why = ws.Code(code), argument(h, "reason")
 		if argument(h, "idle") != "" {
-			s.house.idle = append(s.house.idle, func() { h.RequestTx() })
+			s.runtime.idle = append(s.runtime.idle, func() { h.RequestTx() })
 			return ss.OK
 		}
 		return h.RequestTx()
@@ -148,16 +148,16 @@ const (
 
 // Rx implements ss.Stream.
 func (s *wsServed) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
-	if what, whole := s.ear.hear(b, f); whole {
+	if what, whole := s.receiver.hear(b, f); whole {
 		s.note.seen.Heard = append(s.note.seen.Heard, what)
 	}
 	s.queue = append(s.queue, wsPiece{append([]byte(nil), b...), f})
 	s.held += len(b)
-	s.house.held += len(b)
-	s.house.taken += uint64(len(b))
-	s.house.most = max(s.house.most, s.house.held)
+	s.runtime.held += len(b)
+	s.runtime.taken += uint64(len(b))
+	s.runtime.most = max(s.runtime.most, s.runtime.held)
 	if s.held >= echoHigh {
-		s.house.paused++
+		s.runtime.paused++
 		h.Pause()
 	}
 	return h.RequestTx()
@@ -165,8 +165,8 @@ func (s *wsServed) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 
 // Tx implements ss.Stream.
 func (s *wsServed) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
-	if s.bye != 0 {
-		if err := h.DisconnectWith(s.bye, s.why); err != nil {
+	if s.closeCode != 0 {
+		if err := h.DisconnectWith(s.closeCode, s.why); err != nil {
 			s.note.seen.Error = err.Error()
 		}
 		return 0, 0, ss.TxDontSend
@@ -177,7 +177,7 @@ func (s *wsServed) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret
 	p := &s.queue[0]
 	n, f := copy(buf, p.b), p.f
 	s.held -= n
-	s.house.held -= n
+	s.runtime.held -= n
 	if n < len(p.b) {
 		p.b, p.f = p.b[n:], p.f&^ss.SOM
 		f &^= ss.EOM
@@ -195,15 +195,15 @@ func (s *wsServed) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret
 
 // wsCaller is a client stream that holds a conversation.
 type wsCaller struct {
-	house *wsHouse
-	c     *wsConversation
-	seen  wsSeen
-	ear   wsEar
-	next  int // of what is said
-	sent  int // bytes of it
-	cut   int // fragments of it
-	left  int // messages that are to come
-	ended chan wsSeen
+	runtime  *wsRuntime
+	c        *wsConversation
+	seen     wsSeen
+	receiver wsReceiver
+	next     int // index in say
+	sent     int // bytes of the current message
+	cut      int // fragments of the current message
+	left     int // messages still to come
+	ended    chan wsSeen
 }
 
 // State implements ss.Stream.
@@ -215,7 +215,7 @@ func (x *wsCaller) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 			x.seen.Error = "over " + stdtls.VersionName(v.Version)
 		}
 		if x.c.idle {
-			x.house.idle = append(x.house.idle, func() {
+			x.runtime.idle = append(x.runtime.idle, func() {
 				if r := x.rest(h); r != ss.OK {
 					x.seen.Error = r.String()
 				}
@@ -224,9 +224,9 @@ func (x *wsCaller) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 		}
 		return x.rest(h)
 	case ss.Unreachable:
-		x.seen.told(n.Cause)
+		x.seen.closed(n.Cause)
 	case ss.Disconnected:
-		x.seen.told(n.Cause)
+		x.seen.closed(n.Cause)
 		return ss.DestroyMe
 	case ss.AllRetriesFailed:
 		return ss.DestroyMe
@@ -236,10 +236,10 @@ func (x *wsCaller) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 	return ss.OK
 }
 
-// rest goes on with what is left to say, or closes when there is nothing to wait for either.
+// rest sends what is left, or closes if it has sent and received everything.
 func (x *wsCaller) rest(h *ss.Handle) ss.Ret {
 	for x.next < len(x.c.say) && x.c.say[x.next].kind == "ping" {
-		x.next++ // streams have none
+		x.next++ // streams cannot send pings
 	}
 	switch {
 	case x.next < len(x.c.say):
@@ -259,7 +259,7 @@ func (x *wsCaller) rest(h *ss.Handle) ss.Ret {
 
 // Rx implements ss.Stream.
 func (x *wsCaller) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
-	if what, whole := x.ear.hear(b, f); whole {
+	if what, whole := x.receiver.hear(b, f); whole {
 		x.seen.Heard = append(x.seen.Heard, what)
 		if x.left--; x.left == 0 {
 			return x.rest(h)

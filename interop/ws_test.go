@@ -13,63 +13,63 @@ import (
 	"testing"
 )
 
-// wsPeer is a WebSocket implementation, ours or another's: a server that has several things to do, and a client.
+// wsPeer is a WebSocket implementation, ours or another: a server with several behaviours, and a client.
 type wsPeer interface {
-	// at is the host and port of its server for such a conversation, "" if it has none.
+	// at returns host and port of its server for such a conversation, "" if it has none.
 	at(c *wsConversation) string
-	// play has its client hold a conversation with the server at url. Several may be held at a time.
+	// play makes its client hold a conversation with the server at url. Several may run concurrently.
 	play(url string, c *wsConversation) wsSeen
-	// saw is what its server saw of the client that calls itself id, and whether that is over.
+	// saw returns what its server received from the client with this id, and whether that connection is over.
 	saw(id string) (s wsSeen, over bool)
 }
 
-// wsSaying is what a client says: a message or a ping.
+// wsSaying is what a client sends: a message or a ping.
 type wsSaying struct {
 	kind string // text, binary or ping
 	data string
-	cuts []int // the lengths of its fragments but the last; none: one frame
+	cuts []int // the lengths of its fragments except the last; none: one frame
 }
 
-// wsConversation is what a client says to a server that echoes it, and what becomes of that.
+// wsConversation is what a client sends to an echo server, and the expected outcome.
 type wsConversation struct {
 	name   string
 	say    []wsSaying
 	secure bool // over TLS
-	h2     bool // on a stream of HTTP/2
-	times  int  // how many clients hold it at a time, if not one; the server hears none before all are there
+	h2     bool // on an HTTP/2 stream
+	times  int  // number of concurrent clients, if not one; the server reads only after all have connected
 
-	ping    string // of a server that is not ours, when the connection is open
-	pieces  int    // the same server echoes in fragments of so many bytes; 0: in one
-	deflate string // what a peer offers or takes of compression: nothing, "fresh" (without context), or "keep"
+	ping    string // that a foreign server sends when the connection is open
+	pieces  int    // the same server echoes in fragments of so many bytes; 0: one frame
+	deflate string // the compression that a peer offers or accepts: none, "fresh" (no context takeover), or "keep"
 
 	offered, served string // subprotocols
-	origin, said    string // fields of the request that the server reads
+	origin, said    string // request fields that the server reads
 
-	// Who closes, and how. The client does when it has heard everything, the server when the connection is open.
+	// Which side closes, and how. The client closes after all echoes, the server when the connection is open.
 	byServer bool
 	code     int // 1005: none
 	reason   string
 
-	refuse int  // a status with which the server refuses
-	idle   bool // our side closes, and not before it is told to
+	refuse int  // the status with which the server refuses
+	idle   bool // our side closes, and only when the test asks for it
 }
 
-// wsSeen is what one end of a connection saw of it.
+// wsSeen is what one end of a connection saw.
 type wsSeen struct {
-	Status     int      `json:"status"`     // of an answer that was no switch of protocols
+	Status     int      `json:"status"`     // of a response other than the upgrade
 	Protocol   string   `json:"protocol"`   // the subprotocol
-	Extensions string   `json:"extensions"` // of the answer, as a client saw them
-	Reply      string   `json:"reply"`      // the answer's X-Reply
-	Origin     string   `json:"origin"`     // of the request, as a server saw them
+	Extensions string   `json:"extensions"` // of the response, at a client
+	Reply      string   `json:"reply"`      // the X-Reply of the response
+	Origin     string   `json:"origin"`     // of the request, at a server
 	Said       string   `json:"said"`       // X-Said
 	Heard      []string `json:"heard"`      // the messages
 	Pongs      []string `json:"pongs"`
-	Code       int      `json:"code"` // of the other end's Close frame; 1005: it had none, 1006: there was no frame, 0: it is not known
+	Code       int      `json:"code"` // of the other end's Close frame; 1005: without a code, 1006: no frame, 0: unknown
 	Reason     string   `json:"reason"`
-	Error      string   `json:"error"` // what went wrong
+	Error      string   `json:"error"` // the error, if any
 }
 
-// wsReply is what every server says in X-Reply.
+// wsReply is the X-Reply of every server.
 const wsReply = "as you say"
 
 // heard describes a message.
@@ -80,9 +80,9 @@ func heard(kind, data string) string {
 func text(data string, cuts ...int) wsSaying { return wsSaying{"text", data, cuts} }
 func bin(data string, cuts ...int) wsSaying  { return wsSaying{"binary", data, cuts} }
 
-// prose is n bytes of text that compresses, with characters of one to four bytes.
+// prose returns n bytes of text that compresses, with characters of one to four bytes.
 func prose(n int) string {
-	words := strings.Fields("a pony Ærø καλός 漢字 🐎 galloped over the hills and far away where nobody had ever been")
+	words := strings.Fields("a pony Ærø καλός 漢字 🐎 galloped over the hills and far away where no pony had ever been")
 	var b strings.Builder
 	for seed := uint32(n); b.Len() < n; {
 		seed = seed*1664525 + 1013904223
@@ -96,10 +96,10 @@ func prose(n int) string {
 	return b.String()
 }
 
-// wsLengths are those at which a frame's header changes, and others.
+// wsLengths are the lengths at which a frame's header changes, and some others.
 var wsLengths = []int{0, 1, 125, 126, 127, 65535, 65536, 1 << 20}
 
-// ofLengths are messages of both kinds.
+// ofLengths returns messages of both types.
 func ofLengths(lengths ...int) (say []wsSaying) {
 	for _, n := range lengths {
 		say = append(say, text(prose(n)), bin(pattern(n, uint32(n))))
@@ -107,7 +107,7 @@ func ofLengths(lengths ...int) (say []wsSaying) {
 	return say
 }
 
-// wsConversations are those that every peer holds with us, both ways.
+// wsConversations are the conversations that every peer holds with us, in both roles.
 func wsConversations() []wsConversation {
 	list := []wsConversation{
 		{name: "lengths", say: ofLengths(wsLengths...)},
@@ -140,7 +140,7 @@ func wsConversations() []wsConversation {
 	return list
 }
 
-// url is where the server of a conversation is, and what it is told to do.
+// url is the address of a conversation's server, with the instructions for it in the query.
 func (c *wsConversation) url(at, id string) string {
 	scheme := "ws"
 	if c.secure {
@@ -161,13 +161,13 @@ func (c *wsConversation) url(at, id string) string {
 		q.Set("idle", "1")
 	}
 	if c.byServer {
-		q.Set("bye", strconv.Itoa(c.code))
+		q.Set("close_code", strconv.Itoa(c.code))
 		q.Set("reason", c.reason)
 	}
 	return scheme + "://" + at + "/talk?" + q.Encode()
 }
 
-// messages are what is said without pings, as it is heard.
+// messages describes the messages of say, without pings, as the peer receives them.
 func (c *wsConversation) messages() (list []string) {
 	for _, s := range c.say {
 		if s.kind != "ping" {
@@ -180,7 +180,7 @@ func (c *wsConversation) messages() (list []string) {
 // wsTalks numbers the clients of all conversations.
 var wsTalks atomic.Int32
 
-// hold has a client and a server hold the conversation, as often as it says, and returns what they saw.
+// hold runs the conversation between a client and a server, c.times times, and returns what they saw.
 func (c *wsConversation) hold(t *testing.T, client, server wsPeer) (said, saw []wsSeen) {
 	t.Helper()
 	n := max(c.times, 1)
@@ -201,17 +201,17 @@ func (c *wsConversation) hold(t *testing.T, client, server wsPeer) (said, saw []
 	return said, saw
 }
 
-// judge holds what both ends saw against what there was to see. ours says that the server is ours. One that is wrong is enough.
-func (c *wsConversation) judge(t *testing.T, said, saw []wsSeen, ours bool) {
+// check compares what both ends saw with what the conversation must cause. ours: the server is ours. It reports the first error.
+func (c *wsConversation) check(t *testing.T, said, saw []wsSeen, ours bool) {
 	t.Helper()
 	for i := range said {
-		if c.judgeOne(t, said[i], saw[i], ours); t.Failed() {
+		if c.checkOne(t, said[i], saw[i], ours); t.Failed() {
 			return
 		}
 	}
 }
 
-func (c *wsConversation) judgeOne(t *testing.T, said, saw wsSeen, ours bool) {
+func (c *wsConversation) checkOne(t *testing.T, said, saw wsSeen, ours bool) {
 	t.Helper()
 	want := func(what string, got, want any) {
 		t.Helper()
@@ -243,7 +243,7 @@ func (c *wsConversation) judgeOne(t *testing.T, said, saw wsSeen, ours bool) {
 	want("Origin", saw.Origin, c.origin)
 	want("X-Said", saw.Said, c.said)
 	if c.ping != "" {
-		// Who is not us pings.
+		// The server that is not ours sends a ping.
 		pings := saw
 		if ours {
 			pings = said
@@ -254,14 +254,14 @@ func (c *wsConversation) judgeOne(t *testing.T, said, saw wsSeen, ours bool) {
 	if code == 0 {
 		code = 1000
 	}
-	told, other := saw, said
+	closed, other := saw, said
 	if c.byServer {
-		told, other = said, saw
+		closed, other = said, saw
 	}
-	want("the code told", told.Code, code)
-	want("the reason told", told.Reason, c.reason)
+	want("the received code", closed.Code, code)
+	want("the received reason", closed.Reason, c.reason)
 	if other.Code != 0 && other.Code != code {
-		t.Errorf("who closed with %d got %d back", code, other.Code)
+		t.Errorf("closed with %d, got %d in answer", code, other.Code)
 	}
 }
 
@@ -279,8 +279,8 @@ func newWSTLS(t *testing.T) *wsTLS {
 	return c
 }
 
-// converse has a peer hold all conversations with us, both ways, and looks after each whether anything of it is left. cannot
-// says which conversations cannot be held with it, as "client: name" or "server: name", and why.
+// converse runs all conversations between a peer and us, in both roles, and checks after each that nothing is left. cannot
+// maps the conversations that the peer does not support, as "client: name" or "server: name", to the reason.
 func converse(t *testing.T, keys *wsTLS, peer wsPeer, cannot map[string]string) {
 	t.Helper()
 	converseOver(t, keys, peer, false, cannot)
@@ -289,7 +289,7 @@ func converse(t *testing.T, keys *wsTLS, peer wsPeer, cannot map[string]string) 
 // converseOver is converse over HTTP/1.1 or over HTTP/2.
 func converseOver(t *testing.T, keys *wsTLS, peer wsPeer, h2 bool, cannot map[string]string) {
 	t.Helper()
-	h := newWSHouse(t, keys, wsTerms{}, peer)
+	h := newWSRuntime(t, keys, wsTerms{}, peer)
 	met := 0
 	for _, c := range wsConversations() {
 		c.h2 = h2
@@ -306,31 +306,32 @@ func converseOver(t *testing.T, keys *wsTLS, peer wsPeer, h2 bool, cannot map[st
 						return
 					}
 					said, saw := c.hold(t, client, server)
-					c.judge(t, said, saw, ours)
+					c.check(t, said, saw, ours)
 					h.rest(t)
 				})
 			}
 		})
 	}
 	if met != len(cannot) {
-		t.Errorf("%d exceptions, of which %d were met", len(cannot), met)
+		t.Errorf("%d exceptions, but only %d matched a conversation", len(cannot), met)
 	}
 	h.sound(t)
 }
 
-// wsTerms say what our side keeps between compressed messages, of what it sends and of what it is sent, and how it deals with silence.
+// wsTerms say whether our side keeps its compression context, for sending and for receiving, and how it handles silence.
 type wsTerms struct {
 	keepTx, keepRx bool
-	alive          bool // it pings a peer that says nothing for a second, and leaves one that says nothing for four
+	alive          bool // it pings a peer after one silent second, and drops the peer after four
 }
 
-// packs has a peer and us talk in compressed messages, on all terms that both can have, both ways. modes are what the peer can do.
-func packs(t *testing.T, keys *wsTLS, peer wsPeer, modes ...string) {
+// compresses runs compressed conversations between a peer and us, with all parameters that both support, in both roles.
+// modes are the peer's modes.
+func compresses(t *testing.T, keys *wsTLS, peer wsPeer, modes ...string) {
 	t.Helper()
-	// It compresses to a half, since what does not compress is sent as it is, and nothing can refer to that.
+	// The text compresses to half. Text that does not compress is sent uncompressed, and later messages cannot refer to it.
 	noise := strings.Repeat(pattern(2000, 3), 2)
 	for _, terms := range []wsTerms{{}, {keepTx: true}, {keepRx: true}, {keepTx: true, keepRx: true}} {
-		h := newWSHouse(t, keys, terms, peer)
+		h := newWSRuntime(t, keys, terms, peer)
 		for _, mode := range modes {
 			for _, ours := range []bool{true, false} {
 				client, server, who := peer, wsPeer(h), "client"
@@ -341,13 +342,13 @@ func packs(t *testing.T, keys *wsTLS, peer wsPeer, modes ...string) {
 					mixed := wsConversation{deflate: mode, pieces: 3000, say: append(ofLengths(0, 1, 63, 64, 1000, 100_000),
 						text(prose(1<<20)), text(prose(50_000), 1, 0, 20_000), bin(pattern(300_000, 4), 100_000), text("short"))}
 					said, saw := mixed.hold(t, client, server)
-					mixed.judge(t, said, saw, ours)
+					mixed.check(t, said, saw, ours)
 					terms.agreed(t, said[0].Extensions, mode, ours)
-					// What can be said only by referring to what was said before shows who does that.
+					// The sizes of messages that compress only against earlier messages show which side keeps its context.
 					again := wsConversation{deflate: mode, say: slices.Repeat([]wsSaying{bin(noise)}, 8)}
 					inBefore, outBefore := h.moved()
 					said, saw = again.hold(t, client, server)
-					again.judge(t, said, saw, ours)
+					again.check(t, said, saw, ours)
 					h.rest(t)
 					in, out := h.moved()
 					in, out = in-inBefore, out-outBefore
@@ -358,32 +359,32 @@ func packs(t *testing.T, keys *wsTLS, peer wsPeer, modes ...string) {
 					}
 					const little, much = 6_000, 14_000
 					if packed := out < little; packed != (terms.keepTx && !fresh(we)) || !packed && out < much {
-						t.Errorf("we sent %d bytes for 8 times the same %d, on terms %q", out, len(noise), said[0].Extensions)
+						t.Errorf("we sent %d bytes for 8 times the same %d, with extensions %q", out, len(noise), said[0].Extensions)
 					}
 					if packed := in < little; packed != !fresh(they) || !packed && in < much {
-						t.Errorf("we were sent %d bytes for 8 times the same %d, on terms %q", in, len(noise), said[0].Extensions)
+						t.Errorf("we received %d bytes for 8 times the same %d, with extensions %q", in, len(noise), said[0].Extensions)
 					}
 				})
 			}
 		}
-		h.packed(t)
+		h.compressed(t)
 		h.sound(t)
 	}
 }
 
-// agreed fails the test unless an answer's terms of compression are those that both want.
+// agreed fails the test unless the response's compression parameters match those that both sides require.
 func (w wsTerms) agreed(t *testing.T, answer, mode string, ours bool) {
 	t.Helper()
 	if !strings.HasPrefix(answer, "permessage-deflate") {
-		t.Errorf("the answer's extensions are %q, want permessage-deflate", answer)
+		t.Errorf("got extensions %q, want permessage-deflate", answer)
 	}
-	server, client := !w.keepRx, !w.keepTx // what we ask of the server, and of ourselves
+	server, client := !w.keepRx, !w.keepTx // what we require of the server, and of ourselves
 	if ours {
 		server, client = !w.keepTx, !w.keepRx
 	}
 	for side, must := range map[string]bool{"server": server || mode == "fresh", "client": ours && (client || mode == "fresh")} {
 		if must && !strings.Contains(answer, side+"_no_context_takeover") {
-			t.Errorf("the answer's extensions are %q: want %s_no_context_takeover", answer, side)
+			t.Errorf("got extensions %q, want %s_no_context_takeover", answer, side)
 		}
 	}
 }

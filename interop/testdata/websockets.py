@@ -81,8 +81,8 @@ async def handle(ws, *_):
     s = {"protocol": ws.subprotocol or "", "origin": head.get("Origin", ""), "said": head.get("X-Said", ""),
          "heard": [], "pongs": [], "error": ""}
     try:
-        if "bye" in q:
-            await ws.close(int(q["bye"]), q.get("reason", ""))
+        if "close_code" in q:
+            await ws.close(int(q["close_code"]), q.get("reason", ""))
         await gate(q.get("gate"))
         if "ping" in q:
             await (await ws.ping(q["ping"].encode()))

@@ -109,8 +109,8 @@ function serve(ws, q, headers) {
 	if (q.has("ping")) {
 		ws.ping(q.get("ping"));
 	}
-	if (q.has("bye")) {
-		close(ws, Number(q.get("bye")), q.get("reason"));
+	if (q.has("close_code")) {
+		close(ws, Number(q.get("close_code")), q.get("reason"));
 	}
 }
 

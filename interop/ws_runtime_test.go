@@ -14,33 +14,33 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// wsHouse is a runtime in this process, on a goroutine of its own, as a wsPeer: server streams, and client streams for
-// another peer's servers.
-type wsHouse struct {
+// wsRuntime is a runtime in this process, on its own goroutine, as a wsPeer: server streams, and client streams for
+// the servers of another peer.
+type wsRuntime struct {
 	loop    *loop.Loop
 	rt      *ss.Runtime
 	servers map[string]*ss.Handle
 	over    chan error
 
-	// The rest is the loop's.
+	// Only the loop's goroutine uses the rest.
 	notes   map[string]*wsNote
-	waiting map[string][]*ss.Handle // for others to come, before they hear anything
-	idle    []func()                // end conversations that go on without a word
+	waiting map[string][]*ss.Handle // accepted streams that wait for the others of their gate
+	idle    []func()                // close idle conversations
 	held    int                     // bytes that echoes hold
-	most    int                     // the most that was ever held
+	most    int                     // maximum of held
 	paused  int                     // times an echo stopped reading
-	taken   uint64                  // bytes that echoes have had
+	taken   uint64                  // bytes that echoes have received
 }
 
-// wsNote is what a server saw.
+// wsNote is what a server received.
 type wsNote struct {
 	seen wsSeen
 	over bool
-	// Of ours only: how the handshake asked, if the policy has metadata for that, and from where.
+	// Only our server sets these: the method of the handshake request, if the policy has metadata for it, and the peer's address.
 	method, peer string
 }
 
-// wsServerTypes are servers without and with compression, and of HTTP that serve a subprotocol.
+// wsServerTypes are servers without and with compression, and HTTP servers that accept a subprotocol.
 const wsServerTypes = `
 	{"open":     {CLEAR,  "protocol": "ws", ARGS}},
 	{"open_tls": {SERVER, "protocol": "ws", ARGS}},
@@ -48,10 +48,10 @@ const wsServerTypes = `
 	{"chat":     {CLEAR,  "protocol": "h2", "ws_subprotocol": "chat", ARGS}},
 	{"two_tls":  {SERVER, "protocol": "h2", "ws_subprotocol": "chat", ARGS}}`
 
-const wsArgs = `"metadata": [{"id": ""}, {"bye": ""}, {"reason": ""}, {"refuse": ""}, {"gate": ""}, {"idle": ""},
+const wsArgs = `"metadata": [{"id": ""}, {"close_code": ""}, {"reason": ""}, {"refuse": ""}, {"gate": ""}, {"idle": ""},
 	{"origin": "origin:"}, {"said": "x-said:"}, {"reply": "x-reply:"}]`
 
-// wsClientTypes are clients of one server: what there is behind the port, all that a conversation can ask for.
+// wsClientTypes are clients of one server, with every option that a conversation can need.
 func wsClientTypes(at string, secure, h2 bool) (doc string) {
 	how := `"endpoint": "127.0.0.1", "opportunistic": true, "retry": "once"`
 	if secure {
@@ -72,8 +72,8 @@ func wsClientType(port string, deflate bool, offered string) string {
 	return fmt.Sprintf("to_%s_%v_%s", port, deflate, offered)
 }
 
-// newWSHouse starts one with clients for what peer serves, if there is one.
-func newWSHouse(t *testing.T, keys *wsTLS, terms wsTerms, peer wsPeer) *wsHouse {
+// newWSRuntime starts a runtime with clients for the servers of peer, if peer is not nil.
+func newWSRuntime(t *testing.T, keys *wsTLS, terms wsTerms, peer wsPeer) *wsRuntime {
 	t.Helper()
 	types := strings.NewReplacer("ARGS", wsArgs, "CLEAR", `"server": true, "endpoint": "127.0.0.1", "port": 0, "retry": "once"`).Replace(wsServerTypes)
 	if peer != nil {
@@ -89,11 +89,11 @@ func newWSHouse(t *testing.T, keys *wsTLS, terms wsTerms, peer wsPeer) *wsHouse 
 			}
 		}
 	}
-	return openWSHouse(t, keys, types, terms, (*wsHouse).serves, "open", "open_tls", "packed", "chat", "two_tls")
+	return openWSRuntime(t, keys, types, terms, (*wsRuntime).serves, "open", "open_tls", "packed", "chat", "two_tls")
 }
 
-// openWSHouse starts one with these stream types, of which those named are servers whose accepted streams serves makes.
-func openWSHouse(t *testing.T, keys *wsTLS, types string, terms wsTerms, serves func(h *wsHouse, s *ss.Handle) ss.Stream, servers ...string) *wsHouse {
+// openWSRuntime starts a runtime with these stream types. Those named are servers; serves creates their accepted streams.
+func openWSRuntime(t *testing.T, keys *wsTLS, types string, terms wsTerms, serves func(h *wsRuntime, s *ss.Handle) ss.Stream, servers ...string) *wsRuntime {
 	t.Helper()
 	doc := securely(t, keys.ca, keys.leaf, types)
 	if terms.alive {
@@ -107,7 +107,7 @@ func openWSHouse(t *testing.T, keys *wsTLS, types string, terms wsTerms, serves 
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &wsHouse{loop: loop.New(sys, loop.Config{}), servers: map[string]*ss.Handle{}, over: make(chan error, 1), notes: map[string]*wsNote{},
+	h := &wsRuntime{loop: loop.New(sys, loop.Config{}), servers: map[string]*ss.Handle{}, over: make(chan error, 1), notes: map[string]*wsNote{},
 		waiting: map[string][]*ss.Handle{}}
 	c := ws.DefaultConfig()
 	c.Deflate.KeepTx, c.Deflate.KeepRx = terms.keepTx, terms.keepRx
@@ -129,7 +129,7 @@ func openWSHouse(t *testing.T, keys *wsTLS, types string, terms wsTerms, serves 
 	t.Cleanup(func() {
 		h.loop.Post(h.loop.Stop)
 		if err := <-h.over; err != nil {
-			t.Errorf("our loop: %v", err)
+			t.Errorf("loop: %v", err)
 		}
 		if err := h.loop.Close(); err != nil {
 			t.Errorf("loop close: %v", err)
@@ -138,8 +138,8 @@ func openWSHouse(t *testing.T, keys *wsTLS, types string, terms wsTerms, serves 
 	return h
 }
 
-// do has the loop's goroutine do something, and waits for that.
-func (h *wsHouse) do(f func()) {
+// do runs f on the loop's goroutine, and waits for it.
+func (h *wsRuntime) do(f func()) {
 	done := make(chan struct{})
 	if err := h.loop.Post(func() { f(); close(done) }); err != nil {
 		panic(err)
@@ -148,7 +148,7 @@ func (h *wsHouse) do(f func()) {
 }
 
 // at implements wsPeer.
-func (h *wsHouse) at(c *wsConversation) string {
+func (h *wsRuntime) at(c *wsConversation) string {
 	name := "open"
 	switch {
 	case c.h2 && c.secure:
@@ -163,14 +163,14 @@ func (h *wsHouse) at(c *wsConversation) string {
 	return h.addr(name)
 }
 
-// addr is where a server stream listens.
-func (h *wsHouse) addr(name string) (at string) {
+// addr returns where a server stream listens.
+func (h *wsRuntime) addr(name string) (at string) {
 	h.do(func() { a, _ := h.servers[name].Addr(); at = a.String() })
 	return at
 }
 
 // saw implements wsPeer.
-func (h *wsHouse) saw(id string) (s wsSeen, over bool) {
+func (h *wsRuntime) saw(id string) (s wsSeen, over bool) {
 	h.do(func() {
 		if n := h.notes[id]; n != nil && n.over {
 			s, over = n.seen, true
@@ -180,12 +180,12 @@ func (h *wsHouse) saw(id string) (s wsSeen, over bool) {
 }
 
 // play implements wsPeer.
-func (h *wsHouse) play(target string, c *wsConversation) wsSeen {
+func (h *wsRuntime) play(target string, c *wsConversation) wsSeen {
 	u, err := url.Parse(target)
 	if err != nil {
 		return wsSeen{Error: err.Error()}
 	}
-	x := &wsCaller{house: h, c: c, left: len(c.messages()), ended: make(chan wsSeen, 1)}
+	x := &wsCaller{runtime: h, c: c, left: len(c.messages()), ended: make(chan wsSeen, 1)}
 	h.do(func() {
 		s, err := h.rt.Create(ss.Info{StreamType: wsClientType(u.Port(), c.deflate != "", c.offered), New: func(*ss.Handle) ss.Stream { return x }})
 		if err != nil {
@@ -212,8 +212,8 @@ func (h *wsHouse) play(target string, c *wsConversation) wsSeen {
 	}
 }
 
-// rest waits until nothing is left of any connection.
-func (h *wsHouse) rest(t *testing.T) {
+// rest waits until no connection is left.
+func (h *wsRuntime) rest(t *testing.T) {
 	t.Helper()
 	var streams, open int
 	var used int64
@@ -223,43 +223,43 @@ func (h *wsHouse) rest(t *testing.T) {
 	})
 }
 
-// moved returns how many bytes of payload came and went through sockets.
-func (h *wsHouse) moved() (in, out int) {
+// moved returns how many bytes of payload sockets received and sent.
+func (h *wsRuntime) moved() (in, out int) {
 	h.do(func() { c := h.rt.Net().Counters; in, out = int(c.BytesIn), int(c.BytesOut) })
 	return in, out
 }
 
 const (
-	// accountMost is the most that may ever be charged: a hundred TLS handshakes at a time need 2.7 MB, of which messages
-	// have nothing.
+	// accountMost is the most that the account may ever be charged: a hundred concurrent TLS handshakes need 2.7 MB, and
+	// messages almost nothing.
 	accountMost = 4 << 20
 	// echoesMost is the most that all echoes may ever hold.
 	echoesMost = 1 << 20
 )
 
-// sound fails the test if there was anything on our side that peers in good health cannot cause, or too much was held.
-func (h *wsHouse) sound(t *testing.T) {
+// sound fails the test if our side counted an event that well-behaved peers cannot cause, or held too much.
+func (h *wsRuntime) sound(t *testing.T) {
 	t.Helper()
 	h.do(func() {
 		plain, packed := h.rt.WS()
 		for _, c := range []ws.Counters{plain, packed} {
 			if c.Malformed+c.BadText+c.Over+c.Timeouts+c.Abnormal+c.Silent != 0 {
-				t.Errorf("counted what should not have been: %+v", c)
+				t.Errorf("got unexpected WebSocket counters: %+v", c)
 			}
 		}
 		if c := h.rt.Counters; c.Illegal+c.Misuse != 0 {
-			t.Errorf("streams did what they may not: %+v", c)
+			t.Errorf("got contract violations of streams: %+v", c)
 		}
 		t.Logf("%d connections, %d messages; at most %d bytes held by echoes, %d charged to the account", plain.Opened+packed.Opened,
 			plain.RxMessages+packed.RxMessages, h.most, h.loop.Account().Peak())
 		if peak := h.loop.Account().Peak(); peak > accountMost || h.most > echoesMost {
-			t.Errorf("%d bytes were charged at a time, want %d at most; echoes held %d, want %d at most", peak, accountMost, h.most, echoesMost)
+			t.Errorf("got a peak charge of %d bytes, want %d at most; echoes held %d, want %d at most", peak, accountMost, h.most, echoesMost)
 		}
 	})
 }
 
-// packed fails the test unless messages were compressed, both ways.
-func (h *wsHouse) packed(t *testing.T) {
+// compressed fails the test unless messages were compressed in both directions.
+func (h *wsRuntime) compressed(t *testing.T) {
 	t.Helper()
 	h.do(func() {
 		if _, c := h.rt.WS(); c.Inflated == 0 || c.Deflated == 0 {
