@@ -44,7 +44,6 @@ var plainLeft = map[string]int{
 	"examples/conform":   2,
 	"examples/embed":     1,
 	"examples/server":    2,
-	"interop":            31,
 	"policy":             77,
 	"roles":              3,
 	"roles/h2":           47,
