@@ -13,6 +13,7 @@ import (
 type kernel struct {
 	poller
 	offloader
+	vector
 	base  time.Time
 	files map[FD]socketFile // listening Unix sockets that have a file to remove
 }

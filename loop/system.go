@@ -155,6 +155,9 @@ type Poller interface {
 	PollFD() FD
 }
 
+// MaxVector is the most slices that one Writev takes. POSIX promises 16 (_XOPEN_IOV_MAX).
+const MaxVector = 16
+
 // Sockets are the calls on descriptors. They never block. The Errno is 0 on success and EAGAIN if the call would
 // block; other numbers are the platform's (package syscall), also on sim. EINTR is never returned.
 type Sockets interface {
@@ -173,6 +176,9 @@ type Sockets interface {
 	Read(fd FD, p []byte) (n int, e syscall.Errno)
 	// Write writes bytes, possibly fewer than all. A broken pipe is EPIPE, never a signal.
 	Write(fd FD, p []byte) (n int, e syscall.Errno)
+	// Writev is one Write of the bytes of all slices of p, in order. There are at most MaxVector of them, and none
+	// is kept.
+	Writev(fd FD, p [][]byte) (n int, e syscall.Errno)
 	// CloseWrite closes our direction after all written bytes are delivered.
 	CloseWrite(fd FD) syscall.Errno
 	// Close closes the descriptor. Written bytes are still delivered.

@@ -73,6 +73,7 @@ type Host struct {
 	key       *rand.ChaCha8
 	wallShift time.Duration
 	calls     Calls
+	joined    []byte // scratch of Writev
 }
 
 var _ loop.System = (*Host)(nil)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"syscall"
 
 	"github.com/millrace/millrace/loop"
@@ -75,6 +76,18 @@ func (h *Host) Write(fd loop.FD, p []byte) (int, syscall.Errno) {
 	}
 	h.note(opWrite, fd, k, e, p[:k])
 	return k, e
+}
+
+// Writev gives the bytes of all slices as one Write, as loop.Sockets says.
+func (h *Host) Writev(fd loop.FD, p [][]byte) (int, syscall.Errno) {
+	if len(p) > loop.MaxVector {
+		panic(fmt.Sprintf("sim: writev: %d slices, at most %d are allowed", len(p), loop.MaxVector))
+	}
+	h.joined = h.joined[:0]
+	for _, b := range p {
+		h.joined = append(h.joined, b...)
+	}
+	return h.Write(fd, h.joined)
 }
 
 func (h *Host) write(fd loop.FD, p []byte) (int, syscall.Errno) {

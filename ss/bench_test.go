@@ -29,6 +29,7 @@ type instant struct {
 	dialled bool
 	left    map[loop.FD]int
 	written int
+	joined  []byte                      // scratch of Writev
 	reply   func(feed, p []byte) []byte // what comes for p, appended to feed; nil: always feed
 }
 
@@ -97,6 +98,14 @@ func (s *instant) Write(fd loop.FD, p []byte) (int, syscall.Errno) {
 		s.arrive(fd)
 	}
 	return len(p), 0
+}
+
+func (s *instant) Writev(fd loop.FD, p [][]byte) (int, syscall.Errno) {
+	s.joined = s.joined[:0]
+	for _, b := range p {
+		s.joined = append(s.joined, b...)
+	}
+	return s.Write(fd, s.joined)
 }
 
 // arrive has one feed come in on fd.

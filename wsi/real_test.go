@@ -33,6 +33,11 @@ func (c *counting) Write(fd loop.FD, p []byte) (int, syscall.Errno) {
 	return c.System.Write(fd, p)
 }
 
+func (c *counting) Writev(fd loop.FD, p [][]byte) (int, syscall.Errno) {
+	c.writes++
+	return c.System.Writev(fd, p)
+}
+
 func (c *counting) Accept(l loop.FD) (loop.FD, syscall.Errno) {
 	c.accepts++
 	return c.System.Accept(l)

@@ -192,6 +192,20 @@ func (r *rig) write(to loop.Token, s string) {
 	}
 }
 
+// writev is write of several slices.
+func (r *rig) writev(to loop.Token, s ...string) {
+	r.Helper()
+	var v [][]byte
+	size := 0
+	for _, p := range s {
+		v = append(v, []byte(p))
+		size += len(p)
+	}
+	if n, e := r.sys.Writev(to.FD(), v); e != 0 || n != size {
+		r.Fatalf("Writev %q to fd %d: got %d, %s, want %d, success", s, to.FD(), n, errnoString(e), size)
+	}
+}
+
 // read reads exactly want, waiting as often as necessary.
 func (r *rig) read(from loop.Token, want string) {
 	r.Helper()

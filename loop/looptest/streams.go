@@ -137,6 +137,68 @@ var streamScenarios = []scenario{
 		r.write(p.client, "more")
 		r.read(p.server, "more")
 	}},
+	{name: "one writev of several slices", run: func(r *rig) {
+		p := r.pair()
+		r.writev(p.client, "he", "", "l", "lo")
+		r.read(p.server, "hello")
+		r.writev(p.client, "!")
+		r.read(p.server, "!")
+		most := make([]string, loop.MaxVector)
+		for i := range most {
+			most[i] = string(rune('a' + i))
+		}
+		r.writev(p.client, most...)
+		r.read(p.server, "abcdefghijklmnop")
+	}},
+	{name: "writev until EAGAIN, in order whatever is taken", run: func(r *rig) {
+		p := r.pair()
+		chunk := make([]byte, 48<<10)
+		for i := range chunk {
+			chunk[i] = byte(i % 251)
+		}
+		sent, got := 0, 0
+		b := make([]byte, 64<<10)
+		for tries := 0; ; tries++ {
+			c := chunk[sent%251:]
+			v := [][]byte{c[:7], c[7:20000], nil, c[20000:]}
+			n, e := r.sys.Writev(p.client.FD(), v)
+			if e == syscall.EAGAIN {
+				break
+			}
+			if e != 0 || n <= 0 || n > len(c) || tries > 1<<16 {
+				r.Fatalf("Writev after %d bytes: got %d, %s, want EAGAIN before long", sent, n, errnoString(e))
+			}
+			sent += n
+		}
+		for got < sent {
+			n, e := r.sys.Read(p.server.FD(), b)
+			if e == syscall.EAGAIN {
+				r.expect(p.server, loop.Readable)
+				continue
+			}
+			if e != 0 || n == 0 {
+				r.Fatalf("Read after %d of %d bytes: got %d, %s", got, sent, n, errnoString(e))
+			}
+			for i, c := range b[:n] {
+				if want := byte((got + i) % 251); c != want {
+					r.Fatalf("byte %d of %d: got %#02x, want %#02x", got+i, sent, c, want)
+				}
+			}
+			got += n
+		}
+		r.expect(p.client, loop.Writable)
+		r.writev(p.client, "mo", "re")
+		r.read(p.server, "more")
+	}},
+	{name: "writev to a peer that is gone", run: func(r *rig) {
+		p := r.pair()
+		if e := r.sys.CloseWrite(p.client.FD()); e != 0 {
+			r.Fatalf("CloseWrite: got %s, want success", errnoString(e))
+		}
+		if n, e := r.sys.Writev(p.client.FD(), [][]byte{[]byte("a"), []byte("b")}); n != 0 || e != syscall.EPIPE {
+			r.Fatalf("Writev after CloseWrite: got %d, %s, want 0, EPIPE and no signal", n, errnoString(e))
+		}
+	}},
 	{name: "a Unix socket", run: func(r *rig) {
 		r.unix(filepath.Join(r.TempDir(), "s"))
 	}},
