@@ -21,7 +21,8 @@
 //	Deadline             is answered by Timeout. It is a time, and never a way to be called at once: that is Wake
 //
 // Bytes come up through Upper.Rx as slices of the loop's receive buffer and go down through Lower.Room and Lower.Commit
-// into the loop's output arena; neither side keeps the other's slices. Time comes in as an argument, and Lower.Now has it
+// into the loop's output arena; neither side keeps the other's slices. Between Lower.Cork and Lower.Uncork output may be made
+// outside of the connection's turn too, and a long payload that the caller has is lent instead of copied. Time comes in as an argument, and Lower.Now has it
 // between the calls, so a role needs no clock, no socket and no goroutine, and can be tested by handing it bytes. What a
 // protocol wants to know about the layers below, it asks Lower.Info: no layer asserts the type of its Lower or Upper. The
 // optional interfaces of an Upper are those of this package: HangUpWatcher and Labelled.

@@ -28,6 +28,22 @@ type Lower interface {
 	// Commit appends the first n bytes of the last Room to the output. What is committed is sent, in
 	// order, unless the connection breaks.
 	Commit(n int)
+	// Cork opens the output for a Send: until Uncork, Room, Commit, Lendable and Lend work, from wherever Cork was called:
+	// a callback of this connection or of another, or between the loop's turns. It reports whether the transport takes
+	// anything now; false: nothing was opened, and WantWrite asks for Writable. Between Cork and Uncork no other
+	// method of the Lower is called, and nothing of another connection; Corks do not nest.
+	Cork() bool
+	// Uncork sends what was lent since Cork and, outside of the connection's own callbacks, all that was committed. What
+	// the system refuses of it is copied and held, so the lent memory is the caller's again.
+	Uncork()
+	// Lendable is how many bytes Lend takes for certain when there is framing of n bytes around them, which Room then
+	// gives for certain too. It writes out what fills the output. 0: the transport takes nothing now, or cannot
+	// send from the caller's memory, and Room says which.
+	Lendable(n int) int
+	// Lend appends b to the output without copying it, and returns how many of its bytes, from the front, were taken. Up
+	// to Lendable bytes are taken whole, and sent by Uncork at the latest. Of more, as many are taken as the system
+	// takes at once, if not all: then nothing may be committed behind them before the next Cork.
+	Lend(b []byte) int
 	// WantWrite asks for one Writable, when output can be taken. Asking twice is asking once.
 	WantWrite()
 	// Pause stops Rx. Bytes that have arrived wait, and the peer is stopped by flow control. The end
@@ -124,6 +140,10 @@ type Labelled interface {
 	// Label names the connection by its protocol, or by the stream that it serves.
 	Label() string
 }
+
+// LendMin is the least payload that is worth lending. Fewer bytes are cheaper to copy than to be sent by a system call of
+// their own.
+const LendMin = 4 << 10
 
 // MaxRoom is the most that Room can be asked for: one TLS record's payload.
 const MaxRoom = 16 << 10

@@ -25,6 +25,7 @@ const (
 	resumed                         // with a ticket
 	closed                          // Closed was called
 	wantsWoken                      // upper waits for Woken
+	corked                          // between Cork and Uncork, outside of a call from the transport
 )
 
 // Session is the TLS of one connection: the roles.Upper of its transport and the roles.Lower of the protocol above

@@ -92,7 +92,8 @@ type Shared struct {
 	cache   stdtls.ClientSessionCache
 	now     time.Duration
 	open    openRecord
-	scratch []byte // output of a tls.Conn since it was called
+	aside   openRecord // replaces open while another session is corked
+	scratch []byte     // output of a tls.Conn since it was called
 	nonce   [ivLen]byte
 	queue   list.List[awake, *awake] // of all awake sessions
 	spare   []*awake

@@ -128,8 +128,12 @@ type Net struct {
 	cfg      Config
 	resolver Resolver
 
-	in  []byte // receive buffer
-	out arena
+	in    []byte // receive buffer
+	out   arena
+	aside arena // takes the place of out for a Send on another connection than the one that is being served
+
+	vector   [loop.MaxVector][]byte // scratch of writev
+	corkedAt uint64                 // bytesOut of the corked connection, at Cork
 
 	free     [len(classes)][]*buffer
 	freeSize int

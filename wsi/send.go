@@ -2,23 +2,13 @@ package wsi
 
 import (
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/millrace/millrace/roles"
 )
 
-// arena is where the connection being served puts its output. It is written before the next one is
-// served, so it belongs to one connection at a time.
-type arena struct {
-	buf   []byte
-	n     int
-	owner *Wsi
-	total uint64 // bytes ever committed
-}
-
-// Room implements roles.Lower. Output is produced only while the connection is being served; at other
-// times the answer is nil, and WantWrite brings it about.
+// Room implements roles.Lower. Output is produced only while the connection is being served, or between Cork and Uncork; at
+// other times the answer is nil.
 func (w *Wsi) Room(min int) []byte {
 	a := &w.net.out
 	if a.owner != w || w.flags&(finAsked|closing) != 0 || !w.roomFor(min) {
@@ -57,26 +47,6 @@ func (w *Wsi) roomFor(min int) bool {
 	return w.flags&(wrReady|outBroken) == wrReady && len(a.buf) >= min
 }
 
-// flush writes the arena. What the socket refuses is kept, and Room gives nothing until it is gone: so
-// nothing overtakes it, and a connection never holds more than one arena of it.
-func (w *Wsi) flush() {
-	a := &w.net.out
-	if a.n == 0 {
-		return
-	}
-	p := a.buf[:a.n]
-	a.n = 0
-	if w.flags&wrReady != 0 {
-		p = p[w.write(p):]
-	}
-	if len(p) > 0 && w.flags&outBroken == 0 {
-		b := w.net.take(w, roles.HoldOutput, len(p)) // before w.out is looked up: see keep
-		b.b = append(b.b, p...)
-		b.since, b.taken = w.net.loop.Now(), w.bytesOut
-		w.out = b
-	}
-}
-
 // flushHeld writes what the socket refused before.
 func (w *Wsi) flushHeld(now time.Duration) {
 	o := w.out
@@ -90,39 +60,4 @@ func (w *Wsi) flushHeld(now time.Duration) {
 	case w.bytesOut-o.taken >= WriteLeast:
 		o.since, o.taken = now, w.bytesOut
 	}
-}
-
-// write gives p to the socket and returns how much it took. A failure does not end the connection:
-// the peer may have told why before it stopped listening, so what it sent is read first.
-func (w *Wsi) write(p []byte) int {
-	n := w.net
-	k, e := n.sys.Write(w.src.FD(), p)
-	switch {
-	case e == syscall.EAGAIN:
-		n.Counters.EmptyWrites++
-		w.flags &^= wrReady
-		return 0
-	case e != 0:
-		n.Counters.Writes++
-		w.flags |= outBroken | hungUp
-		if w.flags&ended == 0 {
-			w.flags |= rdReady
-		}
-		if e != syscall.EPIPE {
-			w.flags |= torn
-		}
-		if w.cause == nil {
-			w.blame(&Error{Op: "write", Wsi: w.Label(), Err: e})
-		}
-		n.loop.Kick(&w.src)
-		return 0
-	}
-	n.Counters.Writes++
-	n.Counters.BytesOut += uint64(k)
-	w.bytesOut += uint64(k)
-	if k < len(p) {
-		n.Counters.ShortWrites++
-		w.flags &^= wrReady
-	}
-	return k
 }

@@ -32,6 +32,7 @@ const (
 	gone                         // the connection is over in both directions: nothing can be sent any more
 	failed                       // gone, and by a failure of the socket: what came may not be all
 	hangUpTold                   // HungUp was called
+	corked                       // between Cork and Uncork, outside of its turn
 	offered                      // Rx was called with all of the input that is held, and left it
 	wakes                        // Woken is owed
 )

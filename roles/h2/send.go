@@ -287,13 +287,7 @@ func (x *stream) Commit(n int, end bool) {
 
 // putData sends the DATA frame whose payload is in r.
 func (c *conn) putData(x *stream, r []byte, n int, end bool) {
-	f := frame{length: uint32(n), typ: frameData, stream: x.id}
-	if end {
-		f.flags = flagEndStream
-	}
-	f.put(r)
-	x.sendWin -= int64(n)
-	c.sendWin -= int64(n)
+	x.putHead(r, n, end)
 	c.commit(headerLen + n)
 	if n >= leastMove || x.sendWin > 0 && c.sendWin > 0 {
 		c.moved()

@@ -43,6 +43,7 @@ type Shared struct {
 	free         []*stream
 	room         roles.Claim[*stream] // of the DATA frame that its stream fills
 	overflowRoom bool                 // room is overflow
+	aside        aside                // room, while another connection is corked
 	buffers      buffers
 	withheld     []*conn // the connections that Relieve serves
 	overflow     []byte  // output of a tunnel for which no window is open

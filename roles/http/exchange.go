@@ -4,9 +4,10 @@ package http
 // connection. A server receives the request and sends the response; a client sends the request and receives the response.
 // The calls are the same.
 //
-// The Handler sends from inside Handler.Writable. All other calls may be made at any time from the goroutine of the loop,
-// also from inside the methods of a Handler. No call calls the Handler back before it returns. After Done the Exchange
-// must not be used: another request may use it.
+// SendHead, Room, Commit and SendTrailers are called from inside Handler.Writable, or between Cork and Uncork; Send between
+// those two. All other calls may be made at any time from the goroutine of the loop, also from inside the methods of a
+// Handler. No call calls the Handler back before it returns. After Done the Exchange must not be used: another request may
+// use it.
 type Exchange interface {
 	// SendHead sends the head of the message of this end. A server may send any number of informational heads (1xx) before
 	// the final one. m.Length is the length of the body in bytes, or UnknownLength for a body that Commit or SendTrailers
@@ -23,6 +24,17 @@ type Exchange interface {
 	// length, also of 0. n may be 0. An end before the announced length breaks the exchange, so that the peer does not
 	// accept an incomplete body.
 	Commit(n int, end bool)
+	// Cork opens the exchange for Send from anywhere: inside a Handler's methods, of this exchange or another, or between
+	// the loop's turns. Until Uncork, SendHead and Send may be called, and nothing of another exchange. It
+	// reports whether anything can be taken now; false: nothing was opened, and Writable answers WantWrite.
+	Cork() bool
+	// Send appends b to our body, straight from the caller's memory where the transport can do that, and returns how
+	// many bytes it took, from the front. What the windows, an announced length or the transport have no place for
+	// is not taken. end completes the body, if all of b was taken; whole reports that b was, and end with it. Send
+	// forgets an earlier Room. It calls no Handler.
+	Send(b []byte, end bool) (n int, whole bool)
+	// Uncork sends what was given since Cork. The memory of Send is the caller's again.
+	Uncork()
 	// SendTrailers ends the body with trailer fields. If the protocol cannot send them, it ends the body without them. The
 	// errors are those of SendHead.
 	SendTrailers(t []Field) error

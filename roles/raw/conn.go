@@ -43,9 +43,17 @@ func (c *Conn) Label() string {
 	return "raw connection"
 }
 
-// Send copies b to the output as far as there is room, and returns the number of bytes. Call it from inside Writable. To
-// build output in place use Room and Commit instead.
+// Send sends as much of b as the transport takes now, and returns how much that was. It may be called at any time, from
+// inside a Handler's methods or not, and calls none of them. b is the caller's again. When it was not all, WantWrite
+// asks for the moment to go on. To make bytes in place, use Room and Commit in Writable.
 func (c *Conn) Send(b []byte) (n int) {
+	if !c.Cork() {
+		return 0
+	}
+	defer c.Uncork()
+	if len(b) >= roles.LendMin && c.Lendable(0) > 0 {
+		return c.Lend(b)
+	}
 	for n < len(b) {
 		r := c.Room(min(len(b)-n, roles.MaxRoom))
 		if len(r) == 0 {

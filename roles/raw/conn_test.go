@@ -152,3 +152,40 @@ func BenchmarkMessage(b *testing.B) {
 		l.Feed(msg)
 	}
 }
+
+// Send works without Writable, copies what is short and lends what is long, and takes what the transport takes.
+func TestSend(t *testing.T) {
+	long := bytes.Repeat([]byte("long"), roles.LendMin)
+	for _, c := range []struct {
+		name                      string
+		b                         []byte
+		refuse                    bool
+		lendMost, takeMost, allow int
+		want, lent                int
+	}{
+		{name: "short", b: []byte("short"), lendMost: 1 << 16, want: 5},
+		{name: "long", b: long, lendMost: 1 << 16, want: len(long), lent: len(long)},
+		{name: "long, by copying", b: long, want: len(long)},
+		{name: "more than is held", b: long, lendMost: 1, takeMost: 1000, want: 1000, lent: 1000},
+		{name: "of which nothing is taken", b: long, lendMost: 1},
+		{name: "refused", b: long, refuse: true, lendMost: 1 << 16},
+		{name: "refused within", b: long, allow: 1, want: len(long)},
+	} {
+		_, l := open()
+		l.Refuse, l.LendMost, l.TakeMost, l.Allow = c.refuse, c.lendMost, c.takeMost, c.allow
+		n := l.Upper().(*Conn).Send(c.b)
+		if n != c.want || l.Lent != c.lent || string(l.Out) != string(c.b[:n]) || l.Misuse != "" {
+			t.Errorf("%s: took %d, lent %d, sent %d bytes (%s), want %d, %d and the same", c.name, n, l.Lent, len(l.Out), l.Misuse, c.want, c.lent)
+		}
+	}
+}
+
+func TestSendAllocatesNothing(t *testing.T) {
+	_, l := open()
+	c := l.Upper().(*Conn)
+	l.LendMost = 1 << 16
+	b := make([]byte, 8<<10)
+	if n := testing.AllocsPerRun(100, func() { l.Out = l.Out[:0]; c.Send(b); c.Send(b[:100]) }); n != 0 {
+		t.Errorf("%v allocations for a Send, want 0", n)
+	}
+}

@@ -35,6 +35,9 @@ type Lower struct {
 	Stands bool
 	Peer   netip.AddrPort
 	Due    bool
+	// LendMost is what Lendable says; 0, as New has it, is a transport that does not lend. TakeMost is how much of a
+	// longer Lend is taken. Lent adds up what was, and Corks counts Cork.
+	LendMost, TakeMost, Lent, Corks int
 	// Misuse describes the first violation of the contract of roles.Lower by the Upper; "" if there was none.
 	Misuse string
 
@@ -46,6 +49,8 @@ type Lower struct {
 	ended   bool
 	replace bool
 	wake    bool
+	corked  bool
+	cut     bool // a Lend was not taken whole
 }
 
 var (
@@ -213,6 +218,7 @@ func (l *Lower) Room(min int) []byte {
 
 // Commit is roles.Lower's.
 func (l *Lower) Commit(n int) {
+	l.checkCut(n)
 	if n < 0 || n > len(l.room) {
 		l.misuse(fmt.Sprintf("Commit(%d) with room for %d", n, len(l.room)))
 		return

@@ -74,3 +74,15 @@ func (n *Null) InputDue() bool { return false }
 
 // Established does nothing.
 func (n *Null) Established() {}
+
+// Cork is roles.Lower's.
+func (n *Null) Cork() bool { return true }
+
+// Uncork is roles.Lower's.
+func (n *Null) Uncork() {}
+
+// Lendable is roles.Lower's: it does not lend.
+func (n *Null) Lendable(int) int { return 0 }
+
+// Lend is roles.Lower's.
+func (n *Null) Lend([]byte) int { return 0 }

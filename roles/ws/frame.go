@@ -99,6 +99,16 @@ func (h *header) rest(b []byte, masked bool) (n int, f *fault) {
 	return n + 4, nil
 }
 
+// putLongHeader writes the header of an unmasked payload of n octets, more than maxControl, and returns its length.
+func putLongHeader(b []byte, bits byte, n int) int {
+	if n <= maxFrame {
+		return putHeader(b, bits, false, n)
+	}
+	b[0], b[1] = bits, 127
+	binary.BigEndian.PutUint64(b[2:], uint64(n))
+	return 10
+}
+
 // putHeader writes the header for a payload of n octets, at most 65,535, to the start of b, without a masking key, and
 // returns its length: 2 or 4.
 func putHeader(b []byte, bits byte, masked bool, n int) int {

@@ -80,17 +80,7 @@ func (c *Conn) Commit(n int, f Flags) error {
 	} else if n < 0 || r == nil || n > sh.given {
 		return errCommitOver
 	}
-	bits := byte(opContinuation)
-	if f&First != 0 {
-		sh.Counters.TxMessages++
-		bits = opText
-		if f&Binary != 0 {
-			bits = opBinary
-		}
-	}
-	if f&Last != 0 {
-		bits |= bitFin
-	}
+	bits := c.bits(f)
 	if c.packer != nil {
 		n, bits = c.deflate(r[front:], n, f, bits)
 	}
@@ -100,6 +90,22 @@ func (c *Conn) Commit(n int, f Flags) error {
 	}
 	c.frame(r, n, bits)
 	return nil
+}
+
+// bits is the first octet of the frame that carries a piece of a message.
+func (c *Conn) bits(f Flags) byte {
+	b := byte(opContinuation)
+	if f&First != 0 {
+		c.sh.Counters.TxMessages++
+		b = opText
+		if f&Binary != 0 {
+			b = opBinary
+		}
+	}
+	if f&Last != 0 {
+		b |= bitFin
+	}
+	return b
 }
 
 // frame sends the first n octets behind the front of r.
@@ -117,30 +123,4 @@ func (c *Conn) frame(r []byte, n int, bits byte) {
 		copy(r[h:], r[front:front+n])
 	}
 	c.low.Commit(h + n)
-}
-
-// Send sends a message that is at hand, or as much of it as there is room for, and returns how much that
-// was: f says what b is the beginning or the end of, and what is left of it goes on without First. It is
-// for use by those who hold their messages already; to make them in place, use Room and Commit. An empty
-// message is sent by Commit.
-func (c *Conn) Send(b []byte, f Flags) (n int, err error) {
-	for n < len(b) {
-		r := c.Room(min(len(b)-n, MaxMin))
-		if r == nil {
-			return n, nil
-		}
-		k := copy(r, b[n:])
-		g := f
-		if n > 0 {
-			g &^= First
-		}
-		if n+k < len(b) {
-			g &^= Last
-		}
-		if err = c.Commit(k, g); err != nil {
-			return n, err
-		}
-		n += k
-	}
-	return n, nil
 }
