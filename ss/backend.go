@@ -80,9 +80,9 @@ type connection interface {
 	peerCredit() int64
 	// addPeerCredit lets the peer send n bytes more. The default is ErrNoCredit.
 	addPeerCredit(n int) error
-	// send writes payload at once and returns how many bytes it took from the front of b, and whether that is all of
-	// it with the marks in f. By default it takes nothing.
-	send(b []byte, f Flags) (n int, all bool)
+	// send sends payload at once and returns how many bytes it took from the front of b: see Handle.Send. If it takes
+	// fewer than all, err may be nil for ErrBlocked. The default is ErrNotConnected.
+	send(h *Handle, b []byte, f Flags) (n int, err error)
 	// setClose sets the code and the reason of the Close frame that will end a WebSocket. The error is that of
 	// ws.CheckClose. By default there is no WebSocket: ok is false, and nothing is checked.
 	setClose(code ws.Code, reason string) (ok bool, err error)
@@ -112,14 +112,14 @@ func (streamDefaults) setCertificates(h *Handle, _ []stdtls.Certificate) error {
 // connectionDefaults is the part of defaults for a client's binding.
 type connectionDefaults struct{}
 
-func (connectionDefaults) tlsState() (s tls.State, ok bool)       { return s, false }
-func (connectionDefaults) wsi() *wsi.Wsi                          { return nil }
-func (connectionDefaults) httpStatus() int                        { return 0 }
-func (connectionDefaults) rideshare() string                      { return "" }
-func (connectionDefaults) peerCredit() int64                      { return 0 }
-func (connectionDefaults) addPeerCredit(int) error                { return ErrNoCredit }
-func (connectionDefaults) send([]byte, Flags) (n int, all bool)   { return 0, false }
-func (connectionDefaults) setClose(ws.Code, string) (bool, error) { return false, nil }
+func (connectionDefaults) tlsState() (s tls.State, ok bool)         { return s, false }
+func (connectionDefaults) wsi() *wsi.Wsi                            { return nil }
+func (connectionDefaults) httpStatus() int                          { return 0 }
+func (connectionDefaults) rideshare() string                        { return "" }
+func (connectionDefaults) peerCredit() int64                        { return 0 }
+func (connectionDefaults) addPeerCredit(int) error                  { return ErrNoCredit }
+func (connectionDefaults) send(*Handle, []byte, Flags) (int, error) { return 0, ErrNotConnected }
+func (connectionDefaults) setClose(ws.Code, string) (bool, error)   { return false, nil }
 
 // stateOf is tlsState for a connection whose protocol runs over low.
 func stateOf(low roles.Lower) (state tls.State, ok bool) {

@@ -59,9 +59,9 @@ func (b *fakeBackend) tlsState() (tls.State, bool) {
 	b.note("tlsState")
 	return tls.State{ALPN: "fake"}, true
 }
-func (b *fakeBackend) send(p []byte, f Flags) (int, bool) {
+func (b *fakeBackend) send(_ *Handle, p []byte, f Flags) (int, error) {
 	b.note("send %q %d", p, f)
-	return 3, true
+	return 3, nil
 }
 func (b *fakeBackend) setClose(code ws.Code, reason string) (bool, error) {
 	b.note("setClose %d %q", code, reason)
@@ -116,7 +116,8 @@ var handleMethods = map[string]struct {
 	"Resume":             {call: func(h *Handle) any { h.flags |= isPaused; h.Resume(); return nil }, calls: "flow false"},
 	"Rideshare":          {call: func(h *Handle) any { return h.Rideshare() }, want: "rider", calls: "rideshare"},
 	"Runtime":            {own: "the runtime is the handle's"},
-	"Send":               {call: func(h *Handle) any { n, all := h.Send([]byte("abc"), SOM); return fmt.Sprint(n, all) }, want: "3 true", calls: `send "abc" 1`},
+	"Send":               {call: func(h *Handle) any { n, err := h.Send([]byte("abc"), SOM); return fmt.Sprint(n, err) }, want: "3 <nil>", calls: `send "abc" 1`},
+	"SendFile":           {own: "reads away from the loop, and sends by Send"},
 	"Server":             {call: func(h *Handle) any { return h.Server() == h.be.(*fakeBackend).parent }, want: true, calls: "parentStream"},
 	"ServerAck":          {call: func(h *Handle) any { h.ServerAck(404); return nil }, calls: "serverAck 404"},
 	"SetCertificates":    {call: func(h *Handle) any { return h.SetCertificates(make([]stdtls.Certificate, 2)) }, want: errFake, calls: "setCertificates 2"},
@@ -212,11 +213,11 @@ func TestDefaultsAreDocumented(t *testing.T) {
 	_, isTLS := d.tlsState()
 	_, hasAddr := d.addr()
 	_, hasPeer := d.peer()
-	n, all := d.send([]byte("x"), EOM)
+	n, sendErr := d.send(h, []byte("x"), EOM)
 	isWS, err := d.setClose(0, "") // not a code that may be sent
 	got := fmt.Sprint(d.listens(), d.parentStream() == nil, hasAddr, hasPeer, d.requestBody(), isTLS, d.wsi() == nil,
-		d.httpStatus(), d.rideshare() == "", d.peerCredit(), n, all, isWS, err)
-	if want := "false true false false false false true 0 true 0 0 false false <nil>"; got != want {
+		d.httpStatus(), d.rideshare() == "", d.peerCredit(), n, sendErr == ErrNotConnected, isWS, err)
+	if want := "false true false false false false true 0 true 0 0 true false <nil>"; got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 	if err := d.addPeerCredit(1); !errors.Is(err, ErrNoCredit) {

@@ -10,6 +10,10 @@ func (h *Handle) tell(s State, n Notice) {
 	if h.flags&destroyed != 0 || h.flags&wantDestroy != 0 && s != Disconnected && s != Destroying && s != Creating {
 		return
 	}
+	switch s {
+	case Connecting, Disconnected, Unreachable, Destroying:
+		h.dropFile(s)
+	}
 	if s == ServerTxn && State(h.last) == Timeout {
 		// The reference has no step from TIMEOUT to SERVER_TXN; by way of CONNECTED it has.
 		h.tell(Connected, Notice{})
@@ -102,13 +106,19 @@ func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
 		return 0, 0, false
 	}
 	h.rt.at = h
-	h.rt.filling = true
+	h.flags &^= sentInTx
+	h.rt.filling = h
+	if h.flags&hasFile != 0 {
+		h.rt.files[h].tx()
+		h.rt.filling = nil
+		return 0, 0, false
+	}
 	var from Source = h.stream
 	if h.flags&hasSource != 0 {
 		from = h.rt.table.sources[h]
 	}
 	n, f, r := from.Tx(h, h.ordinal, buf)
-	h.rt.filling = false
+	h.rt.filling = nil
 	if f&EOM != 0 {
 		h.dropSource()
 	}
@@ -121,8 +131,30 @@ func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
 		h.misuse(fmt.Sprintf("Tx returned %d bytes of a buffer of %d", n, len(buf)))
 		return 0, 0, false
 	}
+	if h.flags&sentInTx != 0 {
+		if n > 0 {
+			h.misuse(fmt.Sprintf("Tx returned %d bytes of a buffer whose place Send has taken", n))
+		}
+		return 0, 0, false
+	}
 	if n > 0 && h.flags&hasSent == 0 {
 		h.flags |= hasSent
 	}
 	return n, f, true
+}
+
+// payloadSource sends payload for a stream. Runtime.files has those that are at work, and hasFile marks their streams.
+type payloadSource interface {
+	// tx is called in place of Tx, and sends by Handle.Send.
+	tx()
+	// told is called before a state that ends a connection, a transaction or an attempt is reported, or that begins an
+	// attempt: the source ends if its payload was for another.
+	told(s State)
+}
+
+// dropFile ends what h sends, if s is its end.
+func (h *Handle) dropFile(s State) {
+	if h.flags&hasFile != 0 {
+		h.rt.files[h].told(s)
+	}
 }

@@ -33,6 +33,11 @@ var (
 	// ErrMemory: what the peer sent would have to be held, and what holds such things has used up its share of the
 	// loop's memory: see loop.Config.Memory.
 	ErrMemory = errors.New("the share of the loop's memory for this is used up")
+	// ErrNotConnected: there is no connection on which the stream could send now: none at all, or no transaction whose
+	// payload is still to come.
+	ErrNotConnected = errors.New("there is nothing to send on")
+	// ErrBlocked: the peer or the network takes no more now. Tx is called when it does.
+	ErrBlocked = errors.New("the connection takes no more now")
 	// ErrMisuse: a callback did what it may not do, such as filling more than its buffer.
 	ErrMisuse = errors.New("misuse by the stream's callbacks")
 )

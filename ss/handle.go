@@ -42,9 +42,11 @@ const (
 	isPaused                               // no Rx
 	destroyed                              // gone
 	hasReceived                            // Rx was given payload since the attempt began
-	hasSent                                // Tx has given payload since the attempt began
+	hasSent                                // payload was given since the attempt began
 	hasCleanup                             // Runtime.cleanups has an entry, or had one
 	hasSource                              // Runtime.sources has the one that gives payload in the stream's place
+	sentInTx                               // Send was called in the present Tx
+	hasFile                                // Runtime.files has what it sends
 )
 
 // doomed is what forbids further payload callbacks.

@@ -78,13 +78,6 @@ func (a *httpClient) settlePayload(h *Handle) {
 	}
 }
 
-func (a *httpClient) send(b []byte, f Flags) (n int, all bool) {
-	if a.ws == nil {
-		return 0, false
-	}
-	return a.ws.send(b, f)
-}
-
 func (a *httpClient) flow(paused bool) {
 	switch {
 	case a.ws != nil:

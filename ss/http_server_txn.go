@@ -186,6 +186,7 @@ func (t *transaction) Done(x http.Exchange, cause error) {
 		return
 	}
 	h := t.h
+	h.dropFile(Disconnected)
 	t.x, t.flags, t.status = nil, 0, 0
 	h.flags &^= txWanted
 	h.hint = -1

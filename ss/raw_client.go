@@ -64,9 +64,9 @@ func (a *rawClient) attemptFailed()        {}
 func (a *rawClient) settlePayload(*Handle) {}
 func (a *rawClient) peerEnded() bool       { return a.c != nil && a.c.pipe.peerEnded() }
 
-func (a *rawClient) send(b []byte, _ Flags) (n int, all bool) {
-	if a.c == nil {
-		return 0, false
+func (a *rawClient) send(_ *Handle, b []byte, _ Flags) (n int, err error) {
+	if a.c == nil || a.o.phase != phaseUp {
+		return 0, ErrNotConnected
 	}
 	return a.c.pipe.send(b)
 }

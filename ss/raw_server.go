@@ -42,7 +42,7 @@ func (a *acceptedRaw) peer() (loop.Addr, bool)     { return a.w.PeerAddr() }
 
 func (a *acceptedRaw) protocol() (policy.Protocol, bool) { return policy.Raw, true }
 
-func (a *acceptedRaw) send(b []byte, _ Flags) (n int, all bool) { return a.pipe.send(b) }
+func (a *acceptedRaw) send(_ *Handle, b []byte, _ Flags) (n int, err error) { return a.pipe.send(b) }
 
 // Label names the stream in reports.
 func (a *acceptedRaw) Label() string { return a.server.h.Label() }

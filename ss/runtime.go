@@ -33,8 +33,10 @@ type Runtime struct {
 	pending      []*Handle // with something to settle at the end of the turn
 	spare        []*Handle
 	task         loop.Task
-	at           *Handle // whose callback runs, or ran last
-	filling      bool    // a Tx is running: the output is its own
+	at           *Handle                   // whose callback runs, or ran last
+	filling      *Handle                   // whose Tx is running
+	files        map[*Handle]payloadSource // what sends for a stream in place of its Tx
+	fileFree     [][]byte                  // parts of files that are not in use
 	msg          http.Message
 	headOf       *Handle       // whose callbacks are being given a peer's head
 	head         *http.Message // it

@@ -2,6 +2,7 @@ package ss_test
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -34,9 +35,12 @@ func (r *reflection) play(s *script) {
 	s.QuietTx = true
 	s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		if len(r.rest) == 0 {
-			n, all := h.Send(b, f)
-			if r.sent += n; all {
+			n, err := h.Send(b, f)
+			if r.sent += n; err == nil {
 				return ss.OK
+			}
+			if !errors.Is(err, ss.ErrBlocked) {
+				s.World.T.Errorf("Send of %d bytes took %d: got %v, want ErrBlocked", len(b), n, err)
 			}
 			if b = b[n:]; n > 0 {
 				f &^= ss.SOM
@@ -46,9 +50,6 @@ func (r *reflection) play(s *script) {
 		return h.RequestTx()
 	}
 	s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, _ ss.Ret) {
-		if n, all := h.Send([]byte("in the middle of a Tx"), ss.SOM|ss.EOM); n != 0 || all {
-			s.World.T.Errorf("Send from Tx took %d bytes, all %v", n, all)
-		}
 		if len(r.rest) == 0 {
 			return 0, 0, ss.TxDontSend
 		}
@@ -111,9 +112,11 @@ func TestSend(t *testing.T) {
 			}
 			atOnce += r.sent
 			later += len(s.Say) - r.sent
-			if n, all := w.Accepted[0].Handle.Send([]byte("out of turn"), ss.SOM|ss.EOM); n != 0 || all {
-				t.Fatalf("%s: Send between turns took %d bytes, all %v", name, n, all)
+			s.Got = s.Got[:0]
+			if n, err := w.Accepted[0].Handle.Send([]byte("out of turn"), ss.SOM|ss.EOM); n != 11 || err != nil {
+				t.Fatalf("%s: Send between turns took %d bytes (%v), want all 11", name, n, err)
 			}
+			w.Run("what was sent between turns", func() bool { return string(s.Got) == "out of turn" })
 			h.Destroy()
 			w.End()
 		}
@@ -123,44 +126,19 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// TestSendElsewhere: HTTP has heads to send first, so nothing goes at once; nor does it on a stream that is to end.
+// TestSendElsewhere: nothing is sent on a stream that is to end.
 func TestSendElsewhere(t *testing.T) {
 	w := newWorld(t, sendDoc, plan{})
-	tried := 0
-	w.Serve("h1_srv", func(s *script) {
-		s.Say = []byte("answer")
-		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return ss.OK })
-		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
-			if n, all := h.Send([]byte("early"), ss.SOM|ss.EOM); n != 0 || all {
-				t.Errorf("Send on HTTP took %d bytes, all %v", n, all)
-			}
-			tried++
-			if f&ss.EOM != 0 {
-				return h.RequestTx()
+	w.Serve("ws_srv", func(s *script) {
+		s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
+			h.Disconnect()
+			if n, err := h.Send(b, f); n != 0 || !errors.Is(err, ss.ErrNotConnected) {
+				t.Errorf("Send behind Disconnect took %d bytes (%v), want none, ErrNotConnected", n, err)
 			}
 			return ss.OK
 		}
 	})
 	s := newScript()
-	s.Say = []byte("question")
-	s.When(ss.Connecting, (*ss.Handle).RequestTx)
-	w.Create("h1", s).Connect()
-	w.Run("the answer", func() bool { return string(s.Got) == "answer" })
-	if tried == 0 {
-		t.Error("nothing was tried")
-	}
-
-	w = newWorld(t, sendDoc, plan{})
-	w.Serve("ws_srv", func(s *script) {
-		s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
-			h.Disconnect()
-			if n, all := h.Send(b, f); n != 0 || all {
-				t.Errorf("Send behind Disconnect took %d bytes, all %v", n, all)
-			}
-			return ss.OK
-		}
-	})
-	s = newScript()
 	s.Say = []byte("question")
 	s.When(ss.Connected, (*ss.Handle).RequestTx)
 	w.Create("ws", s).Connect()
@@ -172,11 +150,11 @@ func TestSendMisuse(t *testing.T) {
 	w := newWorld(t, sendDoc, plan{})
 	w.Serve("ws_srv", func(s *script) {
 		s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
-			if n, all := h.Send([]byte("begun"), ss.SOM); n != 5 || !all {
-				t.Errorf("the beginning: %d bytes, all %v", n, all)
+			if n, err := h.Send([]byte("begun"), ss.SOM); n != 5 || err != nil {
+				t.Errorf("the beginning: %d bytes (%v), want 5", n, err)
 			}
-			if n, all := h.Send([]byte(", begun again"), ss.SOM|ss.EOM); n != 0 || all {
-				t.Errorf("a message inside another: %d bytes, all %v", n, all)
+			if n, err := h.Send([]byte(", begun again"), ss.SOM|ss.EOM); n != 0 || !errors.Is(err, ss.ErrMisuse) {
+				t.Errorf("a message inside another: %d bytes (%v), want none, ErrMisuse", n, err)
 			}
 			return ss.OK
 		}
@@ -197,8 +175,8 @@ func TestSendEmpty(t *testing.T) {
 	w.Serve("ws_srv", func(s *script) {
 		s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 			for _, f := range []ss.Flags{ss.SOM | ss.EOM, ss.SOM, 0, ss.EOM} {
-				if n, all := h.Send(nil, f); n != 0 || !all {
-					t.Errorf("nothing with %#x: %d bytes, all %v", uint32(f), n, all)
+				if n, err := h.Send(nil, f); n != 0 || err != nil {
+					t.Errorf("nothing with %#x: %d bytes (%v), want 0 and no error", uint32(f), n, err)
 				}
 			}
 			return ss.OK
@@ -219,4 +197,75 @@ func TestSendEmpty(t *testing.T) {
 	if len(s.Got) != 0 {
 		t.Errorf("%q came", s.Got)
 	}
+}
+
+// TestSendIsOneWrite: the head of a response, the framing and the payload leave in one system call.
+func TestSendIsOneWrite(t *testing.T) {
+	for _, announce := range []bool{true, false} {
+		w := newWorld(t, `{"s":[{"srv":{"server":true,"port":80,"protocol":"h1"}}]}`, plan{Net: sim.Options{SndBuf: 1 << 20, RcvBuf: 1 << 20}})
+		body := bytes.Repeat([]byte("body"), 10_000)
+		var served *ss.Handle
+		w.Serve("srv", func(s *script) {
+			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
+				h.ServerAck(0)
+				if served = h; announce {
+					h.RequestTxLen(int64(len(body)))
+				}
+				return ss.OK
+			})
+			s.OnTx = func(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
+		})
+		b := w.bare("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		before := w.Server.Host.Calls().Writes
+		if n, err := served.Send(body, ss.SOM|ss.EOM); n != len(body) || err != nil {
+			t.Errorf("Send took %d of %d bytes: %v", n, len(body), err)
+		}
+		w.Settle()
+		if got := w.Server.Host.Calls().Writes - before; got != 1 {
+			t.Errorf("announced %v: got %d writes for a response of %d bytes, want 1", announce, got, len(body))
+		}
+		text, _ := b.read()
+		if want := string(body[:100]); !strings.Contains(text, want) || strings.Count(text, "HTTP/1.1 200") != 1 {
+			t.Errorf("announced %v: got %.200q", announce, text)
+		}
+		b.abort()
+		w.End()
+	}
+}
+
+// TestSendInTx: a Tx that has sent must not return bytes of its buffer too, whose place Send has used.
+func TestSendInTx(t *testing.T) {
+	w := newWorld(t, sendDoc, plan{})
+	w.Serve("ws_srv", func(s *script) {
+		s.When(ss.ServerUpgrade, (*ss.Handle).RequestTx)
+		s.OnTx = func(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
+			h.Send([]byte("sent"), ss.SOM|ss.EOM)
+			return min(len(buf), 6), ss.SOM | ss.EOM, ss.OK
+		}
+	})
+	s := newScript()
+	w.Create("ws", s).Connect()
+	w.Run("the end", func() bool { return s.Told(ss.Disconnected) > 0 })
+	if string(s.Got) != "sent" || w.Server.Runtime.Counters.Misuse != 1 {
+		t.Errorf("%q came, and %d misuses were counted, want what was sent and 1", s.Got, w.Server.Runtime.Counters.Misuse)
+	}
+}
+
+// TestSendWithoutConnection: before there is one and after it, nothing is taken, and the error says why.
+func TestSendWithoutConnection(t *testing.T) {
+	w := newWorld(t, sendDoc, plan{})
+	w.Serve("raw_srv", nil)
+	for _, name := range []string{"raw", "ws", "h1"} {
+		s := newScript()
+		h := w.Create(name, s)
+		if n, err := h.Send([]byte("x"), ss.SOM|ss.EOM); n != 0 || !errors.Is(err, ss.ErrNotConnected) {
+			t.Errorf("%s, without a connection: Send took %d (%v), want 0, ErrNotConnected", name, n, err)
+		}
+		h.Destroy()
+		w.Settle()
+		if n, err := h.Send([]byte("x"), ss.SOM|ss.EOM); n != 0 || !errors.Is(err, ss.ErrDestroyed) {
+			t.Errorf("%s, destroyed: Send took %d (%v), want 0, ErrDestroyed", name, n, err)
+		}
+	}
+	w.End()
 }

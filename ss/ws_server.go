@@ -226,7 +226,9 @@ func (s *acceptedWS) peer() (loop.Addr, bool)     { return s.wsi().PeerAddr() }
 
 func (s *acceptedWS) protocol() (policy.Protocol, bool) { return policy.WS, true }
 
-func (s *acceptedWS) send(b []byte, f Flags) (n int, all bool) { return s.wsPipe.send(b, f) }
+func (s *acceptedWS) send(h *Handle, b []byte, f Flags) (n int, err error) {
+	return s.wsPipe.send(h, b, f)
+}
 
 func (s *acceptedWS) setClose(code ws.Code, reason string) (bool, error) {
 	return s.wsPipe.setClose(code, reason)

@@ -53,9 +53,9 @@ func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	if e.ended || len(b) == 0 && !end {
 		return ss.OK
 	}
-	if e.buf == nil {
-		n, all := h.Send(b, f) // nothing of it on HTTP
-		if all {
+	if e.buf == nil && !e.sv.http {
+		n, err := h.Send(b, f)
+		if err == nil {
 			return ss.OK
 		}
 		b = b[n:]

@@ -28,8 +28,8 @@ func (e *wsEcho) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 
 func (e *wsEcho) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	if len(e.pieces) == 0 {
-		n, all := h.Send(b, f)
-		if all {
+		n, err := h.Send(b, f)
+		if err == nil {
 			return ss.OK
 		}
 		if b = b[n:]; n > 0 {
