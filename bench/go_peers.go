@@ -26,7 +26,7 @@ func runNetHTTP(e *peerEnv) error {
 	})}
 	switch e.kind {
 	case kindH1, kindTLS, kindH2:
-	case kindBulk:
+	case kindBulk, kindHaul:
 		srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/octet-stream")
 			w.Header().Set("Content-Length", strconv.Itoa(gen.BulkSize))
@@ -70,7 +70,7 @@ func (b *bulk) Read(p []byte) (int, error) {
 // runFastHTTP serves with fasthttp as it comes, less its Server field, which nobody else sends
 // unasked but nginx.
 func runFastHTTP(e *peerEnv) error {
-	if e.kind != kindH1 && e.kind != kindTLS && e.kind != kindBulk {
+	if e.kind != kindH1 && e.kind != kindTLS && e.kind != kindBulk && e.kind != kindHaul {
 		return fmt.Errorf("bench: fasthttp: unknown kind %q", e.kind)
 	}
 	ln, err := listen()
@@ -84,7 +84,7 @@ func runFastHTTP(e *peerEnv) error {
 			ctx.SetBodyString(gen.Body)
 		},
 	}
-	if e.kind == kindBulk {
+	if e.kind == kindBulk || e.kind == kindHaul {
 		srv.Handler = func(ctx *fasthttp.RequestCtx) { ctx.SetBodyStream(&bulk{}, gen.BulkSize) }
 	}
 	if secure(e.kind) {

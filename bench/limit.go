@@ -38,6 +38,7 @@ type limitConn struct {
 	part int    // h1: bytes of a request that has not come in full
 	rest []byte // raw: what the socket refused; its memory is kept for the next time. ws: a frame's beginning
 	off  int    // raw: how much of rest has gone since
+	sent int    // haul: how much of the answer has gone; the rest is owed if it is not 0
 	open bool   // ws: it has shaken hands
 	seat int    // fan: where it is among the members, from 1; 0 if it is not
 }
@@ -45,12 +46,17 @@ type limitConn struct {
 // limitCount counts events and system calls.
 type limitCount struct{ turns, looks, sleeps, reads, writes, accepts, requests, bytes uint64 }
 
+// limitHaulWrite is the most that one write of the bulk has: as much as Millrace's Send takes.
+const limitHaulWrite = 256 << 10
+
 // The receive buffer in each service: as large as other servers have for requests, and as wsi's
 // scratch for bytes.
 const (
 	limitH1Buffer  = 16 << 10
 	limitRawBuffer = 64 << 10
 )
+
+const limitBulkHead = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\nDate: %s\r\n\r\n"
 
 const limitHead = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 14\r\nDate: "
 
@@ -63,6 +69,9 @@ func runLimit(e *peerEnv) error {
 		one := limitHead + date(time.Now()) + "\r\n\r\n" + gen.Body
 		l.size = len(one)
 		l.answers = bytes.Repeat([]byte(one), limitH1Buffer/len(gen.Request)+1)
+	case kindHaul:
+		l.buf = make([]byte, limitH1Buffer)
+		l.answers = append(fmt.Appendf(nil, limitBulkHead, gen.BulkSize, date(time.Now())), gen.BulkBody()...)
 	case kindRaw, kindWS, kindFan:
 		l.buf = make([]byte, limitRawBuffer)
 	default:
@@ -126,6 +135,8 @@ func (l *limit) turn() error {
 			err = l.tell()
 		case l.kind == kindH1:
 			err = l.answer(fd)
+		case l.kind == kindHaul:
+			l.haul(fd)
 		case l.kind == kindWS || l.kind == kindFan:
 			err = l.listen(fd)
 		default:
@@ -154,7 +165,7 @@ func (l *limit) accept() error {
 		}
 		l.conns[fd] = limitConn{}
 		events := uint32(unix.EPOLLIN)
-		if l.kind == kindRaw {
+		if l.kind == kindRaw || l.kind == kindHaul {
 			events |= unix.EPOLLOUT
 		}
 		if err := l.poll.Add(fd, events); err != nil {
@@ -194,6 +205,38 @@ func (l *limit) answer(fd int) error {
 		}
 		if n < len(l.buf) {
 			return nil
+		}
+	}
+}
+
+// haul sends the bulk to who asks for it, in writes as large as the socket takes, but no more than limitHaulWrite at a time.
+func (l *limit) haul(fd int) {
+	c := &l.conns[fd]
+	for {
+		for c.sent > 0 {
+			n, errno := sys.Write(fd, l.answers[c.sent-1:min(len(l.answers), c.sent-1+limitHaulWrite)])
+			l.count.writes++
+			c.sent += n
+			if l.ended(fd, errno) || n == 0 {
+				return
+			}
+			if c.sent > len(l.answers) {
+				c.sent = 0
+			}
+		}
+		n, errno := sys.Read(fd, l.buf)
+		l.count.reads++
+		if n == 0 {
+			if errno == 0 {
+				errno = unix.EPIPE
+			}
+			l.ended(fd, errno)
+			return
+		}
+		if c.part += n; c.part >= len(gen.BulkRequest) {
+			c.part -= len(gen.BulkRequest)
+			c.sent = 1
+			l.count.requests++
 		}
 	}
 }

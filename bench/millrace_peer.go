@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -81,6 +82,8 @@ func runMillrace(e *peerEnv) error {
 		info = ss.Info{StreamType: "ws", New: new(fan).join}
 	case kindTLS, kindH2:
 		info.StreamType = e.kind
+	case kindHaul:
+		info = ss.Info{StreamType: "h1", New: func(*ss.Handle) ss.Stream { return new(haul) }}
 	case kindBulk:
 		info = ss.Info{StreamType: "tls", New: func(*ss.Handle) ss.Stream { return new(haul) }}
 	}
@@ -125,22 +128,23 @@ func (d *haul) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	if err := h.SetMetadataString("mime", "application/octet-stream"); err != nil {
 		return ss.DestroyMe
 	}
-	return h.RequestTxLen(gen.BulkSize)
+	h.RequestTxLen(gen.BulkSize)
+	return d.send(h)
+}
+
+// send gives as much as goes at once, and Tx goes on.
+func (d *haul) send(h *ss.Handle) ss.Ret {
+	n, err := h.Send(gen.BulkBody()[d.off:], ss.EOM)
+	d.off += n
+	if err != nil && !errors.Is(err, ss.ErrBlocked) {
+		return ss.DisconnectMe
+	}
+	return ss.OK
 }
 
 func (d *haul) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
 
-func (d *haul) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
-	var f ss.Flags
-	if d.off == 0 {
-		f = ss.SOM
-	}
-	n := copy(buf, gen.Bulk(d.off, len(buf)))
-	if d.off += n; d.off == gen.BulkSize {
-		return n, f | ss.EOM, ss.OK
-	}
-	return n, f, h.RequestTx()
-}
+func (d *haul) Tx(h *ss.Handle, _ uint32, _ []byte) (int, ss.Flags, ss.Ret) { return 0, 0, d.send(h) }
 
 // echo holds what came until it can go back, and stops the peer while that is much.
 type echo struct {
@@ -161,8 +165,8 @@ func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		return h.RequestTx() // what is left of it to say, and then the stream ends by itself
 	}
 	if e.off == len(e.held) {
-		n, all := h.Send(b, f)
-		if all {
+		n, err := h.Send(b, f)
+		if err == nil {
 			return ss.OK
 		}
 		b = b[n:]

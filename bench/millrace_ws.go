@@ -40,8 +40,8 @@ func (e *wsEcho) State(_ *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 func (e *wsEcho) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	r := e.held
 	if r == nil {
-		n, all := h.Send(b, f)
-		if all {
+		n, err := h.Send(b, f)
+		if err == nil {
 			return ss.OK
 		}
 		if n > 0 {

@@ -78,7 +78,7 @@ func (l *lab) startNginx(kind string) (*process, error) {
 		}
 		err = os.WriteFile(conf, fmt.Appendf(nil, nginxConf, limit.Max, dir, addr, over), 0o644)
 	}
-	if err == nil && kind == kindBulk {
+	if err == nil && (kind == kindBulk || kind == kindHaul) {
 		err = writeBulk(filepath.Join(dir, gen.BulkPath))
 	}
 	if err != nil {

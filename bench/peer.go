@@ -15,8 +15,9 @@ import (
 
 // The kinds of service that a peer can be asked for.
 const (
-	kindH1  = "h1"  // gen.Body to every GET
-	kindRaw = "raw" // every byte back
+	kindH1   = "h1"   // gen.Body to every GET
+	kindHaul = "haul" // gen.Bulk to every GET
+	kindRaw  = "raw"  // every byte back
 
 	kindTLS  = "tls"  // gen.Body to every GET, over TLS
 	kindBulk = "bulk" // gen.Bulk to every GET, over TLS
@@ -74,7 +75,7 @@ func peerMain(args []string) int {
 	}
 	serve := peers[fs.Arg(0)]
 	if fs.NArg() != 2 || serve == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|raw|tls|bulk|h2|ws|wss|fan")
+		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|haul|raw|tls|bulk|h2|ws|wss|fan")
 		return 2
 	}
 	env.kind = fs.Arg(1)

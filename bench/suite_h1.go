@@ -50,6 +50,11 @@ var (
 	}
 )
 
+// plainBulkRatios are those of downloads without TLS.
+var plainBulkRatios = []ratio{
+	{keyMB, nameLimit, "rate / limit"}, {keyCPUMB, nameLimit, "CPU / limit"}, {keyCPUMB, nameNginx, "CPU / nginx"}, {keyMB, nameNetHTTP, "rate / net/http"},
+}
+
 // window is how long one measurement lasts.
 func (l *lab) window(p *process) gen.Window {
 	w := gen.Window{Warm: 150 * time.Millisecond, Span: time.Second, CPU: p.cpu}
@@ -80,7 +85,17 @@ func h1Suite(l *lab, r *report) error {
 			r.note("limit's system calls, %s: %s", shape.name, proof)
 		}
 	}
+	hauls, err := l.startAll(httpContenders, kindHaul, &report{}) // who is missing is known
+	if err != nil {
+		return err
+	}
+	t := r.table(&table{Name: "bulk", Title: fmt.Sprintf("download, %d connections, %d MiB in an answer", haulConns, gen.BulkSize>>20),
+		Measures: bulkMeasures, Ratios: plainBulkRatios})
+	if _, err := l.inTurn("h1: bulk", hauls, func(round int, s seat) error { return l.haul(t, round, s) }); err != nil {
+		return err
+	}
 	r.goals = []goal{
+		{Table: "bulk", Server: nameMillrace, Key: keyMB, To: nameLimit, AtLeast: 0.90},
 		{Table: "keepalive", Server: nameMillrace, Key: keyCPU, To: nameLimit, AtMost: 1.10},
 		{Table: "keepalive", Server: nameLimit, Key: keyCPU, To: nameNginx, AtMost: 1.05},
 		{Table: "pipelined", Server: nameMillrace, Key: keyRate, To: nameLimit, AtLeast: 0.65},

@@ -124,7 +124,7 @@ func otherGroups(seats []seat, agreed map[string]tls.CurveID, want tls.CurveID) 
 
 // haul makes one measurement of downloads and adds it to t.
 func (l *lab) haul(t *table, round int, s seat) error {
-	m, err := gen.Download(gen.Haul{Addr: s.proc.addr, Conns: haulConns}, l.window(s.proc))
+	m, err := gen.Download(gen.Haul{Addr: s.proc.addr, Conns: haulConns, TLS: s.proc.tls}, l.window(s.proc))
 	if err != nil {
 		return fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,24 +24,34 @@ func Bulk(off, n int) []byte {
 	return pattern[phase : phase+min(n, BulkSize-off, period)]
 }
 
-// bulkRequest is Request for the bulk.
-const bulkRequest = "GET " + BulkPath + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
+// BulkBody is the body in one piece. It must not be changed.
+var BulkBody = sync.OnceValue(func() []byte {
+	b := make([]byte, 0, BulkSize)
+	for len(b) < BulkSize {
+		b = append(b, Bulk(len(b), BulkSize)...)
+	}
+	return b
+})
 
-// Haul is Conns connections that download the bulk over TLS 1.3, again and again.
+// BulkRequest is Request for the bulk.
+const BulkRequest = "GET " + BulkPath + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
+
+// Haul is Conns connections that download the bulk, again and again.
 type Haul struct {
 	Addr  netip.AddrPort
 	Conns int
+	TLS   bool // over TLS 1.3
 }
 
 // Download measures a Haul; Result.Done counts the bytes that came, heads and bodies, each opened and
 // compared with what it should be. The caller has locked its thread.
 func Download(h Haul, w Window) (Result, error) {
-	c, err := open(h.Addr, h.Conns, unix.EPOLLIN, true)
+	c, err := open(h.Addr, h.Conns, unix.EPOLLIN, h.TLS)
 	if err != nil {
 		return Result{}, err
 	}
 	defer c.close()
-	d := new(downloader)
+	d := &downloader{asker: newAsker(period)}
 	for _, k := range c.all {
 		if err := d.ask(k); err != nil {
 			return Result{}, err
@@ -53,26 +64,31 @@ func Download(h Haul, w Window) (Result, error) {
 	return r, nil
 }
 
+var bulkRequest = []byte(BulkRequest)
+
 type downloader struct {
-	in     inflow
-	sealed []byte
-	done   int
+	asker
+	done int
 }
 
 // ask sends one request. k.got counts body bytes, and is -1 before the head.
 func (d *downloader) ask(k *conn) error {
 	k.got = -1
-	d.sealed = k.tls.seal(d.sealed[:0], []byte(bulkRequest))
-	return sendAll(k, d.sealed)
+	return d.send(k, bulkRequest)
 }
 
 func (d *downloader) serve(k *conn, _ uint32) (done int, err error) {
 	d.done = 0
-	full, err := d.in.read(k, d)
-	if full && err == nil {
-		err = d.ask(k)
+	for {
+		was := d.done
+		full, err := d.collect(k, d)
+		if full && err == nil {
+			err = d.ask(k)
+		}
+		if full || err != nil || d.done == was || k.tls != nil {
+			return d.done, err
+		}
 	}
-	return d.done, err
 }
 
 // take checks one piece of an answer. Every server sends the head in one record.
@@ -97,5 +113,3 @@ func (d *downloader) take(k *conn, b []byte) (full bool, err error) {
 	k.got += len(b)
 	return k.got == BulkSize, nil
 }
-
-func (d *downloader) restart() {}

@@ -25,7 +25,7 @@ func serveBulk(spoil func(off int, b []byte)) http.HandlerFunc {
 
 func TestDownload(t *testing.T) {
 	addr, _ := serveTLS(t, serveBulk(func(int, []byte) {}), nil)
-	r, err := Download(Haul{Addr: addr, Conns: 2}, window())
+	r, err := Download(Haul{Addr: addr, Conns: 2, TLS: true}, window())
 	if err != nil || r.Done < 1<<20 || r.CPU <= 0 {
 		t.Errorf("got %+v, %v", r, err)
 	}
@@ -46,7 +46,7 @@ func TestDownloadNoticesDamage(t *testing.T) {
 		{"404", http.NotFound, "wrong answer"},
 	} {
 		addr, _ := serveTLS(t, tc.h, nil)
-		if r, err := Download(Haul{Addr: addr, Conns: 1}, window()); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if r, err := Download(Haul{Addr: addr, Conns: 1, TLS: true}, window()); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %+v, %v; want an error with %q", tc.name, r, err, tc.want)
 		}
 	}
