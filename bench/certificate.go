@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// credentials are the certificate and key with which every server of a run answers: ECDSA P-256, signed
-// by itself, in a directory of files, since that is what nginx wants and what a child can be told.
+// credentials are the certificate and key that every server of a run uses: ECDSA P-256, self-signed, in a directory of files,
+// since nginx and the child processes read files.
 type credentials struct {
 	dir  string
-	pool *x509.CertPool // trusts it
+	pool *x509.CertPool // trusts the certificate
 }
 
 // The files of credentials.
@@ -30,10 +30,10 @@ const (
 	keyFile  = "key.pem"
 )
 
-// validity covers a run on a machine whose clock is a little off.
+// validity allows for a machine whose clock is slightly wrong.
 const validity = 24 * time.Hour
 
-// newCredentials makes a certificate for 127.0.0.1 in a directory of its own, which remove deletes.
+// newCredentials creates a certificate for 127.0.0.1 in a new directory, which remove deletes.
 func newCredentials() (c *credentials, remove func(), err error) {
 	cert, key, err := newCertificate(time.Now())
 	if err != nil {
@@ -82,8 +82,8 @@ func newCertificate(now time.Time) (cert, key []byte, err error) {
 	return cert, key, err
 }
 
-// loadTLS is what a server on crypto/tls is configured with: its certificate, the protocol and nothing else,
-// so that versions, suites, groups and tickets are the library's.
+// loadTLS returns the configuration of a crypto/tls server: only the certificate and the protocol are set,
+// so that versions, suites, groups and tickets are the library's defaults.
 func loadTLS(e *peerEnv) (*tls.Config, error) {
 	pair, err := tls.LoadX509KeyPair(filepath.Join(e.cert, certFile), filepath.Join(e.cert, keyFile))
 	if err != nil {
@@ -96,7 +96,7 @@ func loadTLS(e *peerEnv) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{protocol}}, nil
 }
 
-// loadBase64 reads one of the files as policies want it: DER in base64.
+// loadBase64 reads one of the files in the form that policies need: DER in base64.
 func loadBase64(dir, name string) (string, error) {
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {

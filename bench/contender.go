@@ -9,21 +9,21 @@ import (
 	"github.com/millrace/millrace/bench/internal/gen"
 )
 
-// contender is a server that takes part in a suite.
+// contender is a server that a suite measures.
 type contender struct {
 	name string
 	peer string // its name in peers
-	// program, unless nil, starts a server that is a program of its own. Then peer is empty.
+	// program, unless nil, starts a server that is a separate program. Then peer is empty.
 	program func(l *lab, kind string) (*process, error)
 	ours    bool
 	spin    time.Duration
-	// quiet is millrace's alone; see peerEnv.
+	// quiet applies to millrace only; see peerEnv.
 	quiet time.Duration
-	// exe is the build of this program that has the peer; "" for this one.
+	// the build of this program that contains the peer; "" for this one
 	exe string
 }
 
-// The names in tables and JSON.
+// Server names in tables and JSON.
 const (
 	nameLimit        = "limit"
 	nameMillrace     = "millrace"
@@ -50,7 +50,7 @@ var httpContenders = []contender{
 	{name: nameNetHTTP, peer: "nethttp"},
 }
 
-// rawContenders are those of the raw suite.
+// rawContenders are the servers of the raw suite.
 var rawContenders = []contender{
 	{name: nameLimit, peer: "limit"},
 	{name: nameMillrace, peer: "millrace", ours: true},
@@ -82,7 +82,7 @@ var wsContenders = []contender{
 	{name: nameCoder, peer: "coder"},
 }
 
-// wsIdleContenders are those whose idle WebSockets are weighed, wssIdleContenders those over TLS.
+// wsIdleContenders are the servers whose idle WebSockets are measured, wssIdleContenders the same over TLS.
 var (
 	wsIdleContenders = []contender{
 		{name: nameLimit, peer: "limit"},
@@ -93,8 +93,8 @@ var (
 	wssIdleContenders = wsIdleContenders[1:]
 )
 
-// start brings a contender up and, where it speaks HTTP or WebSocket, checks its answers. An absent error says that
-// it cannot take part.
+// start starts a contender and, if it serves HTTP or WebSocket, probes its responses. An absent error means that it
+// cannot take part.
 func (l *lab) start(c contender, kind string) (*process, error) {
 	var p *process
 	var err error
@@ -151,7 +151,7 @@ func (l *lab) start(c contender, kind string) (*process, error) {
 	return p, nil
 }
 
-// certify makes the run's certificate when the first server needs one.
+// certify creates the run's certificate when the first server needs one.
 func (l *lab) certify() (err error) {
 	if l.creds == nil {
 		l.creds, l.discard, err = newCredentials()
@@ -159,13 +159,13 @@ func (l *lab) certify() (err error) {
 	return err
 }
 
-// seat is a contender that is up.
+// seat is a running contender.
 type seat struct {
 	contender
 	proc *process
 }
 
-// field is who takes part of all: with options.before the limit, ours, and ours of that build.
+// field selects the contenders: with options.before only the limit, millrace, and millrace of that build.
 func (o options) field(all []contender) []contender {
 	if o.before == "" {
 		return all
@@ -184,7 +184,7 @@ func (o options) field(all []contender) []contender {
 	return some
 }
 
-// startAll starts all contenders and puts those that cannot take part on the report's list.
+// startAll starts all contenders and adds those that cannot take part to the report's list.
 func (l *lab) startAll(all []contender, kind string, r *report) ([]seat, error) {
 	var up []seat
 	for _, c := range l.field(all) {
@@ -201,8 +201,8 @@ func (l *lab) startAll(all []contender, kind string, r *report) ([]seat, error) 
 	return up, nil
 }
 
-// rotate returns the seats in the order of one round. Everybody is first in turn, so that nobody always
-// runs on a machine that another has just warmed or tired.
+// rotate returns the seats in the order of one round. Each server is first in one of the rounds, so that no server always
+// runs after the same other one on a warm or throttled machine.
 func rotate(seats []seat, round int) []seat {
 	n := round % max(len(seats), 1)
 	return append(append([]seat(nil), seats[n:]...), seats[:n]...)

@@ -6,12 +6,12 @@ import (
 	"github.com/millrace/millrace/bench/internal/gen"
 )
 
-// Every server of the HTTP suites comes up, answers, settles its account and goes away.
+// Every server of the HTTP suites starts, answers, returns its counts and stops.
 func TestEveryHTTPServer(t *testing.T) {
 	for _, c := range httpContenders {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t)
-			p, err := l.start(c, kindH1) // probes its answer
+			p, err := l.start(c, kindH1) // probes its response
 			if a, ok := isAbsent(err); ok {
 				lacking(t, a.why)
 			}
@@ -61,7 +61,7 @@ func TestEveryEcho(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Far more under way than sockets hold, so that servers meet a socket that refuses.
+			// Far more bytes in flight than socket buffers hold, so that servers meet EAGAIN.
 			for _, ahead := range []int{1000, rawAhead, 16 << 20} {
 				m, err := gen.Stream(gen.Flow{Addr: p.addr, Conns: 4, Ahead: ahead}, l.window(p))
 				if err != nil || m.Done == 0 {
@@ -72,7 +72,7 @@ func TestEveryEcho(t *testing.T) {
 	}
 }
 
-// Every WebSocket server comes up, answers as the probe wants, and echoes both messages of the suite.
+// Every WebSocket server starts, passes the probe, and echoes both messages of the suite.
 func TestEveryWebSocketServer(t *testing.T) {
 	for _, c := range wsContenders {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestEveryWebSocketServer(t *testing.T) {
 	}
 }
 
-// Every WebSocket server brings what is published to every subscriber.
+// Every WebSocket server delivers each published message to every subscriber.
 func TestEveryBroadcast(t *testing.T) {
 	for _, c := range wsContenders {
 		t.Run(c.name, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestEveryBroadcast(t *testing.T) {
 				t.Fatal(err)
 			}
 			tab := new(report).table(&table{})
-			for round := range 2 { // the subscribers of the first have gone in the second
+			for round := range 2 { // in the second round the subscribers of the first have disconnected
 				if err := l.spread(tab, round, seat{c, p}, 50); err != nil {
 					t.Fatal(err)
 				}
@@ -131,6 +131,6 @@ func TestRotate(t *testing.T) {
 		}
 	}
 	if got := rotate(nil, 3); len(got) != 0 {
-		t.Errorf("nobody: got %v", got)
+		t.Errorf("rotate of no seats: got %v, want none", got)
 	}
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/millrace/millrace/bench/internal/gen"
 )
 
-// listen opens a listener the way a Go program does.
+// listen opens a listener with net.Listen, as most Go programs do.
 func listen() (net.Listener, error) { return net.Listen("tcp4", "127.0.0.1:0") }
 
-// runNetHTTP serves with the standard library as it comes. The length is set by hand, as it would be
-// by anyone who cares; the date is the library's.
+// runNetHTTP serves with net/http in its default configuration. The handler sets the length, as a careful program
+// does; the library sets the date.
 func runNetHTTP(e *peerEnv) error {
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
@@ -26,7 +26,7 @@ func runNetHTTP(e *peerEnv) error {
 	})}
 	switch e.kind {
 	case kindH1, kindTLS, kindH2:
-	case kindBulk, kindHaul:
+	case kindBulk, kindBulkH1:
 		srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/octet-stream")
 			w.Header().Set("Content-Length", strconv.Itoa(gen.BulkSize))
@@ -54,7 +54,7 @@ func runNetHTTP(e *peerEnv) error {
 	return srv.Serve(ln)
 }
 
-// bulk is gen.Bulk as a reader. It has no WriteTo that would spare net/http the copy, since millrace
+// bulk is gen.Bulk as a reader. It has no WriteTo, which would spare net/http the copy, since millrace
 // copies too.
 type bulk struct{ off int }
 
@@ -67,10 +67,10 @@ func (b *bulk) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// runFastHTTP serves with fasthttp as it comes, less its Server field, which nobody else sends
-// unasked but nginx.
+// runFastHTTP serves with fasthttp in its default configuration, without its Server field, which of the other servers
+// only nginx sends by default.
 func runFastHTTP(e *peerEnv) error {
-	if e.kind != kindH1 && e.kind != kindTLS && e.kind != kindBulk && e.kind != kindHaul {
+	if e.kind != kindH1 && e.kind != kindTLS && e.kind != kindBulk && e.kind != kindBulkH1 {
 		return fmt.Errorf("bench: fasthttp: unknown kind %q", e.kind)
 	}
 	ln, err := listen()
@@ -84,7 +84,7 @@ func runFastHTTP(e *peerEnv) error {
 			ctx.SetBodyString(gen.Body)
 		},
 	}
-	if e.kind == kindBulk || e.kind == kindHaul {
+	if e.kind == kindBulk || e.kind == kindBulkH1 {
 		srv.Handler = func(ctx *fasthttp.RequestCtx) { ctx.SetBodyStream(&bulk{}, gen.BulkSize) }
 	}
 	if secure(e.kind) {
@@ -98,9 +98,8 @@ func runFastHTTP(e *peerEnv) error {
 	return srv.Serve(ln)
 }
 
-// runGoNet echoes with a goroutine and a buffer per connection, as large as the limit's. It does not
-// use io.Copy, which would splice in the kernel and never see the bytes: an echo stands here for a
-// program that reads what it gets.
+// runGoNet echoes with a goroutine and a buffer per connection, of the limit's size. It does not
+// use io.Copy, which would splice in the kernel and never see the bytes: the echo models a program that reads its input.
 func runGoNet(e *peerEnv) error {
 	if e.kind != kindRaw {
 		return fmt.Errorf("bench: Go net: unknown kind %q", e.kind)

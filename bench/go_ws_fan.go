@@ -9,11 +9,11 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// hall is who has subscribed at a server of kindFan: see gen.Fan.
+// hall holds the subscribers of a server of kindFan: see gen.Fan.
 type hall[M comparable] struct {
 	mu      sync.Mutex
 	members []M
-	seats   map[M]int // of members
+	seats   map[M]int // index of each member
 }
 
 // join makes m a member, once.
@@ -30,7 +30,7 @@ func (h *hall[M]) join(m M) {
 	h.members = append(h.members, m)
 }
 
-// leave undoes it.
+// leave removes m.
 func (h *hall[M]) leave(m M) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -54,7 +54,7 @@ func (h *hall[M]) each(f func(m M)) {
 	}
 }
 
-// gwsFan publishes with gws's Broadcaster, which makes the frame once.
+// gwsFan publishes with gws's Broadcaster, which encodes the frame once.
 type gwsFan struct {
 	gws.BuiltinEventHandler
 	hall[*gws.Conn]
@@ -64,7 +64,7 @@ func (f *gwsFan) OnMessage(c *gws.Conn, m *gws.Message) {
 	defer m.Close()
 	if m.Data.Len() == 1 {
 		f.join(c)
-		_ = c.WriteMessage(m.Opcode, m.Bytes()) // the read loop finds the end
+		_ = c.WriteMessage(m.Opcode, m.Bytes()) // the read loop reports the error
 		return
 	}
 	b := gws.NewBroadcaster(m.Opcode, m.Bytes())
@@ -74,16 +74,16 @@ func (f *gwsFan) OnMessage(c *gws.Conn, m *gws.Message) {
 
 func (f *gwsFan) OnClose(c *gws.Conn, _ error) { f.leave(c) }
 
-// gorillaConn is a connection to which two goroutines may write, one at a time as gorilla/websocket demands.
+// gorillaConn is a connection with two writing goroutines, which a lock serialises as gorilla/websocket requires.
 type gorillaConn struct {
 	*gorilla.Conn
 	mu sync.Mutex
 }
 
-// gorillaFan publishes with a PreparedMessage, which makes the frame once.
+// gorillaFan publishes with a PreparedMessage, which encodes the frame once.
 type gorillaFan struct{ hall[*gorillaConn] }
 
-func (f *gorillaFan) hear(c *gorillaConn, kind int, b []byte) error {
+func (f *gorillaFan) onMessage(c *gorillaConn, kind int, b []byte) error {
 	if len(b) == 1 {
 		f.join(c)
 		c.mu.Lock()
@@ -102,10 +102,10 @@ func (f *gorillaFan) hear(c *gorillaConn, kind int, b []byte) error {
 	return nil
 }
 
-// coderFan writes to one member after the other: coder/websocket has nothing made for it.
+// coderFan writes to one member after the other: coder/websocket has no API for broadcasts.
 type coderFan struct{ hall[*coder.Conn] }
 
-func (f *coderFan) hear(c *coder.Conn, kind coder.MessageType, b []byte) error {
+func (f *coderFan) onMessage(c *coder.Conn, kind coder.MessageType, b []byte) error {
 	ctx := context.Background()
 	if len(b) == 1 {
 		f.join(c)

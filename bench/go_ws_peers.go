@@ -13,12 +13,12 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// The three libraries do without compression and without a check of UTF-8, the messages being binary, and have
-// no deadlines. Each answers in the goroutine that reads. Their buffers have the size that they have by default:
-// larger ones, of 17 and 32 KiB, were tried and made no difference to either message of the suite.
+// The three libraries run without compression, without a check of UTF-8 (the messages are binary), and without
+// deadlines. Each answers in the goroutine that reads. Their buffers have the default sizes:
+// larger buffers, of 17 and 32 KiB, changed the figures of neither message of the suite.
 
-// runGWS serves with gws's own server, which reads the handshake itself: quicker than net/http. One message
-// of a connection is handled after the other (ParallelEnabled is off), so none costs a goroutine.
+// runGWS serves with gws's own server, which parses the handshake itself: faster than net/http. It handles the messages
+// of a connection in sequence (ParallelEnabled is off), so a message needs no goroutine.
 func runGWS(e *peerEnv) error {
 	if e.kind != kindWS && e.kind != kindWSS && e.kind != kindFan {
 		return fmt.Errorf("bench: gws: unknown kind %q", e.kind)
@@ -43,7 +43,7 @@ func runGWS(e *peerEnv) error {
 	return srv.RunListener(ln)
 }
 
-// silent keeps gws from reporting every client that went away.
+// silent keeps gws from logging every client that disconnects.
 type silent struct{}
 
 func (silent) Error(...any) {}
@@ -51,11 +51,11 @@ func (silent) Error(...any) {}
 type gwsEcho struct{ gws.BuiltinEventHandler }
 
 func (*gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
-	defer m.Close()                         // its buffer is pooled
-	_ = c.WriteMessage(m.Opcode, m.Bytes()) // the read loop finds the end
+	defer m.Close()                         // returns the buffer to a pool
+	_ = c.WriteMessage(m.Opcode, m.Bytes()) // the read loop reports the error
 }
 
-// serveHTTP runs the peers that take over connections of net/http.
+// serveHTTP runs the peers that hijack net/http connections.
 func serveHTTP(e *peerEnv, h http.HandlerFunc) error {
 	ln, err := listen()
 	if err != nil {
@@ -73,19 +73,19 @@ func serveHTTP(e *peerEnv, h http.HandlerFunc) error {
 	return srv.Serve(ln)
 }
 
-// runGorilla serves with gorilla/websocket. It reads into a buffer that is kept instead of ReadMessage, which
-// would make one for each message, and uses WriteMessage, whose path for whole messages does not allocate. Its
-// write buffers come from a pool, as it recommends for many connections that are mostly idle.
+// runGorilla serves with gorilla/websocket. It reads into a reused buffer instead of ReadMessage, which
+// allocates one per message, and uses WriteMessage, whose path for whole messages does not allocate. Its
+// write buffers come from a pool, as its documentation recommends for many mostly idle connections.
 func runGorilla(e *peerEnv) error {
 	if e.kind != kindWS && e.kind != kindWSS && e.kind != kindFan {
 		return fmt.Errorf("bench: gorilla/websocket: unknown kind %q", e.kind)
 	}
 	up := gorilla.Upgrader{WriteBufferPool: new(sync.Pool)}
-	hear := func(c *gorillaConn, kind int, b []byte) error { return c.WriteMessage(kind, b) }
+	onMessage := func(c *gorillaConn, kind int, b []byte) error { return c.WriteMessage(kind, b) }
 	gone := func(*gorillaConn) {}
 	if e.kind == kindFan {
 		f := new(gorillaFan)
-		hear, gone = f.hear, f.leave
+		onMessage, gone = f.onMessage, f.leave
 	}
 	return serveHTTP(e, func(w http.ResponseWriter, r *http.Request) {
 		conn, err := up.Upgrade(w, r, nil)
@@ -93,7 +93,7 @@ func runGorilla(e *peerEnv) error {
 			return
 		}
 		c := &gorillaConn{Conn: conn}
-		go func() { // so that the request's memory is free
+		go func() { // a new goroutine, so that the request's memory is free
 			defer c.Close()
 			defer gone(c)
 			var buf []byte
@@ -105,7 +105,7 @@ func runGorilla(e *peerEnv) error {
 				if buf, err = readAll(buf[:0], r); err != nil {
 					return
 				}
-				if hear(c, kind, buf) != nil {
+				if onMessage(c, kind, buf) != nil {
 					return
 				}
 			}
@@ -113,26 +113,26 @@ func runGorilla(e *peerEnv) error {
 	})
 }
 
-// runCoder serves with coder/websocket. It too reads into a buffer that is kept, and writes whole messages. A
-// context without an end spares it the watch for one.
+// runCoder serves with coder/websocket. It also reads into a reused buffer, and writes whole messages. A
+// context that cannot be cancelled saves the library a watcher.
 func runCoder(e *peerEnv) error {
 	if e.kind != kindWS && e.kind != kindFan {
 		return fmt.Errorf("bench: coder/websocket: unknown kind %q", e.kind)
 	}
-	hear := func(c *coder.Conn, kind coder.MessageType, b []byte) error {
+	onMessage := func(c *coder.Conn, kind coder.MessageType, b []byte) error {
 		return c.Write(context.Background(), kind, b)
 	}
 	gone := func(*coder.Conn) {}
 	if e.kind == kindFan {
 		f := new(coderFan)
-		hear, gone = f.hear, f.leave
+		onMessage, gone = f.onMessage, f.leave
 	}
 	return serveHTTP(e, func(w http.ResponseWriter, r *http.Request) {
 		c, err := coder.Accept(w, r, &coder.AcceptOptions{InsecureSkipVerify: true, CompressionMode: coder.CompressionDisabled})
 		if err != nil {
 			return
 		}
-		c.SetReadLimit(-1) // it would be 32 KiB
+		c.SetReadLimit(-1) // the default is 32 KiB
 		go func() {
 			defer c.CloseNow()
 			defer gone(c)
@@ -146,7 +146,7 @@ func runCoder(e *peerEnv) error {
 				if buf, err = readAll(buf[:0], r); err != nil {
 					return
 				}
-				if hear(c, kind, buf) != nil {
+				if onMessage(c, kind, buf) != nil {
 					return
 				}
 			}
@@ -154,7 +154,7 @@ func runCoder(e *peerEnv) error {
 	})
 }
 
-// readAll appends all of r to b, whose memory is used again.
+// readAll appends all of r to b, and reuses b's memory.
 func readAll(b []byte, r io.Reader) ([]byte, error) {
 	for {
 		if len(b) == cap(b) {

@@ -10,25 +10,25 @@ import (
 	"time"
 )
 
-// h2load is the generator of the suite that speaks HTTP/2: nghttp2's, a program of its own on the generator's core.
+// h2load is the generator of the h2 suite: nghttp2's h2load, a separate program on the generator's core.
 type h2load struct {
-	conns, streams int // connections, and requests under way on each
+	conns, streams int // connections, and concurrent requests on each
 	seconds        int
 }
 
-// h2loaded is what one run of it did.
+// h2loaded is the result of one run.
 type h2loaded struct {
 	done    uint64
-	rate    float64       // requests a second
-	bytes   uint64        // received, frame headers included and TLS not
-	elapsed time.Duration // connects and handshakes included
+	rate    float64       // requests per second
+	bytes   uint64        // received, with frame headers and without TLS
+	elapsed time.Duration // with connects and handshakes
 	cpu     time.Duration // of the generator
 }
 
 // h2Cipher is the cipher suite of all servers, as in the tls suite: nghttpd would choose AES-256.
 const h2Cipher = "TLS_AES_128_GCM_SHA256"
 
-// run loads a server. Any answer but 2xx is an error.
+// run loads a server. A response without status 2xx is an error.
 func (g h2load) run(l *lab, p *process) (h2loaded, error) {
 	exe, err := findProgram("h2load")
 	if err != nil {
@@ -56,7 +56,7 @@ func (g h2load) run(l *lab, p *process) (h2loaded, error) {
 	return r, err
 }
 
-// h2loadSays are the lines of its report that count.
+// h2loadSays matches the lines of its report that we use.
 var h2loadSays = regexp.MustCompile(`(?s)Cipher: (\S+)\n.*Application protocol: (\S+)\n.*, ([0-9.]+) req/s, .*` +
 	`requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed.*traffic: \S+ \((\d+)\) total`)
 
@@ -77,7 +77,7 @@ func parseH2load(out string) (r h2loaded, err error) {
 	}
 	r.done, r.bytes = n[0], n[3]
 	if m[1] != h2Cipher || m[2] != "h2" || r.done == 0 || n[1] != r.done || n[2] != 0 {
-		return r, fmt.Errorf("bench: h2load: %s over %s, %d answers, %d of them good, %d failed: %s", m[2], m[1], r.done, n[1], n[2], out)
+		return r, fmt.Errorf("bench: h2load: %s over %s, %d responses, %d with 2xx, %d failed: %s", m[2], m[1], r.done, n[1], n[2], out)
 	}
 	return r, nil
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// h2loadReport is what h2load of nghttp2 1.52 prints, less its progress.
+// h2loadReport is the output of h2load of nghttp2 1.52, without its progress lines.
 const h2loadReport = `starting benchmark...
 TLS Protocol: TLSv1.3
 Cipher: TLS_AES_128_GCM_SHA256
@@ -27,8 +27,8 @@ func TestParseH2load(t *testing.T) {
 	for _, c := range []struct{ name, old, new, wantErr string }{
 		{"HTTP/1.1", "protocol: h2", "protocol: http/1.1", "http/1.1"},
 		{"another cipher suite", "AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "AES_256"},
-		{"answers other than 2xx", "302368 succeeded, 0 failed", "302367 succeeded, 1 failed", "1 failed"},
-		{"nothing done", "302368 done, 302368 succeeded", "0 done, 0 succeeded", "0 answers"},
+		{"responses other than 2xx", "302368 succeeded, 0 failed", "302367 succeeded, 1 failed", "1 failed"},
+		{"nothing done", "302368 done, 302368 succeeded", "0 done, 0 succeeded", "0 responses"},
 		{"another report", "req/s", "requests", "no figures"},
 	} {
 		if _, err := parseH2load(strings.Replace(h2loadReport, c.old, c.new, 1)); err == nil || !strings.Contains(err.Error(), c.wantErr) {

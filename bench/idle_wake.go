@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The keys of the table about waking.
+// The keys of the wake table.
 const (
 	keyWoken    = "p50_woken_us"
 	keyAgain    = "p50_again_us"
@@ -16,19 +16,19 @@ const (
 	keyWake     = "cpu_woken_less_never_asleep_us"
 )
 
-// neverAsleep and plain are what a sleeping session is held against: the same server whose sessions keep
-// their expanded keys, and one without TLS. All three have the same crowd.
+// neverAsleep and plain are the references for a sleeping session: the same server with sessions that keep
+// their expanded keys, and one without TLS. All three have the same idle clients.
 var (
 	neverAsleep = contender{name: nameAwake, peer: "millrace", ours: true, quiet: -1}
 	plain       = contender{name: namePlain, peer: "millrace", ours: true}
 )
 
-// wakeAll measures a request on connections that have been idle since the beginning, and once more on the
-// same. Each round wakes others.
+// wakeAll measures a request on connections that have been idle since they were opened, and another one on the
+// same connections. Each round wakes a new set.
 //
-// The first request costs more than the second also where nobody sleeps: what a connection consists of, in
-// the kernel and in the server, has left the caches. What sleeping adds is the first request's cost less
-// that of the server whose sessions never sleep.
+// The first request costs more than the second even where sessions never sleep: the data of a connection, in
+// the kernel and in the server, has left the caches. The cost of sleeping is the difference between the first requests
+// of this server and of the one whose sessions never sleep.
 func (l *lab) wakeAll(idlers []idler, settle time.Duration, r *report) error {
 	t := r.table(&table{Name: "wake", Title: fmt.Sprintf("%s on each of %d connections that were idle, and once more", l.idling().unit, wakeSet),
 		Measures: []measure{
@@ -41,7 +41,7 @@ func (l *lab) wakeAll(idlers []idler, settle time.Duration, r *report) error {
 	if err != nil {
 		return err
 	}
-	all := append(append(idlers[:1:1], more...), idlers[1:]...) // millrace, the two beside it, and the others
+	all := append(append(idlers[:1:1], more...), idlers[1:]...) // millrace, the two references, and the others
 	for round := range min(l.rounds, n.many/wakeSet) {
 		l.say("idle: waking: round %d of %d", round+1, l.rounds)
 		values := make([]map[string]float64, len(all))
@@ -60,7 +60,7 @@ func (l *lab) wakeAll(idlers []idler, settle time.Duration, r *report) error {
 	return nil
 }
 
-// wakeless fills the servers that wake nobody, the one whose sessions never sleep in front.
+// wakeless fills the servers whose connections are not woken; the one whose sessions never sleep is first.
 func (l *lab) wakeless(n counts, settle time.Duration) ([]idler, error) {
 	var all []idler
 	for _, c := range []struct {
@@ -73,14 +73,14 @@ func (l *lab) wakeless(n counts, settle time.Duration) ([]idler, error) {
 		if id.many, err = l.start(c.contender, c.kind); err != nil {
 			return nil, err
 		}
-		if id.crowd, err = l.crowd(id.many, n.many); err != nil {
+		if id.clients, err = l.startClients(id.many, n.many); err != nil {
 			return nil, err
 		}
 		all = append(all, id)
 	}
 	time.Sleep(settle)
 	for _, id := range all {
-		if err := id.many.free(); err != nil { // as weigh does to the others
+		if err := id.many.free(); err != nil { // as weigh does for the others
 			return nil, err
 		}
 	}
@@ -103,15 +103,15 @@ func (id idler) wake() (map[string]float64, error) {
 	}, nil
 }
 
-// ask has the crowd make a request on each connection of a set, and returns their median and the server's
-// processor time for all.
+// ask makes the idle clients send a request on each connection of a set. It returns the median latency, and the server's
+// processor time for all of them.
 func (id idler) ask(sig syscall.Signal, word string) (p50, cpu time.Duration, err error) {
 	before, err := id.many.cpu()
 	if err != nil {
 		return 0, 0, err
 	}
-	if p50, err = id.crowd.request(sig, word); err != nil {
-		return 0, 0, fmt.Errorf("%w: the server says: %s", err, id.many.errs.String())
+	if p50, err = id.clients.request(sig, word); err != nil {
+		return 0, 0, fmt.Errorf("%w: stderr of the server: %s", err, id.many.errs.String())
 	}
 	after, err := id.many.cpu()
 	return p50, after - before, err

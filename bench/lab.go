@@ -18,7 +18,7 @@ import (
 	"github.com/millrace/millrace/bench/internal/procfs"
 )
 
-// lab starts processes on their cores and stops every one of them.
+// lab starts processes on their cores and stops all of them.
 type lab struct {
 	options
 	clientCore, serverCore int
@@ -26,37 +26,37 @@ type lab struct {
 
 	mu      sync.Mutex
 	running []*process
-	stopped bool // no process is started any more
+	stopped bool // no process may start any more
 
 	stopOnce sync.Once
 
 	creds   *credentials // nil before the first server with TLS
-	discard func()       // removes them; nil as long
+	discard func()       // removes them; nil without creds
 }
 
-// process is one server or crowd under the lab's control.
+// process is one server, or idle clients, under the lab's control.
 type process struct {
 	name  string
 	cmd   *exec.Cmd
-	addr  netip.AddrPort // of a server, once it is up
-	size  int            // of its answer to one request, in suites that speak HTTP
-	tls   bool           // it is spoken to over TLS
-	ws    bool           // it is spoken to by WebSocket
+	addr  netip.AddrPort // of a server, after it has started
+	size  int            // of its response to one request, in suites that use HTTP
+	tls   bool           // clients use TLS
+	ws    bool           // clients use WebSocket
 	lines chan string    // its standard output; closed at its end
 	errs  tail           // the end of its standard error
-	dead  chan struct{}  // closed when it has been waited for
-	clean func()         // removes what was made for it; may be nil
-	obeys bool           // it is this binary, and so answers free and stats
+	dead  chan struct{}  // closed when Wait has returned
+	clean func()         // removes its files; may be nil
+	obeys bool           // it is this binary, and so supports free and stats
 }
 
-// Patience with a child: for an answer to a signal, and for its end before it is killed.
+// Timeouts for a child: for an answer to a signal, and for its exit before it is killed.
 const (
 	answerTimeout = 20 * time.Second
 	stopTimeout   = 3 * time.Second
 )
 
 // spawn starts cmd on a core. The child inherits the core from this thread, so that every thread it
-// ever has is there. clean runs when the process has been stopped; it may be nil.
+// ever has runs there. spawn calls clean when the process has been stopped; it may be nil.
 func (l *lab) spawn(name string, core int, cmd *exec.Cmd, clean func()) (*process, error) {
 	p := &process{name: name, cmd: cmd, lines: make(chan string, 16), dead: make(chan struct{}), clean: clean}
 	out, err := cmd.StdoutPipe()
@@ -69,7 +69,7 @@ func (l *lab) spawn(name string, core int, cmd *exec.Cmd, clean func()) (*proces
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.stopped {
-		return nil, fmt.Errorf("bench: start %s: the run is being stopped", name)
+		return nil, fmt.Errorf("bench: start %s: the run stops", name)
 	}
 	if err := procfs.PinThread(core); err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (l *lab) spawn(name string, core int, cmd *exec.Cmd, clean func()) (*proces
 			p.lines <- sc.Text()
 		}
 		close(p.lines)
-		_ = cmd.Wait() // what a failed child has to say is on its standard error
+		_ = cmd.Wait() // the reason of a failure is on the child's standard error
 		close(p.dead)
 	}()
 	return p, nil
@@ -98,7 +98,7 @@ func (l *lab) self(name string, core int, args ...string) (*process, error) {
 	return l.build("", name, core, args...)
 }
 
-// build starts a build of this program, this binary if exe is "", with other arguments.
+// build starts a build of this program with other arguments; exe "" is this binary.
 func (l *lab) build(exe, name string, core int, args ...string) (*process, error) {
 	if exe == "" {
 		var err error
@@ -115,8 +115,8 @@ func (l *lab) build(exe, name string, core int, args ...string) (*process, error
 	return p, err
 }
 
-// goSettings gives every Go child the same runtime: one processor, the collector's defaults, whatever
-// the caller's environment says.
+// goSettings gives every Go child the same runtime: one processor, and the collector's defaults, independent of
+// the caller's environment.
 func goSettings(env []string) []string {
 	var out []string
 	for _, kv := range env {
@@ -129,7 +129,7 @@ func goSettings(env []string) []string {
 	return append(out, "GOMAXPROCS=1", "GOGC=100", "GOMEMLIMIT=off")
 }
 
-// line waits for the child's next line, which must begin with want, and returns the rest of it.
+// line waits for the child's next line, which must start with want, and returns the rest of it.
 func (p *process) line(want string, patience time.Duration) (string, error) {
 	select {
 	case s, ok := <-p.lines:
@@ -139,68 +139,68 @@ func (p *process) line(want string, patience time.Duration) (string, error) {
 		}
 		rest, ok := strings.CutPrefix(s, want+" ")
 		if !ok {
-			return "", fmt.Errorf("bench: %s: wanted a line %q, it said %q", p.name, want, s)
+			return "", fmt.Errorf("bench: %s: got line %q, want one that starts with %q", p.name, s, want)
 		}
 		return rest, nil
 	case <-time.After(patience):
-		return "", fmt.Errorf("bench: %s: did not say %q within %v", p.name, want, patience)
+		return "", fmt.Errorf("bench: %s: printed no %q within %v", p.name, want, patience)
 	}
 }
 
-// failed explains a child's end, by its own words where it had any.
+// failed explains a child's exit, with its standard error.
 func (p *process) failed(want string) error {
 	said := p.errs.String()
 	if p.cmd.ProcessState != nil && p.cmd.ProcessState.ExitCode() == exitAbsent {
 		return absent{strings.TrimSpace(said)}
 	}
-	return fmt.Errorf("bench: %s: ended (%v) before it said %q: %s", p.name, p.cmd.ProcessState, want, said)
+	return fmt.Errorf("bench: %s: exited (%v) before it printed %q: %s", p.name, p.cmd.ProcessState, want, said)
 }
 
-// absent says why a server cannot take part. It is no failure of the run.
+// absent is the reason why a server cannot take part. The run continues without it.
 type absent struct{ why string }
 
 func (a absent) Error() string { return a.why }
 
-// exitAbsent is how a peer says that it is not part of this build.
+// exitAbsent is the exit status of a peer that is not part of this build.
 const exitAbsent = 3
 
-// cpu reads the processor time of the process so far.
+// cpu returns the processor time of the process so far.
 func (p *process) cpu() (time.Duration, error) { return procfs.CPU(p.cmd.Process.Pid) }
 
-// memory reads its resident memory.
+// memory returns its resident memory.
 func (p *process) memory() (procfs.Memory, error) { return procfs.ReadMemory(p.cmd.Process.Pid) }
 
-// free makes a Go child collect its garbage and return what it can to the kernel.
+// free makes a Go child collect its garbage and return free memory to the kernel.
 func (p *process) free() error {
 	if err := p.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
-		return fmt.Errorf("bench: %s: ask to free memory: %w", p.name, err)
+		return fmt.Errorf("bench: %s: signal to free memory: %w", p.name, err)
 	}
 	_, err := p.line("freed", answerTimeout)
 	return err
 }
 
-// stats is what a Go child counts about itself.
+// stats are a Go child's own counts.
 type stats struct {
 	Goroutines int               `json:"goroutines"`
 	Calls      map[string]uint64 `json:"calls,omitempty"`
 }
 
-// stats asks a Go child for its counts.
+// stats requests a Go child's counts.
 func (p *process) stats() (s stats, err error) {
 	if err := p.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
-		return s, fmt.Errorf("bench: %s: ask for counts: %w", p.name, err)
+		return s, fmt.Errorf("bench: %s: signal for counts: %w", p.name, err)
 	}
 	line, err := p.line("stats", answerTimeout)
 	if err != nil {
 		return s, err
 	}
 	if err := json.Unmarshal([]byte(line), &s); err != nil {
-		return s, fmt.Errorf("bench: %s: its counts: %q: %w", p.name, line, err)
+		return s, fmt.Errorf("bench: %s: parse counts %q: %w", p.name, line, err)
 	}
 	return s, nil
 }
 
-// stop ends one process by its id: asked first, then killed.
+// stop ends one process by its id: first SIGTERM, then SIGKILL.
 func (l *lab) stop(p *process) {
 	if p.cmd.Process.Signal(syscall.SIGTERM) == nil {
 		select {
@@ -215,8 +215,8 @@ func (l *lab) stop(p *process) {
 	}
 }
 
-// stopAll ends everything that was started, and refuses to start more. Whoever calls it, the end of a
-// run or an interruption, returns when all is gone.
+// stopAll ends every started process, and refuses to start more. It returns when all have exited, at the end of a
+// run and after an interruption.
 func (l *lab) stopAll() {
 	l.stopOnce.Do(func() {
 		l.mu.Lock()
@@ -234,7 +234,7 @@ func (l *lab) stopAll() {
 	})
 }
 
-// say tells the person at the terminal what is being done.
+// say logs a step of the run.
 func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.log, format+"\n", args...) }
 
 // tail keeps the last bytes written to it.
@@ -259,7 +259,7 @@ func (t *tail) String() string {
 	return t.b.String()
 }
 
-// isAbsent unpacks an absent error.
+// isAbsent reports whether err is an absent error.
 func isAbsent(err error) (absent, bool) {
 	var a absent
 	ok := errors.As(err, &a)

@@ -10,8 +10,8 @@ import (
 	"github.com/millrace/millrace/bench/internal/procfs"
 )
 
-// newLab makes a lab on the cores there are, and stops what a test leaves running. The test's thread
-// is locked, because children die with the thread that started them.
+// newLab creates a lab on the available cores, and stops what a test leaves running. It locks the test's thread,
+// because children die with the thread that started them.
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	runtime.LockOSThread()
@@ -24,7 +24,7 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-// lacking ends a test for which something is not installed: as skipped, or in CI, which installs it, as failed.
+// lacking ends a test whose program is not installed: it skips the test, or fails it in CI, which installs the program.
 func lacking(t *testing.T, why string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -45,8 +45,8 @@ func TestAbsentIsNoFailure(t *testing.T) {
 func TestFailureSaysWhy(t *testing.T) {
 	l := newLab(t)
 	_, err := l.start(contender{name: "bad", peer: "broken"}, kindH1)
-	if _, ok := isAbsent(err); ok || err == nil || !strings.Contains(err.Error(), "the cause of it") {
-		t.Errorf("got %v, want a failure with the child's own words", err)
+	if _, ok := isAbsent(err); ok || err == nil || !strings.Contains(err.Error(), "the reason of it") {
+		t.Errorf("got %v, want a failure with the child's standard error", err)
 	}
 	l.stopAll()
 	if _, err := l.start(contender{name: "late", peer: "limit"}, kindH1); err == nil {

@@ -13,44 +13,43 @@ import (
 	"github.com/millrace/millrace/bench/internal/sys"
 )
 
-// limit is the least that a server in Go can cost: an epoll loop on one locked thread that answers
-// without parsing. It knows how long a request is and nothing else about HTTP; of WebSocket, what an echo
-// cannot do without (see listen). One read and one write
-// per readiness, all answers to one read in one write, one look at epoll per turn; it sleeps only
-// when a look found nothing. It counts its own system calls, to prove that.
+// limit is the minimum cost of a server in Go: an epoll loop on one locked thread that answers without parsing.
+// Of HTTP it knows only the length of a request; of WebSocket, what an echo needs (see listen). One read and one write
+// per readiness, all responses to one read in one write, one epoll_wait without timeout per turn; it blocks only
+// when that found nothing. It counts its own system calls to prove this.
 type limit struct {
 	poll    *sys.Poller
 	ln      int
-	wake    int // eventfd: somebody wants the counts
+	wake    int // eventfd: another thread wants the counts
 	wanted  chan map[string]uint64
 	kind    string
 	buf     []byte
-	answers []byte // as many answers as requests fit into buf
-	size    int    // of one answer
-	date    int64  // the second that stands in answers
+	answers []byte // as many responses as requests fit into buf
+	size    int    // of one response
+	date    int64  // the second of the Date in answers
 	conns   []limitConn
-	members []int // fan: who has subscribed
+	members []int // fan: descriptors of the subscribers
 	count   limitCount
 }
 
-// limitConn is what the limit keeps of a connection.
+// limitConn is the limit's state of a connection.
 type limitConn struct {
-	part int    // h1: bytes of a request that has not come in full
-	rest []byte // raw: what the socket refused; its memory is kept for the next time. ws: a frame's beginning
-	off  int    // raw: how much of rest has gone since
-	sent int    // haul: how much of the answer has gone; the rest is owed if it is not 0
-	open bool   // ws: it has shaken hands
-	seat int    // fan: where it is among the members, from 1; 0 if it is not
+	part int    // h1: bytes of an incomplete request
+	rest []byte // raw: bytes that the socket refused, its memory is reused; ws: the start of a frame
+	off  int    // raw: bytes of rest that were sent since
+	sent int    // bulk: 1 + the bytes of the response that were sent; 0 without an open request
+	open bool   // ws: the handshake is done
+	seat int    // fan: index among the members, from 1; 0 if it is not subscribed
 }
 
 // limitCount counts events and system calls.
 type limitCount struct{ turns, looks, sleeps, reads, writes, accepts, requests, bytes uint64 }
 
-// limitHaulWrite is the most that one write of the bulk has: as much as Millrace's Send takes.
-const limitHaulWrite = 256 << 10
+// limitBulkWrite is the size limit of one write of the bulk: the same as in Millrace's Send.
+const limitBulkWrite = 256 << 10
 
-// The receive buffer in each service: as large as other servers have for requests, and as wsi's
-// scratch for bytes.
+// The receive buffer for each kind: the request buffer size of other servers, and the size of wsi's scratch buffer
+// for bytes.
 const (
 	limitH1Buffer  = 16 << 10
 	limitRawBuffer = 64 << 10
@@ -69,7 +68,7 @@ func runLimit(e *peerEnv) error {
 		one := limitHead + date(time.Now()) + "\r\n\r\n" + gen.Body
 		l.size = len(one)
 		l.answers = bytes.Repeat([]byte(one), limitH1Buffer/len(gen.Request)+1)
-	case kindHaul:
+	case kindBulkH1:
 		l.buf = make([]byte, limitH1Buffer)
 		l.answers = append(fmt.Appendf(nil, limitBulkHead, gen.BulkSize, date(time.Now())), gen.BulkBody()...)
 	case kindRaw, kindWS, kindFan:
@@ -102,7 +101,7 @@ func runLimit(e *peerEnv) error {
 	}
 }
 
-// calls asks the loop's thread for its counts.
+// calls requests the counts from the loop's thread.
 func (l *limit) calls() map[string]uint64 {
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
@@ -112,7 +111,7 @@ func (l *limit) calls() map[string]uint64 {
 	return <-l.wanted
 }
 
-// turn handles everything that is ready.
+// turn handles all ready descriptors.
 func (l *limit) turn() error {
 	evs, err := l.poll.Look()
 	l.count.looks++
@@ -135,8 +134,8 @@ func (l *limit) turn() error {
 			err = l.tell()
 		case l.kind == kindH1:
 			err = l.answer(fd)
-		case l.kind == kindHaul:
-			l.haul(fd)
+		case l.kind == kindBulkH1:
+			l.bulk(fd)
 		case l.kind == kindWS || l.kind == kindFan:
 			err = l.listen(fd)
 		default:
@@ -149,7 +148,7 @@ func (l *limit) turn() error {
 	return nil
 }
 
-// accept takes all connections that wait.
+// accept accepts all pending connections.
 func (l *limit) accept() error {
 	for {
 		fd, errno := sys.Accept(l.ln)
@@ -165,7 +164,7 @@ func (l *limit) accept() error {
 		}
 		l.conns[fd] = limitConn{}
 		events := uint32(unix.EPOLLIN)
-		if l.kind == kindRaw || l.kind == kindHaul {
+		if l.kind == kindRaw || l.kind == kindBulkH1 {
 			events |= unix.EPOLLOUT
 		}
 		if err := l.poll.Add(fd, events); err != nil {
@@ -174,7 +173,7 @@ func (l *limit) accept() error {
 	}
 }
 
-// answer reads once and sends one answer for every request that this completes.
+// answer reads once and sends one response for every request that this completes.
 func (l *limit) answer(fd int) error {
 	for {
 		n, errno := sys.Read(fd, l.buf)
@@ -198,9 +197,9 @@ func (l *limit) answer(fd int) error {
 				unix.Close(fd)
 				return nil
 			}
-			// The generator reads every answer before it asks again, so the socket has room for these.
+			// The generator reads every response before its next request, so the socket has room.
 			if errno != 0 || sent != requests*l.size {
-				return fmt.Errorf("send %d answers: %d bytes taken: %w", requests, sent, errno)
+				return fmt.Errorf("send %d answers: sent %d bytes: %w", requests, sent, errno)
 			}
 		}
 		if n < len(l.buf) {
@@ -209,12 +208,12 @@ func (l *limit) answer(fd int) error {
 	}
 }
 
-// haul sends the bulk to who asks for it, in writes as large as the socket takes, but no more than limitHaulWrite at a time.
-func (l *limit) haul(fd int) {
+// bulk sends the bulk for every request, in writes as large as the socket accepts, but at most limitBulkWrite bytes each.
+func (l *limit) bulk(fd int) {
 	c := &l.conns[fd]
 	for {
 		for c.sent > 0 {
-			n, errno := sys.Write(fd, l.answers[c.sent-1:min(len(l.answers), c.sent-1+limitHaulWrite)])
+			n, errno := sys.Write(fd, l.answers[c.sent-1:min(len(l.answers), c.sent-1+limitBulkWrite)])
 			l.count.writes++
 			c.sent += n
 			if l.ended(fd, errno) || n == 0 {
@@ -241,8 +240,8 @@ func (l *limit) haul(fd int) {
 	}
 }
 
-// echo sends back what can be read, and keeps what the socket refuses: it reads on only when that is
-// gone.
+// echo sends back what it reads, and keeps what the socket refuses: it reads again only after that was
+// sent.
 func (l *limit) echo(fd int, events uint32) {
 	c := &l.conns[fd]
 	if events&^unix.EPOLLOUT == 0 && len(c.rest) == 0 {
@@ -293,7 +292,7 @@ func (l *limit) ended(fd int, errno unix.Errno) bool {
 	return true
 }
 
-// tell hands the counts to calls.
+// tell sends the counts to calls.
 func (l *limit) tell() error {
 	var b [8]byte
 	if _, errno := sys.Read(l.wake, b[:]); errno != 0 {
@@ -307,7 +306,7 @@ func (l *limit) tell() error {
 	return nil
 }
 
-// redate writes the time of day into every prepared answer when its second has passed.
+// redate updates the date in every prepared response once per second.
 func (l *limit) redate(now time.Time) {
 	if now.Unix() == l.date {
 		return

@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/bench/internal/gen"
 )
 
-// The proof that the limit is one: a read and a write per request, a wait per turn.
+// The proof that the limit is minimal: a read and a write per request, a wait per turn.
 func TestLimitCallsPerRequest(t *testing.T) {
 	l := newLab(t)
 	c := contender{name: nameLimit, peer: "limit"}
@@ -25,15 +25,15 @@ func TestLimitCallsPerRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n["requests"] < 100 || n["writes"] != n["requests"] || n["looks"] != n["turns"] {
-		t.Errorf("got %v, want a write per request and a look per turn", map[string]uint64(n))
+		t.Errorf("got %v, want a write per request and a poll per turn", map[string]uint64(n))
 	}
-	// Beyond one per request: one that finds the connection empty when it is new, one that finds its end.
+	// Beyond one per request: one read finds a new connection empty, and one its end.
 	if extra := n["reads"] - n["requests"]; extra > 2*8 {
-		t.Errorf("got %d reads for %d requests on 8 connections", n["reads"], n["requests"])
+		t.Errorf("got too many reads: %d for %d requests on 8 connections", n["reads"], n["requests"])
 	}
 }
 
-// The same of WebSocket messages, of both sizes.
+// The same for WebSocket messages of both sizes.
 func TestLimitCallsPerMessage(t *testing.T) {
 	l := newLab(t)
 	c := contender{name: nameLimit, peer: "limit"}
@@ -51,17 +51,17 @@ func TestLimitCallsPerMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n["requests"] < 100 || n["writes"] > n["requests"]+8 || n["looks"] != n["turns"] {
-			t.Errorf("%s: got %v, want a write per message, one per handshake, and a look per turn", shape.name, map[string]uint64(n))
+			t.Errorf("%s: got %v, want a write per message, one per handshake, and a poll per turn", shape.name, map[string]uint64(n))
 		}
-		// Beyond one per message: what finds a connection empty when it is new, its handshake, its end, and a
+		// Beyond one per message: the read that finds a new connection empty, its handshake, its end, and a
 		// message in two pieces, which is rare.
 		if extra := n["reads"] - n["requests"]; extra > 3*8+n["requests"]/50 {
-			t.Errorf("%s: got %d reads for %d messages on 8 connections", shape.name, n["reads"], n["requests"])
+			t.Errorf("%s: got too many reads: %d for %d messages on 8 connections", shape.name, n["reads"], n["requests"])
 		}
 	}
 }
 
-// Dates of one length, in every prepared answer.
+// All prepared responses have the same date, of constant length.
 func TestLimitRedates(t *testing.T) {
 	one := limitHead + date(time.Unix(0, 0)) + "\r\n\r\n" + gen.Body
 	l := &limit{size: len(one), answers: []byte(strings.Repeat(one, 3))}
@@ -73,7 +73,7 @@ func TestLimitRedates(t *testing.T) {
 }
 
 func TestLimitKnowsItsKinds(t *testing.T) {
-	// runLimit locks its thread, which goes with the goroutine.
+	// runLimit locks its thread, which ends with the goroutine.
 	failed := make(chan error)
 	go func() { failed <- runLimit(&peerEnv{kind: "h3"}) }()
 	if err := <-failed; err == nil {

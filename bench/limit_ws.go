@@ -12,7 +12,7 @@ import (
 )
 
 // The frames of the limit: a header of two octets, or of four with a length of 16 bits, and from a client the key
-// (RFC 6455 s.5.2). Nobody sends it longer ones.
+// (RFC 6455 s.5.2). The generator sends no longer headers.
 const (
 	frameShort = 2
 	frameLong  = 4
@@ -20,8 +20,8 @@ const (
 	frameLen16 = 126
 )
 
-// listen reads once and sends every message back that is complete, in its own place: an echo has to parse
-// the header, unmask, and write a header without a key, and nothing else.
+// listen reads once and sends back every complete message in place: an echo has to parse the header, unmask, and
+// write a header without a key; it does nothing else.
 func (l *limit) listen(fd int) error {
 	for {
 		n, errno := sys.Read(fd, l.buf)
@@ -56,7 +56,7 @@ func (l *limit) listen(fd int) error {
 	}
 }
 
-// speak answers all that is complete in b, and returns how much that is.
+// speak answers all complete messages in b, and returns their length.
 func (l *limit) speak(fd int, c *limitConn, b []byte) (used int, err error) {
 	if !c.open {
 		end := bytes.Index(b, []byte("\r\n\r\n"))
@@ -79,7 +79,7 @@ func (l *limit) speak(fd int, c *limitConn, b []byte) (used int, err error) {
 		}
 		f := b[used : used+whole]
 		unmask(f[payload:], binary.LittleEndian.Uint32(f[payload-frameKey:]))
-		// The same header less the key, right in front of the payload.
+		// The same header without the key, directly before the payload.
 		copy(f[frameKey:payload], f[:payload-frameKey])
 		f = f[frameKey:]
 		f[1] &= 0x7f
@@ -97,7 +97,7 @@ func (l *limit) speak(fd int, c *limitConn, b []byte) (used int, err error) {
 	}
 }
 
-// join makes a connection of a fan a member.
+// join subscribes a connection to the fan.
 func (l *limit) join(fd int) {
 	if c := &l.conns[fd]; l.kind == kindFan && c.seat == 0 {
 		l.members = append(l.members, fd)
@@ -105,7 +105,7 @@ func (l *limit) join(fd int) {
 	}
 }
 
-// leave undoes it.
+// leave removes it.
 func (l *limit) leave(fd int) {
 	if at := l.conns[fd].seat; at > 0 {
 		last := len(l.members) - 1
@@ -126,7 +126,7 @@ func (l *limit) spread(f []byte) error {
 	return nil
 }
 
-// frame measures the first frame of b: its length, and where its payload begins. 0 means that it is not complete.
+// frame returns the length of the first frame of b, and where its payload starts. 0 means that it is incomplete.
 func frame(b []byte) (whole, payload int) {
 	if len(b) < frameShort+frameKey {
 		return 0, 0
@@ -143,7 +143,7 @@ func frame(b []byte) (whole, payload int) {
 	return whole, payload
 }
 
-// unmask takes a key off (RFC 6455 s.5.3), 64 octets at a time: of the ways to do it in Go the fastest.
+// unmask removes a key (RFC 6455 s.5.3), 64 octets at a time: the fastest way in Go.
 func unmask(b []byte, key uint32) {
 	k := uint64(key)<<32 | uint64(key)
 	for len(b) >= 64 {
@@ -168,10 +168,10 @@ func (l *limit) sendAll(fd int, b []byte) error {
 	n, errno := sys.Write(fd, b)
 	l.count.writes++
 	if errno == unix.EPIPE || errno == unix.ECONNRESET {
-		return nil // the next read finds the end
+		return nil // the next read reports the end
 	}
 	if errno != 0 || n != len(b) {
-		return fmt.Errorf("send %d bytes: %d taken: %w", len(b), n, errno)
+		return fmt.Errorf("send %d bytes: sent %d: %w", len(b), n, errno)
 	}
 	return nil
 }

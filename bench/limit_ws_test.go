@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Every length and alignment is unmasked as the definition has it (RFC 6455 s.5.3).
+// unmask agrees with the definition at every length and alignment (RFC 6455 s.5.3).
 func TestUnmask(t *testing.T) {
 	key := [4]byte{1, 0x20, 0xff, 0x80}
 	for n := range 100 {

@@ -25,14 +25,14 @@ func main() {
 		switch os.Args[1] {
 		case "peer":
 			os.Exit(peerMain(os.Args[2:]))
-		case "crowd":
-			os.Exit(crowdMain(os.Args[2:]))
+		case "idle-clients":
+			os.Exit(idleClientsMain(os.Args[2:]))
 		}
 	}
 	os.Exit(benchMain(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// options are what the command line says.
+// options are the command-line options.
 type options struct {
 	suite   string
 	rounds  int
@@ -41,14 +41,14 @@ type options struct {
 	tls     bool // the idle suite over TLS
 	ws      bool // the idle suite with WebSockets
 	figures string
-	// before is another build of this program, whose millrace is measured beside ours; "" for none.
+	// before is another build of this program, whose millrace is measured next to ours; "" for none.
 	before string
 }
 
-// defaultFigures is where charts go, seen from bench/.
+// defaultFigures is the directory of charts, relative to bench/.
 var defaultFigures = filepath.Join("..", "docs", "figures")
 
-// Rounds are odd in number, so that the median is one of them.
+// The number of rounds is odd, so that the median is one of them.
 const (
 	fullRounds  = 9
 	quickRounds = 3
@@ -65,12 +65,12 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	fs.BoolVar(&o.tls, "tls", false, "with -suite idle: over TLS 1.3")
 	fs.BoolVar(&o.ws, "ws", false, "with -suite idle: WebSockets")
 	fs.IntVar(&o.rounds, "rounds", 0, fmt.Sprintf("rounds per measurement (default %d, with -quick %d)", fullRounds, quickRounds))
-	fs.BoolVar(&o.quick, "quick", false, "short rounds and waits, for development; the figures are not to be published")
+	fs.BoolVar(&o.quick, "quick", false, "short rounds and waits, for development; do not publish the figures")
 	fs.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	fs.StringVar(&o.figures, "figures", "", "directory for the chart (default "+defaultFigures+", with -quick none)")
-	fs.StringVar(&o.before, "before", "", "another build of this `program`: compare its millrace with this one's, and leave other servers out")
+	fs.StringVar(&o.before, "before", "", "another build of this `program`: compare its millrace with this one, without the other servers")
 	fs.Usage = func() {
-		fmt.Fprintf(out, "bench measures Millrace beside other servers.\n\n"+
+		fmt.Fprintf(out, "bench compares Millrace with other servers.\n\n"+
 			"  go -C bench run . -suite h1\n  go -C bench run . -suite idle -tls -json\n  go -C bench run . -storm\n\n")
 		fs.PrintDefaults()
 	}
@@ -78,7 +78,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		return o, err
 	}
 	if spin && storm {
-		return o, errors.New("bench: -spin and -storm are two runs, give one")
+		return o, errors.New("bench: -spin and -storm exclude each other")
 	}
 	switch {
 	case spin && (o.suite == "" || o.suite == "h1"):
@@ -90,10 +90,10 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		return o, fmt.Errorf("bench: -suite %q: want h1 (also with -spin or -storm), h2, raw, idle, tls or ws", o.suite)
 	}
 	if o.tls && o.suite != "idle" {
-		return o, fmt.Errorf("bench: -tls goes with -suite idle, not with %q", o.suite)
+		return o, fmt.Errorf("bench: -tls requires -suite idle, got %q", o.suite)
 	}
 	if o.ws && o.suite != "idle" {
-		return o, fmt.Errorf("bench: -ws goes with -suite idle, not with %q", o.suite)
+		return o, fmt.Errorf("bench: -ws requires -suite idle, got %q", o.suite)
 	}
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("bench: unexpected argument %q", fs.Arg(0))
@@ -113,7 +113,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	return o, nil
 }
 
-// title names the run in its heading and its chart's file.
+// title is the name of the run in its heading and its chart's file name.
 func (o options) title() string {
 	s := o.suite
 	if o.ws {
@@ -125,8 +125,7 @@ func (o options) title() string {
 	return s
 }
 
-// suites are the runs by name. Each fills a report from servers that it starts through the lab and
-// that the lab stops.
+// suites are the runs by name. Each fills a report from servers that it starts through the lab; the lab stops them.
 var suites = map[string]func(*lab, *report) error{
 	"h1":    h1Suite,
 	"h2":    h2Suite,
@@ -154,15 +153,15 @@ func benchMain(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// measureAndPrint runs one suite. Whatever ends it, interruption included, every process that it
-// started is stopped first.
+// measureAndPrint runs one suite. Before it returns, also after an interruption, it stops every process that it
+// started.
 func measureAndPrint(o options, stdout, stderr io.Writer) error {
 	cores, err := procfs.Cores()
 	if err != nil {
 		return err
 	}
 	if len(cores) < 2 {
-		return fmt.Errorf("bench: needs two cores, one for the generator and one for the servers: may use only %v", cores)
+		return fmt.Errorf("bench: needs two cores, one for the generator and one for the servers: available: %v", cores)
 	}
 	l := &lab{options: o, clientCore: cores[0], serverCore: cores[1], log: stderr}
 	defer l.stopAll()

@@ -12,16 +12,16 @@ import (
 	"github.com/millrace/millrace/bench/internal/procfs"
 )
 
-// TestMain lets this test binary be its own children, as the real one is.
+// TestMain lets this test binary run as its own children, like the real binary.
 func TestMain(m *testing.M) {
 	peers["absent"] = func(*peerEnv) error { return errNotBuilt }
-	peers["broken"] = func(*peerEnv) error { return fmt.Errorf("the cause of it") }
+	peers["broken"] = func(*peerEnv) error { return fmt.Errorf("the reason of it") }
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "peer":
 			os.Exit(peerMain(os.Args[2:]))
-		case "crowd":
-			os.Exit(crowdMain(os.Args[2:]))
+		case "idle-clients":
+			os.Exit(idleClientsMain(os.Args[2:]))
 		}
 	}
 	os.Exit(m.Run())
@@ -47,9 +47,9 @@ func TestParseOptions(t *testing.T) {
 		{args: "-suite h3", wantErr: `"h3": want h1`},
 		{args: "-suite spin", wantErr: "want h1"},
 		{args: "-suite raw -spin", wantErr: "want h1"},
-		{args: "-suite tls -tls", wantErr: "-tls goes with -suite idle"},
-		{args: "-suite ws -ws", wantErr: "-ws goes with -suite idle"},
-		{args: "-spin -storm", wantErr: "two runs"},
+		{args: "-suite tls -tls", wantErr: "-tls requires -suite idle"},
+		{args: "-suite ws -ws", wantErr: "-ws requires -suite idle"},
+		{args: "-spin -storm", wantErr: "exclude each other"},
 		{args: "-suite h1 more", wantErr: `unexpected argument "more"`},
 		{args: "-suite h1 -rounds -1", wantErr: "positive"},
 		{args: "-rounds many", wantErr: "invalid value"},
@@ -105,6 +105,6 @@ func TestRunDrawsAChart(t *testing.T) {
 	}
 	svg, err := os.ReadFile(filepath.Join(dir, "raw.svg"))
 	if err != nil || !bytes.HasPrefix(svg, []byte("<svg")) {
-		t.Errorf("chart: %v, begins %.40q", err, svg)
+		t.Errorf("chart: %v, starts with %.40q", err, svg)
 	}
 }

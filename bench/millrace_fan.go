@@ -2,25 +2,25 @@ package main
 
 import "github.com/millrace/millrace/ss"
 
-// fan sends what one of its WebSockets publishes to all that have subscribed. Messages are kept until the last
-// member has sent them, once for all.
+// fan sends what one of its WebSockets publishes to all subscribers. It keeps one copy of a message until the last
+// member has sent it.
 type fan struct {
 	members  []*member
-	editions []edition // that not everybody has sent
+	editions []edition // that some member has not sent
 	first    int       // the number of the first of them
-	spare    []byte    // memory of one that all have sent
+	spare    []byte    // memory of an edition that all have sent
 }
 
-// edition is a message, and how many members have not sent it.
+// edition is a message, and the number of members that have not sent it.
 type edition struct {
 	text []byte
 	due  int
 }
 
-// join makes an accepted stream.
+// join creates an accepted stream.
 func (f *fan) join(*ss.Handle) ss.Stream { return &member{all: f} }
 
-// publish makes a message the next for all members.
+// publish queues a message for all members.
 func (f *fan) publish(text []byte) {
 	if len(f.members) == 0 {
 		return
@@ -32,7 +32,7 @@ func (f *fan) publish(text []byte) {
 	}
 }
 
-// done says that a member is through with an edition.
+// done records that a member has sent an edition.
 func (f *fan) done(number int) {
 	f.editions[number-f.first].due--
 	for len(f.editions) > 0 && f.editions[0].due == 0 {
@@ -46,11 +46,11 @@ func (f *fan) done(number int) {
 type member struct {
 	all  *fan
 	h    *ss.Handle
-	seat int    // where it is among the members, from 1; 0 before it has subscribed
+	seat int    // index among the members, from 1; 0 before it has subscribed
 	next int    // the number of the edition that it sends next
-	off  int    // how much of that is out
-	in   []byte // what has come of a message
-	// greeting is what confirms the subscription; it goes out before any edition.
+	off  int    // bytes of that edition already sent
+	in   []byte // an incomplete message
+	// greeting confirms the subscription; it is sent before any edition.
 	greeting []byte
 }
 

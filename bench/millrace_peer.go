@@ -15,8 +15,7 @@ import (
 	"github.com/millrace/millrace/tls"
 )
 
-// millracePolicy and millraceSecure are all that the peer's program does not say itself; the latter
-// lacks certificate and key.
+// millracePolicy and millraceSecure are the policies of the peer; the latter lacks certificate and key.
 const (
 	millracePolicy = `{"s": [
 	{"h1":  {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "metadata": [{"mime": "content-type:"}]}},
@@ -32,7 +31,7 @@ const (
 ]}`
 )
 
-// millraceText is the policy for a kind of service.
+// millraceText returns the policy for a kind of service.
 func millraceText(e *peerEnv) (string, error) {
 	if !secure(e.kind) {
 		return millracePolicy, nil
@@ -48,8 +47,8 @@ func millraceText(e *peerEnv) (string, error) {
 	return fmt.Sprintf(millraceSecure, cert, key), nil
 }
 
-// runMillrace serves with a server stream. It reports the address once it accepts connections, and
-// serves until the process ends.
+// runMillrace serves with a server stream. It reports the address when it accepts connections, and
+// serves until the process exits.
 func runMillrace(e *peerEnv) error {
 	text, err := millraceText(e)
 	if err != nil {
@@ -65,9 +64,9 @@ func runMillrace(e *peerEnv) error {
 	}
 	l := loop.New(sys, loop.Config{Spin: e.spin})
 	hour := h1.DefaultConfig()
-	hour.Timeouts.Idle = time.Hour // as nginx is told; the others keep idle connections for ever
+	hour.Timeouts.Idle = time.Hour // as in nginx's configuration; the others keep idle connections without limit
 	silent := ws.DefaultConfig()
-	silent.Timeouts.Validity = ws.Validity{} // nobody else pings unasked
+	silent.Timeouts.Validity = ws.Validity{} // the other servers send no pings either
 	rt, err := ss.New(ss.Config{Loop: l, Policy: p, H1: &hour, WS: &silent, TLS: tls.Config{Quiet: e.quiet}})
 	if err != nil {
 		return err
@@ -77,15 +76,15 @@ func runMillrace(e *peerEnv) error {
 	case kindRaw:
 		info = ss.Info{StreamType: "raw", New: func(*ss.Handle) ss.Stream { return new(echo) }}
 	case kindWS, kindWSS:
-		info = ss.Info{StreamType: e.kind, New: newChorus().join}
+		info = ss.Info{StreamType: e.kind, New: newEchoServer().join}
 	case kindFan:
 		info = ss.Info{StreamType: "ws", New: new(fan).join}
 	case kindTLS, kindH2:
 		info.StreamType = e.kind
-	case kindHaul:
-		info = ss.Info{StreamType: "h1", New: func(*ss.Handle) ss.Stream { return new(haul) }}
+	case kindBulkH1:
+		info = ss.Info{StreamType: "h1", New: func(*ss.Handle) ss.Stream { return new(bulkStream) }}
 	case kindBulk:
-		info = ss.Info{StreamType: "tls", New: func(*ss.Handle) ss.Stream { return new(haul) }}
+		info = ss.Info{StreamType: "tls", New: func(*ss.Handle) ss.Stream { return new(bulkStream) }}
 	}
 	h, err := rt.Create(info)
 	if err != nil {
@@ -96,7 +95,7 @@ func runMillrace(e *peerEnv) error {
 	return l.Run(context.Background())
 }
 
-// answer gives the same body to every request.
+// answer sends the same body to every request.
 type answer struct{}
 
 func (answer) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
@@ -116,10 +115,10 @@ func (answer) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 	return copy(buf, gen.Body), ss.SOM | ss.EOM, ss.OK
 }
 
-// haul gives the bulk to every request.
-type haul struct{ off int }
+// bulkStream sends gen.Bulk to every request.
+type bulkStream struct{ off int }
 
-func (d *haul) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
+func (d *bulkStream) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	if s != ss.ServerTxn {
 		return ss.OK
 	}
@@ -132,8 +131,8 @@ func (d *haul) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	return d.send(h)
 }
 
-// send gives as much as goes at once, and Tx goes on.
-func (d *haul) send(h *ss.Handle) ss.Ret {
+// send sends as much as the socket accepts; Tx sends the rest.
+func (d *bulkStream) send(h *ss.Handle) ss.Ret {
 	n, err := h.Send(gen.BulkBody()[d.off:], ss.EOM)
 	d.off += n
 	if err != nil && !errors.Is(err, ss.ErrBlocked) {
@@ -142,27 +141,29 @@ func (d *haul) send(h *ss.Handle) ss.Ret {
 	return ss.OK
 }
 
-func (d *haul) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
+func (d *bulkStream) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret { return ss.OK }
 
-func (d *haul) Tx(h *ss.Handle, _ uint32, _ []byte) (int, ss.Flags, ss.Ret) { return 0, 0, d.send(h) }
+func (d *bulkStream) Tx(h *ss.Handle, _ uint32, _ []byte) (int, ss.Flags, ss.Ret) {
+	return 0, 0, d.send(h)
+}
 
-// echo holds what came until it can go back, and stops the peer while that is much.
+// echo keeps received bytes until it can send them, and pauses reading while it has many.
 type echo struct {
 	held []byte
 	off  int
 }
 
-// echoHigh is how many bytes an echo holds before it stops the peer.
+// echoHigh is the number of bytes at which an echo pauses reading.
 const echoHigh = 64 << 10
 
 func (e *echo) State(*ss.Handle, ss.State, ss.Notice) ss.Ret { return ss.OK }
 
 func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
-	if f == ss.EOM && len(b) == 0 { // raw: the peer has ended its direction
+	if f == ss.EOM && len(b) == 0 { // raw: the peer has half-closed
 		if e.off == len(e.held) {
 			return ss.DisconnectMe
 		}
-		return h.RequestTx() // what is left of it to say, and then the stream ends by itself
+		return h.RequestTx() // sends the rest, then the stream ends by itself
 	}
 	if e.off == len(e.held) {
 		n, err := h.Send(b, f)

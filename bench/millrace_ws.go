@@ -2,19 +2,19 @@ package main
 
 import "github.com/millrace/millrace/ss"
 
-// chorus is what the WebSockets of a server share: the memory of echoes that are over.
-type chorus struct{ free []*refrain }
+// echoServer is what the WebSockets of a server share: free echo buffers.
+type echoServer struct{ free []*echoBuffer }
 
-func newChorus() *chorus { return new(chorus) }
+func newEchoServer() *echoServer { return new(echoServer) }
 
-// join makes an accepted stream.
-func (c *chorus) join(*ss.Handle) ss.Stream { return &wsEcho{all: c} }
+// join creates an accepted stream.
+func (c *echoServer) join(*ss.Handle) ss.Stream { return &wsEcho{all: c} }
 
-// refrain is what has come of a connection's messages and has not gone back.
-type refrain struct {
+// echoBuffer holds the received part of a connection's messages that the echo has not sent.
+type echoBuffer struct {
 	buf    []byte
 	off    int
-	pieces []piece // that make up buf from off on
+	pieces []piece // the pieces of buf from off on
 }
 
 // piece is a part of a message.
@@ -23,11 +23,11 @@ type piece struct {
 	f ss.Flags
 }
 
-// wsEcho sends messages back as they come, piece by piece. It holds what the socket does not take at once, and that is
-// its own only until it is out, as an idle connection should have nothing.
+// wsEcho echoes messages piece by piece. It buffers what the socket refuses, and has a buffer only until that is sent,
+// since an idle connection must own no buffer.
 type wsEcho struct {
-	all  *chorus
-	held *refrain // nil when nothing is
+	all  *echoServer
+	held *echoBuffer // nil without unsent data
 }
 
 func (e *wsEcho) State(_ *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
@@ -50,7 +50,7 @@ func (e *wsEcho) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		if n := len(e.all.free); n > 0 {
 			r, e.all.free = e.all.free[n-1], e.all.free[:n-1]
 		} else {
-			r = new(refrain)
+			r = new(echoBuffer)
 		}
 		e.held = r
 	}
@@ -70,7 +70,7 @@ func (e *wsEcho) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) 
 	p := &r.pieces[0]
 	n := copy(buf, r.buf[r.off:r.off+p.n])
 	r.off += n
-	if n < p.n { // the rest of the piece is the next
+	if n < p.n { // the rest of the piece stays first
 		f := p.f &^ ss.EOM
 		p.n -= n
 		p.f &^= ss.SOM
@@ -87,7 +87,7 @@ func (e *wsEcho) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) 
 	return n, f, ss.OK
 }
 
-// drop gives back what is held.
+// drop puts the buffer into the free list.
 func (e *wsEcho) drop() {
 	r := e.held
 	r.buf, r.off, r.pieces = r.buf[:0], 0, r.pieces[:0]

@@ -10,8 +10,8 @@ import (
 	"github.com/millrace/millrace/bench/internal/gen"
 )
 
-// startNghttpd starts nghttp2's own server as it comes, with one thread. It serves files and nothing else, so the
-// body is one; it sends last-modified and cache-control with it, unasked.
+// startNghttpd starts nghttp2's own server in its default configuration, with one thread. It serves only files, so the
+// body is a file; it also sends last-modified and cache-control by default.
 func (l *lab) startNghttpd(kind string) (*process, error) {
 	if kind != kindH2 {
 		return nil, fmt.Errorf("bench: nghttpd: unknown kind %q", kind)

@@ -12,10 +12,10 @@ import (
 	"github.com/millrace/millrace/bench/internal/gen"
 )
 
-// nginxConf is nginx as an operator would set it for one core, less what costs and is not the
-// question (the access log), and with no bound on the age of a connection. It runs without a master,
-// so that the process that was started is the one that works, is measured, and is stopped. The
-// temporary paths are named because the compiled-in ones may not be writable; nothing is put there.
+// nginxConf is a typical operator's configuration of nginx for one core, without the access log, whose cost is not
+// measured here, and without a limit on the age of a connection. It runs without a master process,
+// so that the started process is the one that serves, is measured, and is stopped. It names the
+// temporary paths because the compiled-in ones may not be writable; they stay empty.
 const nginxConf = `daemon off;
 master_process off;
 worker_processes 1;
@@ -46,8 +46,8 @@ http {
 }
 `
 
-// nginxTLS continues the line that says where nginx listens, the protocol being " http2" or nothing. Certificate and key apart, versions, suites,
-// groups and tickets are those it comes with; 1.22 has to be told of TLS 1.3.
+// nginxTLS continues the listen line; the protocol is " http2" or empty. Versions, suites, groups and tickets are nginx's
+// defaults, but 1.22 enables TLS 1.3 only on request.
 const nginxTLS = ` ssl%[2]s;
 		ssl_certificate %[1]s/` + certFile + `;
 		ssl_certificate_key %[1]s/` + keyFile + `;
@@ -78,7 +78,7 @@ func (l *lab) startNginx(kind string) (*process, error) {
 		}
 		err = os.WriteFile(conf, fmt.Appendf(nil, nginxConf, limit.Max, dir, addr, over), 0o644)
 	}
-	if err == nil && (kind == kindBulk || kind == kindHaul) {
+	if err == nil && (kind == kindBulk || kind == kindBulkH1) {
 		err = writeBulk(filepath.Join(dir, gen.BulkPath))
 	}
 	if err != nil {
@@ -94,7 +94,7 @@ func (l *lab) startNginx(kind string) (*process, error) {
 	return p, p.listening()
 }
 
-// writeBulk makes the file that nginx serves as the bulk.
+// writeBulk writes the file that nginx serves as the bulk.
 func writeBulk(name string) error {
 	body, err := io.ReadAll(&bulk{})
 	if err != nil {

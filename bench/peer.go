@@ -13,41 +13,40 @@ import (
 	"time"
 )
 
-// The kinds of service that a peer can be asked for.
+// The kinds of service of a peer.
 const (
-	kindH1   = "h1"   // gen.Body to every GET
-	kindHaul = "haul" // gen.Bulk to every GET
-	kindRaw  = "raw"  // every byte back
+	kindH1     = "h1"      // gen.Body to every GET
+	kindBulkH1 = "bulk-h1" // gen.Bulk to every GET
+	kindRaw    = "raw"     // echoes every byte
 
 	kindTLS  = "tls"  // gen.Body to every GET, over TLS
 	kindBulk = "bulk" // gen.Bulk to every GET, over TLS
 	kindH2   = "h2"   // gen.Body to every GET, over HTTP/2 and TLS
 
-	kindWS  = "ws"  // every message of a WebSocket back
+	kindWS  = "ws"  // echoes every message of a WebSocket
 	kindWSS = "wss" // the same over TLS
-	kindFan = "fan" // every message of a WebSocket to all that subscribe: see gen.Fan
+	kindFan = "fan" // sends every message of a WebSocket to all subscribers: see gen.Fan
 )
 
-// secure says whether a kind of service is over TLS.
+// secure reports whether a kind of service uses TLS.
 func secure(kind string) bool {
 	return kind == kindTLS || kind == kindBulk || kind == kindH2 || kind == kindWSS
 }
 
-// peerEnv is what a peer is told and what it can tell.
+// peerEnv holds a peer's parameters, and the functions by which it reports.
 type peerEnv struct {
 	kind string
-	spin time.Duration // how long millrace's loop looks before it sleeps; 0 is its default
-	// quiet is after how long millrace puts a TLS session to sleep: 0 is its default, negative is never.
+	spin time.Duration // how long millrace's loop polls before it sleeps; 0 is its default
+	// quiet is the idle time after which millrace puts a TLS session to sleep: 0 is its default, negative is never.
 	quiet time.Duration
-	cert  string // the directory of credentials, for the kinds over TLS
-	// report says that the server accepts connections at addr. It is called once.
+	cert  string // the directory of credentials, for the kinds with TLS
+	// report reports that the server accepts connections at addr. The peer calls it once.
 	report func(addr string)
-	// calls, set before report by a peer that counts its system calls, returns them from any goroutine.
+	// calls returns the system calls that the peer counts, from any goroutine. A peer that counts sets it before report.
 	calls func() map[string]uint64
 }
 
-// peers are the servers that live in this binary. Each serves until the process ends; returning is
-// failing.
+// peers are the servers in this binary. Each serves until the process exits; it returns only on failure.
 var peers = map[string]func(*peerEnv) error{
 	"limit":    runLimit,
 	"nethttp":  runNetHTTP,
@@ -62,8 +61,8 @@ var peers = map[string]func(*peerEnv) error{
 // errNotBuilt is returned by a peer that is not part of this build.
 var errNotBuilt = errors.New("not built in")
 
-// peerMain is `bench peer [-spin D] [-quiet D] [-cert DIR] NAME KIND`: a server that says "listening ADDR" on standard output,
-// answers SIGUSR1 (free memory) with "freed ok" and SIGUSR2 with "stats JSON", and ends at SIGTERM.
+// peerMain is `bench peer [-spin D] [-quiet D] [-cert DIR] NAME KIND`: a server that prints "listening ADDR" on standard output,
+// answers SIGUSR1 (free memory) with "freed ok" and SIGUSR2 with "stats JSON", and exits at SIGTERM.
 func peerMain(args []string) int {
 	env := new(peerEnv)
 	fs := flag.NewFlagSet("bench peer", flag.ContinueOnError)
@@ -75,7 +74,7 @@ func peerMain(args []string) int {
 	}
 	serve := peers[fs.Arg(0)]
 	if fs.NArg() != 2 || serve == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|haul|raw|tls|bulk|h2|ws|wss|fan")
+		fmt.Fprintln(os.Stderr, "usage: bench peer [-spin D] [-quiet D] [-cert DIR] NAME h1|bulk-h1|raw|tls|bulk|h2|ws|wss|fan")
 		return 2
 	}
 	env.kind = fs.Arg(1)
@@ -93,7 +92,7 @@ func peerMain(args []string) int {
 	return 1
 }
 
-// obey carries out the lab's signals.
+// obey handles the lab's signals.
 func obey(env *peerEnv, asked <-chan os.Signal) {
 	for sig := range asked {
 		switch sig {
@@ -105,7 +104,7 @@ func obey(env *peerEnv, asked <-chan os.Signal) {
 			if env.calls != nil {
 				s.Calls = env.calls()
 			}
-			b, _ := json.Marshal(s) // a struct of numbers cannot fail
+			b, _ := json.Marshal(s) // marshalling a struct of numbers cannot fail
 			fmt.Printf("stats %s\n", b)
 		case syscall.SIGTERM:
 			os.Exit(0)

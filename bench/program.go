@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/bench/internal/sys"
 )
 
-// findProgram looks in PATH and where Debian puts servers, which is not in everybody's PATH.
+// findProgram looks in PATH and in Debian's directories for servers, which are not in every user's PATH.
 func findProgram(name string) (string, error) {
 	if exe, err := exec.LookPath(name); err == nil {
 		return exe, nil
@@ -21,7 +21,7 @@ func findProgram(name string) (string, error) {
 	return exec.LookPath("/usr/sbin/" + name)
 }
 
-// programVersion asks a server that prints "name/version", or returns "" where there is none.
+// programVersion returns the version of a server that prints "name/version", or "" if it is not installed.
 func programVersion(name, flag string) string {
 	exe, err := findProgram(name)
 	if err != nil {
@@ -35,9 +35,9 @@ func programVersion(name, flag string) string {
 	return version
 }
 
-// outside finds a server that is a program of its own, and a port for it: one that the kernel has just picked
-// for a listener of ours, since such programs cannot be told "any port". Nobody else is given that port in the
-// instant between: the kernel hands ports out at random from 28,000.
+// outside finds a server that is a separate program, and a port for it: the port of a listener that we opened and closed,
+// since such programs cannot listen on port 0. A race for that port is unlikely: the kernel
+// picks ports randomly from 28,000.
 func (l *lab) outside(name string) (exe string, addr netip.AddrPort, err error) {
 	exe, err = findProgram(name)
 	if err != nil {
@@ -50,7 +50,7 @@ func (l *lab) outside(name string) (exe string, addr netip.AddrPort, err error) 
 	return exe, addr, err
 }
 
-// listening waits until the server takes connections, for a server that does not say so itself.
+// listening waits until the server accepts connections, for a server that does not report it.
 func (p *process) listening() error {
 	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		c, err := net.DialTimeout("tcp", p.addr.String(), answerTimeout)

@@ -16,7 +16,7 @@ import (
 	"github.com/millrace/millrace/bench/internal/stat"
 )
 
-// report gathers what a suite measured. Everything that is printed is derived from its samples.
+// report collects the samples of a suite. All printed figures are derived from them.
 type report struct {
 	Suite   string    `json:"suite"`
 	Machine machine   `json:"machine"`
@@ -30,13 +30,13 @@ type report struct {
 	before  bool // tables compare with another build
 }
 
-// machine is where and with what the figures were made.
+// machine describes the machine and the software of a run.
 type machine struct {
 	CPU      string            `json:"cpu"`
 	Kernel   string            `json:"kernel"`
 	Date     string            `json:"date"`
 	Cores    []int             `json:"cores"` // generator, servers
-	Load     float64           `json:"load"`  // cores at work for others just before the run
+	Load     float64           `json:"load"`  // cores that other processes used just before the run
 	Versions map[string]string `json:"versions"`
 }
 
@@ -46,7 +46,7 @@ type missing struct {
 	Why    string `json:"why"`
 }
 
-// table is one way of loading the servers. Its first measure and its ratios are what charts show.
+// table is one load on the servers. Charts show its first measure and its ratios.
 type table struct {
 	Name     string
 	Title    string
@@ -64,20 +64,20 @@ type measure struct {
 // ratio is a column of one measure divided by that of another server in the same round.
 type ratio struct{ Key, To, Head string }
 
-// sample is what one round measured of one server.
+// sample holds the values of one round of one server.
 type sample struct {
 	Round  int                `json:"round"`
 	Server string             `json:"server"`
 	Values map[string]float64 `json:"values"`
 }
 
-// goal is a bound on a figure of ours that the project has set itself. To is empty for a plain median.
+// goal is the project's own bound on a figure of millrace. To is empty for a plain median.
 type goal struct {
 	Table, Server, Key, To string
-	AtMost, AtLeast        float64 // zero is no bound
+	AtMost, AtLeast        float64 // zero: no bound
 }
 
-// libraries are the servers that are built into this binary, by module.
+// libraries are the servers that this binary links, by module.
 var libraries = map[string]string{
 	"github.com/valyala/fasthttp":  nameFastHTTP,
 	"github.com/lxzan/gws":         nameGWS,
@@ -85,7 +85,7 @@ var libraries = map[string]string{
 	"github.com/coder/websocket":   nameCoder,
 }
 
-// loadWatch is how long the machine is watched before a run.
+// loadWatch is how long the machine's load is measured before a run.
 const loadWatch = time.Second
 
 func newReport(o options, cores []int) *report {
@@ -115,7 +115,7 @@ func newReport(o options, cores []int) *report {
 	return r
 }
 
-// cpuModel reads the processor's name, or says that there is none.
+// cpuModel returns the processor's name, or "unknown".
 func cpuModel() string {
 	b, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(b)) {
@@ -149,7 +149,7 @@ func (t *table) add(round int, server string, values map[string]float64) {
 	t.Samples = append(t.Samples, sample{round, server, values})
 }
 
-// servers lists those that have samples, in the order of their first.
+// servers lists the servers with samples, in the order of their first sample.
 func (t *table) servers() []string {
 	var names []string
 	for _, s := range t.Samples {
@@ -160,7 +160,7 @@ func (t *table) servers() []string {
 	return names
 }
 
-// values returns one figure of one server, by round. Rounds in which it was not measured are left out.
+// values returns one figure of one server by round, without the rounds that did not measure it.
 func (t *table) values(server, key string) []float64 {
 	var v []float64
 	for _, s := range t.Samples {
@@ -171,13 +171,12 @@ func (t *table) values(server, key string) []float64 {
 	return v
 }
 
-// summary describes one figure of one server; N is zero where it was not measured.
+// summary describes one figure of one server; N is zero without samples.
 func (t *table) summary(server, key string) stat.Summary {
 	return stat.Summarise(t.values(server, key))
 }
 
-// ratio describes a figure relative to another server's, paired by round. N is zero where there is
-// no pair for every round.
+// ratio describes a figure relative to another server's, paired by round. N is zero unless every round has a pair.
 func (t *table) ratio(server, key, to string) stat.Summary {
 	s, err := stat.Paired(t.values(server, key), t.values(to, key))
 	if err != nil {
@@ -186,7 +185,7 @@ func (t *table) ratio(server, key, to string) stat.Summary {
 	return s
 }
 
-// outcome is what became of a goal: the median, and a word.
+// outcome returns a goal's median, and whether it is met.
 func (r *report) outcome(g goal) (got float64, word string) {
 	for _, t := range r.tables {
 		if t.Name != g.Table {

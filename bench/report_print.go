@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/bench/internal/stat"
 )
 
-// print writes the report for people: medians, and for ratios the median with its extremes.
+// print writes the report as text: medians, and ratios as the median with its extremes.
 func (r *report) print(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", r.heading())
@@ -37,7 +37,7 @@ func (r *report) print(w io.Writer) error {
 	return err
 }
 
-// busy is how many cores at work for others mark a run: a tenth of one shows in every figure.
+// busy is the number of cores used by other processes from which a run is marked: a tenth of a core shows in every figure.
 const busy = 0.1
 
 func (r *report) heading() string {
@@ -82,7 +82,7 @@ func median(s stat.Summary) string {
 	return chart.Number(s.Median)
 }
 
-// spread writes "median [min..max]".
+// spread formats "median [min..max]".
 func spread(s stat.Summary) string {
 	if s.N == 0 {
 		return "-"
@@ -101,7 +101,7 @@ func (g goal) String() string {
 	return fmt.Sprintf("%s: %s at least %s", g.Table, of, chart.Number(g.AtLeast))
 }
 
-// The JSON form: the report's own fields, each table's summaries, and the samples they rest on.
+// The JSON form: the report's own fields, each table's summaries, and their samples.
 type (
 	results struct {
 		*report
@@ -131,7 +131,7 @@ type (
 	}
 )
 
-// results derives the JSON form. Figures that were not measured are left out, never zero.
+// results derives the JSON form. It omits figures that were not measured; they are never zero.
 func (r *report) results() results {
 	out := results{report: r}
 	for _, t := range r.tables {
@@ -163,7 +163,7 @@ func (r *report) results() results {
 	return out
 }
 
-// chart draws the measures marked for it, one panel each, with the extremes as whiskers.
+// chart draws the measures that are marked for it, one panel each, with the extremes as whiskers.
 func (r *report) chart() chart.Chart {
 	c := chart.Chart{Title: "Millrace beside others: " + r.Suite, Note: r.heading() + ", " + r.Machine.Date}
 	for _, t := range r.tables {

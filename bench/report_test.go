@@ -58,11 +58,11 @@ goal: elsewhere: millrace cpu_us_per_request at most 1.00: not measured
 func TestBusyMachineIsMarked(t *testing.T) {
 	r := exampleReport()
 	if r.Machine.Load = busy; !strings.Contains(r.heading(), "BUSY: others used 0.1 cores") {
-		t.Errorf("got %q, want others' work in it", r.heading())
+		t.Errorf("got %q, want the load of other processes in it", r.heading())
 	}
 }
 
-// What was not measured must be absent from the JSON, never zero.
+// The JSON omits figures that were not measured; they are never zero.
 func TestReportJSON(t *testing.T) {
 	b, err := json.Marshal(exampleReport().results())
 	if err != nil {
@@ -95,7 +95,7 @@ func TestReportJSON(t *testing.T) {
 	}
 	limit, ours := got.Tables[0].Servers[0], got.Tables[0].Servers[1]
 	if _, has := limit.Measures[keyP50]; has {
-		t.Errorf("limit has a p50 that nobody measured: %s", b)
+		t.Errorf("got a p50 of limit, which was not measured: %s", b)
 	}
 	if len(ours.Ratios) != 1 || ours.Ratios[0].To != nameLimit || ours.Measures[keyP50].Median != 150 {
 		t.Errorf("millrace: got %+v", ours)
@@ -117,7 +117,7 @@ func TestReportChart(t *testing.T) {
 		t.Errorf("got %+v", bars)
 	}
 	if svg := string(c.SVG()); !strings.Contains(svg, "QUICK") {
-		t.Errorf("a chart of a quick run must say so:\n%s", svg)
+		t.Errorf("the chart of a quick run has no note about it:\n%s", svg)
 	}
 }
 

@@ -2,8 +2,8 @@ package main
 
 import "fmt"
 
-// inTurn has every seat measured in every round, and returns what the limit's system calls came to. what names the
-// measurement to who waits.
+// inTurn measures every seat in every round, and returns the sum of the limit's system calls. what names the
+// measurement in the log.
 func (l *lab) inTurn(what string, seats []seat, measure func(round int, s seat) error) (callCount, error) {
 	calls := callCount{}
 	for round := range l.rounds {
@@ -17,10 +17,10 @@ func (l *lab) inTurn(what string, seats []seat, measure func(round int, s seat) 
 	return calls, nil
 }
 
-// callCount sums what the limit says about its system calls.
+// callCount sums the limit's counts of system calls.
 type callCount map[string]uint64
 
-// limitCalls reads the limit's counts; of any other server there are none.
+// limitCalls reads the limit's counts; other servers have none.
 func (s seat) limitCalls() (map[string]uint64, error) {
 	if s.name != nameLimit {
 		return nil, nil
@@ -29,7 +29,7 @@ func (s seat) limitCalls() (map[string]uint64, error) {
 	return st.Calls, err
 }
 
-// counted adds to c what the limit's calls come to while measure runs.
+// counted adds the limit's system calls during measure to c.
 func (s seat) counted(c callCount, measure func() error) error {
 	before, err := s.limitCalls()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/bench/internal/stat"
 )
 
-// The keys of values in samples.
+// The keys of the samples' values.
 const (
 	keyRate   = "requests_per_s"
 	keyCPU    = "cpu_us_per_request"
@@ -34,7 +34,7 @@ var h1Shapes = []struct {
 	{"pingpong", "small GET, ping-pong on one connection", 1, 1},
 }
 
-// measures and ratios of every table of requests.
+// The measures and ratios of every table of requests.
 var (
 	h1Measures = []measure{
 		{Key: keyRate, Head: "requests/s", Chart: true}, {Key: keyCPU, Head: "CPU us/request", Chart: true},
@@ -50,12 +50,12 @@ var (
 	}
 )
 
-// plainBulkRatios are those of downloads without TLS.
+// plainBulkRatios are the ratios of downloads without TLS.
 var plainBulkRatios = []ratio{
 	{keyMB, nameLimit, "rate / limit"}, {keyCPUMB, nameLimit, "CPU / limit"}, {keyCPUMB, nameNginx, "CPU / nginx"}, {keyMB, nameNetHTTP, "rate / net/http"},
 }
 
-// window is how long one measurement lasts.
+// window returns the duration of one measurement.
 func (l *lab) window(p *process) gen.Window {
 	w := gen.Window{Warm: 150 * time.Millisecond, Span: time.Second, CPU: p.cpu}
 	if l.quick {
@@ -85,13 +85,13 @@ func h1Suite(l *lab, r *report) error {
 			r.note("limit's system calls, %s: %s", shape.name, proof)
 		}
 	}
-	hauls, err := l.startAll(httpContenders, kindHaul, &report{}) // who is missing is known
+	bulkSeats, err := l.startAll(httpContenders, kindBulkH1, &report{}) // the report already lists the missing servers
 	if err != nil {
 		return err
 	}
-	t := r.table(&table{Name: "bulk", Title: fmt.Sprintf("download, %d connections, %d MiB in an answer", haulConns, gen.BulkSize>>20),
+	t := r.table(&table{Name: "bulk", Title: fmt.Sprintf("download, %d connections, %d MiB in an answer", bulkConns, gen.BulkSize>>20),
 		Measures: bulkMeasures, Ratios: plainBulkRatios})
-	if _, err := l.inTurn("h1: bulk", hauls, func(round int, s seat) error { return l.haul(t, round, s) }); err != nil {
+	if _, err := l.inTurn("h1: bulk", bulkSeats, func(round int, s seat) error { return l.download(t, round, s) }); err != nil {
 		return err
 	}
 	r.goals = []goal{
@@ -119,11 +119,11 @@ func (l *lab) request(t *table, round int, s seat, conns, depth int) error {
 	return nil
 }
 
-// spinFor is how long millrace's loop looks before it sleeps in the spin suite: some tens of times
-// what a request takes.
+// spinFor is how long millrace's loop polls before it sleeps in the spin suite: some tens of times
+// the duration of a request.
 const spinFor = 200 * time.Microsecond
 
-// spinSuite measures ping-pong only, with millrace both ways.
+// spinSuite measures only ping-pong, with and without spinning in millrace.
 func spinSuite(l *lab, r *report) error {
 	seats, err := l.startAll([]contender{
 		{name: nameMillraceSpin, peer: "millrace", ours: true, spin: spinFor},
@@ -148,5 +148,5 @@ func spinSuite(l *lab, r *report) error {
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// p99 in microseconds.
+// p99 returns the 99th percentile in microseconds.
 func p99(h *stat.Histogram) float64 { return micros(h.Quantile(0.99)) }

@@ -8,11 +8,11 @@ const (
 	h2Streams = 32
 )
 
-// keyBytes is the size of an answer, header and body, with the headers of its frames.
+// keyBytes is the size of a response, header and body, with its frame headers.
 const keyBytes = "bytes_per_response"
 
-// h2Seconds is how long one measurement lasts: h2load knows no less than a second. The server's CPU is that of the
-// whole run of h2load, its eight handshakes included: under a hundredth of it.
+// h2Seconds is the duration of one measurement: one second is h2load's minimum. The server's CPU time includes the eight
+// handshakes of the run: less than a hundredth of it.
 func (l *lab) h2Seconds() int {
 	if l.quick {
 		return 1
@@ -20,7 +20,7 @@ func (l *lab) h2Seconds() int {
 	return 2
 }
 
-// h2Suite loads every server with small GETs over HTTP/2 and TLS 1.3, many at a time on each connection.
+// h2Suite loads every server with small GETs over HTTP/2 and TLS 1.3, with many concurrent streams on each connection.
 func h2Suite(l *lab, r *report) error {
 	seats, err := l.startAll(h2Contenders, kindH2, r)
 	if err != nil {
@@ -46,7 +46,7 @@ func h2Suite(l *lab, r *report) error {
 	return nil
 }
 
-// load makes one measurement of HTTP/2 and adds it to t.
+// load makes one HTTP/2 measurement and adds it to t.
 func (l *lab) load(t *table, round int, s seat) error {
 	before, err := s.proc.cpu()
 	if err != nil {

@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-// Every server of the h2 suite comes up, answers as it should, and is measured.
+// Every server of the h2 suite starts, answers correctly, and is measured.
 func TestEveryH2Server(t *testing.T) {
 	if _, err := findProgram("h2load"); err != nil {
 		lacking(t, "h2load is not installed: apt-get install nghttp2-client")
@@ -11,7 +11,7 @@ func TestEveryH2Server(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t)
 			l.quick = true
-			p, err := l.start(c, kindH2) // probes its answer
+			p, err := l.start(c, kindH2) // probes its response
 			if a, ok := isAbsent(err); ok {
 				lacking(t, a.why)
 			}

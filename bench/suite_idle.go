@@ -8,12 +8,12 @@ import (
 	"github.com/millrace/millrace/bench/internal/procfs"
 )
 
-// counts are the two numbers of connections between which the slope is taken: from zero it would charge
-// a server's fixed cost to its connections.
+// counts are the two numbers of connections for the slope: a slope from zero would add a server's fixed cost to its
+// connections.
 type counts struct{ few, many int }
 
-// The larger of idleCounts fits a process that may have 20,000 descriptors. Handshakes make TLS slow to
-// fill, and a quick run does with less.
+// The larger of idleCounts fits a process with a limit of 20,000 descriptors. TLS handshakes are slow, so a quick run
+// uses fewer.
 var (
 	idleCounts     = counts{4_000, 16_000}
 	idleTLSQuickly = counts{1_000, 4_000}
@@ -28,32 +28,32 @@ const (
 	keyRSS     = "rss_mb_many"
 )
 
-// crowdTimeout bounds the opening of a crowd, tlsCrowdTimeout that of one that shakes hands.
+// clientsTimeout bounds the connecting of idle clients, tlsClientsTimeout the same with TLS handshakes.
 const (
-	crowdTimeout    = 60 * time.Second
-	tlsCrowdTimeout = 3 * time.Minute
+	clientsTimeout    = 60 * time.Second
+	tlsClientsTimeout = 3 * time.Minute
 )
 
-// quickSettleTLS is longer than millrace's sessions keep their expanded keys.
+// quickSettleTLS is longer than the time for which millrace's sessions keep their expanded keys.
 const quickSettleTLS = 7 * time.Second
 
-// idler is one contender in three processes: alone serves nobody but the active client, few and many
+// idler is one contender in three processes: alone serves only the active client, few and many
 // hold idle connections.
 type idler struct {
 	contender
 	alone, few, many *process
-	crowd            *process      // the clients of many
-	empty            procfs.Memory // of many, before its connections came
+	clients          *process      // the clients of many
+	empty            procfs.Memory // of many, before its connections
 	counts           counts
 }
 
-// idling is what the connections of an idle suite speak.
+// idling holds what depends on the protocol of an idle suite.
 type idling struct {
 	who, whoTLS   []contender
 	kind, kindTLS string
-	ask           func(l *lab, t *table, round int, s seat) error // what the active client does
-	cpu           measure                                         // what ask measures of processor time
-	unit          string                                          // of asking
+	ask           func(l *lab, t *table, round int, s seat) error // measures the active client
+	cpu           measure                                         // the processor time that ask measures
+	unit          string                                          // of cpu
 }
 
 var (
@@ -65,7 +65,7 @@ var (
 		cpu: measure{Key: keyCPUMessage, Head: "CPU us/message"}, unit: "message"}
 )
 
-// idling is what the options ask for.
+// idling returns the idling for the options.
 func (o options) idling() *idling {
 	if o.ws {
 		return &idlingWS
@@ -73,7 +73,7 @@ func (o options) idling() *idling {
 	return &idlingHTTP
 }
 
-// over names it in titles.
+// over names the protocol in titles.
 func (o options) over() string {
 	s := ""
 	if o.ws {
@@ -85,7 +85,7 @@ func (o options) over() string {
 	return s
 }
 
-// idleSuite measures what connections cost that do nothing after one request, and what they cost an
+// idleSuite measures the cost of connections that are idle after one request, and what they cost an
 // active one. All servers settle at the same time.
 func idleSuite(l *lab, r *report) error {
 	settle := time.Minute
@@ -151,10 +151,10 @@ func idleSuite(l *lab, r *report) error {
 	return nil
 }
 
-// among marks the samples of an active client that is not alone.
+// among marks the samples of an active client with idle connections beside it.
 const among = " among idle"
 
-// fillAll starts and fills every contender's processes, waits until each has settled, and measures
+// fillAll starts every contender's processes and their clients, waits until all have settled, and measures
 // their memory.
 func (l *lab) fillAll(who []contender, kind string, n counts, settle time.Duration, t *table, r *report) ([]idler, error) {
 	var idlers []idler
@@ -183,7 +183,7 @@ func (l *lab) fillAll(who []contender, kind string, n counts, settle time.Durati
 	return idlers, nil
 }
 
-// fill starts one contender's processes and connects their crowds.
+// fill starts one contender's processes and connects their clients.
 func (l *lab) fill(c contender, kind string, n counts) (id idler, err error) {
 	id.contender, id.counts = c, n
 	for _, p := range []**process{&id.alone, &id.few, &id.many} {
@@ -194,33 +194,33 @@ func (l *lab) fill(c contender, kind string, n counts) (id idler, err error) {
 	if id.empty, err = id.many.memory(); err != nil {
 		return id, err
 	}
-	if _, err := l.crowd(id.few, n.few); err != nil {
+	if _, err := l.startClients(id.few, n.few); err != nil {
 		return id, err
 	}
-	id.crowd, err = l.crowd(id.many, n.many)
+	id.clients, err = l.startClients(id.many, n.many)
 	return id, err
 }
 
-// crowd starts the process that holds n connections to a server.
-func (l *lab) crowd(server *process, n int) (*process, error) {
-	patience := crowdTimeout
+// startClients starts the process that holds n connections to a server.
+func (l *lab) startClients(server *process, n int) (*process, error) {
+	patience := clientsTimeout
 	if server.tls {
-		patience = tlsCrowdTimeout
+		patience = tlsClientsTimeout
 	}
-	p, err := l.self("crowd for "+server.name, l.clientCore, "crowd", "-tls="+strconv.FormatBool(server.tls), "-ws="+strconv.FormatBool(server.ws),
+	p, err := l.self("idle clients of "+server.name, l.clientCore, "idle-clients", "-tls="+strconv.FormatBool(server.tls), "-ws="+strconv.FormatBool(server.ws),
 		server.addr.String(), strconv.Itoa(n), strconv.Itoa(server.size))
 	if err != nil {
 		return nil, err
 	}
 	if _, err := p.line("held", patience); err != nil {
-		return nil, fmt.Errorf("%w: the server says: %s", err, server.errs.String())
+		return nil, fmt.Errorf("%w: stderr of the server: %s", err, server.errs.String())
 	}
 	return p, nil
 }
 
-// weigh reads the memory of both processes, as it stands and after they gave back what they could.
-// A server that is not in Go has no collector to ask, and its figure simply stays. It fails when a server
-// of ours has a goroutine for a connection.
+// weigh reads the memory of both processes, before and after they free what they can.
+// A server that is not in Go cannot be asked to collect garbage, and its figure does not change. weigh fails if
+// millrace has a goroutine for a connection.
 func (id idler) weigh() (map[string]float64, error) {
 	few, err := id.few.memory()
 	if err != nil {
@@ -261,8 +261,7 @@ func (id idler) weigh() (map[string]float64, error) {
 	}, nil
 }
 
-// allThere fails if a server has closed idle connections: what it holds no more must not be counted as
-// held cheaply.
+// allThere fails if a server has closed idle connections, since closed connections would count as cheap ones.
 func (id idler) allThere() error {
 	for _, at := range []struct {
 		p *process
@@ -279,7 +278,7 @@ func (id idler) allThere() error {
 	return nil
 }
 
-// noGoroutines fails if a server of ours has more goroutines with many connections than with few.
+// noGoroutines fails if millrace has more goroutines with many connections than with few.
 func (id idler) noGoroutines() error {
 	if !id.ours {
 		return nil
@@ -299,5 +298,5 @@ func (id idler) noGoroutines() error {
 	return nil
 }
 
-// slope is bytes per connection between the two counts, given the bytes at each.
+// slope returns the bytes per connection, from the bytes at each of the two counts.
 func (n counts) slope(few, many int64) float64 { return float64(many-few) / float64(n.many-n.few) }

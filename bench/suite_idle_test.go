@@ -6,7 +6,7 @@ import (
 	"github.com/millrace/millrace/bench/internal/procfs"
 )
 
-func TestCrowd(t *testing.T) {
+func TestIdleClients(t *testing.T) {
 	l := newLab(t)
 	p, err := l.start(contender{name: nameNetHTTP, peer: "nethttp"}, kindH1)
 	if err != nil {
@@ -16,7 +16,7 @@ func TestCrowd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.crowd(p, 200); err != nil {
+	if _, err := l.startClients(p, 200); err != nil {
 		t.Fatal(err)
 	}
 	after, err := p.stats()
@@ -26,8 +26,8 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// A crowd of WebSockets in clear.
-func TestWebSocketCrowd(t *testing.T) {
+// Idle WebSockets in clear.
+func TestIdleWebSockets(t *testing.T) {
 	for _, c := range wsIdleContenders {
 		l := newLab(t)
 		p, err := l.start(c, kindWS)
@@ -38,7 +38,7 @@ func TestWebSocketCrowd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.crowd(p, 200); err != nil {
+		if _, err := l.startClients(p, 200); err != nil {
 			t.Fatal(err)
 		}
 		if after, err := procfs.Descriptors(p.cmd.Process.Pid); err != nil || after-before < 195 {

@@ -7,13 +7,13 @@ import (
 )
 
 // The load of the raw suite: enough connections that a server always finds one ready, and twice the
-// servers' buffer under way on each, so that reads are as large as they get.
+// servers' buffer size in flight on each, so that reads are as large as possible.
 const (
 	rawConns = 8
 	rawAhead = 2 * limitRawBuffer
 )
 
-// megabyte is 10^6 bytes: the unit of rates on a wire.
+// megabyte is 10^6 bytes, the unit of network rates.
 const megabyte = 1e6
 
 // rawSuite streams bytes through echo servers.

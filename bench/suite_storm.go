@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/bench/internal/gen"
 )
 
-// The storm suite's clients, and how long they may take. A SYN that met a full backlog is sent again
+// The number of the storm suite's clients, and their time limit. The kernel retransmits a SYN that met a full backlog
 // after one, three and seven seconds.
 const (
 	stormClients  = 10_000
@@ -15,8 +15,8 @@ const (
 	stormCalm     = time.Second
 )
 
-// stormRounds bounds the storms per server: each leaves tens of thousands of sockets for the kernel to
-// clear away.
+// stormRounds bounds the storms per server: each leaves tens of thousands of sockets that the kernel must
+// clean up.
 const stormRounds = 5
 
 // stormSuite times an established client before and while many others connect at once.
@@ -42,7 +42,7 @@ func stormSuite(l *lab, r *report) error {
 			if err != nil {
 				return err
 			}
-			g, err := gen.Storm(gen.Gale{Addr: s.proc.addr, Clients: stormClients, Size: s.proc.size,
+			g, err := gen.Storm(gen.StormLoad{Addr: s.proc.addr, Clients: stormClients, Size: s.proc.size,
 				Calm: calm, Patience: stormPatience})
 			if err != nil {
 				return fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())
@@ -70,7 +70,7 @@ func stormSuite(l *lab, r *report) error {
 	return nil
 }
 
-// goroutines counts a Go server's; of any other server there are none.
+// goroutines returns a Go server's number of goroutines; other servers have none.
 func (s seat) goroutines() (int, error) {
 	if !s.proc.obeys {
 		return 0, nil

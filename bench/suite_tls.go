@@ -8,11 +8,11 @@ import (
 	"github.com/millrace/millrace/bench/internal/gen"
 )
 
-// The load of the tls suite: enough handshakes at once that the server finds work when it is ready for
-// it, and enough downloads that it need not wait for one client.
+// The load of the tls suite: enough concurrent handshakes that the server always has work,
+// and enough downloads that it does not wait for one client.
 const (
 	shakeWorkers = 16
-	haulConns    = 4
+	bulkConns    = 4
 )
 
 // The keys of handshakes.
@@ -21,7 +21,7 @@ const (
 	keyCPUShake = "cpu_us_per_handshake"
 )
 
-// shakes are the kinds of handshake that the tls suite makes.
+// shakes are the types of handshake of the tls suite.
 var shakes = []struct {
 	name, title string
 	group       tls.CurveID
@@ -32,7 +32,7 @@ var shakes = []struct {
 	{"resumed", "connect, resumed handshake with ticket, close; the client offers X25519MLKEM768 first", tls.X25519MLKEM768, true},
 }
 
-// measures and ratios of the tables of handshakes, requests and bulk.
+// The measures and ratios of the tables of handshakes, requests and bulk.
 var (
 	shakeMeasures = []measure{
 		{Key: keyCPUShake, Head: "CPU us/handshake", Chart: true}, {Key: keyShakes, Head: "handshakes/s"},
@@ -52,7 +52,7 @@ var (
 	}
 )
 
-// tlsSuite measures what TLS 1.3 costs: to agree, to ask, to download. The certificate and the cipher
+// tlsSuite measures the cost of TLS 1.3: handshakes, requests, downloads. The certificate and the cipher
 // suite (AES-128-GCM) are the same for all servers.
 func tlsSuite(l *lab, r *report) error {
 	seats, err := l.startAll(tlsContenders, kindTLS, r)
@@ -66,13 +66,13 @@ func tlsSuite(l *lab, r *report) error {
 	if _, err := l.inTurn("tls: keepalive", seats, func(round int, s seat) error { return l.request(t, round, s, 64, 1) }); err != nil {
 		return err
 	}
-	hauls, err := l.startAll(tlsContenders, kindBulk, &report{}) // who is missing is known
+	bulkSeats, err := l.startAll(tlsContenders, kindBulk, &report{}) // the report already lists the missing servers
 	if err != nil {
 		return err
 	}
-	t = r.table(&table{Name: "bulk", Title: fmt.Sprintf("download over TLS 1.3, %d connections, %d MiB in an answer", haulConns, gen.BulkSize>>20),
+	t = r.table(&table{Name: "bulk", Title: fmt.Sprintf("download over TLS 1.3, %d connections, %d MiB per response", bulkConns, gen.BulkSize>>20),
 		Measures: bulkMeasures, Ratios: bulkRatios})
-	if _, err := l.inTurn("tls: bulk", hauls, func(round int, s seat) error { return l.haul(t, round, s) }); err != nil {
+	if _, err := l.inTurn("tls: bulk", bulkSeats, func(round int, s seat) error { return l.download(t, round, s) }); err != nil {
 		return err
 	}
 	r.note("where the generator is hardly idle it set the rate: compare CPU")
@@ -111,7 +111,7 @@ func (l *lab) shakeAll(seats []seat, r *report) error {
 	return nil
 }
 
-// otherGroups lists who agreed on another group than was offered first, and on which.
+// otherGroups lists the servers that negotiated another group than the first offered one, and that group.
 func otherGroups(seats []seat, agreed map[string]tls.CurveID, want tls.CurveID) string {
 	var list []string
 	for _, s := range seats {
@@ -122,9 +122,9 @@ func otherGroups(seats []seat, agreed map[string]tls.CurveID, want tls.CurveID) 
 	return strings.Join(list, ", ")
 }
 
-// haul makes one measurement of downloads and adds it to t.
-func (l *lab) haul(t *table, round int, s seat) error {
-	m, err := gen.Download(gen.Haul{Addr: s.proc.addr, Conns: haulConns, TLS: s.proc.tls}, l.window(s.proc))
+// download makes one measurement of downloads and adds it to t.
+func (l *lab) download(t *table, round int, s seat) error {
+	m, err := gen.Download(gen.BulkLoad{Addr: s.proc.addr, Conns: bulkConns, TLS: s.proc.tls}, l.window(s.proc))
 	if err != nil {
 		return fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Every server shakes hands, answers and sends the bulk, over TLS.
+// Every server does handshakes, answers, and sends the bulk, over TLS.
 func TestEveryTLSServer(t *testing.T) {
 	for _, c := range tlsContenders {
 		t.Run(c.name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestEveryTLSServer(t *testing.T) {
 			} else if v := tab.values(c.name, keyCPU); v[0] <= 0 {
 				t.Errorf("got CPU per request %v", v)
 			}
-			if err := l.haul(tab, 0, seat{c, large}); err != nil {
+			if err := l.download(tab, 0, seat{c, large}); err != nil {
 				t.Error(err)
 			} else if v := tab.values(c.name, keyMB); v[0] < 1 {
 				t.Errorf("got MB/s %v", v)

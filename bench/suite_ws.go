@@ -6,11 +6,10 @@ import (
 	"github.com/millrace/millrace/bench/internal/gen"
 )
 
-// wsConns is how many WebSockets have a message under way: enough that a server always finds one ready.
+// wsConns is the number of WebSockets with a message in flight: enough that a server always finds one ready.
 const wsConns = 64
 
-// wsShapes are the messages of the ws suite: small ones, which cost what a message costs, and large ones, which cost
-// what their octets cost.
+// wsShapes are the messages of the ws suite: small ones measure the cost per message, large ones the cost per octet.
 var wsShapes = []struct {
 	name, title string
 	size        int
@@ -19,13 +18,13 @@ var wsShapes = []struct {
 	{"large", "echo of 16 KiB messages, 64 connections", 16 << 10},
 }
 
-// The broadcast of the ws suite: fanSize octets to fanSubs subscribers at a time.
+// The broadcast of the ws suite: messages of fanSize octets to fanSubs subscribers.
 const (
 	fanSubs = 10_000
 	fanSize = 512
 )
 
-// The keys of messages.
+// The keys of the message tables.
 const (
 	keyMessages   = "messages_per_s"
 	keyCPUMessage = "cpu_us_per_message"
@@ -42,7 +41,7 @@ var (
 	}
 )
 
-// fanMeasures are those of a broadcast. A message is one that a subscriber has got.
+// fanMeasures are the measures of a broadcast. They count a message once per subscriber.
 var fanMeasures = []measure{
 	{Key: keyMessages, Head: "messages/s", Chart: true}, {Key: keyCPUMessage, Head: "CPU us/message", Chart: true},
 	{Key: keyP50, Head: "p50 us to the last"}, {Key: keyP99, Head: "p99 us to the last"}, {Key: keyIdle, Head: "generator idle %"},
@@ -76,7 +75,7 @@ func wsSuite(l *lab, r *report) error {
 	return nil
 }
 
-// broadcasts measures what one message costs that goes to many.
+// broadcasts measures the cost of one message to many subscribers.
 func (l *lab) broadcasts(r *report) error {
 	seats, err := l.startAll(wsContenders, kindFan, r)
 	if err != nil {
@@ -99,7 +98,7 @@ func (l *lab) echo(t *table, round int, s seat, conns, size int) error {
 	return t.addMessages(round, s, m, err)
 }
 
-// addMessages adds what was measured of messages, unless measuring failed.
+// addMessages adds a measurement of messages to t, unless it failed.
 func (t *table) addMessages(round int, s seat, m gen.Result, err error) error {
 	if err != nil {
 		return fmt.Errorf("bench: %s: %w: %s", s.name, err, s.proc.errs.String())

@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// Chart is one picture.
+// Chart is one figure.
 type Chart struct {
 	Title  string
 	Note   string // one line under the title: machine, date, rounds
@@ -17,12 +17,12 @@ type Chart struct {
 
 // Panel compares one measure. Bars start at zero, whatever the values.
 type Panel struct {
-	Title string // with the unit
+	Title string // with unit
 	Bars  []Bar
 }
 
-// Bar is one server's figure. Low and High are the ends of the whisker; where they equal Value none
-// is drawn. A server without a figure has Missing set to the reason and no bar.
+// Bar is one server's value. Low and High are the ends of the whisker, which is omitted where both equal Value.
+// A server without a value has Missing set to the reason and no bar.
 type Bar struct {
 	Label            string
 	Value, Low, High float64
@@ -69,7 +69,7 @@ func (c Chart) SVG() []byte {
 	return b.Bytes()
 }
 
-// top is the value at the full length of a bar.
+// top returns the value at the full length of a bar.
 func (p Panel) top() float64 {
 	top := 0.0
 	for _, b := range p.Bars {
@@ -106,7 +106,7 @@ func (r Bar) draw(b *bytes.Buffer, y int, top float64) {
 	text(b, int(math.Round(end))+6, y+13, `fill="#1a1a1a"`, Number(r.Value))
 }
 
-// Number writes v as a person would: three significant digits, no exponent, thousands separated.
+// Number formats v for people: three significant digits, no exponent, thousands separated.
 func Number(v float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return "-"
@@ -130,6 +130,6 @@ func Number(v float64) string {
 
 func text(b *bytes.Buffer, x, y int, attrs, s string) {
 	fmt.Fprintf(b, `<text x="%d" y="%d" %s>`, x, y, attrs)
-	_ = xml.EscapeText(b, []byte(s)) // a bytes.Buffer takes everything
+	_ = xml.EscapeText(b, []byte(s)) // a bytes.Buffer never fails
 	b.WriteString("</text>\n")
 }

@@ -11,22 +11,22 @@ import (
 	"github.com/millrace/millrace/bench/internal/sys"
 )
 
-// asker is what those have in common who send something on a connection, wait until the answer is complete, and
+// asker is the common part of clients that send data on a connection, wait until the response is complete, and
 // send again.
 type asker struct {
-	buf    []byte // for what one read brings
+	buf    []byte // receives one read
 	base   time.Time
 	hist   *stat.Histogram
 	in     inflow // over TLS
-	sealed []byte // over TLS: what is sent as a record
+	sealed []byte // over TLS: the record to send
 }
 
-// newAsker makes one whose answers are read up to size bytes at a time.
+// newAsker creates an asker that reads responses up to size bytes at a time.
 func newAsker(size int) asker {
 	return asker{buf: make([]byte, size), base: time.Now(), hist: new(stat.Histogram)}
 }
 
-// send sends all of b, and begins to take the time of the answer.
+// send sends all of b, and starts the clock of the response.
 func (p *asker) send(k *conn, b []byte) error {
 	k.at = int64(time.Since(p.base))
 	if k.tls != nil {
@@ -36,10 +36,10 @@ func (p *asker) send(k *conn, b []byte) error {
 	return sendAll(k, b)
 }
 
-// answered notes how long an answer took that is complete.
+// answered records the latency of a complete response.
 func (p *asker) answered(k *conn) { p.hist.Add(time.Since(p.base) - time.Duration(k.at)) }
 
-// collect gives t what came, and says whether that completes the answer.
+// collect passes received bytes to t, and reports whether they complete the response.
 func (p *asker) collect(k *conn, t taker) (full bool, err error) {
 	if k.tls != nil {
 		return p.in.read(k, t)
@@ -53,25 +53,25 @@ func (p *asker) collect(k *conn, t taker) (full bool, err error) {
 
 func (p *asker) restart() { p.hist.Reset() }
 
-// sendAll writes b, for which the socket has to have room: nobody here sends before the last answer was read.
+// sendAll writes b. The socket has room for it, since a client sends only after it has read the last response.
 func sendAll(k *conn, b []byte) error {
 	n, errno := sys.Write(k.fd, b)
 	if errno == 0 && n < len(b) {
 		errno = unix.EAGAIN
 	}
 	if errno != 0 {
-		return fmt.Errorf("send: the socket took %d of %d bytes: %w", n, len(b), errno)
+		return fmt.Errorf("send: the socket accepted %d of %d bytes: %w", n, len(b), errno)
 	}
 	return nil
 }
 
-// receive reads once. Without an error 0 means that nothing is there yet.
+// receive reads once. 0 without an error means that no data has arrived.
 func receive(k *conn, b []byte) (int, error) {
 	switch n, errno := sys.Read(k.fd, b); {
 	case errno == unix.EAGAIN:
 		return 0, nil
 	case errno != 0:
-		return 0, fmt.Errorf("read answer: %w", errno)
+		return 0, fmt.Errorf("read response: %w", errno)
 	case n == 0:
 		return 0, errors.New("read answer: the server closed the connection")
 	default:

@@ -12,15 +12,15 @@ import (
 	"github.com/millrace/millrace/bench/internal/stat"
 )
 
-// Window bounds a measurement: Warm is run and thrown away, Span is measured. CPU reads the server's
-// processor time; it is called at both ends of Span.
+// Window bounds a measurement: results of Warm are discarded, Span is measured. CPU returns the server's
+// processor time; the generator calls it at both ends of Span.
 type Window struct {
 	Warm, Span time.Duration
 	CPU        func() (time.Duration, error)
 }
 
 // Load is Conns keep-alive connections that each send Depth requests in one write and wait for all
-// Depth answers. Size is the length of one answer, as Probe found it.
+// Depth responses. Size is the length of one response, as returned by Probe.
 type Load struct {
 	Addr  netip.AddrPort
 	Conns int
@@ -29,20 +29,20 @@ type Load struct {
 	TLS   bool // over TLS 1.3
 }
 
-// Result is what one measurement saw in its window.
+// Result is the result of one measurement in its window.
 type Result struct {
 	Done    uint64        // requests answered, or bytes echoed
-	Elapsed time.Duration // the window as it really was
+	Elapsed time.Duration // the actual length of the window
 	CPU     time.Duration // the server's processor time in it
-	Idle    float64       // the fraction of it in which the generator had nothing to do
-	// Latency has one entry per batch of Depth requests. It belongs to the caller.
+	Idle    float64       // the fraction of Elapsed in which the generator had no work
+	// Latency has one entry per batch of Depth requests. The caller owns it.
 	Latency *stat.Histogram
 }
 
-// answerHead is how every answer must begin.
+// answerHead is the required start of every response.
 var answerHead = []byte("HTTP/1.1 200 ")
 
-// Closed measures a closed-loop HTTP load. The caller has locked its thread.
+// Closed measures a closed-loop HTTP load. The caller must have locked its thread.
 func Closed(l Load, w Window) (Result, error) {
 	c, err := open(l.Addr, l.Conns, unix.EPOLLIN, l.TLS)
 	if err != nil {
@@ -64,21 +64,21 @@ func Closed(l Load, w Window) (Result, error) {
 	return r, nil
 }
 
-// pinger asks, and times and checks the answers.
+// pinger sends requests, and measures and checks the responses.
 type pinger struct {
 	asker
 	request []byte // a whole batch
-	head    []byte // how an answer begins
+	head    []byte // how a response starts
 	tail    []byte // how it ends
-	total   int    // of a whole batch of answers
+	total   int    // length of a batch of responses
 }
 
-// httpPinger makes requests of HTTP, depth at a time, to which answers have size bytes each.
+// httpPinger sends HTTP requests, depth at a time, whose responses have size bytes each.
 func httpPinger(depth, size int) *pinger {
 	return newPinger([]byte(strings.Repeat(Request, depth)), answerHead, []byte(Body), size*depth)
 }
 
-// newPinger reads one byte more than total, so that a full read shows an answer that is too long.
+// newPinger reads one byte more than total, so that a full read reveals a response that is too long.
 func newPinger(request, head, tail []byte, total int) *pinger {
 	return &pinger{asker: newAsker(total + 1), request: request, head: head, tail: tail, total: total}
 }
@@ -89,7 +89,7 @@ func (p *pinger) ask(k *conn) error {
 	return p.send(k, p.request)
 }
 
-// serve reads what came and returns 1 when the batch was answered in full, and has asked again.
+// serve reads available data. It returns 1 when the batch is complete, after it has sent the next one.
 func (p *pinger) serve(k *conn, _ uint32) (done int, err error) {
 	full, err := p.read(k)
 	if err != nil || !full {
@@ -99,21 +99,21 @@ func (p *pinger) serve(k *conn, _ uint32) (done int, err error) {
 	return 1, p.ask(k)
 }
 
-// read takes in one piece of an answer and says whether the batch is complete.
+// read reads one piece of a response and reports whether the batch is complete.
 func (p *pinger) read(k *conn) (full bool, err error) { return p.collect(k, p) }
 
-// take implements taker: it checks one piece of an answer.
+// take implements taker: it checks one piece of a response.
 func (p *pinger) take(k *conn, got []byte) (full bool, err error) {
 	n := len(got)
 	if k.got == 0 && !bytes.HasPrefix(got, p.head[:min(n, len(p.head))]) {
-		return false, fmt.Errorf("wrong answer: %.200q", got)
+		return false, fmt.Errorf("wrong response: %.200q", got)
 	}
 	k.got += n
 	if k.got < p.total {
 		return false, nil
 	}
 	if k.got > p.total || !bytes.HasSuffix(got, p.tail[max(len(p.tail)-n, 0):]) {
-		return false, fmt.Errorf("wrong answer: %d bytes, want %d, ending in %q", k.got, p.total, got[max(n-40, 0):])
+		return false, fmt.Errorf("wrong response: %d bytes, want %d, ending in %q", k.got, p.total, got[max(n-40, 0):])
 	}
 	return true, nil
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/millrace/millrace/bench/internal/sys"
 )
 
-// perSource is how many connections leave from one loopback address. The kernel's usual range holds
-// 28,232 ports; it searches ever longer for a free one as they fill up.
+// perSource is the number of connections per loopback source address. The kernel's usual range has
+// 28,232 ports, and its search for a free one slows down as they fill up.
 const perSource = 8000
 
-// source is the address from which connection number i leaves: 127.0.0.2, then .3, and so on.
+// source returns the source address of connection number i: 127.0.0.2, then .3, and so on.
 func source(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 0, 0, byte(2 + i/perSource%250)})
 }
@@ -22,7 +22,7 @@ func source(i int) netip.Addr {
 // retransmission of a SYN that met a full listen backlog.
 const connectTimeout = 5000
 
-// dial opens connection number i and waits until it stands.
+// dial opens connection number i and waits until it is established.
 func dial(addr netip.AddrPort, i int) (int, error) {
 	fd, err := sys.Dial(source(i), addr)
 	if err != nil {
@@ -38,7 +38,7 @@ func dial(addr netip.AddrPort, i int) (int, error) {
 	return fd, nil
 }
 
-// await blocks until fd is ready for events, for connectTimeout at the most.
+// await blocks until fd is ready for events, at most for connectTimeout.
 func await(fd int, events int16) error {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, connectTimeout)
@@ -55,9 +55,9 @@ func await(fd int, events int16) error {
 // conn is one client connection.
 type conn struct {
 	fd   int
-	got  int   // bytes of the current answer, or of the whole stream in Stream
+	got  int   // bytes of the current response, or of the whole stream in Stream
 	sent int64 // bytes sent, in Stream
-	at   int64 // when the current request left, in nanoseconds since the base of the run
+	at   int64 // when the current request was sent, in nanoseconds since the base of the run
 
 	tls  *channel // nil without TLS
 	talk *talk    // in Echo and Spread
@@ -65,22 +65,22 @@ type conn struct {
 	stage stage // in Storm
 }
 
-// crowd is a set of connections registered with one poller, found by descriptor.
-type crowd struct {
+// connSet is a set of connections registered with one poller, indexed by descriptor.
+type connSet struct {
 	poll *sys.Poller
 	by   []*conn // indexed by descriptor
 	all  []*conn
-	in   inflow // of the handshakes of WebSockets over TLS
+	in   inflow // for the handshakes of WebSockets over TLS
 }
 
-// open dials n connections, shakes hands on them if they are to be secret, and registers them for the
+// open dials n connections, does their TLS handshakes if the load needs them, and registers them for the
 // given events.
-func open(addr netip.AddrPort, n int, events uint32, tls bool) (*crowd, error) {
+func open(addr netip.AddrPort, n int, events uint32, tls bool) (*connSet, error) {
 	poll, err := sys.NewPoller()
 	if err != nil {
 		return nil, err
 	}
-	c := &crowd{poll: poll}
+	c := &connSet{poll: poll}
 	for range n {
 		if _, err := c.dial(addr, events, tls); err != nil {
 			c.close()
@@ -90,8 +90,8 @@ func open(addr netip.AddrPort, n int, events uint32, tls bool) (*crowd, error) {
 	return c, nil
 }
 
-// dial adds one connection to the crowd.
-func (c *crowd) dial(addr netip.AddrPort, events uint32, tls bool) (*conn, error) {
+// dial adds one connection.
+func (c *connSet) dial(addr netip.AddrPort, events uint32, tls bool) (*conn, error) {
 	k, err := c.connect(addr, tls)
 	if err != nil {
 		return nil, err
@@ -99,8 +99,8 @@ func (c *crowd) dial(addr netip.AddrPort, events uint32, tls bool) (*conn, error
 	return k, c.poll.Add(k.fd, events)
 }
 
-// dialWS adds one that is a WebSocket.
-func (c *crowd) dialWS(addr netip.AddrPort, events uint32, tls bool) (*conn, error) {
+// dialWS adds one WebSocket connection.
+func (c *connSet) dialWS(addr netip.AddrPort, events uint32, tls bool) (*conn, error) {
 	k, err := c.connect(addr, tls)
 	if err == nil {
 		err = k.upgrade(&c.in)
@@ -111,8 +111,8 @@ func (c *crowd) dialWS(addr netip.AddrPort, events uint32, tls bool) (*conn, err
 	return k, c.poll.Add(k.fd, events)
 }
 
-// connect adds one that the poller does not know yet.
-func (c *crowd) connect(addr netip.AddrPort, tls bool) (*conn, error) {
+// connect adds one connection without registering it.
+func (c *connSet) connect(addr netip.AddrPort, tls bool) (*conn, error) {
 	fd, err := dial(addr, len(c.all))
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (c *crowd) connect(addr netip.AddrPort, tls bool) (*conn, error) {
 	return k, nil
 }
 
-func (c *crowd) add(fd int) *conn {
+func (c *connSet) add(fd int) *conn {
 	for len(c.by) <= fd {
 		c.by = append(c.by, nil)
 	}
@@ -137,7 +137,7 @@ func (c *crowd) add(fd int) *conn {
 }
 
 // close aborts every connection and closes the poller.
-func (c *crowd) close() {
+func (c *connSet) close() {
 	for _, k := range c.all {
 		sys.Abort(k.fd)
 	}

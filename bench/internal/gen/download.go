@@ -10,21 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BulkSize is the length of the body that servers of bulk answer: long enough that its head and its
-// first, smaller records do not count.
+// BulkSize is the length of the bulk body: so long that its head and its
+// first, smaller records are negligible.
 const BulkSize = 16 << 20
 
-// BulkPath is where servers that also answer Body have it.
+// BulkPath is the path of the bulk on servers that also serve Body.
 const BulkPath = "/bulk"
 
-// Bulk is the body's bytes from off on: at most n, at least one and as many as one period has. They
-// must not be changed.
+// Bulk returns the body's bytes from off on: at least one, at most n and at most one period. The caller
+// must not change them.
 func Bulk(off, n int) []byte {
 	phase := off % period
 	return pattern[phase : phase+min(n, BulkSize-off, period)]
 }
 
-// BulkBody is the body in one piece. It must not be changed.
+// BulkBody returns the whole body, which the caller must not change.
 var BulkBody = sync.OnceValue(func() []byte {
 	b := make([]byte, 0, BulkSize)
 	for len(b) < BulkSize {
@@ -33,19 +33,19 @@ var BulkBody = sync.OnceValue(func() []byte {
 	return b
 })
 
-// BulkRequest is Request for the bulk.
+// BulkRequest is Request with BulkPath.
 const BulkRequest = "GET " + BulkPath + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
 
-// Haul is Conns connections that download the bulk, again and again.
-type Haul struct {
+// BulkLoad is Conns connections that repeatedly download the bulk.
+type BulkLoad struct {
 	Addr  netip.AddrPort
 	Conns int
 	TLS   bool // over TLS 1.3
 }
 
-// Download measures a Haul; Result.Done counts the bytes that came, heads and bodies, each opened and
-// compared with what it should be. The caller has locked its thread.
-func Download(h Haul, w Window) (Result, error) {
+// Download measures a BulkLoad; Result.Done counts the received bytes, heads and bodies, each compared with
+// the expected byte. The caller must have locked its thread.
+func Download(h BulkLoad, w Window) (Result, error) {
 	c, err := open(h.Addr, h.Conns, unix.EPOLLIN, h.TLS)
 	if err != nil {
 		return Result{}, err
@@ -91,16 +91,16 @@ func (d *downloader) serve(k *conn, _ uint32) (done int, err error) {
 	}
 }
 
-// take checks one piece of an answer. Every server sends the head in one record.
+// take checks one piece of a response. Every server sends the head in one record.
 func (d *downloader) take(k *conn, b []byte) (full bool, err error) {
 	d.done += len(b)
 	if k.got < 0 {
 		head, body, ok := bytes.Cut(b, []byte("\r\n\r\n"))
 		if !ok || !bytes.HasPrefix(b, answerHead) {
-			return false, fmt.Errorf("wrong answer: %.200q", b)
+			return false, fmt.Errorf("wrong response: %.200q", b)
 		}
 		if want := fmt.Sprintf("\r\ncontent-length: %d", BulkSize); !bytes.Contains(bytes.ToLower(head), []byte(want)) {
-			return false, fmt.Errorf("wrong answer: no content-length of %d: %q", BulkSize, head)
+			return false, fmt.Errorf("wrong response: no content-length of %d: %q", BulkSize, head)
 		}
 		b, k.got = body, 0
 	}
@@ -108,7 +108,7 @@ func (d *downloader) take(k *conn, b []byte) (full bool, err error) {
 		return false, errors.New("wrong answer: more than the bulk")
 	}
 	if phase := k.got % period; !bytes.Equal(b, pattern[phase:phase+len(b)]) {
-		return false, fmt.Errorf("wrong answer: bytes %d to %d are not those of the bulk", k.got, k.got+len(b))
+		return false, fmt.Errorf("wrong response: bytes %d to %d differ from the bulk", k.got, k.got+len(b))
 	}
 	k.got += len(b)
 	return k.got == BulkSize, nil

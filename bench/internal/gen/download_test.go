@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// serveBulk answers every request with the bulk, spoilt where spoil says so.
+// serveBulk answers every request with the bulk, which spoil may damage.
 func serveBulk(spoil func(off int, b []byte)) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(BulkSize))
@@ -25,7 +25,7 @@ func serveBulk(spoil func(off int, b []byte)) http.HandlerFunc {
 
 func TestDownload(t *testing.T) {
 	addr, _ := serveTLS(t, serveBulk(func(int, []byte) {}), nil)
-	r, err := Download(Haul{Addr: addr, Conns: 2, TLS: true}, window())
+	r, err := Download(BulkLoad{Addr: addr, Conns: 2, TLS: true}, window())
 	if err != nil || r.Done < 1<<20 || r.CPU <= 0 {
 		t.Errorf("got %+v, %v", r, err)
 	}
@@ -41,12 +41,12 @@ func TestDownloadNoticesDamage(t *testing.T) {
 			if off > 1<<20 {
 				b[7]++
 			}
-		}), "not those of the bulk"},
+		}), "differ from the bulk"},
 		{"another length", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, Body) }, "no content-length"},
-		{"404", http.NotFound, "wrong answer"},
+		{"404", http.NotFound, "wrong response"},
 	} {
 		addr, _ := serveTLS(t, tc.h, nil)
-		if r, err := Download(Haul{Addr: addr, Conns: 1, TLS: true}, window()); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if r, err := Download(BulkLoad{Addr: addr, Conns: 1, TLS: true}, window()); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %+v, %v; want an error with %q", tc.name, r, err, tc.want)
 		}
 	}

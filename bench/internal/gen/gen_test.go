@@ -120,7 +120,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// A window in which nothing was answered would give a latency of zero and a cost per nothing.
+// A window without a response would give a latency of zero and a division by zero.
 func TestWindowWaitsForAnAnswer(t *testing.T) {
 	addr := raw(t, func(c net.Conn) {
 		buf := make([]byte, 1024)
@@ -138,7 +138,7 @@ func TestWindowWaitsForAnAnswer(t *testing.T) {
 	}
 }
 
-// A wrong answer under load must end the measurement, wherever it is wrong.
+// A wrong response under load must end the measurement, at whatever position it is wrong.
 func TestClosedRefusesWrongAnswers(t *testing.T) {
 	const good = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n" + Body
 	for _, tc := range []struct{ name, answer string }{
@@ -191,8 +191,8 @@ func TestStreamNoticesDamage(t *testing.T) {
 			c.Write(buf[:n])
 		}
 	})
-	if r, err := Stream(Flow{addr, 1, 64 << 10}, window()); err == nil || !strings.Contains(err.Error(), "not those that were sent") {
-		t.Errorf("got %+v, %v; want the damage noticed", r, err)
+	if r, err := Stream(Flow{addr, 1, 64 << 10}, window()); err == nil || !strings.Contains(err.Error(), "differ from the bytes sent") {
+		t.Errorf("got %+v, %v; want an error", r, err)
 	}
 }
 
@@ -218,22 +218,22 @@ func hello100(c net.Conn) {
 }
 
 func TestStorm(t *testing.T) {
-	s, err := Storm(Gale{Addr: raw(t, hello100), Clients: 500, Size: len(answer100),
+	s, err := Storm(StormLoad{Addr: raw(t, hello100), Clients: 500, Size: len(answer100),
 		Calm: 50 * time.Millisecond, Patience: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Lost != 0 || s.Why != nil || s.Before.N() == 0 || s.During.N() == 0 {
-		t.Errorf("got %d lost (%v), %d latencies before and %d during; want none lost and some of both",
+		t.Errorf("got %d lost (%v), %d latencies before and %d during; want 0 lost, and latencies of both",
 			s.Lost, s.Why, s.Before.N(), s.During.N())
 	}
 }
 
-// Clients that the server drops must be counted, each once.
+// Storm counts each client that the server drops once.
 func TestStormCountsTheLost(t *testing.T) {
 	turn := make(chan int, 1)
 	turn <- 0
-	s, err := Storm(Gale{Addr: raw(t, func(c net.Conn) {
+	s, err := Storm(StormLoad{Addr: raw(t, func(c net.Conn) {
 		n := <-turn
 		turn <- n + 1
 		if n > 0 && n%10 == 0 {

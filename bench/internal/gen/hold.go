@@ -8,37 +8,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// atOnce bounds the connections of Hold that wait for their answer at the same time. Idle clients
-// come one after another; Storm is the test in which they do not.
+// atOnce bounds the connections of Hold that wait for their response at the same time. Idle clients
+// connect gradually; Storm tests concurrent connects.
 const atOnce = 64
 
-// Stay is Conns connections that are to make one request and then do nothing. Size is the length of its answer, as
-// Probe found it.
+// Stay is Conns connections that send one request and then are idle. Size is the length of the response, as
+// returned by Probe.
 type Stay struct {
 	Addr  netip.AddrPort
 	Conns int
 	Size  int
 	TLS   bool // over TLS 1.3
-	WS    bool // WebSockets, whose request is a message that comes back. Size does not matter
+	WS    bool // WebSockets, whose request is a message to an echo; Size is ignored
 }
 
-// Held are connections that have made one request and then do nothing, until some of them Wake.
+// Held are connections that have sent one request and are idle until a Wake.
 type Held struct {
-	crowd *crowd
+	connSet *connSet
 	Stay
 	ping  *pinger
 	woken []*conn // by the last Wake
-	next  int     // the first that has not been woken
+	next  int     // index of the first that has not been woken
 }
 
-// Hold opens the connections, lets each make its request, and returns when all have their answer. The connections
-// then do nothing.
+// Hold opens the connections, sends a request on each, and returns when all responses have arrived. The connections
+// are idle afterwards.
 func Hold(s Stay) (*Held, error) {
 	c, err := open(s.Addr, 0, 0, false)
 	if err != nil {
 		return nil, err
 	}
-	h := &Held{Stay: s, crowd: c, ping: httpPinger(1, s.Size)}
+	h := &Held{Stay: s, connSet: c, ping: httpPinger(1, s.Size)}
 	if s.WS {
 		h.ping = wsPinger()
 	}
@@ -53,11 +53,11 @@ func Hold(s Stay) (*Held, error) {
 }
 
 // Release aborts all connections.
-func (h *Held) Release() { h.crowd.close() }
+func (h *Held) Release() { h.connSet.close() }
 
-// more opens n connections, asks once on each, and waits for the answers.
+// more opens n connections, sends a request on each, and waits for the responses.
 func (h *Held) more(n int) error {
-	c := h.crowd
+	c := h.connSet
 	dial := c.dial
 	if h.WS {
 		dial = c.dialWS
@@ -90,22 +90,22 @@ func (h *Held) more(n int) error {
 			}
 		}
 		if time.Since(begin) > stall {
-			return fmt.Errorf("no answer for %v", stall)
+			return fmt.Errorf("no response for %v", stall)
 		}
 	}
 	return nil
 }
 
-// Wake makes one request after another on n connections that have done nothing since Hold, and returns
+// Wake sends a request on each of n connections that have been idle since Hold, one after another, and returns
 // the median of their latencies. It fails when fewer than n are left.
 func (h *Held) Wake(n int) (p50 time.Duration, err error) {
-	if left := len(h.crowd.all) - h.next; n > left {
+	if left := len(h.connSet.all) - h.next; n > left {
 		return 0, fmt.Errorf("gen: wake %d connections: %d have not been woken yet", n, left)
 	}
-	h.woken = h.crowd.all[h.next : h.next+n]
+	h.woken = h.connSet.all[h.next : h.next+n]
 	h.next += n
 	for _, k := range h.woken {
-		// The generator's own keys are not what is measured.
+		// The time to expand the generator's own keys must not count.
 		if k.tls != nil {
 			if err := k.tls.wake(); err != nil {
 				return 0, fmt.Errorf("gen: wake %d connections: %w", n, err)
@@ -115,7 +115,7 @@ func (h *Held) Wake(n int) (p50 time.Duration, err error) {
 	return h.Again()
 }
 
-// Again makes one more request on each connection of the last Wake, which now are awake.
+// Again sends one more request on each connection of the last Wake, which are awake now.
 func (h *Held) Again() (p50 time.Duration, err error) {
 	h.ping.restart()
 	for i, k := range h.woken {
@@ -126,7 +126,7 @@ func (h *Held) Again() (p50 time.Duration, err error) {
 	return h.ping.hist.Quantile(0.50), nil
 }
 
-// once makes one request and waits for its answer, without sleeping.
+// once sends one request and polls for its response without sleeping.
 func (h *Held) once(k *conn) error {
 	if err := h.ping.ask(k); err != nil {
 		return err
@@ -141,5 +141,5 @@ func (h *Held) once(k *conn) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("no answer for %v", stall)
+	return fmt.Errorf("no response for %v", stall)
 }

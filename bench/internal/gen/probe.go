@@ -15,23 +15,23 @@ import (
 )
 
 // Request is what every HTTP client of the benchmarks sends: a small GET with the fields that curl
-// sends. Its length is all that the limit server knows of HTTP.
+// sends. The limit server relies on its length.
 const Request = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
 
-// Body is what every HTTP server answers.
+// Body is the body of every HTTP server's response.
 const Body = "Hello, World!\n"
 
 const probeTimeout = 5 * time.Second
 
-// Answer is the shape of one server's answer to Request.
+// Answer describes a server's response to Request.
 type Answer struct {
 	Size   int    // bytes, header and body
-	Server string // its Server field, empty where it sends none
+	Server string // its Server field, empty without one
 }
 
-// Probe asks a server twice over one connection and checks the answers with care, so that a
+// Probe sends two requests over one connection and checks the responses completely, so that a
 // measurement may count bytes: 200, Body, Content-Length, Content-Type and Date, kept alive, the same
-// size both times. With roots it does so over TLS 1.3, and checks the certificate.
+// size both times. With roots it uses TLS 1.3, and verifies the certificate.
 func Probe(addr netip.AddrPort, roots *x509.CertPool) (Answer, error) {
 	a, err := probe(addr, roots)
 	if err != nil {
@@ -64,15 +64,15 @@ func probe(addr netip.AddrPort, roots *x509.CertPool) (Answer, error) {
 		}
 		before := seen.Len()
 		if server, err = checkAnswer(r); err != nil {
-			return Answer{}, fmt.Errorf("answer %d: %w: %q", i+1, err, seen.Bytes()[before:])
+			return Answer{}, fmt.Errorf("response %d: %w: %q", i+1, err, seen.Bytes()[before:])
 		}
 		if r.Buffered() != 0 {
-			return Answer{}, fmt.Errorf("answer %d: %d bytes too many: %q", i+1, r.Buffered(), seen.Bytes()[before:])
+			return Answer{}, fmt.Errorf("response %d: %d bytes too many: %q", i+1, r.Buffered(), seen.Bytes()[before:])
 		}
 		sizes[i] = seen.Len() - before
 	}
 	if sizes[0] != sizes[1] {
-		return Answer{}, fmt.Errorf("two answers of different size, %d and %d: %q", sizes[0], sizes[1], seen.Bytes())
+		return Answer{}, fmt.Errorf("two responses of different sizes, %d and %d: %q", sizes[0], sizes[1], seen.Bytes())
 	}
 	return Answer{Size: sizes[0], Server: server}, nil
 }
@@ -93,13 +93,13 @@ func checkAnswer(r *bufio.Reader) (server string, err error) {
 	return resp.Header.Get("Server"), checkFields(resp, string(body))
 }
 
-// checkFields wants of a response what all servers are to send.
+// checkFields checks what the responses of all servers must have in common.
 func checkFields(resp *http.Response, body string) error {
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("status %d, want 200", resp.StatusCode)
+		return fmt.Errorf("got status %d, want 200", resp.StatusCode)
 	case body != Body:
-		return fmt.Errorf("body %q, want %q", body, Body)
+		return fmt.Errorf("got body %q, want %q", body, Body)
 	case resp.ContentLength != int64(len(Body)):
 		return errors.New("no Content-Length")
 	case resp.Header.Get("Content-Type") == "":

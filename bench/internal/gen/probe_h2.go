@@ -10,7 +10,7 @@ import (
 	"net/netip"
 )
 
-// ProbeH2 asks a server twice over one connection of HTTP/2 and TLS 1.3, and checks certificate and answers: 200, Body,
+// ProbeH2 sends two requests over one connection of HTTP/2 and TLS 1.3, and checks certificate and responses: 200, Body,
 // content-length, content-type and date.
 func ProbeH2(addr netip.AddrPort, roots *x509.CertPool) error {
 	if err := probeH2(addr, roots); err != nil {

@@ -21,7 +21,7 @@ func TestProbeH2(t *testing.T) {
 		answer        http.HandlerFunc
 	}{
 		{"good", "", true, true, good},
-		{"nobody knows it", "certificate", true, false, good},
+		{"unknown authority", "certificate", true, false, good},
 		{"no HTTP/2", "HTTP", false, true, good},
 		{"404", "status 404", true, true, http.NotFound},
 		{"another body", "body", true, true, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello\n") }},

@@ -11,23 +11,23 @@ import (
 )
 
 // probeSizes are the messages of ProbeWS: a header of each length that the suites use, at both ends of the
-// shorter's range, and what is longer than anybody's buffer.
+// shorter one's range, and a message that is longer than every buffer.
 var probeSizes = []int{1, 64, 125, 126, 16 << 10, 65535}
 
-// ProbeWS checks that a server echoes WebSocket messages, whole, also when their frames come in pieces. With roots
-// it does so over TLS 1.3, and checks the certificate.
+// ProbeWS checks that a server echoes complete WebSocket messages, also when their frames arrive in pieces. With roots
+// it uses TLS 1.3, and verifies the certificate.
 func ProbeWS(addr netip.AddrPort, roots *x509.CertPool) error {
 	conn, err := dialProbe(addr, roots)
 	if err != nil {
 		return fmt.Errorf("gen: probe: %v: %w", addr, err)
 	}
 	defer conn.Close()
-	var h hearing
+	var h frameParser
 	for i, size := range probeSizes {
-		u := utter(size, uint32(i))
-		for _, cut := range []int{len(u.frame), 1, 5, 7} { // all at once; inside of the header, the key, the payload
+		u := newMessage(size, uint32(i))
+		for _, cut := range []int{len(u.frame), 1, 5, 7} { // whole; cut in the header, the key, the payload
 			if err := probeEcho(conn, &h, u, min(cut, len(u.frame))); err != nil {
-				return fmt.Errorf("gen: probe: %v: message of %d octets, cut behind %d of its frame: %w", addr, size, cut, err)
+				return fmt.Errorf("gen: probe: %v: message of %d octets, cut after octet %d of its frame: %w", addr, size, cut, err)
 			}
 		}
 	}
@@ -55,7 +55,7 @@ func dialProbe(addr netip.AddrPort, roots *x509.CertPool) (net.Conn, error) {
 	return conn, nil
 }
 
-// ProbeFan checks that a server sends what is published to its subscribers and to nobody else.
+// ProbeFan checks that a server sends published messages to its subscribers, and only to them.
 func ProbeFan(addr netip.AddrPort) error {
 	if err := probeFan(addr); err != nil {
 		return fmt.Errorf("gen: probe: %v: %w", addr, err)
@@ -66,7 +66,7 @@ func ProbeFan(addr netip.AddrPort) error {
 func probeFan(addr netip.AddrPort) error {
 	var members [3]struct {
 		net.Conn
-		hearing
+		frameParser
 	}
 	for i := range members {
 		m := &members[i]
@@ -75,16 +75,16 @@ func probeFan(addr netip.AddrPort) error {
 			return err
 		}
 		defer m.Close()
-		// Before it subscribes, nothing comes but the confirmation.
-		if err := probeEcho(m, &m.hearing, utter(1, uint32(i)), 6); err != nil {
+		// Before it subscribes, only the confirmation may arrive.
+		if err := probeEcho(m, &m.frameParser, newMessage(1, uint32(i)), 6); err != nil {
 			return fmt.Errorf("subscription %d: %w", i, err)
 		}
-		u := utter(500+i, uint32(i))
+		u := newMessage(500+i, uint32(i))
 		if _, err := m.Write(u.frame); err != nil {
 			return err
 		}
 		for j := range i + 1 {
-			if err := probeMessage(members[j], &members[j].hearing, u); err != nil {
+			if err := probeMessage(members[j], &members[j].frameParser, u); err != nil {
 				return fmt.Errorf("message %d to subscriber %d: %w", i, j, err)
 			}
 		}
@@ -93,12 +93,12 @@ func probeFan(addr netip.AddrPort) error {
 }
 
 // probeEcho sends a message in two pieces and reads its echo.
-func probeEcho(conn net.Conn, h *hearing, u utterance, cut int) error {
+func probeEcho(conn net.Conn, h *frameParser, u wsMessage, cut int) error {
 	if _, err := conn.Write(u.frame[:cut]); err != nil {
 		return err
 	}
 	if cut < len(u.frame) {
-		time.Sleep(time.Millisecond) // so that they arrive as two, most of the time
+		time.Sleep(time.Millisecond) // so that they usually arrive separately
 		if _, err := conn.Write(u.frame[cut:]); err != nil {
 			return err
 		}
@@ -107,17 +107,17 @@ func probeEcho(conn net.Conn, h *hearing, u utterance, cut int) error {
 }
 
 // probeMessage reads a message.
-func probeMessage(conn net.Conn, h *hearing, u utterance) error {
+func probeMessage(conn net.Conn, h *frameParser, u wsMessage) error {
 	var got []byte
 	done := false
 	for buf := make([]byte, 4096); !done; {
 		n, err := conn.Read(buf)
 		if err != nil {
-			return fmt.Errorf("after %d octets of what should come: %w", len(got), err)
+			return fmt.Errorf("after %d octets of the expected message: %w", len(got), err)
 		}
-		err = h.hear(buf[:n], func(b []byte, last bool) error {
+		err = h.parse(buf[:n], func(b []byte, last bool) error {
 			if done {
-				return fmt.Errorf("%d octets behind the message: %.100q", len(b), b)
+				return fmt.Errorf("%d octets after the message: %.100q", len(b), b)
 			}
 			got, done = append(got, b...), last
 			return nil
@@ -127,7 +127,7 @@ func probeMessage(conn net.Conn, h *hearing, u utterance) error {
 		}
 	}
 	if !bytes.Equal(got, u.payload) {
-		return fmt.Errorf("what came is not what was sent: %d octets, %.100q", len(got), got)
+		return fmt.Errorf("received another message than sent: %d octets, %.100q", len(got), got)
 	}
 	return nil
 }

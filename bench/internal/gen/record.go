@@ -21,11 +21,11 @@ const (
 	recordMax     = recordHead + recordPayload + 256
 )
 
-// channel is a client's record layer after a TLS 1.3 handshake with AES-128-GCM. crypto/tls's own costs
-// the generator a buffer per connection and several times the processor time, and wants to block.
+// channel is a client's record layer after a TLS 1.3 handshake with AES-128-GCM. crypto/tls's own record layer needs
+// a buffer per connection and several times the processor time, and blocks.
 type channel struct {
 	in, out half
-	rest    []byte // the beginning of a record that has not come in full
+	rest    []byte // the start of an incomplete record
 }
 
 // half is one direction's keys.
@@ -33,7 +33,7 @@ type half struct {
 	key  [16]byte
 	iv   [12]byte
 	seq  uint64
-	aead cipher.AEAD // nil while the connection rests
+	aead cipher.AEAD // nil while the connection is idle
 }
 
 // newHalf derives keys from a traffic secret (RFC 8446 s.7.3).
@@ -54,7 +54,7 @@ func expandLabel(out, secret []byte, label string) error {
 	return err
 }
 
-// wake readies both directions, rest gives the memory for that back.
+// wake expands the keys of both directions, rest frees that memory.
 func (c *channel) wake() error {
 	for _, h := range []*half{&c.in, &c.out} {
 		if h.aead != nil {
@@ -65,7 +65,7 @@ func (c *channel) wake() error {
 			h.aead, err = cipher.NewGCM(block)
 		}
 		if err != nil {
-			return fmt.Errorf("ready the keys: %w", err)
+			return fmt.Errorf("expand the keys: %w", err)
 		}
 	}
 	return nil
@@ -73,7 +73,7 @@ func (c *channel) wake() error {
 
 func (c *channel) sleep() { c.in.aead, c.out.aead, c.rest = nil, nil, nil }
 
-// nonce is that of the next record (RFC 8446 s.5.3).
+// nonce returns the nonce of the next record (RFC 8446 s.5.3).
 func (h *half) nonce() (n [12]byte) {
 	n = h.iv
 	binary.BigEndian.PutUint64(n[4:], binary.BigEndian.Uint64(n[4:])^h.seq)
@@ -92,15 +92,15 @@ func (c *channel) seal(dst, plain []byte) []byte {
 	return c.out.aead.Seal(dst[:body], n[:], dst[body:], dst[at:body])
 }
 
-// open takes the first record of b and opens it in place. used is 0 when it is not complete. plain is
-// empty for records that carry no data: session tickets, which the generator does not keep here.
+// open decrypts the first record of b in place. used is 0 if the record is incomplete. plain is
+// empty for records without data: session tickets, which the generator discards here.
 func (c *channel) open(b []byte) (plain []byte, used int, err error) {
 	if len(b) < recordHead {
 		return nil, 0, nil
 	}
 	used = recordHead + int(binary.BigEndian.Uint16(b[3:]))
 	if used > recordMax {
-		return nil, 0, fmt.Errorf("a record of %d bytes", used)
+		return nil, 0, fmt.Errorf("record of %d bytes is too long", used)
 	}
 	if len(b) < used {
 		return nil, 0, nil
@@ -125,24 +125,24 @@ func (c *channel) open(b []byte) (plain []byte, used int, err error) {
 	case typeAlert:
 		return nil, 0, fmt.Errorf("alert % x", plain)
 	default:
-		return nil, 0, fmt.Errorf("a record of type %d", kind)
+		return nil, 0, fmt.Errorf("unexpected record of type %d", kind)
 	}
 }
 
-// inflow is where ciphertext is read and opened, shared by all connections of a generator.
+// inflow reads and decrypts ciphertext; all connections of a generator share it.
 type inflow struct{ buf []byte }
 
-// inflowSize is several full records: as much as one system call is worth.
+// inflowSize is several full records, which amortise one system call.
 const inflowSize = 4 * recordMax
 
-// taker is offered what records carried.
+// taker receives the plaintext of records.
 type taker interface {
-	// take gets the next bytes of the stream. full says that what was asked for is complete.
+	// take receives the next bytes of the stream. full reports that the response is complete.
 	take(k *conn, b []byte) (full bool, err error)
 }
 
-// read empties k's socket into t, up to the end of an answer. What comes behind one is an error: nobody
-// asked for it.
+// read empties k's socket into t, up to the end of a response. Bytes after it are an error, since no request is
+// open.
 func (f *inflow) read(k *conn, t taker) (full bool, err error) {
 	if f.buf == nil {
 		f.buf = make([]byte, inflowSize)
@@ -160,7 +160,7 @@ func (f *inflow) read(k *conn, t taker) (full bool, err error) {
 		for {
 			plain, used, err := k.tls.open(b)
 			if err != nil {
-				return false, fmt.Errorf("read answer: %w", err)
+				return false, fmt.Errorf("read response: %w", err)
 			}
 			if used == 0 {
 				break
@@ -170,7 +170,7 @@ func (f *inflow) read(k *conn, t taker) (full bool, err error) {
 				continue
 			}
 			if full {
-				return false, fmt.Errorf("wrong answer: %d bytes behind its end: %.100q", len(plain), plain)
+				return false, fmt.Errorf("wrong response: %d bytes after its end: %.100q", len(plain), plain)
 			}
 			if full, err = t.take(k, plain); err != nil {
 				return false, err

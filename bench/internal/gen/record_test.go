@@ -30,7 +30,7 @@ func TestHalfDerivesKeys(t *testing.T) {
 	}
 }
 
-// pair is two channels that speak to each other.
+// pair is two connected channels.
 func pair(t *testing.T) (a, b *channel) {
 	t.Helper()
 	x, err := newHalf([]byte("one secret"))
@@ -50,7 +50,7 @@ func pair(t *testing.T) (a, b *channel) {
 	return a, b
 }
 
-// Records pass in order, also when both ends have slept between them.
+// Records arrive in order, also when both ends rest between them.
 func TestChannel(t *testing.T) {
 	a, b := pair(t)
 	for i, s := range []string{"hello", strings.Repeat("x", recordPayload), "again"} {
@@ -74,7 +74,7 @@ func TestChannel(t *testing.T) {
 	}
 }
 
-// inner seals a record's inner plaintext as it is given: content, type, padding.
+// inner encrypts a given inner plaintext: content, type, padding.
 func (c *channel) inner(plain []byte) []byte {
 	head := []byte{typeData, 3, 3, 0, byte(len(plain) + 16)}
 	n := c.out.nonce()
@@ -86,7 +86,7 @@ func TestChannelJudges(t *testing.T) {
 		name  string
 		inner string
 		spoil func(b []byte) []byte
-		want  string // in the error; empty for a record that passes
+		want  string // in the error; empty for a valid record
 		plain string
 	}{
 		{name: "padding", inner: "data\x17\x00\x00", plain: "data"},
@@ -95,7 +95,7 @@ func TestChannelJudges(t *testing.T) {
 		{name: "unknown type", inner: "data\x42", want: "type 66"},
 		{name: "no type", inner: "\x00\x00", want: "without a type"},
 		{name: "flipped bit", inner: "data\x17", spoil: func(b []byte) []byte { b[7] ^= 1; return b }, want: "authentication"},
-		{name: "too long", inner: "data\x17", spoil: func(b []byte) []byte { b[3] = 0xff; return b }, want: "a record of"},
+		{name: "too long", inner: "data\x17", spoil: func(b []byte) []byte { b[3] = 0xff; return b }, want: "is too long"},
 	} {
 		a, b := pair(t)
 		sealed := a.inner([]byte(tc.inner))

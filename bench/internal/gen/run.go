@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// user is a kind of load: serve handles the readiness of one connection and returns how much was
-// done; restart forgets what the warm-up recorded.
+// user is a type of load: serve handles the readiness of one connection and returns the number of
+// completed requests; restart discards the results of the warm-up.
 type user interface {
 	serve(k *conn, events uint32) (done int, err error)
 	restart()
 }
 
-// stall is how long a server may leave every connection unanswered before a run is given up.
+// stall is how long a server may send no response on any connection before the run fails.
 const stall = 5 * time.Second
 
 // run warms up, then measures. The connections stay busy between the two.
-func run(c *crowd, w Window, u user) (Result, error) {
+func run(c *connSet, w Window, u user) (Result, error) {
 	if _, err := turn(c, w.Warm, u); err != nil {
 		return Result{}, err
 	}
@@ -37,10 +37,10 @@ func run(c *crowd, w Window, u user) (Result, error) {
 	return r, nil
 }
 
-// turn serves the connections for span, or for as long as it takes until one answer has come: a
-// window with none, on a machine that had no time for the server, has no figures. It handles every
-// event that it has taken from the poller, since an edge is told only once.
-func turn(c *crowd, span time.Duration, u user) (Result, error) {
+// turn serves the connections for span, or longer, until one response has arrived: a
+// window without one, on a machine without time for the server, has no figures. It handles every
+// event that it has taken from the poller, since an edge is reported only once.
+func turn(c *connSet, span time.Duration, u user) (Result, error) {
 	var (
 		r     Result
 		begin = time.Now()
@@ -59,7 +59,7 @@ func turn(c *crowd, span time.Duration, u user) (Result, error) {
 				quiet, since = true, now
 			}
 			if now-since > stall {
-				return r, fmt.Errorf("no answer for %v", stall)
+				return r, fmt.Errorf("no response for %v", stall)
 			}
 		} else if quiet {
 			quiet = false

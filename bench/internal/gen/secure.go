@@ -16,15 +16,15 @@ import (
 	"github.com/millrace/millrace/bench/internal/sys"
 )
 
-// clientTLS is how every client of the benchmarks shakes hands: TLS 1.3, HTTP/1.1 by name. It does not
-// verify the certificate, which Probe has done, to spare the generator. Without a session cache crypto/tls
-// would not ask for a ticket, as the clients of real servers do.
+// clientTLS is the configuration of every client of the benchmarks: TLS 1.3, ALPN http/1.1. It does not
+// verify the certificate, which Probe has done, to save time in the generator. It has a session cache because crypto/tls
+// requests tickets only with one, and the clients of real servers request them.
 func clientTLS(cache tls.ClientSessionCache) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}, InsecureSkipVerify: true,
 		ServerName: "bench", ClientSessionCache: cache}
 }
 
-// secure shakes hands on a connection and returns its record layer. It blocks.
+// secure does the handshake on a connection and returns its record layer. It blocks.
 func secure(fd int) (*channel, error) {
 	var log keyLog
 	c := clientTLS(new(ticket))
@@ -35,7 +35,7 @@ func secure(fd int) (*channel, error) {
 	}
 	s := t.ConnectionState()
 	if s.CipherSuite != tls.TLS_AES_128_GCM_SHA256 {
-		// One suite for all servers, or their figures could not be compared.
+		// All servers must use one suite, or their figures are not comparable.
 		return nil, fmt.Errorf("gen: handshake: the server chose %s, want TLS_AES_128_GCM_SHA256", tls.CipherSuiteName(s.CipherSuite))
 	}
 	ch := new(channel)
@@ -69,12 +69,12 @@ func (l *keyLog) half(label string) (half, error) {
 	return half{}, errors.New("no " + label + " in the key log")
 }
 
-// wire is a nonblocking descriptor as crypto/tls wants it during a handshake: it blocks, and it never
-// reads past the end of a record, so that nothing is left inside the tls.Conn when that is dropped.
+// wire adapts a nonblocking descriptor to crypto/tls during a handshake: it blocks, and it never
+// reads past the end of a record, so that no data is left in the tls.Conn when that is dropped.
 type wire struct {
 	fd   int
 	head [recordHead]byte
-	seen int // bytes of head handed out
+	seen int // bytes of head that were returned
 	left int // bytes of the record's body still to come
 }
 
@@ -92,7 +92,7 @@ func (w *wire) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// some reads what there is, and waits until there is something.
+// some reads available data, and waits until there is some.
 func (w *wire) some(b []byte) (int, error) {
 	for {
 		n, errno := sys.Read(w.fd, b)
@@ -127,7 +127,7 @@ func (w *wire) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// The rest of net.Conn is not called, or has nothing to do: whoever owns the descriptor closes it.
+// The other methods of net.Conn are not called, or do nothing: the owner of the descriptor closes it.
 func (w *wire) Close() error                     { return nil }
 func (w *wire) LocalAddr() net.Addr              { return nil }
 func (w *wire) RemoteAddr() net.Addr             { return nil }

@@ -45,11 +45,11 @@ func TestClosedOverTLS(t *testing.T) {
 		t.Errorf("got %+v, %v", r, err)
 	}
 	if r, err := Closed(Load{Addr: addr, Conns: 1, Depth: 1, Size: a.Size - 1, TLS: true}, window()); err == nil {
-		t.Errorf("an answer longer than it should be: got %+v", r)
+		t.Errorf("a response that is too long: got %+v", r)
 	}
 }
 
-// A server that does not speak TLS 1.3 with the suite that all are compared in is refused.
+// A server without TLS 1.3 and the common cipher suite is refused.
 func TestSecureRefuses(t *testing.T) {
 	addr, _ := serveTLS(t, hello, &tls.Config{MaxVersion: tls.VersionTLS12})
 	if h, err := Hold(Stay{Addr: addr, Conns: 1, Size: 100, TLS: true}); err == nil {
@@ -87,6 +87,6 @@ func TestHoldOverTLSAndWake(t *testing.T) {
 		}
 	}
 	if _, err := h.Wake(20); err == nil || !strings.Contains(err.Error(), "10 have not been woken") {
-		t.Errorf("third set: got %v, want to be told that 10 are left", err)
+		t.Errorf("third set: got %v, want an error that 10 are left", err)
 	}
 }

@@ -14,25 +14,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Shake is Workers clients that connect, shake hands, say close_notify and wait for the server to close,
-// again and again. The server's end of the connection shows that it has accepted the handshake: a ticket
-// would not, since Go's servers send it before the client's Finished.
+// Shake is Workers clients that repeatedly connect, do a handshake, send close_notify and wait for the server to close.
+// The server's close shows that it has accepted the handshake: a ticket does not, since Go's servers send it
+// before they read the client's Finished.
 type Shake struct {
 	Addr    netip.AddrPort
 	Workers int
-	Group   tls.CurveID // the first that is offered
+	Group   tls.CurveID // the first offered group
 	Resume  bool        // with the ticket of one full handshake before the measurement
 }
 
 // Handshakes measures a Shake; Result.Done counts handshakes, Result.Idle is 1 less this process's share
-// of a core. The clients are goroutines with crypto/tls as it comes. group is what was agreed on.
+// of a core. The clients are goroutines with unmodified crypto/tls. group is the negotiated group.
 func Handshakes(s Shake, w Window) (r Result, group tls.CurveID, err error) {
 	sh := shaker{Shake: s}
 	sh.config = clientTLS(&sh.ticket)
 	sh.ticket.keep = s.Resume
 	sh.config.CurvePreferences = []tls.CurveID{s.Group}
 	if s.Group != tls.X25519 {
-		// A server that does not know the group answers with what everybody knows.
+		// A server without the group uses one that all servers support.
 		sh.config.CurvePreferences = append(sh.config.CurvePreferences, tls.X25519)
 	}
 	if group, err = sh.first(); err == nil {
@@ -52,8 +52,7 @@ type shaker struct {
 	over   atomic.Bool
 }
 
-// first is a full handshake and, if sessions are to be resumed, a request, with whose answer the ticket
-// has come.
+// first does a full handshake and, for resumption, a request: the ticket has arrived before its response.
 func (s *shaker) first() (tls.CurveID, error) {
 	raw, c, err := s.connect()
 	if err != nil {
@@ -74,7 +73,7 @@ func (s *shaker) first() (tls.CurveID, error) {
 	return c.ConnectionState().CurveID, nil
 }
 
-// connect is what is repeated, but for the end.
+// connect is the repeated part, without the close.
 func (s *shaker) connect() (*net.TCPConn, *tls.Conn, error) {
 	d := net.Dialer{Timeout: stall}
 	conn, err := d.Dial("tcp4", s.Addr.String())
@@ -97,7 +96,7 @@ func (s *shaker) connect() (*net.TCPConn, *tls.Conn, error) {
 	return raw, c, nil
 }
 
-// one is one handshake from connect to close.
+// one does one handshake, from connect to close.
 func (s *shaker) one() error {
 	raw, c, err := s.connect()
 	if err != nil {
@@ -105,7 +104,7 @@ func (s *shaker) one() error {
 	}
 	defer raw.Close()
 	if got := c.ConnectionState().DidResume; got != s.Resume {
-		return fmt.Errorf("resumed %v, want %v", got, s.Resume)
+		return fmt.Errorf("got resumed %v, want %v", got, s.Resume)
 	}
 	if err := c.CloseWrite(); err != nil {
 		return fmt.Errorf("close: %w", err)
@@ -116,7 +115,7 @@ func (s *shaker) one() error {
 	return nil
 }
 
-// run has the workers at it for warm-up and window, and stops them.
+// run runs the workers for warm-up and window, and stops them.
 func (s *shaker) run(w Window) (r Result, err error) {
 	var wg sync.WaitGroup
 	errs := make(chan error, s.Workers)
@@ -143,7 +142,7 @@ func (s *shaker) run(w Window) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	// A window without an answer has no figures.
+	// A window without a handshake has no figures.
 	for first := true; first || s.done.Load() == done; first = false {
 		if err := pause(w.Span, errs); err != nil {
 			return r, err
@@ -158,7 +157,7 @@ func (s *shaker) run(w Window) (r Result, err error) {
 	return r, nil
 }
 
-// pause lets the workers work for d, or until one fails.
+// pause waits for d, or until a worker fails.
 func pause(d time.Duration, errs <-chan error) error {
 	select {
 	case err := <-errs:
@@ -168,7 +167,7 @@ func pause(d time.Duration, errs <-chan error) error {
 	}
 }
 
-// ownCPU is the processor time of this process so far.
+// ownCPU returns the processor time of this process so far.
 func ownCPU() time.Duration {
 	var t unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t) != nil {
@@ -177,8 +176,7 @@ func ownCPU() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// ticket is a session cache that keeps the first session, if it is to keep any, and gives it out every
-// time.
+// ticket is a session cache that stores the first session, if it may store any, and always returns it.
 type ticket struct {
 	keep bool
 	is   *tls.ClientSessionState

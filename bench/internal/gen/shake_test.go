@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// discard takes what net/http says of clients that go away.
+// discard drops net/http's log lines about clients that disconnect.
 var discard = log.New(io.Discard, "", 0)
 
 func TestHandshakes(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		offer   tls.CurveID
-		only    []tls.CurveID // that the server knows, nil for all
+		only    []tls.CurveID // the server's groups, nil for all
 		resume  bool
 		noTick  bool
 		want    tls.CurveID
@@ -44,11 +44,11 @@ func TestHandshakes(t *testing.T) {
 	}
 }
 
-// A worker that fails ends the measurement.
+// An error of a worker ends the measurement.
 func TestHandshakesEndWithAnError(t *testing.T) {
 	addr, _ := serveTLS(t, hello, nil)
 	s := shaker{Shake: Shake{Addr: addr, Workers: 2}, config: clientTLS(new(ticket))}
-	s.Resume = true // which no server does unasked
+	s.Resume = true // the cache is empty, so no handshake resumes a session
 	if _, err := s.run(window()); err == nil || !strings.Contains(err.Error(), "resumed false, want true") {
 		t.Errorf("got %v, want the first worker's error", err)
 	}

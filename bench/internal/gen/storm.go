@@ -11,75 +11,75 @@ import (
 	"github.com/millrace/millrace/bench/internal/sys"
 )
 
-// Gale is a storm: Clients connect to Addr at once, each makes one request and stays connected until
-// the end, while one client that was there before keeps requesting.
-type Gale struct {
+// StormLoad describes a storm: Clients connect to Addr at once, each sends one request and stays connected until
+// the end, while one client with an older connection sends requests continuously.
+type StormLoad struct {
 	Addr     netip.AddrPort
 	Clients  int
-	Size     int           // of one answer, as Probe found it
-	Calm     time.Duration // how long the established client is timed before the storm
-	Patience time.Duration // how long the storm may last
+	Size     int           // of one response, as returned by Probe
+	Calm     time.Duration // duration of the established client's measurement before the storm
+	Patience time.Duration // time limit of the storm
 }
 
-// Storminess is what a Gale did. Lost counts the clients without a correct answer; Why is the first
-// reason. Before and During are the established client's latencies; During leaves out the stretches
-// in which the storm stood still (waiting for a retransmitted SYN), which would flatter it.
-type Storminess struct {
+// StormResult is the result of a storm. Lost counts the clients without a correct response; Why is the first
+// reason. Before and During are the established client's latencies; During omits the periods without progress
+// of the storm (waits for a retransmitted SYN), which would lower it.
+type StormResult struct {
 	Before, During *stat.Histogram
-	Elapsed        time.Duration // from the first connect to the last answer
+	Elapsed        time.Duration // from the first connect to the last response
 	Lost           int
 	Why            error
 }
 
-// lull is how long after its last progress a storm still counts as blowing.
+// lull is how long after its last progress a storm still counts as active.
 const lull = 10 * time.Millisecond
 
-// Storm runs a Gale from the caller's locked thread. The established client's socket is looked at
-// after every single call made for the storm, so that the generator delays it by one call at most,
-// and waits of the client are the server's doing.
-func Storm(g Gale) (Storminess, error) {
+// Storm runs a StormLoad on the caller's locked thread. It polls the established client's socket
+// after every system call for the storm, so that the generator delays that client by one call at most,
+// and longer waits are caused by the server.
+func Storm(g StormLoad) (StormResult, error) {
 	c, err := open(g.Addr, 1, unix.EPOLLIN, false)
 	if err != nil {
-		return Storminess{}, err
+		return StormResult{}, err
 	}
 	defer c.close()
-	s := storm{crowd: c, pin: httpPinger(1, g.Size)}
+	s := storm{connSet: c, pin: httpPinger(1, g.Size)}
 	s.steady = c.all[0]
 	if err := s.pin.ask(s.steady); err != nil {
-		return Storminess{}, err
+		return StormResult{}, err
 	}
 	for begin := time.Now(); time.Since(begin) < g.Calm; {
 		if err := s.look(false); err != nil {
-			return Storminess{}, fmt.Errorf("gen: storm: established client, before: %v: %w", g.Addr, err)
+			return StormResult{}, fmt.Errorf("gen: storm: established client, before: %v: %w", g.Addr, err)
 		}
 	}
-	out := Storminess{Before: s.pin.hist, During: new(stat.Histogram)}
+	out := StormResult{Before: s.pin.hist, During: new(stat.Histogram)}
 	s.pin.hist = out.During
 	begin := time.Now()
 	err = s.blow(g)
 	if err != nil {
-		return Storminess{}, fmt.Errorf("gen: storm: established client, during: %v: %w", g.Addr, err)
+		return StormResult{}, fmt.Errorf("gen: storm: established client, during: %v: %w", g.Addr, err)
 	}
 	out.Elapsed = s.progress.Sub(begin)
 	out.Lost, out.Why = g.Clients-s.answered, s.why
 	if out.Lost > 0 && out.Why == nil {
-		out.Why = fmt.Errorf("no answer within %v", g.Patience)
+		out.Why = fmt.Errorf("no response within %v", g.Patience)
 	}
 	return out, nil
 }
 
 type storm struct {
-	*crowd
+	*connSet
 	pin      *pinger
 	steady   *conn
-	progress time.Time // when the storm last got somewhere
-	settled  int       // clients that are answered or lost
+	progress time.Time // time of the storm's last progress
+	settled  int       // clients with a response, or lost
 	answered int
 	why      error
 }
 
-// blow dials all clients as fast as it can and then serves them until all are settled.
-func (s *storm) blow(g Gale) error {
+// blow dials all clients as fast as it can and then serves them until each has a response or is lost.
+func (s *storm) blow(g StormLoad) error {
 	begin := time.Now()
 	s.progress = begin
 	for i := range g.Clients {
@@ -116,7 +116,7 @@ func (s *storm) blow(g Gale) error {
 	return nil
 }
 
-// look gives the established client its turn. While the storm stands still its latencies do not count.
+// look serves the established client. Its latencies do not count while the storm makes no progress.
 func (s *storm) look(blowing bool) error {
 	full, err := s.pin.read(s.steady)
 	if err != nil || !full {
@@ -129,17 +129,17 @@ func (s *storm) look(blowing bool) error {
 	return s.pin.ask(s.steady)
 }
 
-// stage is how far a client of the storm has come.
+// stage is the state of a client of the storm.
 type stage uint8
 
 const (
 	connecting stage = iota
 	asked
-	answered // and to stay connected
+	answered // stays connected
 	lost
 )
 
-// client moves one client of the storm on.
+// client advances one client of the storm.
 func (s *storm) client(k *conn, events uint32) {
 	var err error
 	switch k.stage {
@@ -159,7 +159,7 @@ func (s *storm) client(k *conn, events uint32) {
 			s.settled++
 		}
 	case answered:
-		// Nothing but the end of the connection can come now: the server has shed it.
+		// An event here can only be the end of the connection: the server has closed it.
 		if _, err = s.pin.read(k); err != nil {
 			s.answered--
 			s.settled--

@@ -10,19 +10,19 @@ import (
 	"github.com/millrace/millrace/bench/internal/sys"
 )
 
-// Flow is Conns connections that each stream bytes to an echo server and keep at most Ahead of them
-// under way, so that neither side's socket buffer decides the outcome.
+// Flow is Conns connections that each stream bytes to an echo server with at most Ahead of them
+// in flight, so that socket buffers do not decide the outcome.
 type Flow struct {
 	Addr  netip.AddrPort
 	Conns int
 	Ahead int
 }
 
-// period is the length of the repeating pattern that a stream carries. It is prime, so a block that
-// is lost, doubled or exchanged shows, whatever power of two its size is.
+// period is the length of the repeating pattern in a stream. It is prime, so a lost, doubled or exchanged block
+// is detected for every power of two as its size.
 const period = 65521
 
-// pattern is two periods long: any run of up to one period, from any phase, is contiguous in it.
+// pattern is two periods long: any run of up to one period, at any phase, is contiguous in it.
 var pattern = func() []byte {
 	b := make([]byte, 2*period)
 	x := uint32(1)
@@ -34,15 +34,15 @@ var pattern = func() []byte {
 	return b
 }()
 
-// Stream measures an echo server; Result.Done counts the bytes that came back, every one of them
-// compared with what was sent. The caller has locked its thread.
+// Stream measures an echo server; Result.Done counts the received bytes, each compared with the sent byte.
+// The caller must have locked its thread.
 func Stream(f Flow, w Window) (Result, error) {
 	c, err := open(f.Addr, f.Conns, unix.EPOLLIN|unix.EPOLLOUT, false)
 	if err != nil {
 		return Result{}, err
 	}
 	defer c.close()
-	// The sockets are writable from the start, and the poller's first look says so.
+	// The sockets are writable from the start, which the first poll reports.
 	r, err := run(c, w, &streamer{ahead: f.Ahead, buf: make([]byte, period)})
 	if err != nil {
 		return Result{}, fmt.Errorf("gen: stream over %d connections: %v: %w", f.Conns, f.Addr, err)
@@ -55,7 +55,7 @@ type streamer struct {
 	buf   []byte
 }
 
-// serve takes in all echoes, then tops the connection up.
+// serve reads all available echoes, then sends up to Ahead bytes.
 func (s *streamer) serve(k *conn, _ uint32) (done int, err error) {
 	for {
 		n, errno := sys.Read(k.fd, s.buf)
@@ -67,7 +67,7 @@ func (s *streamer) serve(k *conn, _ uint32) (done int, err error) {
 		}
 		phase := k.got % period
 		if !bytes.Equal(s.buf[:n], pattern[phase:phase+n]) {
-			return done, fmt.Errorf("read echo: bytes %d to %d are not those that were sent", k.got, k.got+n)
+			return done, fmt.Errorf("read echo: bytes %d to %d differ from the bytes sent", k.got, k.got+n)
 		}
 		k.got += n
 		done += n
@@ -79,7 +79,7 @@ func (s *streamer) serve(k *conn, _ uint32) (done int, err error) {
 		phase := int(k.sent) % period
 		n, errno := sys.Write(k.fd, pattern[phase:phase+min(room, period)])
 		if errno == unix.EAGAIN {
-			break // the poller tells when there is room
+			break // the poller reports when there is room
 		}
 		if errno != 0 {
 			return done, fmt.Errorf("send after %d bytes: %w", k.sent, errno)

@@ -25,13 +25,13 @@ const (
 	wsMaxHead = 14
 )
 
-// Upgrade is what every WebSocket client of the benchmarks sends first. The key is the RFC's example (s.1.3).
+// Upgrade is the handshake request of every WebSocket client of the benchmarks. The key is the RFC's example (s.1.3).
 const Upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Key: " + wsKey + "\r\nSec-WebSocket-Version: 13\r\n\r\n"
 
 const wsKey = "dGhlIHNhbXBsZSBub25jZQ=="
 
-// WSAccept is what a server has to answer to a key (RFC 6455 s.4.2.2).
+// WSAccept returns a server's Sec-WebSocket-Accept for a key (RFC 6455 s.4.2.2).
 func WSAccept(key []byte) string {
 	h := sha1.New()
 	h.Write(key)
@@ -39,13 +39,13 @@ func WSAccept(key []byte) string {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
-// utterance is a message, and the frame that brings it: masked, as a client's has to be, once and for all. That
-// the same keys come again (s.5.3 wants them unforeseeable) makes no difference to a server.
-type utterance struct{ frame, payload []byte }
+// wsMessage is a message and its masked client frame, which is encoded once. Repeated masking keys (s.5.3 requires
+// unpredictable ones) make no difference to a server.
+type wsMessage struct{ frame, payload []byte }
 
-// utter makes a binary message of size octets. Those of different seeds differ.
-func utter(size int, seed uint32) utterance {
-	u := utterance{payload: make([]byte, size), frame: make([]byte, 0, size+wsMaxHead)}
+// newMessage creates a binary message of size octets. Its content depends on seed.
+func newMessage(size int, seed uint32) wsMessage {
+	u := wsMessage{payload: make([]byte, size), frame: make([]byte, 0, size+wsMaxHead)}
 	x := seed*2654435761 + 1
 	for i := range u.payload {
 		x = x*1664525 + 1013904223
@@ -60,7 +60,7 @@ func utter(size int, seed uint32) utterance {
 	default:
 		u.frame = binary.BigEndian.AppendUint64(append(u.frame, wsMasked|wsLen64), uint64(size))
 	}
-	key := [4]byte{byte(x>>24) | 1, byte(x >> 16), byte(x >> 8), byte(x)} // never without effect
+	key := [4]byte{byte(x>>24) | 1, byte(x >> 16), byte(x >> 8), byte(x)} // never zero
 	u.frame = append(u.frame, key[:]...)
 	for i, c := range u.payload {
 		u.frame = append(u.frame, c^key[i&3])
@@ -68,18 +68,18 @@ func utter(size int, seed uint32) utterance {
 	return u
 }
 
-// hearing takes the frames of a server's messages apart.
-type hearing struct {
-	head  [wsMaxHead - 4]byte // a frame's header, as far as it has come
-	have  int                 // octets of it
-	left  int                 // octets of the present frame's payload that are still to come
-	fin   bool                // the present frame is its message's last
-	begun bool                // a message's first frame has come
+// frameParser parses the frames of a server's messages.
+type frameParser struct {
+	head  [wsMaxHead - 4]byte // the received part of a frame's header
+	have  int                 // octets in head
+	left  int                 // octets of the current frame's payload still to come
+	fin   bool                // the current frame is the last of its message
+	begun bool                // the first frame of the current message has arrived
 }
 
-// hear takes the next octets of a connection and hands payload to each, piece by piece, with whether it ends a
-// message. Only what an echo of binary messages may say is accepted.
-func (h *hearing) hear(b []byte, each func(piece []byte, last bool) error) error {
+// parse takes the next octets of a connection and passes their payload to each, piece by piece; last marks the end of a
+// message. It accepts only frames that an echo of binary messages may send.
+func (h *frameParser) parse(b []byte, each func(piece []byte, last bool) error) error {
 	for len(b) > 0 {
 		if h.left == 0 {
 			n, err := h.header(b)
@@ -106,9 +106,9 @@ func (h *hearing) hear(b []byte, each func(piece []byte, last bool) error) error
 	return nil
 }
 
-// header takes octets of a frame's header, and returns how many it took. While it is not complete have stays
-// above zero.
-func (h *hearing) header(b []byte) (used int, err error) {
+// header takes octets of a frame's header, and returns how many it took. have stays above zero while the header is
+// incomplete.
+func (h *frameParser) header(b []byte) (used int, err error) {
 	for used < len(b) {
 		h.head[h.have] = b[used]
 		h.have++
@@ -137,10 +137,10 @@ func (h *hearing) header(b []byte) (used int, err error) {
 		}
 		want := byte(wsBinary)
 		if h.begun {
-			want = 0 // a continuation
+			want = 0 // a continuation frame
 		}
 		if first := h.head[0]; first&^wsFin != want {
-			return 0, fmt.Errorf("wrong frame: it begins with %#x, want opcode %d and no reserved bit", first, want)
+			return 0, fmt.Errorf("wrong frame: it starts with %#x, want opcode %d and no reserved bit", first, want)
 		}
 		h.fin, h.begun = h.head[0]&wsFin != 0, true
 		h.left, h.have = size, 0
@@ -149,7 +149,7 @@ func (h *hearing) header(b []byte) (used int, err error) {
 	return used, nil
 }
 
-// upgrade makes a connection a WebSocket. It blocks.
+// upgrade does the WebSocket handshake on a connection. It blocks.
 func (k *conn) upgrade(in *inflow) error {
 	rw := io.ReadWriter(&clearWire{wire{fd: k.fd}})
 	if k.tls != nil {
@@ -161,8 +161,8 @@ func (k *conn) upgrade(in *inflow) error {
 	return nil
 }
 
-// upgrade shakes hands over rw, and reads nothing behind the server's answer: servers are silent until they are
-// spoken to.
+// upgrade does the handshake over rw. It reads nothing after the server's response, since the servers send nothing
+// before the first message.
 func upgrade(rw io.ReadWriter) error {
 	if _, err := io.WriteString(rw, Upgrade); err != nil {
 		return err
@@ -171,38 +171,38 @@ func upgrade(rw io.ReadWriter) error {
 	for buf := make([]byte, 1024); !bytes.HasSuffix(head, []byte("\r\n\r\n")); {
 		n, err := rw.Read(buf)
 		if head = append(head, buf[:n]...); err != nil {
-			return fmt.Errorf("after the answer %q: %w", head, err)
+			return fmt.Errorf("after the response %q: %w", head, err)
 		}
 		if len(head) > 4096 {
-			return fmt.Errorf("no end of the answer %.100q", head)
+			return fmt.Errorf("no end of the response %.100q", head)
 		}
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
 	if err != nil {
-		return fmt.Errorf("the answer %q: %w", head, err)
+		return fmt.Errorf("response %q: %w", head, err)
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return fmt.Errorf("status %d, want 101", resp.StatusCode)
+		return fmt.Errorf("got status %d, want 101", resp.StatusCode)
 	}
 	if got, want := resp.Header.Get("Sec-WebSocket-Accept"), WSAccept([]byte(wsKey)); got != want {
-		return fmt.Errorf("Sec-WebSocket-Accept %q, want %q", got, want)
+		return fmt.Errorf("got Sec-WebSocket-Accept %q, want %q", got, want)
 	}
 	if x := resp.Header.Get("Sec-WebSocket-Extensions"); x != "" {
-		return fmt.Errorf("Sec-WebSocket-Extensions %q, which nobody offered", x)
+		return fmt.Errorf("got Sec-WebSocket-Extensions %q, but offered none", x)
 	}
 	return nil
 }
 
-// clearWire is a connection without TLS, blocking.
+// clearWire reads and writes a connection without TLS, blocking.
 type clearWire struct{ wire }
 
 func (w *clearWire) Read(b []byte) (int, error) { return w.some(b) }
 
-// secureWire is a connection's record layer, blocking.
+// secureWire reads and writes through a connection's record layer, blocking.
 type secureWire struct {
 	k   *conn
 	in  *inflow
-	got []byte // what records carried and nobody has read
+	got []byte // decrypted data that was not read yet
 }
 
 func (w *secureWire) Write(b []byte) (int, error) {

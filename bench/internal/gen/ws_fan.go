@@ -10,18 +10,18 @@ import (
 	"github.com/millrace/millrace/bench/internal/stat"
 )
 
-// Fan is one publisher and Subs subscribers of a server that sends on what is published to every subscriber. A
-// message of one octet is a subscription: it comes back when that has been made. A message of Size octets is
-// published, the next one when every subscriber has it.
+// Fan is one publisher and Subs subscribers of a server that sends published messages to every subscriber. A
+// message of one octet is a subscription: the server echoes it as a confirmation. A message of Size octets is
+// published; the next one follows when every subscriber has received it.
 type Fan struct {
 	Addr netip.AddrPort
 	Subs int
 	Size int // above 1
 }
 
-// Spread measures a fan. Result.Done counts messages delivered, each one checked as Echo does; Result.Latency is from
-// a message's leaving the publisher until its last subscriber has it, which includes that one thread here reads them
-// all. The caller has locked its thread.
+// Spread measures a fan. Result.Done counts delivered messages, each checked as in Echo. Result.Latency is the time from
+// the publisher's send until the last subscriber has the message, which includes that one thread here reads all of
+// them. The caller must have locked its thread.
 func Spread(l Fan, w Window) (Result, error) {
 	c, err := open(l.Addr, 0, 0, false)
 	if err != nil {
@@ -34,33 +34,33 @@ func Spread(l Fan, w Window) (Result, error) {
 	}
 	r, err := run(c, w, f)
 	if err != nil {
-		return Result{}, fmt.Errorf("gen: fan of %d, %d octets: %v: %d have not got message %d: %w", l.Subs, l.Size, l.Addr, f.left, f.now, err)
+		return Result{}, fmt.Errorf("gen: fan of %d, %d octets: %v: %d subscribers lack message %d: %w", l.Subs, l.Size, l.Addr, f.left, f.now, err)
 	}
 	r.Latency = f.hist
 	return r, nil
 }
 
-// fanner publishes, and times and checks what subscribers get.
+// fanner publishes, and measures and checks what subscribers receive.
 type fanner struct {
 	subs  int
 	pub   *conn
-	lines []utterance
-	now   int // which message is under way: the subscription, then those of lines
-	left  int // how many have not got it
+	lines []wsMessage
+	now   int // index of the message in flight: the subscription, then those of lines
+	left  int // subscribers that have not received it
 	sent  time.Time
 	buf   []byte
 	hist  *stat.Histogram
 
-	k    *conn // whose message is being taken apart
-	done int   // messages that this completed
+	k    *conn // the connection whose message is parsed
+	done int   // messages that the current data completed
 	each func(piece []byte, last bool) error
 }
 
-// newFanner opens the connections and subscribes. Then the first message is under way.
-func newFanner(c *crowd, l Fan) (*fanner, error) {
-	f := &fanner{subs: l.Subs, buf: make([]byte, l.Size+manyFrames), hist: new(stat.Histogram), lines: []utterance{utter(1, 0)}}
+// newFanner opens the connections, subscribes, and publishes the first message.
+func newFanner(c *connSet, l Fan) (*fanner, error) {
+	f := &fanner{subs: l.Subs, buf: make([]byte, l.Size+manyFrames), hist: new(stat.Histogram), lines: []wsMessage{newMessage(1, 0)}}
 	for i := range script {
-		f.lines = append(f.lines, utter(l.Size, uint32(i)))
+		f.lines = append(f.lines, newMessage(l.Size, uint32(i)))
 	}
 	f.each = f.check
 	f.left = l.Subs
@@ -90,7 +90,7 @@ func newFanner(c *crowd, l Fan) (*fanner, error) {
 			quiet = time.Now()
 		}
 		if time.Since(quiet) > stall {
-			return nil, fmt.Errorf("%d subscriptions are not confirmed after %v", f.left, stall)
+			return nil, fmt.Errorf("%d subscriptions without confirmation after %v", f.left, stall)
 		}
 	}
 	return f, nil
@@ -103,26 +103,26 @@ func (f *fanner) publish() error {
 	return sendAll(f.pub, f.line().frame)
 }
 
-// line is the message that is under way.
-func (f *fanner) line() *utterance {
+// line returns the message in flight.
+func (f *fanner) line() *wsMessage {
 	if f.now == 0 {
 		return &f.lines[0]
 	}
 	return &f.lines[1+f.now%script]
 }
 
-// serve reads what came for one subscriber and returns how many messages that completed. After a message's last
-// subscriber the next one is published.
+// serve reads available data of one subscriber and returns how many messages it completed. After the last
+// subscriber of a message it publishes the next one.
 func (f *fanner) serve(k *conn, _ uint32) (done int, err error) {
 	n, err := receive(k, f.buf)
 	if n == 0 || err != nil {
 		return 0, err
 	}
 	if k == f.pub {
-		return 0, fmt.Errorf("wrong message: %d octets to the publisher, who has not subscribed: %.100q", n, f.buf[:n])
+		return 0, fmt.Errorf("wrong message: %d octets to the publisher, which has not subscribed: %.100q", n, f.buf[:n])
 	}
 	f.k, f.done = k, 0
-	if err := k.talk.hear(f.buf[:n], f.each); err != nil {
+	if err := k.talk.parse(f.buf[:n], f.each); err != nil {
 		return 0, fmt.Errorf("read message: %w", err)
 	}
 	if f.left -= f.done; f.left == 0 && f.done > 0 {
@@ -138,7 +138,7 @@ func (f *fanner) serve(k *conn, _ uint32) (done int, err error) {
 func (f *fanner) check(b []byte, last bool) error {
 	t := f.k.talk
 	if t.line == f.now {
-		return fmt.Errorf("wrong message: %d octets behind the end of the latest: %.100q", len(b), b)
+		return fmt.Errorf("wrong message: %d octets after the end of the latest: %.100q", len(b), b)
 	}
 	if err := t.compare(f.line().payload, b, last); err != nil {
 		return err

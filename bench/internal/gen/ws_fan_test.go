@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// fanned serves a fan: who has said one octet is told what print makes of each longer message.
+// fanned serves a fan: a connection that sends one octet subscribes, and receives print(m) for each longer message m.
 func fanned(print func(m string) string) func(c net.Conn) {
 	var mu sync.Mutex
 	var members []net.Conn
@@ -31,7 +31,7 @@ func fanned(print func(m string) string) func(c net.Conn) {
 				io.WriteString(c, serverFrame(0x82, m))
 			} else {
 				for _, c := range members {
-					io.WriteString(c, print(m)) // those that are gone do not mind
+					io.WriteString(c, print(m)) // errors of closed subscribers do not matter
 				}
 			}
 			mu.Unlock()
@@ -51,27 +51,27 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// A broadcast that is not one ends the measurement, as it ends a probe.
+// A wrong broadcast ends the measurement, and fails the probe.
 func TestSpreadRefuses(t *testing.T) {
 	for _, tc := range []struct {
 		name, want string
 		print      func(m string) string
 	}{
-		{"too short", "octets, and last is true", func(m string) string { return serverFrame(0x82, m[1:]) }},
-		{"twice", "behind the end of the latest", func(m string) string { return serverFrame(0x82, m) + serverFrame(0x82, m) }},
-		{"of another message", "not those that were sent", func(m string) string { return serverFrame(0x82, strings.Repeat("x", len(m))) }},
+		{"too short", "octets, last true", func(m string) string { return serverFrame(0x82, m[1:]) }},
+		{"twice", "after the end of the latest", func(m string) string { return serverFrame(0x82, m) + serverFrame(0x82, m) }},
+		{"of another message", "differ from the message sent", func(m string) string { return serverFrame(0x82, strings.Repeat("x", len(m))) }},
 	} {
 		addr := raw(t, fanned(tc.print))
 		if _, err := Spread(Fan{Addr: addr, Subs: 1, Size: 300}, window()); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %v, want an error with %q", tc.name, err, tc.want)
 		}
 		if err := ProbeFan(addr); err == nil {
-			t.Errorf("%s: the probe takes it", tc.name)
+			t.Errorf("%s: the probe accepts it", tc.name)
 		}
 	}
-	// An echo answers who publishes.
+	// An echo server sends messages to the publisher, which has not subscribed.
 	addr := raw(t, babbler(func(_ int, m string) string { return serverFrame(0x82, m) }))
-	if _, err := Spread(Fan{Addr: addr, Subs: 1, Size: 300}, window()); err == nil || !strings.Contains(err.Error(), "who has not subscribed") {
+	if _, err := Spread(Fan{Addr: addr, Subs: 1, Size: 300}, window()); err == nil || !strings.Contains(err.Error(), "which has not subscribed") {
 		t.Errorf("an echo: got %v", err)
 	}
 }

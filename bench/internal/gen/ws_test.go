@@ -20,8 +20,8 @@ func TestWSAccept(t *testing.T) {
 	}
 }
 
-// A message's frame is masked, has the shortest length that does, and says what the message is.
-func TestUtter(t *testing.T) {
+// A message's frame is masked, has the shortest possible length field, and the right opcode.
+func TestNewMessage(t *testing.T) {
 	for _, tc := range []struct {
 		size int
 		head string
@@ -29,14 +29,14 @@ func TestUtter(t *testing.T) {
 		{0, "\x82\x80"}, {64, "\x82\xc0"}, {125, "\x82\xfd"}, {126, "\x82\xfe\x00\x7e"}, {65535, "\x82\xfe\xff\xff"},
 		{65536, "\x82\xff\x00\x00\x00\x00\x00\x01\x00\x00"},
 	} {
-		u := utter(tc.size, 1)
+		u := newMessage(tc.size, 1)
 		if !strings.HasPrefix(string(u.frame), tc.head) || len(u.frame) != len(tc.head)+4+tc.size {
 			t.Errorf("%d octets: got a frame of %d beginning with % x, want % x", tc.size, len(u.frame), u.frame[:2], tc.head)
 			continue
 		}
 		key, masked := u.frame[len(tc.head):len(tc.head)+4], u.frame[len(tc.head)+4:]
 		if bytes.Equal(key, make([]byte, 4)) {
-			t.Errorf("%d octets: a key without effect", tc.size)
+			t.Errorf("%d octets: got masking key 0", tc.size)
 		}
 		for i := range masked {
 			if masked[i]^key[i%4] != u.payload[i] {
@@ -45,12 +45,12 @@ func TestUtter(t *testing.T) {
 			}
 		}
 	}
-	if bytes.Equal(utter(64, 1).payload, utter(64, 2).payload) {
+	if bytes.Equal(newMessage(64, 1).payload, newMessage(64, 2).payload) {
 		t.Error("two seeds give the same message")
 	}
 }
 
-// serverFrame is a frame as servers send it.
+// serverFrame returns a frame in a server's form.
 func serverFrame(first byte, payload string) string {
 	switch n := len(payload); {
 	case n < wsLen16:
@@ -62,18 +62,18 @@ func serverFrame(first byte, payload string) string {
 	}
 }
 
-// Messages are the same whether their frames come whole, in octets, or in odd pieces.
-func TestHearing(t *testing.T) {
+// Messages are the same whether their frames arrive whole, in single octets, or in odd pieces.
+func TestFrameParser(t *testing.T) {
 	long, longer := strings.Repeat("l", 300), strings.Repeat("m", 70000)
 	in := serverFrame(0x82, "one") + serverFrame(2, "t") + serverFrame(0, "") + serverFrame(0x80, "wo") + serverFrame(0x82, "") +
 		serverFrame(2, long) + serverFrame(0x80, longer)
 	want := []string{"one", "two", "", long + longer}
 	for _, size := range []int{len(in), 1, 3, 7} {
-		var h hearing
+		var h frameParser
 		var got []string
 		message := ""
 		for at := 0; at < len(in); at += size {
-			err := h.hear([]byte(in[at:min(at+size, len(in))]), func(b []byte, last bool) error {
+			err := h.parse([]byte(in[at:min(at+size, len(in))]), func(b []byte, last bool) error {
 				if message += string(b); last {
 					got, message = append(got, message), ""
 				}
@@ -89,7 +89,7 @@ func TestHearing(t *testing.T) {
 	}
 }
 
-func TestHearingRefuses(t *testing.T) {
+func TestFrameParserRefuses(t *testing.T) {
 	for name, in := range map[string]string{
 		"masked":            "\x82\x81keysx",
 		"text":              serverFrame(0x81, "x"),
@@ -99,7 +99,7 @@ func TestHearingRefuses(t *testing.T) {
 		"two beginnings":    serverFrame(2, "x") + serverFrame(0x82, "x"),
 		"longer than a GiB": "\x82\x7f\x00\x00\x00\x01\x00\x00\x00\x00",
 	} {
-		err := new(hearing).hear([]byte(in), func([]byte, bool) error { return nil })
+		err := new(frameParser).parse([]byte(in), func([]byte, bool) error { return nil })
 		if err == nil || !strings.Contains(err.Error(), "wrong frame") {
 			t.Errorf("%s: got %v, want a wrong frame", name, err)
 		}
@@ -108,7 +108,7 @@ func TestHearingRefuses(t *testing.T) {
 
 const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 
-// babbler is a WebSocket server that answers message number i with whatever answer makes of it.
+// babbler is a WebSocket server that answers message number i with the result of answer.
 func babbler(answer func(i int, message string) string) func(net.Conn) {
 	return func(c net.Conn) {
 		r := bufio.NewReader(c)
@@ -175,18 +175,18 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// An echo that is not one ends the measurement, as it ends a probe.
+// A wrong echo ends the measurement, and fails the probe.
 func TestEchoRefuses(t *testing.T) {
 	const size = 4 << 10
 	for _, tc := range []struct {
 		name, want string
 		answer     func(i int, m string) string
 	}{
-		{"too short", "octets, and last is true; want", func(_ int, m string) string { return serverFrame(0x82, m[1:]) }},
+		{"too short", "octets, last true; want", func(_ int, m string) string { return serverFrame(0x82, m[1:]) }},
 		{"too long", "want 4096", func(_ int, m string) string { return serverFrame(0x82, m+"x") }},
-		{"twice", "behind its end", func(_ int, m string) string { return serverFrame(0x82, m) + serverFrame(0x82, m) }},
+		{"twice", "after its end", func(_ int, m string) string { return serverFrame(0x82, m) + serverFrame(0x82, m) }},
 		{"text", "wrong frame", func(_ int, m string) string { return serverFrame(0x81, m) }},
-		{"of an earlier message", "not those that were sent", func() func(int, string) string {
+		{"of an earlier message", "differ from the message sent", func() func(int, string) string {
 			last := strings.Repeat("x", size)
 			return func(_ int, m string) string {
 				was := last
@@ -194,7 +194,7 @@ func TestEchoRefuses(t *testing.T) {
 				return serverFrame(0x82, was)
 			}
 		}()},
-		{"spoilt in one octet", "not those that were sent", func(i int, m string) string {
+		{"spoilt in one octet", "differ from the message sent", func(i int, m string) string {
 			b := []byte(m)
 			b[len(b)/2] ^= 1
 			return serverFrame(0x82, string(b))
@@ -205,7 +205,7 @@ func TestEchoRefuses(t *testing.T) {
 			t.Errorf("%s: got %v, want an error with %q", tc.name, err, tc.want)
 		}
 		if err := ProbeWS(addr, nil); err == nil {
-			t.Errorf("%s: the probe takes it", tc.name)
+			t.Errorf("%s: the probe accepts it", tc.name)
 		}
 	}
 }
@@ -215,8 +215,8 @@ func TestUpgradeRefuses(t *testing.T) {
 	for _, tc := range []struct{ answer, want string }{
 		{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "status 200"},
 		{switching + "nonsense\r\n\r\n", `Sec-WebSocket-Accept "nonsense"`},
-		{switching + accept + "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", "nobody offered"},
-		{"nothing that ends", "after the answer"},
+		{switching + accept + "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", "offered none"},
+		{"nothing that ends", "after the response"},
 		{strings.Repeat("x", 5000), "no end"},
 	} {
 		addr := raw(t, func(c net.Conn) {

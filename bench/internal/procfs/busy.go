@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Busy watches the machine for d and returns how many of its cores were at work on average.
+// Busy measures the machine for d and returns the average number of busy cores.
 func Busy(d time.Duration) (float64, error) {
 	before, err := readBusy()
 	if err != nil {
@@ -37,13 +37,13 @@ func readBusy() (time.Duration, error) {
 // tick is the unit of /proc/stat: USER_HZ is 100 on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// parseBusy adds up the first line of /proc/stat, all cores together: user, nice, system, then idle and
-// iowait, which it leaves out, then irq, softirq and steal. Guest time behind them is in user already.
+// parseBusy adds up the first line of /proc/stat, all cores together: user, nice, system, irq, softirq and steal. It omits
+// idle and iowait, and the guest times after them, which user includes.
 func parseBusy(stat string) (time.Duration, error) {
 	line, _, _ := strings.Cut(stat, "\n")
 	fields := strings.Fields(line)
 	if len(fields) < 9 || fields[0] != "cpu" {
-		return 0, fmt.Errorf("want a line of cpu and 8 numbers, have %q", line)
+		return 0, fmt.Errorf("got %q, want a line of cpu and 8 numbers", line)
 	}
 	var ticks int64
 	for i, f := range fields[1:9] {

@@ -25,10 +25,10 @@ func Cores() ([]int, error) {
 }
 
 // PinThread binds the calling thread to one core. Threads and processes that it creates afterwards
-// inherit this, so a child forked by a pinned thread has every one of its threads there.
+// inherit this, so all threads of a child forked by a pinned thread run there.
 func PinThread(core int) error { return pin(0, core) }
 
-// PinProcess binds every thread that this process has now to one core.
+// PinProcess binds every current thread of this process to one core.
 func PinProcess(core int) error {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {

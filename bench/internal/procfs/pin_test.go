@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The thread is thrown away afterwards: a goroutine that ends while locked takes its thread along,
+// The test discards its thread: a goroutine that ends while locked ends its thread too,
 // so no other test runs bound to one core.
 func TestPinThread(t *testing.T) {
 	done := make(chan struct{})

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Memory is what /proc/PID/status says about resident memory, in bytes.
+// Memory is the resident memory in /proc/PID/status, in bytes.
 type Memory struct {
 	RSS  int64 // VmRSS, now
-	Peak int64 // VmHWM, the most it ever was
+	Peak int64 // VmHWM, the maximum
 }
 
 // ReadMemory reads the resident memory of a process.
@@ -32,8 +32,8 @@ func ReadMemory(pid int) (Memory, error) {
 	return m, nil
 }
 
-// parseMemory picks VmRSS and VmHWM out of a status file. A zombie has neither line: that is an
-// error, since zero bytes would be a lie.
+// parseMemory reads VmRSS and VmHWM from a status file. A zombie has neither line: that is an
+// error, since zero bytes would be wrong.
 func parseMemory(status []byte) (Memory, error) {
 	m := Memory{RSS: -1, Peak: -1}
 	sc := bufio.NewScanner(bytes.NewReader(status))
@@ -51,7 +51,7 @@ func parseMemory(status []byte) (Memory, error) {
 		number, isKB := strings.CutSuffix(strings.TrimSpace(rest), " kB")
 		kb, err := strconv.ParseInt(number, 10, 64)
 		if !isKB || err != nil || kb < 0 {
-			return Memory{}, fmt.Errorf("%s: want a number of kB, have %q", key, rest)
+			return Memory{}, fmt.Errorf("%s: got %q, want a number of kB", key, rest)
 		}
 		*field = kb << 10
 	}
@@ -75,12 +75,12 @@ func Descriptors(pid int) (int, error) {
 	return len(names), nil
 }
 
-// The kernel's encoding of "the processor time of all threads of this process, dead ones too" in a
-// clock id: the complement of the pid above three bits that name the clock (CPUCLOCK_SCHED, 2).
+// The kernel's clock id for the processor time of all threads of a process, including ended ones:
+// the complement of the pid above three bits that name the clock (CPUCLOCK_SCHED, 2).
 const cpuclockSched = 2
 
-// CPU returns the processor time, user and system, that all threads of a process have used since it
-// began, to the nanosecond.
+// CPU returns the processor time, user and system, that all threads of a process have used since its
+// start, in nanosecond resolution.
 func CPU(pid int) (time.Duration, error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|cpuclockSched), &ts); err != nil {

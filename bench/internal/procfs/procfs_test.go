@@ -40,7 +40,7 @@ func TestReadMemoryOfOurselves(t *testing.T) {
 	}
 }
 
-// The clock must agree with getrusage, which counts the same process in another way.
+// The clock must agree with getrusage, which counts the same time in another way.
 func TestCPUAgreesWithGetrusage(t *testing.T) {
 	for begin := time.Now(); time.Since(begin) < 30*time.Millisecond; {
 	}
@@ -74,7 +74,7 @@ func TestDescriptorsOfOurselves(t *testing.T) {
 }
 
 func TestNoSuchProcess(t *testing.T) {
-	const pid = 1 << 22 // one past the largest the kernel gives out
+	const pid = 1 << 22 // one above the largest pid
 	if d, err := CPU(pid); err == nil {
 		t.Errorf("CPU: got %v, want an error", d)
 	}

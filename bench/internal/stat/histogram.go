@@ -6,7 +6,7 @@ import (
 )
 
 // subBits sets the resolution: 1<<subBits steps in every power of two, so that a bucket is at most
-// 1/64 (1.6 %) as wide as its value. Finer would be finer than two runs agree.
+// 1/64 (1.6 %) as wide as its value. Two runs differ by more than that.
 const subBits = 6
 
 // Histogram counts durations from 1 ns to the longest time.Duration in buckets of constant relative
@@ -17,7 +17,7 @@ type Histogram struct {
 	max   time.Duration
 }
 
-// Add counts one duration. A negative one, which a monotonic clock does not give, counts as zero.
+// Add counts one duration. A negative one counts as zero; a monotonic clock gives none.
 func (h *Histogram) Add(d time.Duration) {
 	d = max(d, 0)
 	h.count[bucket(uint64(d))]++
@@ -25,14 +25,14 @@ func (h *Histogram) Add(d time.Duration) {
 	h.max = max(h.max, d)
 }
 
-// N is the number of durations counted.
+// N returns the number of counted durations.
 func (h *Histogram) N() uint64 { return h.n }
 
-// Max is the longest duration counted, exactly.
+// Max returns the longest counted duration, exactly.
 func (h *Histogram) Max() time.Duration { return h.max }
 
-// Quantile returns the duration that the fraction q (0 to 1) of all counted ones did not exceed: the
-// middle of its bucket, never more than Max. An empty histogram answers 0.
+// Quantile returns the duration that the fraction q (0 to 1) of all counted durations did not exceed: the
+// middle of its bucket, never more than Max. An empty histogram returns 0.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	if h.n == 0 {
 		return 0
@@ -58,7 +58,7 @@ func bucket(v uint64) int {
 	return shift<<subBits + int(v>>shift)
 }
 
-// bounds is the inverse of bucket: the least value of a bucket, and its width.
+// bounds is the inverse of bucket: it returns the least value of a bucket, and its width.
 func bounds(i int) (lo, width uint64) {
 	shift := max(i>>subBits-1, 0)
 	return uint64(i-shift<<subBits) << shift, 1 << shift

@@ -16,7 +16,7 @@ type Summary struct {
 	Max    float64 `json:"max"`
 }
 
-// Summarise returns the summary of v, which is neither kept nor reordered. Quartiles are
+// Summarise returns the summary of v, which it neither retains nor reorders. Quartiles are
 // interpolated linearly between neighbours. An empty v gives N zero and NaN everywhere else.
 func Summarise(v []float64) Summary {
 	s := slices.Clone(v)

@@ -10,7 +10,7 @@ import (
 )
 
 // Read reads once into b, which must not be empty. n is 0 at the end of the stream; errno is
-// unix.EAGAIN when there is nothing yet.
+// unix.EAGAIN when no data is available.
 func Read(fd int, b []byte) (n int, errno unix.Errno) {
 	for {
 		r, _, e := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
@@ -24,7 +24,7 @@ func Read(fd int, b []byte) (n int, errno unix.Errno) {
 }
 
 // Write writes once from b, which must not be empty; n may be less than len(b). A connection that the
-// peer has closed gives unix.EPIPE: Go's runtime swallows the signal that comes with it.
+// peer has closed returns unix.EPIPE: Go's runtime ignores the signal.
 func Write(fd int, b []byte) (n int, errno unix.Errno) {
 	for {
 		r, _, e := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
@@ -37,7 +37,7 @@ func Write(fd int, b []byte) (n int, errno unix.Errno) {
 	}
 }
 
-// Accept takes one connection off a listener, nonblocking and with TCP_NODELAY set.
+// Accept accepts one connection of a listener, nonblocking and with TCP_NODELAY set.
 func Accept(ln int) (fd int, errno unix.Errno) {
 	for {
 		r, _, e := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(ln), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
@@ -74,10 +74,10 @@ func Listen() (fd int, addr netip.AddrPort, err error) {
 	return fd, netip.AddrPortFrom(netip.AddrFrom4(in.Addr), uint16(in.Port)), nil
 }
 
-// Dial begins a nonblocking connection from src, a loopback address, to an IPv4 address. The socket
-// turns writable when it stands; Connected then tells the outcome. The source port is chosen only when
-// the destination is known (IP_BIND_ADDRESS_NO_PORT), so each source address offers its whole range
-// to each server.
+// Dial starts a nonblocking connection from src, a loopback address, to an IPv4 address. The socket
+// becomes writable when the connection is established or has failed; Connected then returns the outcome. The kernel
+// chooses the source port only when it knows the destination (IP_BIND_ADDRESS_NO_PORT), so each source
+// address offers its whole range to each server.
 func Dial(src netip.Addr, to netip.AddrPort) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -115,14 +115,14 @@ func Connected(fd int) error {
 	return nil
 }
 
-// Abort closes a connection with a reset, so that it leaves no TIME_WAIT behind and the next
+// Abort closes a connection with a reset, so that it leaves no TIME_WAIT and the next
 // measurement finds its ports free.
 func Abort(fd int) {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	unix.Close(fd)
 }
 
-// Events are the readiness of a descriptor, as epoll gives them.
+// Events is the readiness of a descriptor, as reported by epoll.
 type Events = unix.EpollEvent
 
 // Poller is an epoll instance used by one goroutine. The slice that Look and Wait return is valid
@@ -132,7 +132,7 @@ type Poller struct {
 	events [512]Events
 }
 
-// NewPoller makes an empty one.
+// NewPoller creates an empty Poller.
 func NewPoller() (*Poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -150,7 +150,7 @@ func (p *Poller) Add(fd int, events uint32) error {
 	return nil
 }
 
-// Look returns what is ready now, which may be nothing, and never blocks.
+// Look returns what is ready now, which may be empty, and never blocks.
 func (p *Poller) Look() ([]Events, error) {
 	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
 		uintptr(len(p.events)), 0, 0, 0)
@@ -163,8 +163,8 @@ func (p *Poller) Look() ([]Events, error) {
 	return p.events[:n], nil
 }
 
-// Wait sleeps until something is ready or d has passed, d rounded up to milliseconds; a negative d
-// waits for ever. It goes through the ordinary entry, so that other goroutines run meanwhile.
+// Wait sleeps until a descriptor is ready or d has passed, d rounded up to milliseconds; a negative d
+// means no time limit. It uses unix.Syscall, so that other goroutines run meanwhile.
 func (p *Poller) Wait(d time.Duration) ([]Events, error) {
 	ms := -1
 	if d >= 0 {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// One connection's life: dial from another loopback address, accept, a byte each way, reset.
-func TestStory(t *testing.T) {
+// The life of one connection: dial from another loopback address, accept, a byte in each direction, reset.
+func TestConnectionLife(t *testing.T) {
 	ln, addr, err := Listen()
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +22,7 @@ func TestStory(t *testing.T) {
 	defer p.Close()
 
 	if _, errno := Accept(ln); errno != unix.EAGAIN {
-		t.Fatalf("accept before anyone came: got %v, want EAGAIN", errno)
+		t.Fatalf("accept before a dial: got %v, want EAGAIN", errno)
 	}
 	client, err := Dial(netip.MustParseAddr("127.0.0.5"), addr)
 	if err != nil {
@@ -39,7 +39,7 @@ func TestStory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if evs, err := p.Look(); err != nil || len(evs) != 0 {
-		t.Fatalf("a second look: got %v, %v, want nothing: it is edge-triggered", evs, err)
+		t.Fatalf("a second Look: got %v, %v, want nothing: it is edge-triggered", evs, err)
 	}
 	server, errno := Accept(ln)
 	if errno != 0 {

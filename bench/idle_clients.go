@@ -14,31 +14,29 @@ import (
 	"github.com/millrace/millrace/bench/internal/gen"
 )
 
-// wakeSet is how many idle connections are woken for one median.
+// wakeSet is the number of idle connections that are woken for one median.
 const wakeSet = 200
 
-// crowdMain is `bench crowd [-tls] [-ws] ADDR N SIZE`: it opens N connections, makes one request on each, which with
-// -ws is a message to an echo, says
-// "held N" and holds them until SIGTERM. At SIGUSR1 it makes a request on each of wakeSet connections
-// that were never asked again, and says "woke P50" in nanoseconds; at SIGUSR2 it does so once more on
-// the same, and says "again P50". It is a process of its own because each has its own limit of
-// descriptors.
-func crowdMain(args []string) int {
-	fs := flag.NewFlagSet("bench crowd", flag.ContinueOnError)
+// idleClientsMain is `bench idle-clients [-tls] [-ws] ADDR N SIZE`: it opens N connections and sends one request on each (with
+// -ws a message to an echo), prints "held N", and holds them until SIGTERM. At SIGUSR1 it sends a request on each of wakeSet
+// connections that have been idle since then, and prints "woke P50" in nanoseconds; at SIGUSR2 it sends one more on the same
+// connections, and prints "again P50". It is a separate process because the limit of descriptors is per process.
+func idleClientsMain(args []string) int {
+	fs := flag.NewFlagSet("bench idle-clients", flag.ContinueOnError)
 	tls := fs.Bool("tls", false, "connect over TLS")
 	ws := fs.Bool("ws", false, "connect as WebSockets")
 	if fs.Parse(args) != nil {
 		return 2
 	}
 	if fs.NArg() != 3 {
-		fmt.Fprintln(os.Stderr, "usage: bench crowd [-tls] [-ws] ADDR N SIZE")
+		fmt.Fprintln(os.Stderr, "usage: bench idle-clients [-tls] [-ws] ADDR N SIZE")
 		return 2
 	}
 	addr, err := netip.ParseAddrPort(fs.Arg(0))
 	n, err2 := strconv.Atoi(fs.Arg(1))
 	size, err3 := strconv.Atoi(fs.Arg(2))
 	if err := errors.Join(err, err2, err3); err != nil {
-		fmt.Fprintln(os.Stderr, "bench: crowd:", err)
+		fmt.Fprintln(os.Stderr, "bench: idle clients:", err)
 		return 2
 	}
 	asked := make(chan os.Signal, 1)
@@ -56,7 +54,7 @@ func crowdMain(args []string) int {
 	return 0
 }
 
-// obeyHeld carries out the lab's signals until the one to end.
+// obeyHeld handles the lab's signals until SIGTERM.
 func obeyHeld(held *gen.Held, asked <-chan os.Signal) error {
 	for sig := range asked {
 		var p50 time.Duration
@@ -80,10 +78,10 @@ func obeyHeld(held *gen.Held, asked <-chan os.Signal) error {
 	return nil
 }
 
-// request has a crowd make its requests, by signal, and returns their median.
+// request makes the idle clients send their requests, by signal, and returns their median.
 func (p *process) request(sig syscall.Signal, word string) (p50 time.Duration, err error) {
 	if err := p.cmd.Process.Signal(sig); err != nil {
-		return 0, fmt.Errorf("bench: %s: ask for requests: %w", p.name, err)
+		return 0, fmt.Errorf("bench: %s: signal for requests: %w", p.name, err)
 	}
 	line, err := p.line(word, answerTimeout)
 	if err != nil {
@@ -91,7 +89,7 @@ func (p *process) request(sig syscall.Signal, word string) (p50 time.Duration, e
 	}
 	ns, err := strconv.ParseInt(line, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("bench: %s: its median: %w", p.name, err)
+		return 0, fmt.Errorf("bench: %s: read the median: %w", p.name, err)
 	}
 	return time.Duration(ns), nil
 }

@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// A crowd over TLS wakes one set of its connections after another, until none is left.
-func TestCrowdWakes(t *testing.T)          { crowdWakes(t, tlsContenders, kindTLS) }
-func TestWebSocketCrowdWakes(t *testing.T) { crowdWakes(t, wssIdleContenders, kindWSS) }
+// Idle clients over TLS wake one set of their connections after another, until none is left.
+func TestIdleClientsWake(t *testing.T)    { idleClientsWake(t, tlsContenders, kindTLS) }
+func TestIdleWebSocketsWake(t *testing.T) { idleClientsWake(t, wssIdleContenders, kindWSS) }
 
-// One WebSocket over TLS that is active.
+// One active WebSocket over TLS.
 func TestActiveWebSocketOverTLS(t *testing.T) {
 	for _, c := range wssIdleContenders {
 		l := newLab(t)
@@ -27,7 +27,7 @@ func TestActiveWebSocketOverTLS(t *testing.T) {
 	}
 }
 
-func crowdWakes(t *testing.T, who []contender, kind string) {
+func idleClientsWake(t *testing.T, who []contender, kind string) {
 	for _, c := range who {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t)
@@ -39,7 +39,7 @@ func crowdWakes(t *testing.T, who []contender, kind string) {
 				t.Fatal(err)
 			}
 			id := idler{contender: c, few: p, many: p, counts: counts{wakeSet, wakeSet}}
-			if id.crowd, err = l.crowd(p, wakeSet); err != nil {
+			if id.clients, err = l.startClients(p, wakeSet); err != nil {
 				t.Fatal(err)
 			}
 			v, err := id.wake()
@@ -49,14 +49,14 @@ func crowdWakes(t *testing.T, who []contender, kind string) {
 			if err := id.allThere(); err != nil {
 				t.Error(err)
 			}
-			if _, err := id.crowd.request(syscall.SIGUSR1, "woke"); err == nil || !strings.Contains(err.Error(), "0 have not been woken") {
-				t.Errorf("nobody left: got %v", err)
+			if _, err := id.clients.request(syscall.SIGUSR1, "woke"); err == nil || !strings.Contains(err.Error(), "0 have not been woken") {
+				t.Errorf("no idle connection left: got %v", err)
 			}
 		})
 	}
 }
 
-// A server that gave up connections is not weighed.
+// A server that closed connections is not measured.
 func TestClosedConnectionsAreMissed(t *testing.T) {
 	l := newLab(t)
 	p, err := l.start(contender{name: nameMillrace, peer: "millrace", ours: true}, kindTLS)
