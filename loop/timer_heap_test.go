@@ -24,7 +24,7 @@ func (m *model) remove(id int) {
 	delete(m.seq, id)
 }
 
-// due returns what goes off until now, in order.
+// due returns the timers that expire until now, in order.
 func (m *model) due(now time.Duration) []int {
 	var ids []int
 	for id, at := range m.at {

@@ -150,7 +150,7 @@ func TestGarbageAfterTheHandshake(t *testing.T) {
 					if r.p.closed != 1 || r.p.cause == nil || !strings.HasPrefix(r.p.cause.Error(), "tls: read: ") || !strings.Contains(r.p.cause.Error(), test.text) {
 						t.Errorf("closed %d times with %v, want once with %q", r.p.closed, r.p.cause, test.text)
 					}
-					if _, err := r.hearEnd(); err == nil || !strings.HasSuffix(err.Error(), test.told) {
+					if _, err := r.readMateEnd(); err == nil || !strings.HasSuffix(err.Error(), test.told) {
 						t.Errorf("the mate got %v, want %s", err, test.told)
 					}
 					if sh.Counters.AlertsOut != 1 {
@@ -217,7 +217,7 @@ func TestKeyUpdateFloodAtAClient(t *testing.T) {
 	if p.p.closed != 1 || p.p.cause == nil || !strings.Contains(p.p.cause.Error(), "too many non-advancing records") {
 		t.Errorf("closed %d times with %v, want once, for too many", p.p.closed, p.p.cause)
 	}
-	if got, want := fmt.Sprint(p.hears()), fmt.Sprint([]message{{typeAlert, []byte{2, byte(AlertUnexpectedMessage)}}}); got != want {
+	if got, want := fmt.Sprint(p.received()), fmt.Sprint([]message{{typeAlert, []byte{2, byte(AlertUnexpectedMessage)}}}); got != want {
 		t.Errorf("received %s, want %s", got, want)
 	}
 	by.echo(100)

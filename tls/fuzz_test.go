@@ -98,7 +98,7 @@ func FuzzRecords(f *testing.F) {
 			t.Errorf("we got %q, the peer sent %q", p.p.got, said)
 		}
 		alerts := 0
-		for _, m := range p.hears() {
+		for _, m := range p.received() {
 			if m.typ == typeAlert {
 				alerts++
 			}

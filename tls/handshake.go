@@ -109,8 +109,8 @@ func (h *handshake) release() {
 	h.secrets = secrets{}
 }
 
-// goOn asks the transport for another call: with the waiting bytes, or for output, since a client sends first.
-func (s *Session) goOn() {
+// requestCall asks the transport for another call: with the waiting bytes, or for output, since a client sends first.
+func (s *Session) requestCall() {
 	s.low.Resume()
 	if s.endpoint.client {
 		s.low.WantWrite()
@@ -176,7 +176,7 @@ func (s *Session) concluded(now time.Duration) {
 	if err != nil {
 		err = s.endpoint.explain("handshake", err)
 	} else {
-		err = s.stand(h)
+		err = s.establish(h)
 	}
 	h.release()
 	s.hs = nil
@@ -193,8 +193,8 @@ func (s *Session) concluded(now time.Duration) {
 	}
 }
 
-// stand turns a successful handshake into an established session.
-func (s *Session) stand(h *handshake) error {
+// establish turns a successful handshake into an established session.
+func (s *Session) establish(h *handshake) error {
 	sh, e := s.endpoint.sh, s.endpoint
 	c := h.conn.ConnectionState()
 	s.describe(&c)

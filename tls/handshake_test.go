@@ -392,7 +392,7 @@ func TestCloseWaitsForCloseNotify(t *testing.T) {
 			r := server(t, newServer(t, sh, nil), &stdtls.Config{MaxVersion: v.v})
 			r.handshake()
 			r.p.send([]byte("last words"))
-			r.hear(10)
+			r.readMate(10)
 			r.low.Refuse = true
 			r.s.Close(roles.Graceful, nil)
 			r.low.Service()
@@ -400,7 +400,7 @@ func TestCloseWaitsForCloseNotify(t *testing.T) {
 				t.Fatal("closed before close_notify is sent")
 			}
 			r.low.Refuse = false
-			if b, err := r.hearEnd(); len(b) > 0 || err != nil {
+			if b, err := r.readMateEnd(); len(b) > 0 || err != nil {
 				t.Errorf("the mate got %q, %v; want close_notify", b, err)
 			}
 			r.wantClosed(nil)

@@ -381,8 +381,8 @@ func (r *rig) say(b []byte) {
 	}
 }
 
-// hear reads n bytes at the mate.
-func (r *rig) hear(n int) []byte {
+// readMate reads n bytes at the mate.
+func (r *rig) readMate(n int) []byte {
 	r.t.Helper()
 	b := make([]byte, n)
 	if err := r.do(func() error { _, err := io.ReadFull(r.m, b); return err }); err != nil {
@@ -391,8 +391,8 @@ func (r *rig) hear(n int) []byte {
 	return b
 }
 
-// hearEnd reads to the end at the mate.
-func (r *rig) hearEnd() ([]byte, error) {
+// readMateEnd reads to the end at the mate.
+func (r *rig) readMateEnd() ([]byte, error) {
 	var b []byte
 	err := r.do(func() (err error) { b, err = io.ReadAll(r.m); return err })
 	return b, err
@@ -406,7 +406,7 @@ func (r *rig) echo(n int) {
 	r.say(b)
 	r.want(b)
 	r.p.send(b)
-	wantBytes(r.t, "mate got", r.hear(n), b)
+	wantBytes(r.t, "mate got", r.readMate(n), b)
 }
 
 func (r *rig) want(b []byte) {

@@ -156,7 +156,7 @@ func (sh *Shared) shift() {
 		p.dequeue(h)
 		sh.take(h)
 		h.granted = true
-		h.s.goOn()
+		h.s.requestCall()
 	}
 	p.shifting = false
 	sh.arm()

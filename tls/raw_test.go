@@ -109,8 +109,8 @@ type message struct {
 
 func (m message) String() string { return fmt.Sprintf("%v %x", m.typ, m.content) }
 
-// hears returns our messages since its last call, and applies KeyUpdates.
-func (p *raw) hears() (list []message) {
+// received returns our messages since its last call, and applies KeyUpdates.
+func (p *raw) received() (list []message) {
 	p.t.Helper()
 	p.low.Service()
 	p.buf = append(p.buf, p.low.Out...)

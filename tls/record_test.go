@@ -139,12 +139,12 @@ func TestRecordsAreHandled(t *testing.T) {
 						t.Fatalf("closed with %v, want open", p.p.cause)
 					}
 					p.p.send([]byte("fine"))
-					if got := fmt.Sprint(p.hears()); got != fmt.Sprint([]message{data("fine")}) {
+					if got := fmt.Sprint(p.received()); got != fmt.Sprint([]message{data("fine")}) {
 						t.Errorf("received %s, want fine", got)
 					}
 					return
 				}
-				if got, want := fmt.Sprint(p.hears()), fmt.Sprint([]message{{typeAlert, []byte{2, byte(test.alert)}}}); got != want {
+				if got, want := fmt.Sprint(p.received()), fmt.Sprint([]message{{typeAlert, []byte{2, byte(test.alert)}}}); got != want {
 					t.Errorf("received %s, want %s, alert %s", got, want, test.alert)
 				}
 				var e *ProtocolError
@@ -170,7 +170,7 @@ func TestPeersAlertsEndTheSession(t *testing.T) {
 		if !errors.As(p.p.cause, &e) || e.Alert != a {
 			t.Errorf("alert %v: closed with %v, want AlertError", a, p.p.cause)
 		}
-		if m := p.hears(); len(m) > 0 || len(p.p.got) > 0 {
+		if m := p.received(); len(m) > 0 || len(p.p.got) > 0 {
 			t.Errorf("alert %v: we sent %v and received %q, want nothing", a, m, p.p.got)
 		}
 	}
@@ -199,7 +199,7 @@ func TestBytesAfterCloseNotifyAreIgnored(t *testing.T) {
 	}
 	// Our direction is still open.
 	p.p.send([]byte("answer"))
-	if got := fmt.Sprint(p.hears()); got != fmt.Sprint([]message{data("answer")}) {
+	if got := fmt.Sprint(p.received()); got != fmt.Sprint([]message{data("answer")}) {
 		t.Errorf("received %s, want the answer", got)
 	}
 	p.low.End()
@@ -207,7 +207,7 @@ func TestBytesAfterCloseNotifyAreIgnored(t *testing.T) {
 		t.Errorf("the transport's end after close_notify closed with %v", p.p.cause)
 	}
 	p.s.CloseWrite()
-	if got, want := fmt.Sprint(p.hears()), fmt.Sprint([]message{{typeAlert, []byte{1, 0}}}); got != want || !p.low.Shut {
+	if got, want := fmt.Sprint(p.received()), fmt.Sprint([]message{{typeAlert, []byte{1, 0}}}); got != want || !p.low.Shut {
 		t.Errorf("received %s, shut %v; want %s, shut", got, p.low.Shut, want)
 	}
 	if r := p.s.Room(1); r != nil {
@@ -225,11 +225,11 @@ func TestKeyUpdatesAreAnsweredOnce(t *testing.T) {
 	}
 	p.low.Feed(append(b, p.seal(typeData, []byte("x"), 0)...))
 	p.want([]byte("x"))
-	if m := p.hears(); len(m) != 1 || m[0].typ != typeHandshake {
+	if m := p.received(); len(m) != 1 || m[0].typ != typeHandshake {
 		t.Errorf("received %v, want one KeyUpdate", m)
 	}
 	p.p.send([]byte("y"))
-	if got := fmt.Sprint(p.hears()); got != fmt.Sprint([]message{data("y")}) {
+	if got := fmt.Sprint(p.received()); got != fmt.Sprint([]message{data("y")}) {
 		t.Errorf("received %s, want y", got)
 	}
 	// Without space the answer waits, and no data is sent before it.
@@ -240,7 +240,7 @@ func TestKeyUpdatesAreAnsweredOnce(t *testing.T) {
 	p.p.send([]byte("z"))
 	p.low.Service()
 	p.low.Refuse = false
-	if m := p.hears(); len(m) != 2 || m[0].typ != typeHandshake || m[1].String() != data("z").String() {
+	if m := p.received(); len(m) != 2 || m[0].typ != typeHandshake || m[1].String() != data("z").String() {
 		t.Errorf("received %v, want a KeyUpdate and z", m)
 	}
 }
@@ -315,7 +315,7 @@ func TestRandomSchedules(t *testing.T) {
 				r.low.Refuse = rnd.IntN(4) == 0
 				r.low.Service()
 				r.low.Refuse = false
-				wantBytes(t, fmt.Sprintf("seed %d: mate got", seed), r.hear(len(b)), b)
+				wantBytes(t, fmt.Sprintf("seed %d: mate got", seed), r.readMate(len(b)), b)
 			}
 			r.low.Sleep(time.Duration(rnd.IntN(4)) * time.Second)
 		}
@@ -365,7 +365,7 @@ func TestRandomRecords(t *testing.T) {
 				p.low.Feed(wire[:n])
 				wire = wire[n:]
 			}
-			for _, m := range p.hears() {
+			for _, m := range p.received() {
 				if m.typ == typeData {
 					heard = append(heard, m.content...)
 				}
@@ -373,7 +373,7 @@ func TestRandomRecords(t *testing.T) {
 		}
 		p.p.leave = nil
 		p.low.Feed(wire)
-		for _, m := range p.hears() {
+		for _, m := range p.received() {
 			if m.typ == typeData {
 				heard = append(heard, m.content...)
 			}

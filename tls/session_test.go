@@ -33,7 +33,7 @@ func TestServerCarriesBytes(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.s.Close(roles.Graceful, nil)
-			if b, err := r.hearEnd(); len(b) > 0 || err != nil {
+			if b, err := r.readMateEnd(); len(b) > 0 || err != nil {
 				t.Errorf("at the end the mate got %q, %v; want close_notify", b, err)
 			}
 			r.wantClosed(nil)
@@ -58,7 +58,7 @@ func TestClientCarriesBytes(t *testing.T) {
 				t.Errorf("state: got %+v, want version %s, a chain of one", st, v.name)
 			}
 			r.s.Close(roles.Graceful, nil)
-			if b, err := r.hearEnd(); len(b) > 0 || err != nil {
+			if b, err := r.readMateEnd(); len(b) > 0 || err != nil {
 				t.Errorf("at the end the mate got %q, %v; want close_notify", b, err)
 			}
 			r.wantClosed(nil)
@@ -92,14 +92,14 @@ func TestCommitsOfOneCallShareARecord(t *testing.T) {
 	had := sh.Counters.RecordsOut
 	r.p.chunk = 10
 	r.p.send(pattern(100))
-	r.hear(100)
+	r.readMate(100)
 	if n := sh.Counters.RecordsOut - had; n != 1 {
 		t.Errorf("records for ten commits in one call: got %d, want 1", n)
 	}
 	r.p.chunk = 0
 	had = sh.Counters.RecordsOut
 	r.p.send(pattern(3*roles.MaxRoom + 1))
-	r.hear(3*roles.MaxRoom + 1)
+	r.readMate(3*roles.MaxRoom + 1)
 	if n := sh.Counters.RecordsOut - had; n != 4 {
 		t.Errorf("records for 3 times 16 KiB and a byte: got %d, want 4", n)
 	}

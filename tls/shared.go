@@ -145,7 +145,7 @@ func (sh *Shared) Turn() {
 		h.unlink()
 		h.since = sh.clock() // until now it has waited for the loop
 		p.running.PushBack(h)
-		h.s.goOn()
+		h.s.requestCall()
 	}
 }
 

@@ -48,19 +48,19 @@ func (n *node) Label() string             { return "TLS" }
 // chat is a protocol that sends its text in pieces, compares its input with the other end's text, and closes when
 // both are complete.
 type chat struct {
-	t       *testing.T
-	rnd     *rand.Rand
-	w       wsi.Wsi
-	s       tls.Session
-	say     []byte
-	want    []byte
-	heard   int
-	ended   bool
-	closed  bool
-	shut    bool
-	cause   error
-	paused  bool
-	resumer time.Duration
+	t        *testing.T
+	rnd      *rand.Rand
+	w        wsi.Wsi
+	s        tls.Session
+	say      []byte
+	want     []byte
+	received int
+	ended    bool
+	closed   bool
+	shut     bool
+	cause    error
+	paused   bool
+	resumer  time.Duration
 }
 
 func (c *chat) Opened(time.Duration) { c.w.Established(); c.s.WantWrite() }
@@ -70,10 +70,10 @@ func (c *chat) Rx(now time.Duration, b []byte) int {
 	if c.rnd.IntN(20) == 0 {
 		n = 0
 	}
-	if c.heard+n > len(c.want) || !bytes.Equal(b[:n], c.want[c.heard:c.heard+n]) {
-		c.t.Errorf("received %d wrong bytes at offset %d", n, c.heard)
+	if c.received+n > len(c.want) || !bytes.Equal(b[:n], c.want[c.received:c.received+n]) {
+		c.t.Errorf("received %d wrong bytes at offset %d", n, c.received)
 	}
-	c.heard += n
+	c.received += n
 	clear(b[:n])
 	if n == 0 || c.rnd.IntN(10) == 0 {
 		c.s.Pause()
@@ -84,8 +84,8 @@ func (c *chat) Rx(now time.Duration, b []byte) int {
 
 func (c *chat) RxEnd(_ time.Duration, unused int) {
 	c.ended = true
-	if c.heard+unused != len(c.want) {
-		c.t.Errorf("the end came after %d bytes and %d unused, want %d", c.heard, unused, len(c.want))
+	if c.received+unused != len(c.want) {
+		c.t.Errorf("the end came after %d bytes and %d unused, want %d", c.received, unused, len(c.want))
 	}
 	c.finish()
 }
@@ -211,13 +211,13 @@ func TestChatsOnASimulatedNetwork(t *testing.T) {
 		}
 		if err := net.Run(done, time.Minute, srv.loop, cli.loop); err != nil {
 			for i, c := range all {
-				t.Logf("chat %d: heard %d of %d, %d unsaid, ended %v, shut %v, closed %v (%v), %+v", i, c.heard, len(c.want), len(c.say), c.ended, c.shut, c.closed, c.cause, c.s.State())
+				t.Logf("chat %d: received %d of %d, %d unsent, ended %v, shut %v, closed %v (%v), %+v", i, c.received, len(c.want), len(c.say), c.ended, c.shut, c.closed, c.cause, c.s.State())
 			}
 			t.Fatalf("seed %d: %v; open %d and %d", seed, err, srv.net.Open(), cli.net.Open())
 		}
 		for i, c := range all {
-			if c.cause != nil || c.heard != len(c.want) {
-				t.Errorf("seed %d: chat %d closed with %v after %d of %d bytes", seed, i, c.cause, c.heard, len(c.want))
+			if c.cause != nil || c.received != len(c.want) {
+				t.Errorf("seed %d: chat %d closed with %v after %d of %d bytes", seed, i, c.cause, c.received, len(c.want))
 			}
 		}
 		for _, n := range []*node{srv, cli} {

@@ -40,7 +40,7 @@ func TestSleepAndWake(t *testing.T) {
 		p.low.Feed(p.seal(typeData, []byte("x"), 0))
 		n.pass(p, 3*time.Second)
 		p.p.send([]byte("y"))
-		p.hears()
+		p.received()
 		n.pass(p, 3500*time.Millisecond)
 		if p.s.Asleep() {
 			t.Error("asleep 3.5 s after a record, want 5, or a quarter less")
@@ -60,7 +60,7 @@ func TestSleepAndWake(t *testing.T) {
 		p.low.Feed(b[3:])
 		p.want([]byte("xz"))
 		p.p.send([]byte("y"))
-		if got := fmt.Sprint(p.hears()); got != fmt.Sprint([]message{data("y")}) {
+		if got := fmt.Sprint(p.received()); got != fmt.Sprint([]message{data("y")}) {
 			t.Errorf("received %s, want y", got)
 		}
 	}
@@ -125,7 +125,7 @@ func TestOneRequestThenSleep(t *testing.T) {
 	p.low.Feed(p.seal(typeData, []byte("x"), 0))
 	p.low.Sleep(time.Millisecond)
 	p.p.send([]byte("y"))
-	p.hears()
+	p.received()
 	n.pass(p, 3990*time.Millisecond)
 	if p.s.Asleep() {
 		t.Error("asleep before its time")
