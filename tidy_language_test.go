@@ -47,7 +47,6 @@ var plainLeft = map[string]int{
 	"roles/http":         7,
 	"roles/ws":           14,
 	"ss":                 202,
-	"wsi":                51,
 }
 
 func TestPlainEnglish(t *testing.T) {

@@ -8,34 +8,34 @@ import (
 )
 
 const (
-	// lendMost is how many lent bytes one write takes whole, and so the most that is copied and held of them when the
-	// socket refuses all: as much as of the arena.
+	// lendMost is how many lent bytes one write accepts in full, and thus the maximum that is copied and stored if the
+	// socket refuses all: the size of the arena.
 	lendMost = outSize
-	// maxLent is how many lent slices one write takes: with the arena's bytes before, between and after them, and one
-	// slice that is sent at once, they make loop.MaxVector.
+	// maxLent is how many lent slices one write accepts: together with the arena's bytes before, between and after them,
+	// and one slice that is sent at once, they are at most loop.MaxVector.
 	maxLent = (loop.MaxVector - 2) / 2
 )
 
-// arena is where the connection being served puts its output. It is written before the next one is
-// served, so it belongs to one connection at a time.
+// arena contains the output of the connection being served. It is written before the next connection is served, so it
+// belongs to one connection at a time.
 type arena struct {
 	buf   []byte
 	n     int
 	owner *Wsi
-	total uint64 // bytes ever committed or lent
+	total uint64 // bytes committed or lent so far
 
 	lent     [maxLent]lent // in order
-	lends    int           // how many of them there are
-	lentSize int           // and their bytes
+	lends    int           // number of lent slices
+	lentSize int           // total of their bytes
 }
 
-// lent is memory of a caller, which is sent after the first at bytes of the arena.
+// lent is a caller's slice, which is sent after the first at bytes of the arena.
 type lent struct {
 	b  []byte
 	at int
 }
 
-// lendMost is the constant, or one room while memory is short: see exchange.
+// lendMost returns the constant, or MaxRoom while memory is short: see exchange.
 func (n *Net) lendMost() int {
 	if n.account.Level() >= loop.LevelStopReading {
 		return roles.MaxRoom
@@ -43,8 +43,8 @@ func (n *Net) lendMost() int {
 	return lendMost
 }
 
-// flush writes the arena. What the socket refuses is kept, and Room gives nothing until it is gone: so
-// nothing overtakes it, and a connection never holds more than one arena of it.
+// flush writes the arena. Output that the socket refuses is stored, and Room returns nil until it is written: so no
+// output overtakes it, and a connection never stores more than one arena.
 func (w *Wsi) flush() {
 	a := &w.net.out
 	if a.lends > 0 {
@@ -65,9 +65,9 @@ func (w *Wsi) flush() {
 	}
 }
 
-// writeLent writes the arena with what is lent in its places, and more behind, by one system call. The socket's refusal is
-// held as flush does; but of a more that is longer than what is held of lent bytes, nothing is. It returns how much of
-// more was taken.
+// writeLent writes the arena with the lent slices in their positions, and then more, with one system call. Output
+// that the socket refuses is stored as in flush, except that nothing is stored of a more that exceeds the limit of
+// lent bytes. It returns how many bytes of more were accepted.
 func (w *Wsi) writeLent(more []byte) int {
 	n := w.net
 	a := &n.out
@@ -103,13 +103,13 @@ func (w *Wsi) writeLent(more []byte) int {
 	return taken
 }
 
-// holdOut keeps the bytes of v from from to to, since the socket has refused them.
+// holdOut stores the bytes of v between from and to, which the socket has refused.
 func (w *Wsi) holdOut(v [][]byte, from, to int) {
 	if from == to {
 		return
 	}
 	n := w.net
-	b := n.take(w, roles.HoldOutput, to-from) // before w.out is looked up: see keep
+	b := n.newBuffer(w, roles.HoldOutput, to-from) // before w.out is evaluated: see keep
 	at := 0
 	for _, p := range v {
 		if lo, hi := max(from-at, 0), min(to-at, len(p)); lo < hi {
@@ -124,20 +124,20 @@ func (w *Wsi) holdOut(v [][]byte, from, to int) {
 	w.out = b
 }
 
-// write gives p to the socket and returns how much it took.
+// write writes p to the socket and returns how many bytes it accepted.
 func (w *Wsi) write(p []byte) int {
 	k, e := w.net.sys.Write(w.src.FD(), p)
 	return w.wrote(k, e, len(p))
 }
 
-// writev is write of several slices, size bytes in all.
+// writev writes several slices, size bytes in total.
 func (w *Wsi) writev(v [][]byte, size int) int {
 	k, e := w.net.sys.Writev(w.src.FD(), v)
 	return w.wrote(k, e, size)
 }
 
-// wrote notes the result of a write of size bytes, and returns how many the socket took. A failure does not end the
-// connection: the peer may have told why before it stopped listening, so what it sent is read first.
+// wrote records the result of a write of size bytes, and returns how many the socket accepted. An error does not end
+// the connection: the peer may have sent the reason before it stopped reading, so its bytes are read first.
 func (w *Wsi) wrote(k int, e syscall.Errno, size int) int {
 	n := w.net
 	switch {
@@ -152,10 +152,10 @@ func (w *Wsi) wrote(k int, e syscall.Errno, size int) int {
 			w.flags |= rdReady
 		}
 		if e != syscall.EPIPE {
-			w.flags |= torn
+			w.flags |= writeFailed
 		}
 		if w.cause == nil {
-			w.blame(&Error{Op: "write", Wsi: w.Label(), Err: e})
+			w.setCause(&Error{Op: "write", Wsi: w.Label(), Err: e})
 		}
 		n.loop.Kick(&w.src)
 		return 0

@@ -28,8 +28,8 @@ type buffer struct {
 
 func (b *buffer) bytes() []byte { return b.b[b.off:] }
 
-// take returns a buffer with a capacity of at least size, charged to owner.
-func (n *Net) take(owner *Wsi, kind roles.Kind, size int) *buffer {
+// newBuffer returns a buffer with a capacity of at least size, charged to owner.
+func (n *Net) newBuffer(owner *Wsi, kind roles.Kind, size int) *buffer {
 	b := n.unused(size)
 	b.owner, b.kind = owner, kind
 	n.held += cap(b.b)
@@ -54,8 +54,8 @@ func (n *Net) unused(size int) *buffer {
 	return b
 }
 
-// give releases b.
-func (n *Net) give(b *buffer) {
+// freeBuffer releases b.
+func (n *Net) freeBuffer(b *buffer) {
 	n.held -= cap(b.b)
 	b.owner.Hold(b.kind, -cap(b.b))
 	n.keepUnused(b)

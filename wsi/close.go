@@ -26,7 +26,7 @@ func (w *Wsi) Close(mode roles.CloseMode, cause error) {
 	if w.dial != nil {
 		w.dial.Halt()
 	}
-	w.blame(cause)
+	w.setCause(cause)
 	w.queueClose()
 }
 
@@ -74,7 +74,7 @@ func (w *Wsi) finish(now time.Duration) {
 			w.net.Counters.ConnectFailed++
 		}
 		w.net.ending = w
-		u.Closed(w.blamed())
+		u.Closed(w.closeCause())
 		w.net.ending = nil
 	}
 	if w.mode != roles.Graceful || w.phase < phaseOpening || w.flags&outBroken != 0 {
@@ -93,9 +93,9 @@ func (w *Wsi) finish(now time.Duration) {
 
 // linger restarts the time limit of the peer.
 func (w *Wsi) linger(now time.Duration) {
-	w.clock = 0
-	if w.times.Linger > 0 {
-		w.clock = now + w.times.Linger
+	w.activityOrDeadline = 0
+	if w.timeouts.Linger > 0 {
+		w.activityOrDeadline = now + w.timeouts.Linger
 	}
 	w.rearm()
 }
@@ -111,7 +111,7 @@ func (w *Wsi) lingered(now time.Duration) bool {
 		}
 	}
 	d := w.writeDeadline()
-	return w.phase != phaseClosed && (w.clock != 0 && w.clock <= now || d != 0 && d <= now)
+	return w.phase != phaseClosed && (w.activityOrDeadline != 0 && w.activityOrDeadline <= now || d != 0 && d <= now)
 }
 
 // drain sends the remaining output, ends our direction, and reads until the peer ends its direction; then it closes
@@ -119,12 +119,12 @@ func (w *Wsi) lingered(now time.Duration) bool {
 func (w *Wsi) drain(now time.Duration) (again bool) {
 	n := w.net
 	if w.in != nil {
-		n.give(w.in)
+		n.freeBuffer(w.in)
 		w.in = nil
 	}
 	if w.out != nil && w.flags&wrReady != 0 {
 		had := w.bytesOut
-		w.flushHeld(now)
+		w.flushRefused(now)
 		if w.bytesOut != had {
 			w.linger(now)
 		}
@@ -199,11 +199,11 @@ func (w *Wsi) release(abort bool) {
 		n.Counters.Closed++
 	}
 	if w.in != nil {
-		n.give(w.in)
+		n.freeBuffer(w.in)
 		w.in = nil
 	}
 	if w.out != nil {
-		n.give(w.out)
+		n.freeBuffer(w.out)
 		w.out = nil
 	}
 	w.flags &^= stalledRx
@@ -213,5 +213,5 @@ func (w *Wsi) release(abort bool) {
 	w.move(phaseClosed)
 	w.upper = nil
 	n.wakeListeners()
-	n.letGo()
+	n.detach()
 }

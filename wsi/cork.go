@@ -2,8 +2,8 @@ package wsi
 
 import "github.com/millrace/millrace/roles"
 
-// Cork implements roles.Lower. Outside of the connection's turn the output is made in the shared arena, if no other
-// connection is using that, and else in a second one.
+// Cork implements roles.Lower. Outside of the connection's turn the output is collected in the shared arena, or in a
+// second one if another connection is using it.
 func (w *Wsi) Cork() bool {
 	n := w.net
 	if w.flags&(wrReady|outBroken|finAsked|closing|unopened) != wrReady || w.phase != phaseOpening && w.phase != phaseOpen {
@@ -14,7 +14,7 @@ func (w *Wsi) Cork() bool {
 	}
 	n.corkedAt = w.bytesOut
 	if w.out != nil {
-		w.flushHeld(n.sys.Now())
+		w.flushRefused(n.sys.Now())
 		if w.out != nil || w.flags&(wrReady|outBroken) != wrReady {
 			w.uncorked()
 			return false
@@ -49,11 +49,11 @@ func (w *Wsi) Uncork() {
 	w.uncorked()
 }
 
-// uncorked sees to the deadlines of a connection that was written to outside of its turn. The loop's clock may be old:
-// there may be no turn.
+// uncorked updates the deadlines of a connection that wrote outside of its turn. The loop's time may be outdated,
+// since there may be no turn.
 func (w *Wsi) uncorked() {
 	if w.phase == phaseOpen && w.bytesOut != w.net.corkedAt {
-		w.clock = w.net.sys.Now()
+		w.activityOrDeadline = w.net.sys.Now()
 	}
 	w.rearm()
 }

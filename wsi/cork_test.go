@@ -12,8 +12,8 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// sendLent sends a frame of head, payload and tail as a protocol does, and spoils the memory that it has lent. It
-// reports false when the connection takes nothing.
+// sendLent sends a frame of head, payload and tail as a protocol does, and then overwrites the lent memory. It
+// returns false if the connection accepts nothing.
 func sendLent(w *Wsi, head string, b []byte, tail string) bool {
 	if !w.Cork() {
 		return false
@@ -33,8 +33,8 @@ func sendLent(w *Wsi, head string, b []byte, tail string) bool {
 	return true
 }
 
-// A connection sends from its own callbacks, from those of another, from timers and between turns, by copying and by
-// lending, through sockets that take any part of it: the peer gets everything in the order in which it was sent.
+// A connection sends in its own callbacks, in those of another, in timers and between turns, by copying and by
+// lending, on sockets that accept any part: the peer gets all bytes in the order of sending.
 func TestSendFromAnywhere(t *testing.T) {
 	for seed := range uint64(60) {
 		wd := newWorld(t, seed, sim.Options{SndBuf: 3000 << (seed % 7), RcvBuf: 2000 << (seed % 5), ShortWrite: 0.3}, loop.Config{}, Config{})
@@ -61,7 +61,7 @@ func TestSendFromAnywhere(t *testing.T) {
 				if sendLent(f.w, "<", b, ">") {
 					want.WriteString(text)
 				}
-			case 3: // as much as is taken
+			case 3: // as much as is accepted
 				b := append(append([]byte(nil), payload...), payload[:rnd.IntN(lendMost)]...)
 				if f.w.Cork() {
 					n := 0
@@ -73,7 +73,7 @@ func TestSendFromAnywhere(t *testing.T) {
 				}
 			}
 			if held := f.w.HeldBy(roles.HoldOutput); held > 4*outSize {
-				t.Fatalf("seed %d: %d bytes of refused output are held, want at most %d", seed, held, 4*outSize)
+				t.Fatalf("seed %d: %d bytes of refused output are stored, want at most %d", seed, held, 4*outSize)
 			}
 		}
 		f.onRx = func(b []byte) int { send(); send(); return len(b) }
@@ -121,14 +121,14 @@ func TestSendFromAnywhere(t *testing.T) {
 			}
 		}
 		if got.String() != want.String() {
-			t.Fatalf("seed %d: what arrived is not what was sent", seed)
+			t.Fatalf("seed %d: the received bytes differ from the sent ones", seed)
 		}
 		wd.settle()
 		if text, _ := q.read(); others > 0 && (text == "" || strings.Trim(text, "mine") != "") {
 			t.Errorf("seed %d: the other connection's peer: got %q, want some \"mine\"", seed, text)
 		}
 		if held := f.w.Held(); held != 0 {
-			t.Errorf("seed %d: held when all has arrived: got %d bytes, want 0", seed, held)
+			t.Errorf("seed %d: stored after all has arrived: got %d bytes, want 0", seed, held)
 		}
 		f.w.Close(roles.Immediate, nil)
 		other.w.Close(roles.Immediate, nil)
@@ -137,7 +137,7 @@ func TestSendFromAnywhere(t *testing.T) {
 	}
 }
 
-// One write carries what was committed before, the frame's head, the payload and its tail.
+// One write contains earlier committed bytes, the frame's head, the payload and its tail.
 func TestLendIsOneWrite(t *testing.T) {
 	wd := plain(t)
 	a := wd.listen()
@@ -172,7 +172,8 @@ func TestLendIsOneWrite(t *testing.T) {
 	p.want(want, syscall.EAGAIN)
 }
 
-// Of a long slice that the socket takes in part nothing is held; of a short one the rest is, and is charged.
+// If the socket accepts a part of a long slice, the rest is not stored; the rest of a short slice is stored and
+// charged.
 func TestLendRefused(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -187,10 +188,10 @@ func TestLendRefused(t *testing.T) {
 		f.w.Uncork()
 		held := f.w.HeldBy(roles.HoldOutput)
 		if c.held && (n != c.size || held < c.size/2) || !c.held && (held != 0 || n == 0 || n > c.size/2) {
-			t.Errorf("%s: Lend took %d of %d bytes and %d are held", c.name, n, c.size, held)
+			t.Errorf("%s: Lend accepted %d of %d bytes and %d are stored", c.name, n, c.size, held)
 		}
 		if f.w.Cork() {
-			t.Errorf("%s: Cork while the socket takes nothing: got true, want false", c.name)
+			t.Errorf("%s: Cork while the socket accepts nothing: got true, want false", c.name)
 		}
 		var got strings.Builder
 		for range 100 {
@@ -199,12 +200,12 @@ func TestLendRefused(t *testing.T) {
 			got.WriteString(text)
 		}
 		if got.String() != payload[:n] {
-			t.Errorf("%s: got %d bytes, want the %d that were taken", c.name, got.Len(), n)
+			t.Errorf("%s: got %d bytes, want the %d that were accepted", c.name, got.Len(), n)
 		}
 	}
 }
 
-// While memory is short a connection lends one room at a time, as it commits one.
+// While memory is short a connection lends at most MaxRoom at a time, as it commits.
 func TestLendWhileMemoryIsShort(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{Memory: 1 << 20}, Config{})
 	_, f := wd.connect(wd.listen())
@@ -218,11 +219,11 @@ func TestLendWhileMemoryIsShort(t *testing.T) {
 	f.w.Hold(roles.HoldBody, -900<<10)
 }
 
-// A peer that takes nothing of what was sent outside of a turn is given up after Timeouts.Write.
+// A peer that reads nothing of the output sent outside of a turn is reset after Timeouts.Write.
 func TestWriteTimeoutOfASend(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{SndBuf: 1000, RcvBuf: 1000}, loop.Config{}, Config{Timeouts: Timeouts{Write: 10 * time.Second}})
 	_, f := wd.connect(wd.listen())
-	wd.pass(time.Hour) // the loop's clock is old now
+	wd.pass(time.Hour) // the loop's time is outdated now
 	sendLent(f.w, "", []byte(numbered(lendMost)), "")
 	wd.pass(9 * time.Second)
 	if f.closed != 0 {

@@ -39,12 +39,12 @@ type dialling struct {
 // Dial dials t for u on w, which must be new. It calls u later, never before it returns: u.Opened if the connection
 // is established, or u.Closed with a *DialError.
 func (n *Net) Dial(w *Wsi, t Target, u roles.Upper, o DialOptions) {
-	w.net, w.holding, w.upper, w.times = n, &n.none, u, n.timeouts(o.Timeouts)
+	w.net, w.holding, w.upper, w.timeouts = n, &n.none, u, n.timeouts(o.Timeouts)
 	o.Socket.KeepAlive = cmp.Or(o.Socket.KeepAlive, n.cfg.KeepAlive)
 	w.dial = &dialling{w: w}
 	w.move(phaseDialling)
 	w.dial.Start(n.loop, n.resolver, w.dial, t, dial.Options{
-		Socket: o.Socket, Timeout: w.times.Connect, Trace: o.Trace,
+		Socket: o.Socket, Timeout: w.timeouts.Connect, Trace: o.Trace,
 	})
 }
 
@@ -79,9 +79,9 @@ func (d *dialling) Label() string { return d.w.Label() }
 // opened initialises an established connection. The Upper's Opened is called when the connection is served.
 func (w *Wsi) opened(now time.Duration) {
 	w.move(phaseOpening)
-	w.clock = 0
-	if w.times.Establish > 0 {
-		w.clock = now + w.times.Establish
+	w.activityOrDeadline = 0
+	if w.timeouts.Establish > 0 {
+		w.activityOrDeadline = now + w.timeouts.Establish
 	}
 	w.flags |= wrReady | unopened
 }

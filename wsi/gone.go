@@ -20,14 +20,14 @@ const goneInOrder = 10 * time.Minute
 // the system now, up to the connection's limit, so that an end without further bytes is known at once.
 func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
 	if w.flags&paused != 0 {
-		for w.flags&(rdReady|closing) == rdReady && len(in) < min(blockedMax, w.net.cfg.ParkedMax) {
+		for w.flags&(rdReady|closing) == rdReady && len(in) < min(blockedMax, w.net.cfg.MaxUnread) {
 			in = w.read(in)
 		}
 	} else if w.flags&(rdReady|ended) == 0 {
 		w.flags &^= gone // a read succeeded, so the connection is not broken
 		if w.phase == phaseUnread {
 			w.move(phaseOpen)
-			w.clock = now
+			w.activityOrDeadline = now
 		}
 		return in
 	}
@@ -35,7 +35,7 @@ func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
 	unread := w.flags&rdReady != 0
 	waits := kept || w.flags&stalledRx != 0 || w.flags&paused != 0 && (len(in) > 0 || unread)
 	inOrder := w.cause == nil && (w.flags&(ended|hangUpTold) != 0 || w.flags&failed == 0)
-	grace := w.times.Linger
+	grace := w.timeouts.Linger
 	if inOrder && (kept || unread || w.flags&offered == 0) {
 		grace = goneInOrder
 	}
@@ -47,14 +47,14 @@ func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
 		if w.phase != phaseUnread {
 			w.move(phaseUnread)
 		}
-		w.clock = now + grace
+		w.activityOrDeadline = now + grace
 	}
 	return in
 }
 
 // endGone closes a broken connection. lost means that the Upper did not use some input in time.
 func (w *Wsi) endGone(lost bool) {
-	cause := w.blamed()
+	cause := w.closeCause()
 	if cause == nil {
 		e, op := w.net.sys.SocketError(w.src.FD()), "read"
 		if e == 0 && (w.out != nil || w.flags&wantWrite != 0) {

@@ -380,7 +380,7 @@ func TestUnixPeerClosesWhileMemoryIsShort(t *testing.T) {
 
 // A connection whose limit is lower than the bytes that the peer sent before it left does not report an orderly end.
 func TestPeerIsGoneWithMoreThanMaxUnread(t *testing.T) {
-	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{ParkedMax: 20_000})
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{MaxUnread: 20_000})
 	p, f := wd.connect(wd.listen())
 	f.w.Pause()
 	want := numbered(50_000)

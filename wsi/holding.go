@@ -139,7 +139,7 @@ func (w *Wsi) Hold(k roles.Kind, delta int) {
 		}
 		return
 	}
-	if w.flags&stalledRx != 0 && !n.starves(h.unshared()) {
+	if w.flags&stalledRx != 0 && !n.mustStall(h.unshared()) {
 		n.unstall(h)
 		return
 	}
@@ -172,8 +172,8 @@ func (h *holding) unshared() (n int) {
 	return n
 }
 
-// starves reports whether a connection with so many unshared bytes must not be read at the present level.
-func (n *Net) starves(held int) bool {
+// mustStall reports whether a connection with so many unshared bytes must not be read at the present level.
+func (n *Net) mustStall(held int) bool {
 	return held > 0 && n.account.Level() >= loop.LevelStopReading &&
 		int64(held) >= min(n.account.Ceiling()/connShare, blockedMax)
 }

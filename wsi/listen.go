@@ -56,7 +56,7 @@ const retryAccept = 100 * time.Millisecond
 type Listener struct {
 	net      *Net
 	acceptor Acceptor
-	times    *Timeouts
+	timeouts *Timeouts
 	sockets  []*listening
 	task     loop.Task
 	closed   bool
@@ -64,12 +64,12 @@ type Listener struct {
 
 // listening is one socket of a Listener.
 type listening struct {
-	l     *Listener
-	src   loop.Source
-	retry loop.Timer
-	addr  loop.Addr
-	more  bool // connections may be waiting
-	hungs bool // in Net.waiting
+	l      *Listener
+	src    loop.Source
+	retry  loop.Timer
+	addr   loop.Addr
+	more   bool // connections may be waiting
+	queued bool // in Net.waiting
 }
 
 // Listen opens the sockets for b. A nil times, and a zero o.KeepAlive, select the Net's.
@@ -79,7 +79,7 @@ func (n *Net) Listen(b Bind, o loop.ListenOptions, times *Timeouts, a Acceptor) 
 		return nil, &ListenError{b, err}
 	}
 	o.KeepAlive = cmp.Or(o.KeepAlive, n.cfg.KeepAlive)
-	l := &Listener{net: n, acceptor: a, times: n.timeouts(times)}
+	l := &Listener{net: n, acceptor: a, timeouts: n.timeouts(times)}
 	for _, a := range addrs {
 		if len(l.sockets) > 0 { // the other sockets use the same port
 			a.IP = netip.AddrPortFrom(a.IP.Addr(), l.sockets[0].addr.IP.Port())
@@ -158,8 +158,8 @@ func (l *Listener) shut() {
 		l.net.sys.Close(fd)
 	}
 	l.net.listening -= len(l.sockets)
-	l.net.letGo()
-	l.net.starving = slices.DeleteFunc(l.net.starving, func(s *listening) bool { return s.l == l })
+	l.net.detach()
+	l.net.waiting = slices.DeleteFunc(l.net.waiting, func(s *listening) bool { return s.l == l })
 }
 
 // Label implements loop.Handler.
@@ -177,7 +177,7 @@ func (s *listening) Ready(now time.Duration, r loop.Ready) (again bool) {
 				return true
 			}
 			if !n.evictable() && !n.onlyLasting() {
-				s.starve(0)
+				s.waitUntil(0)
 				return false
 			}
 		}
@@ -187,12 +187,12 @@ func (s *listening) Ready(now time.Duration, r loop.Ready) (again bool) {
 		fd, e := n.sys.Accept(s.src.FD())
 		switch e {
 		case 0:
-			s.take(now, fd)
+			s.adopt(now, fd)
 		case syscall.EAGAIN:
 			s.more = false
 		case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
 			n.Counters.AcceptExhausted++
-			s.starve(now + retryAccept)
+			s.waitUntil(now + retryAccept)
 			return false
 		case syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK:
 			s.more = false // the listener is closed, so no connection waits
@@ -203,8 +203,8 @@ func (s *listening) Ready(now time.Duration, r loop.Ready) (again bool) {
 	return false
 }
 
-// take makes a connection from a descriptor.
-func (s *listening) take(now time.Duration, fd loop.FD) {
+// adopt makes a connection from a descriptor.
+func (s *listening) adopt(now time.Duration, fd loop.FD) {
 	n := s.l.net
 	if !n.admit(fd) {
 		n.sys.Abort(fd) // an orderly close would keep the descriptor for a while
@@ -217,7 +217,7 @@ func (s *listening) take(now time.Duration, fd loop.FD) {
 		n.sys.Close(fd)
 		return
 	}
-	w.net, w.holding, w.upper, w.times = n, &n.none, u, s.l.times
+	w.net, w.holding, w.upper, w.timeouts = n, &n.none, u, s.l.timeouts
 	if err := n.loop.Watch(&w.src, fd, w); err != nil {
 		n.leave(fd)
 		n.sys.Close(fd)
@@ -234,12 +234,12 @@ func (s *listening) take(now time.Duration, fd loop.FD) {
 	n.loop.Kick(&w.src) // Opened runs in a separate callback, so that a panic in it is reported for the connection, not for the listener
 }
 
-// starve waits until at (0: no time) or until a descriptor or memory is released.
-func (s *listening) starve(at time.Duration) {
+// waitUntil makes the listener wait until at (0: no time) or until a descriptor or memory is released.
+func (s *listening) waitUntil(at time.Duration) {
 	n := s.l.net
-	if !s.hungs {
-		s.hungs = true
-		n.starving = append(n.starving, s)
+	if !s.queued {
+		s.queued = true
+		n.waiting = append(n.waiting, s)
 	}
 	if at != 0 {
 		n.loop.Arm(&s.retry, at, s)
@@ -251,15 +251,15 @@ func (s *listening) Expired(time.Duration) { s.l.net.wakeListeners() }
 
 // wakeListeners lets listeners that waited for a descriptor or for memory try again.
 func (n *Net) wakeListeners() {
-	if len(n.starving) == 0 {
+	if len(n.waiting) == 0 {
 		return
 	}
-	for _, s := range n.starving {
-		s.hungs = false
+	for _, s := range n.waiting {
+		s.queued = false
 		n.loop.Disarm(&s.retry)
 		if !s.l.closed {
 			n.loop.Kick(&s.src)
 		}
 	}
-	n.starving = n.starving[:0]
+	n.waiting = n.waiting[:0]
 }

@@ -191,14 +191,14 @@ func TestCloseWaitingListener(t *testing.T) {
 	wd.knock()
 	wd.n.SetOptions(sim.Options{MaxDescriptors: 1})
 	wd.pass(10 * time.Millisecond)
-	if len(wd.net.starving) != 1 {
-		t.Fatalf("waiting: got %d, want 1", len(wd.net.starving))
+	if len(wd.net.waiting) != 1 {
+		t.Fatalf("waiting: got %d, want 1", len(wd.net.waiting))
 	}
 	a.l.Close()
 	a.l.Close()
 	wd.pass(time.Second)
-	if len(wd.net.starving) != 0 {
-		t.Errorf("waiting after Close: got %d, want 0", len(wd.net.starving))
+	if len(wd.net.waiting) != 0 {
+		t.Errorf("waiting after Close: got %d, want 0", len(wd.net.waiting))
 	}
 	wd.wantEmpty(0)
 }
@@ -262,8 +262,8 @@ func TestListenerTimeouts(t *testing.T) {
 	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{Timeouts: Timeouts{Establish: 7 * time.Second}})
 	a := wd.listenAt(Bind{Port: 80}, &Timeouts{Idle: time.Second})
 	want := Timeouts{Connect: 20 * time.Second, Establish: 7 * time.Second, Idle: time.Second, Write: 60 * time.Second, Linger: 5 * time.Second}
-	if *a.l.times != want {
-		t.Errorf("timeouts: got %+v, want %+v", *a.l.times, want)
+	if *a.l.timeouts != want {
+		t.Errorf("timeouts: got %+v, want %+v", *a.l.timeouts, want)
 	}
 }
 

@@ -8,52 +8,51 @@ import (
 	"github.com/millrace/millrace/wsi/dial"
 )
 
-// Config configures a Net. Zero fields take the defaults named at each.
+// Config configures a Net. Zero fields select the defaults.
 type Config struct {
 	Timeouts Timeouts
-	// Resolver turns names into addresses; default: dial.NewHosts, which knows localhost and the System's /etc/hosts.
+	// Resolver resolves names. Default: dial.NewHosts, which knows localhost and the System's /etc/hosts.
 	Resolver Resolver
-	// ParkedMax is the most input that one connection may hold unused, in bytes. It must be more than
-	// the largest unit that a role gathers (an h1 head). Default 256 KiB.
-	ParkedMax int
-	// KeepAlive has the system probe silent peers of TCP connections, accepted and dialled, so that one which has
-	// vanished is noticed while nothing is to be sent. Those that set their own (loop.SocketOptions,
-	// loop.ListenOptions) keep it. Default: after 60 s, which is less than most NATs remember a flow, every 15 s,
-	// four times; a negative Idle means none.
+	// MaxUnread is the maximum of unused input of a connection in bytes. It must be more than the largest unit that a
+	// role collects (an h1 head). Default 256 KiB.
+	MaxUnread int
+	// KeepAlive makes the system probe silent peers of TCP connections, accepted and dialled, to detect a peer that has
+	// vanished while there is nothing to send. loop.SocketOptions and loop.ListenOptions take precedence. Default: after
+	// 60 s, which is less than the time limit of most NATs, every 15 s, four times; a negative Idle disables it.
 	KeepAlive loop.KeepAlive
-	// PeerMax is how many accepted connections one peer may have at a time, all listeners of the Net together: an IPv4
-	// address, or the /64 network of an IPv6 one. Further ones are reset. 0, the default, is no limit, since one
-	// address may be that of a proxy, or of a NAT before thousands. Unix sockets are never limited.
+	// PeerMax is the maximum of accepted connections per peer, over all listeners of the Net. A peer is an IPv4 address,
+	// or the /64 network of an IPv6 address. Further connections are reset. The default 0 is no limit, since one address
+	// may be a proxy, or a NAT with thousands of clients. Unix sockets are never limited.
 	PeerMax int
 }
 
-// keepAlive is the default of Config.KeepAlive: a peer is gone after two minutes.
+// keepAlive is the default of Config.KeepAlive: a vanished peer is detected after two minutes.
 var keepAlive = loop.KeepAlive{Idle: 60 * time.Second, Interval: 15 * time.Second, Probes: 4}
 
-// Timeouts of connections. Zero fields of a Net's take the defaults, those given for a listener or a
-// dial take the Net's; a negative value means never.
+// Timeouts are the time limits of connections. Zero fields of a Net's select the defaults, those of a listener or a
+// dial select the Net's. A negative value means no limit.
 type Timeouts struct {
-	// Connect runs while names are looked up and addresses tried, all of them together. Default 20 s.
+	// Connect is the time for name resolution and all connection attempts together. Default 20 s.
 	Connect time.Duration
-	// Establish runs from the open socket until the owner calls Wsi.Established: until a handshake is
-	// over, or a first request has come. Default 30 s.
+	// Establish is the time from the open socket to the owner's call of Wsi.Established: for a handshake, or until a
+	// first request. Default 30 s.
 	Establish time.Duration
-	// Idle runs, once established, while no byte moves in either direction. Default never: roles have
+	// Idle is the time of an established connection without a byte in either direction. Default no limit: roles have
 	// rules of their own.
 	Idle time.Duration
-	// Write runs while the socket refuses output, from the first refusal, and anew whenever it has taken
-	// WriteLeast bytes or all that was refused: a limit for peers that do not read, or take a byte now and then. The
-	// system reports room late, so one more write is tried before the end.
-	// The connection is reset, so that the system drops what it holds for the peer too. Default 60 s: longer than a
-	// change of network takes a device, and than most pauses of a player.
+	// Write is the time in which a peer must read while the socket refuses output. It starts at the first refusal, and
+	// again whenever the socket has accepted WriteLeast bytes or all refused output. It limits peers that do not read,
+	// or read single bytes. The system reports free space late, so one more write is tried before the end. The
+	// connection is reset, so that the system drops its own buffered output too. Default 60 s: longer than a change of
+	// network takes on a device, and than most pauses of a player.
 	Write time.Duration
-	// Linger runs while a gracefully closed connection waits for the peer: for it to take more of our
-	// last bytes, anew whenever it has, and then to end its own direction. Default 5 s. Write runs beside it.
+	// Linger is the time that a gracefully closed connection waits for the peer: to read more of our last bytes,
+	// restarted whenever it does, and then to end its own direction. Default 5 s. Write applies at the same time.
 	Linger time.Duration
 }
 
-// WriteLeast is how many bytes a peer must take in each Timeouts.Write while its connection holds output. In the
-// default minute that is 70 bytes a second, less than any line gives on which TCP is of use.
+// WriteLeast is how many bytes a peer must read in each Timeouts.Write while its connection has refused output. With
+// the default minute that is 70 bytes a second, less than any usable TCP connection.
 const WriteLeast = 4 << 10
 
 var defaultTimeouts = Timeouts{
@@ -64,7 +63,7 @@ var defaultTimeouts = Timeouts{
 	Linger:    5 * time.Second,
 }
 
-// or fills the zero fields of t from d.
+// or returns t with its zero fields replaced by those of d.
 func (t Timeouts) or(d *Timeouts) Timeouts {
 	t.Connect = cmp.Or(t.Connect, d.Connect)
 	t.Establish = cmp.Or(t.Establish, d.Establish)
@@ -74,7 +73,7 @@ func (t Timeouts) or(d *Timeouts) Timeouts {
 	return t
 }
 
-// timeouts are those of a listener or dial that was given t: the Net's own when t is nil.
+// timeouts returns the Timeouts for a listener or dial with t, which may be nil.
 func (n *Net) timeouts(t *Timeouts) *Timeouts {
 	if t == nil {
 		return &n.cfg.Timeouts
@@ -84,41 +83,40 @@ func (n *Net) timeouts(t *Timeouts) *Timeouts {
 }
 
 const (
-	// inSize is the receive buffer that all connections of a loop share. More than 64 KiB per read
-	// gains nothing measurable and falls out of the second-level cache.
+	// inSize is the receive buffer that all connections of a loop share. More than 64 KiB per read is not measurably
+	// faster, and exceeds the second-level cache.
 	inSize = 64 << 10
-	// outSize is the output arena: room for one full MaxRoom behind three others before it is written.
+	// outSize is the size of the output arena: space for one full MaxRoom after three others.
 	outSize = 64 << 10
-	// lingerMax is how many bytes a peer may send while a closed connection lingers: what was under way in a fast
-	// and long network, so that our last bytes are not lost to a reset. A peer that sends more does not care for them.
+	// lingerMax is how many bytes a peer may send while a closed connection lingers: the bytes in flight in a fast and
+	// long network, so that a reset does not destroy our last bytes. A peer that sends more does not want them.
 	lingerMax = 4 << 20
-	// parkedMax is the default of Config.ParkedMax.
-	parkedMax = 256 << 10
+	// maxUnread is the default of Config.MaxUnread.
+	maxUnread = 256 << 10
 )
 
-// Counters count what happened on a Net since it was made. They are plain numbers: read them on the
-// loop's goroutine.
+// Counters count events of a Net. They are plain numbers: read them on the loop's goroutine.
 type Counters struct {
 	Accepted, Dialled       uint64 // connections opened, by the peer and by us
 	ConnectFailed           uint64 // dials that ended without a connection
-	Closed                  uint64 // connections given back, dialled and accepted
+	Closed                  uint64 // connections closed, dialled and accepted
 	BytesIn, BytesOut       uint64 // payload of sockets
-	Reads, Writes           uint64 // system calls that moved bytes or told an end
-	EmptyReads, EmptyWrites uint64 // system calls that found the socket not ready
-	ShortWrites             uint64 // writes of which the socket refused a part
+	Reads, Writes           uint64 // system calls that transferred bytes or returned an end
+	EmptyReads, EmptyWrites uint64 // system calls on a socket that was not ready
+	ShortWrites             uint64 // writes that the socket accepted in part
 	Resets                  uint64 // connections broken by the peer or the network
 	TimedOut                uint64 // connections ended by one of Timeouts
-	Flooded                 uint64 // closed connections given back early since their peer went on to send
-	WriteTimedOut           uint64 // of TimedOut, those whose peer did not take our output: Timeouts.Write
-	InputOverflow           uint64 // connections ended for holding more than ParkedMax
-	AcceptExhausted         uint64 // accepts that found no free descriptor or memory
-	PeerRefused             uint64 // accepted connections of peers that had PeerMax of them
-	AcceptRefused           uint64 // accepted connections that the Acceptor did not want
+	Flooded                 uint64 // closed connections reset early because their peer continued to send
+	WriteTimedOut           uint64 // of TimedOut, those whose peer did not read our output: Timeouts.Write
+	InputOverflow           uint64 // connections ended by more than MaxUnread bytes
+	AcceptExhausted         uint64 // accepts that failed for lack of a descriptor or memory
+	PeerRefused             uint64 // accepted connections of peers above PeerMax
+	AcceptRefused           uint64 // accepted connections that the Acceptor refused
 	Illegal                 uint64 // moves that the table of phases does not have: a bug in Millrace
 	MemoryClosed            uint64 // connections closed because memory was short: see loop.Level
 }
 
-// Net is what the connections of one loop share.
+// Net is the common state of the connections of one loop.
 type Net struct {
 	Counters Counters
 
@@ -130,7 +128,7 @@ type Net struct {
 
 	in    []byte // receive buffer
 	out   arena
-	aside arena // takes the place of out for a Send on another connection than the one that is being served
+	aside arena // replaces out for a Send on another connection than the one being served
 
 	vector   [loop.MaxVector][]byte // scratch of writev
 	corkedAt uint64                 // bytesOut of the corked connection, at Cork
@@ -140,21 +138,21 @@ type Net struct {
 	held     int // bytes of buffers in use
 
 	stalling holdings    // of connections with bytes that can make progress, the longest stalled first
-	lasting  holdings    // of connections with lasting bytes alone
-	none     holding     // of all connections that hold nothing
-	spare    []*holding  // for the next connections that hold something
+	lasting  holdings    // of connections with only lasting bytes
+	none     holding     // of all connections without memory
+	spare    []*holding  // for reuse
 	watch    *loop.Watch // of the account
-	exceeded uint32      // kinds that have used up more than their share
-	pressure loop.Timer  // looks for stalled connections while memory is short
+	exceeded uint32      // kinds above their share
+	pressure loop.Timer  // checks for stalled connections while memory is short
 
-	closing     []*Wsi // asked to close in this turn
+	closing     []*Wsi // closed in this turn
 	closingNext []*Wsi
-	ending      *Wsi // being told Closed
+	ending      *Wsi // whose Closed is running
 	closeTask   loop.Task
 
 	peers peers
 
-	starving []*listening // not accepting for want of descriptors or memory
+	waiting []*listening // not accepting for lack of descriptors or memory
 
 	open      int  // connections with a descriptor
 	listening int  // sockets that listen
@@ -164,8 +162,8 @@ type Net struct {
 // New makes a Net on l.
 func New(l *loop.Loop, c Config) *Net {
 	c.Timeouts = c.Timeouts.or(&defaultTimeouts)
-	if c.ParkedMax == 0 {
-		c.ParkedMax = parkedMax
+	if c.MaxUnread == 0 {
+		c.MaxUnread = maxUnread
 	}
 	c.KeepAlive = cmp.Or(c.KeepAlive, keepAlive)
 	n := &Net{
@@ -184,24 +182,24 @@ func New(l *loop.Loop, c Config) *Net {
 	return n
 }
 
-// Loop is the loop that drives the Net.
+// Loop returns the loop that drives the Net.
 func (n *Net) Loop() *loop.Loop { return n.loop }
 
-// Open is how many connections have a descriptor now, listeners not counted.
+// Open returns how many connections have a descriptor now, without listeners.
 func (n *Net) Open() int { return n.open }
 
-// Held is how many bytes of buffers for unused input and refused output connections have now.
+// Held returns the bytes of all buffers for unused input and refused output.
 func (n *Net) Held() int { return n.held }
 
-// Close detaches the Net from its loop as soon as its last connection and listener have ended. Until then it works as
-// before, but new ones must not be made. Further calls have no effect.
+// Close detaches the Net from its loop when its last connection and listener have ended. Until then it works as
+// before, but the caller must not make new ones. Further calls have no effect.
 func (n *Net) Close() {
 	n.closed = true
-	n.letGo()
+	n.detach()
 }
 
-// letGo detaches a closed Net from its loop when it has no connection and no listener.
-func (n *Net) letGo() {
+// detach detaches a closed Net from its loop if it has no connection and no listener.
+func (n *Net) detach() {
 	if n.closed && n.open+n.listening == 0 {
 		n.watch.Stop()
 		n.loop.Disarm(&n.pressure)

@@ -239,7 +239,7 @@ func talk(t *testing.T, seed uint64) {
 		return polite
 	}
 	lc := loop.Config{Bytes: 1 << (10 + r.IntN(9)), Accepts: 1 + r.IntN(3)}
-	c := Config{ParkedMax: 5000 + r.IntN(1<<17), Timeouts: Timeouts{Idle: time.Minute}}
+	c := Config{MaxUnread: 5000 + r.IntN(1<<17), Timeouts: Timeouts{Idle: time.Minute}}
 	wd := newWorld(t, seed, randomFaults(r, rough), lc, c)
 	client := wd.other(lc, c)
 	var dialled, accepted []*talker

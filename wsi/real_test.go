@@ -17,7 +17,7 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// counting is the kernel, with its calls counted.
+// counting is the kernel with counts of its calls.
 type counting struct {
 	loop.System
 	reads, writes, accepts, waits int
@@ -48,7 +48,7 @@ func (c *counting) Wait(ev []loop.Event, d time.Duration) (int, error) {
 	return c.System.Wait(ev, d)
 }
 
-// kernel is a node on the real System. Its clients are programs of another kind: package net.
+// kernel is a node on the real System. Its clients use package net.
 type kernel struct {
 	*node
 	calls *counting
@@ -65,7 +65,7 @@ func onKernel(t *testing.T, c Config) *kernel {
 	return k
 }
 
-// until turns the loop until the condition holds.
+// until turns the loop until the condition is true.
 func (k *kernel) until(what string, cond func() bool) {
 	k.t.Helper()
 	for end := time.Now().Add(10 * time.Second); !cond(); {
@@ -79,7 +79,7 @@ func (k *kernel) until(what string, cond func() bool) {
 	}
 }
 
-// client dials a's address with package net and returns the connection with the accepted fake.
+// client dials a's address with package net and returns the connection and the accepted fake.
 func (k *kernel) client(a *acceptor) (net.Conn, *fake) {
 	k.t.Helper()
 	c, err := net.Dial("tcp", a.l.Addr().String())
@@ -122,7 +122,7 @@ func TestKernelListenAndDial(t *testing.T) {
 				}
 				t.Fatal(err)
 			}
-			if !filepath.IsAbs(c.bind.Path) { // a path in use is found out by connecting: a client too many
+			if !filepath.IsAbs(c.bind.Path) { // a path in use is detected by connecting, which would accept one client too many
 				again := Bind{Host: c.bind.Host, Port: a.l.Addr().IP.Port(), Path: c.bind.Path}
 				if _, err := k.net.Listen(again, loop.ListenOptions{}, nil, a); !errors.Is(err, syscall.EADDRINUSE) {
 					t.Errorf("listening twice: got %v, want that the address is in use", err)
@@ -181,7 +181,7 @@ func TestKernelDialErrors(t *testing.T) {
 	k.wantEmpty(0)
 }
 
-// The kernel is asked for no more than one read, one write and one wait per request.
+// A request needs no more than one read, one write and one wait.
 func TestKernelCallsPerRequest(t *testing.T) {
 	k := onKernel(t, Config{})
 	a := k.listenAt(Bind{Host: "127.0.0.1"}, nil)
@@ -192,7 +192,7 @@ func TestKernelCallsPerRequest(t *testing.T) {
 	buf := make([]byte, 64)
 	const rounds = 100
 	for i := range rounds + 1 {
-		if i == 1 { // the first was for warming up
+		if i == 1 { // the first only warms up
 			*k.calls = counting{System: k.calls.System}
 		}
 		if _, err := c.Write([]byte("ping")); err != nil {
@@ -209,7 +209,7 @@ func TestKernelCallsPerRequest(t *testing.T) {
 	}
 }
 
-// Megabytes to a reader that pauses arrive whole, and end in order.
+// Megabytes to a reader that pauses arrive complete, and end in order.
 func TestKernelTransfer(t *testing.T) {
 	k := onKernel(t, Config{})
 	a := k.listenAt(Bind{Host: "127.0.0.1"}, nil)
@@ -255,14 +255,14 @@ func TestKernelTransfer(t *testing.T) {
 		t.Errorf("arrived: got %d bytes, %v, want %d and the end", len(r.got), r.err, len(text))
 	}
 	if peak > 2*outSize {
-		t.Errorf("most held: got %d, want at most %d", peak, 2*outSize)
+		t.Errorf("most stored: got %d, want at most %d", peak, 2*outSize)
 	}
 	c.Close()
 	k.until("farewell", func() bool { return k.net.Open() == 0 })
 	k.wantEmpty(1)
 }
 
-// A server that answers and closes without reading what we send: its answer is read all the same.
+// A server answers and closes without reading our output: its answer is still read.
 func TestKernelAnswerBehindAFailedWrite(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -300,7 +300,7 @@ func TestKernelAnswerBehindAFailedWrite(t *testing.T) {
 	k.wantEmpty(0)
 }
 
-// A reset is told as one, also when it strikes a paused connection.
+// A reset is reported as a reset, also on a paused connection.
 func TestKernelReset(t *testing.T) {
 	for _, paused := range []bool{false, true} {
 		k := onKernel(t, Config{})
@@ -328,7 +328,7 @@ func TestKernelReset(t *testing.T) {
 	}
 }
 
-// Of five hundred peers that leave while their answers are owed, each in one of these ways, all are noticed.
+// Five hundred peers leave before their answer, each in one of these ways; all are detected.
 func TestKernelPeersAreGone(t *testing.T) {
 	k := onKernel(t, Config{Timeouts: Timeouts{Linger: 100 * time.Millisecond}})
 	a := k.listenAt(Bind{Host: "127.0.0.1"}, nil)
@@ -394,9 +394,9 @@ func TestKernelPeersAreGone(t *testing.T) {
 	k.wantEmpty(1)
 }
 
-// A peer that writes to a Unix socket and closes it has ended in order: all of it is kept for an Upper that has paused,
+// A peer that writes to a Unix socket and closes it has ended in order: all its bytes are kept for a paused Upper,
 // for longer than Timeouts.Linger.
-func TestKernelUnixPeerClosesBehindAPause(t *testing.T) {
+func TestKernelUnixPeerClosesDuringAPause(t *testing.T) {
 	k := onKernel(t, Config{Timeouts: Timeouts{Linger: 10 * time.Millisecond}})
 	path := filepath.Join(t.TempDir(), "s")
 	a := k.listenAt(Bind{Path: path}, nil)

@@ -25,7 +25,7 @@ func (w *Wsi) mayRead(held int) bool {
 		return false
 	}
 	n := w.net
-	if held >= n.cfg.ParkedMax {
+	if held >= n.cfg.MaxUnread {
 		n.Counters.InputOverflow++
 		w.Close(roles.Graceful, &Error{Op: "keep", Wsi: w.Label(), Err: ErrParked})
 		return false
@@ -37,7 +37,7 @@ func (w *Wsi) mayRead(held int) bool {
 	if w.in == nil {
 		all += held
 	}
-	if n.starves(all) {
+	if n.mustStall(all) {
 		w.stall()
 		return false
 	}
@@ -51,7 +51,7 @@ func (w *Wsi) read(in []byte) []byte {
 	switch {
 	case len(in) == 0:
 		if w.in != nil {
-			n.give(w.in)
+			n.freeBuffer(w.in)
 			w.in = nil
 		}
 		in, dst = n.in[:0], n.in
@@ -78,7 +78,7 @@ func (w *Wsi) read(in []byte) []byte {
 		}
 		in, dst = b.bytes(), b.b[len(b.b):cap(b.b)]
 	}
-	dst = dst[:min(len(dst), n.cfg.ParkedMax-len(in))]
+	dst = dst[:min(len(dst), n.cfg.MaxUnread-len(in))]
 	k, e := n.sys.Read(w.src.FD(), dst)
 	switch {
 	case e == syscall.EAGAIN:
@@ -93,7 +93,7 @@ func (w *Wsi) read(in []byte) []byte {
 	case k == 0:
 		w.flags = w.flags&^rdReady | ended
 		n.Counters.Reads++
-		if w.flags&torn != 0 {
+		if w.flags&writeFailed != 0 {
 			// The failed write has returned the reset already, so this looks like an orderly end to the reader.
 			w.broken("read", syscall.ECONNRESET)
 		}
@@ -116,14 +116,14 @@ func (w *Wsi) read(in []byte) []byte {
 func (w *Wsi) broken(op string, e syscall.Errno) {
 	w.net.Counters.Resets++
 	w.flags |= ended
-	cause := w.blamed()
+	cause := w.closeCause()
 	if cause == nil {
 		cause = &Error{Op: op, Wsi: w.Label(), Err: e}
 	}
 	if w.flags&(gone|paused) == gone|paused {
 		w.flags |= endTold // this is no orderly end; peerGone determines when it is reported
 		w.net.Counters.Resets--
-		w.blame(cause)
+		w.setCause(cause)
 		return
 	}
 	w.Close(roles.Immediate, cause)
@@ -134,7 +134,7 @@ func (w *Wsi) park(in []byte) {
 	switch {
 	case len(in) == 0:
 		if w.in != nil {
-			w.net.give(w.in)
+			w.net.freeBuffer(w.in)
 			w.in = nil
 		}
 	case w.in != nil:
@@ -149,7 +149,7 @@ func (w *Wsi) park(in []byte) {
 
 // keep copies in, which is in the shared buffer, into a buffer of the connection.
 func (w *Wsi) keep(in []byte) {
-	b := w.net.take(w, roles.HoldInput, len(in)+readMin) // before w.in is evaluated: take may create w.holding
+	b := w.net.newBuffer(w, roles.HoldInput, len(in)+readMin) // before w.in is evaluated: newBuffer may create w.holding
 	b.b = append(b.b, in...)
 	w.in = b
 }

@@ -229,7 +229,7 @@ func TestReceive(t *testing.T) {
 func TestMaxUnread(t *testing.T) {
 	for _, most := range []int{1000, 40_000, 100_000, 300_000} {
 		t.Run(fmt.Sprint(most), func(t *testing.T) {
-			wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{ParkedMax: most})
+			wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{MaxUnread: most})
 			p, f := wd.connect(wd.listen())
 			largest := 0
 			f.onRx = func(b []byte) int { largest = max(largest, len(b)); return 0 }
@@ -269,7 +269,7 @@ func TestUnitLargerThanTheSharedBuffer(t *testing.T) {
 
 // A paused connection keeps at most MaxUnread bytes of what it had read.
 func TestMaxUnreadPaused(t *testing.T) {
-	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{ParkedMax: 1000})
+	wd := newWorld(t, 1, sim.Options{}, loop.Config{}, Config{MaxUnread: 1000})
 	p, f := wd.connect(wd.listen())
 	f.onRx = func([]byte) int { f.w.Pause(); return 0 }
 	p.write(strings.Repeat("x", 100_000))

@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// Room implements roles.Lower. Output is produced only while the connection is being served, or between Cork and Uncork; at
-// other times the answer is nil.
+// Room implements roles.Lower. Output can be produced only while the connection is served, or between Cork and
+// Uncork; at other times Room returns nil.
 func (w *Wsi) Room(min int) []byte {
 	a := &w.net.out
 	if a.owner != w || w.flags&(finAsked|closing) != 0 || !w.roomFor(min) {
@@ -30,11 +30,11 @@ func (w *Wsi) Commit(n int) {
 	a.total += uint64(n)
 }
 
-// canProduce says whether Writable can be granted: Room would give MaxRoom.
+// canProduce reports whether Writable can be called: Room would return MaxRoom.
 func (w *Wsi) canProduce() bool { return w.roomFor(roles.MaxRoom) }
 
-// roomFor makes room for min bytes in the arena, writing it out if it must. While the connection is served, it holds
-// refused output only without wrReady: serve begins by writing that, and a write that does not take all clears wrReady.
+// roomFor provides space for min bytes in the arena, which it writes if necessary. While the connection is served, it
+// has refused output only without wrReady: serve first writes that output, and a partial write clears wrReady.
 func (w *Wsi) roomFor(min int) bool {
 	if w.flags&(wrReady|outBroken) != wrReady {
 		return false
@@ -47,15 +47,15 @@ func (w *Wsi) roomFor(min int) bool {
 	return w.flags&(wrReady|outBroken) == wrReady && len(a.buf) >= min
 }
 
-// flushHeld writes what the socket refused before.
-func (w *Wsi) flushHeld(now time.Duration) {
+// flushRefused writes output that the socket refused before.
+func (w *Wsi) flushRefused(now time.Duration) {
 	o := w.out
 	k := w.write(o.bytes())
 	o.off += k
 	w.moved(k)
 	switch {
 	case w.flags&outBroken != 0 || o.off == len(o.b):
-		w.net.give(o)
+		w.net.freeBuffer(o)
 		w.out = nil
 	case w.bytesOut-o.taken >= WriteLeast:
 		o.since, o.taken = now, w.bytesOut

@@ -40,11 +40,11 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 	w.net.out.owner = w
 	w.flags |= serving
 	if w.out != nil && w.flags&wrReady != 0 {
-		w.flushHeld(now)
+		w.flushRefused(now)
 	}
 	before := w.bytesIn + w.bytesOut
-	if w.flags&(wakes|closing|unopened) == wakes {
-		w.flags &^= wakes
+	if w.flags&(wantsWoken|closing|unopened) == wantsWoken {
+		w.flags &^= wantsWoken
 		w.upper.Woken(now)
 		if expired { // Woken may have changed the deadline
 			d := w.upper.Deadline()
@@ -55,7 +55,7 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 		w.upper.Timeout(now)
 	}
 	again = w.exchange(now)
-	if w.flags&(wakes|closing|unopened) == wakes {
+	if w.flags&(wantsWoken|closing|unopened) == wantsWoken {
 		again = true
 	}
 	w.flush()
@@ -66,7 +66,7 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 	w.flags &^= serving
 	w.net.out.owner = nil
 	if w.phase == phaseOpen && w.bytesIn+w.bytesOut != before {
-		w.clock = now
+		w.activityOrDeadline = now
 	}
 	if w.flags&closing == 0 {
 		w.rearm()
@@ -162,7 +162,7 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 	}
 	if w.flags&(outBroken|closing) == outBroken && w.lost(again) {
 		n.Counters.Resets++
-		w.Close(roles.Immediate, w.blamed())
+		w.Close(roles.Immediate, w.closeCause())
 	}
 	return again
 }

@@ -11,23 +11,23 @@ func (w *Wsi) deadline() time.Duration {
 	if w.phase == phaseOpen {
 		return 0
 	}
-	return w.clock
+	return w.activityOrDeadline
 }
 
 // idleDeadline returns when Timeouts.Idle runs out, 0 for never.
 func (w *Wsi) idleDeadline() time.Duration {
-	if w.phase != phaseOpen || w.times.Idle <= 0 {
+	if w.phase != phaseOpen || w.timeouts.Idle <= 0 {
 		return 0
 	}
-	return w.clock + w.times.Idle
+	return w.activityOrDeadline + w.timeouts.Idle
 }
 
 // writeDeadline returns when Timeouts.Write runs out, 0 for never.
 func (w *Wsi) writeDeadline() time.Duration {
-	if w.out == nil || w.times.Write <= 0 {
+	if w.out == nil || w.timeouts.Write <= 0 {
 		return 0
 	}
-	return w.out.since + w.times.Write
+	return w.out.since + w.timeouts.Write
 }
 
 // writeTimedOut reports whether Timeouts.Write has run out, after one more attempt to write: see lingered.
@@ -37,9 +37,9 @@ func (w *Wsi) writeTimedOut(now time.Duration) bool {
 	}
 	had := w.bytesOut
 	w.flags |= wrReady
-	w.flushHeld(now)
+	w.flushRefused(now)
 	if w.phase == phaseOpen && w.bytesOut != had {
-		w.clock = now
+		w.activityOrDeadline = now
 	}
 	d := w.writeDeadline()
 	return d != 0 && d <= now

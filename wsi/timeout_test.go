@@ -153,7 +153,7 @@ func TestDeadlineBesideIdle(t *testing.T) {
 	f.onTimeout = func() { at = f.now - start }
 	f.deadline = start + 2*time.Second
 	f.w.Rearm()
-	idle := f.w.clock + 3*time.Second - start
+	idle := f.w.activityOrDeadline + 3*time.Second - start
 	wd.wantTimeout(f, idle, "idle")
 	if at != 2*time.Second {
 		t.Errorf("the role's deadline: got %v, want 2s", at)

@@ -9,77 +9,76 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// flags are what a connection remembers between calls.
+// flags is the state of a connection between calls.
 type flags uint32
 
 const (
-	rdReady    flags = 1 << iota // the next read will tell something
-	wrReady                      // the socket takes bytes, as far as we know
-	hungUp                       // the peer's end is announced: read to it
-	ended                        // the peer's end was read
-	endTold                      // RxEnd was called
-	paused                       // no Rx
-	wantWrite                    // Writable is owed
-	serving                      // inside serve: output may be produced
-	unopened                     // upper waits for Opened
-	finAsked                     // CloseWrite was called
-	finSent                      // our direction is over
-	outBroken                    // the socket takes no more, ever; input may still tell why
-	closing                      // Close was called
-	closedTold                   // Closed was called
-	stalledRx                    // not reading because the memory account is high
-	torn                         // writing failed, and not because the peer had ended in order
-	gone                         // the connection is over in both directions: nothing can be sent any more
-	failed                       // gone, and by a failure of the socket: what came may not be all
-	hangUpTold                   // HungUp was called
-	corked                       // between Cork and Uncork, outside of its turn
-	offered                      // Rx was called with all of the input that is held, and left it
-	wakes                        // Woken is owed
+	rdReady     flags = 1 << iota // the next read will return bytes, an end or an error
+	wrReady                       // the socket accepts bytes, as far as we know
+	hungUp                        // the peer's end was reported: read up to it
+	ended                         // the peer's end was read
+	endTold                       // RxEnd was called
+	paused                        // no Rx
+	wantWrite                     // upper waits for Writable
+	serving                       // inside serve: output may be produced
+	unopened                      // upper waits for Opened
+	finAsked                      // CloseWrite was called
+	finSent                       // our direction has ended
+	outBroken                     // the socket accepts no more output; input may still contain the reason
+	closing                       // Close was called
+	closedTold                    // Closed was called
+	stalledRx                     // not reading because memory is short
+	writeFailed                   // a write failed, and not because the peer had ended in order
+	gone                          // both directions are broken: nothing can be sent any more
+	failed                        // gone because of a socket error: the input may be incomplete
+	hangUpTold                    // HungUp was called
+	corked                        // between Cork and Uncork, outside of its turn
+	offered                       // Rx was called with all the stored input, and did not use it
+	wantsWoken                    // upper waits for Woken
 )
 
-// Wsi is one connection. It is made by Net.Dial, or provided by an Acceptor, embedded in whatever
-// object its owner keeps per connection; it must not be copied or used again after its end.
+// Wsi is one connection. Net.Dial initialises it, or an Acceptor provides it, usually embedded in an object of its
+// owner. It must not be copied, or used again after its end.
 type Wsi struct {
-	src      loop.Source
-	timer    loop.Timer
-	net      *Net
-	upper    roles.Upper
-	times    *Timeouts
-	*holding               // what is held; Net.none as long as that is nothing
-	dial     *dialling     // nil once connected, and for accepted connections
-	clock    time.Duration // phaseOpen: when a byte last moved; else the deadline, 0 for none
-	bytesIn  uint64
-	bytesOut uint64
-	cause    *reason // of its end; nil as long as nothing is wrong
-	flags    flags
-	phase    phase
-	mode     roles.CloseMode
+	src                loop.Source
+	timer              loop.Timer
+	net                *Net
+	upper              roles.Upper
+	timeouts           *Timeouts
+	*holding                         // memory of the connection; Net.none if it has none
+	dial               *dialling     // nil once connected, and for accepted connections
+	activityOrDeadline time.Duration // phaseOpen: when a byte last moved; else the deadline, 0 for none
+	bytesIn            uint64
+	bytesOut           uint64
+	cause              *reason // of its end; nil while there is none
+	flags              flags
+	phase              phase
+	mode               roles.CloseMode
 }
 
-// reason is why a connection ends, out of the way of those that do not.
+// reason is the cause of a connection's end. It is allocated only for connections that fail.
 type reason struct{ err error }
 
-// blame makes err, unless it is nil, the cause of the connection's end, in place of an earlier one.
-func (w *Wsi) blame(err error) {
+// setCause replaces the close cause; nil clears it.
+func (w *Wsi) setCause(err error) {
 	w.cause = nil
 	if err != nil {
 		w.cause = &reason{err}
 	}
 }
 
-// blamed is the cause of the connection's end, nil without one.
-func (w *Wsi) blamed() error {
+// closeCause returns the close cause, or nil.
+func (w *Wsi) closeCause() error {
 	if w.cause == nil {
 		return nil
 	}
 	return w.cause.err
 }
 
-// Net is what the connection shares with others.
+// Net returns the Net of the connection.
 func (w *Wsi) Net() *Net { return w.net }
 
-// Label names the connection in reports: what its protocol says of it if it says anything, and the
-// phase and addresses.
+// Label names the connection in reports: by the label of its protocol if it has one, with its phase and addresses.
 func (w *Wsi) Label() string {
 	who := "connection"
 	if l, ok := w.upper.(roles.Labelled); ok {
@@ -92,7 +91,7 @@ func (w *Wsi) Label() string {
 	return fmt.Sprintf("%s (%s, %s)", who, w.Peer(), phase)
 }
 
-// Peer names the other end for reports. For a dialled connection it is what was dialled.
+// Peer names the other end for reports: the target for a connection being dialled, otherwise the peer's address.
 func (w *Wsi) Peer() string {
 	if w.dial != nil {
 		return w.dial.Target().String()
@@ -103,8 +102,8 @@ func (w *Wsi) Peer() string {
 	return "unknown peer"
 }
 
-// PeerAddr and LocalAddr are the addresses of the open connection's ends, asked from the system: a
-// connection keeps no copy. ok is false when there is none, or the system no longer knows.
+// PeerAddr returns the address of the peer. It asks the system, since a connection stores no copy. ok is false if
+// there is no open connection, or the system no longer knows.
 func (w *Wsi) PeerAddr() (a loop.Addr, ok bool) {
 	if !w.src.Watched() {
 		return a, false
@@ -118,7 +117,7 @@ func (w *Wsi) PeerIP() netip.AddrPort {
 	return a.IP
 }
 
-// LocalAddr is our end: see PeerAddr.
+// LocalAddr returns our address: see PeerAddr.
 func (w *Wsi) LocalAddr() (a loop.Addr, ok bool) {
 	if !w.src.Watched() {
 		return a, false
@@ -126,36 +125,35 @@ func (w *Wsi) LocalAddr() (a loop.Addr, ok bool) {
 	return w.net.sys.LocalAddr(w.src.FD())
 }
 
-// Moved is when a byte last moved, in either direction, on an established connection; 0 on others. While a connection that
-// is over waits for its Upper to resume, it is when that wait ends.
+// Moved returns when a byte last moved in either direction, or 0 if the connection is not established. While a broken
+// connection waits for its Upper to resume, it returns the deadline of that wait.
 func (w *Wsi) Moved() time.Duration {
 	if w.phase != phaseOpen && w.phase != phaseUnread {
 		return 0
 	}
-	return w.clock
+	return w.activityOrDeadline
 }
 
 // InputDue implements roles.Conn.
 func (w *Wsi) InputDue() bool { return w.flags&rdReady != 0 || w.src.Due() }
 
-// BytesIn and BytesOut count what the socket gave and took.
+// BytesIn returns the number of bytes read from the socket.
 func (w *Wsi) BytesIn() uint64 { return w.bytesIn }
 
-// BytesOut counts what the socket took.
+// BytesOut returns the number of bytes that the socket accepted.
 func (w *Wsi) BytesOut() uint64 { return w.bytesOut }
 
-// IsClosed reports whether the descriptor has been given back (or there never was one, and never will
-// be).
+// IsClosed reports whether the descriptor is closed, or the connection failed before there was one.
 func (w *Wsi) IsClosed() bool { return w.phase == phaseClosed }
 
-// Established implements roles.Conn: it ends Timeouts.Establish and begins Timeouts.Idle. From now on the loop serves the
-// connection before those that do not stand yet.
+// Established implements roles.Conn: it ends Timeouts.Establish and starts Timeouts.Idle. From now on the loop serves
+// the connection before unestablished ones.
 func (w *Wsi) Established() {
 	switch w.phase {
 	case phaseOpening:
 		w.net.loop.SetUnestablished(&w.src, false)
 		w.move(phaseOpen)
-		w.clock = w.net.loop.Now()
+		w.activityOrDeadline = w.net.loop.Now()
 		if w.flags&serving == 0 {
 			w.rearm()
 		}
@@ -164,7 +162,7 @@ func (w *Wsi) Established() {
 	}
 }
 
-// SetOptions applies socket options to the open connection, as far as the platform knows them.
+// SetOptions applies socket options to the open connection, as far as the platform supports them.
 func (w *Wsi) SetOptions(o loop.SocketOptions) error {
 	if !w.src.Watched() {
 		return nil
@@ -183,7 +181,7 @@ func (w *Wsi) Resume() {
 	}
 }
 
-// WantWrite implements roles.Lower. After CloseWrite it asks for nothing.
+// WantWrite implements roles.Lower. After CloseWrite it has no effect.
 func (w *Wsi) WantWrite() {
 	if w.flags&(wantWrite|finAsked) == 0 {
 		w.flags |= wantWrite
@@ -191,7 +189,7 @@ func (w *Wsi) WantWrite() {
 	}
 }
 
-// Credit implements roles.Lower. A socket's window is the kernel's business.
+// Credit implements roles.Lower. The kernel manages the window of a socket.
 func (w *Wsi) Credit(int) {}
 
 // CloseWrite implements roles.Lower.
@@ -217,7 +215,7 @@ func (w *Wsi) Rearm() {
 
 // Wake implements roles.Lower.
 func (w *Wsi) Wake() {
-	w.flags |= wakes
+	w.flags |= wantsWoken
 	w.kick()
 }
 
@@ -232,14 +230,13 @@ func (w *Wsi) Now() time.Duration {
 // Info implements roles.Lower.
 func (w *Wsi) Info() roles.Info { return roles.Info{Layer: roles.LayerSocket, Conn: w} }
 
-// Under returns the connection at the bottom of what carries low, through any number of layers; nil when that is none of
-// this package's.
+// Under returns the connection at the bottom of the layers of low, or nil if it is not one of this package.
 func Under(low roles.Lower) *Wsi {
 	w, _ := low.Info().Conn.(*Wsi)
 	return w
 }
 
-// kick has the connection served soon, unless it is being served.
+// kick makes the loop serve the connection soon, unless it is being served.
 func (w *Wsi) kick() {
 	if w.flags&serving == 0 && w.src.Watched() {
 		w.net.loop.Kick(&w.src)
