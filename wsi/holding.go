@@ -32,6 +32,10 @@ type holding struct {
 type holdings = list.List[holding, *holding]
 
 const (
+	// blockedMax is how much unused input a connection may store while its Upper waits to write; the rest stays in the
+	// kernel. It is more than any head that a role accepts by default, so that a peer which answers before it has read
+	// all our output is still understood.
+	blockedMax = 64 << 10
 	// progress: releasing 1/progress of the bytes of a connection counts as progress. A peer that reads single bytes
 	// makes none.
 	progress = 8

@@ -8,10 +8,6 @@ import (
 )
 
 const (
-	// blockedMax is how much unused input a connection may store while its Upper waits to write; the rest stays in the
-	// kernel. It is more than any head that a role accepts by default, so that a peer which answers before it has read
-	// all our output is still understood.
-	blockedMax = 64 << 10
 	// readMin is the minimal space for a read after stored input.
 	readMin = 256
 	// shrinkAt: bytes move to a smaller buffer if theirs is this many times too large, so that the tail of one large
