@@ -1,7 +1,7 @@
 package tls
 
-// Cork implements roles.Lower. Outside of the session's own calls its records are made apart from those of the session that is
-// being served.
+// Cork implements roles.Lower. Outside of the session's own calls its records are kept separate from those of the
+// session being served.
 func (s *Session) Cork() bool {
 	if s.flags&(established|closing|outDone|finAsked) != established || s.pendingOut != nil || !s.low.Cork() {
 		return false
@@ -30,8 +30,8 @@ func (s *Session) Uncork() {
 	}
 }
 
-// Lendable implements roles.Lower: 0. A record ends with its type inside what is sealed (RFC 8446 s.5.2), and the AEADs of the
-// standard library take plaintext in one slice, so it must be copied first.
+// Lendable implements roles.Lower. It returns 0: a record ends with its type inside the encrypted part (RFC 8446
+// s.5.2), and the AEADs of the standard library accept plaintext in one slice, so it must be copied first.
 func (s *Session) Lendable(int) int { return 0 }
 
 // Lend implements roles.Lower.

@@ -47,7 +47,7 @@ type Wsi struct {
 	timeouts           *Timeouts
 	*holding                         // memory of the connection; Net.none if it has none
 	dial               *dialling     // nil once connected, and for accepted connections
-	activityOrDeadline time.Duration // phaseOpen: when a byte last moved; else the deadline, 0 for none
+	activityOrDeadline time.Duration // phaseOpen: when a byte last moved; otherwise the deadline, 0 for none
 	bytesIn            uint64
 	bytesOut           uint64
 	cause              *reason // of its end; nil while there is none
