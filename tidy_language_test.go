@@ -41,10 +41,8 @@ var plainLeft = map[string]int{
 	"examples/conform":   2,
 	"examples/embed":     1,
 	"examples/server":    2,
-	"policy":             77,
-	"roles":              3,
 	"roles/h2":           47,
-	"roles/http":         7,
+	"roles/http":         6,
 	"roles/ws":           14,
 	"ss":                 202,
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// problems returns what Check says of a document, a line each: "error: " or "warning: ", and the whole text.
+// problems returns the problems that Check finds in a document, a line each: "error: " or "warning: ", and the whole text.
 func problems(doc string) (list []string) {
 	_, warnings, err := Check([]byte(doc))
 	var e *Errors
@@ -22,7 +22,7 @@ func problems(doc string) (list []string) {
 	return list
 }
 
-// wantProblems compares what Check says of a document, whose first line has the rest of the table in front of it.
+// wantProblems compares the problems that Check finds in a document with want.
 func wantProblems(t *testing.T, doc string, want ...string) {
 	t.Helper()
 	got := problems(doc)
@@ -31,8 +31,8 @@ func wantProblems(t *testing.T, doc string, want ...string) {
 	}
 }
 
-// TestClearTextByMistake: what looks as if TLS was meant, and travels in clear, is an error in whatever order the keys
-// stand, unless the document says that clear text is meant.
+// TestClearTextByMistake: a stream type that has keys about TLS but sends clear text is an error, in any order of the keys,
+// unless the document states that clear text is intended.
 func TestClearTextByMistake(t *testing.T) {
 	const store = `{"certs":[{"c":"AAAA"}],"trust_stores":[{"t":["c"]}],` + "\n"
 	const inClear = "has no effect without TLS: the stream type would send clear text: set \"tls\": true, or remove "
@@ -86,8 +86,8 @@ func TestClearTextByMistake(t *testing.T) {
 	}
 }
 
-// TestProtocolsThatAreSchemes: a scheme in a protocol's place is answered with the protocol, and with TLS where it
-// means that.
+// TestProtocolsThatAreSchemes: a scheme as the value of protocol is an error that names the protocol to use, and TLS where
+// the scheme implies it.
 func TestProtocolsThatAreSchemes(t *testing.T) {
 	for name, want := range map[string]string{
 		"wss":       `"wss" is a scheme, not a protocol: by itself it would not bring TLS: use "ws" with "tls": true`,
@@ -108,8 +108,8 @@ func TestProtocolsThatAreSchemes(t *testing.T) {
 	}
 }
 
-// TestBooleansAsNumbers: 0 and 1 are read as what they mean wherever a boolean is possible, with a warning at their
-// place; other numbers are not.
+// TestBooleansAsNumbers: 0 and 1 are accepted as booleans everywhere, with a warning at their position; other numbers
+// are errors.
 func TestBooleansAsNumbers(t *testing.T) {
 	wantProblems(t, `{"s":[{"a":{"endpoint":"::1","port":1,"tls":1,`+"\n"+`"perf":0,"http_cookies":true}}]}`,
 		"warning: 1:45: s[0].a.tls: the number 1 is read as true: write true",
@@ -144,7 +144,7 @@ func TestBooleansAsNumbers(t *testing.T) {
 	}
 }
 
-// TestAdvice: what is legal, and will not work, or not as it looks, is told with its place.
+// TestAdvice: a legal value that cannot work, or has another effect than it seems, causes a warning with its position.
 func TestAdvice(t *testing.T) {
 	const refused = "streams of this type are refused when they are created"
 	const later = "read and checked, but this release does not act on it yet"

@@ -107,7 +107,7 @@ func TestSharedCertificate(t *testing.T) {
 	}
 }
 
-// Certificates and keys of TLS servers are held against each other, and mistakes told where they stand.
+// Certificates and keys of TLS servers must match, and problems have their position.
 func TestServerCredentials(t *testing.T) {
 	a, b := testCert(), otherCert()
 	head := fmt.Sprintf(`{"certs":[{"a":"%s"},{"a_key":"%s"},{"b":"%s%s"},{"b_key":"%s"},{"junk":"AAAA"}],`+"\n",
@@ -117,7 +117,7 @@ func TestServerCredentials(t *testing.T) {
 		`"tls":true,"server_cert":["a"],"server_key":"a_key"`:                   "",
 		`"tls":true,"server_cert":["a","b"],"server_key":["a_key","b_key"]`:     "",
 		`"tls":true,"server_cert":["a","b"]`:                                    "",
-		`"tls":false,"server_cert":"junk","server_key":"junk"`:                  "", // nobody will see it
+		`"tls":false,"server_cert":"junk","server_key":"junk"`:                  "", // not used without TLS
 		`"server_cert":"a","server_key":"a_key"`:                                `2:35: s[0].a.server_cert: has no effect without TLS: the stream type would send clear text: set "tls": true, or remove server_cert`,
 		`"tls":true,"server_cert":"a","server_key":"b_key"`:                     `2:77: s[0].a.server_key: "b_key" is not the key of "a": private key does not match public key: name the key that belongs to it; one with a password cannot be used`,
 		`"tls":true,"server_cert":["a","b"],"server_key":["b_key","b_key"]`:     `2:84: s[0].a.server_key[0]: "b_key" is not the key of "a": private key does not match`,

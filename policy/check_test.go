@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestOrderOfDefinitions: a name may be used behind its definition only, and order matters for nothing else.
+// TestOrderOfDefinitions: a name must be defined before its use; no other order matters.
 func TestOrderOfDefinitions(t *testing.T) {
 	const (
 		retry  = `"retry":[{"r":{}}]`
@@ -23,7 +23,7 @@ func TestOrderOfDefinitions(t *testing.T) {
 		{"other sections first", []string{auth, certs, stores, retry, users}, nil},
 		{"retry last", []string{certs, stores, auth, users, retry}, []string{"s[0].a.retry"}},
 		{"auth last", []string{retry, certs, stores, users, auth}, []string{"s[0].a.use_auth"}},
-		{"stores in front of certs", []string{retry, stores, certs, auth, users}, []string{"trust_stores[0].t[0]"}},
+		{"stores before certs", []string{retry, stores, certs, auth, users}, []string{"trust_stores[0].t[0]"}},
 		{"streams first", []string{users, retry, certs, stores, auth}, []string{
 			"s[0].a.retry", "s[0].a.tls_trust_store", "s[0].a.use_auth", "s[1].b.server_cert", "s[1].b.server_key"}},
 	} {

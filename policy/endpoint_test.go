@@ -30,7 +30,7 @@ func expandIn(t *testing.T, key, text, v string) (string, error) {
 	return string(out[1:]), err
 }
 
-// hostileValues are values that try to become more than a part of the place where they are put.
+// hostileValues are values that try to change more than the part of the endpoint in which they are inserted.
 var hostileValues = []string{
 	"/../../admin", "?x=", "#", "%2f", "@evil", "evil:99", ":99", "+/run/sock", "a\r\nEvil: yes", "a\x00", " ", "a b", "\u00e9", "\xff",
 	"http://evil/", "evil/", "[::1]", "::1", "::1]:99", "!vhost", "file:///etc/passwd", "a\\b", "a\tb", "%00", "//evil", "\x7f",
@@ -101,8 +101,8 @@ func TestValueIsNoAddress(t *testing.T) {
 	}
 }
 
-// TestValueInTarget: in http_url a plain value is inserted as it is, but for what cannot stand in a request target;
-// encoded, it is one segment or one argument whatever is in it.
+// TestValueInTarget: in http_url a plain value is inserted unchanged; octets that are invalid in a request target are refused.
+// An encoded value is always one segment or one argument.
 func TestValueInTarget(t *testing.T) {
 	encoded := map[string]string{
 		"/../../admin": "%2F..%2F..%2Fadmin", "?x=": "%3Fx%3D", "#": "%23", "%2f": "%252f", "@evil": "%40evil", "evil:99": "evil%3A99", ":99": "%3A99",

@@ -9,7 +9,7 @@ func TestProblemString(t *testing.T) {
 	}{
 		{Problem{Msg: "m"}, "m"},
 		{Problem{Path: "a.b", Line: 2, Col: 3, Msg: "m"}, "2:3: a.b: m"},
-		{Problem{Path: "a", Msg: "second, the first stands", Fix: "f", First: Place{1, 2}}, "a: second, the first stands at 1:2: f"},
+		{Problem{Path: "a", Msg: "second, the first is", Fix: "f", First: Place{1, 2}}, "a: second, the first is at 1:2: f"},
 	} {
 		if got := tt.p.String(); got != tt.want {
 			t.Errorf("%#v: got %q, want %q", tt.p, got, tt.want)

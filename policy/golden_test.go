@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// deviation is a document that we judge otherwise than the reference does. want is every difference, in
-// order; for a document that we refuse, each of problems stands in our error.
+// deviation is a document for which our result differs from the reference's. want is every difference, in
+// order; for a document that we refuse, our error contains each of problems.
 type deviation struct {
 	reason   string
 	want     []string
@@ -38,7 +38,7 @@ const (
 	wholeTable = "backoff is a table; the reference keeps its first entry (section 8, 1)."
 )
 
-// deviations is the complete list. A document that is not here is judged as the reference judges it.
+// deviations is the complete list. For all other documents our result equals the reference's.
 var deviations = map[string]deviation{
 	"auth_blob_4":            {"There are four blobs, 0 to 3.", weRefuse, []string{"auth[0].blob: wants a whole number from 0 to 3, got 4"}},
 	"auth_hexify":            {"The specification has the key.", []string{"stream types: reference [a auth_hexify], we [a]"}, nil},

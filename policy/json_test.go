@@ -51,9 +51,9 @@ func TestAgreement(t *testing.T) {
 	}{
 		{`{}`, true},
 		{` {"a":[1,-0,1.5e+7,true,false,null,"\u00e9\ud834\udd1e"]} `, true},
-		{"[\"a\x01\\n\"]", false},   // control character in front of an escape
+		{"[\"a\x01\\n\"]", false},   // control character before an escape
 		{"{\"a\x01\\n\":1}", false}, // the same in a key
-		{"[\"\\n\x01\"]", false},    // and behind it
+		{"[\"\\n\x01\"]", false},    // and after it
 		{`["\ud800"]`, false},       // half a surrogate pair
 		{`["\ud800\u0041"]`, false},
 		{`["\udc00"]`, false},

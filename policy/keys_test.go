@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// within returns a document in which member stands in an object of the named table, and the path of that object.
+// within returns a document with member in an object of the named table, and the path of that object.
 func within(table, member string) (doc, path string) {
 	switch table {
 	case "policy":
@@ -193,7 +193,7 @@ func TestEveryKey(t *testing.T) {
 	}
 }
 
-// TestKeyRows: every row says what a reader of the reference page wants to know.
+// TestKeyRows: every row has what the reference page needs.
 func TestKeyRows(t *testing.T) {
 	for _, s := range scopes {
 		for _, k := range s.keys {
@@ -213,7 +213,7 @@ func TestKeyRows(t *testing.T) {
 	}
 }
 
-// TestProtocolKeys: a key of another protocol is an error, whichever of the two stands first.
+// TestProtocolKeys: a key of another protocol is an error, in either order of the two keys.
 func TestProtocolKeys(t *testing.T) {
 	for _, k := range keysOf("s") {
 		good, _ := samples(k)

@@ -22,7 +22,7 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// TestNearestKey: the mistakes people make in stream types, and what they are told.
+// TestNearestKey: frequent misspellings in stream types, and the suggested keys.
 func TestNearestKey(t *testing.T) {
 	for member, want := range map[string]string{
 		`"prot": "h1"`:                          `did you mean "protocol"?`,

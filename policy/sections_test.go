@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestSectionMistakes: what is wrong outside of stream types is told where it stands.
+// TestSectionMistakes: a problem outside of stream types is reported with its position.
 func TestSectionMistakes(t *testing.T) {
 	for doc, want := range map[string]string{
 		`[]`:                               `1:1: wants a policy, which is an object { }, got an array`,

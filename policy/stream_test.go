@@ -80,7 +80,7 @@ func TestAbsentIsNotZero(t *testing.T) {
 	}
 }
 
-// TestDefaults: what a stream type means that says nothing.
+// TestDefaults: the defaults of a stream type without keys.
 func TestDefaults(t *testing.T) {
 	s := parseStream(t, ``)
 	if s.Protocol != H1 || s.HTTP.Method != "GET" || !s.HTTP.URL.Empty() || s.HTTP.Expect != 0 || s.Server || s.TLS ||

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestStreamMistakes: what is wrong in a stream type is told where it stands.
+// TestStreamMistakes: a problem in a stream type is reported with its position.
 func TestStreamMistakes(t *testing.T) {
 	var metadata, options []string
 	for i := range maxMetadata + 1 {

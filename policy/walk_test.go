@@ -2,7 +2,7 @@ package policy
 
 import "testing"
 
-// TestSecondMember: a key given twice is told with the place of the first, under whichever of its names,
+// TestSecondMember: a duplicate key is reported with the position of the first, under any of its names,
 // and the second value is checked like the first.
 func TestSecondMember(t *testing.T) {
 	for doc, want := range map[string]string{

@@ -42,8 +42,8 @@ func (t *Turn) Wrote(n int, wants bool) (progress bool) {
 // Claim is the room that a layer's connections share, and the one to which it belongs now. The zero Claim belongs to
 // none. It belongs to the loop's goroutine.
 type Claim[O comparable] struct {
-	// Room is what the layer below has given, with the space for this layer's own header and trailer. It is valid as long
-	// as the owner has not called Room of the layer below again.
+	// Room is the room of the layer below, with the space for this layer's own header and trailer. It is valid until
+	// the owner calls Room of the layer below again.
 	Room []byte
 	// N is how many bytes of payload the owner has committed to it so far.
 	N     int

@@ -17,7 +17,7 @@ const (
 	Reset
 )
 
-// Lower is what a protocol layer stands on. All methods may be called from inside an Upper's methods
+// Lower is the layer below a protocol layer. All methods may be called from inside an Upper's methods
 // and from outside of them; none of them calls back into the Upper before it returns.
 type Lower interface {
 	// Room returns space in the output arena, at least min bytes (at most MaxRoom may be asked for, of
@@ -62,7 +62,7 @@ type Lower interface {
 	// Replace puts another Upper in place of this one (an upgraded protocol). Bytes not used yet are
 	// offered to it; Opened is called on it first, and Closed is not called on the old one.
 	Replace(u Upper)
-	// Rearm has Deadline asked again. It is asked after every call into the Upper anyway; Rearm is for
+	// Rearm makes the owner call Deadline again. The owner also calls it after every call into the Upper; Rearm is for
 	// deadlines that change between them.
 	Rearm()
 	// Wake asks for one Woken, when the connection is served next: in this turn if it is not being served now, and

@@ -18,7 +18,7 @@ func TestReferenceTarget(t *testing.T) {
 		"../../../g": "/g", "../../../../g": "/g", "/./g": "/g", "/../g": "/g", "g.": "/b/c/g.", ".g": "/b/c/.g", "g..": "/b/c/g..", "..g": "/b/c/..g",
 		"./../g": "/b/g", "./g/.": "/b/c/g/", "g/./h": "/b/c/g/h", "g/../h": "/b/c/h", "g;x=1/./y": "/b/c/g;x=1/y", "g;x=1/../y": "/b/c/y",
 		"g?y/./x": "/b/c/g?y/./x", "g?y/../x": "/b/c/g?y/../x", "g#s/./x": "/b/c/g",
-		// An octet that cannot stand in a target is encoded; a % stays what it is.
+		// An octet that is invalid in a target is encoded; a % is unchanged.
 		"/100%": "/100%", "/50%-off?a=%": "/50%-off?a=%", "/%zz/%2": "/%zz/%2", "/a%20b": "/a%20b", "/a b%20c": "/a%20b%20c",
 		"/\xc3\xa4?\xff": "/%C3%A4?%FF", "/a\tb": "/a%09b", "/x?": "/x?", "//h?q": "/?q", "http://h": "/", "HTTP://h/a//b": "/a//b",
 		"a:b": "/b", "./a:b": "/b/c/a:b", "1:2": "/b/c/1:2", "/a:b": "/a:b",
