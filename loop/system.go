@@ -155,7 +155,7 @@ type Poller interface {
 	PollFD() FD
 }
 
-// MaxVector is the most slices that one Writev takes. POSIX promises 16 (_XOPEN_IOV_MAX).
+// MaxVector is the maximum of slices per Writev. POSIX guarantees 16 (_XOPEN_IOV_MAX).
 const MaxVector = 16
 
 // Sockets are the calls on descriptors. They never block. The Errno is 0 on success and EAGAIN if the call would
@@ -176,7 +176,7 @@ type Sockets interface {
 	Read(fd FD, p []byte) (n int, e syscall.Errno)
 	// Write writes bytes, possibly fewer than all. A broken pipe is EPIPE, never a signal.
 	Write(fd FD, p []byte) (n int, e syscall.Errno)
-	// Writev is one Write of the bytes of all slices of p, in order. There are at most MaxVector of them, and none
+	// Writev writes the bytes of all slices of p, in order, like one Write. p has at most MaxVector slices; none
 	// is kept.
 	Writev(fd FD, p [][]byte) (n int, e syscall.Errno)
 	// CloseWrite closes our direction after all written bytes are delivered.

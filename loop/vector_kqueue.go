@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// vector is empty: package unix makes what the call needs.
+// vector is empty: package unix allocates the arguments.
 type vector struct{}
 
-// Writev implements Sockets: the plain wrapper, as sockets_kqueue.go says.
+// Writev implements Sockets. It uses the plain wrapper: see sockets_kqueue.go.
 func (k *kernel) Writev(fd FD, p [][]byte) (int, syscall.Errno) {
 	for {
 		n, err := unix.SendmsgBuffers(int(fd), p, nil, nil, 0)

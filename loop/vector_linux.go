@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// vector is what Writev hands to the kernel. It belongs to the System, so that a call allocates nothing.
+// vector is the argument of sendmsg. It is part of the System, so that a call allocates nothing.
 type vector struct {
 	iov [MaxVector]unix.Iovec
 	msg unix.Msghdr
 }
 
-// Writev implements Sockets. It is sendmsg with MSG_NOSIGNAL: see Write.
+// Writev implements Sockets. It uses sendmsg with MSG_NOSIGNAL: see Write.
 func (k *kernel) Writev(fd FD, p [][]byte) (int, syscall.Errno) {
 	v := &k.vector
 	count := 0
@@ -27,7 +27,7 @@ func (k *kernel) Writev(fd FD, p [][]byte) (int, syscall.Errno) {
 	v.msg.Iov = &v.iov[0]
 	v.msg.SetIovlen(count)
 	n, e := v.send(fd, count)
-	clear(v.iov[:count]) // the caller's memory is the caller's again
+	clear(v.iov[:count]) // drop the references to the caller's memory
 	return n, e
 }
 

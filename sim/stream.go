@@ -78,7 +78,7 @@ func (h *Host) Write(fd loop.FD, p []byte) (int, syscall.Errno) {
 	return k, e
 }
 
-// Writev gives the bytes of all slices as one Write, as loop.Sockets says.
+// Writev writes the bytes of all slices like one Write: see loop.Sockets.
 func (h *Host) Writev(fd loop.FD, p [][]byte) (int, syscall.Errno) {
 	if len(p) > loop.MaxVector {
 		panic(fmt.Sprintf("sim: writev: %d slices, at most %d are allowed", len(p), loop.MaxVector))

@@ -192,7 +192,7 @@ func (r *rig) write(to loop.Token, s string) {
 	}
 }
 
-// writev is write of several slices.
+// writev writes several slices with one call.
 func (r *rig) writev(to loop.Token, s ...string) {
 	r.Helper()
 	var v [][]byte

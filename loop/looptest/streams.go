@@ -150,7 +150,7 @@ var streamScenarios = []scenario{
 		r.writev(p.client, most...)
 		r.read(p.server, "abcdefghijklmnop")
 	}},
-	{name: "writev until EAGAIN, in order whatever is taken", run: func(r *rig) {
+	{name: "writev until EAGAIN keeps the order", run: func(r *rig) {
 		p := r.pair()
 		chunk := make([]byte, 48<<10)
 		for i := range chunk {
@@ -166,7 +166,7 @@ var streamScenarios = []scenario{
 				break
 			}
 			if e != 0 || n <= 0 || n > len(c) || tries > 1<<16 {
-				r.Fatalf("Writev after %d bytes: got %d, %s, want EAGAIN before long", sent, n, errnoString(e))
+				r.Fatalf("Writev after %d bytes: got %d, %s, want EAGAIN", sent, n, errnoString(e))
 			}
 			sent += n
 		}
@@ -190,7 +190,7 @@ var streamScenarios = []scenario{
 		r.writev(p.client, "mo", "re")
 		r.read(p.server, "more")
 	}},
-	{name: "writev to a peer that is gone", run: func(r *rig) {
+	{name: "writev after CloseWrite", run: func(r *rig) {
 		p := r.pair()
 		if e := r.sys.CloseWrite(p.client.FD()); e != 0 {
 			r.Fatalf("CloseWrite: got %s, want success", errnoString(e))
