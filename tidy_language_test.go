@@ -22,7 +22,7 @@ var plain = []struct {
 	{regexp.MustCompile(`(?i)\bby chance\b`), "randomly"},
 	{regexp.MustCompile(`(?i)\b(is|are|was|were) told\b`), "receives; is reported"},
 	{regexp.MustCompile(`(?i)\bsays whether\b`), "reports whether"},
-	{regexp.MustCompile(`(?i)\bthose who\b|\bnobody\b`), "name the thing"},
+	{regexp.MustCompile(`(?i)\bthose who\b|\b(?-i:[Nn]obody)\b`), "name the thing"},
 	{regexp.MustCompile(`(?i)\bgoes before\b`), "overrides; takes precedence over"},
 	{regexp.MustCompile(`(?i)\b(is|are) borne\b`), "is tolerated"},
 	{regexp.MustCompile(`(?i)\blets? go\b`), "releases; drops"},
@@ -42,7 +42,6 @@ var plainLeft = map[string]int{
 	"examples/embed":     1,
 	"examples/server":    2,
 	"roles/h2":           47,
-	"roles/http":         6,
 	"roles/ws":           14,
 	"ss":                 202,
 }
