@@ -16,13 +16,13 @@ var updateStates = flag.Bool("update", false, "rewrite docs/states.md from the t
 
 const statesPage = "../docs/states.md"
 
-// Life is one diagram of the page: the moves that one kind of stream makes.
+// Life is one diagram of the page: the moves of clients, of accepted streams, or of servers.
 type Life struct {
 	Title, Intro string
 	Makes        func(m Move) bool
 }
 
-// acceptedMoves are those of a stream that came out of a listening socket.
+// acceptedMoves are the moves of a stream from a listening socket.
 var acceptedMoves = [][2]State{
 	{0, Creating}, {Creating, Connecting}, {Creating, Destroying}, {Connecting, Connected}, {Connecting, Disconnected},
 	{Connected, Disconnected}, {Connected, Connected}, {Disconnected, Connecting}, {Disconnected, Destroying},
@@ -40,34 +40,34 @@ func among(m Move, list [][2]State) bool {
 	return false
 }
 
-// Lives are the diagrams: of clients, of accepted streams, of servers.
+// Lives are the diagrams of the page.
 var Lives = []Life{
-	{"A client stream", "It lasts as long as the program wants, through any number of connections. Each HTTP transaction is one way\n" +
-		"from CONNECTING to DISCONNECTED, whether the connection below was made for it or was still warm.",
+	{"A client stream", "It lasts until the program destroys it, over any number of connections. Each HTTP transaction is one path\n" +
+		"from CONNECTING to DISCONNECTED, on a new connection or on a warm one.",
 		func(m Move) bool { return !among(m, acceptedOnly) }},
 	{"An accepted stream", "It is one connection and ends with it. CONNECTED comes with the connection on raw, with the first request on\n" +
-		"HTTP; each request is then a SERVER_TXN event, and the stream stays CONNECTED between them. One that becomes a\n" +
-		"WebSocket is CONNECTED, then told SERVER_UPGRADE. If it has answered requests before, it is told DISCONNECTED,\n" +
+		"HTTP; each request is then a SERVER_TXN event, and the stream stays CONNECTED between requests. A stream that becomes\n" +
+		"a WebSocket gets CONNECTED, then SERVER_UPGRADE. If it has answered requests before, it gets DISCONNECTED,\n" +
 		"CONNECTING and CONNECTED first.",
 		func(m Move) bool { return among(m, acceptedMoves) }},
-	{"A server stream", "It owns the listening socket and carries no payload. Destroying it destroys what it has accepted.",
+	{"A server stream", "It owns the listening socket and carries no payload. Destroying it destroys the streams that it has accepted.",
 		func(m Move) bool {
 			return among(m, [][2]State{{0, Creating}, {Creating, Destroying}})
 		}},
 }
 
-// Untold are the states and events that no stream of this release is told, and why not. TestStatesTold proves that
-// they are not, and that all others are.
+// Untold are the states and events that this release never reports, with the reason. TestStatesTold proves that
+// no stream gets them, and that streams get all others.
 var Untold = map[State]string{
-	AuthFailed:        "`use_auth` is not acted on yet",
+	AuthFailed:        "`use_auth` is not implemented yet",
 	QOSAckLocal:       "there is no proxy yet",
 	QOSNackLocal:      "there is no proxy yet",
 	UpstreamLinkRetry: "there is no proxy yet",
-	SinkJoin:          "`local_sink` is not acted on",
-	SinkPart:          "`local_sink` is not acted on",
+	SinkJoin:          "`local_sink` is not implemented",
+	SinkPart:          "`local_sink` is not implemented",
 }
 
-// TestStatesPage holds docs/states.md to the tables of table.go and the comments of state.go. With
+// TestStatesPage compares docs/states.md with the tables of table.go and the comments of state.go. With
 // -update it writes the page.
 func TestStatesPage(t *testing.T) {
 	want := renderStates(t)
@@ -89,10 +89,10 @@ func TestStatesPage(t *testing.T) {
 			t.Fatalf("%s:%d is stale: go test ./ss -run TestStatesPage -update\n got %q\nwant %q", statesPage, i+1, append(g, "(end)")[min(i, len(g))], w[i])
 		}
 	}
-	t.Fatalf("%s has lines behind its end: go test ./ss -run TestStatesPage -update", statesPage)
+	t.Fatalf("%s has extra lines at its end: go test ./ss -run TestStatesPage -update", statesPage)
 }
 
-// TestLivesAreComplete: every row of the table is in a diagram, and every move of a diagram in the table.
+// TestLivesAreComplete checks that every row of the table is in a diagram, and every move of a diagram in the table.
 func TestLivesAreComplete(t *testing.T) {
 	rows := map[[2]State]bool{}
 	for _, m := range Transitions() {
@@ -123,12 +123,12 @@ func renderStates(t *testing.T) []byte {
 	var b bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	says := sentences(t)
-	p("<!-- Written by go test ./ss -run TestStatesPage -update; edit ss/table.go and ss/state.go. -->\n\n# The states of a stream\n\n")
-	p("A stream is told two kinds of things through `State`. **Moves** are the steps of its life: each is legal only after\n" +
-		"certain others. **Events** happen during a life and change nothing in it: what may follow a TIMEOUT is what could\n" +
-		"have followed before it. The names are short here; in logs they begin with `LWSSSCS_`. Names and numbers are the\n" +
-		"reference's, and each sequence shown is also legal in the reference's own table, where the two kinds are one.\n\n")
-	p("The numbers on the arrows are those of the table of moves below.\n")
+	p("<!-- Generated by go test ./ss -run TestStatesPage -update; edit ss/table.go and ss/state.go. -->\n\n# The states of a stream\n\n")
+	p("`State` reports moves and events to a stream. **Moves** are its transitions: each state may follow only certain other\n" +
+		"states. **Events** do not change the state: after a TIMEOUT the same moves are legal as before it. This page omits the\n" +
+		"prefix `LWSSSCS_`, which the names have in logs. Names and numbers are those of the reference. Each reported sequence is\n" +
+		"also legal in the table of the reference, which does not distinguish moves and events.\n\n")
+	p("The numbers on the arrows are the row numbers of the table of moves below.\n")
 	for _, l := range Lives {
 		p("\n## %s\n\n%s\n\n```mermaid\nstateDiagram-v2\n", l.Title, l.Intro)
 		for i, m := range moves {
@@ -141,7 +141,7 @@ func renderStates(t *testing.T) []byte {
 		}
 		p("```\n")
 	}
-	p("\n## Moves\n\n*told* says whether a stream of this release makes the move.\n\n| # | from | to | when | told |\n|---|---|---|---|---|\n")
+	p("\n## Moves\n\nThe column *reported* shows whether this release makes the move.\n\n| # | from | to | when | reported |\n|---|---|---|---|---|\n")
 	for i, m := range moves {
 		from := short(m.From)
 		if m.From == 0 {
@@ -153,8 +153,8 @@ func renderStates(t *testing.T) []byte {
 		}
 		p("| %d | %s | %s | %s | %s |\n", i+1, from, short(m.To), m.Why, told)
 	}
-	p("\n## What each means\n\n*told* says whether a stream of this release can be told it; the others keep their place and number.\n\n" +
-		"| number | name | kind | meaning | told |\n|---|---|---|---|---|\n")
+	p("\n## States and events\n\nThe column *reported* shows whether this release reports the state or event; the others keep their numbers.\n\n" +
+		"| number | name | move or event | meaning | reported |\n|---|---|---|---|---|\n")
 	for s := Creating; s < maxState; s++ {
 		kind := "event"
 		if isMove.has(s) {
@@ -162,9 +162,9 @@ func renderStates(t *testing.T) []byte {
 		}
 		p("| %d | %s | %s | %s | %s |\n", s, short(s), kind, says[s], isTold(s))
 	}
-	p("| %d and up | the program's own | event | a response whose status `http_resp_map` names | yes |\n", UserBase)
-	p("| %d | %s | event | the client of an accepted HTTP stream has ended its direction before it was answered; a user state to the reference | yes |\n", PeerEnded, PeerEnded)
-	p("\n## Where events may be told\n\n| event | while the last move was |\n|---|---|\n")
+	p("| %d and up | the program's own | event | a response with a status in `http_resp_map` | yes |\n", UserBase)
+	p("| %d | %s | event | the client of an accepted HTTP stream has closed its direction before the response was complete; a user state in the reference | yes |\n", PeerEnded, PeerEnded)
+	p("\n## States in which events are legal\n\n| event | states |\n|---|---|\n")
 	for s := Creating; s < maxState; s++ {
 		var at []string
 		for o := Creating; o < maxState; o++ {
@@ -176,12 +176,12 @@ func renderStates(t *testing.T) []byte {
 			p("| %s | %s |\n", short(s), strings.Join(at, ", "))
 		}
 	}
-	p("\nA state or event that the tables do not allow is a bug of Millrace's. It is not told; it is logged and counted\n" +
-		"(`ss.Counters.Illegal`), and with `ss.Config.PanicOnIllegal`, which tests set, it is a panic.\n")
+	p("\nA state or event that the tables do not allow is a bug of Millrace. It is not reported to the stream, but logged and counted\n" +
+		"(`ss.Counters.Illegal`); with `ss.Config.PanicOnIllegal`, which tests set, it is a panic.\n")
 	return b.Bytes()
 }
 
-// sentences are the comments on the State constants, which are the page's words for them.
+// sentences returns the comments on the State constants, which are their meanings on the page.
 func sentences(t *testing.T) map[State]string {
 	f, err := parser.ParseFile(token.NewFileSet(), "state.go", nil, parser.ParseComments)
 	if err != nil {
@@ -205,7 +205,7 @@ func sentences(t *testing.T) map[State]string {
 	return says
 }
 
-// isTold is what the page says of a state.
+// isTold returns the text of the column reported for a state.
 func isTold(s State) string {
 	if why := Untold[s]; why != "" {
 		return "no: " + why
