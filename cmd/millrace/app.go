@@ -15,13 +15,13 @@ import (
 )
 
 // Exit statuses. Scripts rely on them, so they do not change. docs/operations.md has the table, and
-// TestExitStatuses holds it.
+// TestExitStatusesAreDocumented checks it.
 const (
 	exitOK          = 0 // done
 	exitRefused     = 1 // the peer refused (nack), the policy has problems, the demo has a failure
 	exitUsage       = 2 // the command line, or the content of a file that it names, cannot be used
-	exitUnreachable = 3 // no connection, in spite of all retries, or one that ended too early
-	exitLocal       = 4 // trouble on this side: a file, standard output, an address in use, an interrupt
+	exitUnreachable = 3 // no connection after all retries, or one that ended too early
+	exitLocal       = 4 // a local error: a file, standard output, an address in use, an interrupt
 )
 
 const exitHelp = `
@@ -29,22 +29,22 @@ exit status:
   0  done; serve: ended in order by a signal
   1  refused: the peer answered with a failure (nack), a policy has problems, a demo stream failed
   2  usage: the command line, or the content of a file that it names, cannot be used
-  3  unreachable: no connection in spite of all retries, a connection that ended too early, a timeout
-  4  local trouble: a file that cannot be read or written, standard output closed, an address in use, an interrupt
+  3  unreachable: no connection after all retries, a connection that ended too early, a timeout
+  4  local error: a file that cannot be read or written, standard output closed, an address in use, an interrupt
 `
 
-// app is one run of the command: what it talks to.
+// app is one run of the command, with its inputs and outputs.
 type app struct {
 	in       io.Reader
 	out, err io.Writer
-	signals  <-chan os.Signal // nil: the process's own, while a house stands
-	housed   atomic.Bool      // a house stands
+	signals  <-chan os.Signal // nil: those of the process, while a runner exists
+	running  atomic.Bool      // a runner exists
 }
 
-// output notes what went wrong with standard output.
+// output remembers the first error of standard output.
 type output struct {
 	w   io.Writer
-	err error // the first; not for what fetch writes, which looks at it itself
+	err error // not for the payload of fetch, which checks its own errors
 }
 
 func (o *output) Write(p []byte) (n int, err error) {
@@ -57,14 +57,14 @@ func (o *output) Write(p []byte) (n int, err error) {
 // command is one subcommand.
 type command struct {
 	name  string
-	args  string // what follows the name, for the first line of help
+	args  string // the arguments after the name, for the first line of help
 	brief string
 	help  string // paragraphs and examples
 	run   func(a *app, c *command, args []string) int
 }
 
-// fail says what went wrong and returns status. What a peer, a policy or the command line have put into it is escaped;
-// only the errors of a policy have several lines.
+// fail prints an error and returns status. Text from a peer, a policy or the command line is escaped;
+// only errors of a policy have several lines.
 func (a *app) fail(status int, format string, args ...any) int {
 	text := fmt.Sprintf("millrace: "+format, args...)
 	for _, x := range args {
@@ -77,7 +77,7 @@ func (a *app) fail(status int, format string, args ...any) int {
 	return status
 }
 
-// plainLines is roles.Plain for each line of text.
+// plainLines applies roles.Plain to each line of text.
 func plainLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, l := range lines {
@@ -86,7 +86,7 @@ func plainLines(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// statusOf is the exit status for what could not be begun: a file could not be used, or what stands in it.
+// statusOf returns the exit status for an error before the start: a file that cannot be opened, or invalid content.
 func statusOf(err error) int {
 	if errors.As(err, new(*os.PathError)) || errors.As(err, new(*wsi.ListenError)) {
 		return exitLocal
@@ -94,15 +94,15 @@ func statusOf(err error) int {
 	return exitUsage
 }
 
-// flags makes the flag set of c, which prints c's help.
+// flags returns the flag set of c.
 func (a *app) flags(c *command) *flag.FlagSet {
 	f := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	f.SetOutput(io.Discard) // parse reports errors itself, in one line instead of a page
 	return f
 }
 
-// parse parses args, which may have positional ones before, between and behind the flags, at most most of
-// them. When ok is false the run is over with that status.
+// parse parses args, with at most most positional arguments before, between and after the flags. If ok is false, the
+// run ends with status.
 func (a *app) parse(c *command, f *flag.FlagSet, args []string, most int) (rest []string, status int, ok bool) {
 	for {
 		err := f.Parse(args)

@@ -9,17 +9,17 @@ import (
 )
 
 var certCommand = command{
-	name: "cert", args: "-o DIR NAME...", brief: "make a CA, and a certificate for the names, to try TLS with",
+	name: "cert", args: "-o DIR NAME...", brief: "create a CA and a certificate for tests of TLS",
 	help: `
-Makes a certificate authority, and a certificate of it for the names, which are DNS names or IP addresses.
-Both have ECDSA P-256 keys and are good for a year. DIR, which is made if it is not there, gets
-  ca.pem         the authority's certificate, for clients that are to trust it
-  cert.pem       the certificate, with the authority's behind it
+Creates a certificate authority (CA), and a certificate for the names, which are DNS names or IP addresses.
+Both use ECDSA P-256 keys and are valid for a year. The directory DIR, which is created if necessary, gets
+  ca.pem         the certificate of the CA, for clients that trust it
+  cert.pem       the certificate, followed by that of the CA
   key.pem        its key, PKCS #8
-  fragment.json  the same as a policy fragment: "certs" ca, leaf and leaf_key, and the trust store lab
-With the fragment in a policy a server says "server_cert": "leaf", "server_key": "leaf_key", and a client
-"tls_trust_store": "lab". Files that are there already are not overwritten. The authority's key is thrown
-away: nothing else can be signed with it.
+  fragment.json  the same as part of a policy: "certs" ca, leaf and leaf_key, and the trust store lab
+With the fragment in a policy a server uses "server_cert": "leaf", "server_key": "leaf_key", and a client
+"tls_trust_store": "lab". Existing files are not overwritten. The key of the CA is not stored: nothing else
+can be signed with it.
 
 examples:
   millrace cert -o lab localhost 127.0.0.1 ::1
@@ -27,7 +27,7 @@ examples:
 	run: runCert,
 }
 
-// certLife is how long the certificates are good.
+// certLife is how long the certificates are valid.
 const certLife = 365 * 24 * time.Hour
 
 func runCert(a *app, c *command, args []string) int {
@@ -38,21 +38,21 @@ func runCert(a *app, c *command, args []string) int {
 	case !ok:
 		return status
 	case *dir == "" || len(names) == 0:
-		return a.fail(exitUsage, "cert: say -o DIR and at least one NAME; see `millrace help cert`")
+		return a.fail(exitUsage, "cert: needs -o DIR and at least one NAME; see `millrace help cert`")
 	}
-	lab, err := newLab(names, time.Now(), certLife)
+	ca, err := newTestCA(names, time.Now(), certLife)
 	if err != nil {
 		return a.fail(exitUsage, "cert: %v", err)
 	}
-	if err := lab.write(*dir); err != nil {
+	if err := ca.write(*dir); err != nil {
 		return a.fail(exitLocal, "cert: %v", err)
 	}
-	fmt.Fprintf(a.out, "made %s for %v, good until %s\n", *dir, names, lab.until.Format(time.DateOnly))
+	fmt.Fprintf(a.out, "created %s for %v, valid until %s\n", *dir, names, ca.until.Format(time.DateOnly))
 	return exitOK
 }
 
-// write puts the files into dir. All or none: what was written before a failure is taken away.
-func (l *lab) write(dir string) (err error) {
+// write writes the files to dir. After an error it removes the files that it has created.
+func (l *testCA) write(dir string) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/millrace/millrace/policy"
 )
 
-func TestLab(t *testing.T) {
+func TestTestCA(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	l, err := newLab([]string{"device.example", "127.0.0.1", "::1"}, now, time.Hour)
+	l, err := newTestCA([]string{"device.example", "127.0.0.1", "::1"}, now, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestLab(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "two words", "http://x"} {
-		if _, err := newLab([]string{bad}, now, time.Hour); err == nil {
+		if _, err := newTestCA([]string{bad}, now, time.Hour); err == nil {
 			t.Errorf("name %q: got no error", bad)
 		}
 	}
@@ -50,7 +50,7 @@ func TestLab(t *testing.T) {
 
 func TestCertWritesFilesOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "lab")
-	run("cert", "-o", dir, "localhost", "127.0.0.1").expect(t, exitOK, "good until")
+	run("cert", "-o", dir, "localhost", "127.0.0.1").expect(t, exitOK, "valid until")
 	if _, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")); err != nil {
 		t.Error(err)
 	}
@@ -60,20 +60,20 @@ func TestCertWritesFilesOnce(t *testing.T) {
 	}
 	p, err := policy.Parse(doc)
 	if err != nil {
-		t.Fatalf("the fragment is no policy: %v", err)
+		t.Fatalf("parse fragment.json: %v", err)
 	}
 	if len(p.Certs) != 3 || len(p.TrustStores) != 1 || p.TrustStores[0].Name != "lab" || p.Certs[1].Name != "leaf" || p.Certs[2].Name != "leaf_key" {
 		t.Errorf("got certs %v, trust stores %v", p.Certs, p.TrustStores)
 	}
 	if st, err := os.Stat(filepath.Join(dir, "key.pem")); err != nil || st.Mode().Perm() != 0o600 {
-		t.Errorf("the key's file: got %v, %v, want mode 0600", st.Mode(), err)
+		t.Errorf("key.pem: got mode %v, %v, want 0600", st.Mode(), err)
 	}
 	if err := os.Remove(filepath.Join(dir, "ca.pem")); err != nil {
 		t.Fatal(err)
 	}
 	run("cert", "-o", dir, "localhost").expect(t, exitLocal, "cert.pem", "exists")
 	if _, err := os.Stat(filepath.Join(dir, "ca.pem")); err == nil {
-		t.Error("a failed run left ca.pem behind")
+		t.Error("ca.pem exists after a failed run")
 	}
 	run("cert", "localhost").expect(t, exitUsage, "-o DIR")
 }

@@ -13,14 +13,13 @@ import (
 )
 
 var demoCommand = command{
-	name: "demo", brief: "run server and client streams in one process, and show what they did",
+	name: "demo", brief: "run server and client streams in one process, and check their states and payload",
 	help: `
-Needs nothing: a built-in policy, a web server that speaks HTTP/2 and HTTP/1.1, one for WebSockets and a raw server on
-ports that the system picks, all in clear and over TLS with certificates made for this run, and client streams that
-use them over real loopback sockets, one after the other. Each line shows a stream, what it
-sent and received, how long it took, and the states that it passed. A stream is ok when states and payload
-are exactly those that belong to it: one finds its port closed, one does not trust its server, and both are
-to say so.
+Needs no files and no network: it has a built-in policy; a web server with HTTP/2 and HTTP/1.1, a WebSocket server
+and a raw server on ports that the system selects, in clear text and over TLS with certificates created for this run;
+and client streams that use them over real loopback sockets, one after the other. Each line shows a stream, the
+bytes that it sent and received, the time that it took, and its states. A stream is ok if its states and payload
+are as expected. Two streams are expected to fail: one finds its port closed, one does not trust its server.
 
 examples:
   millrace demo
@@ -48,30 +47,30 @@ func runDemo(a *app, c *command, args []string) int {
 		return a.fail(exitLocal, "demo: the built-in policy: %v", err)
 	}
 	d := &demo{traces: map[*ss.Handle]*trace{}}
-	o := houseOptions{policy: p, level: slog.LevelWarn, grace: demoGrace, observe: d.observe}
+	o := runnerOptions{policy: p, level: slog.LevelWarn, grace: demoGrace, observe: d.observe}
 	if *verbose {
 		o.level = slog.LevelInfo
-		log := logStates(func() *slog.Logger { return d.house.log })
+		log := logStates(func() *slog.Logger { return d.runner.log })
 		o.observe = func(h *ss.Handle, s ss.State, n ss.Notice) {
 			log(h, s, n)
 			d.observe(h, s, n)
 		}
 	}
-	if d.house, err = a.open(o); err != nil {
+	if d.runner, err = a.open(o); err != nil {
 		return a.fail(exitLocal, "demo: %v", err)
 	}
-	defer d.house.close()
+	defer d.runner.close()
 	return a.demo(d)
 }
 
-// demoDocument is the demo's policy with certificates that are good from now on. The trust store lab knows
-// who signed the servers' certificate, the store elsewhere knows somebody else of the same name.
+// demoDocument returns the demo's policy with certificates that are valid from now on. The trust store lab has the CA
+// of the servers' certificate, the store elsewhere has another CA of the same name.
 func demoDocument(now time.Time) ([]byte, error) {
-	l, err := newLab([]string{"127.0.0.1"}, now, time.Hour)
+	l, err := newTestCA([]string{"127.0.0.1"}, now, time.Hour)
 	if err != nil {
 		return nil, err
 	}
-	stranger, err := newLab([]string{"127.0.0.1"}, now, time.Hour)
+	stranger, err := newTestCA([]string{"127.0.0.1"}, now, time.Hour)
 	if err != nil {
 		return nil, err
 	}
@@ -88,29 +87,29 @@ func demoDocument(now time.Time) ([]byte, error) {
 	return extended(demoPolicy, top, nil)
 }
 
-// demo runs d and reports.
+// demo runs d and prints the report.
 func (a *app) demo(d *demo) int {
 	closed, release, err := closedPort()
 	if err != nil {
-		return a.fail(exitLocal, "demo: reserve a port on which nobody listens: %v", err)
+		return a.fail(exitLocal, "demo: reserve a closed port: %v", err)
 	}
 	defer release()
 	if err := d.serve(); err != nil {
 		return a.fail(exitLocal, "demo: %v", err)
 	}
 	d.plan(closed)
-	d.house.loop.Arm(&d.timer, d.house.loop.Now()+demoLimit, d)
-	if err := d.house.loop.Post(d.next); err != nil {
+	d.runner.loop.Arm(&d.timer, d.runner.loop.Now()+demoLimit, d)
+	if err := d.runner.loop.Post(d.next); err != nil {
 		return a.fail(exitLocal, "demo: %v", err)
 	}
-	if err := d.house.run(context.Background()); err != nil {
+	if err := d.runner.run(context.Background()); err != nil {
 		return a.fail(exitLocal, "demo: %v", err)
 	}
 	return d.report(a)
 }
 
-// closedPort returns a port of 127.0.0.1 that refuses connections for certain: a socket is bound to it,
-// so nobody else can be, and does not listen.
+// closedPort returns a port of 127.0.0.1 that always refuses connections: a socket is bound to it and does not
+// listen, so no other process can use it.
 func closedPort() (port uint16, release func(), err error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// line is what the report says of one stream.
+// line is one stream in the report.
 type line struct {
-	name, over, sent, received, took, shows string
-	states                                  []ss.State
-	faults                                  []string
+	name, protocol, sent, received, took, shows string
+	states                                      []ss.State
+	faults                                      []string
 }
 
 // report prints the table and returns the exit status.
@@ -26,7 +26,7 @@ func (d *demo) report(a *app) int {
 	fmt.Fprintf(&b, "%-20s%-23s%10s  %10s  %10s  %s\n", "STREAM", "OVER", "SENT", "RECEIVED", "TOOK", "SHOWS")
 	failed := 0
 	for _, l := range lines {
-		fmt.Fprintf(&b, "%-20s%-23s%10s  %10s  %10s  %s\n", l.name, l.over, l.sent, l.received, l.took, l.shows)
+		fmt.Fprintf(&b, "%-20s%-23s%10s  %10s  %10s  %s\n", l.name, l.protocol, l.sent, l.received, l.took, l.shows)
 		fmt.Fprintf(&b, "    %s\n", stateNames(l.states))
 		for _, f := range l.faults {
 			fmt.Fprintf(&b, "    FAILED: %s\n", f)
@@ -40,7 +40,7 @@ func (d *demo) report(a *app) int {
 		return a.fail(exitLocal, "demo: %v", err)
 	}
 	switch {
-	case d.house.interrupted:
+	case d.runner.interrupted:
 		return a.fail(exitLocal, "demo: interrupted")
 	case failed > 0:
 		return exitRefused
@@ -51,40 +51,40 @@ func (d *demo) report(a *app) int {
 func (d *demo) lines() []line {
 	var lines []line
 	for _, s := range d.steps {
-		l := line{name: s.name, over: "-", shows: s.shows, sent: size(s.sent), received: size(s.got), took: latency(s.took)}
+		l := line{name: s.name, protocol: "-", shows: s.shows, sent: size(s.sent), received: size(s.got), took: latency(s.took)}
 		if s.trace != nil {
 			l.states = s.trace.states
-			l.over = s.trace.of.Policy().Protocol.String()
+			l.protocol = s.trace.of.Policy().Protocol.String()
 		}
 		if s.secure != nil {
-			l.over += ", " + stdtls.VersionName(s.secure.Version)
+			l.protocol += ", " + stdtls.VersionName(s.secure.Version)
 			if s.secure.Resumed && !s.reused {
-				l.over += ", resumed"
+				l.protocol += ", resumed"
 			}
 		}
 		if s.reused {
-			l.over += ", warm"
+			l.protocol += ", warm"
 		}
-		l.faults = s.judge(d.late)
+		l.faults = s.verify(d.late)
 		lines = append(lines, l)
 	}
 	for _, s := range []*demoServer{d.web, d.pipe, d.talk, d.tlsWeb, d.tlsPipe, d.tlsTalk} {
-		saw, faults := s.judge(d, d.dueTo(s))
+		saw, faults := s.verify(d, d.dueTo(s))
 		shows := fmt.Sprintf("%s: %s", s.shows, plural(fmt.Sprint(saw.connections), "connection"))
 		if saw.requests > 0 {
 			shows += ", " + plural(fmt.Sprint(saw.requests), "request")
 		}
-		over := s.handle.Policy().Protocol.String() + " server"
+		protocol := s.handle.Policy().Protocol.String() + " server"
 		if s.handle.Policy().TLS {
-			over += ", TLS"
+			protocol += ", TLS"
 		}
-		lines = append(lines, line{name: s.name, over: over, sent: "-", received: "-", took: "-", shows: shows,
+		lines = append(lines, line{name: s.name, protocol: protocol, sent: "-", received: "-", took: "-", shows: shows,
 			states: s.trace.states, faults: faults})
 	}
 	return lines
 }
 
-// dueTo is what the steps that passed ought to have brought to a server.
+// dueTo returns the connections and requests that the completed steps should have made to a server.
 func (d *demo) dueTo(to *demoServer) (w visits) {
 	for _, s := range d.steps {
 		if s.on != to || s.trace == nil || !slices.Contains(s.trace.states, ss.Connected) {
@@ -100,11 +100,11 @@ func (d *demo) dueTo(to *demoServer) (w visits) {
 	return w
 }
 
-// judge says what the stream did that it should not have done, and what it did not do.
-func (s *step) judge(late bool) []string {
+// verify returns the differences between what the stream did and what was expected.
+func (s *step) verify(late bool) []string {
 	faults := s.faults
 	if !s.ended {
-		why := "was not begun"
+		why := "was not started"
 		if s.trace != nil {
 			why = "did not end"
 		}
@@ -124,12 +124,12 @@ func (s *step) judge(late bool) []string {
 		faults = append(faults, fmt.Sprintf("sent %d and received %d bytes, want %d and %d", s.sent, s.got, len(s.sends), len(s.receives)))
 	}
 	if got := s.secure != nil; got != s.tls {
-		faults = append(faults, fmt.Sprintf("stood on TLS: %v, want %v", got, s.tls))
+		faults = append(faults, fmt.Sprintf("used TLS: %v, want %v", got, s.tls))
 	} else if got && s.secure.Resumed != s.resumed {
 		faults = append(faults, fmt.Sprintf("resumed a session: %v, want %v", s.secure.Resumed, s.resumed))
 	}
 	if s.alpn != "" && s.secure != nil && s.secure.ALPN != s.alpn {
-		faults = append(faults, fmt.Sprintf("the handshake agreed on %q, want %q", s.secure.ALPN, s.alpn))
+		faults = append(faults, fmt.Sprintf("ALPN: got %q, want %q", s.secure.ALPN, s.alpn))
 	}
 	if s.reused != s.warm {
 		faults = append(faults, fmt.Sprintf("used a warm connection: %v, want %v", s.reused, s.warm))
@@ -137,7 +137,7 @@ func (s *step) judge(late bool) []string {
 	return faults
 }
 
-// differ is "" when got is want, else it says both.
+// differ returns "" if got equals want, otherwise a text with both.
 func differ(got, want []ss.State) string {
 	if slices.Equal(got, want) {
 		return ""
@@ -145,7 +145,7 @@ func differ(got, want []ss.State) string {
 	return "states: got " + stateNames(got) + "; want " + stateNames(want)
 }
 
-// stateNames prints states in order, without the prefix that all their names have.
+// stateNames returns the names of states in order, without their common prefix.
 func stateNames(states []ss.State) string {
 	if len(states) == 0 {
 		return "(none)"
@@ -160,7 +160,7 @@ func stateNames(states []ss.State) string {
 	return b.String()
 }
 
-// size prints a number of payload bytes.
+// size formats a number of payload bytes.
 func size(n int) string {
 	switch {
 	case n == 0:
@@ -173,7 +173,7 @@ func size(n int) string {
 	return fmt.Sprintf("%d MiB", n>>20)
 }
 
-// latency prints a duration with three digits that matter.
+// latency formats a duration in milliseconds.
 func latency(d time.Duration) string {
 	return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
 }

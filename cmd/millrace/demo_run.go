@@ -8,34 +8,34 @@ import (
 )
 
 const (
-	// demoLimit is when streams that have not ended are failures: below the ten seconds in which the
-	// demo promises to be over.
+	// demoLimit is the time after which a stream that has not ended is a failure: less than the ten seconds that
+	// the demo may take.
 	demoLimit = 8 * time.Second
 	demoGrace = time.Second
 )
 
 // demo is one run.
 type demo struct {
-	house *house
-	steps []*step
-	// The servers, as they are reported: in clear and over TLS.
+	runner *runner
+	steps  []*step
+	// The servers, in the order of the report: in clear text and over TLS.
 	web, pipe, talk, tlsWeb, tlsPipe, tlsTalk *demoServer
 
 	traces map[*ss.Handle]*trace
-	order  []*trace // the traces as they began
-	at     int      // the step under way
+	order  []*trace // the traces in the order of their start
+	at     int      // the current step
 	timer  loop.Timer
 	late   bool
 }
 
-// trace is what one stream passed.
+// trace is the states of one stream.
 type trace struct {
 	of     *ss.Handle
-	server *ss.Handle // whose accepted stream it is, nil for others
+	server *ss.Handle // the listener that accepted the stream, nil for others
 	states []ss.State
 }
 
-// observe notes the states of every stream.
+// observe records the states of every stream.
 func (d *demo) observe(h *ss.Handle, s ss.State, _ ss.Notice) {
 	t := d.traces[h]
 	if t == nil {
@@ -46,7 +46,7 @@ func (d *demo) observe(h *ss.Handle, s ss.State, _ ss.Notice) {
 	t.states = append(t.states, s)
 }
 
-// pattern is n bytes that no shift or cut leaves the same.
+// pattern returns n pseudo-random bytes: a shifted or truncated copy differs from them.
 func pattern(n int, seed uint32) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -56,39 +56,39 @@ func pattern(n int, seed uint32) []byte {
 	return b
 }
 
-// next begins the step whose turn it is, or ends the demo.
+// next starts the next step, or ends the demo.
 func (d *demo) next() {
-	if d.at == len(d.steps) || d.house.ending {
-		d.house.end()
+	if d.at == len(d.steps) || d.runner.ending {
+		d.runner.end()
 		return
 	}
 	s := d.steps[d.at]
 	s.demo = d
-	h, err := d.house.rt.Create(ss.Info{StreamType: s.kind, New: func(*ss.Handle) ss.Stream { return s }})
+	h, err := d.runner.rt.Create(ss.Info{StreamType: s.kind, New: func(*ss.Handle) ss.Stream { return s }})
 	if err != nil {
 		s.fault("%v", err)
 		d.at++
-		d.house.post(d.next)
+		d.runner.post(d.next)
 		return
 	}
 	s.trace = d.traces[h]
 	s.began = d.now()
-	s.warmBefore = d.house.rt.Counters.Warm
+	s.warmBefore = d.runner.rt.Counters.Warm
 	h.Connect()
 }
 
-// done is called when the stream of the present step is destroyed.
+// done is called when the stream of the current step is destroyed.
 func (d *demo) done() {
 	d.at++
-	d.house.post(d.next)
+	d.runner.post(d.next)
 }
 
-func (d *demo) now() time.Duration { return d.house.loop.System().Now() }
+func (d *demo) now() time.Duration { return d.runner.loop.System().Now() }
 
 // Expired implements loop.Expirer: the demo takes too long.
 func (d *demo) Expired(time.Duration) {
 	d.late = true
-	d.house.end()
+	d.runner.end()
 }
 
 // Label implements loop.Expirer.

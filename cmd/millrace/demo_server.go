@@ -16,21 +16,21 @@ type demoServer struct {
 	hello, large *service // of the web server
 }
 
-// largeSize is the demo's larger body: more than any buffer on its way.
+// largeSize is the size of the demo's larger body: more than any buffer on its path.
 const largeSize = 4 << 20
 
 // serve opens the servers.
 func (d *demo) serve() error {
 	text := func(b []byte, mime string) *service {
-		return &service{house: d.house, http: true, mime: mime, content: content{text: b, size: int64(len(b))}}
+		return &service{runner: d.runner, http: true, mime: mime, content: content{text: b, size: int64(len(b))}}
 	}
 	hello := text([]byte("Hello from a secure stream.\n"), "text/plain")
 	large := text(pattern(largeSize, 1), "application/octet-stream")
-	echoes := &service{house: d.house, http: true, echo: true}
-	bytes := &service{house: d.house, echo: true}
+	echoes := &service{runner: d.runner, http: true, echo: true}
+	bytes := &service{runner: d.runner, echo: true}
 	web := func() *demoServer { return &demoServer{shows: "answers by path", hello: hello, large: large} }
 	d.web, d.tlsWeb = web(), web()
-	back := func() *demoServer { return &demoServer{shows: "sends back what comes"} }
+	back := func() *demoServer { return &demoServer{shows: "echoes its input"} }
 	d.pipe, d.tlsPipe, d.talk, d.tlsTalk = back(), back(), back(), back()
 	page := func(*ss.Handle) ss.Stream {
 		return &demoWeb{hello: reply{sv: hello}, large: reply{sv: large}, echo: echo{sv: echoes}}
@@ -52,7 +52,7 @@ func (d *demo) serve() error {
 }
 
 func (s *demoServer) open(d *demo, accept func(h *ss.Handle) ss.Stream) error {
-	h, err := d.house.rt.Create(ss.Info{StreamType: s.name, New: func(h *ss.Handle) ss.Stream {
+	h, err := d.runner.rt.Create(ss.Info{StreamType: s.name, New: func(h *ss.Handle) ss.Stream {
 		if h.Server() == nil {
 			return nil
 		}
@@ -66,14 +66,14 @@ func (s *demoServer) open(d *demo, accept func(h *ss.Handle) ss.Stream) error {
 	return nil
 }
 
-// demoWeb answers a connection's requests, each as its path says.
+// demoWeb answers the requests of a connection by their path.
 type demoWeb struct {
 	hello, large reply
 	echo         echo
-	present      ss.Stream // what answers the present request; nil: nothing is there
+	present      ss.Stream // answers the current request; nil: 404
 }
 
-// State picks who answers.
+// State selects the stream that answers the request.
 func (w *demoWeb) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	if s == ss.ServerTxn {
 		path, _ := h.Metadata("path")
@@ -96,7 +96,7 @@ func (w *demoWeb) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	return ss.OK
 }
 
-// Rx passes on.
+// Rx passes payload to the selected stream.
 func (w *demoWeb) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	if w.present != nil {
 		return w.present.Rx(h, b, f)
@@ -104,7 +104,7 @@ func (w *demoWeb) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	return ss.OK
 }
 
-// Tx passes on.
+// Tx asks the selected stream for payload.
 func (w *demoWeb) Tx(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 	if w.present != nil {
 		return w.present.Tx(h, ordinal, buf)
@@ -112,11 +112,12 @@ func (w *demoWeb) Tx(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, s
 	return 0, ss.SOM | ss.EOM, ss.OK
 }
 
-// visits are what a server has seen. A connection whose handshake fails is none: it has no stream.
+// visits counts the connections and requests of a server. A connection whose handshake fails does not count: it has no
+// stream.
 type visits struct{ connections, requests int }
 
-// judge says what a server stream and those accepted from it did that they should not have done.
-func (s *demoServer) judge(d *demo, due visits) (saw visits, faults []string) {
+// verify returns the differences between what a server stream and its accepted streams did and what was expected.
+func (s *demoServer) verify(d *demo, due visits) (saw visits, faults []string) {
 	if err := differ(s.trace.states, []ss.State{ss.Creating, ss.Destroying}); err != "" {
 		faults = append(faults, err)
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// A server stream is judged by its own states, and by those of every stream accepted from it.
-func TestDemoServerJudge(t *testing.T) {
+// TestDemoServerVerify checks the states of a server stream, and those of the streams that it accepts.
+func TestDemoServerVerify(t *testing.T) {
 	listener := &ss.Handle{}
 	accepted := func(states ...ss.State) *trace {
 		all := append([]ss.State{ss.Creating, ss.Connecting, ss.Connected}, states...)
@@ -18,9 +18,9 @@ func TestDemoServerJudge(t *testing.T) {
 		name   string
 		own    []ss.State
 		traces []*trace
-		says   string // "" for no fault
+		want   string // "" for no fault
 	}{
-		{"as it should be", []ss.State{ss.Creating, ss.Destroying}, []*trace{accepted(ss.ServerTxn, ss.ServerTxn)}, ""},
+		{"no fault", []ss.State{ss.Creating, ss.Destroying}, []*trace{accepted(ss.ServerTxn, ss.ServerTxn)}, ""},
 		{"still alive", []ss.State{ss.Creating}, []*trace{accepted(ss.ServerTxn, ss.ServerTxn)}, "states: got CREATING; want CREATING > DESTROYING"},
 		{"one request less", []ss.State{ss.Creating, ss.Destroying}, []*trace{accepted(ss.ServerTxn)},
 			"accepted 1 connections with 1 requests, want 1 with 2"},
@@ -32,10 +32,10 @@ func TestDemoServerJudge(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := &demo{order: c.traces}
 			s := &demoServer{handle: listener, trace: &trace{states: c.own}}
-			_, faults := s.judge(d, visits{connections: 1, requests: 2})
+			_, faults := s.verify(d, visits{connections: 1, requests: 2})
 			got := strings.Join(faults, "; ")
-			if (got == "") != (c.says == "") || !strings.Contains(got, c.says) {
-				t.Errorf("judge says %q, want %q", got, c.says)
+			if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+				t.Errorf("verify: got %q, want %q", got, c.want)
 			}
 		})
 	}

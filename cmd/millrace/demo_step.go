@@ -12,69 +12,69 @@ import (
 	"github.com/millrace/millrace/tls"
 )
 
-// plan lists what is going to be shown.
+// plan lists the steps of the demo.
 func (d *demo) plan(closed uint16) {
 	hello, large := d.web.hello.content.text, d.web.large.content.text
-	note := []byte("a note to be sent there and back")
+	note := []byte("a note to be echoed")
 	bulk := pattern(300<<10, 7)
 	answered := []ss.State{ss.Creating, ss.Connecting, ss.Connected, ss.QOSAckRemote, ss.Disconnected, ss.Destroying}
 	refused := []ss.State{ss.Creating, ss.Connecting, ss.Connected, ss.QOSNackRemote, ss.Disconnected, ss.Destroying}
 	piped := []ss.State{ss.Creating, ss.Connecting, ss.Connected, ss.Disconnected, ss.Destroying}
 	failed := []ss.State{ss.Creating, ss.Connecting, ss.Unreachable, ss.Poll, ss.Connecting, ss.Unreachable,
 		ss.Poll, ss.Connecting, ss.Unreachable, ss.AllRetriesFailed, ss.Destroying}
-	nobody := &demoServer{port: closed}
+	noServer := &demoServer{port: closed}
 	d.steps = []*step{
 		{name: "get", shows: "a small answer", kind: "get", on: d.web, path: "/hello", receives: hello, passes: answered},
-		{name: "get again", shows: "the connection was kept and serves another stream", kind: "get", on: d.web, path: "/hello",
+		{name: "get again", shows: "the warm connection serves another stream", kind: "get", on: d.web, path: "/hello",
 			receives: hello, passes: answered, warm: true},
 		{name: "post", shows: "a body of known length, echoed", kind: "post", on: d.web, sends: note, announced: true,
 			receives: note, passes: answered, warm: true},
-		{name: "post in chunks", shows: "a body of unknown length, echoed as it comes", kind: "post", on: d.web, sends: bulk,
+		{name: "post in chunks", shows: "a body of unknown length, echoed as it arrives", kind: "post", on: d.web, sends: bulk,
 			receives: bulk, passes: answered, warm: true},
 		{name: "large", shows: "a large answer", kind: "get", on: d.web, path: "/large", receives: large, passes: answered, warm: true},
-		{name: "missing", shows: "an answer that says no: nack, as expected", kind: "get", on: d.web, path: "/missing",
+		{name: "missing", shows: "404: nack, as expected", kind: "get", on: d.web, path: "/missing",
 			passes: refused, warm: true},
 		{name: "get over HTTP/2", shows: "the same answer from the same port", kind: "h2_get", on: d.web, path: "/hello",
 			receives: hello, passes: answered},
-		{name: "post over HTTP/2", shows: "another stream on that connection, echoed as it comes", kind: "h2_post", on: d.web, sends: bulk,
+		{name: "post over HTTP/2", shows: "another stream on that connection, echoed as it arrives", kind: "h2_post", on: d.web, sends: bulk,
 			receives: bulk, passes: answered, warm: true},
-		{name: "raw echo", shows: "bytes without a protocol, there and back", kind: "tcp", on: d.pipe, sends: bulk,
+		{name: "raw echo", shows: "bytes without a protocol, echoed", kind: "tcp", on: d.pipe, sends: bulk,
 			receives: bulk, passes: piped},
-		{name: "WebSocket", shows: "one large message, echoed while it comes", kind: "ws", on: d.talk, sends: bulk,
+		{name: "WebSocket", shows: "one large message, echoed while it arrives", kind: "ws", on: d.talk, sends: bulk,
 			receives: bulk, passes: piped},
 		{name: "ws over HTTP/2", shows: "on a stream of a connection that others may share", kind: "ws_h2", on: d.talk, sends: bulk,
 			receives: bulk, passes: piped},
-		{name: "closed port", shows: "retried as the policy says, then given up, as expected", kind: "get", on: nobody,
+		{name: "closed port", shows: "all retries of the policy fail, as expected", kind: "get", on: noServer,
 			path: "/", passes: failed, because: "connection refused"},
-		{name: "get over TLS", shows: "the same answer from a server that proves who it is", kind: "tls_get", on: d.tlsWeb, path: "/hello",
+		{name: "get over TLS", shows: "the same answer from a server with a certificate", kind: "tls_get", on: d.tlsWeb, path: "/hello",
 			receives: hello, passes: answered, tls: true},
-		{name: "get over it again", shows: "and its connection kept, too", kind: "tls_get", on: d.tlsWeb, path: "/large", receives: large,
+		{name: "get over it again", shows: "on the warm connection", kind: "tls_get", on: d.tlsWeb, path: "/large", receives: large,
 			passes: answered, tls: true, warm: true},
-		{name: "HTTP/2 over TLS", shows: "agreed on in the handshake", kind: "tls_h2_get", on: d.tlsWeb, path: "/large",
+		{name: "HTTP/2 over TLS", shows: "negotiated in the handshake", kind: "tls_h2_get", on: d.tlsWeb, path: "/large",
 			receives: large, passes: answered, tls: true, alpn: "h2"},
 		{name: "wss over HTTP/2", shows: "over HTTP/2, over TLS", kind: "wss_h2", on: d.tlsTalk, sends: bulk,
 			receives: bulk, passes: piped, tls: true, alpn: "h2"},
-		{name: "raw over TLS", shows: "bytes in confidence, there and back", kind: "tls_tcp", on: d.tlsPipe, sends: bulk,
+		{name: "raw over TLS", shows: "encrypted bytes, echoed", kind: "tls_tcp", on: d.tlsPipe, sends: bulk,
 			receives: bulk, passes: piped, tls: true},
-		{name: "raw, resumed", shows: "a new connection by the ticket of the one before", kind: "tls_tcp", on: d.tlsPipe, sends: note,
+		{name: "raw, resumed", shows: "a new connection with the ticket of the previous one", kind: "tls_tcp", on: d.tlsPipe, sends: note,
 			receives: note, passes: piped, tls: true, resumed: true},
-		{name: "unknown root", shows: "a server that nobody vouches for: not trusted, as expected", kind: "tls_wary", on: d.tlsWeb,
+		{name: "unknown root", shows: "a server of an unknown CA: not trusted, as expected", kind: "tls_wary", on: d.tlsWeb,
 			path: "/hello", passes: failed, because: "is signed by no authority of the trust store: judged by trust store elsewhere"},
 	}
 }
 
-// step is a client stream of the demo, and what it is to do.
+// step is a client stream of the demo, with its expected results.
 type step struct {
 	name, shows, kind, path string
 	on                      *demoServer
 	sends                   []byte
-	announced               bool // the length of sends is told in advance
+	announced               bool // the length of sends is announced
 	receives                []byte
 	passes                  []ss.State
-	warm                    bool   // the connection of an earlier stream is to serve it
-	tls, resumed            bool   // it is to stand on TLS, by a ticket
-	alpn                    string // what that is to have agreed on; "": never mind
-	because                 string // is in the cause of every failed attempt
+	warm                    bool   // expects the connection of an earlier stream
+	tls, resumed            bool   // expects TLS, and a resumed session
+	alpn                    string // the expected ALPN protocol; "" for any
+	because                 string // part of the cause of every failed attempt
 
 	demo        *demo
 	trace       *trace
@@ -82,7 +82,7 @@ type step struct {
 	began, took time.Duration
 	warmBefore  uint64
 	reused      bool
-	secure      *tls.State // what was agreed on when it was connected; nil in clear
+	secure      *tls.State // the TLS state when it was connected; nil in clear text
 	sent, got   int
 	ended       bool
 }
@@ -91,7 +91,7 @@ func (s *step) fault(format string, args ...any) {
 	s.faults = append(s.faults, fmt.Sprintf(format, args...))
 }
 
-// State runs the stream through its life.
+// State implements ss.Stream.
 func (s *step) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 	switch st {
 	case ss.Creating:
@@ -112,7 +112,7 @@ func (s *step) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 			return h.RequestTx()
 		}
 	case ss.Connected:
-		s.reused = s.demo.house.rt.Counters.Warm > s.warmBefore
+		s.reused = s.demo.runner.rt.Counters.Warm > s.warmBefore
 		if t, ok := h.TLS(); ok {
 			s.secure = &t
 		}
@@ -130,7 +130,7 @@ func (s *step) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 	return ss.OK
 }
 
-// Rx compares what comes with what should.
+// Rx compares the payload with the expected payload.
 func (s *step) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
 	s.compare(b)
 	if !transactional(h.Policy()) && s.got >= len(s.receives) {
@@ -139,17 +139,17 @@ func (s *step) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
 	return ss.OK
 }
 
-// transactional says whether a transaction ends a stream's connection, or the stream does.
+// transactional reports whether the end of a transaction, and not the stream, ends the exchange.
 func transactional(p *policy.Stream) bool { return p.Protocol != policy.Raw && p.Protocol != policy.WS }
 
 func (s *step) compare(b []byte) {
 	if left := s.receives[min(s.got, len(s.receives)):]; !bytes.HasPrefix(left, b) {
-		s.fault("payload differs from what is expected, at byte %d or later", s.got)
+		s.fault("payload differs from the expected payload at byte %d or later", s.got)
 	}
 	s.got += len(b)
 }
 
-// Tx sends what is to be sent.
+// Tx sends the payload of the step.
 func (s *step) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.Ret) {
 	if s.sent == 0 {
 		f = ss.SOM

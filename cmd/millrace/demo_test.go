@@ -21,9 +21,9 @@ func TestDemo(t *testing.T) {
 		t.Errorf("the demo took %v, want less than 10 s", took)
 	}
 	for line := range strings.Lines(r.err) {
-		// That a callback was slow says something of the machine: others may keep it busy.
-		if !strings.Contains(line, "a callback held the loop") {
-			t.Errorf("the demo complains: %s", line)
+		// A slow callback is not a fault of the demo: the machine may have other load.
+		if !strings.Contains(line, "slow callback") {
+			t.Errorf("unexpected line on standard error: %s", line)
 		}
 	}
 }

@@ -17,14 +17,14 @@ import (
 	ssdevice "github.com/millrace/millrace/ss/device"
 )
 
-// deviceFlags are the flags for what belongs to the device and not to one stream.
+// deviceFlags are the flags for values of the device, which belong to no single stream.
 type deviceFlags struct {
 	blobs       []string // NAME[:INDEX]=VALUE or NAME[:INDEX]=@FILE
 	certs, keys []string // files, pairwise
 	cookies     string   // file
 }
 
-// device is what they stand for.
+// device is the values of deviceFlags.
 type device struct {
 	blobs   ssdevice.Blobs // nil: none
 	certs   []stdtls.Certificate
@@ -32,12 +32,12 @@ type device struct {
 }
 
 func (d *deviceFlags) blobFlag(f *flag.FlagSet) {
-	f.Func("blob", "give the policy a system `blob`, as in NAME=value or NAME=@file, NAME:1=... for index 1; may be repeated.\n"+
-		"Names: "+strings.Join(blobNames(), ", ")+".\nOthers see the command line: what is secret belongs into a file",
+	f.Func("blob", "set a system `blob`: NAME=value or NAME=@file, NAME:1=... for index 1; may be repeated.\n"+
+		"Names: "+strings.Join(blobNames(), ", ")+".\nOther users can see the command line: put secrets into a file",
 		func(s string) error { d.blobs = append(d.blobs, s); return nil })
 }
 
-// open reads what the flags name.
+// open reads the files and values of the flags.
 func (d *deviceFlags) open() (v device, err error) {
 	if len(d.blobs) > 0 {
 		if v.blobs, err = readBlobs(d.blobs); err != nil {
@@ -58,13 +58,13 @@ func (d *deviceFlags) open() (v device, err error) {
 	return v, nil
 }
 
-// checkFor says which of the flags can have no effect on a client stream type.
+// checkFor returns an error for a flag that can have no effect on a client stream type.
 func (d *deviceFlags) checkFor(s *policy.Stream) error {
 	switch {
 	case len(d.certs) > 0 && !s.TLS:
-		return fmt.Errorf("stream type %q has no \"tls\": true, and --client-cert means nothing without", s.Name)
+		return fmt.Errorf("stream type %q has no \"tls\": true, which --client-cert needs", s.Name)
 	case len(d.certs) > 0 && !s.HasClientCert:
-		return fmt.Errorf("stream type %q shows no certificate: add \"client_cert\": 0 for the first of --client-cert", s.Name)
+		return fmt.Errorf("stream type %q presents no certificate: add \"client_cert\": 0 for the first of --client-cert", s.Name)
 	case d.cookies != "" && !s.HTTP.Cookies:
 		return fmt.Errorf("stream type %q keeps no cookies: add \"http_cookies\": true", s.Name)
 	}
@@ -78,26 +78,26 @@ func blobNames() (list []string) {
 	return list
 }
 
-// readBlobs makes the blobs of the command line. A text file ends with a line end that does not belong to the value.
+// readBlobs returns the blobs of the command line. The line end at the end of a text file is not part of the value.
 func readBlobs(flags []string) (ssdevice.Blobs, error) {
 	m := &ssdevice.BlobMemory{}
 	for _, s := range flags {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok {
-			return nil, errors.New("say NAME=value or NAME=@file")
+			return nil, errors.New("the form is NAME=value or NAME=@file")
 		}
 		name, count, indexed := strings.Cut(name, ":")
 		index := 0
 		if indexed {
 			n, err := strconv.ParseUint(count, 10, 8)
 			if err != nil {
-				return nil, fmt.Errorf("%q is no index: say a number up to 255", count)
+				return nil, fmt.Errorf("invalid index %q: it is a number up to 255", count)
 			}
 			index = int(n)
 		}
 		id, ok := blobID(name)
 		if !ok {
-			return nil, fmt.Errorf("there is no system blob %q: the names are %s", name, strings.Join(blobNames(), ", "))
+			return nil, fmt.Errorf("unknown system blob %q: the names are %s", name, strings.Join(blobNames(), ", "))
 		}
 		text := []byte(value)
 		if file, is := strings.CutPrefix(value, "@"); is {
@@ -112,7 +112,7 @@ func readBlobs(flags []string) (ssdevice.Blobs, error) {
 			}
 		}
 		if len(text) == 0 {
-			return nil, fmt.Errorf("%s is empty, which counts as none", name)
+			return nil, fmt.Errorf("%s is empty: a blob needs a value", name)
 		}
 		m.Set(id, index, text)
 	}
@@ -128,7 +128,7 @@ func blobID(name string) (ssdevice.BlobID, bool) {
 	return 0, false
 }
 
-// cookieFile is the file of --cookies. It remembers that it could not be written.
+// cookieFile is the file of --cookies. It remembers the last error of writing.
 type cookieFile struct {
 	file ssdevice.CookieFile
 	mu   sync.Mutex
@@ -163,7 +163,7 @@ func (c *cookieFile) Save(files loop.Files, text []byte) error {
 	return err
 }
 
-// failed is why the last writing failed, nil if it did not.
+// failed returns the error of the last write, nil if there was none.
 func (d *device) failed() error {
 	c, ok := d.cookies.(*cookieFile)
 	if !ok {

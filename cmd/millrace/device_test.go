@@ -14,17 +14,17 @@ import (
 	stdtls "crypto/tls"
 )
 
-// labFiles writes what `millrace cert` writes, and returns its directory.
-func labFiles(t *testing.T, names ...string) string {
+// caFiles runs `millrace cert` and returns its directory.
+func caFiles(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "lab")
-	if err := testLab(t, names...).write(dir); err != nil {
+	if err := makeTestCA(t, names...).write(dir); err != nil {
 		t.Fatal(err)
 	}
 	return dir
 }
 
-// demanding is a server of net/http's that takes clients of an authority only, and says who they are.
+// demanding is a net/http server that accepts only clients of an authority, and answers with their names.
 func demanding(t *testing.T, clientCA string) (url, ca string) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +44,7 @@ func demanding(t *testing.T, clientCA string) (url, ca string) {
 }
 
 func TestFetchShowsAClientCertificate(t *testing.T) {
-	device, stranger := labFiles(t, "device.example"), labFiles(t, "stranger.example")
+	device, stranger := caFiles(t, "device.example"), caFiles(t, "stranger.example")
 	file := func(dir, name string) string { return filepath.Join(dir, name) }
 	url, ca := demanding(t, file(device, "ca.pem"))
 	cert := []string{"--client-cert", file(device, "cert.pem"), "--client-key", file(device, "key.pem")}
@@ -59,7 +59,7 @@ func TestFetchShowsAClientCertificate(t *testing.T) {
 	fetch("--client-cert", file(device, "cert.pem"), "--client-key", file(stranger, "key.pem")).expect(t, exitUsage, "does not match certificate")
 	run(append([]string{"fetch", "http://127.0.0.1:1/"}, cert...)...).expect(t, exitUsage, "for https and wss")
 
-	// By a policy, which counts them, or takes them from system blobs.
+	// With a policy: by index, or from system blobs.
 	roots, err := readRoots(ca)
 	if err != nil {
 		t.Fatal(err)
@@ -98,10 +98,10 @@ func TestFetchGivesBlobs(t *testing.T) {
 		expect(t, exitOK, `auth "Bearer secret" serial "17=x" version "1.2"`)
 	fetch("--blob", "AUTH=@"+token).expect(t, exitUsage, "DEVICE_SERIAL")
 	fetch("--blob", "AUTH").expect(t, exitUsage, "NAME=value")
-	fetch("--blob", "AUTH:x=1").expect(t, exitUsage, "is no index")
+	fetch("--blob", "AUTH:x=1").expect(t, exitUsage, "invalid index")
 	fetch("--blob", "AUTH=").expect(t, exitUsage, "empty")
-	fetch("--blob", "SERIAL=1").expect(t, exitUsage, `no system blob "SERIAL"`, "DEVICE_SERIAL, FW_VERSION")
-	run("fetch", s.URL, "--blob", "AUTH=x").expect(t, exitUsage, "goes with --policy")
+	fetch("--blob", "SERIAL=1").expect(t, exitUsage, `unknown system blob "SERIAL"`, "DEVICE_SERIAL, FW_VERSION")
+	run("fetch", s.URL, "--blob", "AUTH=x").expect(t, exitUsage, "needs --policy")
 	run("help", "fetch").expect(t, exitOK, "EXT_AUTH4")
 }
 
@@ -133,7 +133,7 @@ func TestFetchKeepsCookies(t *testing.T) {
 		fetch("/", "-v").expect(t, exitOK, `sent ""`)
 		fetch("/login").expect(t, exitOK, `sent ""`)
 		if st, err := os.Stat(file); err != nil || st.Mode().Perm() != 0o600 || names(t, dir) != "cookies.txt" {
-			t.Fatalf("the file: %v, %v, beside it %q; want mode 0600 and nothing", st, err, names(t, dir))
+			t.Fatalf("the file: got %v, %v, other files %q; want mode 0600 and no other file", st, err, names(t, dir))
 		}
 		fetch("/").expect(t, exitOK, `sent "who=me"`)
 		fetch("/logout").expect(t, exitOK, `sent "who=me"`)
@@ -154,11 +154,11 @@ func TestFetchKeepsCookies(t *testing.T) {
 }
 
 func TestServeDemandsClientCertificates(t *testing.T) {
-	device, stranger := labFiles(t, "device.example"), labFiles(t, "stranger.example")
+	device, stranger := caFiles(t, "device.example"), caFiles(t, "stranger.example")
 	file := func(dir, name string) string { return filepath.Join(dir, name) }
-	l := testLab(t, "127.0.0.1")
+	l := makeTestCA(t, "127.0.0.1")
 	ca := caFile(t, l)
-	p := labPolicy(t, l, tlsServers)
+	p := caPolicy(t, l, tlsServers)
 	s := serve(t, "--policy", p, "--stream", "web", "--reply", "come in", "--client-ca", file(device, "ca.pem"), "-v")
 	fetch := func(dir string) result {
 		args := []string{"fetch", "https://" + s.at + "/", "--ca", ca, "--timeout", "1s"}
@@ -174,7 +174,7 @@ func TestServeDemandsClientCertificates(t *testing.T) {
 			t.Errorf("a client without a certificate got %q", r.out)
 		}
 		if r := fetch(stranger); r.status == exitOK {
-			t.Errorf("a stranger got %q", r.out)
+			t.Errorf("a client of an unknown authority got %q", r.out)
 		}
 	}
 	try()

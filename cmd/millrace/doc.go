@@ -1,12 +1,11 @@
-// Millrace is the one binary of the library: a demonstration, a server and a client of streams that a
-// policy file describes, and a checker for such files.
+// Millrace is the command of the library: a demonstration, a server and a client for the streams of a
+// policy file, and a checker for policy files.
 //
-// It answers what a program of yours would look like: each subcommand stands in a file of its own and uses
-// the public packages alone. It has no protocol and no policy rules of its own.
+// It is also an example of a program: each subcommand has files of its own and uses only the public packages. It
+// implements no protocol and no rules of policies.
 //
-// Data enters through the arguments, files and standard input, leaves through standard output, and what
-// happens on the way is told on standard error. Files and pipes can block, so goroutines of the command
-// read and write them; they meet the loop's thread through Loop.Post only.
+// Input is the arguments, files and standard input; payload goes to standard output, logs and errors to standard error.
+// Files and pipes can block, so goroutines of the command read and write them; they use Loop.Post to reach the loop.
 //
 // `millrace help` lists the subcommands, `millrace help NAME` shows each with examples and exit statuses.
 package main

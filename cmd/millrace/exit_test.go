@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// Every status of every subcommand, as docs/operations.md has it.
+// TestExitStatuses checks the statuses of every subcommand against the table in docs/operations.md.
 func TestExitStatuses(t *testing.T) {
 	at := web(t)
 	dir := t.TempDir()
@@ -62,8 +62,8 @@ func TestExitStatuses(t *testing.T) {
 		{"cert", []string{"cert", "-o", filepath.Join(dir, "lab"), "localhost"}, 0},
 		{"cert without names", []string{"cert", "-o", filepath.Join(dir, "lab")}, 2},
 		{"cert for what is no name", []string{"cert", "-o", filepath.Join(dir, "lab2"), "a b"}, 2},
-		{"cert where files are", []string{"cert", "-o", filepath.Join(dir, "lab"), "localhost"}, 4},
-		{"cert where none can be", []string{"cert", "-o", filepath.Join(sealed, "lab"), "localhost"}, 4},
+		{"cert with existing files", []string{"cert", "-o", filepath.Join(dir, "lab"), "localhost"}, 4},
+		{"cert in a read-only directory", []string{"cert", "-o", filepath.Join(sealed, "lab"), "localhost"}, 4},
 
 		{"policy check", []string{"policy", "check", policy}, 0},
 		{"policy schema", []string{"policy", "schema"}, 0},
@@ -116,14 +116,14 @@ func TestExitStatuses(t *testing.T) {
 		{"fetch with a blob that cannot be sent", typed("serial", "--blob", "DEVICE_SERIAL=a\nb"), 2},
 		{"fetch with no blob's file", typed("serial", "--blob", "DEVICE_SERIAL=@"+none), 4},
 		{"fetch without a certificate that is needed", typed("cert"), 2},
-		{"fetch with a certificate that nobody asks for", typed("get", "--client-cert", noPEM, "--client-key", noPEM), 2},
+		{"fetch with a certificate without TLS", typed("get", "--client-cert", noPEM, "--client-key", noPEM), 2},
 		{"fetch with no certificate's file", typed("cert", "--client-cert", none, "--client-key", none), 4},
 		{"fetch with half a certificate", typed("cert", "--client-cert", noPEM), 2},
 		{"fetch with cookies that are not kept", typed("get", "--cookies", none), 2},
 		{"fetch with cookies that cannot be read", fetch("http://"+at+"/", "--cookies", dir), 4},
 		{"fetch with a CA that is none", fetch("https://"+at+"/", "--ca", noPEM), 2},
 		{"fetch with no CA's file", fetch("https://"+at+"/", "--ca", none), 4},
-		{"fetch from where nobody is", fetch("http://127.0.0.1:1/"), 3},
+		{"fetch from a closed port", fetch("http://127.0.0.1:1/"), 3},
 		{"fetch from a name that is none", fetch("http://x.invalid/"), 3},
 		{"fetch from what speaks no TLS", fetch("https://" + at + "/"), 3},
 		{"fetch of what is cut", fetch("http://" + at + "/cut"), 3},
@@ -148,13 +148,13 @@ func TestExitStatuses(t *testing.T) {
 				t.Errorf("millrace %q: status %d, want %d\n%s%s", c.args, got, c.status, &out, &errs)
 			}
 			if c.status > exitRefused && errs.String() == "" {
-				t.Errorf("status %d without a word", c.status)
+				t.Errorf("status %d without a message", c.status)
 			}
 		})
 	}
 }
 
-// A signal ends serve with 0, and what was not done with 4.
+// A signal ends serve with status 0, and unfinished commands with 4.
 func TestExitStatusOfSignals(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -184,7 +184,7 @@ func TestExitStatusOfSignals(t *testing.T) {
 	}
 }
 
-// trickle is a server whose answer does not end.
+// trickle starts a server whose answer does not end.
 func trickle(t *testing.T) (url string) {
 	return "http://" + accept(t, func(c net.Conn) {
 		buf := make([]byte, 4096)
@@ -194,7 +194,7 @@ func trickle(t *testing.T) (url string) {
 	}) + "/"
 }
 
-// The help and the page have the same statuses as the program.
+// TestExitStatusesAreDocumented checks that the help and the page list every status.
 func TestExitStatusesAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {

@@ -15,52 +15,52 @@ import (
 
 var fetchCommand = command{
 	name: "fetch", args: "(--policy FILE --stream NAME | URL...) [flags]",
-	brief: "run one client stream: payload to standard output, verdict as exit status",
+	brief: "run one client stream: payload to standard output, result as exit status",
 	help: `
-Makes one stream of the stream type NAME of the policy, gives it the metadata and payload of the command
-line, and writes the payload that comes back to standard output. With a URL a built-in policy is used
-whose host, port and path are metadata; it knows further metadata: mime, accept, agent, auth, and of WebSockets origin,
-agent, auth. Several URLs are written one behind the other in the order given, and share a connection where they name
-one server; the exit status is the first that is not 0.
+Creates one stream of the stream type NAME of the policy, sends it the metadata and payload of the command
+line, and writes the received payload to standard output. With a URL it uses a built-in policy with the metadata host,
+port and path; further metadata are mime, accept, agent and auth, and for WebSockets origin, agent and auth. The payload
+of several URLs is written in the order given; URLs of one server share a connection; the exit status is the first that
+is not 0.
 
-An https or wss server is judged by the operating system's trust store, or with a URL by the certificates in the
-file of --ca; a policy says "tls_trust_store". -v shows what the handshake settled on, and the protocol.
+An https or wss server is verified with the operating system's trust store, or with a URL by the certificates in the
+file of --ca; a policy has "tls_trust_store" for this. -v shows the negotiated TLS parameters and the protocol.
 
-With --http2 a URL is fetched over HTTP/2: https if the server agrees to it (ALPN), else over HTTP/1.1; http always,
-by prior knowledge, so that a server without HTTP/2 is unreachable. --http2-prior-knowledge is the same. A policy says
-"protocol": "h2", or "ws_over_h2" of a WebSocket.
+With --http2 a URL is fetched over HTTP/2: https if the server agrees (ALPN), otherwise over HTTP/1.1; http always,
+with prior knowledge, so that a server without HTTP/2 is unreachable. --http2-prior-knowledge is the same. A policy has
+"protocol": "h2", or "ws_over_h2" for a WebSocket.
 
-An HTTP stream ends with its transaction, and a raw one when the peer closes, or with --bytes or --send. Retries
-are the policy's business; payload that came before a failure is not taken back.
+An HTTP stream ends with its transaction; a raw stream ends when the peer closes, or with --bytes or --send. The policy
+defines the retries; payload that was written before a failure stays written.
 
-A WebSocket, of a URL with ws or wss or of a policy, sends each line of standard input as a message, without its line end;
-- or --data - says so in so many words. At the end of the input it says goodbye, code 1000, and prints what comes until
-the peer has answered; with --no-close it goes on until the peer closes. With --data TEXT, @FILE, or @- for all of standard
-input, it sends one message, and ends with the first that answers it. Both can end sooner, with --bytes or --send.
+A WebSocket, with a ws or wss URL or by a policy, sends each line of standard input as a message, without its line end;
+- or --data - selects this explicitly. At the end of the input it sends Close with code 1000, and prints messages until
+the peer has answered; with --no-close it continues until the peer closes. With --data TEXT, @FILE, or @- for all of standard
+input, it sends one message, and ends with the first answer. --bytes or --send end both sooner.
 
-What comes is printed at once, a message a line: text as it is, binary in hexadecimal. With --raw, or --bytes, payload is
-written as it is, without line ends. What goes out is text, and must be UTF-8; --binary, in a policy "ws_binary", sends
-binary messages. Messages pass in pieces, both ways, whatever their length.
+Received messages are printed at once, one per line: text unchanged, binary in hexadecimal. With --raw, or --bytes, payload is
+written unchanged, without line ends. Sent messages are text, and must be UTF-8; --binary, or "ws_binary" in a policy, sends
+binary messages. Messages are sent and received in pieces, and may have any length.
 
-A peer that closes with 1000, 1001 or no code ends a WebSocket with status 0. Another code is a failure that is told with
-its reason, and a server's refusal to switch one that is told with its HTTP status. -v shows that of a switch, the
-subprotocol, and how it was closed.
+A WebSocket whose peer closes with 1000, 1001 or no code ends with status 0. Another code is a failure, reported with
+its reason; so is the refusal of a server to switch protocols, reported with its HTTP status. -v shows the status of the
+switch, the subprotocol, and the close code.
 
---data gives payload: TEXT, @FILE, or @- for standard input, which cannot be repeated on a retry. A POST that the server may
-have acted on is not retried by the built-in policy; a policy says "http_retry_unsafe".
+--data sets the payload: TEXT, @FILE, or @- for standard input, which cannot be repeated on a retry. The built-in policy does
+not retry a POST that the server may have processed; a policy has "http_retry_unsafe" for this.
 
-Proxies are not built yet. With socks_proxy in the environment or "via-socks5" in the policy, http_proxy for what goes out in
-clear, or https_proxy for TLS, streams over TCP are refused and do not go out directly. no_proxy exempts hosts from those of the
-environment: names, which include all names below them, or addresses, with commas between, or * for all. "via-socks5": "none"
-exempts a stream type from SOCKS5.
+Proxies are not implemented yet. Streams over TCP are refused, and do not connect directly, if the environment has socks_proxy,
+http_proxy (clear text) or https_proxy (TLS), or if the policy has "via-socks5". no_proxy lists hosts without a proxy, separated
+by commas: names, which include all names below them, addresses, or * for all. "via-socks5": "none" exempts a stream type from
+SOCKS5.
 
--o FILE writes beside FILE, and puts the payload in its place when the exit status is 0. After a failure FILE is as it was, and
-what had come is in FILE.part. Without it fetch ends when the reader of standard output has gone, with status 4.
+-o FILE writes a temporary file next to FILE, and renames it to FILE when the exit status is 0. After a failure FILE is unchanged,
+and FILE.part has the bytes that arrived. Without -o fetch ends with status 4 when the reader of standard output is gone.
 
-What belongs to the device: --blob gives the values that a policy takes from system blobs, such as the token of
-"http_auth_header". --client-cert and --client-key are shown to a TLS server that asks; with --policy they are those that
-"client_cert" counts, from 0. --cookies keeps the cookies of servers in a file, cookies.txt, that is replaced as a whole, but not
-those that end with a session; with --policy the stream type says "http_cookies".
+Values of the device: --blob sets a system blob of the policy, such as the token of "http_auth_header". --client-cert and
+--client-key are presented to a TLS server that requests a certificate; with --policy "client_cert" is their index, from 0.
+--cookies stores the cookies of servers in a file, cookies.txt, without session cookies; with --policy the stream type needs
+"http_cookies".
 
 examples:
   millrace fetch http://127.0.0.1:8080/
@@ -79,7 +79,7 @@ examples:
 	run: runFetch,
 }
 
-// metadata are the -m of a command line, in order.
+// metadata are the values of -m, in order.
 type metadata []struct{ name, value string }
 
 // String implements flag.Value.
@@ -89,7 +89,7 @@ func (m *metadata) String() string { return "" }
 func (m *metadata) Set(s string) error {
 	name, value, ok := strings.Cut(s, "=")
 	if !ok || name == "" {
-		return errors.New("say name=value")
+		return errors.New("the form is name=value")
 	}
 	*m = append(*m, struct{ name, value string }{name, value})
 	return nil
@@ -104,13 +104,13 @@ type fetchFlags struct {
 	binary         bool
 	metadata       metadata
 	targets        []target
-	mixed          bool // targets both in clear and over TLS
+	mixed          bool // targets both in clear text and over TLS
 	data, out      string
 	hasData        bool
 	bytes          int64
 	sendOnly       bool
 	ws             bool // the stream is a WebSocket
-	lines          bool // and its messages are the lines of standard input
+	lines          bool // its messages are the lines of standard input
 	noClose        bool
 	raw            bool
 	timeout        time.Duration
@@ -130,19 +130,19 @@ func runFetch(a *app, c *command, args []string) int {
 	f.BoolVar(&o.http2, "http2-prior-knowledge", false, "the same")
 	f.Var(&o.metadata, "m", "set metadata, as in `name=value`; may be repeated")
 	f.StringVar(&o.data, "data", "", "`payload` to send: text, @file, or @- for standard input")
-	f.StringVar(&o.out, "o", "", "write the payload to this `file` instead of standard output, if all goes well")
-	f.StringVar(&o.subprotocol, "subprotocol", "", "with a ws URL: ask for one of these subprotocols, `names` with commas between")
+	f.StringVar(&o.out, "o", "", "write the payload to this `file` instead of standard output, if the exit status is 0")
+	f.StringVar(&o.subprotocol, "subprotocol", "", "with a ws URL: request one of these subprotocols, `names` separated by commas")
 	f.BoolVar(&o.binary, "binary", false, "with a ws URL: send binary messages")
-	f.BoolVar(&o.raw, "raw", false, "ws: write payload as it is, not as lines")
-	f.BoolVar(&o.noClose, "no-close", false, "ws: go on at the end of standard input")
+	f.BoolVar(&o.raw, "raw", false, "ws: write payload unchanged, not as lines")
+	f.BoolVar(&o.noClose, "no-close", false, "ws: continue after the end of standard input")
 	f.Int64Var(&o.bytes, "bytes", 0, "raw and ws: end after this many bytes of payload")
 	f.BoolVar(&o.sendOnly, "send", false, "raw and ws: end when the payload is sent")
 	o.device.blobFlag(f)
-	f.Func("client-cert", "show the certificate in this PEM `file`, its chain behind it, to a TLS server that asks for one;\n"+
-		"repeated: the policy's client_cert counts them", fileList(&o.device.certs))
+	f.Func("client-cert", "present the certificate in this PEM `file`, followed by its chain, to a TLS server that requests one;\n"+
+		"may be repeated: the policy's client_cert is the index", fileList(&o.device.certs))
 	f.Func("client-key", "the certificate's key, a PEM `file`", fileList(&o.device.keys))
-	f.StringVar(&o.device.cookies, "cookies", "", "send the cookies in this `file`, cookies.txt, and keep there what servers set")
-	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long, retries included; default the policy's timeout_ms, with a URL no limit")
+	f.StringVar(&o.device.cookies, "cookies", "", "send the cookies in this `file`, cookies.txt, and store those that servers set")
+	f.DurationVar(&o.timeout, "timeout", 0, "end after this time, retries included; default the policy's timeout_ms, no limit with a URL")
 	f.BoolVar(&o.verbose, "v", false, "log the states of the stream")
 	rest, status, ok := a.parse(c, f, args, len(args))
 	if !ok {
@@ -151,7 +151,7 @@ func runFetch(a *app, c *command, args []string) int {
 	f.Visit(func(x *flag.Flag) { o.hasData = o.hasData || x.Name == "data" })
 	p, err := o.resolve(rest)
 	if err == nil {
-		err = o.settleWS(p)
+		err = o.checkWS(p)
 	}
 	var d device
 	if err == nil {
@@ -179,9 +179,9 @@ func runFetch(a *app, c *command, args []string) int {
 		switch {
 		case up.size >= 0:
 		case s != nil && transactional(s) && !takesUnknown(s.HTTP.Method):
-			return a.fail(exitUsage, "fetch: %s cannot take payload of unknown length: put it into a file", s.HTTP.Method)
+			return a.fail(exitUsage, "fetch: %s cannot send payload of unknown length: put it into a file", s.HTTP.Method)
 		case len(o.targets) > 1:
-			return a.fail(exitUsage, "fetch: what can be read only once cannot be sent to several URLs: put it into a file")
+			return a.fail(exitUsage, "fetch: payload that can be read only once cannot be sent to several URLs: put it into a file")
 		}
 	}
 	if o.out == "" {
@@ -197,29 +197,29 @@ func runFetch(a *app, c *command, args []string) int {
 		status = a.fail(max(status, exitLocal), "fetch: %v", err)
 	}
 	if kept != "" {
-		a.fail(status, "fetch: what came is in %s", kept)
+		a.fail(status, "fetch: the received payload is in %s", kept)
 	}
 	return status
 }
 
-// fileList is a flag that may be repeated and names a file each time.
+// fileList returns the function of a flag that may be repeated, with a file each time.
 func fileList(list *[]string) func(string) error {
 	return func(name string) error { *list = append(*list, name); return nil }
 }
 
-// takesUnknown says whether a request with this method sends a body although nobody knows its length.
+// takesUnknown reports whether a request with this method sends a body of unknown length.
 func takesUnknown(method string) bool {
 	return method == "POST" || method == "PUT" || method == "PATCH"
 }
 
-// resolve works out which policy and which stream type are meant.
+// resolve returns the policy, and sets the stream type and the targets.
 func (o *fetchFlags) resolve(rest []string) (*policy.Policy, error) {
 	switch {
 	case o.bytes < 0:
 		return nil, errors.New("--bytes is a number of bytes, at least 1")
 	case slices.Contains(rest, "-"):
 		if o.hasData && o.data != "-" {
-			return nil, errors.New("- is for the lines of standard input as messages, and --data for one message: say either")
+			return nil, errors.New("- sends the lines of standard input as messages, --data sends one message: use one of them")
 		}
 		o.lines = true
 		return o.resolve(slices.DeleteFunc(rest, func(s string) bool { return s == "-" }))
@@ -228,22 +228,22 @@ func (o *fetchFlags) resolve(rest []string) (*policy.Policy, error) {
 	case o.policy == "" || o.stream == "":
 		return nil, errors.New("--policy and --stream are needed, or a URL; see `millrace help fetch`")
 	case o.method != "":
-		return nil, errors.New("-X goes with a URL: in a policy the method is the stream type's \"http_method\"")
+		return nil, errors.New("-X needs a URL: in a policy the method is the stream type's \"http_method\"")
 	case o.ca != "":
-		return nil, errors.New("--ca goes with a URL: in a policy the trust store is the stream type's \"tls_trust_store\"")
+		return nil, errors.New("--ca needs a URL: in a policy the trust store is the stream type's \"tls_trust_store\"")
 	case o.http2:
-		return nil, errors.New("--http2 goes with a URL: in a policy the protocol is the stream type's \"protocol\"")
+		return nil, errors.New("--http2 needs a URL: in a policy the protocol is the stream type's \"protocol\"")
 	case o.subprotocol != "":
-		return nil, errors.New("--subprotocol goes with a URL: in a policy it is the stream type's \"ws_subprotocol\"")
+		return nil, errors.New("--subprotocol needs a URL: in a policy it is the stream type's \"ws_subprotocol\"")
 	case o.binary:
-		return nil, errors.New("--binary goes with a URL: in a policy it is the stream type's \"ws_binary\"")
+		return nil, errors.New("--binary needs a URL: in a policy it is the stream type's \"ws_binary\"")
 	}
 	o.targets = []target{{metadata: o.metadata}}
 	return readPolicy(o.policy)
 }
 
-// settleWS works out what the command line means if the stream is a WebSocket, and what it cannot mean if not.
-func (o *fetchFlags) settleWS(p *policy.Policy) error {
+// checkWS sets the flags of WebSockets, and returns an error for those that other streams do not have.
+func (o *fetchFlags) checkWS(p *policy.Policy) error {
 	if s := p.Stream(o.stream); s != nil {
 		o.ws = s.Protocol == policy.WS
 	}
@@ -254,7 +254,7 @@ func (o *fetchFlags) settleWS(p *policy.Policy) error {
 		}
 		o.raw = o.raw || o.bytes > 0
 	case o.lines:
-		return errors.New("- is for WebSockets: for others all of standard input is --data @-")
+		return errors.New("- is for WebSockets: use --data @- to send standard input on other streams")
 	case o.raw || o.noClose:
 		return errors.New("--raw and --no-close are for WebSockets")
 	}
@@ -262,17 +262,16 @@ func (o *fetchFlags) settleWS(p *policy.Policy) error {
 }
 
 const (
-	// fetchGrace is for a raw peer that does not close although it has nothing to say any more.
+	// fetchGrace is for a raw peer that does not close although it has sent everything.
 	fetchGrace = time.Second
-	// sendGrace is for a peer that has not taken all payload yet. It is longer than a connection lingers
-	// on its own account.
+	// sendGrace is for a peer that has not received all payload yet. It is longer than wsi.Timeouts.Linger.
 	sendGrace = 6 * time.Second
 )
 
 // fetch runs the streams to their end.
 func (a *app) fetch(p *policy.Policy, o *fetchFlags, d device, out io.Writer) int {
-	var h *house
-	ho := houseOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace, socks: o.socks, device: d}
+	var h *runner
+	ho := runnerOptions{policy: p, level: slog.LevelWarn, grace: fetchGrace, socks: o.socks, device: d}
 	ho.h1, ho.h2 = o.clientLimits()
 	if o.sendOnly {
 		ho.grace = sendGrace
@@ -287,7 +286,7 @@ func (a *app) fetch(p *policy.Policy, o *fetchFlags, d device, out io.Writer) in
 	}
 	defer h.close()
 	q := newFetches(h, o, newDownload(out, h.post))
-	if err := q.begin(); err != nil {
+	if err := q.start(); err != nil {
 		q.out.finish()
 		return a.fail(exitUsage, "fetch: %v", err)
 	}
@@ -315,14 +314,14 @@ func (a *app) fetch(p *policy.Policy, o *fetchFlags, d device, out io.Writer) in
 	return status
 }
 
-// report says what went wrong with a fetch, and returns the exit status.
+// report prints the error of a fetch, if any, and returns the exit status.
 func (a *app) report(f *fetcher) int {
 	at := ""
 	if f.at.url != "" && len(f.o.targets) > 1 {
 		at = f.at.url + ": "
 	}
 	switch {
-	case (f.verdict == verdictNone || f.verdict == verdictCut) && f.house.interrupted:
+	case (f.verdict == verdictNone || f.verdict == verdictCut) && f.runner.interrupted:
 		return a.fail(exitLocal, "fetch: %sinterrupted", at)
 	case f.why != nil:
 		return a.fail(f.verdict.status(), "fetch: %s%s: %v", at, f.verdict, f.why)

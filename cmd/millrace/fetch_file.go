@@ -10,20 +10,19 @@ import (
 	"syscall"
 )
 
-// outFile is the file of -o. Payload is written beside it, and takes its place when the fetch has gone well: until
-// then, and if it does not go well, the file is left alone. What is no regular file, a device or a pipe, is written
-// to as it is.
+// outFile is the file of -o. Payload is written to a temporary file next to it, which replaces it when the fetch has
+// succeeded; otherwise the file is unchanged. A device or a pipe is written directly.
 type outFile struct {
 	*os.File
-	name   string // the file's
+	name   string // of the file
 	direct bool
 	any    bool // something was written
 }
 
-// partSuffix is what the name of a file has besides that holds the payload of a fetch that failed.
+// partSuffix is appended to the name of the file for the payload of a failed fetch.
 const partSuffix = ".part"
 
-// createOut prepares the file of -o, so that one which cannot be written is found before anything is fetched.
+// createOut creates the temporary file of -o, so that an error is reported before the fetch starts.
 func createOut(name string) (*outFile, error) {
 	mode := os.FileMode(0o666)
 	info, err := os.Stat(name)
@@ -41,7 +40,7 @@ func createOut(name string) (*outFile, error) {
 		if name, err = filepath.EvalSymlinks(name); err != nil {
 			return nil, err
 		}
-		// A file that may not be written is not to be replaced either.
+		// A file that is not writable must not be replaced.
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
 			return nil, err
@@ -63,8 +62,8 @@ func (o *outFile) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// finish ends the writing. With ok the payload becomes the file. Else what came, if anything, is kept under the name
-// that is returned.
+// finish closes the file. If ok, the payload replaces the file. Otherwise the received payload, if any, is kept in the
+// file with the returned name.
 func (o *outFile) finish(ok bool) (kept string, err error) {
 	if o.direct {
 		return "", o.Close()

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// names are the files of a directory.
+// names returns the names of the files in a directory.
 func names(t *testing.T, dir string) string {
 	t.Helper()
 	list, err := os.ReadDir(dir)
@@ -26,7 +26,7 @@ func names(t *testing.T, dir string) string {
 	return strings.Join(all, " ")
 }
 
-// The file of -o holds the whole payload, or what it held before.
+// The file of -o has the whole payload, or its earlier content.
 func TestFetchReplacesItsFileOnlyOnSuccess(t *testing.T) {
 	at := web(t)
 	for _, c := range []struct {
@@ -36,7 +36,7 @@ func TestFetchReplacesItsFileOnlyOnSuccess(t *testing.T) {
 		part      string // that of the partial file, "" if there is to be none
 	}{
 		{"success", "http://" + at + "/echo", exitOK, "new", ""},
-		{"nobody there", "http://127.0.0.1:1/", exitUnreachable, "old", ""},
+		{"closed port", "http://127.0.0.1:1/", exitUnreachable, "old", ""},
 		{"refused", "http://" + at + "/no", exitRefused, "old", "no such thing\n"},
 		{"cut", "http://" + at + "/cut", exitUnreachable, "old", "part"},
 	} {
@@ -49,7 +49,7 @@ func TestFetchReplacesItsFileOnlyOnSuccess(t *testing.T) {
 		want := "file"
 		if c.part != "" {
 			want += " file.part"
-			r.expect(t, c.status, "what came is in "+file+".part")
+			r.expect(t, c.status, "the received payload is in "+file+".part")
 		} else {
 			r.expect(t, c.status)
 		}
@@ -68,7 +68,7 @@ func TestFetchReplacesItsFileOnlyOnSuccess(t *testing.T) {
 	}
 }
 
-// While it is under way the file is as it was, and an interrupt leaves it so.
+// During the fetch, and after an interrupt, the file is unchanged.
 func TestFetchInterruptLeavesItsFile(t *testing.T) {
 	begun := make(chan struct{}, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -91,18 +91,18 @@ func TestFetchInterruptLeavesItsFile(t *testing.T) {
 	<-begun
 	poll(t, "the first bytes", func() bool { return strings.Contains(errs.String(), "LWSSSCS_CONNECTED") })
 	if b, err := os.ReadFile(file); string(b) != "old" {
-		t.Errorf("under way the file holds %q, %v; want what it held", b, err)
+		t.Errorf("during the fetch: the file has %q, %v; want its earlier content", b, err)
 	}
 	signals <- os.Interrupt
 	if status := <-over; status != exitLocal {
 		t.Errorf("status %d, want %d\n%s", status, exitLocal, &errs)
 	}
 	if b, err := os.ReadFile(file); string(b) != "old" {
-		t.Errorf("after an interrupt the file holds %q, %v; want what it held", b, err)
+		t.Errorf("after an interrupt: the file has %q, %v; want its earlier content", b, err)
 	}
 }
 
-// What is no regular file is written to as it is, and a link stays one.
+// A file that is not regular is written directly, and a link stays a link.
 func TestFetchWritesToDevicesAndThroughLinks(t *testing.T) {
 	at := web(t)
 	dir := t.TempDir()
@@ -118,7 +118,7 @@ func TestFetchWritesToDevicesAndThroughLinks(t *testing.T) {
 	go func() { b, _ := os.ReadFile(fifo); got <- string(b) }()
 	run("fetch", "http://"+at+"/echo", "--data", "through a pipe", "-o", fifo).expect(t, exitOK)
 	if s := <-got; s != "through a pipe" {
-		t.Errorf("the pipe gave %q", s)
+		t.Errorf("read %q from the pipe", s)
 	}
 	if err := os.Symlink("target", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
@@ -128,14 +128,14 @@ func TestFetchWritesToDevicesAndThroughLinks(t *testing.T) {
 	}
 	run("fetch", "http://"+at+"/echo", "--data", "x", "-o", filepath.Join(dir, "link")).expect(t, exitOK)
 	if b, err := os.ReadFile(filepath.Join(dir, "target")); string(b) != "x" {
-		t.Errorf("the link's target holds %q, %v; want x", b, err)
+		t.Errorf("the link's target has %q, %v; want x", b, err)
 	}
 	if st, err := os.Lstat(filepath.Join(dir, "link")); err != nil || st.Mode()&os.ModeSymlink == 0 {
 		t.Errorf("the link is %v, %v; want a link", st.Mode(), err)
 	}
 }
 
-// An empty file is sent, as nothing, and takes no time.
+// Sending an empty file needs no CPU time.
 func TestFetchSendsAnEmptyFile(t *testing.T) {
 	empty := write(t, "empty", "")
 	s := serve(t, "--policy", write(t, "p.json", wsAndRaw), "--stream", "web", "--echo")
@@ -145,12 +145,12 @@ func TestFetchSendsAnEmptyFile(t *testing.T) {
 	run("fetch", "http://"+web(t)+"/echo", "--data", "@"+empty).expect(t, exitOK)
 	run("fetch", "ws://"+s.at+"/", "--data", "@"+empty, "--timeout", "5s").expect(t, exitOK)
 	run("fetch", "--policy", client, "--stream", "tcp", "--data", "@"+empty, "--send").expect(t, exitOK)
-	// Nothing comes back for nothing: until it is over this one must sleep.
+	// The answer to an empty body is empty: until its end the fetch must sleep.
 	run("fetch", "--policy", client, "--stream", "tcp", "--data", "@"+empty, "--bytes", "1", "--timeout", "700ms").expect(t, exitUnreachable, "timed out")
 	if used := cpuTime(t) - began; used > 500*time.Millisecond {
-		t.Errorf("four fetches of nothing took %v of CPU time, want next to nothing", used)
+		t.Errorf("four fetches with empty files: CPU time %v, want almost none", used)
 	}
-	// A file whose length the system does not know is no empty one.
+	// A file whose length the system does not report is not empty.
 	if _, err := os.Stat("/proc/version"); err == nil {
 		run("fetch", "http://"+web(t)+"/echo", "--data", "@/proc/version").expect(t, exitOK, "Linux")
 	}
@@ -160,7 +160,7 @@ const wsAndRaw = `{"s":[
 	{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "ws"}},
 	{"tcp": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "raw"}}]}`
 
-// cpuTime is what this process has used.
+// cpuTime returns the CPU time of this process.
 func cpuTime(t *testing.T) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -170,7 +170,7 @@ func cpuTime(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// A reader of standard output that goes away is noticed while nothing is to be written.
+// fetch detects that the reader of standard output is gone, even if there is nothing to write.
 func TestFetchNoticesThatItsReaderHasGone(t *testing.T) {
 	at := web(t)
 	socket := func() (r, w *os.File) {
@@ -204,18 +204,18 @@ func TestFetchNoticesThatItsReaderHasGone(t *testing.T) {
 				t.Errorf("%s: status %d, want %d and the reason\n%s", c.name, status, exitLocal, &errs)
 			}
 		case <-time.After(20 * time.Second):
-			t.Errorf("%s: fetch goes on although its reader has gone\n%s", c.name, &errs)
+			t.Errorf("%s: fetch continues without a reader\n%s", c.name, &errs)
 		}
 		w.Close()
 	}
 }
 
-// full is an output that has no room.
+// full is an output without space.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 
-// Every subcommand that prints says by its status whether it could.
+// Every subcommand that prints reports a failed write by its status.
 func TestOutputThatFailsIsTold(t *testing.T) {
 	good := write(t, "policy.json", `{"s":[{"get":{"endpoint":"127.0.0.1","port":1}}]}`)
 	dir := t.TempDir()

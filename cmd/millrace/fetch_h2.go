@@ -5,13 +5,13 @@ import (
 	"github.com/millrace/millrace/roles/h2"
 )
 
-// fetchWindow is the window that a server of HTTP/2 has for each download. It is given back in halves, so that a
-// download gets half of it per round trip: on a simulated line with 100 ms there and back 160 Mbit/s, where h2's default
-// of 256 KiB, which is meant for devices, gives 11.
+// fetchWindow is the HTTP/2 window of each download. It is restored in halves, so that a download gets half of it per
+// round trip: 160 Mbit/s on a simulated line with a round trip of 100 ms. The default of h2, 256 KiB, is for devices and
+// gives 11 Mbit/s.
 const fetchWindow = 4 << 20
 
-// clientLimits are the limits of HTTP for a fetch. With URLs no pause of a server inside a response is too long, as none
-// before it is: --timeout alone bounds a fetch. What a policy describes has the library's times.
+// clientLimits returns the limits of HTTP for a fetch. With URLs a server may pause at any time and for any duration:
+// only --timeout limits a fetch. With a policy the timeouts of the library apply.
 func (o *fetchFlags) clientLimits() (*h1.Config, *h2.Config) {
 	one, two := h1.DefaultConfig(), downloadConfig()
 	if o.policy == "" {
@@ -20,8 +20,8 @@ func (o *fetchFlags) clientLimits() (*h1.Config, *h2.Config) {
 	return &one, two
 }
 
-// downloadConfig are the limits of HTTP/2 for a program whose purpose is a download. Streams whose payload is not
-// written yet are paused: a connection keeps a window for each before that holds up the one that is written.
+// downloadConfig returns the limits of HTTP/2 for downloads. Streams whose payload is not written yet are paused: a
+// connection keeps a window for each of them, so that they do not stop the stream that is written.
 func downloadConfig() *h2.Config {
 	c := h2.DefaultConfig()
 	c.Limits.Window = fetchWindow

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestFetchAnnouncesWindowsForDownloads: what a server of HTTP/2 is granted by fetch, for a stream and a connection.
+// TestFetchAnnouncesWindowsForDownloads checks the windows that fetch grants an HTTP/2 server, for a stream and a connection.
 func TestFetchAnnouncesWindowsForDownloads(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -50,8 +50,8 @@ func TestFetchAnnouncesWindowsForDownloads(t *testing.T) {
 	}
 }
 
-// TestFetchOfManyLargeBodies: bodies that are larger than all windows, of streams that wait for their turn, do not hold
-// up the one that is written.
+// TestFetchOfManyLargeBodies checks that paused streams, whose bodies exceed all windows, do not stop the stream that is
+// written.
 func TestFetchOfManyLargeBodies(t *testing.T) {
 	if testing.Short() {
 		t.Skip("moves 80 MB")

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errHungUp is why a fetch ends whose output is a pipe or a terminal that nobody reads any more. Writing to it would
-// tell the same, but a stream may be silent for hours.
-var errHungUp = errors.New("standard output is closed: its reader has gone")
+// errHungUp ends a fetch when the reader of its output, a pipe or a terminal, is gone. A write would report the same,
+// but a stream may be silent for hours.
+var errHungUp = errors.New("standard output is closed: its reader is gone")
 
-// watchHangup calls gone when the reader of w, if that is a file, has gone, until stop is called.
+// watchHangup calls gone when the reader of w is gone, if w is a file. stop ends the watch.
 func watchHangup(w io.Writer, gone func()) (stop func()) {
 	o, ok := w.(*output)
 	if !ok {

@@ -10,8 +10,8 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// upload is the payload that a fetch sends. Text is at hand; files and standard input are read piece by
-// piece on a goroutine of their own, one piece ahead, since reading can block.
+// upload is the payload that a fetch sends. Text is in memory; a goroutine reads files and standard input, one
+// piece ahead, since reading can block.
 type upload struct {
 	h      *ss.Handle
 	post   func(func())
@@ -19,21 +19,21 @@ type upload struct {
 
 	text []byte    // of --data TEXT
 	file *os.File  // of --data @FILE when it is a regular file
-	pipe io.Reader // of what can be read only once
+	pipe io.Reader // of a source that can be read only once
 
 	size    int64 // -1: unknown
 	pos     int64 // of the next byte to send
-	attempt int   // a piece that was asked for by another attempt is not taken
-	taken   bool  // the pipe has given bytes
-	ended   bool  // the source has nothing more behind piece
-	begun   bool  // with lines: a message is under way
-	cr      bool  // and a CR of it has not been given
+	attempt int   // pieces of earlier attempts are dropped
+	taken   bool  // bytes of the pipe were used
+	ended   bool  // the source has ended after piece
+	begun   bool  // with lines: a message is incomplete
+	cr      bool  // and a CR of it is not sent yet
 	reading bool
 	piece   []byte
 	asked   chan request
 }
 
-// unknownMax is how much is read of a file whose length the system says to be 0.
+// unknownMax is the largest length of a file whose length the system reports as 0.
 const unknownMax = 1 << 20
 
 // request asks the reading goroutine for a piece.
@@ -42,7 +42,7 @@ type request struct {
 	attempt int
 }
 
-// openUpload works out what --data means.
+// openUpload opens the payload of --data.
 func openUpload(stdin io.Reader, o *fetchFlags) (*upload, error) {
 	u := &upload{}
 	name, isFile := strings.CutPrefix(o.data, "@")
@@ -70,11 +70,11 @@ func openUpload(stdin io.Reader, o *fetchFlags) (*upload, error) {
 		case info.Mode().IsRegular() && info.Size() > 0:
 			u.file, u.size = f, info.Size()
 		case info.Mode().IsRegular():
-			// It is empty, or the system does not know its length, as of those in /proc.
+			// It is empty, or the system does not report its length, as for files in /proc.
 			u.text, err = readAtMost(f, unknownMax+1)
 			f.Close()
 			if err == nil && len(u.text) > unknownMax {
-				err = fmt.Errorf("%s has more than %d bytes, although its length is said to be 0", name, unknownMax)
+				err = fmt.Errorf("%s has more than %d bytes, although the system reports length 0", name, unknownMax)
 			}
 			u.size = int64(len(u.text))
 			return u, err
@@ -94,7 +94,7 @@ func (u *upload) close() {
 	}
 }
 
-// stop ends the reading goroutine, unless it hangs in a read: that ends with the process.
+// stop ends the reading goroutine. A goroutine that is blocked in a read ends with the process.
 func (u *upload) stop() {
 	if u.asked != nil {
 		close(u.asked)
@@ -102,7 +102,7 @@ func (u *upload) stop() {
 	}
 }
 
-// rewind prepares another attempt. It is false when the payload cannot be sent again.
+// rewind prepares another attempt. It returns false if the payload cannot be sent again.
 func (u *upload) rewind() bool {
 	if u.taken {
 		return false
@@ -115,7 +115,7 @@ func (u *upload) rewind() bool {
 	return true
 }
 
-// fill gives the next payload, or asks for it and gives it at the next Tx.
+// fill writes the next payload to buf. If none is read yet, it requests a piece for the next Tx.
 func (u *upload) fill(buf []byte) (n int, f ss.Flags, r ss.Ret) {
 	if u.pos == 0 {
 		f = ss.SOM
@@ -144,7 +144,7 @@ func (u *upload) fill(buf []byte) (n int, f ss.Flags, r ss.Ret) {
 	return n, f, ss.OK
 }
 
-// complete says whether all payload has been given.
+// complete reports whether all payload was written to Tx.
 func (u *upload) complete() bool { return u.ended && len(u.piece) == 0 }
 
 func (u *upload) ask() {
@@ -154,7 +154,7 @@ func (u *upload) ask() {
 	}
 }
 
-// read is the reading goroutine. Only one piece exists at a time, so one buffer does.
+// read is the reading goroutine. Only one piece exists at a time, so it uses one buffer.
 func (u *upload) read(asked <-chan request) {
 	buf := make([]byte, pieceSize)
 	for r := range asked {
@@ -174,7 +174,7 @@ func (u *upload) read(asked <-chan request) {
 	}
 }
 
-// wasRead takes a piece, on the loop.
+// wasRead receives a piece, on the loop.
 func (u *upload) wasRead(b []byte, err error, attempt int) {
 	u.reading = false
 	ended := errors.Is(err, io.EOF)
@@ -183,7 +183,7 @@ func (u *upload) wasRead(b []byte, err error, attempt int) {
 		return
 	}
 	if ended && u.file != nil {
-		u.failed(fmt.Errorf("read the payload: %s has become shorter", u.file.Name()))
+		u.failed(fmt.Errorf("read the payload: %s was truncated while it was read", u.file.Name()))
 		return
 	}
 	if u.pipe != nil || attempt == u.attempt {

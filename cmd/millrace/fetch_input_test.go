@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What came from a pipe cannot be sent again: the stream does not try.
+// Payload from a pipe cannot be sent again: the stream makes no second attempt.
 func TestFetchPipeIsSentOnce(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -35,7 +35,7 @@ func TestFetchPipeIsSentOnce(t *testing.T) {
 	}
 }
 
-// A raw peer that stops sending before it has got everything ends the stream: that is no success.
+// A raw peer that closes before it has received all payload ends the stream without success.
 func TestFetchRawCutWhileSending(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -56,7 +56,7 @@ func TestFetchRawCutWhileSending(t *testing.T) {
 		expect(t, exitUnreachable, "ended before the payload was complete")
 }
 
-// A file that shrinks while it is sent is not sent as if it were whole.
+// A file that is truncated while it is sent is an error.
 func TestFetchFileThatShrinks(t *testing.T) {
 	name := write(t, "data", strings.Repeat("x", 4*pieceSize))
 	u, err := openUpload(nil, &fetchFlags{data: "@" + name, hasData: true})
@@ -72,7 +72,7 @@ func TestFetchFileThatShrinks(t *testing.T) {
 	u.post = func(f func()) { f() }
 	u.pos = pieceSize
 	u.ask()
-	if err := <-failed; err == nil || !strings.Contains(err.Error(), "become shorter") {
-		t.Errorf("reading behind the new end: %v, want an error that says so", err)
+	if err := <-failed; err == nil || !strings.Contains(err.Error(), "was truncated") {
+		t.Errorf("read after truncation: got %v, want an error with \"was truncated\"", err)
 	}
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// errText is why a text message is not sent.
-var errText = errors.New("the payload is not UTF-8, as a text message is: --binary, or \"ws_binary\" in a policy, sends it as it is")
+// errText is the error of a text message that is not UTF-8.
+var errText = errors.New("the payload of a text message is not UTF-8: --binary, or \"ws_binary\" in a policy, sends binary messages")
 
-// fillLine is fill where every line of the source is a message, without its line end, LF or CR LF. A line of any length
-// goes out in the pieces in which it was read; the last need not have an end.
+// fillLine is fill for a source whose lines are messages, without the line end, LF or CR LF. A line of any length is sent
+// in the pieces in which it was read; the last line may lack its line end.
 func (u *upload) fillLine(buf []byte) (n int, f ss.Flags, r ss.Ret) {
 	switch {
 	case u.sent():
@@ -44,7 +44,7 @@ func (u *upload) fillLine(buf []byte) (n int, f ss.Flags, r ss.Ret) {
 			u.piece = u.piece[1:]
 		}
 	}
-	// A CR may belong to a line end of which the LF is to come.
+	// A CR may belong to a line end whose LF is not read yet.
 	if last := len(line) - 1; last >= 0 && line[last] == '\r' && (end >= 0 || len(u.piece) > 0 || !u.ended) {
 		line = line[:last]
 		u.cr = end < 0
@@ -60,17 +60,17 @@ func (u *upload) fillLine(buf []byte) (n int, f ss.Flags, r ss.Ret) {
 	return n, f, ss.OK
 }
 
-// sent says whether all lines have been given.
+// sent reports whether all lines were written to Tx.
 func (u *upload) sent() bool { return u.complete() && !u.begun }
 
-// textCheck tells whether text that comes in pieces is UTF-8.
+// textCheck checks that text in pieces is UTF-8.
 type textCheck struct {
-	part [utf8.UTFMax]byte // of a character whose end is to come
+	part [utf8.UTFMax]byte // of an incomplete character
 	n    int
 }
 
-// takes checks the next piece, and with the last that nothing is missing.
-func (c *textCheck) takes(b []byte, last bool) bool {
+// valid checks the next piece, and with the last piece that the text is complete.
+func (c *textCheck) valid(b []byte, last bool) bool {
 	for c.n > 0 && len(b) > 0 {
 		c.part[c.n], b = b[0], b[1:]
 		if c.n++; utf8.FullRune(c.part[:c.n]) {
@@ -96,8 +96,8 @@ func (c *textCheck) takes(b []byte, last bool) bool {
 	return !last || c.n == 0
 }
 
-// asLine appends a piece of a message to out as it is to be printed: text as it is, binary in hexadecimal, a line end
-// behind the last.
+// asLine appends a piece of a message to out in printed form: text unchanged, binary in hexadecimal, and a line end
+// after the last piece.
 func asLine(out, b []byte, f ss.Flags) []byte {
 	if f&ss.Binary != 0 {
 		out = hex.AppendEncode(out, b)

@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// messages has an upload give the lines of in as messages, with room for so much at a time.
+// messages returns the messages that an upload makes of the lines of in, with a buffer of the given size.
 func messages(t *testing.T, in io.Reader, room int) (got []string) {
 	t.Helper()
 	u, err := openUpload(in, &fetchFlags{lines: true})
@@ -45,7 +45,7 @@ func messages(t *testing.T, in io.Reader, room int) (got []string) {
 		within = f&ss.EOM == 0
 	}
 	if within {
-		t.Errorf("the last of %d messages has no end", len(got))
+		t.Errorf("the last of %d messages has no EOM", len(got))
 	}
 	return got
 }
@@ -74,7 +74,7 @@ func idleHandle(t *testing.T) *ss.Handle {
 	return h
 }
 
-// TestLines: what is a line does not depend on how it is read, nor on what room there is.
+// TestLines checks that messages do not depend on the pieces of the input or on the size of the buffer.
 func TestLines(t *testing.T) {
 	for _, c := range []struct {
 		in   string
@@ -108,7 +108,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// TestTextCheck: what is UTF-8 does not depend on how it is cut.
+// TestTextCheck checks that the result does not depend on the pieces.
 func TestTextCheck(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": true, "plain": true, "é": true, "日本語": true, "a\U0001F600b": true, "é日\U0001F600": true,
@@ -119,23 +119,23 @@ func TestTextCheck(t *testing.T) {
 			for j := i; j <= len(text); j++ {
 				var c textCheck
 				b := []byte(text)
-				if got := c.takes(b[:i], false) && c.takes(b[i:j], false) && c.takes(b[j:], true); got != want {
-					t.Errorf("%q, cut at %d and %d: %v, want %v", text, i, j, got, want)
+				if got := c.valid(b[:i], false) && c.valid(b[i:j], false) && c.valid(b[j:], true); got != want {
+					t.Errorf("%q, split at %d and %d: got %v, want %v", text, i, j, got, want)
 				}
 			}
 		}
 		var c textCheck
 		got := true
 		for i := range len(text) {
-			got = got && c.takes([]byte(text[i:i+1]), false)
+			got = got && c.valid([]byte(text[i:i+1]), false)
 		}
-		if got = got && c.takes(nil, true); got != want {
-			t.Errorf("%q, byte by byte: %v, want %v", text, got, want)
+		if got = got && c.valid(nil, true); got != want {
+			t.Errorf("%q, byte by byte: got %v, want %v", text, got, want)
 		}
 	}
 }
 
-// TestAsLine: how messages look in print.
+// TestAsLine checks the printed form of messages.
 func TestAsLine(t *testing.T) {
 	for _, c := range []struct {
 		f    ss.Flags

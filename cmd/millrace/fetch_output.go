@@ -7,16 +7,16 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// downloadHigh is how much payload may wait for a slow output before the stream is paused. One more
-// receive buffer can come on top.
+// downloadHigh is the number of bytes that may wait for a slow output before the stream is paused. One more
+// receive buffer can be added to them.
 const downloadHigh = 256 << 10
 
-// download writes payload on a goroutine of its own, since standard output can be a full pipe.
+// download writes payload on its own goroutine, since standard output can be a full pipe.
 type download struct {
 	w      io.Writer
 	h      *ss.Handle
 	post   func(func()) // to the loop
-	failed func()       // called on the loop when writing failed
+	failed func()       // called on the loop after a write error
 
 	mu     sync.Mutex
 	more   sync.Cond
@@ -35,8 +35,7 @@ func newDownload(w io.Writer, post func(func())) *download {
 	return d
 }
 
-// follow has h paused and resumed from now on, with the streams before it at their end. It is true when h is to
-// stay paused until then.
+// follow makes h the stream whose payload is written. It returns true if h must stay paused until download resumes it.
 func (d *download) follow(h *ss.Handle) (full bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -44,7 +43,7 @@ func (d *download) follow(h *ss.Handle) (full bool) {
 	return d.paused
 }
 
-// put takes a copy of b. It is true when the stream is to be paused; download resumes it.
+// put appends a copy of b. It returns true if the stream must be paused; download resumes it.
 func (d *download) put(b []byte) (full bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -57,7 +56,7 @@ func (d *download) put(b []byte) (full bool) {
 	return d.paused
 }
 
-// fail has all that comes from now on dropped, as when writing failed.
+// fail drops all later payload, as after a write error.
 func (d *download) fail(err error) {
 	d.mu.Lock()
 	if d.err == nil {
@@ -68,7 +67,7 @@ func (d *download) fail(err error) {
 	d.mu.Unlock()
 }
 
-// finish writes what is left, ends the goroutine, and returns what went wrong.
+// finish writes the remaining payload, ends the goroutine, and returns the first error.
 func (d *download) finish() error {
 	d.mu.Lock()
 	d.closed = true

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// slow is an output that takes its time at first.
+// slow is an output whose first write takes long.
 type slow struct {
 	release chan struct{}
 	got     bytes.Buffer
@@ -21,7 +21,7 @@ func (s *slow) Write(p []byte) (int, error) {
 	return s.got.Write(p)
 }
 
-// An output that does not take payload stops the server by flow control, and nothing is lost.
+// A blocked output stops the server by flow control, and no byte is lost.
 func TestFetchSlowOutput(t *testing.T) {
 	const total = 64 << 20
 	piece := pattern(1<<20, 13)
@@ -41,7 +41,7 @@ func TestFetchSlowOutput(t *testing.T) {
 	a := &app{in: strings.NewReader(""), out: out, err: &errs, signals: make(chan os.Signal)}
 	over := make(chan int, 1)
 	go func() { over <- a.run([]string{"fetch", s.URL}) }()
-	// The server's writes come to a halt, well before the end.
+	// The server's writes stop long before the end.
 	last, still := int64(-1), 0
 	poll(t, "the server to be stopped", func() bool {
 		if now := sent.Load(); now != last || now == 0 {
@@ -52,7 +52,7 @@ func TestFetchSlowOutput(t *testing.T) {
 		return still == 100
 	})
 	if last >= total {
-		t.Errorf("the server could send all %d bytes although the output takes none", last)
+		t.Errorf("the server sent all %d bytes although the output is blocked", last)
 	}
 	close(out.release)
 	if status := <-over; status != exitOK || !bytes.Equal(out.got.Bytes(), bytes.Repeat(piece, total>>20)) {

@@ -9,9 +9,8 @@ import (
 	"github.com/millrace/millrace/policy"
 )
 
-// fromEnvironment is the value of a variable that names a proxy, or the hosts that need none. curl and others read
-// https_proxy and no_proxy in upper case too. HTTP_PROXY they do not: to a CGI program it is a header field of the
-// client's.
+// fromEnvironment returns the value of a proxy variable, or of no_proxy. Like curl it reads https_proxy and no_proxy in
+// upper case too, but not HTTP_PROXY: in a CGI program that is a header field of the client.
 func fromEnvironment(name string) string {
 	v := os.Getenv(name)
 	if v == "" && name != "http_proxy" {
@@ -20,8 +19,8 @@ func fromEnvironment(name string) string {
 	return v
 }
 
-// checkProxies refuses targets that the environment sends through an HTTP proxy, as long as that is not built: none of
-// them may go out directly. It returns the SOCKS5 proxy of the environment, "" if no_proxy exempts all targets.
+// checkProxies refuses targets with an HTTP proxy in the environment, since HTTP proxies are not implemented and these
+// targets must not be connected directly. It returns the SOCKS5 proxy of the environment, "" if no_proxy exempts all targets.
 func (o *fetchFlags) checkProxies(p *policy.Policy) (socks string, err error) {
 	exempt := fromEnvironment("no_proxy")
 	for i := range o.targets {
@@ -39,16 +38,15 @@ func (o *fetchFlags) checkProxies(p *policy.Policy) (socks string, err error) {
 			name = "https_proxy"
 		}
 		if v := fromEnvironment(name); v != "" {
-			return "", fmt.Errorf("%s in the environment asks for an HTTP proxy, which is not built yet, and %q would be reached directly; "+
-				"unset it, or name the host in no_proxy", name, host)
+			return "", fmt.Errorf("%s in the environment requires an HTTP proxy, which is not implemented yet, and %q would be connected directly; "+
+				"unset it, or add the host to no_proxy", name, host)
 		}
 		socks = os.Getenv("socks_proxy")
 	}
 	return socks, nil
 }
 
-// where is the host of a target, and whether it is reached over TLS, as far as policy and metadata tell before the
-// stream exists.
+// where returns the host of a target, and whether it uses TLS, from the policy and the metadata.
 func (t *target) where(s *policy.Stream) (host string, secure bool) {
 	text, err := s.Endpoint.Append(nil, func(index int) (v []byte) {
 		for _, m := range t.metadata {
@@ -59,7 +57,7 @@ func (t *target) where(s *policy.Stream) (host string, secure bool) {
 		return v
 	})
 	if err != nil {
-		return "", s.TLS // the attempt says what is wrong
+		return "", s.TLS // the attempt reports the error
 	}
 	host, secure = string(text), s.TLS
 	if scheme, rest, ok := strings.Cut(host, "://"); ok {
@@ -71,7 +69,7 @@ func (t *target) where(s *policy.Stream) (host string, secure bool) {
 	return hostOf(host), secure
 }
 
-// hostOf is the host of host[:port], where an IPv6 address with a port has brackets.
+// hostOf returns the host of host[:port], where an IPv6 address with a port has brackets.
 func hostOf(s string) string {
 	if inner, ok := strings.CutPrefix(s, "["); ok {
 		inner, _, _ = strings.Cut(inner, "]")

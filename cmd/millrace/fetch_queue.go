@@ -15,32 +15,31 @@ type target struct {
 	up       *upload
 }
 
-// fetchAhead is how many streams of HTTP/2 may be under way behind the one whose payload is being written. They are
-// paused, and what a server sends them meanwhile is kept: no more than a connection keeps without holding up
-// the others.
+// fetchAhead is the number of HTTP/2 streams that may run ahead of the one whose payload is written. They are paused,
+// and their payload is kept, up to the limit at which a connection would stop the other streams.
 const fetchAhead = 3
 
 // fetches are the streams of one command line, whose payload goes to one output in the order of their targets.
 type fetches struct {
-	house *house
-	o     *fetchFlags
-	out   *download
-	list  []*fetcher // begun, in order
-	turn  int        // whose payload is written
-	setup error      // what was wrong with the command line's metadata
+	runner *runner
+	o      *fetchFlags
+	out    *download
+	list   []*fetcher // started, in order
+	turn   int        // the index of the stream whose payload is written
+	setup  error      // the error of the command line's metadata
 }
 
-func newFetches(h *house, o *fetchFlags, out *download) *fetches {
-	q := &fetches{house: h, o: o, out: out}
+func newFetches(h *runner, o *fetchFlags, out *download) *fetches {
+	q := &fetches{runner: h, o: o, out: out}
 	out.failed = q.fail
 	return q
 }
 
-// begin starts as many as may be under way: over HTTP/2 some, which share a connection; else one, which leaves
-// its connection to the next.
-func (q *fetches) begin() error {
+// start starts as many streams as may run at a time: over HTTP/2 several, which share a connection; otherwise one,
+// whose connection the next one can use.
+func (q *fetches) start() error {
 	most := 1
-	if s := q.house.rt.Policy().Stream(q.o.stream); s != nil && s.Protocol == policy.H2 {
+	if s := q.runner.rt.Policy().Stream(q.o.stream); s != nil && s.Protocol == policy.H2 {
 		most += fetchAhead
 	}
 	for len(q.list) < len(q.o.targets) && len(q.list) < q.turn+most {
@@ -52,18 +51,18 @@ func (q *fetches) begin() error {
 }
 
 func (q *fetches) create() error {
-	f := &fetcher{house: q.house, q: q, o: q.o, at: &q.o.targets[len(q.list)], out: q.out}
+	f := &fetcher{runner: q.runner, q: q, o: q.o, at: &q.o.targets[len(q.list)], out: q.out}
 	f.up = f.at.up
-	f.up.post = q.house.post
+	f.up.post = q.runner.post
 	q.list = append(q.list, f)
-	h, err := q.house.rt.Create(ss.Info{StreamType: q.o.streamFor(f.at), New: func(*ss.Handle) ss.Stream { return f }})
+	h, err := q.runner.rt.Create(ss.Info{StreamType: q.o.streamFor(f.at), New: func(*ss.Handle) ss.Stream { return f }})
 	switch {
 	case q.setup != nil:
 		return q.setup
 	case err != nil:
 		return err
 	case h.Policy().Server:
-		return fmt.Errorf("stream type %q is a server's: `millrace serve` is for those", q.o.stream)
+		return fmt.Errorf("stream type %q has \"server\": true: use `millrace serve`", q.o.stream)
 	}
 	if f.h = h; q.list[q.turn] == f {
 		q.out.follow(h)
@@ -74,19 +73,19 @@ func (q *fetches) create() error {
 	return nil
 }
 
-// over is told of the end of each stream. The next in turn has the output, and others are begun.
-func (q *fetches) over(f *fetcher) {
-	f.over = true
-	if q.house.ending || q.setup != nil {
-		q.house.end()
+// streamEnded is called when a stream is destroyed. The next stream gets the output, and further streams are started.
+func (q *fetches) streamEnded(f *fetcher) {
+	f.destroyed = true
+	if q.runner.ending || q.setup != nil {
+		q.runner.end()
 		return
 	}
 	was := q.turn
-	for q.turn < len(q.list) && q.list[q.turn].over {
+	for q.turn < len(q.list) && q.list[q.turn].destroyed {
 		q.turn++
 	}
 	if q.turn == len(q.o.targets) {
-		q.house.end()
+		q.runner.end()
 		return
 	}
 	if q.turn == was {
@@ -95,19 +94,19 @@ func (q *fetches) over(f *fetcher) {
 	if q.turn < len(q.list) && !q.out.follow(q.list[q.turn].h) {
 		q.list[q.turn].h.Resume()
 	}
-	if err := q.begin(); err != nil {
-		// The first of its kind could be created.
-		q.house.log.Error("create a stream", "err", err)
-		q.house.end()
+	if err := q.start(); err != nil {
+		// Create succeeded for an earlier stream of this type.
+		q.runner.log.Error("create a stream", "err", err)
+		q.runner.end()
 	}
 }
 
-// fail ends all of it: the output is gone.
+// fail destroys all streams after an error of the output.
 func (q *fetches) fail() {
 	for _, f := range q.list {
 		if f.h != nil {
 			f.h.Destroy()
 		}
 	}
-	q.house.end()
+	q.runner.end()
 }

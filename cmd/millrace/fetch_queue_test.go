@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// http2Server is one of net/http's that speaks both versions, in clear or over TLS, counts connections, and shows what it
-// was asked by which version. /big/N/C brings N bytes of C, /slow waits first.
+// http2Server is a net/http server for both versions, in clear text or over TLS. It counts connections, and answers with
+// the request and its version. /big/N/C returns N bytes of C, /slow waits first.
 func http2Server(t *testing.T, secure, two bool) (url, ca string, conns *atomic.Int32) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -53,7 +53,7 @@ func http2Server(t *testing.T, secure, two bool) (url, ca string, conns *atomic.
 	return s.URL, ca, conns
 }
 
-// Several URLs are written in their order, whichever comes first, and share a connection.
+// The payload of several URLs is written in their order, and they share a connection.
 func TestFetchSeveral(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -97,7 +97,7 @@ func TestFetchSeveral(t *testing.T) {
 	}
 }
 
-// One that fails does not keep the others from being fetched; the status is the first failure's.
+// A failed URL does not stop the others; the status is that of the first failure.
 func TestFetchSeveralFail(t *testing.T) {
 	url, _, _ := http2Server(t, false, true)
 	for _, flags := range [][]string{nil, {"--http2"}} {
@@ -107,7 +107,7 @@ func TestFetchSeveralFail(t *testing.T) {
 	}
 }
 
-// Every URL is given the payload.
+// Every URL gets the payload.
 func TestFetchSeveralData(t *testing.T) {
 	url, _, _ := http2Server(t, false, true)
 	file := write(t, "data", "from a file")
@@ -117,14 +117,14 @@ func TestFetchSeveralData(t *testing.T) {
 	runWith(strings.NewReader("once"), "fetch", "--data", "@-", url+"/a", url+"/b").expect(t, exitUsage, "read only once")
 }
 
-// By prior knowledge there is no way back: a server that does not speak HTTP/2 is unreachable, and it is said why.
+// Prior knowledge has no fallback: a server without HTTP/2 is unreachable, and the error has the reason.
 func TestFetchPriorKnowledgeFails(t *testing.T) {
 	url, _, _ := http2Server(t, false, false)
 	run("fetch", "--http2", url, "--timeout", "200ms").expect(t, exitUnreachable, "may not speak HTTP/2")
-	run("fetch", "--http2", "--policy", "x", "--stream", "y").expect(t, exitUsage, "--http2 goes with a URL")
+	run("fetch", "--http2", "--policy", "x", "--stream", "y").expect(t, exitUsage, "--http2 needs a URL")
 }
 
-// An output that fails ends all of them.
+// A failed output ends all fetches.
 func TestFetchSeveralBrokenOutput(t *testing.T) {
 	url, _, _ := http2Server(t, false, true)
 	var errs text

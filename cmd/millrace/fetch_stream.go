@@ -18,11 +18,11 @@ const (
 	verdictDone                // the transaction was accepted, or the raw peer closed in order
 	verdictNack                // the peer answered with a failure
 	verdictUnreachable         // all retries failed
-	verdictCut                 // the connection ended before the payload was complete, either way
-	verdictTimeout             // time ran out
-	verdictLocal               // we could not read or write our own files
-	verdictRefused             // a WebSocket was refused, or closed with a code that is no good one
-	verdictUsage               // what the command line and the policy say makes no attempt
+	verdictCut                 // the connection ended before the payload was complete, in either direction
+	verdictTimeout             // the time of --timeout has expired
+	verdictLocal               // a local file could not be read or written
+	verdictRefused             // a WebSocket was refused, or closed with an error code
+	verdictUsage               // the command line and the policy do not allow an attempt
 )
 
 var verdicts = [...]struct {
@@ -35,39 +35,39 @@ var verdicts = [...]struct {
 	verdictUnreachable: {"unreachable", exitUnreachable},
 	verdictCut:         {"the connection ended before the payload was complete", exitUnreachable},
 	verdictTimeout:     {"timed out", exitUnreachable},
-	verdictLocal:       {"local trouble", exitLocal},
+	verdictLocal:       {"local error", exitLocal},
 	verdictRefused:     {"refused by the peer", exitRefused},
 	verdictUsage:       {"no attempt can be made", exitUsage},
 }
 
-// String says it for people.
+// String returns the text for error messages.
 func (v verdict) String() string { return verdicts[v].text }
 
 func (v verdict) status() int { return verdicts[v].status }
 
-// errOnce is why a retry cannot be made.
+// errOnce is the error of a retry that is not possible.
 var errOnce = errors.New("the payload came from standard input and cannot be sent again")
 
 // fetcher is the stream of one fetch.
 type fetcher struct {
-	house   *house
-	q       *fetches
-	o       *fetchFlags
-	at      *target
-	h       *ss.Handle
-	up      *upload
-	out     *download
-	verdict verdict
-	why     error
-	last    error // why the latest attempt failed
-	got     int64
-	over    bool // DESTROYING was told
-	sent    bool // with --send: the payload is out
-	ended   bool // raw: the peer sends no more
-	ws      wsFetch
+	runner    *runner
+	q         *fetches
+	o         *fetchFlags
+	at        *target
+	h         *ss.Handle
+	up        *upload
+	out       *download
+	verdict   verdict
+	why       error
+	last      error // the cause of the last failed attempt
+	got       int64
+	destroyed bool // DESTROYING was reported
+	sent      bool // with --send: the payload is sent
+	ended     bool // raw: the peer has closed its direction
+	ws        wsFetch
 }
 
-// State ends the fetch when the stream has come to an end, and prepares each attempt.
+// State prepares each attempt, and sets the verdict at the end.
 func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	raw := !transactional(h.Policy())
 	switch s {
@@ -93,7 +93,7 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		switch {
 		case f.verdict != verdictNone:
 			return f.end(h, f.verdict, f.why)
-		case raw && !f.house.interrupted && orderly(n.Cause) && !f.ws.within && (f.o.bytes == 0 || f.got >= f.o.bytes) && (!f.o.hasData || f.up.complete()):
+		case raw && !f.runner.interrupted && orderly(n.Cause) && !f.ws.within && (f.o.bytes == 0 || f.got >= f.o.bytes) && (!f.o.hasData || f.up.complete()):
 			return f.end(h, verdictDone, nil)
 		case closedBadly(n.Cause):
 			return f.end(h, verdictRefused, n.Cause)
@@ -113,7 +113,7 @@ func (f *fetcher) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 		return f.end(h, verdictTimeout, f.last)
 	case ss.Destroying:
 		f.up.stop()
-		f.q.over(f)
+		f.q.streamEnded(f)
 	}
 	return ss.OK
 }
@@ -146,7 +146,7 @@ func (f *fetcher) ask(h *ss.Handle) ss.Ret {
 	return h.RequestTx()
 }
 
-// end notes the verdict, the first one, and destroys the stream.
+// end sets the verdict, if there is none yet, and destroys the stream.
 func (f *fetcher) end(h *ss.Handle, v verdict, why error) ss.Ret {
 	if f.verdict == verdictNone {
 		f.verdict = v
@@ -166,7 +166,7 @@ func (f *fetcher) Rx(h *ss.Handle, b []byte, flags ss.Flags) ss.Ret {
 		}
 	}
 	if !f.o.ws && flags&ss.EOM != 0 && !transactional(h.Policy()) {
-		// The peer has ended its direction. What is to be sent still is, as far as it is there.
+		// The peer has closed its direction. Payload that is read already is still sent.
 		if f.ended = true; !f.o.hasData || f.up.complete() || f.up.reading {
 			return ss.DisconnectMe
 		}
@@ -190,7 +190,7 @@ func (f *fetcher) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret)
 		return 0, 0, f.end(h, verdictDone, nil)
 	}
 	if f.o.ws {
-		return f.say(h, buf)
+		return f.sendMessage(h, buf)
 	}
 	n, flags, r := f.up.fill(buf)
 	if f.ended && (flags&ss.EOM != 0 || r == ss.TxDontSend) {
@@ -198,7 +198,7 @@ func (f *fetcher) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret)
 	}
 	if flags&ss.EOM != 0 && f.o.sendOnly && !transactional(h.Policy()) {
 		f.sent = true
-		h.RequestTx() // what this call gives is committed by the next
+		h.RequestTx() // the payload of this call is committed before the next call
 	}
 	return n, flags, r
 }

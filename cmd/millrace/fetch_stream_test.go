@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// With -v standard error shows the states under their reference names, and why.
+// With -v standard error has the states under their reference names, with their causes.
 func TestFetchVerbose(t *testing.T) {
 	r := run("fetch", "--policy", clientPolicy(t, "1"), "--stream", "get", "-v")
 	r.expect(t, exitUnreachable, "unreachable: wsi: dial: 127.0.0.1:1: connect", `cause="wsi: dial: 127.0.0.1:1: connect`)
@@ -25,7 +25,7 @@ func TestFetchVerbose(t *testing.T) {
 	}
 }
 
-// A timeout of the policy's counts where the command line has none.
+// Without --timeout the timeout of the policy applies.
 func TestFetchPolicyTimeout(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
 	if err != nil {
@@ -35,7 +35,7 @@ func TestFetchPolicyTimeout(t *testing.T) {
 	run("fetch", "--policy", clientPolicy(t, port(l.Addr().String())), "--stream", "hasty").expect(t, exitUnreachable, "timed out")
 }
 
-// The time is for all attempts together.
+// --timeout includes all attempts.
 func TestFetchTimeoutCountsRetries(t *testing.T) {
 	r := run("fetch", "--policy", clientPolicy(t, "1"), "--stream", "stubborn", "--timeout", "300ms", "-v")
 	r.expect(t, exitUnreachable, "timed out", "LWSSSCS_TIMEOUT")

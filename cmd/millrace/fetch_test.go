@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// clientPolicy has client stream types for a server at port.
+// clientPolicy returns a policy with client stream types for a server at port.
 func clientPolicy(t *testing.T, port string) string {
 	return write(t, "client.json", strings.ReplaceAll(`{
 	"retry": [{"quick": {"backoff": [20, 40], "conceal": 2, "jitterpc": 0}}, {"forever": {"backoff": [20], "conceal": 65535}}],
@@ -30,7 +30,7 @@ func clientPolicy(t *testing.T, port string) string {
 		{"tcp":  {"endpoint": "127.0.0.1", "port": PORT, "protocol": "raw", "opportunistic": true, "retry": "quick"}}]}`, "PORT", port))
 }
 
-// web is a server of net/http's that shows what it was asked.
+// web is a net/http server that answers with the request.
 func web(t *testing.T) (at string) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -65,12 +65,12 @@ func TestFetchPolicy(t *testing.T) {
 	}
 }
 
-// broken is an output that has gone away.
+// broken is an output that always fails.
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
-// broken input fails after its first bytes.
+// The broken input fails after its first bytes.
 type brokenInput struct{ begun bool }
 
 func (b *brokenInput) Read(p []byte) (int, error) {
@@ -92,7 +92,7 @@ func TestFetchLocalTrouble(t *testing.T) {
 		expect(t, exitLocal, "the disk is on fire")
 }
 
-// SIGHUP says that the terminal has gone: it ends a command that has nothing to read again as SIGTERM does.
+// SIGHUP means that the terminal is gone: it ends a command without reload as SIGTERM does.
 func TestFetchInterrupted(t *testing.T) {
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
 		var errs text
@@ -109,7 +109,7 @@ func TestFetchInterrupted(t *testing.T) {
 				t.Errorf("%v: status %d, want %d and \"interrupted\"\n%s", signal, status, exitLocal, &errs)
 			}
 		case <-time.After(20 * time.Second):
-			t.Errorf("fetch goes on after %v\n%s", signal, &errs)
+			t.Errorf("fetch continues after %v\n%s", signal, &errs)
 		}
 	}
 }
@@ -118,12 +118,12 @@ func TestFetchDoesNotShowAPassword(t *testing.T) {
 	r := run("fetch", "http://user:secret@127.0.0.1:1/")
 	r.expect(t, exitUsage, "127.0.0.1:1", "Basic")
 	if strings.Contains(r.err, "secret") {
-		t.Errorf("the password is shown: %s", r.err)
+		t.Errorf("the error has the password: %s", r.err)
 	}
 }
 
-// TestFetchDoesNotRepeatPOST: a server reads the request and hangs up. The built-in policy makes it again if the method
-// allows that, and never a POST.
+// TestFetchDoesNotRepeatPOST checks the retries when a server reads the request and closes: the built-in policy repeats
+// idempotent methods, and never a POST.
 func TestFetchDoesNotRepeatPOST(t *testing.T) {
 	var asked atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -147,7 +147,7 @@ func TestFetchDoesNotRepeatPOST(t *testing.T) {
 		}
 		r := run(args...)
 		if r.status != exitUnreachable || asked.Load() != c.want || !strings.Contains(r.err, c.says) {
-			t.Errorf("%s: status %d, asked %d times; want %d, %d times; said %q", c.method, r.status, asked.Load(), exitUnreachable, c.want, r.err)
+			t.Errorf("%s: got status %d after %d requests, want %d after %d; error %q", c.method, r.status, asked.Load(), exitUnreachable, c.want, r.err)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/millrace/millrace/tls"
 )
 
-// readRoots reads the certificates of a PEM file, as DER. What else is in the file is passed over.
+// readRoots reads the certificates of a PEM file, as DER. It ignores other blocks.
 func readRoots(file string) (ders [][]byte, err error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -39,13 +39,12 @@ func readRoots(file string) (ders [][]byte, err error) {
 		}
 	}
 	if ders == nil {
-		return nil, fmt.Errorf("%s has no PEM certificate in it", file)
+		return nil, fmt.Errorf("%s has no PEM certificate", file)
 	}
 	return ders, nil
 }
 
-// trusting returns the policy document with a trust store of ders, by which its stream types judge servers.
-// They had none of their own.
+// trusting returns the policy document with a trust store of ders for all its stream types, which have none.
 func trusting(doc []byte, ders [][]byte) ([]byte, error) {
 	certs, names := make([]map[string][]byte, len(ders)), make([]string, len(ders))
 	for i, der := range ders {
@@ -63,8 +62,8 @@ func trusting(doc []byte, ders [][]byte) ([]byte, error) {
 	return extended(doc, top, map[string]any{"tls": true, "tls_trust_store": store})
 }
 
-// extended returns the policy document with the members of another, top, in front, since a policy defines
-// names before it uses them, and with keys added to each of its stream types.
+// extended returns the policy document with the members of the object top before its own, since a policy defines
+// names before it uses them, and with the keys of each added to all its stream types.
 func extended(doc, top []byte, each map[string]any) ([]byte, error) {
 	var p map[string]any
 	if err := json.Unmarshal(doc, &p); err != nil {
@@ -76,28 +75,28 @@ func extended(doc, top []byte, each map[string]any) ([]byte, error) {
 		for _, t := range types {
 			keys, ok := t.(map[string]any)
 			if !ok {
-				return nil, errors.New("extend a policy: a stream type is no object")
+				return nil, errors.New("extend a policy: a stream type is not an object")
 			}
 			for k, v := range each {
 				keys[k] = v
 			}
 		}
 	}
-	doc, err := json.Marshal(p) // in the order of the names: "retry" stands before "s"
+	doc, err := json.Marshal(p) // sorted by name: "retry" is before "s"
 	if err != nil {
 		return nil, err
 	}
 	front, ok := bytes.CutSuffix(bytes.TrimSpace(top), []byte("}"))
 	if !ok {
-		return nil, errors.New("extend a policy: what is to be added is no object")
+		return nil, errors.New("extend a policy: the added text is not an object")
 	}
 	if bytes.IndexByte(front, '"') < 0 {
-		return doc, nil // there is nothing in it
+		return doc, nil // it is empty
 	}
 	return slices.Concat(front, []byte(","), doc[1:]), nil
 }
 
-// tlsAttrs say what a TLS handshake settled on, for a line of the log.
+// tlsAttrs returns the parameters of a TLS session for a line of the log.
 func tlsAttrs(t *tls.State) []slog.Attr {
 	var chain []string
 	for _, c := range t.Chain {

@@ -14,9 +14,9 @@ import (
 	"github.com/millrace/millrace/policy"
 )
 
-// labPolicy is a policy with a lab's certificate for 127.0.0.1, and stream types in which LAB stands for what a TLS
-// server needs.
-func labPolicy(t *testing.T, l *lab, types string) string {
+// caPolicy returns a policy with a certificate for 127.0.0.1, and stream types in which LAB is replaced by the keys of a
+// TLS server.
+func caPolicy(t *testing.T, l *testCA, types string) string {
 	t.Helper()
 	doc, err := extended([]byte(`{"s":[`+strings.ReplaceAll(types, "LAB", `"tls":true,"server_cert":"leaf","server_key":"leaf_key"`)+`]}`),
 		l.fragment(), nil)
@@ -26,17 +26,17 @@ func labPolicy(t *testing.T, l *lab, types string) string {
 	return write(t, "policy.json", string(doc))
 }
 
-func testLab(t *testing.T, names ...string) *lab {
+func makeTestCA(t *testing.T, names ...string) *testCA {
 	t.Helper()
-	l, err := newLab(names, time.Now(), time.Hour)
+	l, err := newTestCA(names, time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
 }
 
-// caFile writes the lab's authority as PEM, between two things that are no certificates.
-func caFile(t *testing.T, l *lab) string {
+// caFile writes the certificate of the CA as PEM, between two parts that are not certificates.
+func caFile(t *testing.T, l *testCA) string {
 	t.Helper()
 	var b bytes.Buffer
 	b.WriteString("a lab of our own\n")
@@ -50,20 +50,20 @@ const tlsServers = `
 	{"tcp": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "raw", LAB}}`
 
 func TestFetchHTTPS(t *testing.T) {
-	l := testLab(t, "127.0.0.1")
+	l := makeTestCA(t, "127.0.0.1")
 	ca := caFile(t, l)
-	s := serve(t, "--policy", labPolicy(t, l, tlsServers), "--stream", "web", "--echo")
+	s := serve(t, "--policy", caPolicy(t, l, tlsServers), "--stream", "web", "--echo")
 	r := run("fetch", "https://"+s.at+"/", "--ca", ca, "--data", "over TLS", "-v")
 	r.expect(t, exitOK, `msg=tls version="TLS 1.3" suite=TLS_`, "group=X25519MLKEM768", "alpn=http/1.1", "resumed=false", `chain="CN=127.0.0.1`)
 	if r.out != "over TLS" {
 		t.Errorf("got %q, want what was sent", r.out)
 	}
 	if i, j := strings.Index(r.err, "msg=LWSSSCS_CONNECTED"), strings.Index(r.err, "msg=tls"); i < 0 || j < i || strings.Count(r.err, "msg=tls") != 1 {
-		t.Errorf("the handshake is to be told once, with CONNECTED:\n%s", r.err)
+		t.Errorf("the log must have one handshake, with CONNECTED:\n%s", r.err)
 	}
 	run("fetch", "https://"+s.at+"/", "--data", "x").
 		expect(t, exitUnreachable, "unreachable: tls: handshake: 127.0.0.1: certificate ", "is signed by no authority of the trust store", "trust store of the system")
-	other := caFile(t, testLab(t, "127.0.0.1"))
+	other := caFile(t, makeTestCA(t, "127.0.0.1"))
 	run("fetch", "https://"+s.at+"/", "--ca", other, "--data", "x", "--timeout", "200ms").
 		expect(t, exitUnreachable, "timed out: tls: handshake", `certificate "CN=127.0.0.1" (number 1 of the peer's chain, serial `, "judged by trust store --ca")
 	run("fetch", "https://localhost:"+port(s.at)+"/", "--ca", ca, "--data", "x", "--timeout", "200ms").
@@ -73,7 +73,7 @@ func TestFetchHTTPS(t *testing.T) {
 		expect(t, exitUsage, "malformed certificate")
 }
 
-// The other side need not be ours, nor speak TLS 1.3, nor TLS at all.
+// The server may be another implementation, with TLS 1.2, or without TLS.
 func TestFetchHTTPSFromNetHTTP(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("hello")) }))
 	defer s.Close()
@@ -84,24 +84,24 @@ func TestFetchHTTPSFromNetHTTP(t *testing.T) {
 	run("fetch", "https://"+web(t), "--ca", ca, "--timeout", "200ms").expect(t, exitUnreachable, "peer does not speak TLS")
 }
 
-// A raw stream over TLS, more than any buffer on its way.
+// A raw stream over TLS moves more than any buffer on its path.
 func TestFetchRawTLS(t *testing.T) {
-	l := testLab(t, "127.0.0.1")
-	servers := labPolicy(t, l, tlsServers)
+	l := makeTestCA(t, "127.0.0.1")
+	servers := caPolicy(t, l, tlsServers)
 	s := serve(t, "--policy", servers, "--stream", "tcp", "--echo")
 	big := string(pattern(3<<20, 12))
-	p := labPolicy(t, l, strings.ReplaceAll(`{"tcp": {"endpoint": "127.0.0.1", "port": PORT, "protocol": "raw", "opportunistic": true, "tls": true, "tls_trust_store": "lab"}}`,
+	p := caPolicy(t, l, strings.ReplaceAll(`{"tcp": {"endpoint": "127.0.0.1", "port": PORT, "protocol": "raw", "opportunistic": true, "tls": true, "tls_trust_store": "lab"}}`,
 		"PORT", port(s.at)))
 	r := run("fetch", "--policy", p, "--stream", "tcp", "--data", "@"+write(t, "data", big), "--bytes", "3145728", "-v")
 	if r.status != exitOK || r.out != big {
 		t.Errorf("status %d and %d bytes, want 0 and the %d that were sent\n%s", r.status, len(r.out), len(big), r.err)
 	}
-	run("fetch", "--policy", p, "--stream", "tcp", "--ca", p).expect(t, exitUsage, "--ca goes with a URL")
+	run("fetch", "--policy", p, "--stream", "tcp", "--ca", p).expect(t, exitUsage, "--ca needs a URL")
 	run("fetch", "http://"+s.at, "--ca", p).expect(t, exitUsage, "--ca is for https")
 }
 
 func TestTrusting(t *testing.T) {
-	a, b := testLab(t, "a"), testLab(t, "b")
+	a, b := makeTestCA(t, "a"), makeTestCA(t, "b")
 	o := fetchFlags{targets: []target{{secure: true}}}
 	doc, err := o.secured(urlPolicy)
 	if err != nil {
@@ -128,12 +128,12 @@ func TestTrusting(t *testing.T) {
 	}
 }
 
-// SIGHUP takes the certificate of the policy file, and keeps the present one when there is something wrong.
+// SIGHUP loads the certificate of the policy file, and keeps the present one after an error.
 func TestServeReloadsCertificate(t *testing.T) {
-	before, after := testLab(t, "127.0.0.1"), testLab(t, "127.0.0.1")
-	file := labPolicy(t, before, tlsServers)
+	before, after := makeTestCA(t, "127.0.0.1"), makeTestCA(t, "127.0.0.1")
+	file := caPolicy(t, before, tlsServers)
 	s := serve(t, "--policy", file, "--stream", "web", "--reply", "hello")
-	get := func(l *lab, status int) {
+	get := func(l *testCA, status int) {
 		t.Helper()
 		patience := "20s"
 		if status != exitOK {
@@ -147,13 +147,13 @@ func TestServeReloadsCertificate(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.hangUp()
-		poll(t, "the log to say "+says, func() bool { return strings.Contains(s.err.String(), says) })
+		poll(t, "the log to contain "+says, func() bool { return strings.Contains(s.err.String(), says) })
 	}
 	get(before, exitOK)
-	hup("{", "cannot be used")
+	hup("{", "is invalid")
 	hup(`{"s":[{"web":{"server":true,"port":0}}]}`, "has no stream type")
 	get(before, exitOK)
-	text, err := os.ReadFile(labPolicy(t, after, tlsServers))
+	text, err := os.ReadFile(caPolicy(t, after, tlsServers))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestServeReloadsCertificate(t *testing.T) {
 	get(before, exitUnreachable)
 }
 
-// What `millrace cert` writes is what serve and fetch understand.
+// serve and fetch accept the files of `millrace cert`.
 func TestCertServeFetch(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "lab")
 	run("cert", "-o", dir, "127.0.0.1").expect(t, exitOK)

@@ -12,35 +12,33 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// urlPolicy serves `millrace fetch URL`: a policy whose host, port and path are metadata, with a stream
-// type per method, since a method belongs to the type. The scheme is the policy's: no value can change it. See
-// secured for the same over TLS.
+// urlPolicy is the policy of `millrace fetch URL`: host, port and path are metadata, and each method has a stream
+// type. The scheme is part of the policy: no value can change it. secured returns the same for TLS.
 //
 //go:embed url.json
 var urlPolicy []byte
 
-// wsPolicy is the same for WebSockets, which know other keys and metadata.
+// wsPolicy is the same for WebSockets, which have other keys and metadata.
 //
 //go:embed url_ws.json
 var wsPolicy []byte
 
-// wsType is its stream type.
+// wsType is the stream type of wsPolicy.
 const wsType = "__default_ws"
 
-// urlTypes are its stream types by method.
+// urlTypes are the stream types of urlPolicy by method.
 var urlTypes = map[string]string{
 	"GET": "__default", "HEAD": "__default_head", "POST": "__default_post",
 	"PUT": "__default_put", "DELETE": "__default_delete",
 }
 
-// fromURLs fills o for URLs: the built-in policy, the stream type for the method, and for each the metadata
-// that say where to.
+// fromURLs sets the stream type for the method and the metadata of each URL, and returns the built-in policy.
 func (o *fetchFlags) fromURLs(urls []string) (*policy.Policy, error) {
 	switch {
 	case o.policy != "" || o.stream != "":
-		return nil, errors.New("a URL brings its own policy: leave --policy and --stream out")
+		return nil, errors.New("a URL uses the built-in policy: remove --policy and --stream")
 	case len(o.device.blobs) > 0:
-		return nil, errors.New("--blob goes with --policy: the policy that a URL brings refers to no system blob")
+		return nil, errors.New("--blob needs --policy: the built-in policy of URLs refers to no system blob")
 	}
 	for i, url := range urls {
 		where, ws, err := o.parseURL(url)
@@ -48,7 +46,7 @@ func (o *fetchFlags) fromURLs(urls []string) (*policy.Policy, error) {
 		case err != nil:
 			return nil, err
 		case i > 0 && ws != o.ws:
-			return nil, fmt.Errorf("%q: WebSockets and others cannot be had at once", url)
+			return nil, fmt.Errorf("%q: WebSocket URLs and other URLs cannot be mixed", url)
 		}
 		if o.ws = ws; !ws {
 			where = append(where, metadata{{"accept", "*/*"}}...)
@@ -83,7 +81,7 @@ func (o *fetchFlags) fromURLs(urls []string) (*policy.Policy, error) {
 	return o.extend(urlPolicy, keys)
 }
 
-// wsKeys are what the flags add to the stream type for WebSockets.
+// wsKeys returns the keys that the flags add to the stream type for WebSockets.
 func (o *fetchFlags) wsKeys() map[string]any {
 	keys := o.deviceKeys()
 	if o.http2 {
@@ -98,7 +96,7 @@ func (o *fetchFlags) wsKeys() map[string]any {
 	return keys
 }
 
-// deviceKeys are what the flags for the device add to any stream type.
+// deviceKeys returns the keys that the device flags add to all stream types.
 func (o *fetchFlags) deviceKeys() map[string]any {
 	keys := map[string]any{}
 	if o.device.cookies != "" {
@@ -110,16 +108,16 @@ func (o *fetchFlags) deviceKeys() map[string]any {
 	return keys
 }
 
-// parseURL takes a URL apart into the metadata host, port and path. ws says that it is a WebSocket's.
+// parseURL splits a URL into the metadata host, port and path. ws reports whether it is a WebSocket URL.
 func (o *fetchFlags) parseURL(url string) (where metadata, ws bool, err error) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	scheme = strings.ToLower(scheme)
 	switch {
 	case !ok:
-		return nil, false, fmt.Errorf("%q is no URL: say http://host[:port]/path, or the same with https, ws or wss", url)
+		return nil, false, fmt.Errorf("%q is not a URL: use http://host[:port]/path, or the same with https, ws or wss", url)
 	case scheme == "https", scheme == "wss":
 	case scheme != "http" && scheme != "ws":
-		return nil, false, fmt.Errorf("%q: the scheme %q is not known: say http, https, ws or wss", url, scheme)
+		return nil, false, fmt.Errorf("%q: unknown scheme %q: use http, https, ws or wss", url, scheme)
 	case o.ca != "":
 		return nil, false, fmt.Errorf("%q: --ca is for https and wss", url)
 	case len(o.device.certs) > 0:
@@ -135,7 +133,7 @@ func (o *fetchFlags) parseURL(url string) (where metadata, ws bool, err error) {
 		port = "443"
 	}
 	if strings.Contains(host, "@") {
-		return nil, false, fmt.Errorf("a URL for %q with a name and password, which would be shown in logs: give -m auth='Basic ...'", host[strings.LastIndexByte(host, '@')+1:])
+		return nil, false, fmt.Errorf("the URL for %q has a user name and password, which would appear in logs: use -m auth='Basic ...'", host[strings.LastIndexByte(host, '@')+1:])
 	}
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		if i+1 < len(host) {
@@ -145,9 +143,9 @@ func (o *fetchFlags) parseURL(url string) (where metadata, ws bool, err error) {
 	}
 	switch {
 	case host == "":
-		return nil, false, fmt.Errorf("%q names no host", url)
+		return nil, false, fmt.Errorf("%q has no host", url)
 	case strings.Contains(host, ":") && host[0] != '[':
-		return nil, false, fmt.Errorf("%q: an IPv6 address in a URL stands in brackets", url)
+		return nil, false, fmt.Errorf("%q: an IPv6 address in a URL needs brackets", url)
 	}
 	if path[0] == '?' {
 		path = "/" + path
@@ -164,10 +162,10 @@ func isSecure(url string) bool {
 	return strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "wss")
 }
 
-// secureSuffix is what the name of a stream type for https or wss ends with, beside those for http or ws.
+// secureSuffix is the end of the name of a stream type for https or wss, if there are also types for http or ws.
 const secureSuffix = "_tls"
 
-// streamFor is the stream type of a target: the command line's, or its twin over TLS.
+// streamFor returns the stream type of a target: that of the command line, or its variant over TLS.
 func (o *fetchFlags) streamFor(t *target) string {
 	if t.secure && o.mixed {
 		return o.stream + secureSuffix
@@ -213,7 +211,7 @@ func (o *fetchFlags) secured(doc []byte) ([]byte, error) {
 	return json.Marshal(p)
 }
 
-// asTarget is a path as it stands in a request: letters outside of ASCII are percent-encoded (RFC 3987 s.3.1).
+// asTarget returns a path in the form of a request: octets outside ASCII are percent-encoded (RFC 3987 s.3.1).
 func asTarget(path string) (string, error) {
 	const digits = "0123456789ABCDEF"
 	var b []byte
@@ -222,7 +220,7 @@ func asTarget(path string) (string, error) {
 		case c >= 0x80:
 			b = append(b, '%', digits[c>>4], digits[c&15])
 		case http.TargetLen([]byte{c}) == 0:
-			return "", fmt.Errorf("%q cannot stand in a URL: say %%%02X", c, c)
+			return "", fmt.Errorf("%q is not allowed in a URL: write %%%02X", c, c)
 		default:
 			b = append(b, c)
 		}
@@ -230,7 +228,7 @@ func asTarget(path string) (string, error) {
 	return string(b), nil
 }
 
-// extend is a built-in policy with keys and trust roots that the flags add to its stream types.
+// extend returns a built-in policy with the keys and trust roots that the flags add to its stream types.
 func (o *fetchFlags) extend(doc []byte, keys map[string]any) (*policy.Policy, error) {
 	doc, err := o.secured(doc)
 	if err == nil {

@@ -83,7 +83,7 @@ func TestFromURL(t *testing.T) {
 	}
 }
 
-// TestFromURLs: one command may name URLs in clear and over TLS; each has a stream type whose scheme is its own.
+// TestFromURLs checks a command with URLs in clear text and over TLS: each has a stream type with its own scheme.
 func TestFromURLs(t *testing.T) {
 	urls := []string{"http://a/", "https://b/", "http://c/"}
 	o := &fetchFlags{}
@@ -99,7 +99,7 @@ func TestFromURLs(t *testing.T) {
 	}
 	for _, url := range []string{"http://::1/", "http://::1:80/", "http://", "http://:80/", "http://u:p@host/"} {
 		if _, err := new(fetchFlags).fromURLs([]string{url}); err == nil {
-			t.Errorf("%s: accepted, want it refused", url)
+			t.Errorf("%s: got no error, want one", url)
 		}
 	}
 }

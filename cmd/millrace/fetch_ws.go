@@ -7,55 +7,55 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// wsFetch is what a fetcher knows besides when its stream is a WebSocket.
+// wsFetch is the state of a fetcher for a WebSocket.
 type wsFetch struct {
-	text   textCheck // of what is sent
-	line   []byte    // what a piece that came looks like in print
-	begun  bool      // something is sent
-	said   bool      // all is
-	answer bool      // the message that came last began after the former
-	within bool      // and has not ended
+	text    textCheck // of sent messages
+	line    []byte    // the printed form of a received piece
+	begun   bool      // a byte is sent
+	allSent bool      // all payload is sent
+	answer  bool      // the last received message started after the first byte was sent
+	within  bool      // the last received message is incomplete
 }
 
-// orderly says whether a connection ended as it should: a WebSocket's peer may say that it has done.
+// orderly reports whether a connection ended without an error; the peer of a WebSocket may send Close.
 func orderly(cause error) bool {
-	var bye *ss.CloseError
-	if errors.As(cause, &bye) {
-		return bye.Code == ws.Normal || bye.Code == ws.GoingAway || bye.Code == ws.NoCode
+	var closeErr *ss.CloseError
+	if errors.As(cause, &closeErr) {
+		return closeErr.Code == ws.Normal || closeErr.Code == ws.GoingAway || closeErr.Code == ws.NoCode
 	}
 	return cause == nil
 }
 
-// closedBadly says whether the peer of a WebSocket has given a reason why it did not go well.
+// closedBadly reports whether the peer of a WebSocket has closed with an error code.
 func closedBadly(cause error) bool {
-	var bye *ss.CloseError
-	return errors.As(cause, &bye) && !orderly(cause)
+	var closeErr *ss.CloseError
+	return errors.As(cause, &closeErr) && !orderly(cause)
 }
 
-// refused says whether a server's answer to a handshake is its last word.
+// refused reports whether a server's answer to a handshake is final.
 func refused(cause error) bool {
 	var s *ss.StatusError
 	return errors.As(cause, &s) && s.Status != 429 && s.Status != 503
 }
 
-// say sends what a WebSocket has to say, and when that is over has it end as the command line has it.
-func (f *fetcher) say(h *ss.Handle, buf []byte) (n int, flags ss.Flags, r ss.Ret) {
+// sendMessage sends the messages of a WebSocket, and after the last one ends the stream as the flags require.
+func (f *fetcher) sendMessage(h *ss.Handle, buf []byte) (n int, flags ss.Flags, r ss.Ret) {
 	if f.o.lines {
 		n, flags, r = f.up.fillLine(buf)
 	} else {
 		n, flags, r = f.up.fill(buf)
 	}
-	if r == ss.OK && !h.Policy().WS.Binary && !f.ws.text.takes(buf[:n], flags&ss.EOM != 0) {
+	if r == ss.OK && !h.Policy().WS.Binary && !f.ws.text.valid(buf[:n], flags&ss.EOM != 0) {
 		return 0, 0, f.end(h, verdictLocal, errText)
 	}
 	f.ws.begun = f.ws.begun || r == ss.OK
-	if f.ws.said = f.o.lines && f.up.sent() || flags&ss.EOM != 0 && !f.o.lines; !f.ws.said {
+	if f.ws.allSent = f.o.lines && f.up.sent() || flags&ss.EOM != 0 && !f.o.lines; !f.ws.allSent {
 		return n, flags, r
 	}
 	switch {
 	case f.o.sendOnly:
 		f.sent = true
-		h.RequestTx() // what this call gives is committed by the next
+		h.RequestTx() // the payload of this call is committed before the next call
 	case f.o.lines && !f.o.noClose:
 		if err := h.Finish(ws.Normal, ""); err != nil {
 			return 0, 0, f.end(h, verdictLocal, err)
@@ -64,15 +64,15 @@ func (f *fetcher) say(h *ss.Handle, buf []byte) (n int, flags ss.Flags, r ss.Ret
 	return n, flags, r
 }
 
-// message is what is printed of a piece of a message. With --data the first is the last that began
-// to come behind the beginning of what was sent, which an echo sends back while it comes, and ended behind its end.
+// message returns the printed form of a received piece. With --data the stream ends with the first message that started
+// after the first byte was sent, and ended after the last: an echo answers while it receives.
 func (f *fetcher) message(b []byte, flags ss.Flags) []byte {
 	w := &f.ws
 	if flags&ss.SOM != 0 {
 		w.answer = w.begun
 	}
 	w.within = flags&ss.EOM == 0
-	if flags&ss.EOM != 0 && w.answer && w.said && f.o.hasData && !f.o.sendOnly && f.o.bytes == 0 {
+	if flags&ss.EOM != 0 && w.answer && w.allSent && f.o.hasData && !f.o.sendOnly && f.o.bytes == 0 {
 		f.verdict = verdictDone
 	}
 	if f.o.raw {

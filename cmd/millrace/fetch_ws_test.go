@@ -127,8 +127,8 @@ const wsEchoPolicy = `
 
 // TestFetchWSLines: lines there and back, in the clear and over TLS, on both protocols, until the input ends.
 func TestFetchWSLines(t *testing.T) {
-	l := testLab(t, "127.0.0.1")
-	ca, doc := caFile(t, l), labPolicy(t, l, wsEchoPolicy)
+	l := makeTestCA(t, "127.0.0.1")
+	ca, doc := caFile(t, l), caPolicy(t, l, wsEchoPolicy)
 	clear := serve(t, "--policy", doc, "--stream", "web", "--echo")
 	secure := serve(t, "--policy", doc, "--stream", "tls", "--echo")
 	in := "one\n\ntwo\r\n" + strings.Repeat("é", 100_000) + "\nlast"
@@ -151,7 +151,7 @@ func TestFetchWSLines(t *testing.T) {
 	run("fetch", "ws://"+clear.at).expect(t, exitOK)
 }
 
-// TestFetchWSPolicy: a policy's WebSockets mean the same as those of a URL.
+// TestFetchWSPolicy checks that WebSockets of a policy behave like those of a URL.
 func TestFetchWSPolicy(t *testing.T) {
 	s := serve(t, "--policy", write(t, "p.json", wsServePolicy), "--stream", "web", "--echo")
 	doc := write(t, "c.json", fmt.Sprintf(`{"s":[
@@ -178,7 +178,7 @@ func TestFetchWSPolicy(t *testing.T) {
 	}
 }
 
-// TestFetchWSTalks: a conversation in which each side waits for the other: nothing is kept back on the way.
+// TestFetchWSTalks checks a dialogue in which each side waits for the other: no message is delayed.
 func TestFetchWSTalks(t *testing.T) {
 	url := wsPeer(t, func(c net.Conn, r *bufio.Reader) {
 		for i := range 3 {
@@ -196,7 +196,7 @@ func TestFetchWSTalks(t *testing.T) {
 		if err != nil || op != 8 || text != "\x03\xe8" {
 			t.Errorf("frame %d %q, %v, want a Close frame with 1000", op, text, err)
 		}
-		// What is said before the answer is still heard, as long as it takes.
+		// Messages before the peer's Close frame are still received.
 		io.WriteString(c, wsFrame(0x81, "one more thing")+wsFrame(0x01, "and ")+wsFrame(0x80, "another")+wsClose(1000, ""))
 	})
 	stdin, keys := io.Pipe()
@@ -216,11 +216,11 @@ func TestFetchWSTalks(t *testing.T) {
 		t.Errorf("printed %q, want %q", &out, want)
 	}
 	if strings.Contains(errs.String(), "there?") {
-		t.Errorf("pings are told:\n%s", &errs)
+		t.Errorf("the log has pings:\n%s", &errs)
 	}
 }
 
-// TestFetchWSEnds: what the peer's last word means.
+// TestFetchWSEnds checks the exit status for each end of the peer.
 func TestFetchWSEnds(t *testing.T) {
 	for _, c := range []struct {
 		bytes  string
@@ -253,7 +253,7 @@ func TestFetchWSEnds(t *testing.T) {
 	}
 }
 
-// TestFetchWSAnswered: the code with which a goodbye is answered counts as well.
+// TestFetchWSAnswered checks that the code of the peer's answer to Close counts too.
 func TestFetchWSAnswered(t *testing.T) {
 	url := wsPeer(t, func(c net.Conn, r *bufio.Reader) {
 		readClose(t, r)
@@ -265,7 +265,7 @@ func TestFetchWSAnswered(t *testing.T) {
 	}
 }
 
-// TestFetchWSRefused: an answer other than a switch is told with its status, at once, unless it means "later".
+// TestFetchWSRefused checks that a refused handshake is reported with its status, without a retry unless it is 429 or 503.
 func TestFetchWSRefused(t *testing.T) {
 	var asked atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -290,7 +290,7 @@ func TestFetchWSRefused(t *testing.T) {
 		never, w := io.Pipe()
 		runWith(never, "fetch", at+c.path).expect(t, c.status, c.part)
 		if n := int(asked.Load()); n != c.tries {
-			t.Errorf("%s: asked %d times, want %d", c.path, n, c.tries)
+			t.Errorf("%s: got %d handshakes, want %d", c.path, n, c.tries)
 		}
 		w.Close()
 	}
@@ -300,7 +300,7 @@ func TestFetchWSRefused(t *testing.T) {
 	run("fetch", "--http2", "ws://"+h2.at).expect(t, exitRefused, "http status 501")
 }
 
-// TestFetchWSData: one message and its answer, which is the first that begins behind it.
+// TestFetchWSData checks one message and its answer, the first message that starts after it.
 func TestFetchWSData(t *testing.T) {
 	url := wsPeer(t, func(c net.Conn, r *bufio.Reader) {
 		io.WriteString(c, wsFrame(0x81, "welcome")+wsFrame(0x01, "you "))
@@ -332,7 +332,7 @@ func TestFetchWSData(t *testing.T) {
 	}
 }
 
-// TestFetchWSNoClose: with --no-close the end of the input is not that of the conversation.
+// TestFetchWSNoClose checks that --no-close continues after the end of the input.
 func TestFetchWSNoClose(t *testing.T) {
 	url := wsPeer(t, func(c net.Conn, r *bufio.Reader) {
 		if op, text, err := readMessage(r); err != nil || op != 1 || text != "all" {
@@ -340,7 +340,7 @@ func TestFetchWSNoClose(t *testing.T) {
 		}
 		c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 		if b, err := r.ReadByte(); err == nil {
-			t.Errorf("%#x came, want nothing more", b)
+			t.Errorf("got %#x, want no further bytes", b)
 		}
 		io.WriteString(c, wsFrame(0x81, "good")+wsClose(1001, ""))
 	})
@@ -349,7 +349,7 @@ func TestFetchWSNoClose(t *testing.T) {
 	}
 }
 
-// TestFetchWSText: what is no text is not sent as such.
+// TestFetchWSText checks that invalid UTF-8 is not sent as text.
 func TestFetchWSText(t *testing.T) {
 	s := serve(t, "--policy", write(t, "p.json", wsServePolicy), "--stream", "pure", "--echo")
 	url := "ws://" + s.at
@@ -363,7 +363,7 @@ func TestFetchWSText(t *testing.T) {
 	}
 }
 
-// TestFetchWSLong: a line, and a message, longer than any buffer on the way are passed on while they come.
+// TestFetchWSLong checks that lines and messages longer than any buffer are passed on as they arrive.
 func TestFetchWSLong(t *testing.T) {
 	s := serve(t, "--policy", write(t, "p.json", wsServePolicy), "--stream", "web", "--echo")
 	line := strings.Repeat("0123456789abcdef", 20<<20/16)
@@ -394,7 +394,7 @@ func TestFetchWSLong(t *testing.T) {
 	}
 }
 
-// countingText is an output that counts.
+// countingText is an output that counts its bytes.
 type countingText struct{ n atomic.Int64 }
 
 func (c *countingText) Write(p []byte) (int, error) {
@@ -402,7 +402,7 @@ func (c *countingText) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// endless is an input without end that counts what was read.
+// endless is an endless input that counts the bytes read.
 type endless struct{ n atomic.Int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -411,7 +411,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestFetchWSBounded: a peer that does not read stops the input, at no more than sockets hold.
+// TestFetchWSBounded checks that a peer that does not read stops the input after the bytes that sockets buffer.
 func TestFetchWSBounded(t *testing.T) {
 	in := &endless{}
 	url := wsPeer(t, func(c net.Conn, r *bufio.Reader) {
@@ -422,19 +422,19 @@ func TestFetchWSBounded(t *testing.T) {
 	runWith(in, "fetch", url).expect(t, exitUnreachable)
 	// Linux lets a socket grow to 4 MiB for sending and 6 MiB for receiving; a frame of this line has twice its length.
 	if n := in.n.Load(); n > 16<<20 {
-		t.Errorf("%d bytes were read for a peer that reads none", n)
+		t.Errorf("%d bytes were read for a peer that does not read", n)
 	}
 }
 
-// TestFetchWSUsage: what the command line cannot mean.
+// TestFetchWSUsage checks invalid command lines.
 func TestFetchWSUsage(t *testing.T) {
 	doc := write(t, "c.json", `{"s":[{"ws":{"endpoint":"127.0.0.1","port":1,"protocol":"ws"}},{"get":{"endpoint":"127.0.0.1","port":1}}]}`)
 	for _, c := range []struct {
 		args []string
 		part string
 	}{
-		{[]string{"ws://h", "http://h"}, "cannot be had at once"},
-		{[]string{"http://h", "ws://h"}, "cannot be had at once"},
+		{[]string{"ws://h", "http://h"}, "cannot be mixed"},
+		{[]string{"http://h", "ws://h"}, "cannot be mixed"},
 		{[]string{"http://h", "-"}, "--data @-"},
 		{[]string{"http://h", "--raw"}, "are for WebSockets"},
 		{[]string{"http://h", "--no-close"}, "are for WebSockets"},
@@ -443,7 +443,7 @@ func TestFetchWSUsage(t *testing.T) {
 		{[]string{"ws://h", "--subprotocol", "x y"}, "token"},
 		{[]string{"ws://h", "-X", "GET"}, "no method"},
 		{[]string{"ws://h", "--ca", doc}, "--ca is for https and wss"},
-		{[]string{"ws://h", "-", "--data", "x"}, "say either"},
+		{[]string{"ws://h", "-", "--data", "x"}, "use one of them"},
 		{[]string{"ws://h", "ws://h"}, "read only once"},
 		{[]string{"ws://h", "-m", "mime=x"}, "mime"},
 		{[]string{"wsx://h"}, "ws or wss"},

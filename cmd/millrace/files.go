@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// readPolicy reads and parses a policy file. The error is for people and complete.
+// readPolicy reads and parses a policy file. The error lists all problems.
 func readPolicy(file string) (*policy.Policy, error) {
 	doc, err := readDocument(file)
 	if err != nil {
@@ -16,12 +16,12 @@ func readPolicy(file string) (*policy.Policy, error) {
 	}
 	p, err := policy.Parse(doc)
 	if err != nil {
-		return nil, fmt.Errorf("the policy in %s cannot be used:\n%w", roles.Plain(file), err)
+		return nil, fmt.Errorf("the policy in %s is invalid:\n%w", roles.Plain(file), err)
 	}
 	return p, nil
 }
 
-// readDocument reads a file that may be a policy, and not more of it than Parse would take.
+// readDocument reads a policy file, up to one byte more than Parse accepts.
 func readDocument(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -31,7 +31,7 @@ func readDocument(file string) ([]byte, error) {
 	return readAtMost(f, policy.MaxDocument+1)
 }
 
-// readFile reads a file of no more than a policy's length.
+// readFile reads a file of at most policy.MaxDocument bytes.
 func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -25,16 +25,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostile is a text that would recolour a terminal, move its cursor, forge a line, and change the direction of writing.
+// hostile is a text that would change the colour of a terminal, move its cursor, forge a line, and change the direction of text.
 const hostile = "\x1b[31m\x1b]0;owned\x07\rfine\nmillrace: forged\x7f\u009b2J\u202egpj.exe\u2066"
 
-// hostileText are the same without what some places cannot carry.
+// hostileText are the same without characters that some places do not allow.
 const (
 	hostileUTF8  = "\u009b2J\u202egpj.exe\u2066\u200f" // of octets from 0x80 on: header fields
 	hostileBytes = "\x9b\xff\xc0\x80"                  // and no UTF-8
 )
 
-// clean fails the test if s has a byte or character that a terminal would obey.
+// clean fails the test if s has a byte or character with an effect on a terminal.
 func clean(t *testing.T, what, s string) {
 	t.Helper()
 	for i := 0; i < len(s); {
@@ -48,11 +48,11 @@ func clean(t *testing.T, what, s string) {
 		i += n
 	}
 	if strings.Contains(s, "\nmillrace: forged") {
-		t.Errorf("%s: a line is forged:\n%+q", what, s)
+		t.Errorf("%s: forged line:\n%+q", what, s)
 	}
 }
 
-// accept has every connection to a listener of its own served by f.
+// accept starts a listener and serves every connection with f.
 func accept(t *testing.T, f func(c net.Conn)) (at string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,7 +75,7 @@ func accept(t *testing.T, f func(c net.Conn)) (at string) {
 	return l.Addr().String()
 }
 
-// answer is a server that answers every request with the same text.
+// answer starts a server that answers every request with the same text.
 func answer(t *testing.T, text string) (url string) {
 	return "http://" + accept(t, func(c net.Conn) {
 		buf := make([]byte, 4096)
@@ -86,7 +86,7 @@ func answer(t *testing.T, text string) (url string) {
 	}) + "/"
 }
 
-// h2Answer is a server of HTTP/2 by prior knowledge that answers with the frames, and ends.
+// h2Answer starts an HTTP/2 server (prior knowledge) that answers with the frames, and closes.
 func h2Answer(t *testing.T, frames string) (url string) {
 	return "http://" + accept(t, func(c net.Conn) {
 		buf := make([]byte, 4096)
@@ -103,7 +103,7 @@ func h2Frame(typ byte, stream uint32, payload string) string {
 	return string(binary.BigEndian.AppendUint32(b, stream)) + payload
 }
 
-// hostileCertificate has the text in every name that it has. by nil: it signs itself.
+// hostileCertificate has the text in all its names. If by is nil, it is self-signed.
 func hostileCertificate(t *testing.T, names ...string) (c stdtls.Certificate, ca string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -124,7 +124,7 @@ func hostileCertificate(t *testing.T, names ...string) (c stdtls.Certificate, ca
 		write(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 }
 
-// tlsAnswer serves TLS with a certificate, and answers.
+// tlsAnswer starts a TLS server with a certificate that answers every request.
 func tlsAnswer(t *testing.T, c stdtls.Certificate, text string) (url string) {
 	conf := &stdtls.Config{Certificates: []stdtls.Certificate{c}}
 	return "https://" + accept(t, func(c net.Conn) {
@@ -137,10 +137,10 @@ func tlsAnswer(t *testing.T, c stdtls.Certificate, text string) (url string) {
 	}) + "/"
 }
 
-// What peers say reaches errors and logs escaped, on every way that there is.
+// Text from peers is escaped in errors and logs, whatever its path.
 func TestHostileTextOfPeersIsEscaped(t *testing.T) {
 	ok := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-	// The names of a certificate are octets of ASCII, of which a terminal minds some.
+	// The names of a certificate are ASCII octets, some of which have an effect on a terminal.
 	evil := "\x1b[31mred\x07.example\nmillrace: forged"
 	stranger, _ := hostileCertificate(t, "127.0.0.1", evil)
 	named, namedCA := hostileCertificate(t, evil, "other.example")
@@ -158,7 +158,7 @@ func TestHostileTextOfPeersIsEscaped(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"a certificate of nobody", []string{tlsAnswer(t, stranger, ok)}, exitUnreachable, `\x1b[31m`},
+		{"a certificate of an unknown CA", []string{tlsAnswer(t, stranger, ok)}, exitUnreachable, `\x1b[31m`},
 		{"a certificate for other names", []string{strings.Replace(tlsAnswer(t, named, ok), "127.0.0.1", "localhost", 1), "--ca", namedCA}, exitUnreachable, `\x1b[31m`},
 		{"a certificate without names", []string{tlsAnswer(t, bare, ok), "--ca", bareCA}, exitUnreachable, "subjectAltName"},
 		{"a trusted chain in the log", []string{tlsAnswer(t, good, ok), "--ca", goodCA}, exitOK, `\x1b[31m`},
@@ -192,7 +192,7 @@ func TestHostileTextOfPeersIsEscaped(t *testing.T) {
 	}
 }
 
-// A redirect leads to a host whose name is hostile: it stands in what is dialled, in TLS's errors and in the log of cookies.
+// A redirect to a host with a hostile name: the name is in errors of dialling and TLS, and in the log of cookies.
 func TestHostileHostOfARedirectIsEscaped(t *testing.T) {
 	for _, scheme := range []string{"http", "https"} {
 		at := strings.TrimSuffix(strings.TrimPrefix(answer(t, "HTTP/1.1 302 Found\r\nLocation: "+scheme+"://"+hostileUTF8+":9/\r\nContent-Length: 0\r\n\r\n"), "http://"), "/")
@@ -203,7 +203,7 @@ func TestHostileHostOfARedirectIsEscaped(t *testing.T) {
 	}
 }
 
-// What the command line and files say comes back escaped as well: both are often made of something else.
+// Text from the command line and from files is escaped too: both often have text from other sources.
 func TestHostileCommandLineIsEscaped(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.ReplaceAll(hostile, "/", ""))
 	if err := os.Mkdir(dir, 0o700); err != nil {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// commands are in the order in which help lists them. They are set by init, since help refers to them.
+// commands are in the order of the help. init sets them, since help refers to them.
 var commands []*command
 
 func init() {
@@ -16,15 +16,15 @@ func init() {
 }
 
 func main() {
-	// A reader that goes away is told by the write that fails, and then by our exit status.
+	// When the reader of standard output is gone, a write fails, and the exit status reports it.
 	signal.Ignore(syscall.SIGPIPE)
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		for range c {
-			// A house ends in order; what runs without one may hang in a file.
-			if !a.housed.Load() {
+			// A runner handles the signal; without a runner the command may be blocked in a file.
+			if !a.running.Load() {
 				os.Exit(a.fail(exitLocal, "interrupted"))
 			}
 		}
@@ -32,7 +32,7 @@ func main() {
 	os.Exit(a.run(os.Args[1:]))
 }
 
-// run does what the arguments say and returns the exit status. What could not be printed was not done.
+// run executes the arguments and returns the exit status. A failed write to standard output is an error.
 func (a *app) run(args []string) int {
 	w := a.out
 	out := &output{w: w}

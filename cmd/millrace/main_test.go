@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// text is what a run printed; several goroutines may print.
+// text is the output of a run; several goroutines may write.
 type text struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -32,13 +32,13 @@ func (t *text) String() string {
 	return t.b.String()
 }
 
-// result is a run that is over.
+// result is a completed run.
 type result struct {
 	status   int
 	out, err string
 }
 
-// run is one run of the command with nothing on standard input.
+// run runs the command with an empty standard input.
 func run(args ...string) result { return runWith(strings.NewReader(""), args...) }
 
 func runWith(in io.Reader, args ...string) result {
@@ -56,12 +56,12 @@ func (r result) expect(t *testing.T, status int, parts ...string) {
 	}
 	for _, p := range parts {
 		if !strings.Contains(r.out+r.err, p) {
-			t.Errorf("printed nothing like %q\nout: %s\nerr: %s", p, r.out, r.err)
+			t.Errorf("output lacks %q\nout: %s\nerr: %s", p, r.out, r.err)
 		}
 	}
 }
 
-// write makes a file with that text and returns its name.
+// write creates a file with the text and returns its name.
 func write(t *testing.T, name, text string) string {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), name)
@@ -77,11 +77,11 @@ type server struct {
 	signals chan os.Signal
 	err     *text
 	over    chan int
-	want    int // the status that it is to end with
+	want    int // the expected exit status
 	t       *testing.T
 }
 
-// serve starts one; the end of the test stops it and wants status 0, or s.want.
+// serve starts a server; the end of the test stops it and expects status 0, or s.want.
 func serve(t *testing.T, args ...string) *server {
 	t.Helper()
 	s := &server{signals: make(chan os.Signal, 2), err: &text{}, over: make(chan int, 1), t: t}
@@ -104,10 +104,10 @@ func serve(t *testing.T, args ...string) *server {
 	return s
 }
 
-// hangUp asks s to read its policy file again.
+// hangUp sends SIGHUP to s.
 func (s *server) hangUp() { s.signals <- syscall.SIGHUP }
 
-// ended waits for the end of s and its status.
+// ended waits for the end of s and checks its status.
 func (s *server) ended(want int) {
 	s.t.Helper()
 	select {
@@ -143,45 +143,45 @@ func TestUsageErrors(t *testing.T) {
 	bad := write(t, "bad.json", `{"s":[{"web":{"sever":true}}]}`)
 	for _, c := range []struct {
 		args []string
-		says string
+		want string
 	}{
 		{nil, "usage: millrace SUBCOMMAND"},
 		{[]string{"frobnicate"}, `no subcommand "frobnicate"`},
 		{[]string{"help", "frobnicate"}, `no subcommand "frobnicate"`},
 		{[]string{"version", "now"}, `unexpected argument "now"`},
 		{[]string{"demo", "--frob"}, "flag provided but not defined: -frob"},
-		{[]string{"policy"}, `say "check FILE" or "schema"`},
+		{[]string{"policy"}, `use "check FILE" or "schema"`},
 		{[]string{"serve"}, "--policy and --stream are needed"},
-		{[]string{"serve", "--policy", good, "--stream", "web"}, "say one of --reply, --echo and --file"},
-		{[]string{"serve", "--policy", good, "--stream", "web", "--echo", "--reply", ""}, "say one of"},
+		{[]string{"serve", "--policy", good, "--stream", "web"}, "use one of --reply, --echo and --file"},
+		{[]string{"serve", "--policy", good, "--stream", "web", "--echo", "--reply", ""}, "use one of"},
 		{[]string{"serve", "--policy", good, "--stream", "wep", "--echo"}, `did you mean "web"?`},
-		{[]string{"serve", "--policy", good, "--stream", "get", "--echo"}, `is a client's`},
+		{[]string{"serve", "--policy", good, "--stream", "get", "--echo"}, `is for clients`},
 		{[]string{"serve", "--policy", good, "--stream", "later", "--echo"}, "not spoken yet"},
 		{[]string{"serve", "--policy", good, "--stream", "web", "--echo", "--type", "text/plain"}, `{"mime": "content-type:"}`},
 		{[]string{"serve", "--policy", bad, "--stream", "web", "--echo"}, `"server"`},
 		{[]string{"fetch"}, "--policy and --stream are needed"},
-		{[]string{"fetch", "--policy", good, "--stream", "web"}, "is a server's"},
+		{[]string{"fetch", "--policy", good, "--stream", "web"}, `has "server": true`},
 		{[]string{"fetch", "--policy", good, "--stream", "got"}, `did you mean "get"?`},
 		{[]string{"fetch", "--policy", good, "--stream", "get", "-m", "x"}, "name=value"},
 		{[]string{"fetch", "--policy", good, "--stream", "get", "-m", "x=1"}, "metadata name not declared"},
 		{[]string{"fetch", "--policy", good, "--stream", "get", "-X", "PUT"}, "http_method"},
 		{[]string{"fetch", "--policy", good, "--stream", "get", "--data", "@-"}, "unknown length"},
-		{[]string{"fetch", "--policy", good, "http://x/"}, "brings its own policy"},
-		{[]string{"fetch", "x"}, "is no URL"},
-		{[]string{"fetch", "gopher://x/"}, `"gopher" is not known`},
-		{[]string{"fetch", "http:///x"}, "names no host"},
+		{[]string{"fetch", "--policy", good, "http://x/"}, "uses the built-in policy"},
+		{[]string{"fetch", "x"}, "is not a URL"},
+		{[]string{"fetch", "gopher://x/"}, `unknown scheme "gopher"`},
+		{[]string{"fetch", "http:///x"}, "has no host"},
 		{[]string{"fetch", "http://me:secret@x/"}, "auth="},
 		{[]string{"fetch", "http://x/", "-X", "BREW"}, "BREW"},
 		{[]string{"fetch", "--bytes", "-1", "http://x/"}, "--bytes"},
 	} {
 		r := run(c.args...)
-		if r.status != exitUsage || !strings.Contains(r.err, c.says) {
-			t.Errorf("millrace %q: status %d, %q; want %d and %q", c.args, r.status, r.err, exitUsage, c.says)
+		if r.status != exitUsage || !strings.Contains(r.err, c.want) {
+			t.Errorf("millrace %q: status %d, %q; want %d and %q", c.args, r.status, r.err, exitUsage, c.want)
 		}
 	}
 }
 
-func TestLocalTrouble(t *testing.T) {
+func TestLocalErrors(t *testing.T) {
 	web := write(t, "policy.json", `{"s":[{"web":{"server":true,"endpoint":"127.0.0.1","port":0}}]}`)
 	dir := t.TempDir()
 	run("policy", "check", filepath.Join(dir, "none")).expect(t, exitLocal, "no such file")
@@ -195,5 +195,5 @@ func TestLocalTrouble(t *testing.T) {
 	run("serve", "--policy", taken, "--stream", "web", "--echo").expect(t, exitLocal, "address already in use")
 }
 
-// port is the port of host:port.
+// port returns the port of host:port.
 func port(at string) string { return at[strings.LastIndexByte(at, ':')+1:] }

@@ -12,10 +12,10 @@ import (
 var policyCommand = command{
 	name: "policy", args: "check FILE | schema", brief: "check a policy file, or print the JSON schema of policies",
 	help: `
-"check" prints every problem of a policy file with its line and column, or "ok" and what stands in it. What
-is legal but perhaps not meant follows as warnings, with the same places: keys that this release does not act on
-yet, keys without effect, stream types that lack something or would be refused, names that need DNS, values of a
-URL that are not encoded, booleans that are written as 0 and 1. "schema" prints the JSON Schema of policies.
+"check" prints every problem of a policy file with its line and column, or "ok" and the number of stream types.
+Warnings follow, also with line and column: keys that this release does not implement yet, keys without effect,
+incomplete stream types and those that Create refuses, names that need DNS, values of a URL that are not encoded,
+booleans written as 0 and 1. "schema" prints the JSON Schema of policies.
 
 examples:
   millrace policy check policy.json
@@ -36,7 +36,7 @@ func runPolicy(a *app, c *command, args []string) int {
 	case len(rest) == 2 && rest[0] == "check":
 		return a.checkPolicy(rest[1])
 	}
-	return a.fail(exitUsage, "policy: say \"check FILE\" or \"schema\"; see `millrace help policy`")
+	return a.fail(exitUsage, "policy: use \"check FILE\" or \"schema\"; see `millrace help policy`")
 }
 
 func (a *app) checkPolicy(file string) int {
@@ -61,14 +61,14 @@ func (a *app) checkPolicy(file string) int {
 	}
 	for _, w := range warnings {
 		line, col := w.Line, w.Col
-		w.Line = 0 // it is said
+		w.Line = 0 // it is printed already
 		a.say("%s:%d:%d: warning: %v", file, line, col, w)
 	}
 	a.say("%s: ok, %s", file, plural(fmt.Sprint(len(p.Streams)), "stream type"))
 	return exitOK
 }
 
-// say prints a line, escaped: a policy may come from anywhere.
+// say prints a line, escaped: a policy may come from an untrusted source.
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintln(a.out, roles.Plain(fmt.Sprintf(format, args...)))
 }

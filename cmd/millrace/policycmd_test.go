@@ -35,11 +35,11 @@ func TestPolicySchema(t *testing.T) {
 	r := run("policy", "schema")
 	r.expect(t, exitOK, `"$schema"`)
 	if !json.Valid([]byte(r.out)) {
-		t.Errorf("the schema is no JSON: %.200s", r.out)
+		t.Errorf("the schema is not JSON: %.200s", r.out)
 	}
 }
 
-// Our own policies are as they should be.
+// The policies of this package have no problems and no warnings.
 func TestBuiltInPolicies(t *testing.T) {
 	demo, err := demoDocument(time.Now())
 	if err != nil {

@@ -15,30 +15,30 @@ import (
 
 var serveCommand = command{
 	name: "serve", args: "--policy FILE --stream NAME (--reply TEXT | --echo | --file FILE)",
-	brief: "listen as a server stream of a policy says, and answer",
+	brief: "listen as a server stream of a policy, and answer",
 	help: `
-Listens where the stream type NAME of the policy says ("server": true) and prints the address. Every
-request, or on "raw" every connection, is answered with TEXT, with what it brought itself, or with the
-content of a file, which is opened once and has to stay as it is. An echo takes no more than it can send:
-a client that does not read stops being read.
+Listens at the endpoint of the stream type NAME of the policy ("server": true) and prints the address. Every
+request, or on "raw" every connection, is answered with TEXT, with its own payload, or with the content of a file,
+which is opened once and must not change. An echo does not read more than it can send: if a client does not read,
+the echo stops reading from it.
 
-Stream types of "ws", and those of "h1" and "h2" with a "ws_subprotocol", take WebSockets on the same port. An echo
-sends their messages back as they come, text as text and binary as binary; --reply and --file refuse them.
+Stream types of "ws", and those of "h1" and "h2" with a "ws_subprotocol", accept WebSockets on the same port. An echo
+returns their messages as they arrive, text as text and binary as binary; --reply and --file refuse them.
 
-With "protocol": "h2" one port serves HTTP/2 and HTTP/1.1: over TLS as the client chooses (ALPN), in clear
-HTTP/2 to clients that begin with it, as curl does with --http2-prior-knowledge.
+With "protocol": "h2" one port serves HTTP/2 and HTTP/1.1: over TLS the client selects (ALPN), in clear text a client
+uses HTTP/2 with prior knowledge, as curl does with --http2-prior-knowledge.
 
-SIGINT and SIGTERM end it in order: no new connections, answers under way are completed for at most
---grace. A second signal ends it at once. SIGUSR1 shows the live streams.
+The first SIGINT or SIGTERM ends it in order: it accepts no new connections and completes answers in progress for at
+most --grace. A second signal ends it at once. SIGUSR1 dumps the streams.
 
 With "tls": true in the stream type it serves over TLS, with the policy's "server_cert" and "server_key", or
-with those of --cert and --key, which may be said several times for several names. SIGHUP then reads the
-policy file again, or those files, and takes the certificates for connections to come; those that stand are
-not touched. When something is wrong the present ones stay. The rest of the policy is not taken.
+with those of --cert and --key, which may be repeated for several names. SIGHUP then reads the policy file, or those
+files, again, and uses the certificates for new connections; established connections are not affected. After an
+error the present certificates stay. SIGHUP does not reload the rest of the policy.
 
-With "tls_trust_store" in the stream type, or --client-ca, it takes only clients that show a certificate of these
-authorities. A server stream keeps no cookies and shows no certificate but its own: --cookies and --client-cert are flags of
-fetch.
+With "tls_trust_store" in the stream type, or --client-ca, it accepts only clients with a certificate of these
+authorities. A server stream keeps no cookies and presents only its own certificate: --cookies and --client-cert are
+flags of fetch.
 
 examples:
   millrace serve --policy policy.json --stream web --reply "hello" --type text/plain
@@ -48,13 +48,13 @@ examples:
   millrace serve --policy policy.json --stream web --client-ca devices.pem --reply "hello"
   kill -HUP $(pidof millrace)
 
-A policy for the first two, on a port that the system picks:
+A policy for the first two examples, on a port that the system selects:
   {"s": [{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h2",
                   "metadata": [{"mime": "content-type:"}]}}]}`,
 	run: runServe,
 }
 
-// defaultGrace is how long answers under way may take once the server is told to stop.
+// defaultGrace is how long answers in progress may take after the first signal.
 const defaultGrace = 10 * time.Second
 
 // serveFlags are the flags of serve.
@@ -76,13 +76,13 @@ func runServe(a *app, c *command, args []string) int {
 	f.StringVar(&o.stream, "stream", "", "`name` of the stream type to serve")
 	f.StringVar(&o.reply, "reply", "", "answer with this `text`")
 	f.StringVar(&o.file, "file", "", "answer with the content of this `file`")
-	f.BoolVar(&o.echo, "echo", false, "answer with what came")
+	f.BoolVar(&o.echo, "echo", false, "answer with the received payload")
 	f.StringVar(&o.mime, "type", "", "media `type` of the answer, for the metadata \"mime\" of the policy")
-	f.Func("cert", "show the certificate in this PEM `file`, its chain behind it", fileList(&o.certs))
+	f.Func("cert", "use the certificate in this PEM `file`, followed by its chain", fileList(&o.certs))
 	f.Func("key", "the certificate's key, a PEM `file`", fileList(&o.keys))
-	f.StringVar(&o.clientCA, "client-ca", "", "take only clients with a certificate of the authorities in this PEM `file`,\nin place of the policy's \"tls_trust_store\"")
+	f.StringVar(&o.clientCA, "client-ca", "", "accept only clients with a certificate of the authorities in this PEM `file`,\ninstead of the policy's \"tls_trust_store\"")
 	o.device.blobFlag(f)
-	f.DurationVar(&o.grace, "grace", defaultGrace, "how long answers under way may take after a signal")
+	f.DurationVar(&o.grace, "grace", defaultGrace, "how long answers in progress may take after a signal")
 	f.BoolVar(&o.verbose, "v", false, "log the states of all streams")
 	if _, status, ok := a.parse(c, f, args, 0); !ok {
 		return status
@@ -107,7 +107,7 @@ func runServe(a *app, c *command, args []string) int {
 	return a.serve(p, sv, d, &o)
 }
 
-// demandClients has s take only clients whose certificate leads to the authorities of --client-ca.
+// demandClients makes s accept only clients with a certificate of the authorities of --client-ca.
 func (o *serveFlags) demandClients(s *policy.Stream) error {
 	roots, err := readRoots(o.clientCA)
 	if err != nil {
@@ -132,7 +132,7 @@ func (o *serveFlags) check() error {
 	case o.policy == "" || o.stream == "":
 		return errors.New("--policy and --stream are needed")
 	case ways != 1:
-		return errors.New("say one of --reply, --echo and --file")
+		return errors.New("use one of --reply, --echo and --file")
 	case len(o.certs) != len(o.keys):
 		return fmt.Errorf("%d times --cert and %d times --key: every certificate needs its key, in the same order", len(o.certs), len(o.keys))
 	}
@@ -142,9 +142,9 @@ func (o *serveFlags) check() error {
 // serve runs the service until a signal ends it.
 func (a *app) serve(p *policy.Policy, sv *service, d device, o *serveFlags) int {
 	level := slog.LevelWarn
-	var h *house
-	ho := houseOptions{policy: p, grace: o.grace, device: d}
-	ho.reload = func() { h.log.Warn("SIGHUP: nothing to read again: the stream type has no tls", "stream", o.stream) }
+	var h *runner
+	ho := runnerOptions{policy: p, grace: o.grace, device: d}
+	ho.reload = func() { h.log.Warn("SIGHUP: nothing to reload: the stream type has no tls", "stream", o.stream) }
 	if s := p.Stream(o.stream); s != nil && s.TLS {
 		ho.reload = func() { sv.reload(o) }
 	}
@@ -158,7 +158,7 @@ func (a *app) serve(p *policy.Policy, sv *service, d device, o *serveFlags) int 
 		return a.fail(exitLocal, "serve: %v", err)
 	}
 	defer h.close()
-	sv.house = h
+	sv.runner = h
 	l, err := h.rt.Create(ss.Info{StreamType: o.stream, New: sv.stream, Certificates: sv.certs})
 	if err != nil {
 		return a.fail(statusOf(err), "serve: %v", err)
@@ -173,18 +173,18 @@ func (a *app) serve(p *policy.Policy, sv *service, d device, o *serveFlags) int 
 		over += " over tls"
 	}
 	if _, err := fmt.Fprintln(a.out, roles.Plain(fmt.Sprintf("serving %s (%s) on %v", o.stream, over, at))); err != nil {
-		return a.fail(exitLocal, "serve: tell the address: %v", err)
+		return a.fail(exitLocal, "serve: print the address: %v", err)
 	}
 	if err := h.run(context.Background()); err != nil {
 		return a.fail(exitLocal, "serve: %v", err)
 	}
 	if h.forced.Load() {
-		return a.fail(exitLocal, "serve: interrupted: answers under way are cut")
+		return a.fail(exitLocal, "serve: interrupted: answers in progress are incomplete")
 	}
 	return exitOK
 }
 
-// prepare looks whether the stream type can do what is asked, before anything listens.
+// prepare checks that the stream type supports the flags, before the server listens.
 func (sv *service) prepare(p *policy.Policy, o *serveFlags) error {
 	sv.echo, sv.mime = o.echo, o.mime
 	if len(o.certs) > 0 {
@@ -197,13 +197,13 @@ func (sv *service) prepare(p *policy.Policy, o *serveFlags) error {
 		sv.http = s.Protocol != policy.Raw
 		switch {
 		case !s.Server:
-			return fmt.Errorf("stream type %q is a client's: serve needs one with \"server\": true", o.stream)
+			return fmt.Errorf("stream type %q is for clients: serve needs one with \"server\": true", o.stream)
 		case len(o.certs) > 0 && !s.TLS:
-			return fmt.Errorf("stream type %q has no \"tls\": true, and --cert means nothing without", o.stream)
+			return fmt.Errorf("stream type %q has no \"tls\": true, which --cert needs", o.stream)
 		case o.mime != "" && s.MetadataIndex("mime") < 0:
 			return fmt.Errorf("stream type %q declares no metadata \"mime\" for --type: add {\"mime\": \"content-type:\"}", o.stream)
 		case o.clientCA != "" && !s.TLS:
-			return fmt.Errorf("stream type %q has no \"tls\": true, and --client-ca means nothing without", o.stream)
+			return fmt.Errorf("stream type %q has no \"tls\": true, which --client-ca needs", o.stream)
 		case o.clientCA != "":
 			if err := o.demandClients(s); err != nil {
 				return err
@@ -218,7 +218,7 @@ func (sv *service) prepare(p *policy.Policy, o *serveFlags) error {
 	return sv.content.open(o.file)
 }
 
-// stream makes the program's side of the listener and of every stream accepted from it.
+// stream returns the callbacks of every accepted stream, and nil for the listener.
 func (sv *service) stream(h *ss.Handle) ss.Stream {
 	switch {
 	case h.Server() == nil:

@@ -3,29 +3,29 @@ package main
 import "github.com/millrace/millrace/ss"
 
 const (
-	// echoHigh is how much an echo holds before it stops reading. Together with the piece that crosses
-	// the line, at most one receive buffer, this bounds what a client that does not read can cost.
+	// echoHigh is the number of bytes that an echo keeps before it stops reading. Together with the piece that exceeds
+	// it, at most one receive buffer, this limits the memory for a client that does not read.
 	echoHigh = 64 << 10
-	// echoLow is when it reads again: early enough that a fast client never waits.
+	// echoLow is the number of bytes below which it reads again: early enough that a fast client never waits.
 	echoLow = 16 << 10
 )
 
-// echo answers with what it receives while it receives it: the body of a request, the contents of its parts if the policy
-// takes it apart, or the bytes of a raw connection.
+// echo returns its payload as it arrives: the body of a request, the contents of its parts with http_multipart_ss_in,
+// or the bytes of a raw connection.
 type echo struct {
 	sv    *service
 	mem   ss.Memory
 	buf   []byte // nil while there is nothing to send
-	sent  int    // bytes of buf that are out
-	began bool   // the answer has begun
-	ended bool   // the request has
-	parts bool   // it comes in parts
+	sent  int    // sent bytes of buf
+	began bool   // the answer has started
+	ended bool   // the request has ended
+	parts bool   // the request has parts
 }
 
 func (e *echo) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	switch s {
 	case ss.ServerTxn:
-		e.release(h) // what came after the end of the answer
+		e.release(h) // payload that arrived after the end of the answer
 		e.began, e.ended, e.parts = false, false, false
 		e.sv.ack(h)
 		if !h.RequestBody() {
@@ -62,7 +62,7 @@ func (e *echo) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	}
 	if len(b) > 0 {
 		if e.sent > 0 && len(e.buf)+len(b) > cap(e.buf) {
-			// What is out makes room before the buffer grows.
+			// Drop the sent bytes before the buffer grows.
 			e.buf, e.sent = e.buf[:copy(e.buf, e.buf[e.sent:])], 0
 		}
 		e.buf = e.sv.add(e.buf, b)
@@ -91,7 +91,7 @@ func (e *echo) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.R
 	case e.ended:
 		f |= ss.EOM
 		if !e.sv.http {
-			h.Disconnect() // the client has ended its direction, and has its last bytes back
+			h.Disconnect() // the client has closed its direction, and all its bytes are echoed
 		}
 		fallthrough
 	default:
@@ -103,10 +103,10 @@ func (e *echo) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss.R
 	return n, f, ss.OK
 }
 
-// release gives the buffer back, unless it grew beyond what is worth keeping.
+// release returns the buffer to the pool, unless it is too large for it.
 func (e *echo) release(h *ss.Handle) {
 	if e.buf != nil {
-		e.sv.give(e.buf)
+		e.sv.putBuffer(e.buf)
 		e.buf, e.sent = nil, 0
 		e.mem.Set(h, 0)
 	}

@@ -34,7 +34,7 @@ func TestServeEcho(t *testing.T) {
 	}
 }
 
-// A client that sends and does not read is stopped after a bounded number of bytes, and loses none.
+// A client that sends and does not read is stopped after a bounded number of bytes, and no byte is lost.
 func TestEchoIsBounded(t *testing.T) {
 	s := serve(t, "--policy", write(t, "p.json", servePolicy), "--stream", "tcp", "--echo")
 	c, err := net.Dial("tcp", s.at)
@@ -44,7 +44,7 @@ func TestEchoIsBounded(t *testing.T) {
 	defer c.Close()
 	c.(*net.TCPConn).SetReadBuffer(64 << 10)
 	c.(*net.TCPConn).SetWriteBuffer(64 << 10)
-	// Loopback sockets take several megabytes at most; the rest has to wait for us to read.
+	// Loopback sockets buffer several megabytes; the rest waits until the test reads.
 	const limit = 64 << 20
 	sent := pattern(limit, 9)
 	n := 0
@@ -60,7 +60,7 @@ func TestEchoIsBounded(t *testing.T) {
 		}
 	}
 	if n == limit {
-		t.Fatalf("the echo took %d bytes from a client that reads nothing, want it to stop", n)
+		t.Fatalf("the echo read %d bytes from a client that does not read, want it to stop", n)
 	}
 	t.Logf("the echo stopped after %d bytes", n)
 	go func() { c.(*net.TCPConn).CloseWrite() }()
@@ -71,8 +71,8 @@ func TestEchoIsBounded(t *testing.T) {
 	}
 }
 
-// TestServeEchoParts: a multipart body that the policy takes apart is answered with the contents of its parts, however many
-// there are, and whether or not they are empty; the connection serves the next request.
+// TestServeEchoParts checks that the echo of a multipart body (http_multipart_ss_in) is the contents of its parts, for
+// any number of parts, empty ones included; the connection serves the next request.
 func TestServeEchoParts(t *testing.T) {
 	policy := write(t, "p.json", `{"s":[{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "http_multipart_ss_in": true}}]}`)
 	s := serve(t, "--policy", policy, "--stream", "web", "--echo")

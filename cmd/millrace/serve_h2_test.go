@@ -16,8 +16,8 @@ const h2Servers = `
 	{"clear": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h2", "metadata": [{"mime": "content-type:"}]}},
 	{"secure": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h2", LAB, "metadata": [{"mime": "content-type:"}]}}`
 
-// speaker is a net/http client that speaks one protocol.
-func speaker(t *testing.T, l *lab, h2 bool) *http.Client {
+// oneProtocol returns a net/http client for one protocol.
+func oneProtocol(t *testing.T, l *testCA, h2 bool) *http.Client {
 	t.Helper()
 	ca, err := x509.ParseCertificate(l.ca)
 	if err != nil {
@@ -34,14 +34,14 @@ func speaker(t *testing.T, l *lab, h2 bool) *http.Client {
 	return c
 }
 
-// One port, both protocols, in clear and over TLS: GET and POST are answered with 200, by the reply and by the echo.
+// One port serves both protocols, in clear text and over TLS: reply and echo answer GET and POST with 200.
 func TestServeBothProtocols(t *testing.T) {
-	l := testLab(t, "127.0.0.1")
-	file := labPolicy(t, l, h2Servers)
+	l := makeTestCA(t, "127.0.0.1")
+	file := caPolicy(t, l, h2Servers)
 	for _, c := range []struct{ stream, scheme string }{{"clear", "http"}, {"secure", "https"}} {
 		reply := serve(t, "--policy", file, "--stream", c.stream, "--reply", "hello", "--type", "text/plain")
 		echo := serve(t, "--policy", file, "--stream", c.stream, "--echo", "--type", "text/x")
-		for proto, client := range map[string]*http.Client{"HTTP/1.1": speaker(t, l, false), "HTTP/2.0": speaker(t, l, true)} {
+		for proto, client := range map[string]*http.Client{"HTTP/1.1": oneProtocol(t, l, false), "HTTP/2.0": oneProtocol(t, l, true)} {
 			for _, method := range []string{"GET", "POST", "HEAD"} {
 				want := "hello"
 				if method == "HEAD" {

@@ -10,10 +10,10 @@ import (
 	"github.com/millrace/millrace/tls"
 )
 
-// reload reads the certificates again, from --cert and --key or else from the policy file, and gives them to
-// the listener. It blocks on files, and is called away from the loop. Whatever is wrong, the present ones stay.
+// reload reads the certificates again, from --cert and --key or else from the policy file, and sets them on
+// the listener. It blocks on files, so it is not called on the loop. After an error the present certificates stay.
 func (sv *service) reload(o *serveFlags) {
-	failed := func(err error) { sv.house.log.Error("the certificate stays: reload failed", "err", err) }
+	failed := func(err error) { sv.runner.log.Error("reload failed: the present certificate stays", "err", err) }
 	read := func() ([]stdtls.Certificate, error) { return readCertificates("--cert", "--key", o.certs, o.keys) }
 	if len(o.certs) == 0 {
 		read = o.readNamed
@@ -23,20 +23,20 @@ func (sv *service) reload(o *serveFlags) {
 		failed(err)
 		return
 	}
-	sv.house.post(func() {
+	sv.runner.post(func() {
 		if err := sv.listener.SetCertificates(certs); err != nil {
 			failed(err)
 			return
 		}
 		for _, c := range certs {
-			// A warning is what is shown without -v too: who sent the signal wants to know.
-			sv.house.log.Warn("certificate reloaded", "stream", o.stream, "subject", roles.Plain(c.Leaf.Subject.String()),
+			// A warning is shown without -v too: the sender of the signal needs the result.
+			sv.runner.log.Warn("certificate reloaded", "stream", o.stream, "subject", roles.Plain(c.Leaf.Subject.String()),
 				"serial", fmt.Sprintf("%x", c.Leaf.SerialNumber), "until", c.Leaf.NotAfter)
 		}
 	})
 }
 
-// readNamed returns what the stream type of the policy file shows to its clients.
+// readNamed returns the certificates of the stream type in the policy file.
 func (o *serveFlags) readNamed() ([]stdtls.Certificate, error) {
 	p, err := readPolicy(o.policy)
 	if err != nil {

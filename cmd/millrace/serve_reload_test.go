@@ -10,7 +10,7 @@ import (
 	stdtls "crypto/tls"
 )
 
-// certFiles makes a lab's files for a name, and returns a directory with them.
+// certFiles runs `millrace cert` for a name, and returns its directory.
 func certFiles(t *testing.T, name string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "lab")
@@ -21,7 +21,7 @@ func certFiles(t *testing.T, name string) string {
 const tlsWithoutCert = `{"s":[{"web":{"server":true,"endpoint":"127.0.0.1","port":0,"protocol":"h1","tls":true}},
 	{"plain":{"server":true,"endpoint":"127.0.0.1","port":0,"protocol":"h1"}}]}`
 
-// Certificates from files: several, chosen by name, and read again at SIGHUP.
+// Certificates from files: several, selected by name, and reloaded at SIGHUP.
 func TestServeCertificateFiles(t *testing.T) {
 	a, b := certFiles(t, "a.test"), certFiles(t, "b.test")
 	cert, key := filepath.Join(a, "cert.pem"), filepath.Join(a, "key.pem")
@@ -62,7 +62,7 @@ func TestServeCertificateFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.hangUp()
-	poll(t, "the log to say that the certificate stays", func() bool { return strings.Contains(s.err.String(), "the certificate stays") })
+	poll(t, "the log of the failed reload", func() bool { return strings.Contains(s.err.String(), "the present certificate stays") })
 	if err := shown("a.test", a); err != nil {
 		t.Errorf("after a failed reload: %v", err)
 	}
@@ -97,10 +97,10 @@ func TestServeCertificateMistakes(t *testing.T) {
 	}
 }
 
-// In clear there is nothing to read again, and SIGHUP says so.
+// In clear text SIGHUP logs that there is nothing to reload.
 func TestHangUpWithoutTLS(t *testing.T) {
 	s := serve(t, "--policy", write(t, "p.json", servePolicy), "--stream", "web", "--reply", "hello")
 	s.hangUp()
-	poll(t, "a word about SIGHUP", func() bool { return strings.Contains(s.err.String(), "nothing to read again") })
+	poll(t, "the log of SIGHUP", func() bool { return strings.Contains(s.err.String(), "nothing to reload") })
 	run("fetch", "http://"+s.at).expect(t, exitOK, "hello")
 }

@@ -2,17 +2,17 @@ package main
 
 import "github.com/millrace/millrace/ss"
 
-// reply answers with the content of its service, each request of an HTTP connection or each raw
-// connection once. A file's pieces are read away from the loop.
+// reply answers each request of an HTTP connection, or each raw connection, with the content of its service. It reads
+// the pieces of a file outside the loop's thread.
 type reply struct {
 	sv      *service
 	mem     ss.Memory
 	h       *ss.Handle
 	pos     int64        // of the next byte to send
-	piece   []byte       // what was read and not sent yet
-	buf     []byte       // where it lies; nil between answers
-	reading bool         // a read is under way and owns buf
-	gone    bool         // the stream is over
+	piece   []byte       // read, not sent yet
+	buf     []byte       // the buffer of piece; nil between answers
+	reading bool         // a read is in progress and uses buf
+	gone    bool         // the stream is destroyed
 	job     func() error // read, bound once
 	done    func(error)  // wasRead
 }
@@ -21,7 +21,7 @@ func (r *reply) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	switch s {
 	case ss.Connected:
 		if !r.sv.http {
-			// What the peer sends means nothing, and its end must not end the stream before the answer is out.
+			// The payload of the peer is ignored, and its end must not end the stream before the answer is sent.
 			h.Pause()
 			r.pos = 0
 			return h.RequestTx()
@@ -42,7 +42,7 @@ func (r *reply) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
 	return ss.OK
 }
 
-// Rx drops a request's body. It is answered at its end, so that the connection can serve another one.
+// Rx drops the body of a request and answers at its end, so that the connection can serve another request.
 func (r *reply) Rx(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 	if r.sv.http && f&ss.EOM != 0 {
 		return r.answer(h)
@@ -82,7 +82,7 @@ func (r *reply) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, ret s
 	return n, f, ss.OK
 }
 
-// ask has the next piece of the file read. Tx is requested when it is there.
+// ask starts a read of the next piece of the file. wasRead then requests Tx.
 func (r *reply) ask(h *ss.Handle) {
 	if r.reading {
 		return
@@ -91,7 +91,7 @@ func (r *reply) ask(h *ss.Handle) {
 		r.h, r.job, r.done = h, r.read, r.wasRead
 	}
 	if r.buf == nil {
-		r.buf = r.sv.take(pieceSize)
+		r.buf = r.sv.getBuffer(pieceSize)
 		r.mem.Set(h, cap(r.buf))
 	}
 	r.buf = r.buf[:min(int64(pieceSize), r.sv.content.size-r.pos)]
@@ -101,7 +101,7 @@ func (r *reply) ask(h *ss.Handle) {
 	}
 }
 
-// read runs away from the loop's thread.
+// read runs outside the loop's thread.
 func (r *reply) read() error { return r.sv.content.read(r.buf, r.pos) }
 
 func (r *reply) wasRead(err error) {
@@ -110,7 +110,7 @@ func (r *reply) wasRead(err error) {
 	case r.gone:
 		r.release(r.h)
 	case err != nil:
-		r.sv.house.log.Error("the answer ends early", "err", err)
+		r.sv.runner.log.Error("the answer ends early", "err", err)
 		r.h.Disconnect()
 	default:
 		r.piece = r.buf
@@ -120,7 +120,7 @@ func (r *reply) wasRead(err error) {
 
 func (r *reply) release(h *ss.Handle) {
 	if r.buf != nil {
-		r.sv.give(r.buf)
+		r.sv.putBuffer(r.buf)
 		r.buf, r.piece = nil, nil
 		r.mem.Set(h, 0)
 	}

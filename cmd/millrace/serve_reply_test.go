@@ -43,7 +43,7 @@ func TestServeFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The peer has nothing to say, and says so before the answer is out.
+		// The peer closes its direction before the answer is complete.
 		c.(*net.TCPConn).CloseWrite()
 		b, err := io.ReadAll(c)
 		c.Close()
@@ -53,7 +53,7 @@ func TestServeFile(t *testing.T) {
 	}
 }
 
-// A file that shrinks while it is served ends the connection, so that nobody takes a part for the whole.
+// A file that is truncated while it is served ends the connection, so that a part does not look complete.
 func TestServeFileThatShrinks(t *testing.T) {
 	file := write(t, "content", strings.Repeat("x", 4*pieceSize))
 	s := serve(t, "--policy", write(t, "p.json", servePolicy), "--stream", "web", "--file", file)
@@ -69,5 +69,5 @@ func TestServeFileThatShrinks(t *testing.T) {
 			t.Errorf("the answer ended in order after %d bytes of %d, want an error", n, a.ContentLength)
 		}
 	}
-	poll(t, "the log to name the file", func() bool { return strings.Contains(s.err.String(), "become shorter") })
+	poll(t, "the log to name the file", func() bool { return strings.Contains(s.err.String(), "was truncated") })
 }

@@ -10,40 +10,40 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// service is what the streams of one serve share.
+// service is shared by the streams of one serve.
 type service struct {
-	house    *house
+	runner   *runner
 	listener *ss.Handle
 	content  content
-	certs    []stdtls.Certificate // in place of the policy's; nil for those
+	certs    []stdtls.Certificate // instead of the policy's; nil for the policy's
 	echo     bool
 	http     bool
 	mime     string
-	free     [][]byte // buffers of pieceSize between two uses
-	few      [][]byte // those of fewSize
+	free     [][]byte // unused buffers of pieceSize
+	few      [][]byte // unused buffers of fewSize
 }
 
-// ack begins an answer with status 200.
+// ack starts an answer with status 200.
 func (sv *service) ack(h *ss.Handle) {
 	h.ServerAck(0)
 	if sv.mime != "" {
-		// The policy declares it: prepare has looked.
+		// prepare has checked that the policy declares it.
 		_ = h.SetMetadataString("mime", sv.mime)
 	}
 }
 
 const (
-	// pieceSize is how much of a file is read at a time: as much as leaves in one system call.
+	// pieceSize is the size of one read of a file: as much as one system call sends.
 	pieceSize = 64 << 10
-	// fewSize is enough for what most requests bring.
+	// fewSize is enough for the body of most requests.
 	fewSize = 4 << 10
-	// buffersKept bounds the buffers of each size that wait for a stream to need them.
+	// buffersKept is the largest number of unused buffers of each size.
 	buffersKept = 64
 )
 
-// take returns an empty buffer with room for n bytes, and give takes it back. Both are called on the loop's
-// goroutine.
-func (sv *service) take(n int) []byte {
+// getBuffer returns an empty buffer with room for n bytes, and putBuffer returns it to the pool. Both are called on the
+// loop's goroutine.
+func (sv *service) getBuffer(n int) []byte {
 	free, size := &sv.free, pieceSize
 	if n <= fewSize {
 		free, size = &sv.few, fewSize
@@ -56,7 +56,7 @@ func (sv *service) take(n int) []byte {
 	return make([]byte, 0, max(n, size))
 }
 
-func (sv *service) give(b []byte) {
+func (sv *service) putBuffer(b []byte) {
 	switch {
 	case cap(b) == fewSize && len(sv.few) < buffersKept:
 		sv.few = append(sv.few, b[:0])
@@ -65,27 +65,27 @@ func (sv *service) give(b []byte) {
 	}
 }
 
-// add appends p to b, which take has given or which is nil.
+// add appends p to b, which is nil or from getBuffer.
 func (sv *service) add(b, p []byte) []byte {
 	if n := len(b) + len(p); b == nil || n > cap(b) {
 		if b != nil {
 			n = max(n, 2*cap(b))
 		}
-		bigger := append(sv.take(n), b...)
-		sv.give(b)
+		bigger := append(sv.getBuffer(n), b...)
+		sv.putBuffer(b)
 		b = bigger
 	}
 	return append(b, p...)
 }
 
-// content is an answer: text, or a file that is read piece by piece.
+// content is an answer: text, or a file that is read in pieces.
 type content struct {
 	text []byte
 	file *os.File
 	size int64
 }
 
-// open takes a regular file as the content.
+// open opens a regular file as the content.
 func (c *content) open(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -93,7 +93,7 @@ func (c *content) open(name string) error {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file: its length must be known", name)
+		err = fmt.Errorf("%s is not a regular file: its length must be known", name)
 	}
 	if err != nil {
 		f.Close()
@@ -109,14 +109,14 @@ func (c *content) close() {
 	}
 }
 
-// read fills b from off on. It may block.
+// read reads len(b) bytes at off. It may block.
 func (c *content) read(b []byte, off int64) error {
 	n, err := c.file.ReadAt(b, off)
 	if n == len(b) {
 		return nil
 	}
 	if err == io.EOF {
-		return fmt.Errorf("%s has become shorter while it was served", c.file.Name())
+		return fmt.Errorf("%s was truncated while it was served", c.file.Name())
 	}
 	return err
 }

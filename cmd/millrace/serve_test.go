@@ -11,7 +11,7 @@ const servePolicy = `{"s":[
 	{"web": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "h1", "metadata": [{"mime": "content-type:"}]}},
 	{"tcp": {"server": true, "endpoint": "127.0.0.1", "port": 0, "protocol": "raw"}}]}`
 
-// ask makes one request with net/http on a client of its own.
+// ask makes one request with a new net/http client.
 func ask(t *testing.T, client *http.Client, method, url string, body io.Reader) (*http.Response, []byte) {
 	t.Helper()
 	q, err := http.NewRequest(method, url, body)
@@ -36,21 +36,21 @@ func httpClient(t *testing.T) *http.Client {
 	return c
 }
 
-// Buffers come back for the next stream, in a bounded number.
+// Unused buffers are kept for the next stream, up to a limit.
 func TestServiceBuffers(t *testing.T) {
 	sv := &service{}
-	b := sv.take(pieceSize)
+	b := sv.getBuffer(pieceSize)
 	if len(b) != 0 || cap(b) < pieceSize {
-		t.Fatalf("take: length %d, capacity %d; want 0 and at least %d", len(b), cap(b), pieceSize)
+		t.Fatalf("getBuffer: length %d, capacity %d; want 0 and at least %d", len(b), cap(b), pieceSize)
 	}
-	sv.give(append(b, "used"...))
-	if again := sv.take(pieceSize); len(again) != 0 || &again[:1][0] != &b[:1][0] {
-		t.Errorf("take after give: length %d, want the same buffer, empty", len(again))
+	sv.putBuffer(append(b, "used"...))
+	if again := sv.getBuffer(pieceSize); len(again) != 0 || &again[:1][0] != &b[:1][0] {
+		t.Errorf("getBuffer after putBuffer: length %d, want the same buffer, empty", len(again))
 	}
 	for range 2 * buffersKept {
-		sv.give(make([]byte, pieceSize))
+		sv.putBuffer(make([]byte, pieceSize))
 	}
-	sv.give(make([]byte, 10))
+	sv.putBuffer(make([]byte, 10))
 	if len(sv.free) != buffersKept {
 		t.Errorf("%d buffers are kept, want %d", len(sv.free), buffersKept)
 	}

@@ -2,14 +2,14 @@ package main
 
 import "github.com/millrace/millrace/ss"
 
-// wsEcho sends the messages of a WebSocket back while they come: text as text, binary as binary. It reads on when what it
-// has read is out: it would be told goodbye before, and that is answered at once, with the rest unsaid.
+// wsEcho returns the messages of a WebSocket as they arrive: text as text, binary as binary. It reads again only when all
+// its payload is sent: a Close frame is answered at once, and would leave the rest unsent.
 type wsEcho struct {
 	sv     *service
 	mem    ss.Memory
 	buf    []byte  // nil while there is nothing to send
-	sent   int     // bytes of buf that are out
-	pieces []piece // what buf's bytes from sent on belong to
+	sent   int     // sent bytes of buf
+	pieces []piece // the messages of the unsent bytes of buf
 }
 
 // piece is a part of a message.
@@ -64,7 +64,7 @@ func (e *wsEcho) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss
 		f |= ss.EOM
 		e.pieces = e.pieces[:copy(e.pieces, e.pieces[1:])]
 	}
-	// What is left may be the beginning of a message of which all is out that has come.
+	// The remaining piece may belong to a message whose received bytes are all sent.
 	if len(e.pieces) > 0 && (e.pieces[0].n > 0 || e.pieces[0].f&(ss.SOM|ss.EOM) != 0) {
 		h.RequestTx()
 	} else {
@@ -74,10 +74,10 @@ func (e *wsEcho) Tx(h *ss.Handle, _ uint32, buf []byte) (n int, f ss.Flags, r ss
 	return n, f, ss.OK
 }
 
-// release gives the buffer back.
+// release returns the buffer to the pool.
 func (e *wsEcho) release(h *ss.Handle) {
 	if e.buf != nil {
-		e.sv.give(e.buf)
+		e.sv.putBuffer(e.buf)
 		e.buf, e.sent = nil, 0
 		e.mem.Set(h, 0)
 	}

@@ -20,13 +20,13 @@ const wsServePolicy = `{"s":[
 	{"web":{"server":true,"endpoint":"127.0.0.1","port":0,"protocol":"h2","ws_subprotocol":"chat"}},
 	{"pure":{"server":true,"endpoint":"127.0.0.1","port":0,"protocol":"ws"}}]}`
 
-// message is one that a chatter sends, or got.
+// message is sent or received by a chatter.
 type message struct {
 	f ss.Flags // ss.Text or ss.Binary
 	b []byte
 }
 
-// chatter sends messages, and ends when as many have come.
+// chatter sends messages, and ends when it has received as many.
 type chatter struct {
 	stop   func()
 	send   []message
@@ -78,7 +78,7 @@ func (c *chatter) Rx(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	return ss.OK
 }
 
-// chat has a client stream of ours send messages to a server at an address, and returns what came back.
+// chat sends messages to a server with a client stream, and returns the answers.
 func chat(t *testing.T, at, keys string, send []message) *chatter {
 	t.Helper()
 	host, port, err := net.SplitHostPort(at)
@@ -114,7 +114,7 @@ func chat(t *testing.T, at, keys string, send []message) *chatter {
 	return c
 }
 
-// TestServeEchoesWebSockets: messages of every length come back whole and of their kind, over both protocols.
+// TestServeEchoesWebSockets checks that messages of every length are echoed with their type, over both protocols.
 func TestServeEchoesWebSockets(t *testing.T) {
 	file := write(t, "p.json", wsServePolicy)
 	for _, c := range []struct{ stream, keys string }{
@@ -141,7 +141,7 @@ func TestServeEchoesWebSockets(t *testing.T) {
 	}
 }
 
-// TestFetchWebSocket: a message there and back by the tools alone, and what a peer that says goodbye means.
+// TestFetchWebSocket checks one message echoed between fetch and serve, and its exit status.
 func TestFetchWebSocket(t *testing.T) {
 	s := serve(t, "--policy", write(t, "p.json", wsServePolicy), "--stream", "pure", "--echo")
 	_, port, err := net.SplitHostPort(s.at)
@@ -156,7 +156,7 @@ func TestFetchWebSocket(t *testing.T) {
 	run("fetch", "--policy", doc, "--stream", "c", "--data", "hello", "--send").expect(t, exitOK)
 }
 
-// TestServeReplyRefusesWebSockets: what is to answer requests does not take them.
+// TestServeReplyRefusesWebSockets checks that --reply refuses WebSockets.
 func TestServeReplyRefusesWebSockets(t *testing.T) {
 	s := serve(t, "--policy", write(t, "p.json", wsServePolicy), "--stream", "pure", "--reply", "x")
 	c := chat(t, s.at, "", []message{{ss.Text, []byte("x")}})
@@ -165,7 +165,7 @@ func TestServeReplyRefusesWebSockets(t *testing.T) {
 	}
 }
 
-// gated is an output that takes nothing before it is let go.
+// gated is an output that blocks until it is released.
 type gated struct {
 	text
 	free <-chan struct{}
@@ -176,7 +176,7 @@ func (s *gated) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
-// signalled is an input that tells when its end was read.
+// signalled is an input that reports when its end was read.
 type signalled struct {
 	io.Reader
 	end chan<- struct{}
@@ -189,8 +189,8 @@ func (s signalled) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// TestServeEchoesBeforeGoodbye: whoever says everything, then goodbye, and only then listens, hears all of it.
-func TestServeEchoesBeforeGoodbye(t *testing.T) {
+// TestServeEchoesBeforeClose checks that a client that sends all messages and Close, and reads afterwards, gets all answers.
+func TestServeEchoesBeforeClose(t *testing.T) {
 	s := serve(t, "--policy", write(t, "p.json", wsServePolicy), "--stream", "web", "--echo")
 	for size := 400 << 10; size < 500<<10; size += 5000 {
 		for _, args := range [][]string{{}, {"--http2"}} {

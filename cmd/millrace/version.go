@@ -19,7 +19,7 @@ var versionCommand = command{
 	},
 }
 
-// describeBuild makes one line of what the toolchain noted in the binary; info may be nil.
+// describeBuild returns one line with the build information of the binary; info may be nil.
 func describeBuild(info *debug.BuildInfo) string {
 	version, revision, when, dirty := "(devel)", "", "", ""
 	if info != nil {

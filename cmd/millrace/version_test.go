@@ -25,7 +25,7 @@ func TestDescribeBuild(t *testing.T) {
 			"millrace (devel) (0123456789ab of 2026-01-02T03:04:05Z, modified), go"},
 	} {
 		if got := describeBuild(c.info); !strings.HasPrefix(got, c.want) {
-			t.Errorf("describeBuild: got %q, want it to begin with %q", got, c.want)
+			t.Errorf("describeBuild: got %q, want the prefix %q", got, c.want)
 		}
 	}
 }

@@ -21,9 +21,8 @@ import (
 	ssdevice "github.com/millrace/millrace/ss/device"
 )
 
-// house is a loop with a runtime on it, its log, and the way to end it: what every subcommand that
-// moves bytes needs.
-type house struct {
+// runner is a loop with a runtime, its log, and its end: all that a subcommand with streams needs.
+type runner struct {
 	app   *app
 	loop  *loop.Loop
 	rt    *ss.Runtime
@@ -33,41 +32,41 @@ type house struct {
 	timer       loop.Timer
 	ending      bool
 	interrupted bool
-	forced      atomic.Bool // a second signal ended it at once
+	forced      atomic.Bool // a second signal has stopped it
 
-	signals <-chan os.Signal
-	reload  func()
-	unhook  func() // gives the process's signals back
+	signals     <-chan os.Signal
+	reload      func()
+	stopSignals func() // ends the delivery of signals to the runner
 
 	stopLog context.CancelFunc
 	logDone chan struct{}
-	over    chan struct{} // closed when run is over
+	stopped chan struct{} // closed when run has returned
 }
 
-// houseOptions say how the house is to be.
-type houseOptions struct {
+// runnerOptions are the options of open.
+type runnerOptions struct {
 	policy  *policy.Policy
 	level   slog.Level
 	grace   time.Duration
 	observe func(h *ss.Handle, s ss.State, n ss.Notice)
-	socks   string     // SOCKS5 proxy of the environment, for streams that go out; "" for none
-	reload  func()     // called for SIGHUP, away from the loop; with nil that signal is like SIGTERM
-	h1      *h1.Config // nil: the library's limits
+	socks   string     // SOCKS5 proxy of the environment for client streams; "" for none
+	reload  func()     // called for SIGHUP, not on the loop; if nil, SIGHUP has the effect of SIGTERM
+	h1      *h1.Config // nil: the limits of the library
 	h2      *h2.Config // the same
 	device  device
 }
 
-// open makes a house. close must follow.
-func (a *app) open(o houseOptions) (*house, error) {
+// open returns a runner. The caller must call close.
+func (a *app) open(o runnerOptions) (*runner, error) {
 	sys, err := loop.NewSystem()
 	if err != nil {
 		return nil, fmt.Errorf("millrace: start the loop: %w", err)
 	}
-	h := &house{app: a, grace: o.grace, reload: o.reload, logDone: make(chan struct{}), over: make(chan struct{})}
+	h := &runner{app: a, grace: o.grace, reload: o.reload, logDone: make(chan struct{}), stopped: make(chan struct{})}
 	ring := ss.NewLogRing(0, o.level)
 	h.log = slog.New(ring)
 	h.loop = loop.New(sys, loop.Config{OnSlow: func(who string, took time.Duration) {
-		h.log.Warn("a callback held the loop", "who", who, "for", took)
+		h.log.Warn("slow callback", "name", who, "duration", took)
 	}})
 	h.rt, err = ss.New(ss.Config{Loop: h.loop, Policy: o.policy, Log: h.log, Observe: o.observe, SocksProxy: o.socks, H1: o.h1, H2: o.h2,
 		Blobs: o.device.blobs, ClientCerts: o.device.certs, Cookies: ssdevice.Cookies{Store: o.device.cookies}})
@@ -77,16 +76,16 @@ func (a *app) open(o houseOptions) (*house, error) {
 	}
 	h.loop.Account().Watch(tightenHeap)
 	boundHeap(h.loop.Account().Ceiling())
-	h.signals, h.unhook = a.signals, func() {}
+	h.signals, h.stopSignals = a.signals, func() {}
 	if h.signals == nil {
 		c := make(chan os.Signal, 4)
 		signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
-		if h.reload != nil || !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
+		if h.reload != nil || !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 			signal.Notify(c, syscall.SIGHUP)
 		}
-		h.signals, h.unhook = c, func() { signal.Stop(c) }
+		h.signals, h.stopSignals = c, func() { signal.Stop(c) }
 	}
-	a.housed.Store(true)
+	a.running.Store(true)
 	ctx, cancel := context.WithCancel(context.Background())
 	h.stopLog = cancel
 	go func() {
@@ -96,19 +95,19 @@ func (a *app) open(o houseOptions) (*house, error) {
 	return h, nil
 }
 
-// shortHeap is how much garbage, in percent of what lives, may gather while memory is short: what connections hold
-// is most of the heap then, and the process is to stay within half as much again.
+// shortHeap is the GOGC value while memory is short: the memory of connections is most of the heap then, and the
+// process should need at most half as much again.
 const shortHeap = 25
 
-// boundHeap sets the collector's soft limit to the account's ceiling and three eighths of it for everything else, if the
-// environment leaves that to us: from there on it runs more often than shortHeap says.
+// boundHeap sets the soft limit of the heap to the account's ceiling plus three eighths of it for everything else, unless
+// the environment sets GOMEMLIMIT. Above it the garbage collector runs more often than with shortHeap.
 func boundHeap(ceiling int64) {
 	if os.Getenv("GOMEMLIMIT") == "" && ceiling > 0 {
 		debug.SetMemoryLimit(ceiling + ceiling*3/8)
 	}
 }
 
-// tightenHeap has the collector run more often while the account is short, if the environment leaves that to us.
+// tightenHeap makes the garbage collector run more often while memory is short, unless the environment sets GOGC.
 func tightenHeap(v loop.Level) {
 	percent := 100
 	if v >= loop.LevelStopReading {
@@ -119,23 +118,21 @@ func tightenHeap(v loop.Level) {
 	}
 }
 
-// run turns the loop until end has been called and everything is in order, until ctx is done, or until
-// signals ask for it.
-func (h *house) run(ctx context.Context) error {
+// run runs the loop until the drain that end starts is complete, until ctx is done, or until a second signal.
+func (h *runner) run(ctx context.Context) error {
 	go h.watchSignals()
 	err := h.loop.Run(ctx)
-	close(h.over)
+	close(h.stopped)
 	return err
 }
 
-// watchSignals obeys signals: the first of SIGINT and SIGTERM drains, the second stops at once, SIGUSR1
-// shows the live streams. SIGHUP reloads what can be reloaded; where nothing can, it says that the terminal has gone, and
-// is like SIGTERM.
-func (h *house) watchSignals() {
+// watchSignals handles signals: the first SIGINT or SIGTERM drains, the second stops at once, SIGUSR1
+// dumps the streams. SIGHUP calls reload; without reload it means that the terminal is gone, and drains.
+func (h *runner) watchSignals() {
 	asked := false
 	for {
 		select {
-		case <-h.over:
+		case <-h.stopped:
 			return
 		case s := <-h.signals:
 			switch {
@@ -158,11 +155,11 @@ func (h *house) watchSignals() {
 	}
 }
 
-// post has f run on the loop, if it still turns: nobody minds otherwise.
-func (h *house) post(f func()) { _ = h.loop.Post(f) }
+// post runs f on the loop. It ignores the error of a loop that has ended.
+func (h *runner) post(f func()) { _ = h.loop.Post(f) }
 
-// dump writes the live streams to standard error, away from the loop's thread.
-func (h *house) dump() {
+// dump writes the streams to standard error, not on the loop's thread.
+func (h *runner) dump() {
 	text := make(chan []byte, 1)
 	h.post(func() {
 		var b bytes.Buffer
@@ -172,13 +169,13 @@ func (h *house) dump() {
 	select {
 	case b := <-text:
 		h.app.err.Write(b)
-	case <-h.over:
+	case <-h.stopped:
 	}
 }
 
-// end drains the runtime and has run return: when nothing is left, or when the grace is over. It is
-// called on the loop's goroutine; more than once is once.
-func (h *house) end() {
+// end drains the runtime; run returns when no stream is left, or after the grace time. It is
+// called on the loop's goroutine. Later calls have no effect.
+func (h *runner) end() {
 	if h.ending {
 		return
 	}
@@ -187,23 +184,23 @@ func (h *house) end() {
 	h.rt.Drain(h.loop.Stop)
 }
 
-// Expired implements loop.Expirer: the grace is over.
-func (h *house) Expired(time.Duration) {
-	h.log.Warn("not everything ended in time", "streams", h.rt.Len(), "grace", h.grace)
+// Expired implements loop.Expirer: the grace time has passed.
+func (h *runner) Expired(time.Duration) {
+	h.log.Warn("streams did not end in time", "streams", h.rt.Len(), "grace", h.grace)
 	h.rt.Close()
 	h.loop.Stop()
 }
 
 // Label implements loop.Expirer.
-func (h *house) Label() string { return "millrace" }
+func (h *runner) Label() string { return "millrace" }
 
-// logPatience bounds the wait for a standard error that nobody reads.
+// logPatience limits the wait for a standard error without a reader.
 const logPatience = time.Second
 
 // close ends the loop and the log. It is called after run.
-func (h *house) close() {
-	h.unhook()
-	h.app.housed.Store(false)
+func (h *runner) close() {
+	h.stopSignals()
+	h.app.running.Store(false)
 	if err := h.loop.Close(); err != nil {
 		h.log.Error("loop close", "err", err)
 	}
@@ -214,8 +211,8 @@ func (h *house) close() {
 	}
 }
 
-// logStates is an observer that logs every state under its reference name, and with CONNECTED the response's status and
-// what TLS and a WebSocket's handshake settled on.
+// logStates returns an observer that logs every state under its reference name, and with CONNECTED the status of the
+// response, the subprotocol of a WebSocket, and the TLS parameters.
 func logStates(log func() *slog.Logger) func(h *ss.Handle, s ss.State, n ss.Notice) {
 	return func(h *ss.Handle, s ss.State, n ss.Notice) {
 		l := log()

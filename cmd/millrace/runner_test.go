@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// The first signal lets an answer that has begun go on, and takes no more clients; then serve ends.
+// The first signal completes answers in progress and refuses new clients; then serve ends.
 func TestServeDrains(t *testing.T) {
 	file := write(t, "content", strings.Repeat("x", 8<<20))
 	s := serve(t, "--policy", write(t, "p.json", servePolicy), "--stream", "web", "--file", file, "-v")
@@ -38,16 +38,16 @@ func TestServeDrains(t *testing.T) {
 	c.SetReadDeadline(time.Now().Add(20 * time.Second))
 	rest, err := io.ReadAll(c)
 	if body := bytes.Index(head, []byte("\r\n\r\n")) + 4; err != nil || len(head)+len(rest)-body != 8<<20 {
-		t.Errorf("%d bytes of the body came after the signal (%v), want all %d", len(head)+len(rest)-body, err, 8<<20)
+		t.Errorf("got %d bytes of the body after the signal (%v), want %d", len(head)+len(rest)-body, err, 8<<20)
 	}
 	c.Close()
 	s.ended(exitOK)
 	if !strings.Contains(s.err.String(), "msg=draining signal=terminated") {
-		t.Errorf("the log does not say that it drains:\n%s", s.err)
+		t.Errorf("the log has no line \"draining\":\n%s", s.err)
 	}
 }
 
-// An answer that nobody takes does not keep the server alive longer than --grace, and not past a second signal.
+// An answer that the client does not read delays the end by at most --grace, and not after a second signal.
 func TestServeGraceIsBounded(t *testing.T) {
 	file := write(t, "content", strings.Repeat("x", 64<<20))
 	for _, c := range []struct {

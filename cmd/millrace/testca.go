@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// lab is a certificate authority and one certificate of it, to try TLS with. All are DER.
-type lab struct {
+// testCA is a certificate authority and a certificate that it has signed, for tests of TLS. All are DER.
+type testCA struct {
 	ca, leaf, key []byte
 	until         time.Time
 }
 
-// clockSlack is how far behind a peer's clock may be and still take a new certificate for valid.
+// clockSlack is how far behind a peer's clock may be for a new certificate to be valid there.
 const clockSlack = time.Hour
 
-// newLab makes one for names, DNS names or IP addresses, good from now for life.
-func newLab(names []string, now time.Time, life time.Duration) (*lab, error) {
+// newTestCA creates a testCA for names, DNS names or IP addresses, valid from now for life.
+func newTestCA(names []string, now time.Time, life time.Duration) (*testCA, error) {
 	from, until := now.Add(-clockSlack), now.Add(life)
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -39,7 +39,7 @@ func newLab(names []string, now time.Time, life time.Duration) (*lab, error) {
 		MaxPathLenZero:        true,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
-	l := &lab{until: until}
+	l := &testCA{until: until}
 	if l.ca, err = sign(ca, ca, caKey, caKey); err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func newLab(names []string, now time.Time, life time.Duration) (*lab, error) {
 	return l, err
 }
 
-// sign makes c's certificate with a random serial number (RFC 5280 s.4.1.2.2).
+// sign creates the certificate of c with a random serial number (RFC 5280 s.4.1.2.2).
 func sign(c, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) ([]byte, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
@@ -80,8 +80,8 @@ func sign(c, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) ([]byte
 	return x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, parentKey)
 }
 
-// fragment is the lab as part of a policy: certs ca, leaf and leaf_key, and the trust store lab.
-func (l *lab) fragment() []byte {
+// fragment returns the certificates as part of a policy: certs ca, leaf and leaf_key, and the trust store lab.
+func (l *testCA) fragment() []byte {
 	type named map[string]any
 	b, err := json.MarshalIndent(map[string]any{
 		"certs":        []named{{"ca": l.ca}, {"leaf": l.leaf}, {"leaf_key": l.key}},
