@@ -31,7 +31,7 @@ func blocks(t *testing.T, page, language string) (blocks []string) {
 	return blocks
 }
 
-// codeLines counts what one has to write: not the package clause, the imports and empty lines.
+// codeLines counts the lines of a program without the package clause, the imports and empty lines.
 func codeLines(program string) (n int) {
 	_, body, _ := strings.Cut(program, "\n)\n")
 	for line := range strings.Lines(body) {
@@ -43,7 +43,7 @@ func codeLines(program string) (n int) {
 }
 
 // TestReadmePrograms builds the page's server and client, runs them against each other, and compares
-// what the client prints with what the page says.
+// the output of the client with the page.
 func TestReadmePrograms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: builds two programs")
@@ -70,8 +70,8 @@ func TestReadmePrograms(t *testing.T) {
 	}
 	server := exec.Command(bins[0])
 	server.Dir = dir
-	var said bytes.Buffer
-	server.Stderr = &said
+	var log bytes.Buffer
+	server.Stderr = &log
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestReadmePrograms(t *testing.T) {
 		server.Wait()
 	}()
 	if err := reachable(address, 10*time.Second); err != nil {
-		t.Fatalf("the server of README.md does not listen: %v\n%s", err, said.Bytes())
+		t.Fatalf("the server of README.md does not listen: %v\n%s", err, log.Bytes())
 	}
 	got, err := command(dir, bins[1])
 	if err != nil {
@@ -91,7 +91,7 @@ func TestReadmePrograms(t *testing.T) {
 	}
 }
 
-// TestPagePrograms builds the programs that stand on the other pages.
+// TestPagePrograms builds the programs of the other pages.
 func TestPagePrograms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: builds programs")
@@ -158,7 +158,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-// freeAddress is a loopback address that nobody listened on a moment ago.
+// freeAddress returns a loopback address without a listener.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

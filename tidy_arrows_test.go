@@ -18,9 +18,9 @@ import (
 	"testing"
 )
 
-// Inside a package, uses run one way: what a file needs is in files that know less than it does. TestArrows draws an
+// Inside a package, uses run one way: a file uses files below it. TestArrows draws an
 // arrow from file A to file B if A names a function, a method, a type, a constant or a variable of B (an embedded or a
-// selected field counts for nothing), orders the files so that as few arrows as possible run from a lower file to a
+// selected field does not count), orders the files so that as few arrows as possible run from a lower file to a
 // higher one, and counts those.
 
 // arrowsBack is the percentage of a package's arrows that may run back up.
@@ -30,12 +30,12 @@ const arrowsBack = 20
 // would be a third.
 const arrowsFew = 2
 
-// arrowsAbove are the packages that are above the limit still, with the arrows that run back up in them today: a number
+// arrowsAbove lists the packages above the limit, with their present number of arrows that run back up: a number
 // may fall, and a package below the limit leaves the list.
 var arrowsAbove = map[string]int{}
 
-// mutualLimit is, per package in which two files may use each other only if the header of one of them says why, the
-// number of pairs that do so today without saying it. The header of one of the two files explains it on a line of its own:
+// mutualLimit is, per package in which two files may use each other only if the header of one of them explains it, the
+// present number of pairs without an explanation. The explanation is a line of its own in the header of one of the files:
 //
 //	// Uses name.go back: the reason.
 var mutualLimit = map[string]int{"ss": 1}
@@ -184,8 +184,8 @@ func (p typedPackage) mutual(arrows []arrow, rank map[string]int) (silent []stri
 	return silent
 }
 
-// explains reports whether a comment in the header of file, before its first declaration other than imports, says why
-// it uses the other file.
+// explains reports whether a comment in the header of file, before its first declaration other than imports, explains
+// its use of the other file.
 func (p typedPackage) explains(file, other string) bool {
 	for _, f := range p.files {
 		if p.file(f.Pos()) != file {

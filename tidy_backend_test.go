@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// backendFile is the one file of ss that may ask what a backend is: for its optional interfaces.
+// backendFile is the only file of ss that may assert the type of a backend: for its optional interfaces.
 const backendFile = "ss/backend.go"
 
 // backendTypes are the concrete backends of streams, and the bindings of client streams: the types of ss that have a
@@ -27,7 +27,7 @@ func backendTypes(list []source) map[string]bool {
 	return types
 }
 
-// typeName is the name of a type or of what it points to, "" if it has none.
+// typeName returns the name of a type or of its element type, "" if it has none.
 func typeName(e ast.Expr) string {
 	if p, ok := e.(*ast.StarExpr); ok {
 		e = p.X
@@ -64,7 +64,7 @@ func assertions(s source, types map[string]bool) (found []token.Pos) {
 	return found
 }
 
-// TestBackendsAreNotAsked: a Handle that asked for the type of its backend would answer nothing over another one.
+// TestBackendsAreNotAsked checks that no Handle depends on the type of its backend: it would fail with another backend.
 func TestBackendsAreNotAsked(t *testing.T) {
 	var list []source
 	for _, s := range sources() {
@@ -90,7 +90,7 @@ func TestBackendsAreNotAsked(t *testing.T) {
 	}
 }
 
-// TestAssertions: the rule itself finds what it should, and nothing else.
+// TestAssertions checks the rule itself: it finds all assertions, and nothing else.
 func TestAssertions(t *testing.T) {
 	const text = `package ss
 type lane struct{}

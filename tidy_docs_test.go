@@ -13,11 +13,11 @@ var (
 	mdHeading = regexp.MustCompile(`^#{1,6} +(.*?) *#*$`)
 	mdCode    = regexp.MustCompile("`[^`]*`")
 	htmlImage = regexp.MustCompile(`<(?:img|a)[^>]*\b(?:src|href)="([^"]+)"`)
-	// slugDrops are the characters that a heading loses when it becomes an anchor.
+	// slugDrops matches the characters of a heading that its anchor does not have.
 	slugDrops = regexp.MustCompile(`[^\p{L}\p{N}\- _]`)
 )
 
-// prose is the text of a Markdown file without its fenced code, line by line: a line of code is empty.
+// prose returns the lines of a Markdown file; lines of fenced code are empty.
 func prose(text []byte) []string {
 	lines := strings.Split(string(text), "\n")
 	fenced := false
@@ -33,7 +33,7 @@ func prose(text []byte) []string {
 	return lines
 }
 
-// anchors are the fragments that links may name in a Markdown file, made as GitHub makes them.
+// anchors returns the fragments of a Markdown file that links may use, in the form of GitHub.
 func anchors(text []byte) map[string]bool {
 	known := map[string]bool{}
 	for _, l := range prose(text) {
@@ -62,7 +62,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// broken says what is wrong with a link on the page at from, "" if nothing is.
+// broken returns the error of a link on the page at from, "" if there is none.
 func broken(from, link string) string {
 	if strings.Contains(link, "://") || strings.HasPrefix(link, "mailto:") {
 		return ""
@@ -74,11 +74,11 @@ func broken(from, link string) string {
 		target = path.Join(path.Dir(from), target)
 	}
 	if strings.HasPrefix(target, "..") {
-		return "it leaves the repository"
+		return "the target is outside the repository"
 	}
 	info, err := os.Stat(target)
 	if err != nil {
-		return "there is nothing at " + target
+		return "no such file: " + target
 	}
 	if anchor == "" || info.IsDir() || !strings.HasSuffix(target, ".md") {
 		return ""
@@ -105,7 +105,7 @@ func TestAnchors(t *testing.T) {
 	}
 }
 
-// mentioned are names of Go in the pages: `pkg.Name`, `pkg.Type.Method`, for packages of ours.
+// mentioned matches names of Go in the pages: `pkg.Name`, `pkg.Type.Method`, for packages of this module.
 var mentioned = regexp.MustCompile("`(loop|wsi|ss|device|policy|sim|roles|http|h1|raw)\\.([A-Z]\\w*)(?:\\.([A-Za-z]\\w*))?[^`]*`")
 
 // TestPagesNameWhatExists looks up every `package.Name` that a page mentions in the source.
@@ -122,7 +122,7 @@ func TestPagesNameWhatExists(t *testing.T) {
 					name += "." + m[3]
 				}
 				if !known[name] {
-					t.Errorf("%s:%d speaks of %s, which does not exist: the page is stale or the name misspelt", f.path, i+1, name)
+					t.Errorf("%s:%d has %s, which does not exist: the page is stale or the name misspelt", f.path, i+1, name)
 				}
 			}
 		}

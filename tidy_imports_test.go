@@ -7,13 +7,12 @@ import (
 	"testing"
 )
 
-// mayImport is the direction of imports inside the house: what a package may import of ours. A pattern
-// matches as path.Match does; the first that matches a package holds for it. Packages of cmd and
-// examples stand on top and may import everything.
+// mayImport lists the packages of this module that each package may import. A pattern matches as path.Match
+// does; the first match applies. Packages of cmd and examples may import all packages.
 var mayImport = []struct {
-	pkg  string
-	may  []string
-	ruin string // what would be lost
+	pkg    string
+	may    []string
+	reason string // why it may import no more
 }{
 	{".", nil, "the root holds no code"},
 	{"internal/list", nil, "a list knows nothing of its elements"},
@@ -22,26 +21,26 @@ var mayImport = []struct {
 	{"loop", nil, "the reactor knows descriptors and time, nothing else"},
 	{"loop/looptest", []string{"loop"}, "the suite judges a loop.System and nothing above it"},
 	{"policy", nil, "a policy can be checked without anything that could run it"},
-	{"roles", nil, "the two interfaces stand below every protocol"},
+	{"roles", nil, "the two interfaces are below every protocol"},
 	{"roles/http", []string{"roles"}, "what protocols share depends on none of them"},
-	{"roles/http/cookie", nil, "a jar knows cookies, and nothing of what carries them"},
+	{"roles/http/cookie", nil, "a jar knows cookies, and no protocol"},
 	{"roles/rolestest", []string{"roles", "roles/http"}, "a test transport knows no protocol"},
 	{"roles/http/*", []string{"roles", "roles/http"}, "what HTTP messages carry depends on no protocol that carries them"},
 	{"roles/*", []string{"roles", "roles/http", "internal/list", "internal/machine"}, "a role is tested by handing it bytes"},
-	{"dns", []string{"loop"}, "the resolver's core has its transport handed to it"},
+	{"dns", []string{"loop"}, "the resolver's core gets its transport from its user"},
 	{"tls", []string{"loop", "roles", "internal/list", "internal/machine"}, "TLS is a layer between a connection and a role"},
 	{"wsi/dial", []string{"loop", "dns", "roles", "roles/tunnel", "internal/machine"}, "a dial ends with a socket, before there is a connection"},
 	{"wsi", []string{"wsi/dial", "loop", "tls", "dns", "roles", "internal/list", "internal/machine"}, "a connection knows no protocol and no stream"},
-	{"sim", []string{"loop"}, "the simulated kernel stands where the real one does"},
-	{"ss/device", []string{"loop", "roles/http/*"}, "the device's values are there before any stream"},
+	{"sim", []string{"loop"}, "the simulated kernel replaces the real one"},
+	{"ss/device", []string{"loop", "roles/http/*"}, "the values of the device exist before any stream"},
 	{"ss/internal/secure", []string{"loop", "tls", "policy", "ss/device"}, "a TLS context is made of a policy, whatever stream it is for"},
 	{"ss/internal/meta", []string{"roles", "roles/http"}, "metadata are values, whatever stream has them"},
 	{"ss/internal/logring", nil, "a log ring knows nothing of what is logged"},
 	{"ss/pool", nil, "a pool knows keys, connections and requests by interfaces of its own"},
-	{"ss", []string{"loop", "wsi", "tls", "policy", "roles", "roles/*", "roles/http/*", "ss/device", "ss/pool", "ss/internal/*"}, "a stream stands on a connection, not beside it"},
-	{"ss/sstest", []string{"loop", "wsi", "policy", "sim", "ss"}, "a test's world stands on what its program stands on"},
+	{"ss", []string{"loop", "wsi", "tls", "policy", "roles", "roles/*", "roles/http/*", "ss/device", "ss/pool", "ss/internal/*"}, "a stream uses connections"},
+	{"ss/sstest", []string{"loop", "wsi", "policy", "sim", "ss"}, "a test environment uses what its program uses"},
 	{"ss/wire", nil, "the frames are tested by handing them bytes"},
-	{"ss/proxy", []string{"loop", "wsi", "policy", "roles", "roles/*", "ss", "ss/wire"}, "the proxy stands on streams"},
+	{"ss/proxy", []string{"loop", "wsi", "policy", "roles", "roles/*", "ss", "ss/wire"}, "the proxy uses streams"},
 }
 
 func onTop(short string) bool {
@@ -62,20 +61,20 @@ func TestImportDirections(t *testing.T) {
 			}
 		}
 		if rule < 0 {
-			t.Errorf("%s stands nowhere in mayImport: decide what it may import", short)
+			t.Errorf("%s is not in mayImport: decide what it may import", short)
 			continue
 		}
 		r := mayImport[rule]
 		for _, i := range p.Imports {
 			of, ours := inHouse(i)
 			if ours && !slices.ContainsFunc(r.may, func(pat string) bool { ok, _ := path.Match(pat, of); return ok }) {
-				t.Errorf("%s imports %s; it may import %v, because %s", short, of, r.may, r.ruin)
+				t.Errorf("%s imports %s; it may import %v, because %s", short, of, r.may, r.reason)
 			}
 		}
 	}
 }
 
-// Support for tests never reaches a program, and the simulated kernel only ours.
+// Test support never reaches a program, and the simulated kernel only those of this module.
 func TestTestSupportStaysInTests(t *testing.T) {
 	for _, p := range listPackages(t) {
 		short, _ := inHouse(p.ImportPath)
@@ -91,7 +90,7 @@ func TestTestSupportStaysInTests(t *testing.T) {
 	}
 }
 
-// noNetwork are the packages that get bytes and give bytes.
+// noNetwork are the packages that use no network: they convert bytes to calls and calls to bytes.
 var noNetwork = []string{"roles", "policy", "ss/wire", "dns"}
 
 func TestRolesHaveNoNetwork(t *testing.T) {
@@ -108,7 +107,7 @@ func TestRolesHaveNoNetwork(t *testing.T) {
 	}
 }
 
-// net/http costs 1.5 MB and hides in many libraries.
+// net/http adds 1.5 MB to a binary, and many libraries import it.
 func TestNoNetHTTP(t *testing.T) {
 	for _, p := range listPackages(t) {
 		if slices.Contains(p.Deps, "net/http") {

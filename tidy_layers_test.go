@@ -73,7 +73,7 @@ func TestNoAssertionsOnLayers(t *testing.T) {
 
 const rolesPath = module + "/roles"
 
-// layersOf are the interfaces by which a layer is known, as pkg sees them; nil if it does not import them.
+// layersOf returns the interfaces of layers as pkg imports them; nil if it does not.
 func layersOf(pkg *types.Package) (list []*types.Interface) {
 	for _, i := range append(pkg.Imports(), pkg) {
 		if i.Path() != rolesPath {
@@ -86,7 +86,7 @@ func layersOf(pkg *types.Package) (list []*types.Interface) {
 	return list
 }
 
-// isLayer reports whether a value of type t is known to be a layer.
+// isLayer reports whether a value of type t is a layer.
 func isLayer(t types.Type, layers []*types.Interface) bool {
 	for _, l := range layers {
 		if types.Implements(t, l) {

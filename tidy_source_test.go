@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// runtimeFile says whether what s holds runs on a loop's thread in somebody's program: tests, support
-// for tests, commands and examples do not, nor do the modules beside ours.
+// runtimeFile reports whether s is code that runs on a loop's thread in a program: not tests, support
+// for tests, commands, examples and the other modules.
 func runtimeFile(s source) bool {
 	dir := s.dir()
 	for _, top := range []string{"cmd", "examples", "bench", "interop"} {
@@ -22,8 +22,8 @@ func runtimeFile(s source) bool {
 	return !s.isTest() && !strings.HasSuffix(dir, "test")
 }
 
-// banned are functions that ask the world instead of the loop's System. A run could not be repeated on
-// sim, or would block the thread on which everything happens.
+// banned lists functions that use the environment of the process instead of the loop's System. With them a run on
+// sim could not be repeated, or the thread of the loop would block.
 var banned = map[string]map[string]string{
 	"time": {
 		"Now": "take now as an argument", "Since": "take now as an argument", "Until": "take now as an argument",
@@ -46,7 +46,7 @@ var seeded = map[string]bool{
 	"Rand": true, "Source": true, "Source64": true, "Zipf": true, "PCG": true, "ChaCha8": true,
 }
 
-// exceptions are the places where the real kernel is met, by file and what is used there.
+// exceptions lists the uses of the real kernel, by file and name.
 var exceptions = map[string]string{
 	"loop/kernel_unix.go time.Now":         "the real Clock",
 	"loop/kernel_unix.go time.Since":       "the real Clock",
@@ -70,14 +70,14 @@ func TestFilesComeFromTheSystem(t *testing.T) {
 	}
 }
 
-// use is a place where a file asks the world.
+// use is a place where a file uses the environment of the process.
 type use struct {
 	pos           token.Pos
 	what, instead string
 }
 
-// worldly finds the places where s asks the world, in order.
-func worldly(s source) (found []use) {
+// usesAmbientState returns the places where s uses the environment of the process, in order.
+func usesAmbientState(s source) (found []use) {
 	names := importNames(s)
 	ast.Inspect(s.ast, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -107,7 +107,7 @@ func TestNothingAsksTheWorld(t *testing.T) {
 		if !runtimeFile(s) {
 			continue
 		}
-		for _, u := range worldly(s) {
+		for _, u := range usesAmbientState(s) {
 			key := s.path + " " + u.what
 			if met[key] = true; exceptions[key] == "" {
 				t.Errorf("%s: %s below cmd: %s", s.at(u.pos), u.what, u.instead)
@@ -121,8 +121,8 @@ func TestNothingAsksTheWorld(t *testing.T) {
 	}
 }
 
-// TestWorldly: the rule itself finds what it should, under other names too, and nothing else.
-func TestWorldly(t *testing.T) {
+// TestUsesAmbientState checks the rule itself: it finds all uses, also under other import names, and nothing else.
+func TestUsesAmbientState(t *testing.T) {
 	const text = `package x
 import (
 	clock "time"
@@ -145,7 +145,7 @@ func f(time struct{ Now func() }) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, u := range worldly(s) {
+	for _, u := range usesAmbientState(s) {
 		got = append(got, s.at(u.pos)+" "+u.what)
 	}
 	want := []string{"x.go:9 time.Now", "x.go:10 go", "x.go:12 math/rand/v2.IntN", "x.go:13 net.Dialer"}
@@ -154,7 +154,7 @@ func f(time struct{ Now func() }) {
 	}
 }
 
-// importNames maps the names by which a file knows its imports to their paths.
+// importNames maps the names of the imports of a file to their paths.
 func importNames(s source) map[string]string {
 	names := map[string]string{}
 	for _, i := range s.ast.Imports {
@@ -191,10 +191,10 @@ func TestExportedNamesHaveComments(t *testing.T) {
 	}
 }
 
-// exportedReceiver says whether d is a function, or a method that godoc shows.
+// exportedReceiver reports whether d is a function, or a method that godoc shows.
 func exportedReceiver(d *ast.FuncDecl) bool { return d.Recv == nil || ast.IsExported(receiver(d)) }
 
-// undocumented reports what spec exports without a comment of its own, of its line, or of its group.
+// undocumented returns the exported names of spec without a comment of their own, of their line, or of their group.
 func undocumented(t *testing.T, s source, d *ast.GenDecl, spec ast.Spec) {
 	switch spec := spec.(type) {
 	case *ast.TypeSpec:
@@ -217,7 +217,7 @@ func undocumented(t *testing.T, s source, d *ast.GenDecl, spec ast.Spec) {
 	}
 }
 
-// follows says whether m stands on the line below another method, whose comment speaks for both.
+// follows reports whether m is on the line below another method, whose comment applies to both.
 func follows(s source, i *ast.InterfaceType, m *ast.Field) bool {
 	for _, o := range i.Methods.List {
 		if o != m && s.set.Position(o.End()).Line == s.set.Position(m.Pos()).Line-1 {
@@ -227,8 +227,8 @@ func follows(s source, i *ast.InterfaceType, m *ast.Field) bool {
 	return false
 }
 
-// docLines is the least that a package comment takes to say which question the package answers, what
-// it does not do, and how data enters and leaves.
+// docLines is the smallest number of lines of a package comment that describes the purpose of the package, its limits,
+// and its inputs and outputs.
 const docLines = 5
 
 func TestPackageComments(t *testing.T) {
@@ -255,7 +255,7 @@ func TestPackageComments(t *testing.T) {
 	}
 }
 
-// declared are the names that packages of the root module declare at the top: "pkg.Name", and
+// declared returns the package-level names of the root module: "pkg.Name", and
 // "pkg.Type.Member" for methods, fields and the methods of interfaces. Names of packages are unique here.
 func declared() map[string]bool {
 	known := map[string]bool{}
@@ -302,7 +302,7 @@ func declared() map[string]bool {
 	return known
 }
 
-// receiver is the name of the type that d is a method of.
+// receiver returns the name of the receiver type of d.
 func receiver(d *ast.FuncDecl) string {
 	x := d.Recv.List[0].Type
 	if p, ok := x.(*ast.StarExpr); ok {

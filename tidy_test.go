@@ -19,8 +19,8 @@ import (
 	"testing"
 )
 
-// The rules of the repository are tests. What they look at is read through package os in this process
-// and not only by the go command, since that is how go test knows that a cached result is stale.
+// The rules of the repository are tests. They read files with package os in this process, and not only with the go
+// command, so that go test detects a stale cached result.
 
 // file is one file of the repository: its path with slashes, relative to the root, and its content.
 type file struct {
@@ -31,7 +31,7 @@ type file struct {
 func (f file) isGo() bool   { return strings.HasSuffix(f.path, ".go") }
 func (f file) isTest() bool { return strings.HasSuffix(f.path, "_test.go") }
 
-// repository is every text file that we wrote: not .git, not testdata, which others wrote.
+// repository returns every text file of the repository except .git and testdata.
 var repository = sync.OnceValue(func() (files []file) {
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch name := d.Name(); {
@@ -68,7 +68,7 @@ func (s source) at(p token.Pos) string {
 	return fmt.Sprintf("%s:%d", s.path, s.set.Position(p).Line)
 }
 
-// dir is the folder of the file, which is its package's import path below the module's.
+// dir returns the folder of the file: the import path of its package below that of the module.
 func (s source) dir() string {
 	if i := strings.LastIndexByte(s.path, '/'); i >= 0 {
 		return s.path[:i]
@@ -76,7 +76,7 @@ func (s source) dir() string {
 	return "."
 }
 
-// sources are the Go files of all modules in the repository.
+// sources returns the Go files of all modules in the repository.
 var sources = sync.OnceValue(func() (list []source) {
 	for _, f := range repository() {
 		if !f.isGo() {
@@ -92,7 +92,7 @@ var sources = sync.OnceValue(func() (list []source) {
 	return list
 })
 
-// pkg is what go list says of a package of the root module.
+// pkg is the output of go list for a package of the root module.
 type pkg struct {
 	ImportPath string
 	Name       string
@@ -104,7 +104,7 @@ type pkg struct {
 
 const module = "github.com/millrace/millrace"
 
-// inHouse is the path of p below the module's, "." for the root, ok when it is ours at all.
+// inHouse returns the path of p below that of the module, "." for the root; ok if p is in the module.
 func inHouse(path string) (short string, ok bool) {
 	if path == module {
 		return ".", true
@@ -139,7 +139,7 @@ func listPackages(t *testing.T) []pkg {
 	return list
 }
 
-// command runs a program in dir and returns its standard output; the error has the other one.
+// command runs a program in dir and returns its standard output; the error has its standard error.
 func command(dir, name string, args ...string) ([]byte, error) {
 	c := exec.Command(name, args...)
 	c.Dir = dir
@@ -165,7 +165,7 @@ func TestGofmt(t *testing.T) {
 	}
 }
 
-// A source file beyond sourceLines holds two subjects; tests are tables and may be longer.
+// A source file with more than sourceLines lines has two subjects; tests are tables and may be longer.
 const sourceLines, testLines = 600, 800
 
 func TestFileLength(t *testing.T) {
@@ -181,7 +181,7 @@ func TestFileLength(t *testing.T) {
 }
 
 func TestNothingIsLeftForLater(t *testing.T) {
-	// Put together here, so that this file does not contain them.
+	// Concatenated, so that this file does not contain them.
 	mark := regexp.MustCompile(`\b(` + strings.Join([]string{"TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"}, "|") + `)\b`)
 	for _, f := range repository() {
 		for i, line := range strings.Split(string(f.text), "\n") {
@@ -195,14 +195,14 @@ func TestNothingIsLeftForLater(t *testing.T) {
 func TestLicence(t *testing.T) {
 	text, err := os.ReadFile("LICENSE")
 	if err != nil {
-		t.Fatalf("the LICENSE must lie in the root: %v", err)
+		t.Fatalf("LICENSE must be in the root: %v", err)
 	}
 	if !bytes.Contains(text, []byte("Permission is hereby granted, free of charge")) {
 		t.Errorf("LICENSE is not the MIT licence; it begins %q", text[:min(60, len(text))])
 	}
 }
 
-// allowedModules are what an importer of Millrace gets with it; docs/architecture.md says why each.
+// allowedModules lists the modules that an importer of Millrace gets; docs/architecture.md has the reasons.
 var allowedModules = []string{
 	"github.com/cloudflare/circl",
 	"github.com/klauspost/compress",
@@ -237,8 +237,8 @@ func TestRequiredModules(t *testing.T) {
 	}
 }
 
-// allowedPackages are those parts of the required modules that our own code may import, and what each
-// is for: it was weighed for what it adds to a binary.
+// allowedPackages lists the packages of these modules that this module may import, with their purpose and the size that
+// they add to a binary.
 var allowedPackages = map[string]string{
 	"github.com/cloudflare/circl/sign/mldsa/mldsa65": "signatures of policies, FIPS 204: 100 KB",
 	"github.com/klauspost/compress/flate":            "permessage-deflate with a stateless writer: 128 KB",
@@ -254,13 +254,13 @@ func TestImportedPackages(t *testing.T) {
 		for _, i := range p.Imports {
 			first, _, _ := strings.Cut(i, "/")
 			if _, ours := inHouse(i); !ours && strings.Contains(first, ".") && allowedPackages[i] == "" {
-				t.Errorf("%s imports %s, which is not in allowedPackages: do without it, or weigh it and say there what it is for", p.ImportPath, i)
+				t.Errorf("%s imports %s, which is not in allowedPackages: do without it, or add it with its purpose and size", p.ImportPath, i)
 			}
 		}
 	}
 }
 
-// binaryLimit is the most that a static, stripped millrace may measure: it has to fit a router's flash.
+// binaryLimit is the largest size of a static, stripped millrace: it must fit into the flash memory of a router.
 const binaryLimit = 8 << 20
 
 func TestBinarySize(t *testing.T) {
@@ -283,7 +283,7 @@ func TestBinarySize(t *testing.T) {
 	}
 }
 
-// TestNestedModules runs the tests of the modules below this one, at whose borders ./... stops.
+// TestNestedModules runs the tests of the nested modules, which ./... does not include.
 func TestNestedModules(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: runs the tests of interop and bench")
