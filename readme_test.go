@@ -125,7 +125,7 @@ func build(t *testing.T, dir, what, program string) (bin string) {
 	return bin
 }
 
-// mostReadme is how many lines the front page may have: it is read in one go, and leads to the others.
+// mostReadme is the largest number of lines of README.md, which is short and links to the other pages.
 const mostReadme = 120
 
 func TestReadmeLength(t *testing.T) {
@@ -138,7 +138,7 @@ func TestReadmeLength(t *testing.T) {
 	}
 }
 
-// TestReadmeCommands: the two commands of the page are the ones that .ci/run calls.
+// TestReadmeCommands checks that .ci/run calls the two commands of the page.
 func TestReadmeCommands(t *testing.T) {
 	page, err := os.ReadFile("README.md")
 	if err != nil {
