@@ -147,7 +147,7 @@ func TestFetchDoesNotPassAnHTTPProxyBy(t *testing.T) {
 	at := web(t)
 	const proxy = "http://127.0.0.1:3128"
 	doc := write(t, "a.json", fmt.Sprintf(`{"s":[{"a":{"endpoint":"127.0.0.1","port":%s,"opportunistic":true}},`+
-		`{"u":{"endpoint":"+@nobody-listens-here","opportunistic":true}},{"s":{"endpoint":"127.0.0.1","port":1,"tls":true,"opportunistic":true}}]}`, port(at)))
+		`{"u":{"endpoint":"+@no-listener","opportunistic":true}},{"s":{"endpoint":"127.0.0.1","port":1,"tls":true,"opportunistic":true}}]}`, port(at)))
 	for _, c := range []struct {
 		env, exempt string
 		args        []string
