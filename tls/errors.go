@@ -9,18 +9,19 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// errors.Is finds these in the cause given to Closed.
+// These errors are causes that an Upper over TLS receives in Closed, wrapped: match them with errors.Is.
 var (
 	// ErrTruncated: the connection ended without close_notify: the peer or an attacker closed it. The received data may
 	// be incomplete (RFC 8446 s.6.1).
 	ErrTruncated = errors.New("connection ended without close_notify")
 	// ErrTimeout: the handshake took too long.
 	ErrTimeout = errors.New("handshake took too long")
-	// ErrDisplaced: the peer kept its handshake waiting longest while other handshakes waited for a place.
+	// ErrDisplaced: the limit of handshakes in progress was reached, and this one had waited longest for its peer: another
+	// got its place.
 	ErrDisplaced = errors.New("peer kept the handshake waiting while others waited for a place")
 	// ErrShutdown: Shared.Close ended the handshake.
 	ErrShutdown = errors.New("shutting down")
-	// ErrMemory: the session would have to keep its tls.Conn, and the memory for such sessions is used up.
+	// ErrMemory: the session must keep its tls.Conn (TLS 1.2, and all clients), and the memory for such sessions is used up.
 	ErrMemory = errors.New("no memory for another session that keeps its tls.Conn")
 	// ErrClock: a certificate's dates could not be checked since the system's clock is wrong.
 	ErrClock = errors.New("system clock cannot be right")
@@ -87,7 +88,7 @@ func (e *VerifyError) Error() string {
 		}
 	}
 	s := who + ": " + e.Reason + ": judged by trust store " + e.Store
-	if e.clock() {
+	if e.wrongClock() {
 		s += fmt.Sprintf(": %v: it shows %s, but it is after %s", ErrClock, e.Wall.UTC().Format(time.RFC3339), e.Now.UTC().Format(time.RFC3339))
 	}
 	return roles.Plain(s)
@@ -97,9 +98,10 @@ func (e *VerifyError) Error() string {
 func (e *VerifyError) Unwrap() error { return e.Err }
 
 // Is matches ErrClock if the dates failed and the system's clock was overridden.
-func (e *VerifyError) Is(target error) bool { return target == ErrClock && e.clock() }
+func (e *VerifyError) Is(target error) bool { return target == ErrClock && e.wrongClock() }
 
-func (e *VerifyError) clock() bool {
+// wrongClock reports whether the dates failed and the system's clock was overridden by a later time.
+func (e *VerifyError) wrongClock() bool {
 	var c x509.CertificateInvalidError
 	return errors.As(e.Err, &c) && c.Reason == x509.Expired && e.Wall.Before(e.Now)
 }

@@ -14,7 +14,11 @@ import (
 	"time"
 )
 
-// verifyError converts an error of crypto/tls.
+// This file converts errors of crypto/tls to errors of this package, with texts that name the cause and the remedy.
+// endpoint.explain is its entry: handshakes (handshake.go) and sessions that keep their tls.Conn (std_conn.go) call it.
+
+// verifyError describes a certificate that crypto/tls rejected. Cert is the certificate at fault, if crypto/x509 names one,
+// else the leaf.
 func (e *endpoint) verifyError(c *stdtls.CertificateVerificationError) *VerifyError {
 	v := &VerifyError{Store: e.store.label(), Name: e.name, Depth: -1, Reason: c.Err.Error(), Err: c.Err}
 	v.Now, v.Wall = e.sh.time(), e.sh.wall()
@@ -42,7 +46,7 @@ func (e *endpoint) verifyError(c *stdtls.CertificateVerificationError) *VerifyEr
 			v.Reason = "is self-signed and not in the trust store"
 		}
 	}
-	for i, x := range c.UnverifiedCertificates {
+	for i, x := range c.UnverifiedCertificates { // the peer's chain
 		if v.Cert != nil && x.Equal(v.Cert) {
 			v.Depth = i
 		}
@@ -50,11 +54,12 @@ func (e *endpoint) verifyError(c *stdtls.CertificateVerificationError) *VerifyEr
 	return v
 }
 
-// explain converts an error of crypto/tls to one of this package.
+// explain wraps an error that crypto/tls returned from op: "handshake", "read" or "write".
 func (e *endpoint) explain(op string, err error) error {
 	return &Error{Op: op, Peer: e.name, Err: e.cause(op, err)}
 }
 
+// cause returns the error of this package for err, or err itself if there is none.
 func (e *endpoint) cause(op string, err error) error {
 	var verify *stdtls.CertificateVerificationError
 	var header stdtls.RecordHeaderError
@@ -83,18 +88,18 @@ func (e *endpoint) cause(op string, err error) error {
 // wrongName describes a certificate for other names. It adds the remedy if the certificate has no subjectAltName of
 // the right type: a common name is no longer used (RFC 9525 s.2).
 func wrongName(e x509.HostnameError) string {
-	kind := "DNS"
+	nameType := "DNS"
 	_, err := netip.ParseAddr(e.Host)
 	if err == nil {
-		kind = "IP"
+		nameType = "IP"
 	}
-	remedy := fmt.Sprintf("re-issue it with subjectAltName %s:%s, as `millrace cert` does", kind, e.Host)
+	remedy := fmt.Sprintf("re-issue it with subjectAltName %s:%s, as `millrace cert` does", nameType, e.Host)
 	switch c := e.Certificate; {
 	case !hasAltNames(c):
 		return fmt.Sprintf("is not for %q: it has no subjectAltName, and its common name is not used: %s", e.Host, remedy)
-	case kind == "IP" && len(c.IPAddresses) == 0:
+	case nameType == "IP" && len(c.IPAddresses) == 0:
 		return fmt.Sprintf("is not for %q: its subjectAltName has no IP address: %s", e.Host, remedy)
-	case kind == "DNS" && len(c.DNSNames) == 0:
+	case nameType == "DNS" && len(c.DNSNames) == 0:
 		return fmt.Sprintf("is not for %q: its subjectAltName has no DNS name: %s", e.Host, remedy)
 	}
 	return fmt.Sprintf("is not for %q: %v", e.Host, e)

@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// TrustStore is a named set of roots. It is immutable and may be shared between loops.
+// TrustStore is a named set of roots: ServerConfig.Clients and ClientConfig.Store refer to one. It is immutable and may be
+// shared between loops. A nil *TrustStore represents the operating system's roots.
 type TrustStore struct {
-	Name string
+	Name string // for error texts
 	pool *x509.CertPool
-	id   [sha256.Size]byte
+	id   [sha256.Size]byte // hash of the roots; zero for the system's
 }
 
-// NewTrustStore makes a store of DER certificates; an element may contain several, concatenated. A certificate that
-// is not an authority is trusted itself.
+// NewTrustStore makes a store of DER certificates; an element of ders may contain several, concatenated. A certificate
+// that is not an authority is trusted itself. The store keeps no reference to ders.
 func NewTrustStore(name string, ders [][]byte) (*TrustStore, error) {
 	t := &TrustStore{Name: name, pool: x509.NewCertPool()}
 	h := sha256.New()
@@ -35,7 +36,8 @@ func NewTrustStore(name string, ders [][]byte) (*TrustStore, error) {
 }
 
 // SystemStore reads the operating system's roots, which takes files and milliseconds: do not call it on the loop's
-// goroutine. Connections without a store use the same roots, read at the first of them.
+// goroutine. Connections without a store use the same roots: crypto/x509 reads them when the first one verifies a
+// certificate.
 func SystemStore() (*TrustStore, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
@@ -46,6 +48,7 @@ func SystemStore() (*TrustStore, error) {
 
 const systemStore = "of the system"
 
+// label returns the store's name for error texts. t may be nil.
 func (t *TrustStore) label() string {
 	if t == nil {
 		return systemStore
@@ -53,7 +56,8 @@ func (t *TrustStore) label() string {
 	return t.Name
 }
 
-// identity distinguishes stores with different roots; the system's identity is all zeroes.
+// identity returns the hash of the roots, all zeroes for the system's. Sessions are resumed only with the same identity,
+// since a ticket represents a chain that these roots verified. t may be nil; do not write to the slice.
 func (t *TrustStore) identity() []byte {
 	if t == nil {
 		return make([]byte, sha256.Size)
@@ -62,7 +66,7 @@ func (t *TrustStore) identity() []byte {
 }
 
 // BuildTime returns the commit time of this program's source, or the zero Time if the build does not contain it.
-// Certificates cannot be checked with an earlier time.
+// Certificates are not checked with an earlier time, since that shows a wrong system clock.
 func BuildTime() time.Time {
 	if b, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range b.Settings {

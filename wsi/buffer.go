@@ -6,13 +6,16 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
+// This file is the pool of the buffers of a Net: for input that an Upper has not used (recv.go), and for output that the
+// socket refused (send.go). A buffer belongs to its connection, which is charged for it, from newBuffer until freeBuffer.
+
 // classes are the sizes of buffers: the rest of most heads fits into the first, a whole arena into the fifth.
 var classes = [...]int{512, 2 << 10, 8 << 10, 32 << 10, 64 << 10, 128 << 10, 512 << 10}
 
 // freeMax limits the bytes of unused buffers that are kept for reuse.
 const freeMax = 256 << 10
 
-// buffer stores bytes of one connection for longer than the turn: b[off:] are the remaining bytes.
+// buffer stores bytes of one connection for longer than the turn: b[off:] are the bytes that are not used or not sent yet.
 type buffer struct {
 	b     []byte
 	off   int
@@ -23,9 +26,10 @@ type buffer struct {
 	// The next two fields are used for refused output, to measure Timeouts.Write. A connection whose socket accepts all
 	// output has no buffer.
 	since time.Duration // when the socket last made progress
-	taken uint64        // Wsi.bytesOut at that time
+	taken uint64        // value of Wsi.bytesOut at that time
 }
 
+// bytes returns the remaining bytes, which are valid until the next change of b.
 func (b *buffer) bytes() []byte { return b.b[b.off:] }
 
 // newBuffer returns a buffer with a capacity of at least size, charged to owner.
@@ -54,7 +58,7 @@ func (n *Net) unused(size int) *buffer {
 	return b
 }
 
-// freeBuffer releases b.
+// freeBuffer ends the charge for b and returns it to the pool: its bytes must not be used after that.
 func (n *Net) freeBuffer(b *buffer) {
 	n.held -= cap(b.b)
 	b.owner.Hold(b.kind, -cap(b.b))
@@ -71,7 +75,8 @@ func (n *Net) keepUnused(b *buffer) {
 	}
 }
 
-// grown returns a buffer with the bytes of b and a capacity of at least size, and releases b. The owner is charged
+// grown returns a buffer with a copy of b's remaining bytes and a capacity of at least size, which can be smaller than b's.
+// It returns b to the pool. The owner is charged
 // the difference, without a restart of its stall time, since growth is no progress.
 func (n *Net) grown(b *buffer, size int) *buffer {
 	g := n.unused(size)

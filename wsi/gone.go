@@ -13,12 +13,15 @@ import (
 const goneInOrder = 10 * time.Minute
 
 // peerGone ends a connection that is broken in both directions, whatever its Upper waits for, after the received
-// bytes were offered. It returns the unused input. An Upper that has paused, or that stores bodies for paused streams
-// (roles.HoldBody), gets time to resume, and more time after each resume that used bytes; so does a connection that
-// is not read because memory is short. If the peer ended its direction in order, the time is goneInOrder for unseen
-// input; otherwise it is Timeouts.Linger, since a reset may lose bytes anyway. Input for a paused Upper is read from
-// the system now, up to the connection's limit, so that an end without further bytes is known at once.
-func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
+// bytes were offered. in is the unused input, which it returns, with more if it reads. rxUsed reports whether Rx used some
+// bytes in this turn.
+//
+// An Upper that has paused, or that stores bodies for paused streams (roles.HoldBody), gets time to resume, and
+// more time after each resume that used bytes; so does a connection that is not read because memory is short. If the peer
+// ended its direction in order, the time is goneInOrder for input that Rx has not seen; otherwise it is Timeouts.Linger,
+// since a reset may lose bytes anyway. Input for a paused Upper is read from the system now, up to the connection's limit,
+// so that an end without further bytes is known at once.
+func (w *Wsi) peerGone(now time.Duration, in []byte, rxUsed bool) []byte {
 	if w.flags&paused != 0 {
 		for w.flags&(rdReady|closing) == rdReady && len(in) < min(blockedMax, w.net.cfg.MaxUnread) {
 			in = w.read(in)
@@ -43,7 +46,7 @@ func (w *Wsi) peerGone(now time.Duration, in []byte, heard bool) []byte {
 	case w.flags&closing != 0:
 	case !waits, grace <= 0:
 		w.endGone(false)
-	case w.phase != phaseUnread || heard:
+	case w.phase != phaseUnread || rxUsed:
 		if w.phase != phaseUnread {
 			w.move(phaseUnread)
 		}

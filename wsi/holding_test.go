@@ -174,7 +174,7 @@ func TestStalledAreClosed(t *testing.T) {
 	fs[1].wantClosed(ErrMemory)
 	fs[0].wantOpen()
 	fs[2].wantOpen()
-	wd.pass(stalledLong - 2*time.Second)
+	wd.pass(stallStopReading - 2*time.Second)
 	fs[0].wantOpen()
 	fs[2].wantOpen()
 	if v := wd.loop.Account().Level(); v != loop.LevelStopReading {

@@ -7,12 +7,16 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
+// This file closes connections when the account of a Net is short of memory: levelChanged is called when the level changes,
+// Hold (holding.go) calls pressed, and RunTask (close.go) calls evict and evictShares. holding.go has what each connection
+// uses.
+
 const (
-	// stalledLong is how long a connection must have made no progress before it is closed at LevelStopReading. At that
+	// stallStopReading is how long a connection must have made no progress before it is closed at LevelStopReading. At that
 	// level it may have stalled because it is not read, and nothing else would end that.
-	stalledLong = 10 * time.Second
-	// stalledFor is the same time at LevelStopAccepting: longer than the pauses of a line with losses.
-	stalledFor = time.Second
+	stallStopReading = 10 * time.Second
+	// stallStopAccepting is the same time at LevelStopAccepting: longer than the pauses of a line with losses.
+	stallStopAccepting = time.Second
 )
 
 // lastingMuch is the minimum for closing a connection that has only lasting bytes: less than a tls.Conn or a
@@ -65,9 +69,9 @@ const pressureStep = 100 * time.Millisecond
 // stalledTime returns how long a connection must have made no progress before it is closed at a level.
 func stalledTime(v loop.Level) time.Duration {
 	if v == loop.LevelStopReading {
-		return stalledLong
+		return stallStopReading
 	}
-	return stalledFor
+	return stallStopAccepting
 }
 
 // short reports whether the ceiling is reached and connections are still to be closed in this turn. Until then no
@@ -97,7 +101,7 @@ func (h *holding) going() bool {
 	return w.phase == phaseClosed || w.flags&closing != 0 && w.mode != roles.Graceful
 }
 
-// evictable reports whether any connection could be closed to free memory.
+// evictable reports whether a stalled connection can be closed to free memory.
 func (n *Net) evictable() bool {
 	for h := n.stalling.First(); h != nil; h = n.stalling.Next(h) {
 		if !h.going() {
@@ -115,7 +119,7 @@ func (n *Net) onlyLasting() bool {
 	return a.Level() == loop.LevelStopAccepting && a.Over(loop.LevelStopAccepting) <= a.UsedBy(uint8(roles.HoldSession))+a.UsedBy(uint8(roles.HoldStream))
 }
 
-// amount returns the bytes of h that eviction for a kind (or for all kinds) considers.
+// amount returns the bytes of h that evictFrom counts: those of kind k, or, for roles.Kinds, all that are not lasting.
 func (h *holding) amount(k roles.Kind) int {
 	if k == roles.Kinds {
 		return h.moving
@@ -143,7 +147,8 @@ func (n *Net) evict() {
 	}
 }
 
-// evictShares does the same for the kinds above their share, until each is an eighth below it.
+// evictShares resets the connections that use most of a kind that is above its share (see share), until the kind is an
+// eighth below it.
 func (n *Net) evictShares() {
 	for k := range roles.Kinds {
 		if n.exceeded&(1<<k) != 0 {
@@ -154,9 +159,9 @@ func (n *Net) evictShares() {
 	n.exceeded = 0
 }
 
-// evictFrom resets connections until over bytes of a kind (roles.Kinds: of all kinds) will be released, and returns
-// how many bytes are missing. If least is not 0, it only closes connections that have stalled for so long and have at
-// least half of the average.
+// evictFrom resets connections until over bytes of a kind (roles.Kinds: of all kinds) will be released. It returns how many
+// bytes are missing; 0 or less if none. First it resets connections with at least half of the average, then the others. If
+// least is not 0, it resets only the first group, and of it those that have stalled for at least that time.
 func (n *Net) evictFrom(k roles.Kind, over int64, least time.Duration) int64 {
 	count, sum := 0, 0
 	for h := n.stalling.First(); h != nil; h = n.stalling.Next(h) {
@@ -171,7 +176,7 @@ func (n *Net) evictFrom(k roles.Kind, over int64, least time.Duration) int64 {
 		}
 	}
 	if k != roles.Kinds && count <= 1 {
-		return over // one is always allowed, however low the ceiling
+		return over // a single connection may always use the kind, however low the ceiling
 	}
 	now := n.loop.Now()
 	for _, much := range [...]int{sum / max(2*count, 1), 1} {

@@ -38,7 +38,7 @@ func TestStopReading(t *testing.T) {
 	ps[0].write("more")
 	light.write("hello")
 	turns := wd.loop.Stats().Turns
-	wd.pass(stalledLong - time.Second)
+	wd.pass(stallStopReading - time.Second)
 	if got := wd.loop.Stats().Turns - turns; got > 4 {
 		t.Errorf("turns while not reading: got %d, want a few", got)
 	}

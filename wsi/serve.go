@@ -7,6 +7,8 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
+// This file serves one connection in one turn: Ready notes what the socket can do, serve and exchange call the Upper.
+
 // Ready implements loop.Handler. All work on a connection starts here or in Expired.
 func (w *Wsi) Ready(now time.Duration, r loop.Ready) (again bool) {
 	if r&loop.Writable != 0 {
@@ -74,10 +76,12 @@ func (w *Wsi) serve(now time.Duration, expired bool) (again bool) {
 	return again
 }
 
-// exchange offers input, asks for output, and reads more, as long as there is progress. roles.Turn defines the order.
+// exchange offers input, asks for output, and reads more, as long as there is progress. roles.Turn defines the order. The
+// slice that Rx gets is in the shared buffer, or in w.in if an earlier turn left input: it is valid during the call, and
+// park stores what is not used.
 func (w *Wsi) exchange(now time.Duration) (again bool) {
 	n := w.net
-	rx, out := n.loop.Share(), roles.Turn{Left: n.loop.Share()}
+	readLeft, out := n.loop.Share(), roles.Turn{Left: n.loop.Share()}
 	if n.account.Level() >= loop.LevelStopReading {
 		// At most one MaxRoom, so that little output is stored if the socket refuses it.
 		out.Left = min(out.Left, roles.MaxRoom)
@@ -86,7 +90,7 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 	if w.in != nil {
 		in = w.in.bytes()
 	}
-	unseen := len(in) - int(w.bytesIn)
+	stored, bytesBefore := len(in), w.bytesIn
 	for w.flags&closing == 0 {
 		if w.flags&unopened != 0 {
 			w.flags &^= unopened
@@ -103,9 +107,7 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 			used := w.upper.Rx(now, in)
 			in = in[used:]
 			moved = used > 0
-			if w.flags&offered == 0 {
-				w.flags |= offered
-			}
+			w.flags |= offered
 		}
 		if out.Due(w.flags&(wantWrite|closing|unopened) == wantWrite) && w.canProduce() {
 			if out.Left <= 0 {
@@ -135,7 +137,7 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 			w.upper.RxEnd(now, len(in))
 			continue
 		}
-		if rx <= 0 {
+		if readLeft <= 0 {
 			again = true
 			break
 		}
@@ -144,11 +146,11 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 		}
 		had := len(in)
 		in = w.read(in)
-		rx -= len(in) - had
+		readLeft -= len(in) - had
 	}
 	if w.flags&(gone|closing) == gone && !again {
-		heard := unseen+int(w.bytesIn) > len(in) // Rx used some bytes
-		in = w.peerGone(now, in, heard)
+		rxUsed := stored+int(w.bytesIn-bytesBefore) > len(in)
+		in = w.peerGone(now, in, rxUsed)
 	}
 	if w.flags&closing != 0 {
 		in = nil
@@ -160,17 +162,17 @@ func (w *Wsi) exchange(now time.Duration) (again bool) {
 			u.HungUp(now)
 		}
 	}
-	if w.flags&(outBroken|closing) == outBroken && w.lost(again) {
+	if w.flags&(outBroken|closing) == outBroken && w.mustEnd(again) {
 		n.Counters.Resets++
 		w.Close(roles.Immediate, w.closeCause())
 	}
 	return again
 }
 
-// lost reports whether a connection that accepts no more output must end. It need not as long as the peer's last
-// bytes can be read, even if the Upper has paused and reads them later. But an Upper that still wants to write, and
-// will not get more to read, would wait without end.
-func (w *Wsi) lost(again bool) bool {
+// mustEnd reports whether a connection whose socket accepts no more output must end now. again reports that this turn left
+// work. The connection stays as long as the Upper can get the peer's last bytes, also if it has paused. But if the Upper
+// wants to write and there is nothing more to read, it would wait without end.
+func (w *Wsi) mustEnd(again bool) bool {
 	if w.flags&wantWrite != 0 {
 		return !again
 	}

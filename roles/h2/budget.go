@@ -2,14 +2,15 @@ package h2
 
 import "time"
 
-// budget bounds how often a peer may cause work without progress: a leaky bucket.
+// budget bounds how often a peer may cause work without progress: a leaky bucket. A connection has two: frameBudget for
+// frames that move nothing (idleFrame), and resetBudget for streams that end with a reset. The zero budget is unused.
 type budget struct {
-	used float32
-	at   time.Duration
+	used float32       // events counted and not forgiven yet
+	at   time.Duration // the time of the last event
 }
 
-// spend counts one event. It reports false if more than burst events are counted and not forgiven; rate events are
-// forgiven per second.
+// spend counts one event at now, after it has forgiven rate events per second since the last one. It reports false if
+// more than burst events remain: the caller then ends the connection.
 func (b *budget) spend(now time.Duration, burst, rate int) bool {
 	if b.used > 0 {
 		b.used = max(0, b.used-float32((now-b.at).Seconds())*float32(rate))
@@ -19,5 +20,5 @@ func (b *budget) spend(now time.Duration, burst, rate int) bool {
 	return b.used <= float32(burst)
 }
 
-// forgive takes n events off the count.
+// forgive subtracts n events, since the peer has made progress.
 func (b *budget) forgive(n float32) { b.used = max(0, b.used-n) }

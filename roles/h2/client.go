@@ -165,7 +165,7 @@ func (c *Client) answered(x *stream, m *http.Message, end bool) {
 	c.sh.Counters.Responses++
 	x.moveRecv(awaitBody)
 	x.inDue = 0
-	empty := x.is(isHead) || http.Bodyless(m.Status)
+	empty := x.is(headMethod) || http.Bodyless(m.Status)
 	if x.tunnel == awaitUpgrade && m.Status/100 == 2 {
 		m.Length = http.UnknownLength
 	}
@@ -300,7 +300,7 @@ func (c *conn) sendRequest(x *stream, m *http.Message, end bool) error {
 	}
 	c.sh.Counters.Requests++
 	if string(m.Method) == "HEAD" {
-		x.flags |= isHead
+		x.flags |= headMethod
 	}
 	if connect {
 		x.moveTunnel(awaitUpgrade)

@@ -2,7 +2,7 @@ package h2
 
 import "strconv"
 
-// Code is an error code of RFC 9113 s.7.
+// Code is an error code of RFC 9113 s.7, as RST_STREAM and GOAWAY carry it.
 type Code uint32
 
 // The error codes.

@@ -2,7 +2,8 @@ package h2
 
 import "github.com/millrace/millrace/internal/machine"
 
-// phase is what a connection waits for.
+// phase is what a connection waits for in its input: Rx parses by it. drainPhase, below, is the order of its orderly end, at
+// the same time.
 type phase uint8
 
 const (

@@ -7,10 +7,15 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// body gives a piece of a body to the handler, or keeps it.
-func (c *conn) body(x *stream, p []byte) {
+// This file delivers the peer's body, trailers and end to the handler of a stream, keeps them while the handler has paused,
+// returns the windows for the bytes that were used, and sets the deadlines of the body. recv_data.go calls it with the
+// payload of DATA frames, and stream.go when a handler resumes.
+
+// deliverBody gives p, a piece of a body, to the handler or the owner. p is a view of the transport's slice, valid during
+// the call: what is not used now is copied to x.kept.
+func (c *conn) deliverBody(x *stream, p []byte) {
 	if x.owner == nil {
-		l := c.pace()
+		l := c.paceLimits()
 		x.pace.Took(c.sh.now, len(p), &l)
 	}
 	switch {
@@ -40,15 +45,15 @@ func (c *conn) body(x *stream, p []byte) {
 // responseSent reports whether a server's response is complete.
 func (x *stream) responseSent() bool { return x.c.server && x.sending == endSent }
 
-// drainBody counts the bytes of a request after its response.
+// drainBody counts n bytes of a request after its response was complete, and resets the stream above Limits.Drain.
 func (c *conn) drainBody(x *stream, n int) {
 	if x.drained += int64(n); x.drained > c.sh.cfg.Limits.Drain {
 		c.resetStream(x, NoError, errUnread)
 	}
 }
 
-// keepBody keeps a piece of body for a handler that has paused. The connection's window is still returned, so that a
-// paused stream does not stop the others, as long as not too much is kept and memory is not short.
+// keepBody appends a copy of p to x.kept, for a handler that has paused. It still returns the connection's window, so that
+// a paused stream does not stop the others, up to Limits.Kept and unless memory is short.
 func (c *conn) keepBody(x *stream, p []byte) {
 	x.kept = c.store(x.memoryKind(), x.kept, p)
 	c.kept += int64(len(p))
@@ -56,8 +61,8 @@ func (c *conn) keepBody(x *stream, p []byte) {
 	c.creditKept(x)
 }
 
-// creditKept returns the connection's window for what is kept, up to Limits.Kept, unless memory is short. Something
-// is kept for x, or was until now.
+// creditKept returns the connection's window for the kept bytes of all streams, up to Limits.Kept, unless memory is short.
+// x is the stream whose kept bytes have changed.
 func (c *conn) creditKept(x *stream) {
 	n := min(c.kept, int64(c.sh.cfg.Limits.Kept)) - c.creditedConn
 	if n > 0 && c.mayCredit(x) {
@@ -66,8 +71,8 @@ func (c *conn) creditKept(x *stream) {
 	}
 }
 
-// keptUsed takes n bytes off the count of what is kept for x, and returns their window to the connection unless that
-// was done before. Other streams, whose bytes were beyond Limits.Kept, may get their window then.
+// keptUsed counts n kept bytes of x as used or dropped, and returns the connection's window for them unless creditKept has
+// done that. The bytes of other streams that were above Limits.Kept may get their window then.
 func (c *conn) keptUsed(x *stream, n int) {
 	c.kept -= int64(n)
 	k := min(int64(n), c.creditedConn)
@@ -76,17 +81,17 @@ func (c *conn) keptUsed(x *stream, n int) {
 	c.creditKept(x)
 }
 
-// dropKept drops what is kept for a stream.
+// dropKept drops the kept body and trailers of a stream, and ends the charge for them.
 func (c *conn) dropKept(x *stream) {
 	c.keptUsed(x, len(x.unread()))
 	if x.is(ownerReads) {
-		c.low.Hold(x.memoryKind(), -cap(x.kept)) // the owner's Rx has not returned: the buffer must not be used again
+		c.low.Hold(x.memoryKind(), -cap(x.kept)) // the owner's Rx still reads the buffer: the collector gets it, not the pool
 	} else {
 		c.drop(x.memoryKind(), x.kept)
 	}
 	x.kept, x.keptRead = nil, 0
 	if n := cap(x.keptTrailerText); n > 0 {
-		c.low.Hold(roles.HoldBody, -n) // a handler may be reading it too
+		c.low.Hold(roles.HoldBody, -n) // a handler may read it in End: the collector gets it
 		x.keptTrailerText, x.keptTrailers = nil, nil
 	}
 }
@@ -115,6 +120,8 @@ func (c *conn) deliverResumed() {
 	}
 }
 
+// deliverKept gives x.kept to the handler, which may use the slice during Body only, and then the end of the message, if it
+// has arrived. A tunnel's owner gets the bytes by tunnelRx.
 func (c *conn) deliverKept(x *stream) {
 	if x.owner != nil {
 		c.tunnelRx(x, nil)
@@ -139,7 +146,8 @@ func (c *conn) deliverKept(x *stream) {
 	}
 }
 
-// returnWindow opens the windows by n bytes of x's body, which were used. x may be nil.
+// returnWindow returns to the peer the windows of the connection and of x for n bytes that were used. x is nil if the
+// stream of the bytes has ended. Each window is sent when half of it has been used.
 func (c *conn) returnWindow(x *stream, n int64) {
 	c.returnConnWindow(n)
 	if x != nil {
@@ -168,7 +176,8 @@ func (c *conn) returnStreamWindow(x *stream, n int64) {
 	}
 }
 
-// grant opens the window of a stream by its credit, if that is at least least and more of the body is to come.
+// grant sends the credit of a stream as a WINDOW_UPDATE, if it is at least least bytes and the peer's message is not
+// complete.
 func (c *conn) grant(x *stream, least int64) {
 	if x.credit < max(least, 1) || x.inDone() || x.id == 0 || c.phase >= expectClose {
 		return
@@ -185,7 +194,7 @@ func (c *conn) grant(x *stream, least int64) {
 	}
 }
 
-// peerEnd ends the peer's message.
+// peerEnd handles END_STREAM. It copies trailers, which are valid during the call, if kept body must be delivered first.
 func (c *conn) peerEnd(x *stream, trailers []http.Field) {
 	if x.inLeft > 0 {
 		c.failStream(x, errLengthLess)
@@ -206,7 +215,7 @@ func (c *conn) peerEnd(x *stream, trailers []http.Field) {
 	}
 }
 
-// keepTrailers keeps the trailers that come after kept body.
+// keepTrailers copies trailers that follow kept body: into keptTrailerText, which keptTrailers points into.
 func (c *conn) keepTrailers(x *stream, t []http.Field) {
 	n := 0
 	for _, f := range t {
@@ -245,8 +254,8 @@ func (c *conn) complete(x *stream) {
 	}
 }
 
-// pace returns the limits for the speed of received bodies.
-func (c *conn) pace() http.PaceLimits {
+// paceLimits returns the limits for the speed of received bodies.
+func (c *conn) paceLimits() http.PaceLimits {
 	l := http.PaceLimits{Rate: c.sh.cfg.Limits.ResponseRate, Grace: c.sh.cfg.Timeouts.BodyGrace}
 	if c.server {
 		l.Rate, l.Total = c.sh.cfg.Limits.BodyRate, c.sh.cfg.Timeouts.BodyTotal
@@ -256,7 +265,7 @@ func (c *conn) pace() http.PaceLimits {
 
 // startPace starts the timers of the peer's body.
 func (c *conn) startPace(x *stream) {
-	l := c.pace()
+	l := c.paceLimits()
 	if x.pace.Start(c.sh.now, &l); x.is(paused) {
 		x.pace.Stop(c.sh.now)
 	}
@@ -268,7 +277,7 @@ func (c *conn) startBodyTimer(x *stream) {
 	if x.is(paused | noDeadline) {
 		return
 	}
-	l := c.pace()
+	l := c.paceLimits()
 	d := c.sh.deadline(c.sh.cfg.Timeouts.Body)
 	if p := x.pace.Due(&l); p != 0 && (d == 0 || p < d) {
 		d = p
@@ -284,12 +293,12 @@ func (c *conn) windowClosed(x *stream) bool {
 	return (x.recvWin <= 0 || c.recvWin <= 0) && c.data != x
 }
 
-// windowReopened restarts the timers of a body for which no window was open.
+// windowReopened is called when the peer can send x's body again. It refills the grace, and deliverKept starts the timers.
 func (c *conn) windowReopened(x *stream) {
 	if !x.bodyPending() || x.receiving == discardBody || x.is(paused) {
 		return
 	}
-	l := c.pace()
+	l := c.paceLimits()
 	x.pace.Refill(c.sh.now, &l)
 	x.pace.Stop(c.sh.now)
 	c.wakeStream(x)

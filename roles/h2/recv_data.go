@@ -115,7 +115,7 @@ func (c *conn) consumeData(b []byte) int {
 	n := min(len(b), int(c.dataLeft))
 	c.dataLeft -= uint32(n)
 	if x := c.data; x != nil {
-		c.body(x, b[:n])
+		c.deliverBody(x, b[:n])
 	} else {
 		c.returnWindow(nil, int64(n))
 	}

@@ -7,14 +7,17 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
+// This file sends the messages of streams: Writable, which the transport calls, serves the streams of conn.ready in turn,
+// and their handlers call SendHead, Room, Commit and SendTrailers. Frames of the connection itself are in control.go.
+
 const (
 	// maxPerWritable is how much one Writable produces before the transport may do other work: four records.
 	maxPerWritable = 64 << 10
-	// leastRoom is the least room for a body of which more is left: a smaller rest of a record is not worth its frame
-	// header.
+	// leastRoom is the least room that is asked for a DATA frame, if body and windows allow that much: less is not worth
+	// a frame header.
 	leastRoom = 4096
-	// leastMove is the smallest DATA frame that counts as progress if the window cut it short: a peer must not
-	// stretch a body by small windows (CVE-2019-9511).
+	// leastMove is the smallest payload of a DATA frame that counts as progress when it uses up a window: a peer must
+	// not cause many small frames by small windows (CVE-2019-9511).
 	leastMove = 256
 )
 
@@ -47,7 +50,7 @@ func (c *conn) Writable(now time.Duration) {
 		if x.is(wants) && x.out <= outQueued {
 			c.enqueue(x)
 			if c.noRoom && c.produced == was {
-				c.ready.first(x) // it has not had its turn
+				c.ready.first(x) // it keeps its turn: the transport had no room for it
 			}
 		}
 		if c.phase >= expectClose {
@@ -57,6 +60,7 @@ func (c *conn) Writable(now time.Duration) {
 	c.endWritable()
 }
 
+// endWritable ends a call of Writable, and asks for the next one if output waits.
 func (c *conn) endWritable() {
 	c.wakeConnBlocked()
 	c.endCall()
@@ -65,7 +69,7 @@ func (c *conn) endWritable() {
 	}
 }
 
-// serve asks one stream for output.
+// serve asks the handler or the owner of one stream for output, or sends 100 (Continue) for it. x is in no queue.
 func (c *conn) serve(x *stream) {
 	if x.is(owes100) && x.sending == unsent && !x.is(paused|wants) {
 		c.send100(x)
@@ -113,7 +117,8 @@ func (c *conn) afterOutput(x *stream) {
 	}
 }
 
-// discardRest drops what is kept of a request for a handler that has answered and paused, and discards the rest.
+// discardRest drops the kept bytes of a request whose handler has sent its whole response and has paused, and discards the
+// bytes that follow.
 func (c *conn) discardRest(x *stream) {
 	x.flags &^= paused | manualCredit
 	n := len(x.kept)
@@ -129,34 +134,35 @@ func (c *conn) discardRest(x *stream) {
 	c.drainBody(x, n)
 }
 
-// space returns room from the transport for a frame with a payload of at least min bytes.
-func (c *conn) space(min int) []byte {
+// space returns the transport's room for a frame header and a payload of at least least bytes, or nil, and sets noRoom
+// then. The room is the transport's: it is valid until commit or the next call of Room of the transport.
+func (c *conn) space(least int) []byte {
 	if c.phase >= expectClose || len(c.owed) > 0 {
 		c.noRoom = true
 		return nil
 	}
-	r := c.low.Room(min + headerLen)
+	r := c.low.Room(least + headerLen)
 	if r == nil {
 		c.noRoom = true
 	}
 	return r
 }
 
-// commit sends n bytes of the last room.
+// commit sends the first n bytes of the room that space returned last.
 func (c *conn) commit(n int) {
 	c.low.Commit(n)
 	c.produced += n
 }
 
-// sendBlock sends a header block, in as many frames as the peer's limit requires. prefix is a byte before it, if it
-// is not 0. It returns false if there is no room.
+// sendBlock copies a header block into the transport's room, in as many frames as the peer's limit requires. prefix is sent
+// before block, unless it is 0: the byte that sets the size of the peer's table. It returns false if there is no room.
 func (c *conn) sendBlock(x *stream, block []byte, prefix byte, end bool) bool {
 	size := len(block)
 	if prefix != 0 {
 		size++
 	}
-	most := int(c.peer.frame)
-	frames := 1 + (size-1)/most
+	maxPayload := int(c.peer.frame)
+	frames := 1 + (size-1)/maxPayload
 	r := c.space(size + (frames-1)*headerLen)
 	if r == nil {
 		return false
@@ -167,7 +173,7 @@ func (c *conn) sendBlock(x *stream, block []byte, prefix byte, end bool) bool {
 	}
 	n := 0
 	for {
-		k := min(size, most)
+		k := min(size, maxPayload)
 		if size -= k; size == 0 {
 			f.flags |= flagEndHeaders
 		}
@@ -189,7 +195,8 @@ func (c *conn) sendBlock(x *stream, block []byte, prefix byte, end bool) bool {
 	return true
 }
 
-// Room implements http.Exchange.
+// Room implements http.Exchange. The slice is the payload of a DATA frame in the transport's room. It is valid until
+// Commit, the handler's return, or Room of another stream.
 func (x *stream) Room() []byte {
 	c := x.c
 	if x.sending != headSent || x.over() || x.out == await100 {
@@ -227,7 +234,7 @@ func (c *conn) endRoom(x *stream) {
 	c.roomGiven = false
 }
 
-// waitForWindow makes a stream wait for a window.
+// waitForWindow makes a stream wait for its own window or the connection's, and starts the deadline of that.
 func (c *conn) waitForWindow(x *stream) {
 	switch {
 	case x.sendWin > 0:
@@ -294,7 +301,7 @@ func (c *conn) putData(x *stream, r []byte, n int, end bool) {
 	}
 }
 
-// endSent records that END_STREAM is sent.
+// endSent records that END_STREAM was sent: our message is complete.
 func (x *stream) endSent() {
 	x.moveSend(endSent)
 	x.outDue = 0
@@ -328,7 +335,7 @@ func (x *stream) SendTrailers(t []http.Field) error {
 		switch {
 		case size > roles.MaxRoom-headerLen:
 			return errSendSize
-		case c.space(size) == nil: // the block changes the table: it must be sent
+		case c.space(size) == nil: // checked before encoding: an encoded block has changed the table, and must be sent
 			return http.ErrNoRoom
 		}
 		block = c.side.(*Client).encoder.trailers(c.sh, t)

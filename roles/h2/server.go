@@ -134,7 +134,7 @@ func (s *Server) startRequest(x *stream, m *http.Message, end bool) {
 	x.move(recvHeaders)
 	x.moveRecv(awaitBody)
 	if len(m.Method) == 4 && string(m.Method) == "HEAD" {
-		x.flags |= isHead
+		x.flags |= headMethod
 	}
 	if len(m.Protocol) > 0 {
 		x.moveTunnel(awaitUpgrade)
@@ -171,7 +171,7 @@ func (c *conn) sendResponse(x *stream, m *http.Message, end bool) error {
 	case m.Status < 200:
 		end = false
 	}
-	empty := x.is(isHead) || http.Bodyless(m.Status)
+	empty := x.is(headMethod) || http.Bodyless(m.Status)
 	if end && !empty && m.Length > 0 {
 		return errSendEnd
 	}

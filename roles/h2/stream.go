@@ -8,8 +8,11 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// stream is one stream, and the http.Exchange that it carries. It belongs to its connection while it is open, and to
-// the Shared's pool afterwards.
+// This file has the fields of a stream, and the methods of http.Exchange that send nothing: an http.Handler calls them.
+// Those that send (SendHead, Room, Commit, SendTrailers) are in send.go. stream_states.go has the states.
+
+// stream is one stream, and the http.Exchange that it carries. conn.add takes it from the pool of Shared, and
+// conn.deliverDone returns it after Done or Closed: nothing may use it after that call.
 type stream struct {
 	list.Links[stream] // in the queue that its output waits in, or in conn.done
 
@@ -21,21 +24,21 @@ type stream struct {
 	id    uint32
 	index int32 // in conn.streams
 
-	sendWin         int64 // what the peer allows; SETTINGS can make it negative
-	recvWin         int64 // what the peer may still send
-	credit          int64 // bytes taken by the handler, not yet returned to recvWin
-	inLeft          int64 // left of the peer's announced body; http.UnknownLength without an announced length
-	outLeft         int64 // the same of our body
-	received        int64
-	drained         int64
-	kept            []byte       // body that arrived during a pause, charged
-	keptTrailers    []http.Field // trailers after it
-	keptTrailerText []byte       // the bytes that they point into, charged
-	pace            http.Pace    // of the peer's body
-	inDue           time.Duration
-	outDue          time.Duration
-	interim         uint8
-	urgency         uint8
+	sendWin         int64         // what the peer allows; SETTINGS can make it negative
+	recvWin         int64         // what the peer may still send
+	credit          int64         // bytes used by the handler, not yet returned to recvWin
+	inLeft          int64         // left of the peer's announced body; http.UnknownLength without an announced length
+	outLeft         int64         // the same of our body
+	received        int64         // bytes of the peer's body so far, for Limits.Body
+	drained         int64         // server: bytes of the request after the response was complete, for Limits.Drain
+	kept            []byte        // copy of body that arrived during a pause, charged; from conn.store, freed by conn.drop
+	keptTrailers    []http.Field  // trailers after it
+	keptTrailerText []byte        // the bytes that they point into, charged
+	pace            http.Pace     // of the peer's body
+	inDue           time.Duration // deadline of what the peer must send next: see onDue; in a tunnel, the owner's; 0: none
+	outDue          time.Duration // deadline for the peer to open a window; 0: none
+	interim         uint8         // number of 1xx heads received
+	urgency         uint8         // RFC 9218: 0 is the most urgent
 	flags           streamFlags
 	state           state
 	out             outState
@@ -53,7 +56,7 @@ const (
 	wants        streamFlags = 1 << iota // the handler asked for Writable
 	paused                               // the handler asked for no Body
 	resumed                              // counted in conn.resumedCount
-	isHead                               // the request's method is HEAD
+	headMethod                           // the request's method is HEAD
 	manualCredit                         // the handler returns the window
 	owes100                              // server: the peer waits for 100 (Continue)
 	peerStopped                          // client: the server does not want the rest of the request
@@ -107,7 +110,7 @@ func (x *stream) Resume() {
 	x.flags &^= paused
 	c := x.c
 	if len(x.kept) > 0 || x.receiving == awaitReader || x.bodyPending() {
-		c.wakeStream(x) // that call knows the time at which the wait begins
+		c.wakeStream(x) // deliverKept starts the timers of the body: Resume does not know the time
 	}
 	if x.is(owes100) && x.sending == unsent {
 		c.enqueue(x)
@@ -131,7 +134,7 @@ func (x *stream) PeerWindow() int64 {
 	if x.over() || x.inDone() {
 		return 0
 	}
-	return max(0, x.recvWin) // below 0 it was overrun
+	return max(0, x.recvWin) // it is negative after an overrun that was accepted
 }
 
 // NoDeadline implements http.NoDeadline.

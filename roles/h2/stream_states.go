@@ -2,8 +2,9 @@ package h2
 
 import "github.com/millrace/millrace/internal/machine"
 
-// A stream has four more machines than RFC 9113 gives it: what its output waits for, how much of our message is sent,
-// how much of the peer's message the handler has, and what a tunnel over the stream waits for.
+// A stream has the states of RFC 9113 s.5.1 (state.go) and four more machines, which are in this file: what its output waits
+// for, how much of our message is sent, how much of the peer's message the handler has, and what a tunnel over the stream
+// waits for. Only the methods move..., setOut and wait change these states; docs/machines.md shows the tables.
 
 // outState is what the output of a stream waits for. Head and trailers need no window (RFC 9113 s.6.9).
 type outState uint8
@@ -57,7 +58,8 @@ func (x *stream) moveOut(to outState) {
 	}
 }
 
-// setOut is moveOut for a stream that is in no queue.
+// setOut sets the state of the output without the queues: neither the old nor the new state has one, or the caller moves
+// x between them.
 func (x *stream) setOut(to outState) {
 	x.c.check(&outStates, uint8(x.out), uint8(to))
 	x.out = to

@@ -145,7 +145,7 @@ func (c *conn) onDue(x *stream) {
 
 // slowBody returns the fault of a body whose deadline has passed.
 func (c *conn) slowBody(x *stream) *fault {
-	l := c.pace()
+	l := c.paceLimits()
 	if most := c.sh.cfg.Timeouts.Body; x.receiving == discardBody || most > 0 && x.pace.Quiet(c.sh.now) >= most {
 		return errBodySlow
 	}

@@ -7,18 +7,21 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// fault is a violation of the protocol or of a limit by the peer. Its Status is the close code that is sent. Each is made
-// once, so that an attack allocates nothing.
+// This file has the errors of a Conn: faults of the peer, of which conn.go and recv.go send the code, ends of the connection,
+// and misuse by the caller. The errors of the handshake are in handshake.go.
+
+// fault is a violation of the protocol or of a limit by the peer. Its Status is the code of the Close frame that reports it,
+// 0 for none. All faults are package variables, so that an attack causes no allocation.
 type fault = http.ProtocolError
 
-func bad(code Code, where, reason string) *fault {
+func newFault(code Code, where, reason string) *fault {
 	return &fault{Proto: "ws", Where: where, Reason: reason, Status: int(code)}
 }
 
 // ErrAbnormal is wrapped by the cause of a connection that ended without a Close frame from the peer.
 var ErrAbnormal = errors.New("no closing handshake")
 
-// ErrMisuse is wrapped by errors that the caller has caused.
+// ErrMisuse is wrapped by errors for calls that break the rules of a method.
 var ErrMisuse = errors.New("misuse of a connection")
 
 // ErrNoRoom reports that the transport has no room: call WantWrite, and try again in Writable.
@@ -28,47 +31,48 @@ var ErrNoRoom = http.ErrNoRoom
 var ErrClosing = errors.New("ws: send: connection is closing")
 
 var (
-	errReserved = bad(Protocol, "frame", "reserved bit set")
-	errOpcode   = bad(Protocol, "frame", "reserved opcode")
-	errUnmasked = bad(Protocol, "frame", "unmasked frame from client")
-	errMasked   = bad(Protocol, "frame", "masked frame from server")
-	errLonger   = bad(Protocol, "frame", "length not in its shortest form")
-	errLength63 = bad(Protocol, "frame", "64-bit length has its highest bit set")
-	errFrameBig = bad(TooBig, "frame", "payload longer than the limit")
+	errReserved = newFault(Protocol, "frame", "reserved bit set")
+	errOpcode   = newFault(Protocol, "frame", "reserved opcode")
+	errUnmasked = newFault(Protocol, "frame", "unmasked frame from client")
+	errMasked   = newFault(Protocol, "frame", "masked frame from server")
+	errLonger   = newFault(Protocol, "frame", "length not in its shortest form")
+	errLength63 = newFault(Protocol, "frame", "64-bit length has its highest bit set")
+	errFrameBig = newFault(TooBig, "frame", "payload longer than the limit")
 
-	errControlFin   = bad(Protocol, "control frame", "fragmented control frame")
-	errControlLong  = bad(Protocol, "control frame", "payload longer than 125 octets")
-	errControlOften = bad(Policy, "control frame", "too many per second")
+	errControlFin   = newFault(Protocol, "control frame", "fragmented control frame")
+	errControlLong  = newFault(Protocol, "control frame", "payload longer than 125 octets")
+	errControlOften = newFault(Policy, "control frame", "too many per second")
 
-	errContinuation = bad(Protocol, "message", "continuation frame outside of a message")
-	errInterleaved  = bad(Protocol, "message", "new message inside of another")
-	errFragments    = bad(Policy, "message", "too many fragments")
-	errMessageBig   = bad(TooBig, "message", "longer than the limit")
-	errNotUTF8      = bad(BadPayload, "message", "text is not UTF-8")
+	errContinuation = newFault(Protocol, "message", "continuation frame outside of a message")
+	errInterleaved  = newFault(Protocol, "message", "new message inside of another")
+	errFragments    = newFault(Policy, "message", "too many fragments")
+	errMessageBig   = newFault(TooBig, "message", "longer than the limit")
+	errNotUTF8      = newFault(BadPayload, "message", "text is not UTF-8")
 
-	errCompressed   = bad(Protocol, "message", "RSV1 set on a continuation frame")
-	errDeflate      = bad(BadPayload, "message", "invalid compressed data")
-	errDeflateCut   = bad(BadPayload, "message", "compressed data ends inside a block")
-	errDeflateRatio = bad(TooBig, "message", "compression ratio above the limit")
-	errInflaters    = bad(TryLater, "message", "too many incomplete compressed messages")
+	errCompressed   = newFault(Protocol, "message", "RSV1 set on a continuation frame")
+	errDeflate      = newFault(BadPayload, "message", "invalid compressed data")
+	errDeflateCut   = newFault(BadPayload, "message", "compressed data ends inside a block")
+	errDeflateRatio = newFault(TooBig, "message", "compression ratio above the limit")
+	errInflaters    = newFault(TryLater, "message", "too many incomplete compressed messages")
 
-	errEvicted = bad(TryLater, "message", "compressed message stalled while another needed its inflater")
-	errSlow    = bad(Policy, "message", "compressed message not complete in time")
+	errEvicted = newFault(TryLater, "message", "compressed message stalled while another needed its inflater")
+	errSlow    = newFault(Policy, "message", "compressed message not complete in time")
 
-	errCloseShort = bad(Protocol, "close", "payload of one octet")
-	errCloseCode  = bad(Protocol, "close", "invalid close code")
-	errCloseText  = bad(BadPayload, "close", "reason is not UTF-8")
+	errCloseShort = newFault(Protocol, "close", "payload of one octet")
+	errCloseCode  = newFault(Protocol, "close", "invalid close code")
+	errCloseText  = newFault(BadPayload, "close", "reason is not UTF-8")
 
-	errSilent = slow("peer", "no data from the peer in time")
-	errNoBack = slow("close", "no Close frame from the peer in time")
-	errStuck  = slow("close", "no room for our Close frame in time")
+	errSilent = newTimeout("peer", "no data from the peer in time")
+	errNoBack = newTimeout("close", "no Close frame from the peer in time")
+	errStuck  = newTimeout("close", "no room for our Close frame in time")
 
 	errEnded = abnormal("end of stream")
 	errGone  = errors.New("ws: connection: transport closed")
 )
 
-func slow(where, reason string) *fault {
-	f := bad(0, where, reason)
+// newTimeout returns the fault of a peer that missed a deadline. No code is sent for it.
+func newTimeout(where, reason string) *fault {
+	f := newFault(0, where, reason)
 	f.Cause = http.ErrTimeout
 	return f
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// Offer is the client's side of a handshake. Declare one, call Ask before the request is sent, and Check when the response
-// has come.
+// Offer is the client's side of a handshake: the client of streams (package ss) has one per attempt. Declare one, call Ask
+// before the request is sent, and Check when the response has arrived. Answer, in accept.go, is the server's side.
 type Offer struct {
 	protocols []string
-	extended  bool
-	deflate   bool
-	plain     bool // compression is not offered even if the Config has it on
-	fresh     bool // our messages do not refer to earlier ones, whatever the response says
-	asked     terms
-	key       [keyLen]byte
+	extended  bool         // the request is an extended CONNECT
+	deflate   bool         // the request offers compression
+	plain     bool         // compression is not offered even if the Config has it on
+	fresh     bool         // our messages are compressed without reference to earlier ones, even if the response allows it
+	asked     terms        // the parameters that were offered with compression
+	key       [keyLen]byte // Sec-WebSocket-Key; unused if extended
 }
 
 // WithoutDeflate makes Ask offer no compression even if the Config has it on: for a server whose answer to the offer was
@@ -28,8 +28,8 @@ func (o *Offer) Deflate() bool { return o.deflate }
 
 // Ask makes m a request for WebSocket: by Upgrade or, if extended is set, by an extended CONNECT, which the server must
 // have announced (RFC 8441 s.3). protocols are the subprotocols to offer, the preferred one first; o keeps the slice. Ask
-// sets Method, Upgrade and Protocol of m and adds fields; the caller sets the target, the authority and other fields. What
-// Ask adds remains valid.
+// sets Method, Upgrade and Protocol of m and adds fields; the caller sets the target, the authority and other fields. The
+// slices that Ask adds are either new or constants of the package: they remain valid, and must not be changed.
 func (o *Offer) Ask(sh *Shared, m *http.Message, protocols []string, extended bool) {
 	*o = Offer{protocols: protocols, extended: extended, fresh: !sh.cfg.Deflate.KeepTx, plain: o.plain}
 	o.deflate = sh.cfg.Deflate.On && !o.plain
@@ -53,13 +53,15 @@ func (o *Offer) Ask(sh *Shared, m *http.Message, protocols []string, extended bo
 	}
 }
 
+// add appends a field to m, which then refers to name and value.
 func add(m *http.Message, name []byte, id http.ID, value []byte) {
 	m.Fields = append(m.Fields, http.Field{Name: name, Value: value, ID: id})
 }
 
 // Check checks the final response (RFC 6455 s.4.1). The error is an http.ProtocolError: it wraps ErrRefused if the server
 // did not switch protocols, ErrExtensions if its extensions do not match the offer. After any error the connection cannot
-// be used. A server may select none of the subprotocols. Check does not keep m.
+// be used. A server may select none of the subprotocols. Check does not keep m; Agreed.Protocol
+// is a string of protocols.
 func (o *Offer) Check(m *http.Message) (Agreed, error) {
 	var a Agreed
 	if o.extended {
@@ -88,6 +90,7 @@ func (o *Offer) Check(m *http.Message) (Agreed, error) {
 	return a, nil
 }
 
+// protocol checks the server's choice, which is one of the offered subprotocols or none, and stores it in a.
 func (o *Offer) protocol(a *Agreed, m *http.Message) *fault {
 	v, once := single(m, http.SecWebSocketProtocol)
 	if v == nil && !once {
@@ -102,6 +105,8 @@ func (o *Offer) protocol(a *Agreed, m *http.Message) *fault {
 	return errNotOffered
 }
 
+// extensions checks that the response has at most one extension, permessage-deflate with parameters that fit the offer, and
+// stores them in a.
 func (o *Offer) extensions(a *Agreed, m *http.Message) *fault {
 	for i := range m.Fields {
 		if m.Fields[i].ID != http.SecWebSocketExtensions {
