@@ -65,6 +65,14 @@ func (n *Net) freeBuffer(b *buffer) {
 	n.keepUnused(b)
 }
 
+// freeInput frees the buffer of stored input, if there is one: the input was used, or is not wanted any more.
+func (w *Wsi) freeInput() {
+	if w.in != nil {
+		w.net.freeBuffer(w.in)
+		w.in = nil
+	}
+}
+
 // keepUnused keeps b for reuse, or leaves it to the garbage collector if enough buffers are kept.
 func (n *Net) keepUnused(b *buffer) {
 	b.owner = nil

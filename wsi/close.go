@@ -118,10 +118,7 @@ func (w *Wsi) lingered(now time.Duration) bool {
 // the descriptor. It returns true to continue in the next turn.
 func (w *Wsi) drain(now time.Duration) (again bool) {
 	n := w.net
-	if w.in != nil {
-		n.freeBuffer(w.in)
-		w.in = nil
-	}
+	w.freeInput()
 	if w.out != nil && w.flags&wrReady != 0 {
 		had := w.bytesOut
 		w.flushRefused(now)
@@ -198,10 +195,7 @@ func (w *Wsi) release(abort bool) {
 		n.open--
 		n.Counters.Closed++
 	}
-	if w.in != nil {
-		n.freeBuffer(w.in)
-		w.in = nil
-	}
+	w.freeInput()
 	if w.out != nil {
 		n.freeBuffer(w.out)
 		w.out = nil

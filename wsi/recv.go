@@ -46,10 +46,7 @@ func (w *Wsi) read(in []byte) []byte {
 	var dst []byte // free space, directly after in
 	switch {
 	case len(in) == 0:
-		if w.in != nil {
-			n.freeBuffer(w.in)
-			w.in = nil
-		}
+		w.freeInput()
 		in, dst = n.in[:0], n.in
 	case w.in == nil:
 		if cap(in)-len(in) < len(n.in)/2 {
@@ -129,10 +126,7 @@ func (w *Wsi) broken(op string, e syscall.Errno) {
 func (w *Wsi) park(in []byte) {
 	switch {
 	case len(in) == 0:
-		if w.in != nil {
-			w.net.freeBuffer(w.in)
-			w.in = nil
-		}
+		w.freeInput()
 	case w.in != nil:
 		w.in.off = len(w.in.b) - len(in)
 		if size := len(in) + readMin; cap(w.in.b) >= shrinkAt*size && cap(w.in.b) > classes[0] {
