@@ -16,7 +16,7 @@ var (
 	ErrTruncated = errors.New("connection ended without close_notify")
 	// ErrTimeout: the handshake took too long.
 	ErrTimeout = errors.New("handshake took too long")
-	// ErrDisplaced: the limit of handshakes in progress was reached, and this one had waited longest for its peer: another
+	// ErrDisplaced: a limit of handshakes in progress was reached, and this one had waited longest for its peer: another
 	// got its place.
 	ErrDisplaced = errors.New("peer kept the handshake waiting while others waited for a place")
 	// ErrShutdown: Shared.Close ended the handshake.
