@@ -31,19 +31,29 @@ func upgraded(t *testing.T, sh *Shared, text string, u *reading) *served {
 		r.onHead = func(x http.Exchange, _ *http.Message) { x.Pause() }
 	}
 	v.feed(t, hdrs(1, 0, ":method", "CONNECT", ":protocol", "websocket", ":scheme", "https", ":authority", "a.example", ":path", "/"), data(1, 0, text))
+	v.upgrade(t, u, &u.low, nil)
+	return v
+}
+
+// upgrade sends 200 on the first stream and gives it to u: low is set to its Lower before, and after is called in the same
+// Writable.
+func (v *served) upgrade(t *testing.T, u roles.Upper, low *roles.Lower, after func()) {
+	t.Helper()
 	x := v.made[0].x
 	x.SetHandler(handOver{v.made[0], func(x http.Exchange) {
 		if err := x.SendHead(&http.Message{Status: 200, Length: http.UnknownLength}, false); err != nil {
 			t.Fatal(err)
 		}
-		u.low = v.s.Stream(x)
+		*low = v.s.Stream(x)
 		if err := v.s.Upgrade(x, u); err != nil {
 			t.Fatal(err)
+		}
+		if after != nil {
+			after()
 		}
 	}})
 	x.WantWrite()
 	v.l.Service()
-	return v
 }
 
 // handOver is a handler with another Writable.

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/millrace/millrace/roles"
-	"github.com/millrace/millrace/roles/http"
 )
 
 // connectReq returns an extended CONNECT.
@@ -18,21 +17,7 @@ func own(t *testing.T, flags uint8, u *pipe, after func()) *served {
 	v := ready(t, DefaultConfig())
 	v.setup = func(_ int, r *recorder) { r.head.Status = 0 }
 	v.feed(t, connectReq(1, flags))
-	x := v.made[0].x
-	x.SetHandler(handOver{v.made[0], func(x http.Exchange) {
-		if err := x.SendHead(&http.Message{Status: 200, Length: http.UnknownLength}, false); err != nil {
-			t.Fatal(err)
-		}
-		u.low = v.s.Stream(x)
-		if err := v.s.Upgrade(x, u); err != nil {
-			t.Fatal(err)
-		}
-		if after != nil {
-			after()
-		}
-	}})
-	x.WantWrite()
-	v.l.Service()
+	v.upgrade(t, u, &u.low, after)
 	v.l.Sleep(0)
 	v.made[0].done = true // it gave its stream away
 	return v
