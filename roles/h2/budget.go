@@ -3,7 +3,8 @@ package h2
 import "time"
 
 // budget bounds how often a peer may cause work without progress: a leaky bucket. A connection has two: frameBudget for
-// frames that move nothing (idleFrame), and resetBudget for streams that end with a reset. The zero budget is unused.
+// frames without progress (idleFrame), and resetBudget for streams that end with a reset (countReset). The zero budget has
+// counted nothing.
 type budget struct {
 	used float32       // events counted and not forgiven yet
 	at   time.Duration // the time of the last event

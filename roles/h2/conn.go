@@ -301,8 +301,8 @@ func (c *conn) resetStream(x *stream, code Code, cause error) {
 func (c *conn) failStream(x *stream, f *fault) {
 	c.count(f)
 	c.resetStream(x, f.code, f)
-	if !c.resetBudget.spend(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
-		c.fail(errFloodResets)
+	if bad := c.countReset(); bad != nil {
+		c.fail(bad)
 	}
 }
 

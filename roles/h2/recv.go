@@ -122,6 +122,14 @@ func (c *conn) idleFrame() *fault {
 	return nil
 }
 
+// countReset counts a stream that ends with a reset by a fault of the peer, or by the peer.
+func (c *conn) countReset() *fault {
+	if !c.resetBudget.spend(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
+		return errFloodResets
+	}
+	return nil
+}
+
 // moved forgives frames without progress, after one with progress.
 func (c *conn) moved() { c.frameBudget.forgive(4) }
 
@@ -160,10 +168,7 @@ func (c *conn) failStreamID(id uint32, f *fault) *fault {
 	}
 	c.count(f)
 	c.sendReset(id, f.code)
-	if !c.resetBudget.spend(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
-		return errFloodResets
-	}
-	return nil
+	return c.countReset()
 }
 
 func (c *conn) onReset(f frame, p []byte) *fault {
@@ -187,8 +192,8 @@ func (c *conn) onReset(f frame, p []byte) *fault {
 		if bad := c.idleFrame(); bad != nil {
 			return bad
 		}
-	} else if !c.resetBudget.spend(c.sh.now, c.sh.cfg.Limits.Resets, c.sh.cfg.Limits.ResetRate) {
-		return errFloodResets
+	} else if bad := c.countReset(); bad != nil {
+		return bad
 	}
 	if x != nil || answered {
 		c.noteReset(f.stream, true)

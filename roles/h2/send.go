@@ -283,9 +283,7 @@ func (x *stream) Commit(n int, end bool) {
 	case n > 0:
 		c.putData(x, r, n, end)
 	case end:
-		var b [headerLen]byte
-		frame{typ: frameData, flags: flagEndStream, stream: x.id}.put(b[:])
-		c.control(b[:])
+		c.sendEmptyEnd(x)
 	}
 	if end {
 		x.endSent()
@@ -299,6 +297,13 @@ func (c *conn) putData(x *stream, r []byte, n int, end bool) {
 	if n >= leastMove || x.sendWin > 0 && c.sendWin > 0 {
 		c.moved()
 	}
+}
+
+// sendEmptyEnd sends END_STREAM in a DATA frame without payload, which needs no window and no room.
+func (c *conn) sendEmptyEnd(x *stream) {
+	var b [headerLen]byte
+	frame{typ: frameData, flags: flagEndStream, stream: x.id}.put(b[:])
+	c.control(b[:])
 }
 
 // endSent records that END_STREAM was sent: our message is complete.

@@ -192,9 +192,7 @@ func (c *conn) flushPending(x *stream) bool {
 }
 
 func (c *conn) endTunnel(x *stream) {
-	var b [headerLen]byte
-	frame{typ: frameData, flags: flagEndStream, stream: x.id}.put(b[:])
-	c.control(b[:])
+	c.sendEmptyEnd(x)
 	x.endSent()
 }
 
