@@ -7,7 +7,7 @@ import (
 )
 
 // This file is the pool of the buffers of a Net: for input that an Upper has not used (recv.go), and for output that the
-// socket refused (send.go). A buffer belongs to its connection, which is charged for it, from newBuffer until freeBuffer.
+// socket refused (arena.go). A buffer belongs to its connection, which is charged for it, from newBuffer until freeBuffer.
 
 // classes are the sizes of buffers: the rest of most heads fits into the first, a whole arena into the fifth.
 var classes = [...]int{512, 2 << 10, 8 << 10, 32 << 10, 64 << 10, 128 << 10, 512 << 10}
