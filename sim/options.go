@@ -70,6 +70,9 @@ type Options struct {
 	// OutsideWake means that another goroutine calls Wake: a Wait(Forever) without scheduled events blocks until it
 	// does. Without it such a Wait could never end, so it returns ErrDeadlock.
 	OutsideWake bool
+	// Limit is the virtual time after which every Wait returns ErrLimit; 0: no limit. It is for loops that their own Run
+	// drives: in virtual time a program whose end never comes, but whose timers do, keeps Run busy forever.
+	Limit time.Duration
 	// Record keeps the event trace as text. The digest is always kept.
 	Record bool
 }
@@ -79,7 +82,7 @@ var (
 	ErrInjected = errors.New("sim: injected failure of an offloaded job")
 	// ErrDeadlock ends a wait during which no event can happen.
 	ErrDeadlock = errors.New("sim: deadlock: every wait is endless and no event is scheduled")
-	// ErrLimit ends a Run at its limit of virtual time.
+	// ErrLimit ends a Run at its limit of virtual time, and a Wait after Options.Limit.
 	ErrLimit = errors.New("sim: virtual time ran out")
 	// ErrLivelock ends a Run whose loops stay busy while the clock does not advance.
 	ErrLivelock = errors.New("sim: livelock: endless turns at one instant")

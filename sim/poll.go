@@ -118,6 +118,9 @@ func (h *Host) wait(ev []loop.Event, timeout time.Duration) (int, error) {
 	if h.closed {
 		return 0, fmt.Errorf("sim: wait: on host %s: %w", h.name, ErrClosed)
 	}
+	if l := n.opts.Limit; l > 0 && n.now-epoch > l {
+		return 0, fmt.Errorf("sim: wait: on host %s: for %v: %w\n%s", h.name, l, ErrLimit, n.Dump())
+	}
 	defer h.disturb()
 	n.advance(max(n.now, h.paused))
 	h.pretend()

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"syscall"
@@ -149,5 +150,30 @@ func TestCallsAreCounted(t *testing.T) {
 	got := p.b.Calls()
 	if got.Reads-before.Reads != 2 || got.ReadsEmpty-before.ReadsEmpty != 1 || got.Idle()-before.Idle() != 3 {
 		t.Errorf("counts: got %+v after %+v, want 2 reads and 3 calls without an effect", got, before)
+	}
+}
+
+// again is a timer that arms itself again each second: the loop never becomes idle.
+type again struct {
+	loop.Timer
+	l *loop.Loop
+}
+
+func (a *again) Label() string { return "again" }
+
+func (a *again) Expired(now time.Duration) { a.l.Arm(&a.Timer, now+time.Second, a) }
+
+// A loop that its own Run drives ends at Options.Limit, also if its timers go on.
+func TestLimitEndsRun(t *testing.T) {
+	n := New(1, Options{Limit: time.Minute})
+	l := loop.New(n.Host("h"), loop.Config{})
+	a := &again{l: l}
+	a.Expired(n.Now())
+	start := n.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err := l.Run(ctx)
+	if took := n.Now() - start; !errors.Is(err, ErrLimit) || took < time.Minute || took > time.Minute+2*time.Second {
+		t.Errorf("run with a limit of one minute: got %v after %v of virtual time, want ErrLimit after a minute", err, took)
 	}
 }

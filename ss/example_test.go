@@ -16,14 +16,14 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// simulated is the Config of a program on a simulated machine, which talks to itself under 10.0.0.1. On the real kernel
-// Policy is all that a Config needs.
+// simulated is the Config of a program on a simulated machine, which talks to itself under 10.0.0.1. Run returns an error
+// after an hour of virtual time: an example that never stops fails. On the real kernel Policy is all that a Config needs.
 func simulated(document string) ss.Config {
 	p, err := policy.Parse([]byte(document))
 	if err != nil {
 		log.Fatal(err)
 	}
-	host := sim.New(1, sim.Options{}).Host("machine", netip.MustParseAddr("10.0.0.1"))
+	host := sim.New(1, sim.Options{Limit: time.Hour}).Host("machine", netip.MustParseAddr("10.0.0.1"))
 	return ss.Config{Loop: loop.New(host, loop.Config{}), Policy: p}
 }
 
