@@ -63,8 +63,9 @@ type TLSState struct {
 	Group   stdtls.CurveID
 	ALPN    string // the application protocol (RFC 7301), "" for none
 	Resumed bool
-	// Chain is the peer's certificates, the leaf first; it is empty for clients without a certificate. The slice is
-	// shared and valid after the session: do not change it.
+	// Chain is the peer's certificates, the leaf first; it is empty for clients without a certificate. If Resumed it is
+	// the chain of the full handshake before: the peer may have another certificate by now. The slice is shared and
+	// valid after the session: do not change it.
 	Chain []*x509.Certificate
 	// TakenOver reports that Millrace's own record layer carries the session, and not crypto/tls's.
 	TakenOver bool

@@ -45,9 +45,12 @@ func Certificates(p *policy.Stream) ([]stdtls.Certificate, error) {
 	return list, nil
 }
 
-// SetCertificates puts other certificates in place of a TLS server stream's, for connections that come
-// from now on; those that stand are not touched. The client's wish (SNI) chooses among them, the first is
-// for the rest. On an error nothing changes.
+// SetCertificates replaces the certificates of a TLS server stream for later full handshakes. Established connections are
+// not affected. The name that the client asks for (SNI) selects the certificate; the first is for other clients. On an
+// error nothing changes.
+//
+// A client that resumes a session receives no certificate (RFC 8446 s.2.2): it keeps that of its full handshake, as
+// long as it resumes. Runtime.SetTicketKeys with keys that are all new ends that.
 func (h *Handle) SetCertificates(list []stdtls.Certificate) error {
 	if h.astray("SetCertificates") {
 		return ErrWrongThread
