@@ -319,7 +319,7 @@ func (c *conn) count(f *fault) {
 	}
 }
 
-// failConn ends the connection because of a fault of the peer.
+// fail ends the connection because of a fault of the peer.
 func (c *conn) fail(f *fault) {
 	if c.phase >= expectClose {
 		return
@@ -382,7 +382,7 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 	c.endCall()
 }
 
-// onPeerEnd starts the deadlines of responses to a client that has ended its direction, and tells the handlers.
+// onPeerEnd starts the deadlines of responses to a client that has ended its direction, and calls HalfClosed of the handlers that have it.
 func (c *conn) onPeerEnd() {
 	if !c.server {
 		return

@@ -196,7 +196,7 @@ func (c *conn) sendBlock(x *stream, block []byte, prefix byte, end bool) bool {
 }
 
 // Room implements http.Exchange. The slice is the payload of a DATA frame in the transport's room. It is valid until
-// Commit, the handler's return, or Room of another stream.
+// Commit, the handler's return from Writable, Room of another stream, or Cork of this one.
 func (x *stream) Room() []byte {
 	c := x.c
 	if x.sending != headSent || x.over() || x.out == await100 {

@@ -9,7 +9,8 @@ import (
 )
 
 // This file has the fields of a stream, and the methods of http.Exchange that send nothing: an http.Handler calls them.
-// Those that send (SendHead, Room, Commit, SendTrailers) are in send.go. stream_states.go has the states.
+// Those that send are in send.go (SendHead, Room, Commit, SendTrailers) and cork.go (Cork, Send, Uncork). stream_states.go
+// has the states.
 
 // stream is one stream, and the http.Exchange that it carries. conn.add takes it from the pool of Shared, and
 // conn.deliverDone returns it after Done or Closed: nothing may use it after that call.
