@@ -244,7 +244,7 @@ func overFake(t *testing.T) (*Handle, *fakeBackend) {
 		t.Fatal(err)
 	}
 	stream := func(b backend) *Handle {
-		h := &Handle{rt: r, kind: r.kindOf(pol.Stream("c")), hint: -1, be: b, stream: ignore{}}
+		h := &Handle{rt: r, streamType: r.streamTypeOf(pol.Stream("c")), hint: -1, be: b, stream: ignore{}}
 		r.table.add(h)
 		h.tell(Creating, Notice{})
 		return h

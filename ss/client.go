@@ -31,7 +31,7 @@ type direct struct {
 	phase  clientPhase
 	credit int32 // Info.ManualInitialTxCredit
 	target *target
-	perf   *measured // what is known of the connection being made; nil unless the policy asks for it
+	perf   *perfTrace // what is known of the connection being made; nil unless the policy asks for it
 }
 
 // binding is a protocol's part of a client stream. It reports to direct's attempt, connected, failed
@@ -211,7 +211,7 @@ func (o *direct) failed(cause error, least time.Duration) {
 	r.Counters.Failed++
 	cause, again := o.binding.outcome(cause)
 	o.phase = phaseIdle
-	delay, concealed := o.pace.failed(h.kind.pol.Retry, r.loop.Now(), least, r.chance())
+	delay, concealed := o.pace.failed(h.streamType.pol.Retry, r.loop.Now(), least, r.chance())
 	if concealed && !again {
 		concealed = false
 		r.Counters.Withheld++
@@ -284,7 +284,7 @@ func (o *direct) lost(cause error, how ending) {
 	if how == endDone {
 		o.pace.done()
 	} else {
-		p := h.kind.pol
+		p := h.streamType.pol
 		_, again := o.binding.outcome(cause)
 		delay, useful, concealed := o.pace.lost(p.Retry, r.loop.Now(), r.chance(), how, h.flags&hasReceived != 0, h.flags&hasSent != 0)
 		if !useful {
@@ -316,9 +316,9 @@ func (o *direct) lost(cause error, how ending) {
 
 // dialOptions are what the stream type says of its sockets, for a connection that is made for it now.
 func (o *direct) dialOptions() wsi.DialOptions {
-	d := wsi.DialOptions{Socket: o.h.kind.socket}
-	if o.h.kind.pol.Perf {
-		o.perf = new(measured)
+	d := wsi.DialOptions{Socket: o.h.streamType.socket}
+	if o.h.streamType.pol.Perf {
+		o.perf = new(perfTrace)
 		d.Trace = &o.perf.dial
 	}
 	return d

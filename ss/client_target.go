@@ -9,7 +9,7 @@ import (
 // findTarget returns where h connects to now: last, which is nil at first, while that cannot have changed. A client
 // certificate in blobs can.
 func findTarget(h *Handle, last *target) (*target, error) {
-	p := h.kind.pol
+	p := h.streamType.pol
 	lit, fixed := p.Endpoint.Literal()
 	renewable := p.HasClientCert && h.rt.contexts().Renewable(p)
 	if fixed && last != nil && !renewable {
@@ -41,7 +41,7 @@ func findTarget(h *Handle, last *target) (*target, error) {
 
 // checkPath reports a value that is not allowed in the request target, before anything is connected for it.
 func checkPath(h *Handle, t *target) (err error) {
-	u := &h.kind.pol.HTTP.URL
+	u := &h.streamType.pol.HTTP.URL
 	if _, fixed := u.Literal(); !fixed {
 		h.rt.text, err = appendPath(h.rt.text[:0], h, t)
 	}
@@ -51,7 +51,7 @@ func checkPath(h *Handle, t *target) (err error) {
 // appendPath appends the request target of h at t: the path of the URL form, unless http_url says more, with one
 // slash in front. The error is a *policy.ValueError.
 func appendPath(b []byte, h *Handle, t *target) ([]byte, error) {
-	u := &h.kind.pol.HTTP.URL
+	u := &h.streamType.pol.HTTP.URL
 	if u.Empty() {
 		if p := t.path; p != "" {
 			return append(b, p...), nil
@@ -63,7 +63,7 @@ func appendPath(b []byte, h *Handle, t *target) ([]byte, error) {
 	b, err := u.Append(b, h.meta.Expand)
 	if err != nil {
 		h.rt.Counters.ValuesRefused++
-		return b[:at], fmt.Errorf("stream type %s: %w", h.kind.pol.Name, err)
+		return b[:at], fmt.Errorf("stream type %s: %w", h.streamType.pol.Name, err)
 	}
 	if len(b) > at+1 && b[at+1] == '/' {
 		b = append(b[:at], b[at+1:]...)

@@ -7,7 +7,7 @@ import (
 )
 
 // CookiesLoaded implements device.CookieWaiter.
-func (a *httpClient) CookiesLoaded() { a.seek(a.t) }
+func (a *httpClient) CookiesLoaded() { a.acquire(a.t) }
 
 // origin is the place of a's request in the terms of the jar.
 func (a *httpClient) origin(target []byte) cookie.Origin {
@@ -27,7 +27,7 @@ func (a *httpClient) origin(target []byte) cookie.Origin {
 // addCookies appends the Cookie field that the jar has for a request. Its value is appended to text, which is
 // returned. If the program sets the field itself, by metadata, nothing is added.
 func (a *httpClient) addCookies(m *http.Message, text []byte) []byte {
-	if !a.o.h.kind.pol.HTTP.Cookies {
+	if !a.o.h.streamType.pol.HTTP.Cookies {
 		return text
 	}
 	if _, own := m.Find(http.Cookie); own {
@@ -48,7 +48,7 @@ var nameCookie = []byte("cookie")
 
 // takeCookies stores the cookies that a response sets.
 func (a *httpClient) takeCookies(m *http.Message) {
-	if !a.o.h.kind.pol.HTTP.Cookies {
+	if !a.o.h.streamType.pol.HTTP.Cookies {
 		return
 	}
 	r := a.o.h.rt

@@ -46,7 +46,7 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 			return refuse(err, "")
 		}
 	}
-	h := &Handle{rt: r, kind: r.kindOf(p), hint: -1}
+	h := &Handle{rt: r, streamType: r.streamTypeOf(p), hint: -1}
 	if p.Server {
 		l, err := r.listen(h, i)
 		if err != nil {
@@ -91,7 +91,7 @@ func (r *Runtime) unsupported(p *policy.Stream) string {
 
 func newDirect(h *Handle, i Info) *direct {
 	o := &direct{h: h, credit: max(i.ManualInitialTxCredit, 0)}
-	switch h.kind.pol.Protocol {
+	switch h.streamType.pol.Protocol {
 	case policy.Raw:
 		o.binding = &rawClient{o: o}
 	default:
@@ -100,11 +100,11 @@ func newDirect(h *Handle, i Info) *direct {
 	return o
 }
 
-func (r *Runtime) kindOf(p *policy.Stream) *kind {
-	if k := r.kinds[p]; k != nil {
+func (r *Runtime) streamTypeOf(p *policy.Stream) *streamType {
+	if k := r.streamTypes[p]; k != nil {
 		return k
 	}
-	k := &kind{
+	k := &streamType{
 		pol: p,
 
 		socksProxy: r.pol.ViaSocks5,
@@ -166,6 +166,6 @@ func (r *Runtime) kindOf(p *policy.Stream) *kind {
 		}
 	}
 	k.form = newForm(p, r.log)
-	r.kinds[p] = k
+	r.streamTypes[p] = k
 	return k
 }

@@ -79,7 +79,7 @@ func (h *Handle) answer(r Ret) {
 // cannot be made good.
 func (h *Handle) misuse(what string) {
 	h.rt.Counters.Misuse++
-	h.rt.log.Error("ss: "+what, "stream", h.kind.pol.Name, "err", ErrMisuse)
+	h.rt.log.Error("ss: "+what, "stream", h.streamType.pol.Name, "err", ErrMisuse)
 	h.pend(wantDisconnect)
 }
 

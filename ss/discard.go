@@ -7,14 +7,14 @@ import (
 // A handler of HTTP exchanges that ignores everything.
 
 // nobody takes what an exchange has left to say after its stream has let go of it.
-type nobody struct{}
+type discard struct{}
 
-func (nobody) Head(http.Exchange, *http.Message) {}
+func (discard) Head(http.Exchange, *http.Message) {}
 
-func (nobody) Body(http.Exchange, []byte) {}
+func (discard) Body(http.Exchange, []byte) {}
 
-func (nobody) End(http.Exchange, []http.Field) {}
+func (discard) End(http.Exchange, []http.Field) {}
 
-func (nobody) Writable(http.Exchange) {}
+func (discard) Writable(http.Exchange) {}
 
-func (nobody) Done(http.Exchange, error) {}
+func (discard) Done(http.Exchange, error) {}

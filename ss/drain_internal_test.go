@@ -29,7 +29,7 @@ func TestDrainDoesNotWalk(t *testing.T) {
 	}
 	var list []*Handle
 	for range 1000 {
-		h := &Handle{rt: r, kind: r.kindOf(pol.Stream("cli")), hint: -1, stream: ignore{}}
+		h := &Handle{rt: r, streamType: r.streamTypeOf(pol.Stream("cli")), hint: -1, stream: ignore{}}
 		h.be = &slowToGo{newDirect(h, Info{})}
 		r.table.add(h)
 		h.flags |= queued // Destroy has no effect on it

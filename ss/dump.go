@@ -24,7 +24,7 @@ func (r *Runtime) Dump(w io.Writer) {
 		fmt.Fprintf(w, " at most %d\n", a.Peak())
 	}
 	r.table.each(func(h *Handle) {
-		line := fmt.Sprintf("%5d %-20s %-28v %s%s%s", h.slot, h.kind.pol.Name, h.Life(), h.be.describe(h), h.wishes(), h.holds())
+		line := fmt.Sprintf("%5d %-20s %-28v %s%s%s", h.slot, h.streamType.pol.Name, h.Life(), h.be.describe(h), h.pendingOps(), h.holds())
 		io.WriteString(w, roles.Plain(line)+"\n")
 	})
 }
@@ -42,7 +42,7 @@ func (h *Handle) holds() string {
 	return s
 }
 
-func (h *Handle) wishes() string {
+func (h *Handle) pendingOps() string {
 	s := ""
 	for _, f := range []struct {
 		f    handleFlags

@@ -79,11 +79,11 @@ func (c *acceptedH2) Label() string { return c.origin.server.h.Label() }
 func (c *acceptedH2) Opened(now time.Duration) {
 	c.Server.Opened(now)
 	c.wsi().Established()
-	if r := c.origin.server.h.kind.pol.Retry; r.HasValidity {
+	if r := c.origin.server.h.streamType.pol.Retry; r.HasValidity {
 		c.SetValidity(r.ValidPing, r.ValidHup)
 	}
 	l := &c.first
-	if s := c.origin.server; l.h.be == nil && (s.over() || !s.greet(l.h, l)) {
+	if s := c.origin.server; l.h.be == nil && (s.over() || !s.start(l.h, l)) {
 		c.Lower().Close(roles.Graceful, nil)
 		return
 	}
@@ -112,7 +112,7 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 	l := new(addedStream)
 	l.serverStream.h, l.origin = &l.h, &c.origin
 	c.Lower().Hold(roles.HoldStream, streamHeld)
-	if !s.greet(&l.h, &l.serverStream) {
+	if !s.start(&l.h, &l.serverStream) {
 		return nil
 	}
 	return &l.transaction

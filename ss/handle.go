@@ -13,19 +13,19 @@ import (
 // Handle is one stream. It outlives its connections and is never used for another stream. Its methods
 // are for the loop's goroutine: see Config.CheckThread. On a destroyed handle they do nothing.
 type Handle struct {
-	rt      *Runtime
-	kind    *kind
-	stream  Stream
-	be      backend
-	meta    *meta.Values // nil while nothing is set
-	timer   *streamTimer
-	hint    int64 // RequestTxLen's, -1 for none
-	slot    int32 // in the runtime's table
-	ordinal uint32
-	flags   handleFlags
-	life    known // the last move
-	last    known // the last state that the reference's table knows of
-	spoken  uint8 // WebSocket: which of kind.subprotocols was agreed upon, counted from 1
+	rt          *Runtime
+	streamType  *streamType
+	stream      Stream
+	be          backend
+	meta        *meta.Values // nil while nothing is set
+	timer       *streamTimer
+	hint        int64 // RequestTxLen's, -1 for none
+	slot        int32 // in the runtime's table
+	ordinal     uint32
+	flags       handleFlags
+	life        known // the last move
+	last        known // the last state that the reference's table knows of
+	subprotocol uint8 // WebSocket: which of kind.subprotocols was agreed upon, counted from 1
 }
 
 type handleFlags uint32
@@ -53,13 +53,13 @@ const (
 const doomed = wantDestroy | wantDisconnect | destroyed
 
 // Label names the stream in reports.
-func (h *Handle) Label() string { return "stream " + h.kind.pol.Name }
+func (h *Handle) Label() string { return "stream " + h.streamType.pol.Name }
 
 // StreamType is the name under which the policy has the stream.
-func (h *Handle) StreamType() string { return h.kind.pol.Name }
+func (h *Handle) StreamType() string { return h.streamType.pol.Name }
 
 // Policy is what the policy says of it.
-func (h *Handle) Policy() *policy.Stream { return h.kind.pol }
+func (h *Handle) Policy() *policy.Stream { return h.streamType.pol }
 
 // Runtime is where the stream lives.
 func (h *Handle) Runtime() *Runtime { return h.rt }

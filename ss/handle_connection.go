@@ -100,15 +100,15 @@ func (h *Handle) Finish(code ws.Code, reason string) error {
 // Subprotocol is which of those that the policy names in ws_subprotocol the latest handshake of a WebSocket has
 // settled on, "" if none. It can be asked for from SERVER_UPGRADE on, and at a client from CONNECTED on.
 func (h *Handle) Subprotocol() string {
-	if h.spoken == 0 {
+	if h.subprotocol == 0 {
 		return ""
 	}
-	return h.kind.subprotocols[h.spoken-1]
+	return h.streamType.subprotocols[h.subprotocol-1]
 }
 
 // agree notes the subprotocol of a handshake.
 func (h *Handle) agree(name string) {
-	h.spoken = uint8(slices.Index(h.kind.subprotocols, name) + 1)
+	h.subprotocol = uint8(slices.Index(h.streamType.subprotocols, name) + 1)
 }
 
 // GetEstPeerTxCredit is how many bytes of body the peer may still send, as far as we have granted: what is on its

@@ -29,11 +29,11 @@ func (h *Handle) SetHeader(name, value string) error {
 	case h.flags&destroyed != 0:
 		return ErrDestroyed
 	case !h.accepted():
-		return fmt.Errorf("ss: set header: field %q on stream type %q: it is no accepted stream, use metadata: %w", name, h.kind.pol.Name, ErrMisuse)
+		return fmt.Errorf("ss: set header: field %q on stream type %q: it is no accepted stream, use metadata: %w", name, h.streamType.pol.Name, ErrMisuse)
 	}
 	lower := meta.FieldName(name)
-	for i := range h.kind.fields {
-		if f := &h.kind.fields[i]; f.lower == lower {
+	for i := range h.streamType.fields {
+		if f := &h.streamType.fields[i]; f.lower == lower {
 			h.values().SetString(f.index, value)
 			return nil
 		}

@@ -15,13 +15,13 @@ import (
 // DISCONNECTED, on whatever connection serves it.
 type httpClient struct {
 	connectionDefaults
-	o     *direct
-	conn  *httpConn     // nil between transactions, and while it waits for one that others share
-	x     http.Exchange // nil until the connection stands
-	t     *target       // of this attempt
-	state httpPhase
-	away  *http.RedirectState // nil until a redirect is followed
-	asked []byte              // the target of the request, for redirects to be relative to and cookies to belong to
+	o             *direct
+	conn          *httpConn     // nil between transactions, and while it waits for one that others share
+	x             http.Exchange // nil until the connection stands
+	t             *target       // of this attempt
+	state         httpPhase
+	redirectState *http.RedirectState // nil until a redirect is followed
+	asked         []byte              // the target of the request, for redirects to be relative to and cookies to belong to
 	// What became of this transaction so far.
 	sent          bool // the request head is out
 	sending       bool // the request has a body that is not complete
@@ -29,20 +29,20 @@ type httpClient struct {
 	got           bool // the response has brought body
 	fresh         bool // nobody has used the connection before: if it fails, that is the answer
 	success       bool
-	resent        bool      // this attempt has repeated a request that was not answered
-	status        int       // of the response; stays until the next attempt
-	left          int64     // of the announced body, http.UnknownLength without one
-	outBefore     uint64    // bytes that the socket had taken before the head
-	exposed       bool      // the server may have acted on a request of this attempt that is not idempotent
-	exposedBefore bool      // exposed, before the present request
-	inFlight      bool      // a request is out, and no final head has come for it
-	againCause    error     // why the body is to be given from the beginning; nil when it is not
-	offer         *ws.Offer // of a request that asks for a WebSocket, until it is answered
-	ws            *wsPipe   // what the exchange has become
-	quirks        quirks    // of the endpoint, as far as they were known when the attempt began
-	learnt        bool      // the attempt fails for a quirk that was not known before
-	out           *formOut  // nil unless the stream type's bodies are multipart
-	parts         *partsIn  // takes the response apart, nil if it is whole
+	resent        bool             // this attempt has repeated a request that was not answered
+	status        int              // of the response; stays until the next attempt
+	left          int64            // of the announced body, http.UnknownLength without one
+	outBefore     uint64           // bytes that the socket had taken before the head
+	exposed       bool             // the server may have acted on a request of this attempt that is not idempotent
+	exposedBefore bool             // exposed, before the present request
+	inFlight      bool             // a request is out, and no final head has come for it
+	againCause    error            // why the body is to be given from the beginning; nil when it is not
+	offer         *ws.Offer        // of a request that asks for a WebSocket, until it is answered
+	ws            *wsPipe          // what the exchange has become
+	quirks        quirks           // of the endpoint, as far as they were known when the attempt began
+	learnt        bool             // the attempt fails for a quirk that was not known before
+	out           *formOut         // nil unless the stream type's bodies are multipart
+	parts         *multipartReader // takes the response apart, nil if it is whole
 
 	ticket httpTicket    // where it waits for an exchange
 	due    time.Duration // when the response must have come; 0: no matter
@@ -108,7 +108,7 @@ var (
 // the stream is paused: on h1 that keeps the response out.
 func (a *httpClient) awaitResponse(now time.Duration) {
 	h := a.o.h
-	if d := h.kind.pol.ResponseWait(); d > 0 && a.state == httpRequest && (a.isWS() || a.sent && !a.sending && h.flags&isPaused == 0) {
+	if d := h.streamType.pol.ResponseWait(); d > 0 && a.state == httpRequest && (a.isWS() || a.sent && !a.sending && h.flags&isPaused == 0) {
 		a.due = now + d
 		if t := &a.o.timer; !t.Armed() || t.At() > a.due {
 			h.rt.loop.Arm(t, a.due, a.o)
@@ -223,19 +223,19 @@ func (a *httpClient) describe() string {
 }
 
 // isWS says whether the stream's exchanges are to become WebSockets.
-func (a *httpClient) isWS() bool { return a.o.h.kind.pol.Protocol == policy.WS }
+func (a *httpClient) isWS() bool { return a.o.h.streamType.pol.Protocol == policy.WS }
 
 // method and appendTarget say what is asked for, on the policy's way or on a detour.
 func (a *httpClient) method() []byte {
-	if a.away != nil {
-		return a.away.Method
+	if a.redirectState != nil {
+		return a.redirectState.Method
 	}
-	return a.o.h.kind.method
+	return a.o.h.streamType.method
 }
 
 func (a *httpClient) appendTarget(b []byte) ([]byte, error) {
-	if a.away != nil {
-		return append(b, a.away.Target...), nil
+	if a.redirectState != nil {
+		return append(b, a.redirectState.Target...), nil
 	}
 	return appendPath(b, a.o.h, a.o.target)
 }

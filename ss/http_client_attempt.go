@@ -13,35 +13,35 @@ import (
 
 // forget implements binding.
 func (a *httpClient) forget() {
-	a.away, a.status, a.exposed, a.exposedBefore, a.inFlight, a.againCause, a.resent = nil, 0, false, false, false, nil, false
+	a.redirectState, a.status, a.exposed, a.exposedBefore, a.inFlight, a.againCause, a.resent = nil, 0, false, false, false, nil, false
 	a.learnt = false
 	a.ticket.ClearRefusals()
 }
 
 // begin makes an attempt.
 func (a *httpClient) begin(t *target) {
-	if a.o.h.kind.pol.HTTP.Cookies && a.o.h.rt.jar().Await(a) {
+	if a.o.h.streamType.pol.HTTP.Cookies && a.o.h.rt.jar().Await(a) {
 		a.t = t
 		return
 	}
-	a.seek(t)
+	a.acquire(t)
 }
 
-// seek asks for an exchange with t. The answer comes later: use, or unreachable.
-func (a *httpClient) seek(t *target) {
+// acquire asks for an exchange with t. The answer comes later: use, or unreachable.
+func (a *httpClient) acquire(t *target) {
 	a.o.h.rt.http.pool.Issue(&a.ticket, a)
 	a.t = t
 	if a.isWS() {
 		a.quirks = a.o.h.rt.quirks.of(t)
 	}
 	a.reset(nil)
-	a.ways().Acquire(&a.ticket)
+	a.route().Acquire(&a.ticket)
 }
 
 // ways is the route to the attempt's target.
-func (a *httpClient) ways() *httpRoute {
+func (a *httpClient) route() *httpRoute {
 	h := a.o.h
-	pol := h.kind.pol
+	pol := h.streamType.pol
 	protocol, secure := pol.Protocol, a.t.secure
 	if pol.WS.OverH2 {
 		protocol = policy.H2
@@ -68,7 +68,7 @@ func (a *httpClient) use(c *httpConn) error {
 		a.reset(nil)
 		return err
 	}
-	c.lend(a.o.h.kind)
+	c.addUser(a.o.h.streamType)
 	a.x, a.heard = x, c.w.BytesIn()
 	if a.fresh {
 		a.o.perfUp()
@@ -76,7 +76,7 @@ func (a *httpClient) use(c *httpConn) error {
 		a.o.perf = nil // that connection is another's to measure
 	}
 	a.manual()
-	if a.o.h.kind.pol.HTTP.LongPoll {
+	if a.o.h.streamType.pol.HTTP.LongPoll {
 		if u, ok := x.(http.NoDeadline); ok {
 			u.NoDeadline()
 		}
@@ -108,7 +108,7 @@ func (a *httpClient) again(cause error, took bool) {
 		return
 	}
 	a.state = httpRequest
-	a.ways().AcquireNew(&a.ticket)
+	a.route().AcquireNew(&a.ticket)
 }
 
 // rewind tells the stream to give its body from the beginning, if Tx has given some of it for a request that is made
@@ -161,7 +161,7 @@ func (c *httpConn) Serve(a *httpClient) error { return a.use(c) }
 // dialHTTP makes a connection on a route, for a or on its behalf: see pool.Config.
 func dialHTTP(r *httpRoute, a *httpClient, alone bool) *httpEntry {
 	key := r.Key()
-	c := &httpConn{rt: a.o.h.rt, last: a.o.h.kind}
+	c := &httpConn{rt: a.o.h.rt, last: a.o.h.streamType}
 	c.entry.Init(r, c)
 	var up roles.Upper = c
 	if key.secure == nil {
@@ -191,7 +191,7 @@ func (a *httpClient) secureH1() *tls.Client {
 	if a.quirks&noWSOverH2 == 0 || !a.t.tls {
 		return nil
 	}
-	c, err := a.o.h.rt.contexts().Client(a.o.h.kind.pol, a.t.name, a.t == a.o.target, secure.ALPNH1)
+	c, err := a.o.h.rt.contexts().Client(a.o.h.streamType.pol, a.t.name, a.t == a.o.target, secure.ALPNH1)
 	if err != nil {
 		return nil // the attempt over HTTP/2 meets the same, and says so
 	}

@@ -66,7 +66,7 @@ func (a *httpClient) Writable(x http.Exchange) {
 // sendHead builds the request from the policy and the metadata as they are now.
 func (a *httpClient) sendHead(x http.Exchange) error {
 	h := a.o.h
-	k := h.kind
+	k := h.streamType
 	m := &h.rt.msg
 	m.Reset()
 	m.Method = a.method()
@@ -84,12 +84,12 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 		defer func() { clear(h.rt.text) }() // secrets
 	}
 	a.outBefore = a.conn.w.BytesOut()
-	if a.away == nil || !a.away.CrossOrigin {
+	if a.redirectState == nil || !a.redirectState.CrossOrigin {
 		if h.rt.text, err = addBlobFields(m, h.rt.text, k.blobs, h.rt.cfg.Blobs); err != nil {
 			return err
 		}
 	}
-	k.addFields(m, h, a.away.Omit())
+	k.addFields(m, h, a.redirectState.Omit())
 	h.rt.text = a.addCookies(m, h.rt.text)
 	if a.isWS() {
 		a.askWS(m)
@@ -100,7 +100,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 		return err
 	}
 	m.Length = k.bodyLength(h)
-	if a.away != nil && a.away.NoBody {
+	if a.redirectState != nil && a.redirectState.NoBody {
 		m.Length = 0
 	}
 	body := a.shapeBody(m)
@@ -153,8 +153,8 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 		a.answeredWS(x, m)
 		return
 	}
-	p := h.kind.pol
-	h.kind.takeFields(m, h)
+	p := h.streamType.pol
+	h.streamType.takeFields(m, h)
 	err := h.saveHeaders(m, &a.conn.w)
 	if err != nil {
 		a.drop()
@@ -271,8 +271,8 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 	}
 }
 
-// unparted is partsTaker's: the stream loses its connection.
-func (a *httpClient) unparted(_ http.Exchange, err error) int {
+// onMultipartError is multipartHandler's: the stream loses its connection.
+func (a *httpClient) onMultipartError(_ http.Exchange, err error) int {
 	if a.o.h.flags&doomed == 0 {
 		a.drop()
 		a.o.lost(err, endCut)

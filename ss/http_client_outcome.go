@@ -18,7 +18,7 @@ import (
 // refusal says whether a response is no answer at all but a failed attempt, and how long the server
 // asks us to stay away.
 func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
-	if a.o.h.kind.pol.HTTP.FailRedirect && m.Status/100 == 3 {
+	if a.o.h.streamType.pol.HTTP.FailRedirect && m.Status/100 == 3 {
 		a.notActed() // a captive portal has seen the request, and not the server
 		return 0, &StatusError{m.Status, "a redirect, and http_fail_redirect takes any for a captive portal"}
 	}
@@ -38,7 +38,7 @@ func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
 			least = min(least, maxRetryAfter)
 		}
 	default:
-		if e := a.o.h.kind.pol.HTTP.Expect; e != 0 {
+		if e := a.o.h.streamType.pol.HTTP.Expect; e != 0 {
 			why = "http_expect takes no other than " + strconv.Itoa(e)
 		}
 	}
@@ -52,7 +52,7 @@ func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
 // connection of HTTP/1.1 that had served before. Such a request may be repeated on another connection
 // (RFC 9110 s.15.5.9).
 func (a *httpClient) unread(m *http.Message) bool {
-	return m.Status == 408 && m.Close && !a.fresh && a.conn.h2 == nil && a.o.h.kind.pol.HTTP.Expect != 408
+	return m.Status == 408 && m.Close && !a.fresh && a.conn.h2 == nil && a.o.h.streamType.pol.HTTP.Expect != 408
 }
 
 // maxRetryAfter bounds what Retry-After is believed: a device must not be sent to sleep for years by
@@ -134,7 +134,7 @@ func (a *httpClient) outcome(cause error) (told error, again bool) {
 	case !errors.Is(cause, http.ErrOutcomeUnknown):
 		cause = &http.OutcomeError{Cause: cause}
 	}
-	return cause, !a.exposed || a.o.h.kind.pol.HTTP.RetryUnsafe
+	return cause, !a.exposed || a.o.h.streamType.pol.HTTP.RetryUnsafe
 }
 
 // disclaimed records what a redirect tells about the request: with 307 and 308 the server did not act on it.

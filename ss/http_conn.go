@@ -65,7 +65,7 @@ type httpConn struct {
 	role  httpRole     // nil until ALPN has named it
 	h2    *h2.Client   // role, if it is that
 	rt    *Runtime
-	last  *kind         // of the latest user, or of who had it made
+	last  *streamType   // of the latest user, or of who had it made
 	since time.Duration // when it became warm; in use, on h1: since when silence counts at the earliest
 	// How long the peer may be silent, as its users' retry schemes have it.
 	ping, hup time.Duration
@@ -213,11 +213,11 @@ type (
 func (o h1Owner) Idle(*h1.Client)          { o.c.entry.Ready() }
 func (o h1Owner) Closed(*h1.Client, error) {}
 func (o h2Owner) Ready(*h2.Client)         { o.c.entry.Ready() }
-func (o h2Owner) Draining(*h2.Client)      { o.c.goingAway() }
+func (o h2Owner) Draining(*h2.Client)      { o.c.onGoAway() }
 func (o h2Owner) Closed(*h2.Client, error) {}
 
-// goingAway is called when the server has said that it takes no more on this connection.
-func (c *httpConn) goingAway() {
+// onGoAway is called when the server has said that it takes no more on this connection.
+func (c *httpConn) onGoAway() {
 	if c.entry.GoingAway() {
 		c.rt.Counters.GoneAway++
 	}
@@ -256,8 +256,8 @@ func (c *httpConn) End(up bool) {
 	c.lower().Close(roles.Immediate, nil)
 }
 
-// lend notes that a stream of kind k begins an exchange.
-func (c *httpConn) lend(k *kind) {
+// addUser notes that a stream of kind k begins an exchange.
+func (c *httpConn) addUser(k *streamType) {
 	n := &c.rt.Counters
 	switch {
 	case c.entry.Warm():
@@ -272,7 +272,7 @@ func (c *httpConn) lend(k *kind) {
 
 // abandon ends one stream's exchange: over h2 that one alone. noReply reports that no byte has come since it began.
 func (c *httpConn) abandon(x http.Exchange, noReply bool) {
-	x.SetHandler(nobody{})
+	x.SetHandler(discard{})
 	if c.h2 == nil {
 		c.entry.Abandon()
 		return

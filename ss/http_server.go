@@ -61,7 +61,7 @@ func (a *acceptedHTTP) Label() string { return a.origin.server.h.Label() }
 // Opened is roles.Upper's.
 func (a *acceptedHTTP) Opened(now time.Duration) {
 	a.Server.Opened(now)
-	if s := a.origin.server; a.h.be == nil && (s.over() || !s.greet(a.h, a)) {
+	if s := a.origin.server; a.h.be == nil && (s.over() || !s.start(a.h, a)) {
 		a.Lower().Close(roles.Graceful, nil)
 	}
 }

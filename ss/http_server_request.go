@@ -13,7 +13,7 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 		return
 	}
 	switch {
-	case h.kind.upgrades(m):
+	case h.streamType.upgrades(m):
 		t.upgrade(x, m)
 		return
 	case len(m.Protocol) > 0:
@@ -30,7 +30,7 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 	if m.Length != 0 || takesBody(m.Method) {
 		t.flags |= txnForm
 	}
-	if h.kind.pol.HTTP.MultipartIn {
+	if h.streamType.pol.HTTP.MultipartIn {
 		if _, err := h.split(x, m, h.be.wsi(), t); err != nil {
 			t.x = nil
 			t.refuse(x, http.Message{Status: statusFor(err)})

@@ -48,7 +48,7 @@ var _ http.Handler = (*transaction)(nil)
 // argument sets neither those four nor what maps to a field. None of it is sent back.
 func (t *transaction) describeRequest(m *http.Message) {
 	h := t.h
-	k := h.kind
+	k := h.streamType
 	for i := range k.asked {
 		f := &k.asked[i]
 		if _, ours := h.meta.Own(f.index); ours {
@@ -155,8 +155,8 @@ func (t *transaction) sendHead(x http.Exchange) bool {
 	if m.Status == 0 {
 		m.Status = 404
 	}
-	h.kind.addFields(m, h, 0)
-	m.Length = h.kind.bodyLength(h)
+	h.streamType.addFields(m, h, 0)
+	m.Length = h.streamType.bodyLength(h)
 	m.Close = h.rt.drain != nil
 	bare := m.Status == 204 || m.Status == 304 || m.Length == 0 || t.flags&txnHead != 0
 	if err := x.SendHead(m, bare); err != nil {
@@ -254,8 +254,8 @@ func (t *transaction) settle(h *Handle, _ time.Duration) {
 	}
 }
 
-// unparted is partsTaker's: the answer says what is wrong with the request, if none has begun, and the stream ends.
-func (t *transaction) unparted(x http.Exchange, err error) int {
+// onMultipartError is multipartHandler's: the answer says what is wrong with the request, if none has begun, and the stream ends.
+func (t *transaction) onMultipartError(x http.Exchange, err error) int {
 	if t.x == nil || t.flags&txnHeadSent != 0 {
 		x.Reset(err)
 		return 0
@@ -284,7 +284,7 @@ func (t *transaction) refuse(x http.Exchange, m http.Message) {
 
 // declined is the handler of a request that was not taken.
 type declined struct {
-	nobody
+	discard
 	m http.Message
 }
 

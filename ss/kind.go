@@ -11,7 +11,7 @@ import (
 )
 
 // kind is a stream type made ready for use: what every stream of it would otherwise work out anew.
-type kind struct {
+type streamType struct {
 	pol     *policy.Stream
 	method  []byte
 	fields  []field // metadata that travel as header fields

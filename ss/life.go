@@ -10,7 +10,7 @@ import (
 func (h *Handle) begin(make func(h *Handle) Stream) bool {
 	r := h.rt
 	r.table.add(h)
-	h.kind.streams++
+	h.streamType.streams++
 	r.Counters.Created++
 	was := r.at
 	r.at = h
@@ -65,7 +65,7 @@ func (h *Handle) endWith(cause error) {
 	h.dropMetadata()
 	h.dropSource()
 	h.rt.table.remove(h)
-	h.rt.streamEnded(h.kind)
+	h.rt.streamEnded(h.streamType)
 	h.rt.Counters.Destroyed++
 	if h.flags&hasCleanup != 0 {
 		h.rt.cleanups.run(h)

@@ -9,7 +9,7 @@ import (
 // What the metadata of a stream say in a message: its header fields, and the length of its body.
 
 // addFields appends the header fields that h's metadata map to, but for those of a class in without.
-func (k *kind) addFields(m *http.Message, h *Handle, without http.FieldClass) {
+func (k *streamType) addFields(m *http.Message, h *Handle, without http.FieldClass) {
 	for i := range k.fields {
 		f := &k.fields[i]
 		if f.class&without != 0 {
@@ -25,7 +25,7 @@ func (k *kind) addFields(m *http.Message, h *Handle, without http.FieldClass) {
 }
 
 // takeFields has the metadata for which m, a response, has a field read as the response says.
-func (k *kind) takeFields(m *http.Message, h *Handle) {
+func (k *streamType) takeFields(m *http.Message, h *Handle) {
 	for i := range k.fields {
 		if v, ok := k.fields[i].in(m); ok {
 			h.setFromPeer(k.fields[i].index, v)
@@ -35,7 +35,7 @@ func (k *kind) takeFields(m *http.Message, h *Handle) {
 
 // bodyLength is the length of h's next body: what RequestTxLen said, else what metadata mapped to
 // content-length say, else unknown.
-func (k *kind) bodyLength(h *Handle) int64 {
+func (k *streamType) bodyLength(h *Handle) int64 {
 	if k.pol.HTTP.NoContentLength {
 		return http.UnknownLength
 	}
@@ -76,5 +76,5 @@ func (h *Handle) checkLength(left int64, end bool) {
 }
 
 func (h *Handle) lengthDiffers(what string, args ...any) {
-	h.rt.log.Warn("ss: "+what, append([]any{"stream", h.kind.pol.Name, "announced", h.kind.bodyLength(h)}, args...)...)
+	h.rt.log.Warn("ss: "+what, append([]any{"stream", h.streamType.pol.Name, "announced", h.streamType.bodyLength(h)}, args...)...)
 }

@@ -59,11 +59,11 @@ func (h *Handle) Metadata(name string) (v []byte, ok bool) {
 	if h.astray("Metadata") {
 		return nil, false
 	}
-	i := h.kind.pol.MetadataIndex(name)
+	i := h.streamType.pol.MetadataIndex(name)
 	switch {
 	case i >= 0:
 		return h.meta.Get(i)
-	case h.kind.pol.DirectProtoStr:
+	case h.streamType.pol.DirectProtoStr:
 		return h.field(name)
 	}
 	return nil, false
@@ -74,8 +74,8 @@ func (h *Handle) metadataIndex(name string) (int, error) {
 	if h.flags&destroyed != 0 {
 		return -1, ErrDestroyed
 	}
-	i := h.kind.pol.MetadataIndex(name)
-	if i < 0 && !h.kind.pol.DirectProtoStr {
+	i := h.streamType.pol.MetadataIndex(name)
+	if i < 0 && !h.streamType.pol.DirectProtoStr {
 		return -1, h.noSuchMetadata(name)
 	}
 	return i, nil
@@ -83,17 +83,17 @@ func (h *Handle) metadataIndex(name string) (int, error) {
 
 func (h *Handle) noSuchMetadata(name string) error {
 	var known []string
-	for _, m := range h.kind.pol.Metadata {
+	for _, m := range h.streamType.pol.Metadata {
 		known = append(known, m.Name)
 	}
 	return fmt.Errorf("ss: set metadata: %q on stream type %q: %w (it declares: %s)",
-		name, h.kind.pol.Name, ErrNoSuchMetadata, strings.Join(known, ", "))
+		name, h.streamType.pol.Name, ErrNoSuchMetadata, strings.Join(known, ", "))
 }
 
 // values are the stream's metadata, taken from the runtime when the first is set.
 func (h *Handle) values() *meta.Values {
 	if h.meta == nil {
-		h.meta = h.rt.values.Take(len(h.kind.pol.Metadata))
+		h.meta = h.rt.values.Take(len(h.streamType.pol.Metadata))
 	}
 	return h.meta
 }
@@ -115,7 +115,7 @@ func (h *Handle) setField(name string, v []byte) error {
 		err = h.values().Fields.Set(name, v)
 	}
 	if err != nil {
-		return fmt.Errorf("ss: set metadata: header field %q on stream type %q: %w: %w", name, h.kind.pol.Name, err, ErrMisuse)
+		return fmt.Errorf("ss: set metadata: header field %q on stream type %q: %w: %w", name, h.streamType.pol.Name, err, ErrMisuse)
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func (r *Runtime) withHead(h *Handle, m *http.Message) { r.headOf, r.head = h, m
 // saveHeaders keeps a copy of the fields of a response, if the policy lets the program read any by name. It is
 // charged to low, the connection's transport.
 func (h *Handle) saveHeaders(m *http.Message, low roles.Lower) error {
-	if !h.kind.pol.DirectProtoStr {
+	if !h.streamType.pol.DirectProtoStr {
 		return nil
 	}
 	if size, ok := h.values().Headers.Save(m, low); !ok {

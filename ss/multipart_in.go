@@ -8,13 +8,13 @@ import (
 	"github.com/millrace/millrace/roles/http/multipart"
 )
 
-// partsIn stands between an exchange and its stream while the peer's body is multipart, and makes a message of
+// multipartReader stands between an exchange and its stream while the peer's body is multipart, and makes a message of
 // each part: Rx with SOM when its fields are known, its content, Rx with EOM. RELATED_START is in front of the first,
 // RELATED_END goes with the last EOM, or comes after it if the part has ended by its length.
-type partsIn struct {
+type multipartReader struct {
 	reader  multipart.Reader
 	h       *Handle
-	next    partsTaker
+	next    multipartHandler
 	low     roles.Lower  // holds the memory
 	fields  http.Message // of the part that begins
 	charged int
@@ -23,12 +23,12 @@ type partsIn struct {
 	answer  int // status to be sent because of err, 0 for none
 }
 
-// partsTaker is the handler of a stream's exchanges.
-type partsTaker interface {
+// multipartHandler is the handler of a stream's exchanges.
+type multipartHandler interface {
 	http.Handler
-	// unparted takes a body that broke the rules, which ends the transaction. status, unless 0, is that of the answer
+	// onMultipartError takes a body that broke the rules, which ends the transaction. status, unless 0, is that of the answer
 	// which is to be given to it.
-	unparted(x http.Exchange, err error) (status int)
+	onMultipartError(x http.Exchange, err error) (status int)
 }
 
 const (
@@ -39,8 +39,8 @@ const (
 
 // split has the body that follows m taken apart, if it is multipart and the policy wants that. The memory is charged to
 // low, the connection's transport. The error says that it is multipart, and cannot be taken apart.
-func (h *Handle) split(x http.Exchange, m *http.Message, low roles.Lower, next partsTaker) (*partsIn, error) {
-	if !h.kind.pol.HTTP.MultipartIn || m.Length == 0 {
+func (h *Handle) split(x http.Exchange, m *http.Message, low roles.Lower, next multipartHandler) (*multipartReader, error) {
+	if !h.streamType.pol.HTTP.MultipartIn || m.Length == 0 {
 		return nil, nil
 	}
 	ct, ok := m.Find(http.ContentType)
@@ -48,11 +48,11 @@ func (h *Handle) split(x http.Exchange, m *http.Message, low roles.Lower, next p
 		return nil, nil
 	}
 	r := h.rt
-	var p *partsIn
+	var p *multipartReader
 	if n := len(r.http.spare); n > 0 {
 		p, r.http.spare = r.http.spare[n-1], r.http.spare[:n-1]
 	} else {
-		p = new(partsIn)
+		p = new(multipartReader)
 	}
 	p.h, p.next, p.low = h, next, low
 	if err := p.reader.Begin(ct, r.cfg.Multipart, p); err != nil {
@@ -69,7 +69,7 @@ func (h *Handle) split(x http.Exchange, m *http.Message, low roles.Lower, next p
 }
 
 // account charges what the reader holds. The error says that it is more than there is memory for.
-func (p *partsIn) account() error {
+func (p *multipartReader) account() error {
 	more := p.reader.Size() - p.charged
 	if more > 0 && !p.low.MayHold(roles.HoldPart, more) {
 		p.h.rt.Counters.MemoryRefused++
@@ -83,24 +83,24 @@ func (p *partsIn) account() error {
 var errPartsMemory = &http.ProtocolError{Proto: "multipart", Where: "body", Reason: "its memory is used up for now", Status: 503, Cause: ErrMemory}
 
 // release gives p to the next who needs one. Nothing may call it any more but release.
-func (p *partsIn) release() {
+func (p *multipartReader) release() {
 	if p == nil || p.h == nil {
 		return
 	}
 	r := p.h.rt
 	p.low.Hold(roles.HoldPart, -p.charged)
 	p.reader.Trim(partsHead)
-	*p = partsIn{reader: p.reader}
+	*p = multipartReader{reader: p.reader}
 	if len(r.http.spare) < partsKept {
 		r.http.spare = append(r.http.spare, p)
 	}
 }
 
 // Head is http.Handler's.
-func (p *partsIn) Head(x http.Exchange, m *http.Message) { p.next.Head(x, m) }
+func (p *multipartReader) Head(x http.Exchange, m *http.Message) { p.next.Head(x, m) }
 
 // Writable is http.Handler's.
-func (p *partsIn) Writable(x http.Exchange) {
+func (p *multipartReader) Writable(x http.Exchange) {
 	switch {
 	case p.err == nil:
 		p.next.Writable(x)
@@ -114,7 +114,7 @@ func (p *partsIn) Writable(x http.Exchange) {
 }
 
 // Done is http.Handler's.
-func (p *partsIn) Done(x http.Exchange, cause error) {
+func (p *multipartReader) Done(x http.Exchange, cause error) {
 	h, next := p.h, p.next
 	if p.err != nil {
 		cause = p.err
@@ -128,7 +128,7 @@ func (p *partsIn) Done(x http.Exchange, cause error) {
 }
 
 // Body of an exchange is http.Handler's; that of a part is Content.
-func (p *partsIn) Body(x http.Exchange, b []byte) {
+func (p *multipartReader) Body(x http.Exchange, b []byte) {
 	if p.err != nil {
 		return
 	}
@@ -146,7 +146,7 @@ func (p *partsIn) Body(x http.Exchange, b []byte) {
 }
 
 // End is http.Handler's.
-func (p *partsIn) End(x http.Exchange, trailers []http.Field) {
+func (p *multipartReader) End(x http.Exchange, trailers []http.Field) {
 	switch {
 	case p.err != nil:
 		return
@@ -163,21 +163,21 @@ func (p *partsIn) End(x http.Exchange, trailers []http.Field) {
 	p.next.End(x, trailers)
 }
 
-func (p *partsIn) fail(x http.Exchange, err error) {
+func (p *multipartReader) fail(x http.Exchange, err error) {
 	if !errors.Is(err, ErrMemory) {
 		p.h.rt.Counters.Malformed++
 	}
 	p.err = err
-	if p.answer = p.next.unparted(x, err); p.answer != 0 {
+	if p.answer = p.next.onMultipartError(x, err); p.answer != 0 {
 		x.WantWrite()
 	}
 }
 
 // Part is multipart.Handler's. The metadata that map to content- fields tell of the part from here on.
-func (p *partsIn) Part(fields []http.Field) {
+func (p *multipartReader) Part(fields []http.Field) {
 	h := p.h
 	p.fields.Fields = fields
-	for _, f := range h.kind.ofParts {
+	for _, f := range h.streamType.ofParts {
 		if v, ok := f.in(&p.fields); ok {
 			h.setFromPeer(f.index, v)
 		} else {
@@ -191,10 +191,10 @@ func (p *partsIn) Part(fields []http.Field) {
 }
 
 // Content is multipart.Handler's.
-func (p *partsIn) Content(b []byte) { p.h.rx(b, 0) }
+func (p *multipartReader) Content(b []byte) { p.h.rx(b, 0) }
 
 // EndPart is multipart.Handler's.
-func (p *partsIn) EndPart(last bool) {
+func (p *multipartReader) EndPart(last bool) {
 	f := EOM
 	if last {
 		f |= RelatedEnd
@@ -203,7 +203,7 @@ func (p *partsIn) EndPart(last bool) {
 }
 
 // EndParts is multipart.Handler's.
-func (p *partsIn) EndParts() {
+func (p *multipartReader) EndParts() {
 	p.h.rx(nil, RelatedEnd)
 }
 

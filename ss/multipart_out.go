@@ -9,8 +9,8 @@ import (
 // shapeBody makes m, a request that has its fields, announce the form that the policy gives its body. m.Length is
 // that of the payload, and becomes that of the body.
 func (a *httpClient) shapeBody(m *http.Message) (body bool) {
-	k := a.o.h.kind
-	bare := a.away != nil && a.away.NoBody
+	k := a.o.h.streamType
+	bare := a.redirectState != nil && a.redirectState.NoBody
 	body = m.Length > 0 || m.Length == http.UnknownLength && (takesBody(m.Method) || k.pol.HTTP.FormURLEncoded)
 	if a.out != nil {
 		a.out.form = nil

@@ -13,7 +13,7 @@ import (
 
 // measured is what the policy's perf reports of one connection. Times are those of the loop's System, 0
 // for what has not come about. The methods take a nil measured for one that nobody asked for.
-type measured struct {
+type perfTrace struct {
 	dial   wsi.Trace
 	secure time.Duration // the TLS handshake is over
 	sent   time.Duration // the head of the first request is out
@@ -34,7 +34,7 @@ const (
 )
 
 // append appends the report as JSON, with the reference's keys in the reference's order.
-func (m *measured) append(b []byte) []byte {
+func (m *perfTrace) append(b []byte) []byte {
 	d := &m.dial
 	disp := nameNone
 	switch {

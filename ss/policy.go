@@ -11,9 +11,9 @@ func (r *Runtime) SetPolicy(p *policy.Policy) {
 		return
 	}
 	r.pol = p
-	for key, k := range r.kinds {
+	for key, k := range r.streamTypes {
 		if k.replaced = !r.inForce(key); k.replaced && k.streams == 0 {
-			delete(r.kinds, key)
+			delete(r.streamTypes, key)
 		}
 	}
 	r.pruneContexts()
@@ -23,9 +23,9 @@ func (r *Runtime) SetPolicy(p *policy.Policy) {
 func (r *Runtime) inForce(p *policy.Stream) bool { return r.pol.Stream(p.Name) == p }
 
 // streamEnded counts a stream of k as ended, and drops k if the policy in force does not have it.
-func (r *Runtime) streamEnded(k *kind) {
+func (r *Runtime) streamEnded(k *streamType) {
 	if k.streams--; k.streams == 0 && k.replaced {
-		delete(r.kinds, k.pol)
+		delete(r.streamTypes, k.pol)
 		r.pruneContexts()
 	}
 }
@@ -33,6 +33,6 @@ func (r *Runtime) streamEnded(k *kind) {
 // pruneContexts drops the TLS contexts that neither a stream nor the policy in force uses.
 func (r *Runtime) pruneContexts() {
 	if r.secure != nil {
-		r.secure.Prune(func(p *policy.Stream) bool { return r.kinds[p] != nil || r.inForce(p) })
+		r.secure.Prune(func(p *policy.Stream) bool { return r.streamTypes[p] != nil || r.inForce(p) })
 	}
 }

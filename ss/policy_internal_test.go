@@ -59,12 +59,12 @@ func TestPolicyIsReplaced(t *testing.T) {
 	kept := func(when string, policies int) {
 		t.Helper()
 		stores, clients, _ := r.contexts().Len()
-		if len(r.kinds) > policies || stores > policies || clients > policies {
+		if len(r.streamTypes) > policies || stores > policies || clients > policies {
 			t.Fatalf("%s: %d stream types, %d trust stores, %d TLS clients kept; want at most %d of each",
-				when, len(r.kinds), stores, clients, policies)
+				when, len(r.streamTypes), stores, clients, policies)
 		}
-		if len(r.kinds) == 0 || stores == 0 || clients == 0 {
-			t.Fatalf("%s: %d stream types, %d trust stores, %d TLS clients kept; want those in use", when, len(r.kinds), stores, clients)
+		if len(r.streamTypes) == 0 || stores == 0 || clients == 0 {
+			t.Fatalf("%s: %d stream types, %d trust stores, %d TLS clients kept; want those in use", when, len(r.streamTypes), stores, clients)
 		}
 	}
 	var survivors []*Handle
@@ -102,8 +102,8 @@ func TestPolicyIsReplaced(t *testing.T) {
 		settle()
 		kept(fmt.Sprintf("without %d survivors", i+1), len(survivors)-i)
 	}
-	if stores, clients, _ := r.contexts().Len(); len(r.kinds) != 1 || stores != 1 || clients != 1 {
-		t.Errorf("at the end: %d stream types, %d trust stores, %d TLS clients; want one of each", len(r.kinds), stores, clients)
+	if stores, clients, _ := r.contexts().Len(); len(r.streamTypes) != 1 || stores != 1 || clients != 1 {
+		t.Errorf("at the end: %d stream types, %d trust stores, %d TLS clients; want one of each", len(r.streamTypes), stores, clients)
 	}
 	r.Close()
 }

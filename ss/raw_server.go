@@ -50,7 +50,7 @@ func (a *acceptedRaw) Label() string { return a.server.h.Label() }
 // Opened is raw.Handler's.
 func (a *acceptedRaw) Opened(*raw.Conn) {
 	a.w.Established()
-	if !a.server.greet(&a.h, a) {
+	if !a.server.start(&a.h, a) {
 		a.pipe.Close(roles.Graceful, nil)
 		return
 	}

@@ -14,7 +14,7 @@ const maxAside = 64 << 10
 
 // follows reports whether a status is a redirect that this stream type follows.
 func (a *httpClient) follows(status int) bool {
-	p := &a.o.h.kind.pol.HTTP
+	p := &a.o.h.streamType.pol.HTTP
 	return p.AllowRedirects && !p.FailRedirect && status != p.Expect && http.IsRedirect(status)
 }
 
@@ -58,7 +58,7 @@ func (a *httpClient) leave() {
 // follow makes the request that a redirect asks for.
 func (a *httpClient) follow() {
 	if a.o.h.flags&doomed == 0 && a.rewind() {
-		a.seek(a.t)
+		a.acquire(a.t)
 	}
 }
 
@@ -77,10 +77,10 @@ func (p *pendingRedirects) follow() {
 
 // divert makes the next request out of a redirect, or returns why there is none.
 func (a *httpClient) divert(m *http.Message) (why string) {
-	if a.away == nil {
-		a.away = http.NewRedirectState(a.o.h.kind.method)
+	if a.redirectState == nil {
+		a.redirectState = http.NewRedirectState(a.o.h.streamType.method)
 	}
-	d := a.away
+	d := a.redirectState
 	loc, ok := m.Find(http.Location)
 	if !ok {
 		return "a redirect that does not say where to: it has no Location"
@@ -122,12 +122,12 @@ func (a *httpClient) redirectTarget(to *http.RedirectTarget) (*target, error) {
 		return a.t, nil
 	}
 	h := a.o.h
-	if h.rt.socksProxyFor(h.kind) != "" {
+	if h.rt.socksProxyFor(h.streamType) != "" {
 		// From a Unix socket: other streams that need the proxy are refused when they are created.
 		return nil, errRedirectSocks
 	}
 	if next.tls {
-		if next.secure, err = h.rt.secureClient(h.kind.pol, next.dial.Host, false); err != nil {
+		if next.secure, err = h.rt.secureClient(h.streamType.pol, next.dial.Host, false); err != nil {
 			return nil, err
 		}
 	}

@@ -28,7 +28,7 @@ type Runtime struct {
 	h1           *h1.Shared
 	h2           *h2.Shared
 	log          *slog.Logger
-	kinds        map[*policy.Stream]*kind
+	streamTypes  map[*policy.Stream]*streamType
 	table        handleTable
 	pending      []*Handle // with something to settle at the end of the turn
 	spare        []*Handle
@@ -142,7 +142,7 @@ func (r *Runtime) chance() uint16 {
 }
 
 // socksProxyFor is the SOCKS5 proxy that what k has to do over TCP goes through, "" for none.
-func (r *Runtime) socksProxyFor(k *kind) string {
+func (r *Runtime) socksProxyFor(k *streamType) string {
 	p := k.pol
 	switch {
 	case p.ViaSocks5 == "none":

@@ -35,12 +35,12 @@ func New(c Config) (*Runtime, error) {
 	}
 	c.IdleStreams = max(c.IdleStreams, 0)
 	r := &Runtime{
-		cfg:   c,
-		loop:  c.Loop,
-		net:   wsi.New(c.Loop, c.Net),
-		pol:   c.Policy,
-		log:   c.Log,
-		kinds: make(map[*policy.Stream]*kind),
+		cfg:         c,
+		loop:        c.Loop,
+		net:         wsi.New(c.Loop, c.Net),
+		pol:         c.Policy,
+		log:         c.Log,
+		streamTypes: make(map[*policy.Stream]*streamType),
 
 		cleanups: make(cleanups),
 	}

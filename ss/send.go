@@ -70,7 +70,7 @@ func (p *wsPipe) send(h *Handle, b []byte, f Flags) (n int, err error) {
 	if p.h == nil {
 		return 0, ErrNotConnected
 	}
-	n, err = p.Conn.Send(b, h.kind.wsFlags(f))
+	n, err = p.Conn.Send(b, h.streamType.wsFlags(f))
 	switch {
 	case err == nil:
 	case errors.Is(err, ws.ErrNoRoom):

@@ -34,7 +34,7 @@ type server struct {
 
 // listen opens the listening socket of a server stream.
 func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
-	p := h.kind.pol
+	p := h.streamType.pol
 	endpoint, fixed := p.Endpoint.Literal()
 	if !fixed {
 		return nil, fmt.Errorf("endpoint %q: %w: a server's endpoint is made before any metadata is set", p.Endpoint.String(), ErrEndpoint)
@@ -60,7 +60,7 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 	}
 	l, err := r.net.Listen(b, loop.ListenOptions{
 		Backlog: r.cfg.Backlog, ReusePort: r.cfg.ReusePort,
-		KeepAlive: h.kind.socket.KeepAlive, UserTimeout: h.kind.socket.UserTimeout,
+		KeepAlive: h.streamType.socket.KeepAlive, UserTimeout: h.streamType.socket.UserTimeout,
 	}, times, s)
 	if err != nil {
 		return nil, err
@@ -118,11 +118,11 @@ func (h *Handle) ForEachClient(f func(c *Handle)) {
 // over says that no connection is taken any more.
 func (s *server) over() bool { return s.h.flags&doomed != 0 || s.h.rt.drain != nil }
 
-// greet takes a new accepted stream through its first states. False: it destroyed itself at once.
-func (s *server) greet(h *Handle, be backend) bool {
+// start takes a new accepted stream through its first states. False: it destroyed itself at once.
+func (s *server) start(h *Handle, be backend) bool {
 	r := s.h.rt
-	*h = Handle{rt: r, kind: s.h.kind, hint: -1, be: be}
-	o := h.kind.socket
+	*h = Handle{rt: r, streamType: s.h.streamType, hint: -1, be: be}
+	o := h.streamType.socket
 	o.KeepAlive, o.UserTimeout = loop.KeepAlive{}, 0 // inherited from the listening socket
 	if o != (loop.SocketOptions{}) {
 		if err := be.wsi().SetOptions(o); err != nil {

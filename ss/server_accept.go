@@ -14,7 +14,7 @@ func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
 	if s.over() {
 		return nil, nil
 	}
-	protocol := s.h.kind.pol.Protocol
+	protocol := s.h.streamType.pol.Protocol
 	raw := protocol == policy.Raw
 	switch {
 	case raw && s.secure != nil:

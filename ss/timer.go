@@ -13,7 +13,7 @@ const TimeoutFromPolicy time.Duration = 0
 // timeout_ms in the policy it does nothing. The end of a transaction or connection cancels it.
 func (h *Handle) StartTimeout(d time.Duration) {
 	if d == TimeoutFromPolicy {
-		d = h.kind.pol.Timeout
+		d = h.streamType.pol.Timeout
 	}
 	if d <= 0 || h.astray("StartTimeout") || h.flags&(destroyed|wantDestroy) != 0 {
 		return

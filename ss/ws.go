@@ -27,33 +27,33 @@ func (e *CloseError) Error() string {
 // wsPipe passes messages between a stream and its WebSocket connection, the same way on both sides of it.
 type wsPipe struct {
 	ws.Conn
-	h      *Handle  // whose messages they are; nil when it has let go
-	parted *parting // nil until somebody takes leave
+	h      *Handle    // whose messages they are; nil when it has let go
+	closed *closeInfo // nil until somebody takes leave
 }
 
 // parting is what the ends of a WebSocket have said of why they end it.
-type parting struct {
-	said *CloseError // the peer
-	bye  ws.Code     // we, 0 for the usual code
-	why  string
+type closeInfo struct {
+	remote *CloseError // the peer
+	code   ws.Code     // we, 0 for the usual code
+	reason string
 	// dropped is what the peer has sent since the stream let the connection go.
 	dropped uint64
 }
 
 // parting is p's, made if there is none.
-func (p *wsPipe) parting() *parting {
-	if p.parted == nil {
-		p.parted = new(parting)
+func (p *wsPipe) closeInfo() *closeInfo {
+	if p.closed == nil {
+		p.closed = new(closeInfo)
 	}
-	return p.parted
+	return p.closed
 }
 
 // start makes p the end of a connection on low for h, as its policy has it, that tells t.
 func (p *wsPipe) start(h *Handle, low roles.Lower, client bool, agreed ws.Agreed, t ws.Handler) {
 	p.h = h
-	p.Init(h.rt.wsShared(h.kind.pol), low, client, agreed, t)
-	if h.kind.pol.Retry.HasValidity {
-		p.SetValidity(&h.kind.validity)
+	p.Init(h.rt.wsShared(h.streamType.pol), low, client, agreed, t)
+	if h.streamType.pol.Retry.HasValidity {
+		p.SetValidity(&h.streamType.validity)
 	}
 }
 
@@ -101,7 +101,7 @@ const (
 
 // discard drops n octets of a message that no stream waits for.
 func (p *wsPipe) discard(n int) {
-	w := p.parting()
+	w := p.closeInfo()
 	if w.dropped += uint64(n) + pieceCost; w.dropped > maxDiscard {
 		p.Abort(errNoEnd)
 	}
@@ -125,7 +125,7 @@ func (p *wsPipe) writable() {
 	}
 	n, f, ok := h.tx(buf)
 	if ok && (n > 0 || f&(SOM|EOM) != 0) {
-		if err := c.Commit(n, h.kind.wsFlags(f)); err != nil {
+		if err := c.Commit(n, h.streamType.wsFlags(f)); err != nil {
 			h.misuse("a piece of a message cannot be sent: " + err.Error())
 		}
 	}
@@ -135,7 +135,7 @@ func (p *wsPipe) writable() {
 }
 
 // wsFlags are what f says of a piece that is sent. What kind of message it is the policy says, unless Tx does.
-func (k *kind) wsFlags(f Flags) (g ws.Flags) {
+func (k *streamType) wsFlags(f Flags) (g ws.Flags) {
 	if f&SOM != 0 {
 		g |= ws.First
 	}
@@ -150,18 +150,18 @@ func (k *kind) wsFlags(f Flags) (g ws.Flags) {
 
 // closing takes the peer's last word. A stream that has decided earlier in the turn to end it answers with its own.
 func (p *wsPipe) closing(code ws.Code, reason []byte) {
-	w := p.parting()
-	w.said = &CloseError{code, string(reason)}
-	if p.h != nil && w.bye != 0 && p.h.flags&(wantDisconnect|wantFinish) != 0 {
-		p.Close(w.bye, w.why)
+	w := p.closeInfo()
+	w.remote = &CloseError{code, string(reason)}
+	if p.h != nil && w.code != 0 && p.h.flags&(wantDisconnect|wantFinish) != 0 {
+		p.Close(w.code, w.reason)
 	}
 }
 
 // why is what the stream is told of an end for which the connection gives cause: what the peer has said, unless
 // something else was the matter before.
 func (p *wsPipe) why(cause error) error {
-	if w := p.parted; w != nil && w.said != nil && (cause == nil || w.bye == 0 && p.h != nil) {
-		return w.said
+	if w := p.closed; w != nil && w.remote != nil && (cause == nil || w.code == 0 && p.h != nil) {
+		return w.remote
 	}
 	return cause
 }
@@ -169,7 +169,7 @@ func (p *wsPipe) why(cause error) error {
 // ask has the stream give a piece of a message. With ws_prioritize_reads that waits until the turn has read what
 // there is.
 func (p *wsPipe) ask() {
-	if p.h.kind.pol.WS.PrioritizeReads {
+	if p.h.streamType.pol.WS.PrioritizeReads {
 		p.h.pend(wantAsk)
 		return
 	}
@@ -184,8 +184,8 @@ func (p *wsPipe) settle(h *Handle) {
 	}
 	if h.flags&(wantFinish|wantDisconnect) == wantFinish {
 		h.flags &^= wantFinish
-		w := p.parting()
-		p.Conn.Finish(w.bye, w.why)
+		w := p.closeInfo()
+		p.Conn.Finish(w.code, w.reason)
 	}
 }
 
@@ -206,8 +206,8 @@ func (p *wsPipe) release() {
 	r := p.h.rt
 	var code ws.Code
 	var why string
-	if p.parted != nil {
-		code, why = p.parted.bye, p.parted.why
+	if p.closed != nil {
+		code, why = p.closed.code, p.closed.reason
 	}
 	if code == 0 {
 		if code = ws.Normal; r.closed || r.drain != nil {
@@ -225,8 +225,8 @@ func (p *wsPipe) setClose(code ws.Code, reason string) (ok bool, err error) {
 	if err := ws.CheckClose(code, reason); err != nil {
 		return true, err
 	}
-	w := p.parting()
-	w.bye, w.why = code, reason
+	w := p.closeInfo()
+	w.code, w.reason = code, reason
 	return true, nil
 }
 
@@ -261,6 +261,6 @@ func (r *Runtime) WS() (plain, packed ws.Counters) {
 }
 
 // upgrades says whether a server's stream type takes requests to become a WebSocket.
-func (k *kind) upgrades(m *http.Message) bool {
+func (k *streamType) upgrades(m *http.Message) bool {
 	return (k.pol.Protocol == policy.WS || k.pol.WS.Subprotocol != "") && ws.Wanted(m)
 }

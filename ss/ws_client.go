@@ -25,7 +25,7 @@ var _ ws.Handler = (*clientTalk)(nil)
 // askWS makes a request one for a WebSocket.
 func (a *httpClient) askWS(m *http.Message) {
 	a.offer = new(ws.Offer)
-	k := a.o.h.kind
+	k := a.o.h.streamType
 	if k.pol.WS.Deflate && a.quirks&noWSDeflate != 0 {
 		a.offer.WithoutDeflate()
 		a.o.h.rt.Counters.Uncompressed++
@@ -45,7 +45,7 @@ func (a *httpClient) answeredWS(x http.Exchange, m *http.Message) {
 	a.noteDeflate(err)
 	a.offer = nil
 	if err == nil {
-		h.kind.takeFields(m, h)
+		h.streamType.takeFields(m, h)
 		h.agree(agreed.Protocol)
 		if err = a.switchWS(x, agreed); err == nil {
 			return
@@ -98,7 +98,7 @@ func (a *httpClient) fallBack() {
 		return
 	}
 	r.quirks.add(a.t, noWSOverH2)
-	a.seek(a.t)
+	a.acquire(a.t)
 }
 
 // h2RequiresH1 reports whether the server asks for HTTP/1.1 (RFC 9113 s.7).
@@ -183,10 +183,10 @@ func (u *clientWS) ended(cause error) {
 
 // ending is how the connection is over, of which the cause is known.
 func (u *clientWS) ending(cause error) ending {
-	w := u.parted
+	w := u.closed
 	var said *CloseError
 	switch {
-	case w != nil && w.bye != 0:
+	case w != nil && w.code != 0:
 		return endOwn // Finish
 	case cause == nil, errors.As(cause, &said) && (said.Code == ws.Normal || said.Code == ws.NoCode):
 		return endClosed

@@ -32,7 +32,7 @@ var (
 func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 	h := t.h
 	u := &upgrading{t: t}
-	if err := u.ans.Accept(h.rt.wsShared(h.kind.pol), m, h.kind.subprotocols); err != nil {
+	if err := u.ans.Accept(h.rt.wsShared(h.streamType.pol), m, h.streamType.subprotocols); err != nil {
 		h.rt.log.Debug("ss: a websocket handshake was refused", "stream", h.StreamType(), "err", err)
 		t.refuse(x, u.ans.Message)
 		return
@@ -58,7 +58,7 @@ func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 
 // mayDeflate reports whether one more WebSocket on the connection may be compressed.
 func (t *transaction) mayDeflate() bool {
-	sh := t.h.rt.wsShared(t.h.kind.pol)
+	sh := t.h.rt.wsShared(t.h.streamType.pol)
 	if c := t.origin.h2; c != nil {
 		return sh.MayDeflate(t.h.rt.loop.Now(), c.Lower(), c.deflated)
 	}
@@ -90,7 +90,7 @@ func (t *transaction) announce(m *http.Message) {
 
 // upgrading is the handler of a request that is to become a WebSocket, until it is.
 type upgrading struct {
-	nobody
+	discard
 	t   *transaction
 	ans ws.Answer
 	s   *acceptedWS
@@ -107,7 +107,7 @@ func (u *upgrading) Writable(x http.Exchange) {
 		u.ans.NoDeflate()
 	}
 	m := u.ans.Message
-	h.kind.addFields(&m, h, 0)
+	h.streamType.addFields(&m, h, 0)
 	switch err := u.become(x, &m); {
 	case errors.Is(err, http.ErrNoRoom):
 		x.WantWrite()
