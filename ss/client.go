@@ -118,7 +118,7 @@ func (o *direct) settle(h *Handle, _ time.Duration) {
 		switch o.phase {
 		case phaseAttempt:
 			o.binding.drop()
-			o.failed(ErrAsked, 0)
+			o.failed(ErrDisconnectRequested, 0)
 		case phaseUp, phaseFinishing:
 			how := endOwn
 			switch {

@@ -26,10 +26,10 @@ var (
 	ErrEndpoint = policy.ErrEndpoint
 	// ErrNoClientCert: the policy names a client certificate that the program has not given.
 	ErrNoClientCert = secure.ErrNoClientCert
-	// ErrTurnedAway: servers took no request, on one connection after another.
-	ErrTurnedAway = pool.ErrRefused
-	// ErrAsked: the stream itself asked to be disconnected during the attempt.
-	ErrAsked = errors.New("the stream asked to be disconnected")
+	// ErrRefused: servers took no request, on one connection after another.
+	ErrRefused = pool.ErrRefused
+	// ErrDisconnectRequested: the stream itself asked to be disconnected during the attempt.
+	ErrDisconnectRequested = errors.New("the stream asked to be disconnected")
 	// ErrMemory: what the peer sent would have to be held, and what holds such things has used up its share of the
 	// loop's memory: see loop.Config.Memory.
 	ErrMemory = errors.New("the share of the loop's memory for this is used up")

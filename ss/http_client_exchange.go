@@ -261,7 +261,7 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 		a.follow()
 	case state == httpRequest:
 		if cause == nil {
-			cause = ErrAsked // a response that came was for nobody
+			cause = ErrDisconnectRequested // a response that came was for nobody
 		}
 		a.o.failed(cause, 0)
 	case state == httpDone:

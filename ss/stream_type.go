@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/roles/ws"
 )
 
-// kind is a stream type made ready for use: what every stream of it would otherwise work out anew.
+// streamType is a stream type made ready for use: what every stream of it would otherwise work out anew.
 type streamType struct {
 	pol     *policy.Stream
 	method  []byte
