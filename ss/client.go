@@ -9,19 +9,19 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// clientPhase is where a client stream stands between its connections.
+// clientPhase is the phase of a client stream.
 type clientPhase uint8
 
 const (
 	phaseIdle      clientPhase = iota // nothing is wanted
 	phaseWaiting                      // the delay before the next attempt
-	phaseAttempt                      // CONNECTING was told
-	phaseUp                           // CONNECTED was told
-	phaseFinishing                    // HTTP: the response is complete, DISCONNECTED is to come
+	phaseAttempt                      // CONNECTING was delivered
+	phaseUp                           // CONNECTED was delivered
+	phaseFinishing                    // HTTP: the response is complete, DISCONNECTED follows
 )
 
-// direct fulfils a client stream in this process: it makes the attempts, waits between them, and gives
-// up, as the retry section of the policy says. What is particular to a protocol is its binding's.
+// direct is the backend of a client stream whose connections are made in this process: it makes the attempts, waits
+// between them, and gives up, as the retry section of the policy defines. The binding does the protocol's part.
 type direct struct {
 	streamDefaults
 	binding
@@ -31,36 +31,36 @@ type direct struct {
 	phase  clientPhase
 	credit int32 // Info.ManualInitialTxCredit
 	target *target
-	perf   *perfTrace // what is known of the connection being made; nil unless the policy asks for it
+	perf   *perfTrace // of the connection in progress; nil unless the policy has perf
 }
 
 // binding is a protocol's part of a client stream. It reports to direct's attempt, connected, failed
 // and lost; none of its methods calls the program.
 type binding interface {
 	connection
-	// forget clears what is known of the attempt before, as another begins.
+	// forget clears the state of the previous attempt.
 	forget()
-	// begin makes an attempt to reach t. The outcome is reported later, not before begin returns.
+	// begin starts an attempt to reach t. The outcome is reported after begin has returned.
 	begin(t *target)
-	// requestTx asks for Tx on the connection.
+	// requestTx requests a Tx on the connection.
 	requestTx()
-	// flow stops or lets go payload, as asked.
+	// flow pauses or resumes payload.
 	flow(paused bool)
-	// drop lets go of the connection or attempt; nothing more is reported about it.
+	// drop abandons the connection or attempt; nothing more is reported about it.
 	drop()
-	// outcome completes the cause of the end of an attempt or connection with what is known of a request, and
-	// reports whether the retry scheme may make it again.
+	// outcome completes the cause of the end of an attempt or connection with the state of its request, and reports
+	// whether the retry scheme may repeat the request.
 	outcome(cause error) (told error, again bool)
-	// overdue is called when direct's timer expires during an attempt. The binding may set it for one, and may leave it
-	// set when it does not matter any more.
+	// overdue is called when direct's timer expires during an attempt. The binding may arm the timer, and may leave
+	// it armed when it is not needed any more.
 	overdue(now time.Duration)
-	// settlePayload does at the end of the turn what wantAsk and wantFinish ask of the connection.
+	// settlePayload carries out wantAsk and wantFinish at the end of the turn.
 	settlePayload(h *Handle)
-	// peerEnded reports whether the peer has ended its direction in order while ours is open.
+	// peerEnded reports whether the peer has ended its direction while ours is open.
 	peerEnded() bool
 	// attemptFailed is called when an attempt has failed, before outcome.
 	attemptFailed()
-	// describe says in a few words what connection there is.
+	// describe describes the connection in a few words.
 	describe() string
 }
 
@@ -71,8 +71,8 @@ func (o *direct) connect(h *Handle, poll bool) Ret {
 	return OK
 }
 
-// requestTx begins an attempt when nothing is going on, but not before the delay after the last failure is over: a
-// program that asks again after each failure must not undo what the policy's backoff is for.
+// requestTx starts an attempt when none is in progress, but not before the delay after the last failure is over: a
+// program that calls it after each failure must not bypass the policy's backoff.
 func (o *direct) requestTx(h *Handle) Ret {
 	switch o.phase {
 	case phaseIdle, phaseFinishing:
@@ -125,7 +125,7 @@ func (o *direct) settle(h *Handle, _ time.Duration) {
 			case o.phase == phaseFinishing:
 				how = endDone
 			case o.peerEnded():
-				how = endClosed // the program has only agreed
+				how = endClosed // the program only answers the peer's end
 			}
 			o.binding.drop()
 			o.lost(nil, how)
@@ -161,7 +161,7 @@ func (o *direct) settle(h *Handle, _ time.Duration) {
 	o.attempt(want == wantPoll)
 }
 
-// attempt begins one.
+// attempt starts an attempt.
 func (o *direct) attempt(poll bool) {
 	h := o.h
 	r := h.rt
@@ -172,7 +172,7 @@ func (o *direct) attempt(poll bool) {
 		h.tell(Poll, Notice{})
 		if h.flags&doomed != 0 {
 			o.phase = phaseIdle
-			h.flags &^= wantDisconnect // there is nothing to disconnect from
+			h.flags &^= wantDisconnect // there is no connection
 			return
 		}
 	}
@@ -184,7 +184,7 @@ func (o *direct) attempt(poll bool) {
 	h.flags &^= hasReceived | hasSent
 	h.tell(Connecting, Notice{})
 	if h.flags&doomed != 0 {
-		return // settle comes again
+		return // settle is called again
 	}
 	t, err := findTarget(h, o.target)
 	o.target = t
@@ -195,14 +195,14 @@ func (o *direct) attempt(poll bool) {
 	o.binding.begin(t)
 }
 
-// connected reports that the protocol stands.
+// connected reports that the protocol is established.
 func (o *direct) connected() {
 	o.pace.connected(o.h.rt.loop.Now())
 	o.phase = phaseUp
 	o.h.tell(Connected, Notice{})
 }
 
-// failed reports that an attempt came to nothing. The next is not made before least is over.
+// failed reports that an attempt failed. The next starts least later, or more.
 func (o *direct) failed(cause error, least time.Duration) {
 	h := o.h
 	r := h.rt
@@ -219,17 +219,17 @@ func (o *direct) failed(cause error, least time.Duration) {
 	if concealed {
 		o.wait(delay)
 	} else {
-		h.flags &^= txWanted // what is asked for from here on is for the next attempt
+		h.flags &^= txWanted // later requests are for the next attempt
 	}
 	h.tell(Unreachable, Notice{Ordinal: unreachableOrdinal(cause), Cause: cause})
 	h.dropHeaders()
-	h.flags &^= wantDisconnect // there is nothing to disconnect from
+	h.flags &^= wantDisconnect // there is no connection
 	if !concealed {
 		o.giveUp(cause)
 	}
 }
 
-// giveUp reports that the stream makes no more attempts until the program asks. UNREACHABLE was told.
+// giveUp reports that the stream makes no more attempts until the program requests one. UNREACHABLE was delivered.
 func (o *direct) giveUp(cause error) {
 	h := o.h
 	if h.flags&wantDestroy != 0 {
@@ -249,18 +249,18 @@ func unreachableOrdinal(cause error) uint32 {
 	return 0
 }
 
-// wait has the next attempt made after delay.
+// wait schedules the next attempt after delay.
 func (o *direct) wait(delay time.Duration) {
 	o.phase = phaseWaiting
 	l := o.h.rt.loop
 	l.Arm(&o.timer, l.Now()+delay, o)
 }
 
-// Expired implements loop.Expirer: the delay is over, or the time to answer.
+// Expired implements loop.Expirer: the delay, or the time for a response, is over.
 func (o *direct) Expired(now time.Duration) {
 	switch o.phase {
 	case phaseWaiting:
-		o.h.flags &^= wantDisconnect // asked for in this turn, when there was nothing to disconnect from
+		o.h.flags &^= wantDisconnect // requested in this turn, when there was no connection
 		o.attempt(true)
 	case phaseAttempt:
 		o.binding.overdue(now)
@@ -270,14 +270,14 @@ func (o *direct) Expired(now time.Duration) {
 // Label implements loop.Expirer.
 func (o *direct) Label() string { return o.h.Label() }
 
-// lost reports the end of a connection that was CONNECTED. Unless its transaction was complete, the policy's wish to
-// stay connected applies.
+// lost reports the end of a connection that was CONNECTED. Unless its transaction was complete, the stream reconnects
+// if the policy wants it to.
 func (o *direct) lost(cause error, how ending) {
 	h := o.h
 	r := h.rt
 	h.CancelTimeout()
 	if o.phase == phaseUp {
-		h.hint = -1 // after a complete response it may be the next transaction's already
+		h.hint = -1 // after a complete response it may belong to the next transaction
 	}
 	o.phase = phaseIdle
 	tired := false
@@ -298,7 +298,7 @@ func (o *direct) lost(cause error, how ending) {
 			o.wait(delay)
 		default:
 			tired = true
-			h.flags &^= txWanted // what is asked for from here on is for the next attempt
+			h.flags &^= txWanted // later requests are for the next attempt
 		}
 	}
 	h.dropHeaders()
@@ -314,7 +314,7 @@ func (o *direct) lost(cause error, how ending) {
 	}
 }
 
-// dialOptions are what the stream type says of its sockets, for a connection that is made for it now.
+// dialOptions returns the socket options of the stream type, for a new connection.
 func (o *direct) dialOptions() wsi.DialOptions {
 	d := wsi.DialOptions{Socket: o.h.streamType.socket}
 	if o.h.streamType.pol.Perf {
@@ -324,7 +324,7 @@ func (o *direct) dialOptions() wsi.DialOptions {
 	return d
 }
 
-// perfUp notes for perf that the connection and its TLS handshake are up.
+// perfUp records for perf that the connection and its TLS handshake are established.
 func (o *direct) perfUp() {
 	if o.perf == nil {
 		return
@@ -334,21 +334,21 @@ func (o *direct) perfUp() {
 	}
 }
 
-// perfSent notes for perf that the head of the request is out.
+// perfSent records for perf that the head of the request was sent.
 func (o *direct) perfSent() {
 	if o.perf != nil {
 		o.perf.sent = o.h.rt.loop.System().Now()
 	}
 }
 
-// perfHeard notes for perf that the head of the response has come.
+// perfHeard records for perf that the head of the response was received.
 func (o *direct) perfHeard(status int) {
 	if o.perf != nil {
 		o.perf.heard, o.perf.status = o.h.rt.loop.System().Now(), status
 	}
 }
 
-// reportPerf gives the stream what was measured, once. False: it wants nothing more of its connection.
+// reportPerf delivers the measurements, once. It returns false if the stream requested the end of its connection.
 func (o *direct) reportPerf() bool {
 	m := o.perf
 	if m == nil {

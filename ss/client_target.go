@@ -4,10 +4,10 @@ import (
 	"fmt"
 )
 
-// Where a client stream connects to now, and what it asks for there.
+// The address and the request target of a client stream.
 
-// findTarget returns where h connects to now: last, which is nil at first, while that cannot have changed. A client
-// certificate in blobs can.
+// findTarget returns the target of h: last (nil at first) if the endpoint cannot have changed. A client certificate
+// in blobs can change.
 func findTarget(h *Handle, last *target) (*target, error) {
 	p := h.streamType.pol
 	lit, fixed := p.Endpoint.Literal()
@@ -39,7 +39,7 @@ func findTarget(h *Handle, last *target) (*target, error) {
 	return &t, checkPath(h, &t)
 }
 
-// checkPath reports a value that is not allowed in the request target, before anything is connected for it.
+// checkPath reports a value that is not allowed in the request target, before a connection is made.
 func checkPath(h *Handle, t *target) (err error) {
 	u := &h.streamType.pol.HTTP.URL
 	if _, fixed := u.Literal(); !fixed {
@@ -48,8 +48,8 @@ func checkPath(h *Handle, t *target) (err error) {
 	return err
 }
 
-// appendPath appends the request target of h at t: the path of the URL form, unless http_url says more, with one
-// slash in front. The error is a *policy.ValueError.
+// appendPath appends the request target of h at t, with one leading slash: the path of the endpoint's URL, unless
+// http_url is set. The error is a *policy.ValueError.
 func appendPath(b []byte, h *Handle, t *target) ([]byte, error) {
 	u := &h.streamType.pol.HTTP.URL
 	if u.Empty() {

@@ -16,122 +16,123 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// What a Runtime is made of, and what it counts.
+// The configuration and the counters of a Runtime.
 
-// Config is what a Runtime is made of.
+// Config configures a Runtime.
 type Config struct {
-	// Multipart bounds the multipart bodies that are taken apart ("http_multipart_ss_in"), of requests and responses.
+	// Multipart limits the multipart bodies of requests and responses that are split into parts
+	// ("http_multipart_ss_in").
 	Multipart multipart.Limits
 	// Loop drives everything. Required.
 	Loop *loop.Loop
-	// Policy says what stream types there are. Required.
+	// Policy defines the stream types. Required.
 	Policy *policy.Policy
 	// Net configures the connections.
 	Net wsi.Config
 	// H1 holds limits and timeouts of HTTP/1.1; nil means h1.DefaultConfig. It is copied.
 	H1 *h1.Config
-	// WS is what WebSocket connections take their limits, timeouts and terms of compression from; nil means the
-	// defaults. Whether messages are compressed the policy says.
+	// WS holds limits, timeouts and compression parameters of WebSocket connections; nil means the defaults. The
+	// policy decides whether messages are compressed.
 	WS *ws.Config
-	// H2 configures the connections of HTTP/2; nil means h2.DefaultConfig. New copies it.
+	// H2 configures HTTP/2 connections; nil means h2.DefaultConfig. It is copied.
 	H2 *h2.Config
-	// Log takes what an operator should know, callbacks that hold the loop for too long too (loop.Config.Slow) unless
-	// the loop has an OnSlow. Default: nothing is logged. The handler must not block: see LogRing.
+	// Log receives messages for the operator, including callbacks that run for too long (loop.Config.Slow) unless the
+	// loop has an OnSlow. Default: nothing is logged. The handler must not block: see LogRing.
 	Log *slog.Logger
-	// KeepWarm is how long a client connection that can serve again waits for the next stream with the
-	// same endpoint. Default 5 s; negative: such connections are closed.
+	// KeepWarm is how long an idle, reusable client connection waits for the next stream with the same endpoint.
+	// Default 5 s; negative: such connections are closed.
 	KeepWarm time.Duration
-	// WarmMax is how many of them may wait, all endpoints together. Default 64; negative: none.
+	// WarmMax is the largest number of such connections, over all endpoints. Default 64; negative: none.
 	WarmMax int
-	// SharedMax is how many connections streams of protocol h2 make to one endpoint when the server takes no
-	// more exchanges on the first. Streams beyond them wait in order. Default 2.
+	// SharedMax is how many connections streams of protocol h2 open to one endpoint when the server's limit of
+	// concurrent exchanges on the first is reached. Further streams wait in order. Default 2.
 	SharedMax int
-	// IdleStreams is how many streams of an accepted HTTP/2 connection wait for its next requests at any rate. Those
-	// that more requests at a time have needed end when they have had nothing to do for a few seconds.
-	// Default 4; negative: none.
+	// IdleStreams is the number of idle streams kept per accepted HTTP/2 connection for its next requests. Idle
+	// streams above that number are destroyed after a few seconds. Default 4; negative: none.
 	IdleStreams int
-	// HalfClosed is how long a raw stream whose peer has ended its direction may give nothing before its connection is
-	// ended. It is told of that end by an empty Rx with EOM, and should say itself when it is done, by
-	// LWSSSSRET_DISCONNECT_ME or Disconnect: a peer that is gone looks like one that waits for more. Default 10 s, in
-	// which an answer can be computed; negative: never.
+	// HalfClosed is how long a raw stream may send nothing after its peer has ended its direction; then the
+	// connection is closed. The stream receives an empty Rx with EOM when the peer ends its direction, and should end
+	// the connection itself, with LWSSSSRET_DISCONNECT_ME or Disconnect: a dead peer looks like one that waits for
+	// more. Default 10 s, enough to compute an answer; negative: no limit.
 	HalfClosed time.Duration
-	// Grace is how long Run lets transactions that have begun go on when the program is to end. Default 10 s; negative:
-	// they are cut at once. The runtime itself does not use it.
+	// Grace is how long Run waits for started transactions when the program ends. Default 10 s; negative: they are
+	// aborted at once. Only Run uses it.
 	Grace time.Duration
-	// Backlog of listening sockets; 0 is the system's largest.
+	// Backlog is the backlog of listening sockets; 0 is the system's maximum.
 	Backlog int
 	// ReusePort lets several processes or loops listen on one port: see loop.ListenOptions.
 	ReusePort bool
-	// TLS configures sessions: limits, and the time that is certainly past (Floor). Its clock, steps and
-	// memory are the loop's, whatever it says of them.
+	// TLS configures sessions: limits, and Floor, a time that is certainly in the past. The loop's clock, steps and
+	// memory replace those set here.
 	TLS tls.Config
-	// ClientCerts are the certificates, with keys, that the policy's client_cert counts. What it counts
-	// beyond them comes from Blobs.
+	// ClientCerts are the certificates with keys to which the policy's client_cert refers by index. Blobs provides
+	// those with a larger index.
 	ClientCerts []stdtls.Certificate
-	// Blobs are the device's own values, to which policies refer: see device.BlobID. nil: there are none.
+	// Blobs holds the device's own values to which policies refer: see device.BlobID. nil: there are none.
 	Blobs device.Blobs
-	// Observe sees every state before its stream does. For tests and monitors; it must not call back.
+	// Observe receives every state before its stream does. It is for tests and monitors, and must not call methods of
+	// the runtime.
 	Observe func(h *Handle, s State, n Notice)
-	// Cookies is for streams with "http_cookies".
+	// Cookies configures the cookie jar of streams with "http_cookies".
 	Cookies device.Cookies
-	// SocksProxy is the SOCKS5 proxy that client streams go through where the policy names none, as in
-	// "[user:password@]host:port"; "" for none. A program that obeys the environment gives the value of
-	// socks_proxy, since the library reads no environment. This release does not speak SOCKS5: Create refuses
-	// the streams that would need it, so that none of them goes out directly.
+	// SocksProxy is the SOCKS5 proxy for client streams for which the policy names none, as
+	// "[user:password@]host:port"; "" for none. The library reads no environment: a program that respects it passes
+	// the value of socks_proxy. This release does not implement SOCKS5: Create refuses the streams that need it, so
+	// that none of them connects directly.
 	SocksProxy string
-	// PanicOnIllegal makes a move that is not in the table a panic instead of a log line and a count, and so with what
-	// CheckThread finds. Tests set it.
+	// PanicOnIllegal turns a move that is not in the table into a panic, instead of a log line and a count; likewise
+	// a violation that CheckThread finds. Tests set it.
 	PanicOnIllegal bool
-	// CheckThread looks with each call of a Handle's methods whether it comes from the loop's thread: calls from other
-	// goroutines do nothing, or worse. They are logged and counted (Counters.WrongThread) with it, and answered with
-	// LWSSSSRET_SS_HANDLE_DESTROYED or ErrWrongThread. It costs a system call per method, on Linux alone, and needs
-	// a loop whose goroutine is locked to its thread: see loop.WatchThread. For debugging; tests set it.
+	// CheckThread checks with each call of a Handle's methods that the call comes from the loop's thread. A call from
+	// another goroutine is logged, counted (Counters.WrongThread), and answered with LWSSSSRET_SS_HANDLE_DESTROYED or
+	// ErrWrongThread; without CheckThread its effect is undefined. It costs a system call per method, works on Linux
+	// only, and needs a loop whose goroutine is locked to its thread: see loop.WatchThread. For debugging; tests set
+	// it.
 	CheckThread bool
 }
 
-// Counters count what streams did. They are plain numbers: read them on the loop's goroutine.
+// Counters count events of streams. They are plain numbers: read them on the loop's goroutine.
 type Counters struct {
-	Created, Destroyed uint64 // handles, accepted ones included
-	Attempts           uint64 // connection attempts of client streams, those on a warm connection included
+	Created, Destroyed uint64 // handles, including accepted ones
+	Attempts           uint64 // connection attempts of client streams, including those on a warm connection
 	Warm               uint64 // attempts that found a warm connection
-	Shared             uint64 // attempts that joined a connection in use, or followed on it
-	Repeated           uint64 // requests made again within their attempt: the server had not acted on them, or the method allows it
-	Rewound            uint64 // times a stream was asked for its body from the beginning (Notice.Again), for a redirect too
-	Withheld           uint64 // retries that were not made: the server may have acted on a request that is not idempotent
-	ShortBodies        uint64 // bodies that their stream ended before the length that was announced
-	LongBodies         uint64 // bodies for which their stream had more to give than was announced
-	Refused            uint64 // requests that a server refused to take up (REFUSED_STREAM)
-	GoneAway           uint64 // connections on which a server said that it takes no more (GOAWAY)
-	Redirects          uint64 // redirects that were followed
+	Shared             uint64 // attempts that shared a connection in use, or waited for it
+	Repeated           uint64 // requests repeated within their attempt: the server did not process them, or the method is idempotent
+	Rewound            uint64 // times a stream had to send its body again from the start (Notice.Again), including redirects
+	Withheld           uint64 // suppressed retries: the server may have processed a request that is not idempotent
+	ShortBodies        uint64 // bodies shorter than the announced length
+	LongBodies         uint64 // bodies longer than the announced length; the excess was not sent
+	Refused            uint64 // requests that a server refused (REFUSED_STREAM)
+	GoneAway           uint64 // connections on which a server sent GOAWAY
+	Redirects          uint64 // redirects followed
 	Failed             uint64 // attempts that ended before CONNECTED
-	Unanswered         uint64 // of Failed, those that the server did not answer in time; and requests made again for it
+	Unanswered         uint64 // of Failed, those without a response in time; and requests repeated for that reason
 	Silent             uint64 // client connections of HTTP/1.1 on which no byte moved for svalidhup
-	ShortLived         uint64 // connections that count as failed attempts: they brought no payload, and soon ended
-	Postponed          uint64 // Connect and RequestTx calls that wait for the delay after the last failure
-	GivenUp            uint64 // times ALL_RETRIES_FAILED was told
+	ShortLived         uint64 // connections counted as failed attempts: they received no payload and ended early
+	Postponed          uint64 // Connect and RequestTx calls postponed until the backoff delay had passed
+	GivenUp            uint64 // times that ALL_RETRIES_FAILED was delivered
 	Transactions       uint64 // HTTP transactions served
-	FellBack           uint64 // WebSockets asked for over HTTP/1.1 since the server does not take them over HTTP/2
-	Uncompressed       uint64 // attempts without permessage-deflate since the server's answer to it was malformed
-	Illegal            uint64 // moves that the table does not have: bugs
-	Malformed          uint64 // multipart bodies of peers that broke the rules, or the limits
-	Misuse             uint64 // callbacks that did what they may not do
-	MemoryRefused      uint64 // requests, responses and bodies refused because the share of memory for what they need was used up
-	ValuesRefused      uint64 // attempts that failed because of a metadata value that is not allowed in endpoint or http_url
+	FellBack           uint64 // WebSockets opened over HTTP/1.1 because the server does not accept them over HTTP/2
+	Uncompressed       uint64 // attempts without permessage-deflate, after a malformed answer to it
+	Illegal            uint64 // moves that are not in the table: bugs
+	Malformed          uint64 // multipart bodies of peers that violated the format or the limits
+	Misuse             uint64 // callbacks that broke the rules of Stream
+	MemoryRefused      uint64 // requests, responses and bodies refused because their memory share was used up
+	ValuesRefused      uint64 // attempts that failed on a metadata value not allowed in endpoint or http_url
 	WrongThread        uint64 // calls of a Handle's methods from another goroutine, with Config.CheckThread
 }
 
-// Info says what to create.
+// Info describes the stream that Create makes.
 type Info struct {
 	// StreamType is a name in the policy.
 	StreamType string
-	// New makes the program's side of the stream. For a server it is called once for the listener and
-	// again for every connection accepted; Handle.Server tells which.
+	// New returns the program's side of the stream. For a server it is called once for the listener and once for
+	// every accepted connection; Handle.Server distinguishes them.
 	New func(h *Handle) Stream
-	// ManualInitialTxCredit, unless 0, is how many bytes of body the peer may send at first. What it may
-	// send beyond them is the program's to say: Handle.AddPeerTxCredit. It takes effect where the protocol
-	// grants windows, which is h2.
+	// ManualInitialTxCredit, unless 0, is how many bytes of body the peer may send at first. Handle.AddPeerTxCredit
+	// grants more. It takes effect where the protocol has windows, which is h2.
 	ManualInitialTxCredit int32
-	// Certificates are what a TLS server shows, in place of those that the policy names: for programs that
-	// have theirs from files or elsewhere. Handle.SetCertificates puts others in their place.
+	// Certificates are the certificates of a TLS server, in place of those that the policy names: for programs that
+	// load them from files or elsewhere. Handle.SetCertificates replaces them.
 	Certificates []stdtls.Certificate
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/millrace/millrace/roles/ws"
 )
 
-// This file creates streams: it chooses the backend that the policy asks for. It is above the files of all
+// This file creates streams: it chooses the backend by the policy. It is above the files of all
 // backends.
 
-// Create makes a stream. CREATING is delivered before it returns; a server listens before it returns.
-// The error is a *CreateError: an unknown stream type, a server that cannot listen, or CREATING
-// answered with LWSSSSRET_DESTROY_ME. Whatever the network does later is a state, not an error.
+// Create makes a stream. CREATING is delivered before it returns; a server listens before it returns. The error is a
+// *CreateError: an unknown stream type, a server that cannot listen, or a stream that returned LWSSSSRET_DESTROY_ME
+// for CREATING. Later failures of the network are states, not errors.
 func (r *Runtime) Create(i Info) (*Handle, error) {
 	refuse := func(err error, hint string) (*Handle, error) {
 		return nil, &CreateError{StreamType: i.StreamType, Err: err, Hint: hint}
@@ -32,7 +32,7 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 		return refuse(ErrUnsupported, "system messages are not in the specification; post to the loop instead")
 	}
 	if p == nil {
-		hint := "the name must stand in \"s\""
+		hint := "the name must be in \"s\""
 		if near := r.pol.Nearest(i.StreamType); near != "" {
 			hint = "did you mean \"" + near + "\"?"
 		}
@@ -57,7 +57,7 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 		h.be = newDirect(h, i)
 	}
 	if !h.begin(i.New) {
-		return refuse(ErrDestroyed, "CREATING was answered with LWSSSSRET_DESTROY_ME")
+		return refuse(ErrDestroyed, "the stream returned LWSSSSRET_DESTROY_ME for CREATING")
 	}
 	if p.NailedUp && !p.Server {
 		h.Connect()
@@ -65,26 +65,26 @@ func (r *Runtime) Create(i Info) (*Handle, error) {
 	return h, nil
 }
 
-// smdStreamType is the name by which the reference implementation's streams reach its system messages.
+// smdStreamType is the stream type of libwebsockets' system messages.
 const smdStreamType = "_lws_smd"
 
-// unsupported says what of a stream type this release cannot do, and "" if it can do it. What concerns the way to the
-// peer, or who we are to it, must not be left out silently.
+// unsupported returns the feature of a stream type that this release does not implement, "" if it implements all. A
+// feature that concerns the path to the peer, or our identity, must not be ignored silently.
 func (r *Runtime) unsupported(p *policy.Stream) string {
 	switch {
 	case p.Protocol == policy.H3 || p.Protocol == policy.MQTT:
-		return "protocol \"" + p.Protocol.String() + "\" is read but not spoken yet; use \"h1\", \"h2\", \"ws\" or \"raw\""
+		return "protocol \"" + p.Protocol.String() + "\" is not implemented yet; use \"h1\", \"h2\", \"ws\" or \"raw\""
 	case p.LocalSink:
-		return "\"local_sink\" is not in the specification and not built"
+		return "\"local_sink\" is not in the specification and not implemented"
 	case p.Server:
 	case p.Auth != nil:
-		return "\"use_auth\" is not built yet, and the stream would go out unsigned; http_auth_header can send a token from a blob"
+		return "\"use_auth\" is not implemented yet, and the requests would be unsigned; http_auth_header can send a token from a blob"
 	case p.ViaSocks5 != "" && p.NeedsSocks5(""):
-		return "the stream type's \"via-socks5\" is not built yet, and the stream would go out directly"
+		return "the stream type's \"via-socks5\" is not implemented yet, and the stream would connect directly"
 	case r.pol.ViaSocks5 != "" && p.NeedsSocks5(r.pol.ViaSocks5):
-		return "the policy's \"via-socks5\" is not built yet, and the stream would go out directly; \"via-socks5\": \"none\" in the stream type allows that"
+		return "the policy's \"via-socks5\" is not implemented yet, and the stream would connect directly; \"via-socks5\": \"none\" in the stream type allows that"
 	case p.NeedsSocks5(r.cfg.SocksProxy):
-		return "a SOCKS5 proxy is asked for (socks_proxy, Config.SocksProxy), which is not built yet, and the stream would go out directly; unset it, or say \"via-socks5\": \"none\" in the stream type"
+		return "a SOCKS5 proxy is configured (socks_proxy, Config.SocksProxy), which is not implemented yet, and the stream would connect directly; unset it, or set \"via-socks5\": \"none\" in the stream type"
 	}
 	return ""
 }
@@ -120,7 +120,7 @@ func (r *Runtime) streamTypeOf(p *policy.Stream) *streamType {
 		socket:       socketOptions(p.Attr),
 	}
 	if p.ValidityWakes {
-		r.log.Warn("swake_validity needs timers that wake a suspended system, which are not built yet; ordinary timers are used",
+		r.log.Warn("swake_validity needs timers that wake a suspended system, which are not implemented yet; ordinary timers are used",
 			"stream", p.Name)
 	}
 	if p.Protocol == policy.Raw {

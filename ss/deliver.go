@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// tell gives the stream a state, if the tables allow it, and acts on the answer.
+// tell delivers a state to the stream, if the tables allow it, and acts on the return code.
 func (h *Handle) tell(s State, n Notice) {
 	r := h.rt
 	if h.flags&destroyed != 0 || h.flags&wantDestroy != 0 && s != Disconnected && s != Destroying && s != Creating {
@@ -15,7 +15,7 @@ func (h *Handle) tell(s State, n Notice) {
 		h.dropFile(s)
 	}
 	if s == ServerTxn && State(h.last) == Timeout {
-		// The reference has no step from TIMEOUT to SERVER_TXN; by way of CONNECTED it has.
+		// libwebsockets has no step from TIMEOUT to SERVER_TXN, except through CONNECTED.
 		h.tell(Connected, Notice{})
 		if h.flags&doomed != 0 {
 			return
@@ -45,7 +45,7 @@ func (h *Handle) tell(s State, n Notice) {
 	r.at = was
 }
 
-// legal asks both tables.
+// legal checks s against both tables.
 func (h *Handle) legal(s State) bool {
 	switch {
 	case s >= UserBase:
@@ -62,7 +62,7 @@ func (h *Handle) legal(s State) bool {
 	return LegalInReference(State(h.last), s)
 }
 
-// answer notes what a callback's answer asks for.
+// answer acts on a callback's return code.
 func (h *Handle) answer(r Ret) {
 	switch r {
 	case OK, TxDontSend:
@@ -71,26 +71,26 @@ func (h *Handle) answer(r Ret) {
 	case DestroyMe, Destroyed:
 		h.pend(wantDestroy)
 	default:
-		h.misuse(fmt.Sprintf("a callback answered %d, which is no LWSSSSRET", r))
+		h.misuse(fmt.Sprintf("a callback returned %d, which is not an LWSSSSRET", r))
 	}
 }
 
-// misuse reports a program that broke the rules, and takes its connection away: what was half done
-// cannot be made good.
+// misuse reports a program that broke the rules of Stream, and disconnects the stream: its message is in an unknown
+// state.
 func (h *Handle) misuse(what string) {
 	h.rt.Counters.Misuse++
 	h.rt.log.Error("ss: "+what, "stream", h.streamType.pol.Name, "err", ErrMisuse)
 	h.pend(wantDisconnect)
 }
 
-// rx gives payload to the stream. False: it wants no more of it.
+// rx delivers payload. It returns false if the stream accepts no more of it.
 func (h *Handle) rx(b []byte, f Flags) bool {
 	if h.flags&doomed != 0 {
 		return false
 	}
 	h.rt.at = h
 	if h.flags&hasReceived == 0 && f&PerfJSON == 0 && (len(b) > 0 || f&SOM != 0) {
-		h.flags |= hasReceived // the end of a direction alone is no payload, an empty message is
+		h.flags |= hasReceived // the end of a direction is not payload, an empty message is
 	}
 	if r := h.stream.Rx(h, b, f); r != OK {
 		h.answer(r)
@@ -98,8 +98,8 @@ func (h *Handle) rx(b []byte, f Flags) bool {
 	return h.flags&doomed == 0
 }
 
-// tx has the stream fill buf. ok is false when nothing is to be sent. What a Tx has given with
-// LWSSSSRET_OK is sent, also when it asked for the end of the connection at the same time.
+// tx calls Tx to fill buf. ok is false when nothing is to be sent. What Tx returned with LWSSSSRET_OK is sent, even
+// if Tx also requested the end of the connection.
 func (h *Handle) tx(buf []byte) (n int, f Flags, ok bool) {
 	h.flags &^= txWanted
 	if h.flags&doomed != 0 {

@@ -9,15 +9,15 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Do calls f on the loop's goroutine and returns nil when f has returned. It is the way for other goroutines to use a Handle or
-// a Runtime: f may call anything, and the calls of one goroutine are made in its order.
+// Do calls f on the loop's goroutine and returns nil when f has returned. Other goroutines use it to access a Handle
+// or a Runtime: f may call any method, and the calls of one goroutine keep their order.
 //
-// An error means that f has not begun and never will: ctx is done (ctx.Err), the loop is closed (ErrClosed), or a callback
-// has panicked (loop.ErrPoisoned). The last one is also the error if f itself panics. Once f has begun, Do waits for its
-// end whatever happens to ctx. A runtime that is closed still calls f while its loop turns; a loop that is neither
-// turned nor closed keeps Do until ctx is done.
+// An error means that f was not called and will not be: ctx is done (ctx.Err), the loop is closed (ErrClosed), or a
+// callback panicked (loop.ErrPoisoned). The last one is also the error if f itself panics. Once f has started, Do
+// waits for its end and ignores ctx. A closed runtime still calls f while its loop turns; if the loop neither turns
+// nor is closed, Do waits until ctx is done.
 //
-// On the loop's own goroutine Do would wait for itself. With Config.CheckThread it returns loop.ErrNested there.
+// On the loop's own goroutine Do would deadlock. With Config.CheckThread it returns loop.ErrNested there.
 func (r *Runtime) Do(ctx context.Context, f func()) error {
 	if err := ctx.Err(); err != nil {
 		return doError(err)
@@ -57,7 +57,7 @@ func doError(err error) error {
 	return fmt.Errorf("ss: Runtime.Do: %w", err)
 }
 
-// posted is a function on its way to the loop.
+// posted is a function passed to the loop.
 type posted struct {
 	f        func()
 	state    atomic.Int32

@@ -4,15 +4,14 @@ import (
 	"time"
 )
 
-// drainLook is how often a Drain looks whether the last connection has gone. Connections end without a
-// word to us when their peer is slow to take its last bytes; nobody notices a hundredth of a second.
+// drainLook is the interval at which a Drain checks whether the last connection is gone. A connection whose peer is
+// slow to read the last bytes ends without a call to the runtime.
 const drainLook = 10 * time.Millisecond
 
-// Drain ends the runtime in an orderly way: listening sockets are closed, connections without a
-// transaction too, and transactions that have begun are completed, with word to the peer that the
-// connection ends with them. Raw streams and client streams are destroyed; what they committed is
-// still sent. done is called, once, on the loop's goroutine, when no stream and no connection is left. The caller
-// bounds the wait, and calls Close when its patience is over. No stream can be created any more.
+// Drain ends the runtime in order: it closes listening sockets and connections without a transaction, and completes
+// started transactions, whose peers are told that the connection ends. Raw streams and client streams are destroyed;
+// what they committed is still sent. done is called once, on the loop's goroutine, when no stream and no connection
+// is left. The caller limits the wait, and calls Close when it is over. Create fails from now on.
 func (r *Runtime) Drain(done func()) {
 	if r.astray("Drain") || r.drain != nil {
 		return
@@ -30,7 +29,7 @@ func (d *draining) Expired(time.Duration) { d.rt.checkDrained() }
 // Label implements loop.Expirer.
 func (d *draining) Label() string { return "drain" }
 
-// checkDrained looks whether a Drain is over.
+// checkDrained checks whether a Drain is complete.
 func (r *Runtime) checkDrained() {
 	d := r.drain
 	if d == nil || d.done == nil {

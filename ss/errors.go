@@ -10,28 +10,28 @@ import (
 	"github.com/millrace/millrace/ss/pool"
 )
 
-// What a caller can act on. They are found with errors.Is.
+// Errors that a caller can act on, to be tested with errors.Is.
 var (
 	// ErrNoSuchStreamType: the policy has no stream type of that name.
 	ErrNoSuchStreamType = errors.New("no such stream type in the policy")
-	// ErrUnsupported: the stream type asks for something that this release does not do.
+	// ErrUnsupported: the stream type uses a feature that this release does not implement.
 	ErrUnsupported = errors.New("not supported by this release")
-	// ErrDestroyed: the stream was destroyed; from Create: by its own CREATING.
+	// ErrDestroyed: the stream is destroyed. Create returns it if the callback for CREATING destroyed the stream.
 	ErrDestroyed = errors.New("the stream is destroyed")
 	// ErrNoSuchMetadata: the stream type does not declare that metadata name.
 	ErrNoSuchMetadata = errors.New("metadata name not declared by the stream type")
 	// ErrClosed: the runtime is closed, or draining.
 	ErrClosed = errors.New("the runtime is closed")
-	// ErrEndpoint: endpoint, port or URL of the stream type do not make an address.
+	// ErrEndpoint: endpoint, port or URL of the stream type do not form an address.
 	ErrEndpoint = policy.ErrEndpoint
 	// ErrNoClientCert: the policy names a client certificate that the program has not given.
 	ErrNoClientCert = secure.ErrNoClientCert
-	// ErrRefused: servers took no request, on one connection after another.
+	// ErrRefused: the server refused the request on several connections in a row.
 	ErrRefused = pool.ErrRefused
-	// ErrDisconnectRequested: the stream itself asked to be disconnected during the attempt.
+	// ErrDisconnectRequested: the stream asked to be disconnected during the attempt.
 	ErrDisconnectRequested = errors.New("the stream asked to be disconnected")
-	// ErrMemory: what the peer sent would have to be held, and what holds such things has used up its share of the
-	// loop's memory: see loop.Config.Memory.
+	// ErrMemory: the data from the peer must be buffered, and the memory share for such buffers is used up: see
+	// loop.Config.Memory.
 	ErrMemory = errors.New("the share of the loop's memory for this is used up")
 	// ErrNotConnected: there is no connection on which the stream could send now: none at all, or no transaction whose
 	// payload is still to come.
@@ -42,7 +42,7 @@ var (
 	ErrMisuse = errors.New("misuse by the stream's callbacks")
 )
 
-// StatusError is the Cause of UNREACHABLE when an HTTP response was no answer: a redirect that is not
+// StatusError is the Cause of UNREACHABLE when an HTTP response did not answer the request: a redirect that is not
 // followed, or 429 and 503, which mean "later".
 type StatusError struct {
 	Status int
@@ -52,8 +52,8 @@ type StatusError struct {
 // Error implements error.
 func (e *StatusError) Error() string { return fmt.Sprintf("http status %d: %s", e.Status, e.Why) }
 
-// unsentError is the cause of an attempt that found no connection: nothing of the request was sent. It reads as its
-// cause.
+// unsentError is the cause of an attempt that got no connection: nothing of the request was sent. Its text is that of
+// its cause.
 type unsentError struct{ error }
 
 // Is implements errors.Is.
@@ -63,7 +63,7 @@ func (e *unsentError) Is(target error) bool { return target == http.ErrNotProces
 func (e *unsentError) Unwrap() error { return e.error }
 
 // laterError is the cause of an attempt whose last request was certainly not processed, while an earlier one may have
-// been: all that its cause has is found in it, but for http.ErrNotProcessed.
+// been. errors.Is and errors.As find everything in it that its cause contains, except http.ErrNotProcessed.
 type laterError struct{ cause error }
 
 // Error implements error.
@@ -77,11 +77,11 @@ func (e *laterError) Is(target error) bool {
 // As implements errors.As.
 func (e *laterError) As(target any) bool { return errors.As(e.cause, target) }
 
-// CreateError says which stream could not be created and why.
+// CreateError reports which stream could not be created and why.
 type CreateError struct {
 	StreamType string
 	Err        error
-	Hint       string // what to do, or ""
+	Hint       string // advice, or ""
 }
 
 // Error implements error.
@@ -96,8 +96,8 @@ func (e *CreateError) Error() string {
 // Unwrap implements errors.Is and errors.As.
 func (e *CreateError) Unwrap() error { return e.Err }
 
-// IllegalMove is what a Runtime panics with, or logs, when its own state machine is about to break its
-// table: a bug of Millrace's.
+// IllegalMove is the value that a Runtime panics with, or logs, when its state machine would violate its table: a bug
+// in Millrace.
 type IllegalMove struct {
 	Stream   string
 	From, To State
@@ -108,6 +108,6 @@ func (e *IllegalMove) Error() string {
 	return fmt.Sprintf("ss: %s: illegal move from %v to %v: this is a bug in Millrace", e.Stream, e.From, e.To)
 }
 
-// ErrNoCredit: the stream has no connection whose protocol grants the peer a window. h1 and raw have none:
-// there TCP's is all there is, and Handle.Pause what moves it.
+// ErrNoCredit: the stream has no connection whose protocol grants the peer a window. h1 and raw have none: there only
+// TCP's window exists, and Handle.Pause controls it.
 var ErrNoCredit = errors.New("the stream's peer is granted no transmit credit")

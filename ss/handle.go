@@ -6,12 +6,12 @@ import (
 	"github.com/millrace/millrace/ss/internal/meta"
 )
 
-// A Handle, and what it notes of the calls of a program for its backend.
+// A Handle, and the requests that it records for its backend.
 //
 // Uses runtime.go back: a stream belongs to a runtime, which lists its streams.
 
-// Handle is one stream. It outlives its connections and is never used for another stream. Its methods
-// are for the loop's goroutine: see Config.CheckThread. On a destroyed handle they do nothing.
+// Handle is one stream. It outlives its connections and is never reused for another stream. Call its methods on the
+// loop's goroutine: see Config.CheckThread. On a destroyed handle they do nothing.
 type Handle struct {
 	rt          *Runtime
 	streamType  *streamType
@@ -24,8 +24,8 @@ type Handle struct {
 	ordinal     uint32
 	flags       handleFlags
 	life        known // the last move
-	last        known // the last state that the reference's table knows of
-	subprotocol uint8 // WebSocket: which of kind.subprotocols was agreed upon, counted from 1
+	last        known // the last state that is in libwebsockets' table
+	subprotocol uint8 // WebSocket: index in streamType.subprotocols of the agreed one, plus 1
 }
 
 type handleFlags uint32
@@ -33,12 +33,12 @@ type handleFlags uint32
 const (
 	queued         handleFlags = 1 << iota // on Runtime.pending
 	wantDestroy                            // to be destroyed at the end of the turn
-	wantDisconnect                         // to lose its connection at the end of the turn
+	wantDisconnect                         // to be disconnected at the end of the turn
 	wantConnect                            // Connect was called
 	wantPoll                               // RequestTx was called without a connection
-	txWanted                               // Tx is owed
-	wantAsk                                // WebSocket: Tx is to be asked for at the end of the turn
-	wantFinish                             // WebSocket: nothing more is to be sent
+	txWanted                               // RequestTx was called, Tx was not
+	wantAsk                                // WebSocket: Tx is to be called at the end of the turn
+	wantFinish                             // WebSocket: Finish was called
 	isPaused                               // no Rx
 	destroyed                              // gone
 	hasReceived                            // Rx was given payload since the attempt began
@@ -49,30 +49,29 @@ const (
 	hasFile                                // Runtime.files has what it sends
 )
 
-// doomed is what forbids further payload callbacks.
+// doomed are the flags that forbid further payload callbacks.
 const doomed = wantDestroy | wantDisconnect | destroyed
 
-// Label names the stream in reports.
+// Label returns the name of the stream for reports.
 func (h *Handle) Label() string { return "stream " + h.streamType.pol.Name }
 
-// StreamType is the name under which the policy has the stream.
+// StreamType returns the name of the stream type in the policy.
 func (h *Handle) StreamType() string { return h.streamType.pol.Name }
 
-// Policy is what the policy says of it.
+// Policy returns the policy of the stream type.
 func (h *Handle) Policy() *policy.Stream { return h.streamType.pol }
 
-// Runtime is where the stream lives.
+// Runtime returns the runtime of the stream.
 func (h *Handle) Runtime() *Runtime { return h.rt }
 
-// Life is the last move of the stream's life: one of the states that Transitions lists.
+// Life returns the last move of the stream's life: one of the states that Transitions lists.
 func (h *Handle) Life() State { return State(h.life) }
 
-// Connect begins a connection, unless there is one or one is under way: CONNECTING follows. All the
-// retries that the policy conceals are available again. It begins at once, also while the delay after a
-// failure is not over; a further one before a success waits for the delay, so that a program which calls
-// Connect whenever it is told of a failure makes no more attempts than the policy's backoff has room for.
-// A Connect that comes after twice the delay begins at once again. On servers and accepted streams it
-// does nothing.
+// Connect starts a connection, unless one exists or is in progress: CONNECTING follows. It renews the budget of
+// retries that the policy conceals. It starts at once, even during the delay after a failure; a second Connect before
+// a success waits for the delay, so that a program that calls Connect after every failure makes no more attempts than
+// the policy's backoff allows. A Connect that comes later than twice the delay starts at once again. On servers and
+// accepted streams it does nothing.
 func (h *Handle) Connect() Ret {
 	if h.astray("Connect") || h.flags&(destroyed|wantDestroy) != 0 {
 		return Destroyed
@@ -80,10 +79,9 @@ func (h *Handle) Connect() Ret {
 	return h.be.connect(h, false)
 }
 
-// RequestTx asks for one Tx. Without a connection it begins one: POLL and CONNECTING follow, and Tx
-// when payload can flow. While an attempt or its delay is under way it is remembered; after
-// ALL_RETRIES_FAILED it gives one attempt more, when the delay after the last failure is over. Asking
-// twice is asking once.
+// RequestTx requests one call of Tx. Without a connection it starts one: POLL and CONNECTING follow, and Tx when
+// payload can flow. During an attempt, or the delay before one, the request is kept; after ALL_RETRIES_FAILED it
+// makes one more attempt, when the delay after the last failure is over. Two requests before a Tx cause one Tx.
 func (h *Handle) RequestTx() Ret {
 	if h.astray("RequestTx") {
 		return Destroyed
@@ -99,8 +97,8 @@ func (h *Handle) requestTx() Ret {
 	return h.be.requestTx(h)
 }
 
-// RequestTxLen is RequestTx with the length of the whole message that Tx will give: it becomes
-// Content-Length on HTTP. It holds for the next transaction. 0 is a message without payload.
+// RequestTxLen is RequestTx with the length in bytes of the whole message that Tx will return: it becomes
+// Content-Length on HTTP. It applies to the next transaction. 0 is a message without payload.
 func (h *Handle) RequestTxLen(n int64) Ret {
 	if h.astray("RequestTxLen") {
 		return Destroyed
@@ -109,24 +107,24 @@ func (h *Handle) RequestTxLen(n int64) Ret {
 	return h.requestTx()
 }
 
-// Disconnect ends the connection, as if a callback had answered LWSSSSRET_DISCONNECT_ME.
+// Disconnect ends the connection, as if a callback had returned LWSSSSRET_DISCONNECT_ME.
 func (h *Handle) Disconnect() {
 	if !h.astray("Disconnect") {
 		h.pend(wantDisconnect)
 	}
 }
 
-// Destroy ends the stream before the turn is over: DISCONNECTED, if it was connected, then DESTROYING.
-// It may be called at any time, also from inside the stream's own callbacks.
+// Destroy ends the stream before the turn ends: DISCONNECTED, if it was connected, then DESTROYING. It may be called
+// at any time, also inside the stream's own callbacks.
 func (h *Handle) Destroy() {
 	if !h.astray("Destroy") {
 		h.pend(wantDestroy)
 	}
 }
 
-// Pause stops Rx, and by flow control the peer, until Resume. It outlasts connections. Reports that the
-// policy's perf asks for are not payload, and come all the same; so do the messages that had come already with a
-// piece of a multipart body, 64 KiB at the most.
+// Pause stops Rx, and the peer through flow control, until Resume. It outlasts connections. Reports of the policy's
+// perf key are not payload and are still delivered, as are the parts of a multipart body that are already in memory,
+// at most 64 KiB.
 func (h *Handle) Pause() {
 	if !h.astray("Pause") && h.flags&(isPaused|destroyed) == 0 {
 		h.flags |= isPaused
@@ -142,14 +140,14 @@ func (h *Handle) Resume() {
 	}
 }
 
-// ChangeHandlers puts another Stream in place of the present one, from the next callback on.
+// ChangeHandlers replaces the Stream of the handle, from the next callback on.
 func (h *Handle) ChangeHandlers(s Stream) {
 	if s != nil && !h.astray("ChangeHandlers") {
 		h.stream = s
 	}
 }
 
-// Stream is the program's side of the handle.
+// Stream returns the program's side of the handle.
 func (h *Handle) Stream() Stream { return h.stream }
 
 // astray is Runtime.astray for a method of the handle.
@@ -157,7 +155,7 @@ func (h *Handle) astray(method string) bool {
 	return h.rt.cfg.CheckThread && h.rt.strayed(method, h.StreamType())
 }
 
-// pend notes what is to be done at the end of the turn.
+// pend records a request for the end of the turn.
 func (h *Handle) pend(f handleFlags) {
 	if h.flags&destroyed != 0 {
 		return
@@ -191,9 +189,9 @@ func (h *Handle) dropSource() {
 	}
 }
 
-// AddCleanup registers c: f is called once, on the loop's goroutine, after the stream has received DESTROYING. Cleanups run in
-// the reverse order of their registration. On a destroyed handle f is called before AddCleanup returns. A c that is
-// registered already is removed first.
+// AddCleanup registers c: f is called once, on the loop's goroutine, after the stream has received DESTROYING.
+// Cleanups run in reverse order of registration. On a destroyed handle f is called before AddCleanup returns. If c is
+// already registered it is removed first.
 func (h *Handle) AddCleanup(c *Cleanup, f func()) {
 	c.Remove()
 	switch {
@@ -206,45 +204,45 @@ func (h *Handle) AddCleanup(c *Cleanup, f func()) {
 	}
 }
 
-// streamTimer is the timer of a stream that uses one.
+// streamTimer is the timer of StartTimeout.
 type streamTimer struct {
 	loop.Timer
 	h *Handle
 }
 
-// Notice goes with a State.
+// Notice holds the details of a State.
 type Notice struct {
-	// Ordinal is the state's number argument: see the State constants; 0 where none is named.
+	// Ordinal is the state's numeric argument: see the State constants; 0 where none is defined.
 	Ordinal uint32
 	// Source is the stream that joined or left a sink, nil otherwise.
 	Source *Handle
-	// Again, with CONNECTING, says that the attempt goes on elsewhere with a request of whose body Tx has given
-	// something: Tx is asked for all of it, from its beginning. Cause says why: a redirect, or a server that
-	// has certainly not acted on the request.
+	// Again, with CONNECTING, reports that the attempt continues with another request after Tx has returned some of
+	// the body: Tx is called for the whole body again, from its start. Cause is the reason: a redirect, or a server
+	// that has certainly not processed the request.
 	Again bool
-	// Cause says why, with UNREACHABLE, DISCONNECTED and ALL_RETRIES_FAILED; nil after an orderly end. For HTTP
-	// clients errors.Is finds http.ErrOutcomeUnknown in it when the server may have acted on the request, and
+	// Cause is the reason for UNREACHABLE, DISCONNECTED and ALL_RETRIES_FAILED; nil after an orderly end. For HTTP
+	// clients errors.Is finds http.ErrOutcomeUnknown in it when the server may have processed the request, and
 	// http.ErrNotProcessed when it certainly has not.
 	Cause error
 }
 
-// Source gives payload in the place of a stream's Tx: see Handle.TxFrom.
+// Source returns payload instead of a stream's Tx: see Handle.TxFrom.
 type Source interface {
 	// Tx is as Stream's.
 	Tx(h *Handle, ordinal uint32, buf []byte) (n int, f Flags, r Ret)
 }
 
-// Stream is what a program implements. All three are called on the loop's goroutine, never one from
-// inside another of the same stream, except that a call of Runtime.Create delivers CREATING to the
-// new stream. They may call anything on any Handle.
+// Stream is the interface that a program implements. All three callbacks run on the loop's goroutine, never one
+// inside another of the same stream, except that Runtime.Create delivers CREATING to the new stream before it
+// returns. They may call any method of any Handle.
 type Stream interface {
-	// State tells what became of the stream.
+	// State delivers a state or an event.
 	State(h *Handle, s State, n Notice) Ret
-	// Rx brings payload. b is valid during the call.
+	// Rx delivers payload. b is valid during the call.
 	Rx(h *Handle, b []byte, f Flags) Ret
-	// Tx asks for payload, after Handle.RequestTx: it fills buf from the front and returns how many
-	// bytes, and whether they begin (SOM) and end (EOM) a message. ordinal counts the calls, from 0: on HTTP
-	// those of a transaction, for whichever connection it has and on both sides, anew after a CONNECTING with
-	// Notice.Again; elsewhere those of a connection. n is used only with OK. To send more, request again.
+	// Tx, called after Handle.RequestTx, fills buf from its start. It returns the number of bytes, and flags for the
+	// first (SOM) and last (EOM) piece of a message. n is used only with OK. To send more, call RequestTx again.
+	// ordinal counts the calls from 0: on HTTP those of a transaction, on both sides and across connections, again
+	// from 0 after CONNECTING with Notice.Again; on other protocols those of a connection.
 	Tx(h *Handle, ordinal uint32, buf []byte) (n int, f Flags, r Ret)
 }

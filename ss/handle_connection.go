@@ -8,18 +8,18 @@ import (
 	"github.com/millrace/millrace/roles/ws"
 )
 
-// What a program asks of the connection that carries a stream, and tells it. The answers are the backend's.
+// Methods of a Handle that concern its connection. The backend implements them.
 
-// HTTPStatus is the status of the response that an HTTP client stream got last: from the states that tell of
-// it until the next attempt begins. 0 without one, and for streams that are no HTTP clients. It is the last
-// on the way that redirects have taken.
+// HTTPStatus returns the status of the last response of an HTTP client stream, until the next attempt starts. It is 0
+// without a response, and for streams that are not HTTP clients. After redirects it is the status of the final
+// response.
 func (h *Handle) HTTPStatus() int {
 	return h.be.httpStatus()
 }
 
-// Protocol is what the connection that carries the stream now speaks, which of a stream type of h2 is H1 where
-// the peer has nothing better, and WS for a WebSocket whatever carries it: of an accepted one from SERVER_UPGRADE on. ok is
-// false without a connection; a client's is there once a response can come.
+// Protocol returns the protocol of the stream's connection. For a stream type of h2 it is H1 if the peer does not
+// support HTTP/2, and it is WS for a WebSocket over any HTTP version; for an accepted stream, from SERVER_UPGRADE on.
+// ok is false without a connection; a client's is reported once a response can come.
 func (h *Handle) Protocol() (p policy.Protocol, ok bool) {
 	if h.flags&destroyed != 0 {
 		return 0, false
@@ -27,19 +27,19 @@ func (h *Handle) Protocol() (p policy.Protocol, ok bool) {
 	return h.be.protocol()
 }
 
-// Addr is where a server stream listens, with the port that the system picked, or our end of an
-// accepted connection. ok is false for other streams.
+// Addr returns the address on which a server stream listens, with the port that the system chose, or the local
+// address of an accepted connection. ok is false for other streams.
 func (h *Handle) Addr() (a loop.Addr, ok bool) {
 	return h.be.addr()
 }
 
-// Peer is the other end of the stream's connection, while the system knows it: of an accepted one, and of the one that a
-// client stream is using now. ok is false without a connection.
+// Peer returns the remote address of the stream's connection, while the system knows it: of an accepted connection,
+// and of the one that a client stream uses now. ok is false without a connection.
 func (h *Handle) Peer() (a loop.Addr, ok bool) {
 	return h.be.peer()
 }
 
-// Server is the server stream from which this one was accepted, nil for other streams.
+// Server returns the server stream that accepted this one, nil for other streams.
 func (h *Handle) Server() *Handle {
 	return h.be.parentStream()
 }
@@ -48,15 +48,15 @@ func (h *Handle) accepted() bool {
 	return h.be.parentStream() != nil
 }
 
-// RequestBody says, from SERVER_TXN to the end of the transaction, whether the request of an accepted HTTP
-// stream brings a body, whose end Rx tells with EOM: those that announce one, and every POST, PUT and
-// PATCH, if only an empty one. Without a body Rx is not called.
+// RequestBody reports, from SERVER_TXN to the end of the transaction, whether the request of an accepted HTTP stream
+// has a body, whose end Rx reports with EOM: it has one if it announces one, and always, possibly empty, with POST,
+// PUT and PATCH. Without a body Rx is not called.
 func (h *Handle) RequestBody() bool {
 	return h.be.requestBody()
 }
 
-// ServerAck answers the transaction of an accepted HTTP stream: 0 is 200, other codes are taken as
-// they are. Without it the response is a 404. It must come before the first byte of the response.
+// ServerAck sets the status of the response of an accepted HTTP stream: 0 means 200, other codes are sent unchanged.
+// Without it the status is 404. Call it before the first byte of the response.
 func (h *Handle) ServerAck(code int) {
 	if h.astray("ServerAck") {
 		return
@@ -64,8 +64,9 @@ func (h *Handle) ServerAck(code int) {
 	h.be.serverAck(h, code)
 }
 
-// DisconnectWith is Disconnect for WebSocket streams: the peer is told code, which must be one that may be sent, and
-// reason, UTF-8 of at most 123 bytes. On other streams, and without a connection, it is Disconnect.
+// DisconnectWith is Disconnect for WebSocket streams with a Close frame of code, which must be one that may be sent
+// (RFC 6455 s.7.4), and reason, UTF-8 of at most 123 bytes. On other streams, and without a connection, it is
+// Disconnect.
 func (h *Handle) DisconnectWith(code ws.Code, reason string) error {
 	if h.astray("DisconnectWith") {
 		return ErrWrongThread
@@ -77,11 +78,11 @@ func (h *Handle) DisconnectWith(code ws.Code, reason string) error {
 	return nil
 }
 
-// Finish ends what a WebSocket stream has to say, and leaves it to the peer to end the rest: what Tx has given goes out,
-// then a Close frame with code, which must be one that may be sent, and reason, UTF-8 of at most 123 bytes. Tx is not
-// asked any more. Messages come until the peer has answered with its own Close frame, the CloseError of DISCONNECTED.
-// A peer that is silent for too long before (Config.WS, Timeouts.Finish) is given up. On other streams, and without a
-// connection, it is Disconnect.
+// Finish ends the sending direction of a WebSocket stream: what Tx has returned is sent, then a Close frame with
+// code, which must be one that may be sent (RFC 6455 s.7.4), and reason, UTF-8 of at most 123 bytes. Tx is not called
+// any more. Rx continues until the peer has answered with its own Close frame, which is the CloseError of
+// DISCONNECTED. A peer that sends nothing for too long before that (Config.WS, Timeouts.Finish) is disconnected. On
+// other streams, and without a connection, it is Disconnect.
 func (h *Handle) Finish(code ws.Code, reason string) error {
 	if h.astray("Finish") {
 		return ErrWrongThread
@@ -97,8 +98,8 @@ func (h *Handle) Finish(code ws.Code, reason string) error {
 	return nil
 }
 
-// Subprotocol is which of those that the policy names in ws_subprotocol the latest handshake of a WebSocket has
-// settled on, "" if none. It can be asked for from SERVER_UPGRADE on, and at a client from CONNECTED on.
+// Subprotocol returns the subprotocol of ws_subprotocol that the last WebSocket handshake agreed on, "" if none. It
+// is known from SERVER_UPGRADE on, at a client from CONNECTED on.
 func (h *Handle) Subprotocol() string {
 	if h.subprotocol == 0 {
 		return ""
@@ -106,18 +107,17 @@ func (h *Handle) Subprotocol() string {
 	return h.streamType.subprotocols[h.subprotocol-1]
 }
 
-// agree notes the subprotocol of a handshake.
+// agree records the subprotocol of a handshake.
 func (h *Handle) agree(name string) {
 	h.subprotocol = uint8(slices.Index(h.streamType.subprotocols, name) + 1)
 }
 
-// GetEstPeerTxCredit is how many bytes of body the peer may still send, as far as we have granted: what is on its
-// way is counted as sent only once it has come. It is 0 where protocol or connection grant nothing.
+// GetEstPeerTxCredit returns how many bytes of body the peer may still send. Bytes in flight count until they arrive.
+// It is 0 if the protocol or the connection has no windows.
 func (h *Handle) GetEstPeerTxCredit() int64 { return h.be.peerCredit() }
 
-// AddPeerTxCredit lets the peer send n bytes more, on a stream that was made with
-// Info.ManualInitialTxCredit. On others it changes nothing: what they grant follows what Rx has taken. The
-// error is ErrNoCredit, or ErrMisuse for an n below 0.
+// AddPeerTxCredit lets the peer send n bytes more, on a stream that was created with Info.ManualInitialTxCredit. On
+// others it changes nothing: their window follows Rx. The error is ErrNoCredit, or ErrMisuse for a negative n.
 func (h *Handle) AddPeerTxCredit(n int) error {
 	if h.astray("AddPeerTxCredit") {
 		return ErrWrongThread
@@ -125,8 +125,8 @@ func (h *Handle) AddPeerTxCredit(n int) error {
 	return h.be.addPeerCredit(n)
 }
 
-// Rideshare is the stream type to which the payload belongs that Tx is asked for: on a client whose body is multipart
-// that of the part, as the policy's rideshare says; the stream's own otherwise.
+// Rideshare returns the stream type of the payload that Tx must return: on a client with a multipart body the type of
+// the part, as the policy's rideshare defines; otherwise the stream's own.
 func (h *Handle) Rideshare() string {
 	if name := h.be.rideshare(); name != "" {
 		return name

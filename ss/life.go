@@ -4,9 +4,9 @@ import (
 	"time"
 )
 
-// How a stream begins and ends, and what happens to it at the end of a turn, whatever its backend is.
+// The start and the end of a stream, and its work at the end of a turn, for every backend.
 
-// begin makes the program's object and delivers CREATING. False: the stream is destroyed already.
+// begin makes the program's Stream and delivers CREATING. It returns false if the stream is destroyed already.
 func (h *Handle) begin(make func(h *Handle) Stream) bool {
 	r := h.rt
 	r.table.add(h)
@@ -21,7 +21,7 @@ func (h *Handle) begin(make func(h *Handle) Stream) bool {
 		h.stream = ignore{}
 	}
 	h.tell(Creating, Notice{})
-	r.at = was // a callback that creates a stream is again the one to be named
+	r.at = was // the callback that creates a stream runs on
 	if h.flags&wantDestroy != 0 {
 		h.end()
 		return false
@@ -29,7 +29,7 @@ func (h *Handle) begin(make func(h *Handle) Stream) bool {
 	return true
 }
 
-// ignore is the stream of a program that gave none.
+// ignore is the Stream of a program that returned none.
 type ignore struct{}
 
 func (ignore) State(*Handle, State, Notice) Ret { return OK }
@@ -38,7 +38,7 @@ func (ignore) Rx(*Handle, []byte, Flags) Ret { return OK }
 
 func (ignore) Tx(*Handle, uint32, []byte) (int, Flags, Ret) { return 0, 0, TxDontSend }
 
-// settle does what was noted.
+// settle carries out the requests of this turn.
 func (h *Handle) settle(now time.Duration) {
 	switch {
 	case h.flags&destroyed != 0:
@@ -52,7 +52,7 @@ func (h *Handle) settle(now time.Duration) {
 // end destroys the stream.
 func (h *Handle) end() { h.endWith(nil) }
 
-// endWith destroys the stream; cause goes with DISCONNECTED.
+// endWith destroys the stream; cause is the Cause of DISCONNECTED.
 func (h *Handle) endWith(cause error) {
 	h.be.release(h)
 	h.CancelTimeout()

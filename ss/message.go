@@ -6,9 +6,9 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// What the metadata of a stream say in a message: its header fields, and the length of its body.
+// The use of metadata in a message: its header fields, and the length of its body.
 
-// addFields appends the header fields that h's metadata map to, but for those of a class in without.
+// addFields appends the header fields of h's metadata, except those of a class in without.
 func (k *streamType) addFields(m *http.Message, h *Handle, without http.FieldClass) {
 	for i := range k.fields {
 		f := &k.fields[i]
@@ -24,7 +24,7 @@ func (k *streamType) addFields(m *http.Message, h *Handle, without http.FieldCla
 	}
 }
 
-// takeFields has the metadata for which m, a response, has a field read as the response says.
+// takeFields sets the metadata that m, a response, has a field for.
 func (k *streamType) takeFields(m *http.Message, h *Handle) {
 	for i := range k.fields {
 		if v, ok := k.fields[i].in(m); ok {
@@ -33,8 +33,8 @@ func (k *streamType) takeFields(m *http.Message, h *Handle) {
 	}
 }
 
-// bodyLength is the length of h's next body: what RequestTxLen said, else what metadata mapped to
-// content-length say, else unknown.
+// bodyLength returns the length of h's next body: that of RequestTxLen, else that of metadata mapped to
+// content-length, else http.UnknownLength.
 func (k *streamType) bodyLength(h *Handle) int64 {
 	if k.pol.HTTP.NoContentLength {
 		return http.UnknownLength
@@ -52,7 +52,7 @@ func (k *streamType) bodyLength(h *Handle) int64 {
 	return http.UnknownLength
 }
 
-// takesBody says whether requests with this method bring a body even when nobody announced one.
+// takesBody reports whether requests with this method have a body even if none is announced.
 func takesBody(method []byte) bool {
 	switch string(method) {
 	case "POST", "PUT", "PATCH":
@@ -61,9 +61,9 @@ func takesBody(method []byte) bool {
 	return false
 }
 
-// checkLength looks, after a Tx, whether the body of an HTTP message has the length that was announced: left is how much
-// of that is missing, negative without an announcement, and end what the program says. A body that is too short breaks
-// its exchange; of one that is too long the surplus is not asked for.
+// checkLength checks, after a Tx, the length of an HTTP body against the announced one: left is the number of bytes
+// that are missing, negative without an announcement, and end reports EOM. A body that is too short aborts its
+// exchange; of one that is too long the excess is not sent.
 func (h *Handle) checkLength(left int64, end bool) {
 	switch {
 	case left > 0 && end:
@@ -71,7 +71,7 @@ func (h *Handle) checkLength(left int64, end bool) {
 		h.lengthDiffers("the body is shorter than was announced", "missing", left)
 	case left == 0 && !end && h.flags&txWanted != 0:
 		h.rt.Counters.LongBodies++
-		h.lengthDiffers("the stream has more to give than was announced; it is not sent")
+		h.lengthDiffers("the body is longer than was announced; the excess is not sent")
 	}
 }
 

@@ -2,25 +2,25 @@ package ss
 
 import "github.com/millrace/millrace/roles/ws"
 
-// Messages gives a stream whole messages instead of pieces. It is a Stream, made to be embedded: a stream with an Rx of its
-// own calls that of the Messages from it. A message that comes in one piece is passed on as it lies; the pieces of others
-// are collected, and charged to the connection (Memory). It is meant for protocols with messages, such as WebSocket.
+// Messages delivers whole messages to a stream instead of pieces. It is a Stream to be embedded: a stream with an Rx
+// of its own calls the Rx of Messages from it. A message in one piece is passed on without a copy; the pieces of
+// others are collected, and charged to the connection (Memory). It is for protocols with messages, such as WebSocket.
 type Messages struct {
 	Base
-	// MaxMessage is the most bytes that a message may have; 0 means 64 KiB.
+	// MaxMessage is the largest message, in bytes; 0 means 64 KiB.
 	MaxMessage int
-	// OnMessage receives each message. m is valid during the call. f is Text or Binary on WebSockets. The answer is
-	// passed on to the stream: see Stream.
+	// OnMessage receives each message. m is valid during the call. f is Text or Binary on WebSockets. The return
+	// value is that of the stream's Rx: see Stream.
 	OnMessage func(h *Handle, m []byte, f Flags) Ret
-	// OnTooLong is called, once for each, for messages that are longer than MaxMessage; the rest of such a message is
-	// dropped. nil closes the connection, on WebSockets with code 1009.
+	// OnTooLong is called once for each message longer than MaxMessage, whose rest is dropped. nil closes the
+	// connection, on WebSockets with code 1009.
 	OnTooLong func(h *Handle) Ret
 
 	held gather
-	skip bool // the rest of the message is not wanted
+	skip bool // the rest of the message is dropped
 }
 
-// Rx collects. It implements Rx of Stream.
+// Rx implements Stream: it collects the pieces of messages.
 func (m *Messages) Rx(h *Handle, b []byte, f Flags) Ret {
 	if f&PerfJSON != 0 {
 		return OK

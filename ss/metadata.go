@@ -69,7 +69,7 @@ func (h *Handle) Metadata(name string) (v []byte, ok bool) {
 	return nil, false
 }
 
-// metadataIndex is that of an item to be set, -1 for a header field.
+// metadataIndex returns the index of an item to be set, -1 for a header field.
 func (h *Handle) metadataIndex(name string) (int, error) {
 	if h.flags&destroyed != 0 {
 		return -1, ErrDestroyed
@@ -90,7 +90,7 @@ func (h *Handle) noSuchMetadata(name string) error {
 		name, h.streamType.pol.Name, ErrNoSuchMetadata, strings.Join(known, ", "))
 }
 
-// values are the stream's metadata, taken from the runtime when the first is set.
+// values returns the stream's metadata; the first call gets them from the runtime's pool.
 func (h *Handle) values() *meta.Values {
 	if h.meta == nil {
 		h.meta = h.rt.values.Take(len(h.streamType.pol.Metadata))
@@ -98,7 +98,7 @@ func (h *Handle) values() *meta.Values {
 	return h.meta
 }
 
-// setFromPeer sets what the peer says of an item, beside what the program has set.
+// setFromPeer sets the peer's value of an item, apart from the program's value.
 func (h *Handle) setFromPeer(i int, v []byte) { h.values().SetFromPeer(i, v) }
 
 // dropMetadata drops all values.

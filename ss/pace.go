@@ -6,33 +6,33 @@ import (
 	"github.com/millrace/millrace/policy"
 )
 
-// pace is how far a client stream is in its retry scheme, and when its next attempt may begin. It counts the
-// failures against conceal (tries) apart from the place in the backoff table (step), because a program may renew
-// the one and must not be able to undo the other.
+// pace is the state of a client stream's retry scheme, and the earliest time of its next attempt. It counts failures
+// against conceal (tries) and the index in the backoff table (step) separately: a program may renew the budget, and
+// must not be able to reset the backoff.
 //
-// A connection that was CONNECTED is a success if it has brought payload or has lived at least as long as the delay
-// before it. Any other counts as a failed attempt: a peer that accepts and closes must not be called more often than
+// A connection that was CONNECTED is a success if it received payload or lived at least as long as the delay before
+// it. Any other counts as a failed attempt: a peer that accepts and closes must not be connected to more often than
 // one that refuses.
 type pace struct {
-	mark   time.Duration // between connections: no attempt begins before it; while CONNECTED: since when
-	gap    uint32        // the delay that the scheme had for the present or next attempt, in ms
+	mark   time.Duration // between connections: no attempt starts before it; while CONNECTED: since when
+	gap    uint32        // the delay before the current or next attempt, in ms
 	tries  uint16        // failures since the budget was renewed
-	step   uint16        // entries of the table used up since it was begun anew
-	jumped bool          // a Connect has begun an attempt before its delay was over
+	step   uint16        // entries of the table used since it was restarted
+	jumped bool          // a Connect has started an attempt before its delay was over
 }
 
-// ending is how a connection that was CONNECTED is over.
+// ending is how a connection that was CONNECTED ended.
 type ending uint8
 
 const (
-	endCut    ending = iota // the peer or the network ended it, not in order
+	endCut    ending = iota // the peer or the network ended it abnormally
 	endClosed               // the peer ended it, in order
 	endOwn                  // the program ended it
-	endDone                 // its transaction is complete, which the peer has answered
+	endDone                 // its transaction is complete
 )
 
-// failed counts a failed attempt. It returns the delay before the next, which is least or more, and whether the
-// stream does not hear of this failure as the last.
+// failed counts a failed attempt. It returns the delay before the next, at least least, and whether the policy
+// conceals this failure from the stream.
 func (p *pace) failed(r *policy.Retry, now, least time.Duration, rnd uint16) (delay time.Duration, concealed bool) {
 	delay = max(r.Delay(int(p.step), rnd), least)
 	p.step = min(p.step, policy.Forever-1) + 1
@@ -41,23 +41,25 @@ func (p *pace) failed(r *policy.Retry, now, least time.Duration, rnd uint16) (de
 	return delay, r.Concealed(int(p.tries))
 }
 
-// delay notes the delay before the next attempt.
+// delay records the delay before the next attempt.
 func (p *pace) delay(now, d time.Duration) {
 	p.mark, p.gap = now+d, uint32((d+time.Millisecond-1)/time.Millisecond)
 }
 
-// connected notes that the connection is established.
+// connect returns when an attempt for Connect may start, and renews the budget: at once, also during a delay, but
+// then only the first time. That, or a Connect after twice the delay, also restarts the table. So a program that
+// calls Connect after each failure follows the table, after one additional attempt.
 func (p *pace) connected(now time.Duration) { p.mark = now }
 
-// done notes a transaction that the peer has answered: all is as at first.
+// done records a complete transaction: the scheme restarts.
 func (p *pace) done() { *p = pace{} }
 
-// lost counts the end of a connection that was CONNECTED. received and sent report whether it has brought payload,
-// and taken any. lost returns the delay before the stream reconnects by itself, whether the connection was of any
-// use, and, if not, failed's concealed.
+// lost counts the end of a connection that was CONNECTED. received and sent report whether it received and sent
+// payload. lost returns the delay before the stream reconnects by itself, whether the connection was useful, and, if
+// not, failed's concealed.
 func (p *pace) lost(r *policy.Retry, now time.Duration, rnd uint16, how ending, received, sent bool) (delay time.Duration, useful, concealed bool) {
 	lived := now - p.mark
-	// What we have sent proves nothing of a peer that ends the connection: it may have left it unread.
+	// Sent payload proves nothing about a peer that ends the connection: the peer may not have read it.
 	useful = received || how == endOwn && sent
 	inOrder := useful && how != endCut
 	if !useful && lived < p.last() {
@@ -68,15 +70,15 @@ func (p *pace) lost(r *policy.Retry, now time.Duration, rnd uint16, how ending, 
 	delay = r.Delay(0, rnd)
 	p.delay(now, delay)
 	if inOrder {
-		p.mark = 0 // what the program asks for next begins at once
+		p.mark = 0 // the program's next request starts at once
 	}
 	return delay, true, true
 }
 
-// renew begins the scheme anew.
+// renew restarts the scheme.
 func (p *pace) renew() { p.tries, p.step, p.jumped = 0, 0, false }
 
-// request returns when an attempt for RequestTx may begin.
+// request returns when an attempt for RequestTx may start.
 func (p *pace) request(now time.Duration) time.Duration { return max(now, p.mark) }
 
 // connect returns when an attempt for Connect may begin, and renews the budget: at once, also during a delay, but
@@ -97,5 +99,5 @@ func (p *pace) connect(now time.Duration) time.Duration {
 	return now
 }
 
-// last is the delay before the present or next attempt.
+// last returns the delay before the current or next attempt.
 func (p *pace) last() time.Duration { return time.Duration(p.gap) * time.Millisecond }

@@ -11,29 +11,28 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// measured is what the policy's perf reports of one connection. Times are those of the loop's System, 0
-// for what has not come about. The methods take a nil measured for one that nobody asked for.
+// perfTrace holds the measurements of one connection for the policy's perf key. Times are those of the loop's System,
+// 0 for events that have not happened. A nil perfTrace is valid: perf is off.
 type perfTrace struct {
 	dial   wsi.Trace
 	secure time.Duration // the TLS handshake is over
-	sent   time.Duration // the head of the first request is out
-	heard  time.Duration // the head of its response has come
+	sent   time.Duration // the head of the first request was sent
+	heard  time.Duration // the head of its response was received
 	status int
 }
 
-// perfMax is how long a report gets, in bytes, as in the reference. Of the name's addresses it lists as many
-// as fit.
+// perfMax is the largest report, in bytes, as in libwebsockets. It lists as many of the name's addresses as fit.
 const perfMax = 500
 
-// What dns_disp says of the name.
+// Values of dns_disp.
 const (
-	nameNone    = 0 // there was none to look up, or no time
+	nameNone    = 0 // no lookup was needed, or it did not finish
 	nameFound   = 1
-	nameFailed  = 2 // nobody could be asked
-	nameUnknown = 3 // there is no such name
+	nameFailed  = 2 // no DNS server answered
+	nameUnknown = 3 // the name does not exist
 )
 
-// append appends the report as JSON, with the reference's keys in the reference's order.
+// append appends the report as JSON, with libwebsockets' keys in libwebsockets' order.
 func (m *perfTrace) append(b []byte) []byte {
 	d := &m.dial
 	disp := nameNone
@@ -79,7 +78,7 @@ func (m *perfTrace) append(b []byte) []byte {
 	return append(b, '}')
 }
 
-// appendStep appends how long a step took, in microseconds; 0 while it is not over.
+// appendStep appends the duration of a step in microseconds; 0 if it is not over.
 func appendStep(b []byte, key string, began, over time.Duration) []byte {
 	b = append(b, ',', '"')
 	b = append(b, key...)

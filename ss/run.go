@@ -8,22 +8,22 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// ErrNotDrained: the time for an orderly end was over, or it was cut short, and streams or connections were left. They were
-// closed at once.
+// ErrNotDrained: the orderly end took longer than its limit, or was interrupted, and streams or connections were
+// left. They were closed at once.
 var ErrNotDrained = errors.New("ss: the runtime was not drained: streams or connections were left and were closed at once")
 
-// defaultGrace is the time for an orderly end when Config.Grace is 0.
+// defaultGrace is the limit for an orderly end when Config.Grace is 0.
 const defaultGrace = 10 * time.Second
 
-// Run is a whole program: it makes a loop, unless c has one, and a runtime, creates the streams in their order, and turns the
-// loop until the end. The end begins when ctx is done, when all of these streams are destroyed, or with the first
-// loop.Stop. Then the runtime is drained for at most c.Grace (Runtime.Shutdown), and Run returns. A second loop.Stop, or
-// one during the drain, ends it at once.
+// Run runs a whole program: it makes a loop, unless c has one, and a runtime, creates the streams in order, and runs
+// the loop until the end. The end starts when ctx is done, when all of these streams are destroyed, or with the first
+// loop.Stop. Then the runtime is drained for at most c.Grace (Runtime.Shutdown), and Run returns. A second loop.Stop,
+// or one during the drain, ends it at once.
 //
-// The error is nil after an orderly end, also when ctx was cancelled; ErrNotDrained if something was left; that of Create
-// if a stream could not be created; and else that of the loop (loop.Loop.Run), a *loop.PoisonedError after a panic in a
-// callback. A loop of c's is left to the caller, who closes it; Run closes its own. With no streams given
-// ctx alone ends it.
+// The error is nil after an orderly end, also when ctx was cancelled; ErrNotDrained if streams or connections were
+// left; the error of Create if a stream could not be created; and otherwise the error of loop.Loop.Run, a
+// *loop.PoisonedError after a panic in a callback. Run closes a loop that it made; the caller closes c.Loop. Without
+// streams only ctx and loop.Stop end it.
 func Run(ctx context.Context, c Config, streams ...Info) error {
 	if c.Loop == nil {
 		sys, err := loop.NewSystem()
@@ -64,7 +64,7 @@ func Run(ctx context.Context, c Config, streams ...Info) error {
 	return p.err
 }
 
-// program is what Run runs.
+// program is the state of Run.
 type program struct {
 	runtime *Runtime
 	grace   time.Duration
@@ -75,14 +75,14 @@ type program struct {
 	err     error
 }
 
-// ended counts the streams that are destroyed.
+// ended is called when one of the streams is destroyed.
 func (p *program) ended() {
 	if p.left--; p.left == 0 {
 		p.finish()
 	}
 }
 
-// finish begins the orderly end.
+// finish starts the orderly end.
 func (p *program) finish() {
 	if p.ending {
 		return
@@ -94,7 +94,7 @@ func (p *program) finish() {
 	})
 }
 
-// abandon closes the runtime and lets the loop do what is left.
+// abandon closes the runtime, and runs the loop until that is done.
 func (p *program) abandon() error {
 	p.ending = true
 	l := p.runtime.Loop()
@@ -107,10 +107,10 @@ func (p *program) abandon() error {
 	return l.Run(context.Background())
 }
 
-// Shutdown drains the runtime (Drain), for at most grace, and then closes it. grace is 10 s if it is 0; a negative one
-// closes at once. done is called on the loop's goroutine when the runtime is closed, with ErrNotDrained if something was
-// left: the streams that are left receive DESTROYING in the same turn. Close completes it at once. It is the orderly end for programs with a loop of
-// their own; others use Run. It takes the place of Drain: not both are to be called.
+// Shutdown drains the runtime (Drain) for at most grace, and then closes it. A grace of 0 means 10 s; a negative one
+// closes at once. done is called on the loop's goroutine when the runtime is closed, with ErrNotDrained if streams or
+// connections were left; the streams that are left receive DESTROYING in the same turn. Close completes a Shutdown at
+// once. Shutdown is for programs with a loop of their own; others use Run. Do not call Drain as well.
 func (r *Runtime) Shutdown(grace time.Duration, done func(error)) {
 	if grace == 0 {
 		grace = defaultGrace
@@ -124,7 +124,7 @@ func (r *Runtime) Shutdown(grace time.Duration, done func(error)) {
 	}
 }
 
-// shutdown is a Shutdown under way.
+// shutdown is a Shutdown in progress.
 type shutdown struct {
 	r     *Runtime
 	node  loop.Timer
@@ -139,7 +139,7 @@ func (s *shutdown) Expired(time.Duration) { s.finish(ErrNotDrained) }
 // Label implements loop.Expirer.
 func (s *shutdown) Label() string { return "shutdown" }
 
-// finish closes the runtime, which calls ended. After that it does nothing.
+// finish closes the runtime, which calls ended. Later calls do nothing.
 func (s *shutdown) finish(err error) {
 	if s.done == nil {
 		return
@@ -151,7 +151,7 @@ func (s *shutdown) finish(err error) {
 	s.r.Close()
 }
 
-// ended is called when the runtime is closed, by finish or by the program.
+// ended is called when finish or the program has closed the runtime.
 func (s *shutdown) ended() {
 	s.r.Loop().Disarm(&s.node)
 	done := s.done

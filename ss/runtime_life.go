@@ -11,9 +11,9 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// How a Runtime is set up, does its work at the end of a turn, and is closed.
+// Set-up of a Runtime, its work at the end of a turn, and its end.
 
-// New makes a Runtime.
+// New returns a Runtime. The error reports a missing Config.Loop or Config.Policy.
 func New(c Config) (*Runtime, error) {
 	if c.Loop == nil || c.Policy == nil {
 		return nil, errors.New("ss: new runtime: Config.Loop and Config.Policy are required")
@@ -65,8 +65,8 @@ func New(c Config) (*Runtime, error) {
 	return r, nil
 }
 
-// Close destroys every stream. What they committed is still sent while the loop turns. It is called on
-// the loop's goroutine.
+// Close destroys every stream. What the streams have committed is still sent while the loop turns. Call it on the
+// loop's goroutine.
 func (r *Runtime) Close() {
 	if r.astray("Close") {
 		return
@@ -83,7 +83,7 @@ func (r *Runtime) Close() {
 	r.cleanups.run(r)
 }
 
-// RunTask implements loop.Runner: it does what handles were asked in this turn.
+// RunTask implements loop.Runner: it carries out what was requested of handles in this turn.
 func (r *Runtime) RunTask(now time.Duration) {
 	list := r.pending
 	r.pending = r.spare[:0]
@@ -102,8 +102,8 @@ func (r *Runtime) RunTask(now time.Duration) {
 	r.checkDrained()
 }
 
-// AddCleanup registers c: f is called once, on the loop's goroutine, at the end of Close. On a closed runtime it is called
-// before AddCleanup returns. The rest is as for Handle.AddCleanup.
+// AddCleanup registers c: f is called once, on the loop's goroutine, at the end of Close. On a closed runtime it is
+// called before AddCleanup returns. Otherwise it works like Handle.AddCleanup.
 func (r *Runtime) AddCleanup(c *Cleanup, f func()) {
 	c.Remove()
 	switch {

@@ -148,7 +148,7 @@ func TestSlowCallbackIsLogged(t *testing.T) {
 		<-done
 	}
 	short := func(lc *loop.Config, _ *ss.Config) { lc.Slow = 10 * time.Millisecond }
-	if _, log := running(t, short, slow); !strings.Contains(log, "WARN ss: a callback held the loop who=timer of stream cli for=") {
+	if _, log := running(t, short, slow); !strings.Contains(log, "WARN ss: slow callback owner=timer of stream cli took=") {
 		t.Errorf("log: got %q, want the slow callback of stream cli", log)
 	}
 	hooked := ""
@@ -156,7 +156,7 @@ func TestSlowCallbackIsLogged(t *testing.T) {
 		short(lc, c)
 		lc.OnSlow = func(who string, _ time.Duration) { hooked += who }
 	}, slow)
-	if strings.Contains(log, "held the loop") || !strings.Contains(hooked, "stream cli") {
+	if strings.Contains(log, "slow callback") || !strings.Contains(hooked, "stream cli") {
 		t.Errorf("with a hook of the loop's own: log %q, hook %q; want the hook alone", log, hooked)
 	}
 }

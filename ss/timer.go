@@ -6,10 +6,10 @@ import (
 
 // The timer of a stream.
 
-// TimeoutFromPolicy, given to StartTimeout, means the policy's timeout_ms.
+// TimeoutFromPolicy, passed to StartTimeout, means the policy's timeout_ms.
 const TimeoutFromPolicy time.Duration = 0
 
-// StartTimeout has TIMEOUT told once after d, or starts it anew. With TimeoutFromPolicy and no
+// StartTimeout delivers TIMEOUT once, after d, and replaces an earlier timeout. With TimeoutFromPolicy and no
 // timeout_ms in the policy it does nothing. The end of a transaction or connection cancels it.
 func (h *Handle) StartTimeout(d time.Duration) {
 	if d == TimeoutFromPolicy {
@@ -21,12 +21,12 @@ func (h *Handle) StartTimeout(d time.Duration) {
 	if h.timer == nil {
 		h.timer = &streamTimer{h: h}
 	}
-	// Not the turn's time: between turns that is as old as the last one.
+	// Not the turn's time, which is stale between turns.
 	l := h.rt.loop
 	l.Arm(&h.timer.Timer, l.System().Now()+d, h.timer)
 }
 
-// CancelTimeout cancels what StartTimeout began.
+// CancelTimeout stops the timeout of StartTimeout.
 func (h *Handle) CancelTimeout() {
 	if h.timer != nil && !h.astray("CancelTimeout") {
 		h.rt.loop.Disarm(&h.timer.Timer)

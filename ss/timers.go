@@ -6,9 +6,9 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// Timer calls a function of the program after some time, once or again and again. It is not the stream's own timer
-// (Handle.StartTimeout): neither the end of a transaction nor that of a connection stops it. Its methods, and its
-// function, are for the loop's goroutine.
+// Timer calls a function of the program after some time, once or periodically. It is not the stream's own timer
+// (Handle.StartTimeout): neither the end of a transaction nor that of a connection stops it. Its methods and its
+// function run on the loop's goroutine.
 type Timer struct {
 	clock  *loop.Loop
 	node   loop.Timer
@@ -23,8 +23,8 @@ type Timer struct {
 // After calls f once, after d. The end of the runtime (Close) stops the timer.
 func (r *Runtime) After(d time.Duration, f func()) *Timer { return startTimer(r, nil, d, 0, f) }
 
-// Every calls f each time that d has passed; calls that the loop was too late for are left out, as with a time.Ticker. The
-// end of the runtime (Close) stops the timer. It panics unless d is positive.
+// Every calls f each d. Calls that the loop was too late for are skipped, as with time.Ticker. The end of the runtime
+// (Close) stops the timer. It panics unless d is positive.
 func (r *Runtime) Every(d time.Duration, f func()) *Timer { return startTimer(r, nil, d, period(d), f) }
 
 // After calls f once, after d. The end of the stream stops the timer.
@@ -32,8 +32,8 @@ func (h *Handle) After(d time.Duration, f func()) *Timer {
 	return startTimer(h.Runtime(), h, d, 0, f)
 }
 
-// Every calls f each time that d has passed; calls that the loop was too late for are left out, as with a time.Ticker. The
-// end of the stream stops the timer. It panics unless d is positive.
+// Every calls f each d. Calls that the loop was too late for are skipped, as with time.Ticker. The end of the stream
+// stops the timer. It panics unless d is positive.
 func (h *Handle) Every(d time.Duration, f func()) *Timer {
 	return startTimer(h.Runtime(), h, d, period(d), f)
 }
@@ -54,7 +54,7 @@ func startTimer(r *Runtime, h *Handle, d, period time.Duration, f func()) *Timer
 
 // start arms t, unless its stream or runtime has ended.
 func (t *Timer) start(d time.Duration) {
-	// Not the turn's time: between turns that is as old as the last one.
+	// Not the turn's time, which is stale between turns.
 	t.clock.Arm(&t.node, t.clock.System().Now()+max(d, 0), (*timerExpirer)(t))
 	if t.handle != nil {
 		t.handle.AddCleanup(&t.atEnd, t.stop)
@@ -71,8 +71,9 @@ func (t *Timer) Stop() bool {
 	return was
 }
 
-// Reset starts t anew, whether it is running or not: its function is called after d, and each d if it was made by Every. It
-// reports whether t was running, and allocates nothing. On a timer whose stream or runtime has ended it does nothing.
+// Reset restarts t, whether it is running or not: its function is called after d, and then each d if the timer was
+// made by Every. It reports whether t was running, and does not allocate. On a timer whose stream or runtime has
+// ended it does nothing.
 func (t *Timer) Reset(d time.Duration) bool {
 	if t.period > 0 {
 		t.period = period(d)
@@ -82,10 +83,10 @@ func (t *Timer) Reset(d time.Duration) bool {
 	return was
 }
 
-// Running reports whether f is still to be called.
+// Running reports whether f will be called.
 func (t *Timer) Running() bool { return t.node.Armed() }
 
-// timerExpirer is a Timer in its part as loop.Expirer.
+// timerExpirer is a Timer as a loop.Expirer.
 type timerExpirer Timer
 
 // Expired implements loop.Expirer.
