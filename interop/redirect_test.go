@@ -85,7 +85,7 @@ func TestRedirectsOfNetHTTP(t *testing.T) {
 		{"POST, 307", inClear(post), "307/", "body", "POST /end/?from=/307/ token serial body", 0},
 		{"PUT, 302", inClear(`, "http_method": "PUT"`), "302/", "body", "PUT /end/?from=/302/ token serial body", 0},
 		{"PUT, 308", inClear(`, "http_method": "PUT"`), "308/", "body", "PUT /end/?from=/308/ token serial body", 0},
-		{"a ring", inClear(""), "ring/", "", "that is the limit", 302},
+		{"a loop", inClear(""), "ring/", "", "which is the limit", 302},
 		{"from clear to TLS", inClear(`, "tls": false` + trust), "up/", "", "GET /end/?from=/302/", 0},
 		{"from clear to TLS that is not trusted", inClear(""), "up/", "", "certificate", -1},
 		{"under TLS", underTLS(""), "302/", "", "GET /end/?from=/302/ token serial", 0},

@@ -16,12 +16,12 @@ import (
 
 // Uses handle.go back: a backend answers for the handle that asks it.
 //
-// This file is the boundary between a Handle and what fulfils it. A Handle knows its backend by the interface below
-// alone: no file asks for the concrete type, apart from Handle.upgrader at the end of this file. A backend reports to
+// This file is the boundary between a Handle and its backend. A Handle knows its backend by the interface below
+// only: no file checks the concrete type, except Handle.upgrader at the end of this file. A backend reports to
 // its handle by the handle's own methods: tell for a state, rx and tx for payload, agree for the subprotocol,
 // setFromPeer for metadata. Reports of the policy's perf key are payload.
 
-// backend fulfils what a program asks of a stream: a client stream's connection made in this process, an accepted
+// backend does the work of a stream: a client stream's connection made in this process, an accepted
 // stream, a listener. No method calls the program, except settle and drain. What a backend cannot do it
 // answers as documented with each method; it embeds defaults for those answers.
 type backend interface {

@@ -1,7 +1,7 @@
 package ss
 
-// Base is a Stream whose callbacks do nothing: State and Rx answer LWSSSSRET_OK, Tx answers LWSSSSRET_TX_DONT_SEND. It is
-// made to be embedded, so that a program writes the callbacks that it needs and no others.
+// Base is a Stream whose callbacks do nothing: State and Rx return LWSSSSRET_OK, Tx returns LWSSSSRET_TX_DONT_SEND.
+// Embed it to write only the callbacks that a program needs.
 type Base struct{}
 
 var _ Stream = Base{}

@@ -13,18 +13,18 @@ import (
 type blobField struct {
 	name     []byte
 	id       http.ID
-	key      string // of the policy, that asks for the field
+	key      string // of the policy, for errors
 	blob     device.BlobID
 	preamble string
-	hexify   bool // the value becomes hexadecimal digits, as it may be any bytes
+	hexify   bool // the value is sent as hexadecimal digits, since it may be any bytes
 }
 
-// errBlobValue: a blob holds what no header field can carry (RFC 9110 s.5.5). Most often it ends with the
-// line end of the file it was read from.
-var errBlobValue = errors.New("its value cannot stand in a header field: it has control characters, or blanks around it")
+// errBlobValue: a blob holds characters that are not allowed in a header field (RFC 9110 s.5.5), most often the line
+// end of the file it was read from.
+var errBlobValue = errors.New("its value is not allowed in a header field: it has control characters, or blanks at its ends")
 
-// blobFields are the header fields that the policy of a stream type takes from blobs, in the order in which
-// the reference writes them.
+// blobFields returns the header fields that a stream type takes from blobs, in the order in which libwebsockets
+// writes them.
 func blobFields(s *policy.Stream) (list []blobField) {
 	p := &s.HTTP
 	for _, f := range []blobField{
@@ -40,8 +40,8 @@ func blobFields(s *policy.Stream) (list []blobField) {
 	return list
 }
 
-// addBlobFields appends the fields that h's policy takes from system blobs. Their values are put behind
-// text, which is returned; they are valid as long as that is.
+// addBlobFields appends the fields of list to m. Their values are appended to text, which is returned; they are valid
+// as long as text is.
 func addBlobFields(m *http.Message, text []byte, list []blobField, blobs device.Blobs) ([]byte, error) {
 	for i := range list {
 		f := &list[i]

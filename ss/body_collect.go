@@ -6,24 +6,24 @@ import (
 	"github.com/millrace/millrace/policy"
 )
 
-// Collector collects the body that a peer sends, up to a limit, and hands it over in one slice. It is a Stream, made to be
-// used as it is or embedded: a stream with callbacks of its own calls the State and the Rx of the Collector from
-// them. What it holds is charged to the connection (Memory).
+// Collector collects the body that a peer sends, up to a limit, and delivers it in one slice. It is a Stream, to be
+// used directly or embedded: a stream with callbacks of its own calls the State and the Rx of the Collector from
+// them. The memory that it uses is charged to the connection (Memory).
 //
-// On HTTP clients that is the body of each response, on HTTP servers that of each request, on raw connections all that
-// comes until the peer ends its direction, and on WebSockets each message (but see Messages).
+// On HTTP clients the body is that of each response, on HTTP servers that of each request, on raw connections all
+// bytes until the peer ends its direction, and on WebSockets each message (but see Messages).
 type Collector struct {
 	Base
-	// Limit is the most bytes that are collected; 0 means 64 KiB.
+	// Limit is the largest body, in bytes; 0 means 64 KiB.
 	Limit int
-	// Done receives what has come. body is valid during the call; it is empty for a response or request without a body.
-	// The answer is passed on to the stream: see Stream.
+	// Done receives the body, which is valid during the call; it is empty for a response or request without a body.
+	// The return code is that of the stream's callback: see Stream.
 	//
 	// err is nil for a complete body, whatever the status (Handle.HTTPStatus). Otherwise body is nil, and err is
-	//   - ErrTooLong. A client is disconnected, unless Done answers otherwise; a server goes on, drops the rest of the
-	//     body and may answer, with 413 say.
-	//   - ErrCutOff, with the cause of DISCONNECTED: the body ended early. Whether a client tries again, and Done is called
-	//     again, is the policy's business.
+	//   - ErrTooLong. A client is disconnected, unless Done returns another code than OK; a server continues, drops the rest of the
+	//     body and may answer, for example with 413.
+	//   - ErrCutOff, with the cause of DISCONNECTED: the body ended early. The policy decides whether a client tries
+	//     again, after which Done is called again.
 	//   - the cause of ALL_RETRIES_FAILED, at a client: there is no body, and no further attempt.
 	Done func(h *Handle, body []byte, err error) Ret
 
@@ -35,18 +35,18 @@ type Collector struct {
 type collectPhase uint8
 
 const (
-	awaitBody collectPhase = iota // a body that has not begun, or goes on
+	awaitBody collectPhase = iota // a body that has not started, or is incomplete
 	awaitNext                     // the next one: Done was called
 )
 
-// State follows the stream. It implements State of Stream.
+// State implements Stream.
 func (c *Collector) State(h *Handle, s State, n Notice) Ret {
 	switch s {
 	case Connecting:
 		c.held.drop()
 		c.phase = awaitBody
 		if h.Server() != nil && h.Policy().Protocol != policy.Raw {
-			c.phase = awaitNext // SERVER_TXN begins it
+			c.phase = awaitNext // SERVER_TXN starts it
 		}
 	case ServerTxn:
 		c.held.drop()
@@ -62,13 +62,13 @@ func (c *Collector) State(h *Handle, s State, n Notice) Ret {
 		}
 		return c.finish(h, fmt.Errorf("%w: %w", ErrCutOff, n.Cause))
 	case AllRetriesFailed:
-		c.phase = awaitBody // an error of its own, whatever was reported of an attempt
+		c.phase = awaitBody // reported in addition to the errors of attempts
 		return c.finish(h, n.Cause)
 	}
 	return OK
 }
 
-// Rx collects. It implements Rx of Stream.
+// Rx implements Stream.
 func (c *Collector) Rx(h *Handle, b []byte, f Flags) Ret {
 	if f&PerfJSON != 0 {
 		return OK
@@ -97,7 +97,7 @@ func (c *Collector) Rx(h *Handle, b []byte, f Flags) Ret {
 	return OK
 }
 
-// finish calls Done, if that was not done for this body.
+// finish calls Done, once for each body.
 func (c *Collector) finish(h *Handle, err error) Ret {
 	if c.phase != awaitBody {
 		return OK

@@ -5,64 +5,64 @@ import (
 	"io"
 )
 
-// Body is one message that a stream sends: bytes, or what an io.ReaderAt holds. It is made to be embedded in a Stream, which
-// then has the Tx of the Body, or to be called from the stream's own Tx. It keeps its place between calls, marks beginning
-// and end, asks for the next Tx by itself, and begins again whenever the ordinal is 0: with each transaction of HTTP, each
+// Body is one message that a stream sends, from a slice or an io.ReaderAt. Embed it in a Stream, which
+// then has the Tx of the Body, or call it from the stream's own Tx. It keeps its position between calls, sets SOM
+// and EOM, requests the next Tx itself, and restarts whenever the ordinal is 0: with each transaction of HTTP, each
 // repeated attempt and each connection. So a body is sent again from its start on a retry. The zero Body is empty.
 //
 //	type upload struct {
-//		ss.Collector // State and Rx: takes the answer
+//		ss.Collector // State and Rx: collects the response
 //		ss.Body      // Tx
 //	}
 //
-// The program begins with Request. A stream whose policy repeats transactions that were lost after CONNECTED calls
+// The program starts with Request. A stream whose policy repeats transactions that were lost after CONNECTED calls
 // Request in CONNECTING too, so that the repeated one announces its length as well.
 type Body struct {
 	data   []byte
 	src    io.ReaderAt // nil: data
 	offset int64       // in src
 	size   int64
-	pos    int64 // of the next byte to give
-	given  bool  // EOM was given
+	pos    int64 // of the next byte to return
+	given  bool  // EOM was returned
 	err    error
-	piece  *bodyPiece // of src; nil while nothing of it is held
+	piece  *bodyPiece // of src; nil while none is in memory
 }
 
-// pieceSize is how much of an io.ReaderAt is held at a time: as much as leaves in one system call.
+// pieceSize is how much of an io.ReaderAt is in memory at a time: as much as one system call sends.
 const pieceSize = 64 << 10
 
-// SetBytes makes p the content. It is not copied: p must not change until the body is sent, retries included.
+// SetBytes makes p the content. It is not copied: p must not change until the body is sent, including retries.
 func (b *Body) SetBytes(p []byte) {
 	b.release()
 	*b = Body{data: p, size: int64(len(p))}
 }
 
-// SetReaderAt makes the n bytes from offset of src the content, such as those of an open file. They are read in pieces of
-// at most 64 KiB, away from the loop's goroutine (loop.Offload), one at a time; what is held is charged to the
-// connection (Memory). The caller keeps src open until the body is sent, retries included, or the stream has
-// ended. When reading fails the stream is disconnected, and Err has the reason.
+// SetReaderAt makes the n bytes at offset of src the content, for example those of an open file. They are read in
+// pieces of at most 64 KiB, away from the loop's goroutine (loop.Offload), one at a time; the piece is charged to the
+// connection (Memory). The caller keeps src open until the body is sent, including retries, or the stream has ended.
+// When reading fails the stream is disconnected, and Err returns the reason.
 func (b *Body) SetReaderAt(src io.ReaderAt, offset, n int64) {
 	b.release()
 	*b = Body{src: src, offset: offset, size: n}
 }
 
-// Len is the number of bytes.
+// Len returns the number of bytes.
 func (b *Body) Len() int64 { return b.size }
 
-// Err is why the content could not be read, nil if nothing failed since it was set.
+// Err returns why the content could not be read, nil if nothing failed since it was set.
 func (b *Body) Err() error { return b.err }
 
-// Request asks for Tx and announces the length, which is Content-Length on HTTP: see Handle.RequestTxLen. It starts the
-// body again from its beginning.
+// Request requests Tx and announces the length, which is Content-Length on HTTP: see Handle.RequestTxLen. It restarts
+// the body.
 func (b *Body) Request(h *Handle) Ret {
 	b.Rewind()
 	return h.RequestTxLen(b.size)
 }
 
-// Rewind has the next Tx begin with the first byte.
+// Rewind makes the next Tx start with the first byte.
 func (b *Body) Rewind() { b.pos, b.given = 0, false }
 
-// Tx gives the next bytes. It implements Tx of Stream. A complete body answers LWSSSSRET_TX_DONT_SEND.
+// Tx implements Stream: it returns the next bytes. After the end it returns LWSSSSRET_TX_DONT_SEND.
 func (b *Body) Tx(h *Handle, ordinal uint32, buf []byte) (n int, f Flags, r Ret) {
 	if ordinal == 0 {
 		b.Rewind()
@@ -91,8 +91,8 @@ func (b *Body) Tx(h *Handle, ordinal uint32, buf []byte) (n int, f Flags, r Ret)
 	return n, f | EOM, OK
 }
 
-// read copies what is held of the content at pos into buf. If nothing is, 0 is returned and a piece is read; Tx is
-// requested when it is there.
+// read copies the content at pos into buf as far as it is in memory. If it is not, read returns 0 and starts to read
+// a piece, after which Tx is requested.
 func (b *Body) read(h *Handle, buf []byte) int {
 	p := b.piece
 	if p == nil {
@@ -116,7 +116,7 @@ func (b *Body) read(h *Handle, buf []byte) int {
 	return 0
 }
 
-// release drops what is held of the content.
+// release frees the piece in memory.
 func (b *Body) release() {
 	if p := b.piece; p != nil {
 		p.mem.Set(p.h, 0)
@@ -125,13 +125,13 @@ func (b *Body) release() {
 	}
 }
 
-// bodyPiece is a part of the content, held or being read. A read that is under way owns it.
+// bodyPiece is a part of the content, in memory or being read. A read in progress owns it.
 type bodyPiece struct {
-	b     *Body // nil: the body does not want it any more
+	b     *Body // nil: the body has released the piece
 	h     *Handle
 	src   io.ReaderAt
 	from  int64 // in src
-	pos   int64 // the same place in the body
+	pos   int64 // the same position in the body
 	have  int   // bytes of buf, or how many are being read
 	buf   []byte
 	busy  bool

@@ -1,8 +1,8 @@
 package ss
 
-// Cleanup is a call that is made when a stream or a runtime ends: see Handle.AddCleanup and Runtime.AddCleanup. It is
-// embedded in the object that needs the call, so that registering it allocates nothing; the zero value is not
-// registered. It is not copied while it is registered.
+// Cleanup is a call at the end of a stream or a runtime: see Handle.AddCleanup and Runtime.AddCleanup. Embed it in
+// the object that needs the call, so that registration does not allocate; the zero value is not registered. Do not
+// copy it while it is registered.
 type Cleanup struct {
 	run        func()
 	in         cleanups // nil: not registered
@@ -13,7 +13,7 @@ type Cleanup struct {
 // cleanups are the latest Cleanup of each owner: a *Handle, or the *Runtime.
 type cleanups map[any]*Cleanup
 
-// add registers c in front of its owner's others.
+// add registers c before the other calls of its owner.
 func (l cleanups) add(c *Cleanup, owner any, f func()) {
 	c.run, c.in, c.owner, c.next = f, l, owner, l[owner]
 	if c.next != nil {

@@ -9,7 +9,7 @@ import (
 // CookiesLoaded implements device.CookieWaiter.
 func (a *httpClient) CookiesLoaded() { a.acquire(a.t) }
 
-// origin is the place of a's request in the terms of the jar.
+// origin returns the origin of a's request for the cookie jar.
 func (a *httpClient) origin(target []byte) cookie.Origin {
 	o := cookie.Origin{Host: a.t.dial.Host, Path: target, Secure: a.t.tls}
 	if o.Host == "" {

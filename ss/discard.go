@@ -6,7 +6,7 @@ import (
 
 // A handler of HTTP exchanges that ignores everything.
 
-// nobody takes what an exchange has left to say after its stream has let go of it.
+// discard is the handler of an exchange whose stream has abandoned it.
 type discard struct{}
 
 func (discard) Head(http.Exchange, *http.Message) {}

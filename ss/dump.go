@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/roles"
 )
 
-// Dump writes a line for every live handle: slot, stream type, the last move of its life, its
-// connection, and what it asks for. It is for people: what peers have said is escaped.
+// Dump writes a line for every live handle: slot, stream type, the last move of its life, its connection, and its
+// pending operations. It is for people: text from peers is escaped.
 func (r *Runtime) Dump(w io.Writer) {
 	fmt.Fprintf(w, "%d streams, %d connections, %d warm, %d bytes held, account %d bytes (%v)\n",
 		r.table.live, r.net.Open(), r.http.pool.Warm(), r.net.Held(), r.loop.Account().Used(), r.loop.Account().Level())
@@ -29,7 +29,7 @@ func (r *Runtime) Dump(w io.Writer) {
 	})
 }
 
-// holds is what the stream's connection holds, in words.
+// holds describes the memory of the stream's connection.
 func (h *Handle) holds() string {
 	c := h.be.wsi()
 	if c == nil || c.Held() == 0 {

@@ -9,18 +9,18 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// target is where a client stream connects to, made from endpoint, port and http_url.
+// target is the address that a client stream connects to, derived from endpoint, port and http_url.
 type target struct {
 	dial      wsi.Target
 	tls       bool
 	secure    *tls.Client // nil without tls
-	name      string      // that the server's certificate must have
-	authority []byte      // for Host: host, and port when it is not the scheme's own
-	path      string      // the URL form's path, which goes before http_url; "" for none
-	from      string      // the endpoint it was made of
+	name      string      // expected in the server's certificate
+	authority []byte      // for Host: host, and port if it is not the scheme's default
+	path      string      // path of the endpoint's URL, used if http_url is empty; "" for none
+	from      string      // the endpoint that it was derived from
 }
 
-// parseTarget makes a target of an endpoint: see policy.ParseAddress. secure is not set.
+// parseTarget derives a target from an endpoint: see policy.ParseAddress. secure is not set.
 func parseTarget(endpoint string, port uint16, tls bool) (t target, err error) {
 	a, err := policy.ParseAddress(endpoint, port, tls)
 	if err != nil {

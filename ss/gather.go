@@ -5,27 +5,27 @@ import (
 	"sync"
 )
 
-// Why a body or a message of the peer was not delivered. They are found with errors.Is.
+// Why a body or a message of the peer was not delivered, to be tested with errors.Is.
 var (
-	// ErrCutOff: the connection ended before the peer's body did.
-	ErrCutOff = errors.New("the peer's body was cut off")
-	// ErrTooLong: a body or a message has more bytes than its limit allows.
+	// ErrCutOff: the connection ended before the end of the peer's body.
+	ErrCutOff = errors.New("the connection ended before the peer's body")
+	// ErrTooLong: a body or a message exceeds its limit.
 	ErrTooLong = errors.New("longer than the limit")
 )
 
 // defaultLimit is how many bytes of a body or message are collected when the program sets no limit.
 const defaultLimit = 64 << 10
 
-// gather holds the bytes of a body or message that is not complete. They are charged to the connection, and their
-// memory is shared by all: a stream between two messages holds none.
+// gather collects the bytes of an incomplete body or message. They are charged to the connection, and the buffers are
+// pooled: a stream between two messages has none.
 type gather struct {
-	buf   *[]byte // nil: nothing is held
+	buf   *[]byte // nil: empty
 	mem   Memory
 	atEnd Cleanup
 	of    *Handle
 }
 
-// gatherPool has buffers of at most gatherKept bytes between two uses.
+// gatherPool keeps free buffers of at most gatherKept bytes.
 var gatherPool = sync.Pool{New: func() any { return new([]byte) }}
 
 const gatherKept = 64 << 10
@@ -53,7 +53,7 @@ func (g *gather) add(h *Handle, b []byte, limit int) bool {
 	return true
 }
 
-// bytes are those added since the last drop. They are valid until the next add or drop.
+// bytes returns the bytes added since the last drop. They are valid until the next add or drop.
 func (g *gather) bytes() []byte {
 	if g.buf == nil {
 		return nil
@@ -61,7 +61,7 @@ func (g *gather) bytes() []byte {
 	return *g.buf
 }
 
-// drop forgets all bytes.
+// drop removes all bytes.
 func (g *gather) drop() {
 	if g.buf == nil {
 		return

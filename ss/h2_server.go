@@ -12,22 +12,22 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// acceptedH2 is one accepted HTTP/2 connection. Its requests are answered by server streams, each an accepted stream
-// that serves one request after another, as one on HTTP/1.1 does; there are as many as there were requests at
-// a time. So a request allocates nothing, and a program need not know which protocol brought it.
+// acceptedH2 is one accepted HTTP/2 connection. Server streams answer its requests. Each is an accepted stream that
+// serves one request after another, like one on HTTP/1.1; there are as many as there were concurrent requests. So a
+// request does not allocate, and a program need not know the HTTP version.
 type acceptedH2 struct {
 	h2.Server
 	origin   origin
-	first    serverStream   // of the stream that the connection began with
-	idle     []*transaction // the latest to have been used is the next
-	least    int            // fewest idle since the last look
+	first    serverStream   // of the stream that the connection started with
+	idle     []*transaction // the last one used is used next
+	least    int            // fewest idle since the last trim
 	deflated int            // WebSockets with compression
-	look     time.Duration  // when server streams that are too many are looked for; 0: there are none
+	look     time.Duration  // when to trim; 0: there is no surplus
 	// The server's list of such connections.
 	prev, next *acceptedH2
 }
 
-// serverStream is one of the streams of an HTTP/2 connection, and the backend of that stream.
+// serverStream is the backend of one stream of an HTTP/2 connection.
 type serverStream struct{ transaction }
 
 // addedStream is a serverStream that is not the first of its connection.
@@ -43,17 +43,17 @@ var (
 )
 
 const (
-	// streamRest is how long server streams must have had nothing to do before there are too many of them: long enough
-	// that a peer which asks in bursts finds those of its last burst.
+	// streamRest is how long server streams must have been idle to be surplus: long enough
+	// that a peer with bursts of requests finds the streams of its last burst.
 	streamRest = 2 * time.Second
 	// streamCost is the size class of each serverStream but the first.
 	streamCost = 128
-	// streamHeld is what the account is charged for it: a peer can have many for one descriptor, and the program has
+	// streamHeld is the charge to the account for it: a peer can have many per descriptor, and the program has
 	// an object for each.
 	streamHeld = 2 * streamCost
 )
 
-// speakH2 makes an HTTP/2 connection over low of one that has had no request yet. Its first stream is h.
+// speakH2 makes the role of an HTTP/2 connection over low that has had no request yet. Its first stream is h.
 func speakH2(s *server, h *Handle, low roles.Lower) *acceptedH2 {
 	c := new(acceptedH2)
 	c.origin = origin{s, c}
@@ -72,10 +72,10 @@ func speakH2(s *server, h *Handle, low roles.Lower) *acceptedH2 {
 	return c
 }
 
-// Label names the connection's streams in reports.
+// Label returns the name of the connection's streams for reports.
 func (c *acceptedH2) Label() string { return c.origin.server.h.Label() }
 
-// Opened is roles.Upper's. The connection has a stream before its first request, as on HTTP/1.1.
+// Opened implements roles.Upper. The connection has a stream before its first request, as on HTTP/1.1.
 func (c *acceptedH2) Opened(now time.Duration) {
 	c.Server.Opened(now)
 	c.wsi().Established()
@@ -90,7 +90,7 @@ func (c *acceptedH2) Opened(now time.Duration) {
 	c.rest(&l.transaction)
 }
 
-// Accept is h2.Acceptor's: the serverStream that answers the next request.
+// Accept implements h2.Acceptor: it returns the serverStream that answers the next request.
 func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 	for n := len(c.idle) - 1; n >= 0; n-- {
 		l := c.idle[n]
@@ -118,7 +118,7 @@ func (c *acceptedH2) Accept(*h2.Server) http.Handler {
 	return &l.transaction
 }
 
-// answered is told when a serverStream's exchange is over.
+// answered is called when a serverStream's exchange is over.
 func (c *acceptedH2) answered(t *transaction, cause error) {
 	if cause != nil {
 		t.h.closed(cause)
@@ -127,7 +127,7 @@ func (c *acceptedH2) answered(t *transaction, cause error) {
 	c.rest(t)
 }
 
-// rest has l wait for the next request.
+// rest adds l to the idle streams.
 func (c *acceptedH2) rest(l *transaction) {
 	if l.h.flags&doomed != 0 {
 		return
@@ -138,7 +138,7 @@ func (c *acceptedH2) rest(l *transaction) {
 	}
 }
 
-// trim ends the server streams that nobody has needed since the last look, but for those that are kept.
+// trim destroys the server streams that were idle since the last trim, except Config.IdleStreams.
 func (c *acceptedH2) trim(now time.Duration) {
 	keep := c.origin.server.h.rt.cfg.IdleStreams
 	for i := range min(c.least, len(c.idle)) - keep {
@@ -150,7 +150,7 @@ func (c *acceptedH2) trim(now time.Duration) {
 	}
 }
 
-// Deadline is roles.Upper's.
+// Deadline implements roles.Upper.
 func (c *acceptedH2) Deadline() time.Duration {
 	d := c.Server.Deadline()
 	if c.look != 0 && (d == 0 || c.look < d) {
@@ -159,7 +159,7 @@ func (c *acceptedH2) Deadline() time.Duration {
 	return d
 }
 
-// Timeout is roles.Upper's.
+// Timeout implements roles.Upper.
 func (c *acceptedH2) Timeout(now time.Duration) {
 	if c.look != 0 && now >= c.look {
 		c.trim(now)
@@ -167,9 +167,9 @@ func (c *acceptedH2) Timeout(now time.Duration) {
 	c.Server.Timeout(now)
 }
 
-// Closed is roles.Upper's: all streams end with their connection.
+// Closed implements roles.Upper: all streams end with their connection.
 func (c *acceptedH2) Closed(cause error) {
-	c.Server.Closed(cause) // those that are busy
+	c.Server.Closed(cause) // streams with an exchange
 	for n := len(c.idle) - 1; n >= 0; n = len(c.idle) - 1 {
 		l := c.idle[n]
 		c.idle = c.idle[:n]
@@ -196,7 +196,8 @@ func (l *serverStream) drain(*Handle)               {} // with its connection, w
 
 func (l *serverStream) protocol() (policy.Protocol, bool) { return l.speaks(policy.H2), true }
 
-// release ends the stream alone. The peer cannot take half a response for a whole one: its stream is reset.
+// release ends this stream only. Its HTTP/2 stream is reset, so that the peer cannot mistake half a response for a
+// complete one.
 func (l *serverStream) release(h *Handle) {
 	c, x := l.origin.h2, l.x
 	if l != &c.first {

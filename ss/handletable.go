@@ -1,13 +1,12 @@
 package ss
 
-// handleTable holds the live handles, each in a numbered slot. It grows by pages, so that growth never
-// copies what is there.
+// handleTable holds the live handles, each in a numbered slot. It grows by pages, so that growth does not copy.
 type handleTable struct {
 	pages []*handlePage
 	free  []int32
 	used  int32 // slots ever used
 	live  int
-	// servers is how many of the live ones listen.
+	// servers is how many live handles are listeners.
 	servers int
 	walks   int // calls of each
 	// sources are those of TxFrom, for the few handles that have one.
@@ -53,7 +52,7 @@ func (t *handleTable) remove(h *Handle) {
 	t.free = append(t.free, h.slot)
 }
 
-// each calls f for the handles that live when it begins, unless they are gone by their turn.
+// each calls f for the handles that are live at its start and still live at their turn.
 func (t *handleTable) each(f func(h *Handle)) {
 	t.walks++
 	for i, n := int32(0), t.used; i < n && i < t.used; i++ {

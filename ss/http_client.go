@@ -11,42 +11,42 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// httpClient carries a client stream over HTTP exchanges: one transaction is one CONNECTED to
-// DISCONNECTED, on whatever connection serves it.
+// httpClient carries a client stream over HTTP exchanges: a transaction lasts from CONNECTED to DISCONNECTED, on
+// whatever connection serves it.
 type httpClient struct {
 	connectionDefaults
 	o             *direct
-	conn          *httpConn     // nil between transactions, and while it waits for one that others share
-	x             http.Exchange // nil until the connection stands
+	conn          *httpConn     // nil between transactions, and while the ticket waits for a shared one
+	x             http.Exchange // nil until the connection is established
 	t             *target       // of this attempt
 	state         httpPhase
 	redirectState *http.RedirectState // nil until a redirect is followed
-	asked         []byte              // the target of the request, for redirects to be relative to and cookies to belong to
-	// What became of this transaction so far.
-	sent          bool // the request head is out
+	asked         []byte              // the target of the request: the base of redirects, and the path of cookies
+	// The state of the transaction.
+	sent          bool // the request head was sent
 	sending       bool // the request has a body that is not complete
-	took          bool // Tx has given some of the body: to be made again the request needs it from the beginning
-	got           bool // the response has brought body
-	fresh         bool // nobody has used the connection before: if it fails, that is the answer
+	took          bool // Tx has returned some of the body: a repeated request needs it from the start
+	got           bool // some of the response's body was received
+	fresh         bool // the connection had no user before: if it fails, the request is not repeated
 	success       bool
 	resent        bool             // this attempt has repeated a request that was not answered
 	status        int              // of the response; stays until the next attempt
 	left          int64            // of the announced body, http.UnknownLength without one
 	outBefore     uint64           // bytes that the socket had taken before the head
-	exposed       bool             // the server may have acted on a request of this attempt that is not idempotent
-	exposedBefore bool             // exposed, before the present request
-	inFlight      bool             // a request is out, and no final head has come for it
-	againCause    error            // why the body is to be given from the beginning; nil when it is not
-	offer         *ws.Offer        // of a request that asks for a WebSocket, until it is answered
-	ws            *wsPipe          // what the exchange has become
-	quirks        quirks           // of the endpoint, as far as they were known when the attempt began
+	exposed       bool             // the server may have processed a request of this attempt that is not idempotent
+	exposedBefore bool             // exposed, before the current request
+	inFlight      bool             // a request was sent, and no final head was received for it
+	againCause    error            // why the body must be sent again from its start; nil if it need not be
+	offer         *ws.Offer        // of a WebSocket handshake, until it is answered
+	ws            *wsPipe          // nil until the exchange has become a WebSocket
+	quirks        quirks           // of the endpoint, as known at the start of the attempt
 	learnt        bool             // the attempt fails for a quirk that was not known before
 	out           *formOut         // nil unless the stream type's bodies are multipart
-	parts         *multipartReader // takes the response apart, nil if it is whole
+	parts         *multipartReader // nil unless the response is multipart
 
-	ticket httpTicket    // where it waits for an exchange
-	due    time.Duration // when the response must have come; 0: no matter
-	heard  uint64        // bytes that the connection had brought when the exchange began
+	ticket httpTicket    // its place in the queue for an exchange
+	due    time.Duration // deadline of the response; 0: none
+	heard  uint64        // bytes received on the connection before the exchange
 }
 
 type httpPhase uint8
@@ -55,8 +55,8 @@ const (
 	httpIdle     httpPhase = iota
 	httpRequest            // until the response's final head
 	httpAside              // a redirect is followed at the end of the turn, or of its body if that comes first
-	httpResponse           // until its end
-	httpDone               // until the exchange's
+	httpResponse           // until the end of the response
+	httpDone               // until the end of the exchange
 	httpSwitched           // until the end of the WebSocket
 )
 
@@ -97,15 +97,15 @@ func (a *httpClient) flow(paused bool) {
 	}
 }
 
-// over says whether the callbacks of an exchange have nothing more to tell: its stream let go of it.
+// over reports whether x is not the exchange of the stream any more: its callbacks are ignored.
 func (a *httpClient) over(x http.Exchange) bool { return a.conn == nil || a.x != x }
 
 var (
 	errNoResponse = fmt.Errorf("ss: http: no response within http_response_timeout_ms: %w", http.ErrTimeout)
 )
 
-// awaitResponse starts the time in which the response must come, if the request is complete. It does not run while
-// the stream is paused: on h1 that keeps the response out.
+// awaitResponse starts the timeout of the response, if the request is complete. It does not run while the stream is
+// paused: on h1 a pause also stops the response.
 func (a *httpClient) awaitResponse(now time.Duration) {
 	h := a.o.h
 	if d := h.streamType.pol.ResponseWait(); d > 0 && a.state == httpRequest && (a.isWS() || a.sent && !a.sending && h.flags&isPaused == 0) {
@@ -136,7 +136,7 @@ func (a *httpClient) addPeerCredit(n int) error {
 	return nil
 }
 
-// manual has the exchange's peer granted what the program says, if it wants to say it.
+// manual makes the program grant the peer's window, if Info.ManualInitialTxCredit is set.
 func (a *httpClient) manual() {
 	if a.o.credit == 0 {
 		return
@@ -177,7 +177,7 @@ func (a *httpClient) drop() {
 	}
 }
 
-// noReply reports whether the request was sent and not one byte has come on the connection since.
+// noReply reports whether the request was sent and no byte was received on the connection since.
 func (a *httpClient) noReply() bool { return a.sent && a.conn.silentSince(a.heard) }
 
 func (a *httpClient) tlsState() (s tls.State, ok bool) {
@@ -215,17 +215,17 @@ func (a *httpClient) describe() string {
 		if n == 100 {
 			more = " or more"
 		}
-		return fmt.Sprintf("waits for an exchange with %s, streams before it: %d%s", a.t.dial, n, more)
+		return fmt.Sprintf("waiting for an exchange with %s, streams before it: %d%s", a.t.dial, n, more)
 	case a.conn == nil:
 		return "no connection"
 	}
 	return a.conn.describe()
 }
 
-// isWS says whether the stream's exchanges are to become WebSockets.
+// isWS reports whether the stream's exchanges become WebSockets.
 func (a *httpClient) isWS() bool { return a.o.h.streamType.pol.Protocol == policy.WS }
 
-// method and appendTarget say what is asked for, on the policy's way or on a detour.
+// method and appendTarget return the method and the target of the request, after redirects.
 func (a *httpClient) method() []byte {
 	if a.redirectState != nil {
 		return a.redirectState.Method
@@ -240,7 +240,7 @@ func (a *httpClient) appendTarget(b []byte) ([]byte, error) {
 	return appendPath(b, a.o.h, a.o.target)
 }
 
-// scheme is what a request is told to go by.
+// scheme returns the scheme of a request.
 func scheme(tls bool) []byte {
 	if tls {
 		return schemeTLS
@@ -250,7 +250,7 @@ func scheme(tls bool) []byte {
 
 var schemeTLS, schemeClear = []byte("https"), []byte("http")
 
-// pendingRedirects are the attempts that have a redirect to follow at the end of the turn.
+// pendingRedirects are the attempts with a redirect to follow at the end of the turn.
 type pendingRedirects struct{ list, spare []*httpClient }
 
 func (p *pendingRedirects) add(a *httpClient) { p.list = append(p.list, a) }

@@ -18,7 +18,7 @@ func (a *httpClient) forget() {
 	a.ticket.ClearRefusals()
 }
 
-// begin makes an attempt.
+// begin starts an attempt.
 func (a *httpClient) begin(t *target) {
 	if a.o.h.streamType.pol.HTTP.Cookies && a.o.h.rt.jar().Await(a) {
 		a.t = t
@@ -27,7 +27,7 @@ func (a *httpClient) begin(t *target) {
 	a.acquire(t)
 }
 
-// acquire asks for an exchange with t. The answer comes later: use, or unreachable.
+// acquire requests an exchange with t. The pool calls Serve or Unreachable later.
 func (a *httpClient) acquire(t *target) {
 	a.o.h.rt.http.pool.Issue(&a.ticket, a)
 	a.t = t
@@ -38,7 +38,7 @@ func (a *httpClient) acquire(t *target) {
 	a.route().Acquire(&a.ticket)
 }
 
-// ways is the route to the attempt's target.
+// route returns the route to the attempt's target.
 func (a *httpClient) route() *httpRoute {
 	h := a.o.h
 	pol := h.streamType.pol
@@ -59,7 +59,7 @@ func (a *httpClient) route() *httpRoute {
 	}, protocol == policy.H2)
 }
 
-// use begins the transaction on a connection that stands. The error says that it does not after all.
+// use starts the transaction on an established connection. After an error the connection is unusable.
 func (a *httpClient) use(c *httpConn) error {
 	a.reset(c)
 	a.fresh = !c.entry.Used()
@@ -73,7 +73,7 @@ func (a *httpClient) use(c *httpConn) error {
 	if a.fresh {
 		a.o.perfUp()
 	} else {
-		a.o.perf = nil // that connection is another's to measure
+		a.o.perf = nil // another stream measures that connection
 	}
 	a.manual()
 	if a.o.h.streamType.pol.HTTP.LongPoll {
@@ -88,7 +88,7 @@ func (a *httpClient) use(c *httpConn) error {
 	return nil
 }
 
-// Unreachable is pool.Request's: there will be no exchange.
+// Unreachable implements pool.Request: there will be no exchange.
 func (a *httpClient) Unreachable(cause error) {
 	a.reset(nil)
 	a.state = httpIdle
@@ -98,7 +98,7 @@ func (a *httpClient) Unreachable(cause error) {
 	a.o.failed(cause, 0)
 }
 
-// again makes the request anew.
+// again repeats the request.
 func (a *httpClient) again(cause error, took bool) {
 	a.o.h.rt.Counters.Repeated++
 	if took {
@@ -111,9 +111,9 @@ func (a *httpClient) again(cause error, took bool) {
 	a.route().AcquireNew(&a.ticket)
 }
 
-// rewind tells the stream to give its body from the beginning, if Tx has given some of it for a request that is made
-// again. CONNECTING is what each attempt begins with, so a program that can be retried knows what to do. False: the
-// stream wants no more of the attempt.
+// rewind delivers CONNECTING with Notice.Again if Tx has returned some of the body of a request that is repeated.
+// Each attempt starts with CONNECTING, so a program that supports retries can handle it. It returns false if the
+// stream ends the attempt.
 func (a *httpClient) rewind() bool {
 	why, h := a.againCause, a.o.h
 	if why == nil {
@@ -127,8 +127,8 @@ func (a *httpClient) rewind() bool {
 	return h.flags&doomed == 0
 }
 
-// overdue ends the wait for a response, if it is over. A response does not stop the timer, and the next request does not
-// move it: to do both for each request would cost more than to look once a minute.
+// overdue ends the wait for a response if its deadline has passed. A response does not stop the timer, and the next
+// request does not move it: both would cost more than to check a stale timer now and then.
 func (a *httpClient) overdue(now time.Duration) {
 	h := a.o.h
 	switch {
@@ -153,9 +153,9 @@ func (a *httpClient) overdue(now time.Duration) {
 	a.o.failed(cause, 0)
 }
 
-var errNoSwitch = fmt.Errorf("ss: websocket: no answer to the handshake: %w", http.ErrTimeout)
+var errNoSwitch = fmt.Errorf("ss: websocket: no response to the handshake: %w", http.ErrTimeout)
 
-// Serve is pool.Link's.
+// Serve implements pool.Link.
 func (c *httpConn) Serve(a *httpClient) error { return a.use(c) }
 
 // dialHTTP makes a connection on a route, for a or on its behalf: see pool.Config.
@@ -165,7 +165,7 @@ func dialHTTP(r *httpRoute, a *httpClient, alone bool) *httpEntry {
 	c.entry.Init(r, c)
 	var up roles.Upper = c
 	if key.secure == nil {
-		// Without TLS there is nobody to ask: HTTP/2 begins by prior knowledge (RFC 9113 s.3.3).
+		// Without TLS there is no ALPN: HTTP/2 starts with prior knowledge (RFC 9113 s.3.3).
 		c.speak(key.protocol == policy.H2)
 	} else {
 		c.s = new(tls.Session)
@@ -185,15 +185,15 @@ func dialHTTP(r *httpRoute, a *httpClient, alone bool) *httpEntry {
 	return &c.entry
 }
 
-// secureH1 is what a WebSocket that has no place on the endpoint's HTTP/2 connections needs for TLS: with HTTP/1.1 alone
-// in ALPN. nil: it may have one.
+// secureH1 returns the TLS context, with only HTTP/1.1 in ALPN, of a WebSocket that cannot use the endpoint's HTTP/2
+// connections; nil if it can.
 func (a *httpClient) secureH1() *tls.Client {
 	if a.quirks&noWSOverH2 == 0 || !a.t.tls {
 		return nil
 	}
 	c, err := a.o.h.rt.contexts().Client(a.o.h.streamType.pol, a.t.name, a.t == a.o.target, secure.ALPNH1)
 	if err != nil {
-		return nil // the attempt over HTTP/2 meets the same, and says so
+		return nil // the attempt over HTTP/2 fails with the same error
 	}
 	return c
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// The exchange of an HTTP client: request, response, and what follows from its end. It is above the files that know
+// The exchange of an HTTP client: request, response, and its end. This file is above those of
 // redirects, WebSockets and multipart bodies.
 
-// Writable is http.Handler's: first the head, then as much body as the stream asked to give.
+// Writable implements http.Handler: it sends the head, then the body that the stream has requested Tx for.
 func (a *httpClient) Writable(x http.Exchange) {
 	h := a.o.h
 	if a.conn == nil || h.flags&doomed != 0 {
@@ -54,7 +54,7 @@ func (a *httpClient) Writable(x http.Exchange) {
 	}
 	h.checkLength(a.left, end)
 	if end || a.left == 0 {
-		a.sending = false // the announced length says it as well as EOM does
+		a.sending = false // the announced length ends the body, as EOM does
 		a.awaitResponse(h.rt.loop.Now())
 	}
 	x.Commit(n, end)
@@ -63,7 +63,7 @@ func (a *httpClient) Writable(x http.Exchange) {
 	}
 }
 
-// sendHead builds the request from the policy and the metadata as they are now.
+// sendHead sends the request, built from the policy and the current metadata.
 func (a *httpClient) sendHead(x http.Exchange) error {
 	h := a.o.h
 	k := h.streamType
@@ -120,7 +120,7 @@ func (a *httpClient) sendHead(x http.Exchange) error {
 	return nil
 }
 
-// Head is http.Handler's.
+// Head implements http.Handler.
 func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	h := a.o.h
 	if a.conn == nil || h.flags&doomed != 0 {
@@ -128,7 +128,7 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	}
 	if m.Status < 200 && m.Status != 101 {
 		if a.due != 0 && !a.isWS() {
-			a.awaitResponse(h.rt.loop.Now()) // the server is at work
+			a.awaitResponse(h.rt.loop.Now()) // the server is working on the request
 		}
 		return
 	}
@@ -142,7 +142,7 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 		took := a.took
 		a.notActed()
 		a.drop()
-		a.again(&StatusError{m.Status, "the server has closed a connection on which it waited for a request"}, took)
+		a.again(&StatusError{m.Status, "the server closed the connection while it waited for a request"}, took)
 		return
 	}
 	if a.follows(m.Status) {
@@ -192,7 +192,7 @@ func (a *httpClient) Head(x http.Exchange, m *http.Message) {
 	h.rt.withHead(nil, nil)
 }
 
-// Body is http.Handler's.
+// Body implements http.Handler.
 func (a *httpClient) Body(x http.Exchange, b []byte) {
 	if a.conn == nil || a.state != httpResponse {
 		if a.conn != nil && a.state == httpAside {
@@ -207,9 +207,9 @@ func (a *httpClient) Body(x http.Exchange, b []byte) {
 	a.o.h.rx(b, f)
 }
 
-// End is http.Handler's: the response is complete. The stream learns the verdict, and in Done that the
-// connection is its own no more. A peer that has answered before it saw the whole request does not want
-// the rest: the connection ends with it, or Done might never come.
+// End implements http.Handler: the response is complete. The stream receives QOS_ACK_REMOTE or QOS_NACK_REMOTE now,
+// and DISCONNECTED in Done. A server that has responded before the end of the request does not want the rest: the
+// connection is closed, since Done might not be called otherwise.
 func (a *httpClient) End(x http.Exchange, _ []http.Field) {
 	h := a.o.h
 	if a.conn == nil || a.state != httpResponse {
@@ -236,7 +236,7 @@ func (a *httpClient) End(x http.Exchange, _ []http.Field) {
 	}
 }
 
-// Done is http.Handler's.
+// Done implements http.Handler.
 func (a *httpClient) Done(x http.Exchange, cause error) {
 	if a.over(x) || a.state == httpSwitched {
 		return
@@ -244,7 +244,7 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 	cause = a.ended(a.conn, cause)
 	c, state, again, took := a.conn, a.state, a.repeatable(a.conn, cause), a.took
 	if !again && state == httpRequest && c.h2 != nil && errors.Is(cause, h2.ErrSilent) && a.o.h.flags&doomed == 0 && a.staleConn() {
-		a.resent, again = true, true // svalidhup has given it up
+		a.resent, again = true, true // svalidhup ended the connection
 	}
 	noReply := cause != nil && a.noReply()
 	a.noteDeflate(cause)
@@ -261,7 +261,7 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 		a.follow()
 	case state == httpRequest:
 		if cause == nil {
-			cause = ErrDisconnectRequested // a response that came was for nobody
+			cause = ErrDisconnectRequested // the stream had been disconnected before the response
 		}
 		a.o.failed(cause, 0)
 	case state == httpDone:
@@ -271,7 +271,7 @@ func (a *httpClient) Done(x http.Exchange, cause error) {
 	}
 }
 
-// onMultipartError is multipartHandler's: the stream loses its connection.
+// onMultipartError implements multipartHandler: the stream is disconnected.
 func (a *httpClient) onMultipartError(_ http.Exchange, err error) int {
 	if a.o.h.flags&doomed == 0 {
 		a.drop()

@@ -12,15 +12,15 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// What is known of a request after its exchange: whether the server has acted on it, and whether it may be made
-// again.
+// The outcome of a request after its exchange: whether the server may have processed it, and whether it may be
+// repeated.
 
-// refusal says whether a response is no answer at all but a failed attempt, and how long the server
-// asks us to stay away.
+// refusal returns an error if a response counts as a failed attempt, and the delay that the server requests before
+// the next one.
 func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
 	if a.o.h.streamType.pol.HTTP.FailRedirect && m.Status/100 == 3 {
-		a.notActed() // a captive portal has seen the request, and not the server
-		return 0, &StatusError{m.Status, "a redirect, and http_fail_redirect takes any for a captive portal"}
+		a.notActed() // a captive portal has received the request, not the server
+		return 0, &StatusError{m.Status, "a redirect, which http_fail_redirect treats as a captive portal"}
 	}
 	why := ""
 	switch m.Status {
@@ -32,14 +32,14 @@ func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
 		}
 	case 429, 503:
 		a.notActed()
-		why = "the server asks to come back later"
+		why = "the server requests a later retry"
 		if v, ok := m.Find(http.RetryAfter); ok {
 			least, _ = http.ParseRetryAfter(v, a.o.h.rt.loop.System().Wall())
 			least = min(least, maxRetryAfter)
 		}
 	default:
 		if e := a.o.h.streamType.pol.HTTP.Expect; e != 0 {
-			why = "http_expect takes no other than " + strconv.Itoa(e)
+			why = "http_expect requires " + strconv.Itoa(e)
 		}
 	}
 	if why != "" {
@@ -48,33 +48,31 @@ func (a *httpClient) refusal(m *http.Message) (least time.Duration, err error) {
 	return 0, nil
 }
 
-// unread reports whether a response says that the server gave up waiting for a request before ours reached it: 408 on a
-// connection of HTTP/1.1 that had served before. Such a request may be repeated on another connection
-// (RFC 9110 s.15.5.9).
+// unread reports whether the server gave up waiting for a request before ours reached it: 408 on a connection of
+// HTTP/1.1 that had served others. Such a request may be repeated on another connection (RFC 9110 s.15.5.9).
 func (a *httpClient) unread(m *http.Message) bool {
 	return m.Status == 408 && m.Close && !a.fresh && a.conn.h2 == nil && a.o.h.streamType.pol.HTTP.Expect != 408
 }
 
-// maxRetryAfter bounds what Retry-After is believed: a device must not be sent to sleep for years by
-// one bad response.
+// maxRetryAfter limits Retry-After: one bad response must not stop a device for years.
 const maxRetryAfter = 24 * time.Hour
 
-// staleConn reports whether a request that was not answered in time may be repeated on a new connection, because its
-// own most likely died before: others had used it, and not one byte has come on it since. Whether the server has acted
-// on the request is unknown, so its method must be idempotent (RFC 9110 s.9.2.2).
+// staleConn reports whether a request without a response in time may be repeated on a new connection, because its own
+// was probably dead before: others had used it, and no byte was received on it since. The server may have processed
+// the request, so its method must be idempotent (RFC 9110 s.9.2.2).
 func (a *httpClient) staleConn() bool {
 	return !a.resent && !a.fresh && a.noReply() && http.Idempotent(a.method())
 }
 
-// ended judges the end of an exchange that has brought no response. The exchange says what its protocol knows; a
-// request of which the socket took nothing was certainly not processed either.
+// ended completes the cause of the end of an exchange without a response. The exchange reports what its protocol
+// knows; a request of which the socket accepted no byte was certainly not processed either.
 func (a *httpClient) ended(c *httpConn, cause error) error {
 	if cause == nil {
 		return nil
 	}
 	var lost *http.OutcomeError
 	if a.sent && c.w.BytesOut() == a.outBefore && errors.As(cause, &lost) {
-		cause = fmt.Errorf("ss: request: the socket took nothing of it: %w: %w", http.ErrNotProcessed, lost.Cause)
+		cause = fmt.Errorf("ss: request: the socket accepted no byte of it: %w: %w", http.ErrNotProcessed, lost.Cause)
 	}
 	if errors.Is(cause, http.ErrNotProcessed) {
 		a.notActed()
@@ -82,13 +80,12 @@ func (a *httpClient) ended(c *httpConn, cause error) error {
 	return cause
 }
 
-// notActed notes that the server has not acted on the present request.
+// notActed records that the server has not processed the current request.
 func (a *httpClient) notActed() { a.exposed, a.inFlight = a.exposedBefore, false }
 
-// repeatable reports whether a request that ended with cause is made again within the attempt, on another connection.
-// It is if the server has certainly not acted on it. On h1 an idempotent one is repeated too when it met the end
-// of a connection that had served others (RFC 9112 s.9.3.1); a connection that has never answered anybody is no
-// better on the second try.
+// repeatable reports whether a request that ended with cause is repeated within the attempt, on another connection:
+// if the server has certainly not processed it. On h1 an idempotent one is also repeated if the connection had served
+// others and was closed (RFC 9112 s.9.3.1); one that has never answered is not retried.
 func (a *httpClient) repeatable(c *httpConn, cause error) bool {
 	h := a.o.h
 	if a.state != httpRequest || h.flags&doomed != 0 {
@@ -114,13 +111,13 @@ func (a *httpClient) repeatable(c *httpConn, cause error) bool {
 	return a.ticket.MayRetry()
 }
 
-// outcome completes the cause of a failed attempt, or of a lost connection, with what is known of the request, and
-// reports whether the retry scheme may make it again: not if the server may have acted on a request whose method is
-// not idempotent, unless the policy allows that.
+// outcome completes the cause of a failed attempt, or of a lost connection, with the state of the request, and
+// reports whether the retry scheme may repeat it: not if the server may have processed a request that is not
+// idempotent, unless the policy allows that.
 func (a *httpClient) outcome(cause error) (told error, again bool) {
 	if !a.exposed && !a.inFlight {
 		if a.o.phase == phaseAttempt && a.status == 0 && !a.isWS() && cause != nil && !errors.Is(cause, http.ErrNotProcessed) {
-			cause = &unsentError{cause} // nothing was sent, or what was sent the server has certainly not acted on
+			cause = &unsentError{cause} // nothing was sent, or the server has certainly not processed it
 		}
 		return cause, true
 	}
@@ -128,8 +125,8 @@ func (a *httpClient) outcome(cause error) (told error, again bool) {
 	switch {
 	case cause == nil || errors.As(cause, &answer) || a.o.phase != phaseAttempt:
 	case errors.Is(cause, http.ErrNotProcessed):
-		// An earlier request of this attempt was redirected as one that is done, or was repeated because its method
-		// allows that: what a program may conclude from ErrNotProcessed does not hold for the attempt.
+		// An earlier request of this attempt was processed and redirected, or was repeated because its method
+		// allows that: ErrNotProcessed would be wrong for the attempt as a whole.
 		cause = &http.OutcomeError{Cause: &laterError{cause}}
 	case !errors.Is(cause, http.ErrOutcomeUnknown):
 		cause = &http.OutcomeError{Cause: cause}
@@ -137,7 +134,7 @@ func (a *httpClient) outcome(cause error) (told error, again bool) {
 	return cause, !a.exposed || a.o.h.streamType.pol.HTTP.RetryUnsafe
 }
 
-// disclaimed records what a redirect tells about the request: with 307 and 308 the server did not act on it.
+// disclaimed records what a redirect means for the request: with 307 and 308 the server did not process it.
 func (a *httpClient) disclaimed(status int) {
 	if http.RedirectKeepsMethod(status) {
 		a.notActed()

@@ -18,13 +18,12 @@ import (
 //
 // Uses http_client.go back: the types of the pool name the connection and the request that it serves.
 
-// httpRole is the protocol that a connection speaks: *h1.Client, which carries one exchange at a time, or
-// *h2.Client, which carries many.
+// httpRole is the protocol of a connection: *h1.Client with one exchange at a time, or *h2.Client with many.
 type httpRole interface {
 	roles.Upper
 	// Do starts an exchange.
 	Do(h http.Handler) (http.Exchange, error)
-	// Upgrade hands an exchange's bytes to u once its response has allowed that.
+	// Upgrade makes u the owner of an exchange's bytes, once its response has allowed that.
 	Upgrade(x http.Exchange, u roles.Upper) error
 	// Free is how many exchanges can be started now.
 	Free() int
@@ -37,14 +36,14 @@ var (
 	_ httpRole = (*h2.Client)(nil)
 )
 
-// connKey is what two streams must agree on to use one connection.
+// connKey must be equal for two streams to share a connection.
 type connKey struct {
 	target   wsi.Target
-	secure   *tls.Client // judged alike and addressed alike, nil without tls
+	secure   *tls.Client // the same trust, name and certificate; nil without tls
 	protocol policy.Protocol
-	tolerant bool  // windows that overflow are borne
+	tolerant bool  // a window that overflows is tolerated
 	bareLF   bool  // lines of HTTP/1.1 may end with LF alone
-	window   int32 // with which exchanges begin, 0 for the usual
+	window   int32 // initial window of exchanges, 0 for the default
 }
 
 // The pool decides which connection serves which attempt: see package pool.
@@ -55,21 +54,20 @@ type (
 	httpTicket = pool.Ticket[connKey, *httpConn, *httpClient]
 )
 
-// httpConn is a client's connection that serves HTTP exchanges: of one stream, of one after another, or of
-// many at a time. It is the roles.Upper of its transport: its role does the protocol, the rest is about who
-// uses it.
+// httpConn is a client's connection that serves HTTP exchanges: of one stream, of one after another, or of many at a
+// time. It is the roles.Upper of its transport: the role does the protocol, httpConn accounts for the users.
 type httpConn struct {
 	w     wsi.Wsi
 	entry httpEntry
 	s     *tls.Session // nil without tls
 	role  httpRole     // nil until ALPN has named it
-	h2    *h2.Client   // role, if it is that
+	h2    *h2.Client   // role, if it is HTTP/2
 	rt    *Runtime
-	last  *streamType   // of the latest user, or of who had it made
-	since time.Duration // when it became warm; in use, on h1: since when silence counts at the earliest
-	// How long the peer may be silent, as its users' retry schemes have it.
+	last  *streamType   // of the latest user, or of the stream that it was made for
+	since time.Duration // when it became warm; in use, on h1: the earliest start of silence
+	// How long the peer may be silent, by the retry schemes of its users.
 	ping, hup time.Duration
-	paused    bool // h1: the program takes nothing
+	paused    bool // h1: the program has paused
 }
 
 var (
@@ -77,7 +75,7 @@ var (
 	_ pool.Link[*httpClient] = (*httpConn)(nil)
 )
 
-// choose takes the name that ALPN has settled on, "" for none.
+// choose selects the role by ALPN, "" for none.
 func (c *httpConn) choose(alpn string) roles.Upper {
 	c.speak(alpn == "h2")
 	return c
@@ -114,7 +112,7 @@ func (c *httpConn) lower() roles.Lower {
 	return &c.w
 }
 
-// Label says whose connection it is.
+// Label returns the names of the users for reports.
 func (c *httpConn) Label() string {
 	name := c.last.pol.Name
 	switch n := c.entry.Users(); {
@@ -126,7 +124,7 @@ func (c *httpConn) Label() string {
 	return "stream " + name
 }
 
-// describe says which connection it is, for Dump.
+// describe describes the connection, for Dump.
 func (c *httpConn) describe() string {
 	if c.h2 == nil {
 		return c.w.Label()
@@ -134,7 +132,7 @@ func (c *httpConn) describe() string {
 	return fmt.Sprintf("%s, h2 connection %d, streams on it: %d", c.w.Label(), c.entry.ID(), c.entry.Users())
 }
 
-// Opened is roles.Upper's.
+// Opened implements roles.Upper.
 func (c *httpConn) Opened(now time.Duration) {
 	c.entry.Up()
 	c.role.Opened(now)
@@ -142,16 +140,16 @@ func (c *httpConn) Opened(now time.Duration) {
 	c.entry.Start()
 }
 
-// Rx is roles.Upper's.
+// Rx implements roles.Upper.
 func (c *httpConn) Rx(now time.Duration, b []byte) int { return c.role.Rx(now, b) }
 
-// RxEnd is roles.Upper's.
+// RxEnd implements roles.Upper.
 func (c *httpConn) RxEnd(now time.Duration, unused int) { c.role.RxEnd(now, unused) }
 
-// Writable is roles.Upper's.
+// Writable implements roles.Upper.
 func (c *httpConn) Writable(now time.Duration) { c.role.Writable(now) }
 
-// Deadline is roles.Upper's: the role's, the end of being kept warm, and that of patience with a silent peer.
+// Deadline implements roles.Upper: the earliest of the role's, of KeepWarm and of svalidhup.
 func (c *httpConn) Deadline() time.Duration {
 	d := shorter(c.role.Deadline(), c.silentDue())
 	if c.entry.Warm() {
@@ -160,8 +158,8 @@ func (c *httpConn) Deadline() time.Duration {
 	return d
 }
 
-// silentDue is when svalidhup ends a connection on which no byte moves, 0 for never. HTTP/2 does it by itself, since it
-// can ask its peer. Silence does not count while the program has paused: it is ours.
+// silentDue returns when svalidhup ends a connection on which no byte moves, 0 for never. HTTP/2 does that itself,
+// since it can ping its peer. Silence does not count while the program has paused.
 func (c *httpConn) silentDue() time.Duration {
 	if c.h2 != nil || c.hup == 0 || !c.entry.IsUp() || c.paused {
 		return 0
@@ -169,10 +167,10 @@ func (c *httpConn) silentDue() time.Duration {
 	return max(c.w.Moved(), c.since) + c.hup
 }
 
-// Woken is roles.Upper's.
+// Woken implements roles.Upper.
 func (c *httpConn) Woken(now time.Duration) { c.role.Woken(now) }
 
-// Timeout is roles.Upper's.
+// Timeout implements roles.Upper.
 func (c *httpConn) Timeout(now time.Duration) {
 	silent := c.silentDue()
 	switch {
@@ -187,7 +185,7 @@ func (c *httpConn) Timeout(now time.Duration) {
 	c.role.Timeout(now)
 }
 
-// pause notes that the program takes nothing on h1, or does again. now is the System's.
+// pause records that the program pauses or resumes on h1. now is the System's.
 func (c *httpConn) pause(paused bool, now time.Duration) {
 	if c.h2 == nil && c.hup != 0 {
 		c.paused, c.since = paused, now
@@ -195,7 +193,7 @@ func (c *httpConn) pause(paused bool, now time.Duration) {
 	}
 }
 
-// Closed is roles.Upper's. Streams with an exchange learn it from their exchange, those that wait from here.
+// Closed implements roles.Upper. Streams with an exchange are notified by it, those that wait by the pool.
 func (c *httpConn) Closed(cause error) {
 	c.entry.Gone()
 	if c.role != nil {
@@ -204,7 +202,7 @@ func (c *httpConn) Closed(cause error) {
 	c.entry.Closed(cause)
 }
 
-// h1Owner and h2Owner tell a connection what its role has to say.
+// h1Owner and h2Owner pass the events of a role to its connection.
 type (
 	h1Owner struct{ c *httpConn }
 	h2Owner struct{ c *httpConn }
@@ -216,38 +214,38 @@ func (o h2Owner) Ready(*h2.Client)         { o.c.entry.Ready() }
 func (o h2Owner) Draining(*h2.Client)      { o.c.onGoAway() }
 func (o h2Owner) Closed(*h2.Client, error) {}
 
-// onGoAway is called when the server has said that it takes no more on this connection.
+// onGoAway is called when the server has sent GOAWAY.
 func (c *httpConn) onGoAway() {
 	if c.entry.GoingAway() {
 		c.rt.Counters.GoneAway++
 	}
 }
 
-// Free is pool.Link's.
+// Free implements pool.Link.
 func (c *httpConn) Free() int { return c.role.Free() }
 
-// Multiplexed is pool.Link's.
+// Multiplexed implements pool.Link.
 func (c *httpConn) Multiplexed() bool { return c.h2 != nil }
 
-// Endless is pool.Link's: the response to a long poll may never end.
+// Endless implements pool.Link: the response to a long poll may never end.
 func (c *httpConn) Endless() bool { return c.last.pol.HTTP.LongPoll }
 
-// Useful is pool.Link's: a GOAWAY can leave some requests to be finished.
+// Useful implements pool.Link: after GOAWAY some requests may still be completed.
 func (c *httpConn) Useful() bool { return c.h2 != nil && c.h2.Took() }
 
-// BytesIn is pool.Link's.
+// BytesIn implements pool.Link.
 func (c *httpConn) BytesIn() uint64 { return c.w.BytesIn() }
 
-// Probe is pool.Link's.
+// Probe implements pool.Link.
 func (c *httpConn) Probe() { c.h2.Ping() }
 
-// Idle is pool.Link's: the connection is kept for Config.KeepWarm.
+// Idle implements pool.Link: the connection is kept for Config.KeepWarm.
 func (c *httpConn) Idle() {
 	c.since, c.paused = c.rt.loop.Now(), false
 	c.w.Rearm()
 }
 
-// End is pool.Link's.
+// End implements pool.Link.
 func (c *httpConn) End(up bool) {
 	if up && c.h2 != nil {
 		c.h2.Close()
@@ -256,7 +254,7 @@ func (c *httpConn) End(up bool) {
 	c.lower().Close(roles.Immediate, nil)
 }
 
-// addUser notes that a stream of kind k begins an exchange.
+// addUser records that a stream of type k starts an exchange.
 func (c *httpConn) addUser(k *streamType) {
 	n := &c.rt.Counters
 	switch {
@@ -270,7 +268,8 @@ func (c *httpConn) addUser(k *streamType) {
 	c.setValidity(k.pol.Retry)
 }
 
-// abandon ends one stream's exchange: over h2 that one alone. noReply reports that no byte has come since it began.
+// abandon ends one stream's exchange, over h2 only that one. noReply reports that no byte was received since it
+// started.
 func (c *httpConn) abandon(x http.Exchange, noReply bool) {
 	x.SetHandler(discard{})
 	if c.h2 == nil {
@@ -281,10 +280,10 @@ func (c *httpConn) abandon(x http.Exchange, noReply bool) {
 	c.entry.DropUser(noReply)
 }
 
-// silentSince says whether nothing has come since the connection had brought so much.
+// silentSince reports whether nothing was received since the connection's byte count was heard.
 func (c *httpConn) silentSince(heard uint64) bool { return c.w.BytesIn() == heard }
 
-// setValidity has a silent peer probed and given up as a retry scheme demands. The strictest of all users' schemes holds.
+// setValidity applies a retry scheme's probes and limits for a silent peer. The strictest of all users' schemes wins.
 func (c *httpConn) setValidity(r *policy.Retry) {
 	if r.ValidPing == 0 && r.ValidHup == 0 {
 		return
@@ -301,7 +300,7 @@ func (c *httpConn) setValidity(r *policy.Retry) {
 	}
 }
 
-// shorter is the lesser of two times of which 0 means never.
+// shorter returns the lesser of two times; 0 means never.
 func shorter(a, b time.Duration) time.Duration {
 	if a == 0 || b != 0 && b < a {
 		return b

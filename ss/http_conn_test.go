@@ -241,7 +241,7 @@ func TestDumpTellsShared(t *testing.T) {
 	w.Client.Runtime.Dump(&b)
 	for _, want := range []string{"150 streams, 1 connections, 0 warm",
 		"connection of 2 streams, the latest a (10.0.0.2:80, open), h2 connection 1, streams on it: 2",
-		"waits for an exchange with 10.0.0.2:80, streams before it: 0", "streams before it: 1", "streams before it: 99\n", "streams before it: 100 or more\n"} {
+		"waiting for an exchange with 10.0.0.2:80, streams before it: 0", "streams before it: 1", "streams before it: 99\n", "streams before it: 100 or more\n"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("dump: got %q, want %q in it", b.String(), want)
 		}

@@ -11,22 +11,22 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// accepted is what an accepted connection keeps for life, whatever it comes to speak: its end of the socket, and its
-// stream. A hundred thousand of them wait at a time. What it speaks is an object of its own, so that one which becomes
-// a WebSocket does not drag HTTP along.
+// accepted is the part of an accepted connection that exists for its whole life, whatever its protocol: its end of
+// the socket, and its stream. It is small because a hundred thousand may be idle. The role is an object of its own,
+// so that HTTP is freed when the connection becomes a WebSocket.
 type accepted struct {
 	w wsi.Wsi
 	h Handle
 }
 
-// acceptedTLS is an accepted connection with the session that lies under what it speaks.
+// acceptedTLS is an accepted connection with its TLS session.
 type acceptedTLS struct {
 	accepted
 	s tls.Session
 }
 
 // acceptedHTTP is HTTP/1.1 on an accepted connection, the backend of its stream and the handler of its exchanges. If
-// the connection turns out to speak HTTP/2, the stream becomes the first of its server streams; a WebSocket takes its place.
+// the connection uses HTTP/2, the stream becomes the first of its server streams; a WebSocket replaces acceptedHTTP.
 type acceptedHTTP struct {
 	h1.Server
 	serverStream
@@ -38,7 +38,7 @@ var (
 	_ upgrader    = (*acceptedHTTP)(nil)
 )
 
-// init makes a what the connection speaks that stands on low and has the stream h.
+// init sets up a to serve stream h over low.
 func (a *acceptedHTTP) init(s *server, h *Handle, low roles.Lower) {
 	a.h, a.origin = h, &s.origin
 	a.Server.Init(s.h.rt.h1, low, &a.transaction)
@@ -55,10 +55,10 @@ func (a *acceptedHTTP) drain(*Handle)               { a.Server.Drain() }
 
 func (a *acceptedHTTP) protocol() (policy.Protocol, bool) { return a.speaks(policy.H1), true }
 
-// Label names the stream in reports.
+// Label returns the name of the stream for reports.
 func (a *acceptedHTTP) Label() string { return a.origin.server.h.Label() }
 
-// Opened is roles.Upper's.
+// Opened implements roles.Upper.
 func (a *acceptedHTTP) Opened(now time.Duration) {
 	a.Server.Opened(now)
 	if s := a.origin.server; a.h.be == nil && (s.over() || !s.start(a.h, a)) {
@@ -66,14 +66,14 @@ func (a *acceptedHTTP) Opened(now time.Duration) {
 	}
 }
 
-// Closed is roles.Upper's: the stream ends with its connection.
+// Closed implements roles.Upper: the stream ends with its connection.
 func (a *acceptedHTTP) Closed(cause error) {
 	a.Server.Closed(cause)
 	a.h.closed(cause)
 }
 
-// release ends the connection: in order when no response is cut short by it, else with a reset, so
-// that the peer cannot take half a response for a whole one.
+// release ends the connection: gracefully if no response is cut off, else with a reset, so that the peer cannot
+// mistake half a response for a complete one.
 func (a *acceptedHTTP) release(*Handle) {
 	mode := roles.Graceful
 	if a.x != nil && a.flags&(txnHeadSent|txnAnswered) == txnHeadSent {

@@ -4,9 +4,9 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// How a request of an accepted HTTP stream begins: as a transaction or as a WebSocket. It is above the files of both.
+// The start of a request on an accepted HTTP stream: a transaction or a WebSocket. This file is above those of both.
 
-// Head is http.Handler's: a transaction begins.
+// Head implements http.Handler: a transaction starts.
 func (t *transaction) Head(x http.Exchange, m *http.Message) {
 	h := t.h
 	if h.flags&destroyed != 0 {
@@ -17,12 +17,12 @@ func (t *transaction) Head(x http.Exchange, m *http.Message) {
 		t.upgrade(x, m)
 		return
 	case len(m.Protocol) > 0:
-		t.refuse(x, http.Message{Status: 501}) // RFC 8441: a protocol that no stream of ours is for
+		t.refuse(x, http.Message{Status: 501}) // RFC 8441: a protocol that no stream supports
 		return
 	}
 	t.x, t.status, t.flags = x, 0, 0
 	if h.flags&doomed != 0 {
-		return // the end of the turn sees to the exchange
+		return // the end of the turn ends the exchange
 	}
 	if string(m.Method) == "HEAD" {
 		t.flags |= txnHead
@@ -52,7 +52,7 @@ func (t *transaction) begin(m *http.Message) {
 			return
 		}
 	}
-	h.flags &^= txWanted // asked for between transactions: there is nothing yet to answer
+	h.flags &^= txWanted // requested between transactions: there is nothing to answer yet
 	h.dropSource()
 	h.rt.Counters.Transactions++
 	t.describeRequest(m)

@@ -356,7 +356,7 @@ func TestServerCannotListen(t *testing.T) {
 	w.Serve("g", nil)
 	for _, c := range []struct{ streamType, want string }{
 		{"b", "*:80"}, {"c", "192.0.2.9:81"}, {"d", "neither an address nor an interface"},
-		{"e", "vhost"}, {"f", "before any metadata is set"}, {"g", "/run/x"},
+		{"e", "vhost"}, {"f", "before any metadata can be set"}, {"g", "/run/x"},
 	} {
 		h, err := w.Server.Runtime.Create(ss.Info{StreamType: c.streamType, New: func(*ss.Handle) ss.Stream {
 			t.Errorf("%s: New was called", c.streamType)

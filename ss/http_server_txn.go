@@ -14,45 +14,45 @@ import (
 // Uses h2_server.go back: a transaction that is over reports to its HTTP/2 connection.
 
 // transaction answers the requests of one accepted HTTP stream, one after another. It is the handler of their
-// exchanges, and what the stream's backends have in common whatever carries it.
+// exchanges, and the common part of the stream's backends.
 type transaction struct {
 	defaults
 	h      *Handle
 	origin *origin
-	x      http.Exchange // the present one's, nil between transactions
+	x      http.Exchange // nil between transactions
 	left   uint32        // of the announced body; uncounted without one
 	status int16         // of the response; 0: not acked
 	flags  txnFlags
 }
 
-// uncounted is transaction.left of a body that has no length, or one that 32 bits do not hold. Such a body
-// ends with EOM alone.
+// uncounted is transaction.left of a body without a length, or with one above 32 bits. Such a body ends only with
+// EOM.
 const uncounted = 1<<32 - 1
 
-// txnFlags are about the present transaction.
+// txnFlags describe the current transaction.
 type txnFlags uint8
 
 const (
 	txnHeadSent txnFlags = 1 << iota
 	txnHead              // the request is HEAD
-	txnBody              // the request has brought body
+	txnBody              // some of the request's body was received
 	txnAnswered          // our response is complete
 	txnUpgrade           // it is to become a WebSocket
-	txnForm              // the request brings a body, if only an empty one: it announces one, or its method does
+	txnForm              // the request has a body, possibly empty: it announces one, or its method implies one
 )
 
 var _ http.Handler = (*transaction)(nil)
 
-// describeRequest sets the metadata that tell the stream what is asked: those that map to a header field which the
-// request has, method, path, authority, auth, and those named like an argument of the query, undecoded. An
-// argument sets neither those four nor what maps to a field. None of it is sent back.
+// describeRequest sets the metadata from the request: those that map to a header field of the request, method, path,
+// authority, auth, and those with the name of an argument of the query, without decoding. An argument sets neither
+// those four nor items that map to a field. None of it is sent in the response.
 func (t *transaction) describeRequest(m *http.Message) {
 	h := t.h
 	k := h.streamType
 	for i := range k.asked {
 		f := &k.asked[i]
 		if _, ours := h.meta.Own(f.index); ours {
-			continue // set before SERVER_TXN, for the response: a request must not take it away
+			continue // set before SERVER_TXN, for the response: a request must not replace it
 		}
 		if v, ok := f.in(m); ok {
 			h.setFromPeer(f.index, v)
@@ -86,7 +86,7 @@ func (t *transaction) describeRequest(m *http.Message) {
 
 var ampersand, equals = []byte("&"), []byte("=")
 
-// Body is http.Handler's.
+// Body implements http.Handler.
 func (t *transaction) Body(_ http.Exchange, b []byte) {
 	f := Flags(0)
 	if t.flags&txnBody == 0 {
@@ -96,7 +96,7 @@ func (t *transaction) Body(_ http.Exchange, b []byte) {
 	t.h.rx(b, f)
 }
 
-// End is http.Handler's: the request is complete.
+// End implements http.Handler: the request is complete.
 func (t *transaction) End(http.Exchange, []http.Field) {
 	switch {
 	case t.flags&txnBody != 0:
@@ -106,14 +106,14 @@ func (t *transaction) End(http.Exchange, []http.Field) {
 	}
 }
 
-// HalfClosed is http.HalfCloseWatcher's.
+// HalfClosed implements http.HalfCloseWatcher.
 func (t *transaction) HalfClosed(http.Exchange) {
 	if t.x != nil && t.flags&txnAnswered == 0 {
 		t.h.tell(PeerEnded, Notice{})
 	}
 }
 
-// Writable is http.Handler's: the head of the response, then as much body as the stream asked to give.
+// Writable implements http.Handler: it sends the head, then the body that the stream has requested Tx for.
 func (t *transaction) Writable(x http.Exchange) {
 	h := t.h
 	if t.x == nil || t.flags&txnAnswered != 0 || h.flags&(txWanted|doomed) != txWanted {
@@ -146,7 +146,7 @@ func (t *transaction) Writable(x http.Exchange) {
 	}
 }
 
-// sendHead sends the response's head. False: not now, or not at all.
+// sendHead sends the response's head. It returns false if that must wait, or has failed.
 func (t *transaction) sendHead(x http.Exchange) bool {
 	h := t.h
 	m := &h.rt.msg
@@ -179,8 +179,8 @@ func (t *transaction) sendHead(x http.Exchange) bool {
 	return true
 }
 
-// Done is http.Handler's: the transaction is over. If it broke, so does its stream: on HTTP/1.1 the end of
-// the connection says so next.
+// Done implements http.Handler: the transaction is over. If it was aborted its stream ends: on HTTP/1.1 with
+// the connection, which is closed next.
 func (t *transaction) Done(x http.Exchange, cause error) {
 	if t.x == nil {
 		return
@@ -213,13 +213,13 @@ func (t *transaction) serverAck(h *Handle, code int) {
 		code = 200
 	}
 	if code < 200 || code > 599 {
-		h.misuse("ServerAck takes 0 or a final HTTP status")
+		h.misuse("ServerAck: the code is neither 0 nor a final HTTP status")
 		return
 	}
 	t.status = int16(code)
 }
 
-// speaks is WS from SERVER_UPGRADE on, before the stream has its WebSocket, and otherwise p.
+// speaks returns WS from SERVER_UPGRADE on, before the stream has its WebSocket, and otherwise p.
 func (t *transaction) speaks(p policy.Protocol) policy.Protocol {
 	if t.flags&txnUpgrade != 0 {
 		return policy.WS
@@ -254,18 +254,19 @@ func (t *transaction) settle(h *Handle, _ time.Duration) {
 	}
 }
 
-// onMultipartError is multipartHandler's: the answer says what is wrong with the request, if none has begun, and the stream ends.
+// onMultipartError implements multipartHandler: the request is answered with an error status, if no response has
+// started, and the stream ends.
 func (t *transaction) onMultipartError(x http.Exchange, err error) int {
 	if t.x == nil || t.flags&txnHeadSent != 0 {
 		x.Reset(err)
 		return 0
 	}
 	t.flags |= txnHeadSent | txnAnswered
-	x.Resume() // what is left of the body is for nobody
+	x.Resume() // the rest of the body is read and dropped
 	return statusFor(err)
 }
 
-// statusFor is the status of an answer to a body that cannot be taken apart because of err.
+// statusFor returns the status of the response to a body that cannot be parsed because of err.
 func statusFor(err error) int {
 	if e := (*http.ProtocolError)(nil); errors.As(err, &e) && e.Status != 0 {
 		return e.Status
@@ -273,7 +274,7 @@ func statusFor(err error) int {
 	return 400
 }
 
-// refuse answers a request that the stream does not take, and leaves the stream to the next.
+// refuse answers a request that the stream does not receive. The stream then waits for the next request.
 func (t *transaction) refuse(x http.Exchange, m http.Message) {
 	x.SetHandler(&declined{m: m})
 	x.WantWrite()
@@ -282,13 +283,13 @@ func (t *transaction) refuse(x http.Exchange, m http.Message) {
 	}
 }
 
-// declined is the handler of a request that was not taken.
+// declined is the handler of a refused request.
 type declined struct {
 	discard
 	m http.Message
 }
 
-// Writable is http.Handler's.
+// Writable implements http.Handler.
 func (d *declined) Writable(x http.Exchange) {
 	if errors.Is(x.SendHead(&d.m, true), http.ErrNoRoom) {
 		x.WantWrite()

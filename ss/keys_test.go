@@ -88,17 +88,17 @@ func TestNotBuiltIsRefused(t *testing.T) {
 		want            string // "": it is created
 	}{
 		{"nothing of all that", "", `"endpoint":"10.0.0.2","port":80`, "", ""},
-		{"a proxy of the stream type", "", `"endpoint":"10.0.0.2","port":80,` + socks, "", `the stream type's "via-socks5" is not built yet`},
-		{"the document's proxy", socks + ",", `"endpoint":"10.0.0.2","port":80`, "", `the policy's "via-socks5" is not built yet`},
-		{"the document's proxy, for raw", socks + ",", `"endpoint":"10.0.0.2","port":80,"protocol":"raw"`, "", `the policy's "via-socks5" is not built yet`},
-		{"the document's proxy, and a host of metadata", socks + ",", `"endpoint":"${h}","port":80,"metadata":[{"h":""}]`, "", `the policy's "via-socks5" is not built yet`},
+		{"a proxy of the stream type", "", `"endpoint":"10.0.0.2","port":80,` + socks, "", `the stream type's "via-socks5" is not implemented yet`},
+		{"the document's proxy", socks + ",", `"endpoint":"10.0.0.2","port":80`, "", `the policy's "via-socks5" is not implemented yet`},
+		{"the document's proxy, for raw", socks + ",", `"endpoint":"10.0.0.2","port":80,"protocol":"raw"`, "", `the policy's "via-socks5" is not implemented yet`},
+		{"the document's proxy, and a host of metadata", socks + ",", `"endpoint":"${h}","port":80,"metadata":[{"h":""}]`, "", `the policy's "via-socks5" is not implemented yet`},
 		{"the environment's proxy", "", `"endpoint":"10.0.0.2","port":80`, "127.0.0.1:1080", "socks_proxy"},
 		{"the environment's proxy, loopback", "", `"endpoint":"127.0.0.1","port":80`, "127.0.0.1:1080", "socks_proxy"},
 		{"a proxy, and none for this one", socks + ",", `"endpoint":"10.0.0.2","port":80,"via-socks5":"none"`, "127.0.0.1:1080", ""},
 		{"a proxy, and a Unix socket", socks + ",", `"endpoint":"+/run/x"`, "127.0.0.1:1080", ""},
 		{"a proxy, and a Unix socket whose name is metadata", socks + ",", `"endpoint":"+${h}","metadata":[{"h":""}]`, "127.0.0.1:1080", ""},
 		{"a proxy, and a server", socks + ",", `"server":true,"port":80`, "127.0.0.1:1080", ""},
-		{"authentication", `"auth":[{"name":"n","type":"sigv4","blob":0}],`, `"endpoint":"10.0.0.2","port":80,"use_auth":"n"`, "", `"use_auth" is not built yet`},
+		{"authentication", `"auth":[{"name":"n","type":"sigv4","blob":0}],`, `"endpoint":"10.0.0.2","port":80,"use_auth":"n"`, "", `"use_auth" is not implemented yet`},
 		{"an auth section that it does not use", `"auth":[{"name":"n"}],`, `"endpoint":"10.0.0.2","port":80`, "", ""},
 		{"a local sink", "", `"local_sink":true`, "", `"local_sink"`},
 	} {

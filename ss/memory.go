@@ -5,19 +5,18 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// Memory is what a program holds for a stream from one callback to the next because of what its peer does: an echo
-// that waits to be sent, a piece of a file that the peer does not take. A program that says so has it counted beside
-// what Millrace holds for the same connection: see loop.Config.Memory. A peer that makes the program hold much is
-// not read, and goes first when memory is short. It is a value to embed in the program's stream; the zero Memory
-// holds nothing.
+// Memory accounts for memory that a program keeps for a stream between callbacks because of its peer: an echo that
+// waits to be sent, a piece of a file that the peer is slow to read. Millrace adds it to its own memory of the same
+// connection: see loop.Config.Memory. A peer that makes the program keep much is not read, and is disconnected first
+// when memory is short. Embed it in the program's stream; the zero Memory is empty.
 type Memory struct {
 	h *Handle
 	w *wsi.Wsi // the connection that is charged; nil for the runtime
 	n int
 }
 
-// Set says that the program holds n bytes for h now. It must say 0 when it holds nothing any more, at DESTROYING at
-// the latest. It is called on the loop's goroutine, and costs little when n has not changed.
+// Set reports that the program keeps n bytes for h now. Set 0 when it keeps none any more, at DESTROYING at the
+// latest. Call it on the loop's goroutine; it is cheap if n has not changed.
 func (m *Memory) Set(h *Handle, n int) {
 	if n == m.n {
 		return

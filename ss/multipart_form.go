@@ -8,10 +8,9 @@ import (
 	"github.com/millrace/millrace/roles/http/multipart"
 )
 
-// A multipart body on its way out: its parts by the policy, and its framing.
+// A multipart body that is sent: its parts by the policy, and its framing.
 
-// form is what a stream type's multipart body is made of, in this order: its own part, and those of the stream
-// types that ride along.
+// form is the multipart body of a stream type, in this order: its own part, and those of the rideshare types.
 type form struct {
 	parts []formPart
 	frame int64 // length of everything but the payload
@@ -22,7 +21,7 @@ type formPart struct {
 	multipart.Part
 }
 
-// newForm makes the form of p, nil if its body is not multipart.
+// newForm returns the form of p, nil if its body is not multipart.
 func newForm(p *policy.Stream, log *slog.Logger) *form {
 	if !p.HTTP.Multipart {
 		return nil
@@ -31,7 +30,7 @@ func newForm(p *policy.Stream, log *slog.Logger) *form {
 	for of := p; of != nil; of = of.HTTP.Rideshare {
 		for i := range f.parts {
 			if f.parts[i].of == of {
-				log.Warn("rideshare leads back to where it was; the multipart body ends there", "stream", p.Name, "rideshare", of.Name)
+				log.Warn("rideshare forms a cycle; the multipart body ends before it", "stream", p.Name, "rideshare", of.Name)
 				return f
 			}
 		}
@@ -42,21 +41,21 @@ func newForm(p *policy.Stream, log *slog.Logger) *form {
 	return f
 }
 
-// formOut is a multipart body on its way out.
+// formOut is a multipart body that is being sent.
 type formOut struct {
-	form     *form // nil when this request has none
+	form     *form // nil if this request has none
 	boundary multipart.Boundary
-	random   [16]byte // scratch: for boundary to be made of
-	part     int      // whose payload is next
-	frame    []byte   // what goes out in front of it
+	random   [16]byte // scratch for boundary
+	part     int      // the part whose payload is next
+	frame    []byte   // the framing before it
 	sent     int      // of frame
-	left     int64    // of the announced payload of all parts; http.UnknownLength when nothing was announced
-	empty    bool     // a payload of no byte was announced: no Tx
-	asked    bool     // the part's Tx that comes unasked is over, or there is none
+	left     int64    // of the announced payload of all parts; http.UnknownLength without one
+	empty    bool     // length 0 was announced: no Tx
+	asked    bool     // the part's first Tx, which needs no request, is over, or there is none
 	last     bool     // frame ends the body
 }
 
-// begin begins a body with payload of that length, and returns its Content-Type, which is valid until the first
+// begin starts a body with payload of that length, and returns its Content-Type, which is valid until the first
 // write.
 func (o *formOut) begin(l *loop.Loop, f *form, length int64) []byte {
 	l.System().Rand(o.random[:])
@@ -66,12 +65,12 @@ func (o *formOut) begin(l *loop.Loop, f *form, length int64) []byte {
 	return o.frame
 }
 
-// turn has the frame of the next part go out, or the end.
+// turn selects the framing of the next part, or of the end.
 func (o *formOut) turn() {
 	o.sent = 0
 	if o.part++; o.part < len(o.form.parts) {
-		// The length that was announced may have been that of the parts so far. What there is for this one must not
-		// be lost, so it is asked for.
+		// The announced length may have been that of the previous parts. The payload of this one must not
+		// be lost, so Tx is called.
 		o.asked = o.part > 0 && o.left != 0
 		o.frame = o.boundary.AppendPart(o.frame[:0], &o.form.parts[o.part].Part, o.part == 0)
 		return
@@ -81,7 +80,7 @@ func (o *formOut) turn() {
 	o.frame = o.boundary.AppendEnd(o.frame[:0])
 }
 
-// put copies as much of the frame as fits.
+// put copies as much of the framing as fits.
 func (o *formOut) put(buf []byte) (n int) {
 	n = copy(buf, o.frame[o.sent:])
 	o.sent += n
@@ -90,8 +89,7 @@ func (o *formOut) put(buf []byte) (n int) {
 
 func (o *formOut) framed() bool { return o.sent == len(o.frame) }
 
-// room is what of buf the program is offered: not more than it announced, and so that a frame which may follow
-// leaves with it where there is space to spare.
+// room returns the part of buf for Tx: at most the announced length, with spare room for the framing that may follow.
 func (o *formOut) room(buf []byte) []byte {
 	next := multipart.EndLen
 	if o.part+1 < len(o.form.parts) {

@@ -8,37 +8,38 @@ import (
 	"github.com/millrace/millrace/roles/http/multipart"
 )
 
-// multipartReader stands between an exchange and its stream while the peer's body is multipart, and makes a message of
-// each part: Rx with SOM when its fields are known, its content, Rx with EOM. RELATED_START is in front of the first,
-// RELATED_END goes with the last EOM, or comes after it if the part has ended by its length.
+// multipartReader is the handler between an exchange and its stream while the peer's body is multipart. Each part
+// becomes a message: Rx with SOM when its fields are known, its content, Rx with EOM. RELATED_START precedes the
+// first; RELATED_END is set with the last EOM, or follows it if the part ended by its length.
 type multipartReader struct {
 	reader  multipart.Reader
 	h       *Handle
 	next    multipartHandler
-	low     roles.Lower  // holds the memory
-	fields  http.Message // of the part that begins
+	low     roles.Lower  // charged for the memory
+	fields  http.Message // of the part that starts
 	charged int
-	began   bool // RELATED_START is told
+	began   bool // RELATED_START was delivered
 	err     error
-	answer  int // status to be sent because of err, 0 for none
+	answer  int // status to send for err, 0 for none
 }
 
 // multipartHandler is the handler of a stream's exchanges.
 type multipartHandler interface {
 	http.Handler
-	// onMultipartError takes a body that broke the rules, which ends the transaction. status, unless 0, is that of the answer
-	// which is to be given to it.
+	// onMultipartError is called for an invalid body, which ends the transaction. status, unless 0, is that of the
+	// response to send.
 	onMultipartError(x http.Exchange, err error) (status int)
 }
 
 const (
-	// partsKept is how many of them wait for the next body, and partsHead the largest header whose memory waits along.
+	// partsKept is how many readers are kept for the next bodies, and partsHead the largest header kept with each.
 	partsKept = 16
 	partsHead = 2 << 10
 )
 
-// split has the body that follows m taken apart, if it is multipart and the policy wants that. The memory is charged to
-// low, the connection's transport. The error says that it is multipart, and cannot be taken apart.
+// split installs a multipartReader for the body that follows m, if the body is multipart and the policy requests
+// that. The memory is charged to low, the connection's transport. The error reports a multipart body that cannot be
+// parsed.
 func (h *Handle) split(x http.Exchange, m *http.Message, low roles.Lower, next multipartHandler) (*multipartReader, error) {
 	if !h.streamType.pol.HTTP.MultipartIn || m.Length == 0 {
 		return nil, nil
@@ -68,7 +69,7 @@ func (h *Handle) split(x http.Exchange, m *http.Message, low roles.Lower, next m
 	return p, nil
 }
 
-// account charges what the reader holds. The error says that it is more than there is memory for.
+// account charges the reader's memory. The error reports that the limit is reached.
 func (p *multipartReader) account() error {
 	more := p.reader.Size() - p.charged
 	if more > 0 && !p.low.MayHold(roles.HoldPart, more) {
@@ -82,7 +83,7 @@ func (p *multipartReader) account() error {
 
 var errPartsMemory = &http.ProtocolError{Proto: "multipart", Where: "body", Reason: "its memory is used up for now", Status: 503, Cause: ErrMemory}
 
-// release gives p to the next who needs one. Nothing may call it any more but release.
+// release returns p to the spare readers. Only release may be called on it afterwards.
 func (p *multipartReader) release() {
 	if p == nil || p.h == nil {
 		return
@@ -96,10 +97,10 @@ func (p *multipartReader) release() {
 	}
 }
 
-// Head is http.Handler's.
+// Head implements http.Handler.
 func (p *multipartReader) Head(x http.Exchange, m *http.Message) { p.next.Head(x, m) }
 
-// Writable is http.Handler's.
+// Writable implements http.Handler.
 func (p *multipartReader) Writable(x http.Exchange) {
 	switch {
 	case p.err == nil:
@@ -113,7 +114,7 @@ func (p *multipartReader) Writable(x http.Exchange) {
 	}
 }
 
-// Done is http.Handler's.
+// Done implements http.Handler.
 func (p *multipartReader) Done(x http.Exchange, cause error) {
 	h, next := p.h, p.next
 	if p.err != nil {
@@ -123,11 +124,11 @@ func (p *multipartReader) Done(x http.Exchange, cause error) {
 	p.release()
 	next.Done(x, cause)
 	if broken && h.accepted() {
-		h.closed(cause) // on HTTP/1.1 the connection goes on for a while, to be read to its end
+		h.closed(cause) // on HTTP/1.1 the connection lives on until it is read to its end
 	}
 }
 
-// Body of an exchange is http.Handler's; that of a part is Content.
+// Body implements http.Handler; the body of a part is passed to Content.
 func (p *multipartReader) Body(x http.Exchange, b []byte) {
 	if p.err != nil {
 		return
@@ -145,19 +146,19 @@ func (p *multipartReader) Body(x http.Exchange, b []byte) {
 	}
 }
 
-// End is http.Handler's.
+// End implements http.Handler.
 func (p *multipartReader) End(x http.Exchange, trailers []http.Field) {
 	switch {
 	case p.err != nil:
 		return
-	case !p.began: // it has no body after all
+	case !p.began: // there is no body
 	default:
 		if err := p.reader.End(); err != nil {
 			p.fail(x, err)
 			return
 		}
 		if p.h.accepted() {
-			return // its program has heard what there is to hear
+			return // the program has received RELATED_END
 		}
 	}
 	p.next.End(x, trailers)
@@ -173,7 +174,7 @@ func (p *multipartReader) fail(x http.Exchange, err error) {
 	}
 }
 
-// Part is multipart.Handler's. The metadata that map to content- fields tell of the part from here on.
+// Part implements multipart.Handler. Metadata that map to content- fields describe the part from now on.
 func (p *multipartReader) Part(fields []http.Field) {
 	h := p.h
 	p.fields.Fields = fields
@@ -190,10 +191,10 @@ func (p *multipartReader) Part(fields []http.Field) {
 	p.fields.Fields = nil
 }
 
-// Content is multipart.Handler's.
+// Content implements multipart.Handler.
 func (p *multipartReader) Content(b []byte) { p.h.rx(b, 0) }
 
-// EndPart is multipart.Handler's.
+// EndPart implements multipart.Handler.
 func (p *multipartReader) EndPart(last bool) {
 	f := EOM
 	if last {
@@ -202,13 +203,13 @@ func (p *multipartReader) EndPart(last bool) {
 	p.h.rx(nil, f)
 }
 
-// EndParts is multipart.Handler's.
+// EndParts implements multipart.Handler.
 func (p *multipartReader) EndParts() {
 	p.h.rx(nil, RelatedEnd)
 }
 
-// partValue is the field called name, in lower case, of the part that begins. found is false when it is not a part's
-// affair.
+// partValue returns the field called name, in lower case, of the part that starts. found is false if no part can have
+// it.
 func (r *Runtime) partValue(h *Handle, name string) (v []byte, ok, found bool) {
 	if r.http.part == nil || r.http.part.h != h {
 		return nil, false, false

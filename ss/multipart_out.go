@@ -6,8 +6,8 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// shapeBody makes m, a request that has its fields, announce the form that the policy gives its body. m.Length is
-// that of the payload, and becomes that of the body.
+// shapeBody makes m, a request with its fields, announce the form of its body by the policy. m.Length is that of the
+// payload, and becomes that of the body.
 func (a *httpClient) shapeBody(m *http.Message) (body bool) {
 	k := a.o.h.streamType
 	bare := a.redirectState != nil && a.redirectState.NoBody
@@ -36,7 +36,7 @@ var (
 	formURLEncoded = []byte(http.FormType)
 )
 
-// setContentType gives m one Content-Type in place of those it may have.
+// setContentType replaces every Content-Type of m.
 func setContentType(m *http.Message, v []byte) {
 	n := 0
 	for _, f := range m.Fields {
@@ -65,12 +65,12 @@ func (a *httpClient) writeForm(x http.Exchange) {
 		if room := o.room(buf[n:]); !end && len(room) > 0 {
 			if o.asked && h.flags&txWanted == 0 {
 				o.sent -= n
-				return // nobody asked
+				return // the program has not requested Tx
 			}
 			o.asked = true
 			k, f, ok := h.tx(room)
 			if !ok {
-				o.sent -= n // it goes out with what it is for
+				o.sent -= n // it is sent with its payload
 				return
 			}
 			a.took = true
@@ -83,7 +83,7 @@ func (a *httpClient) writeForm(x http.Exchange) {
 				if last := o.part == len(o.form.parts)-1; last {
 					h.checkLength(o.left, end)
 				}
-				end = end || o.left == 0 // the announced length says it as well as EOM does
+				end = end || o.left == 0 // the announced length ends the body, as EOM does
 			}
 			given = k
 		}
@@ -103,16 +103,16 @@ func (a *httpClient) writeForm(x http.Exchange) {
 	}
 }
 
-// tooLong fails a request whose parts are longer than was announced for all of them: the request's Content-Length is
-// out, so the rest cannot be sent, and must not be acknowledged either.
+// tooLong fails a request whose parts exceed the announced length: its Content-Length was sent, so the rest cannot be
+// sent, and must not be acknowledged.
 func (a *httpClient) tooLong() {
 	h := a.o.h
 	h.rt.Counters.LongBodies++
 	part := a.out.form.parts[a.out.part].of.Name
-	h.lengthDiffers("a part of a multipart body is longer than what is left of the announced length", "part", part)
-	cause := fmt.Errorf("ss: multipart body: part %s: longer than RequestTxLen announced for all parts: %w", part, ErrMisuse)
+	h.lengthDiffers("a part of a multipart body exceeds the rest of the announced length", "part", part)
+	cause := fmt.Errorf("ss: multipart body: part %s: exceeds the length that RequestTxLen announced for all parts: %w", part, ErrMisuse)
 	a.drop()
-	if a.o.phase == phaseUp { // the server has begun to answer
+	if a.o.phase == phaseUp { // the response has started
 		a.o.lost(cause, endCut)
 		return
 	}

@@ -160,7 +160,7 @@ func (p *peer) next() {
 	}
 }
 
-// Writable is http.Handler's.
+// Writable implements http.Handler.
 func (c *call) Writable(x http.Exchange) {
 	if !c.begun {
 		c.Length, c.Continue = c.length, c.goAhead
@@ -197,7 +197,7 @@ func (c *call) Writable(x http.Exchange) {
 	}
 }
 
-// Head is http.Handler's.
+// Head implements http.Handler.
 func (c *call) Head(_ http.Exchange, m *http.Message) {
 	if m.Status < 200 {
 		c.interim = append(c.interim, m.Status)
@@ -214,7 +214,7 @@ func (c *call) Head(_ http.Exchange, m *http.Message) {
 	c.fields = strings.Join(list, " ")
 }
 
-// Body is http.Handler's.
+// Body implements http.Handler.
 func (c *call) Body(_ http.Exchange, b []byte) {
 	if c.expect != nil && !bytes.HasPrefix(c.expect[min(c.got, len(c.expect)):], b) {
 		c.p.w.t.Errorf("%s %s: the answer's body differs from what was sent within %d bytes behind byte %d", c.Method, c.Target, len(b), c.got)
@@ -223,10 +223,10 @@ func (c *call) Body(_ http.Exchange, b []byte) {
 	c.text += string(b[:min(len(b), 64-len(c.text))])
 }
 
-// End is http.Handler's.
+// End implements http.Handler.
 func (c *call) End(http.Exchange, []http.Field) { c.ended = true }
 
-// Done is http.Handler's.
+// Done implements http.Handler.
 func (c *call) Done(_ http.Exchange, cause error) {
 	c.done, c.cause, c.x = true, cause, nil
 	p := c.p

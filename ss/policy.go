@@ -2,9 +2,9 @@ package ss
 
 import "github.com/millrace/millrace/policy"
 
-// SetPolicy replaces the policy. Streams that are created from now on are of its stream types; streams that exist, and
-// those that an existing server accepts, keep the stream type that they have. What the runtime keeps for a stream type
-// (its TLS contexts too) is dropped when the policy in force does not have it and its last stream has ended.
+// SetPolicy replaces the policy. Streams that are created from now on use its stream types; existing streams, and
+// those that an existing server accepts, keep the stream type that they have. What the runtime keeps for a stream
+// type (also its TLS contexts) is dropped when the policy in force does not contain it and its last stream has ended.
 // p must not be nil.
 func (r *Runtime) SetPolicy(p *policy.Policy) {
 	if r.astray("SetPolicy") {

@@ -2,15 +2,15 @@ package ss
 
 import "github.com/millrace/millrace/wsi"
 
-// quirks is what one endpoint is known not to manage, so that the next attempt need not find out once more.
+// quirks are the features that an endpoint was found not to support, so that the next attempt does not try them.
 type quirks uint8
 
 const (
-	noWSOverH2  quirks = 1 << iota // WebSockets on its HTTP/2 connections: they have one of HTTP/1.1 each
-	noWSDeflate                    // a well-formed answer to an offer of permessage-deflate: it gets none
+	noWSOverH2  quirks = 1 << iota // no WebSockets on HTTP/2 connections: each gets an HTTP/1.1 connection
+	noWSDeflate                    // malformed answer to an offer of permessage-deflate: it is not offered
 )
 
-// quirksMax bounds the endpoints whose quirks are remembered. The oldest are forgotten first, which costs them one attempt.
+// quirksMax limits the endpoints whose quirks are kept. The oldest are dropped first, which costs them one attempt.
 const quirksMax = 256
 
 // endpointKey names an endpoint.
@@ -21,10 +21,10 @@ type endpointKey struct {
 
 func (t *target) endpoint() endpointKey { return endpointKey{t.dial, t.tls} }
 
-// quirkMemory has the quirks of a runtime's endpoints.
+// quirkMemory holds the quirks of a runtime's endpoints.
 type quirkMemory struct {
 	known map[endpointKey]quirks
-	order []endpointKey // in which they became known
+	order []endpointKey // in order of the first quirk
 }
 
 func (m *quirkMemory) of(t *target) quirks { return m.known[t.endpoint()] }

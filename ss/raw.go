@@ -7,18 +7,18 @@ import (
 	"github.com/millrace/millrace/roles/raw"
 )
 
-// rawPipe passes bytes between a stream and its connection, the same way on both sides of it. Message
-// boundaries do not exist: SOM and EOM of Tx are ignored, and Rx has EOM once, empty, when the peer has ended its
+// rawPipe passes bytes between a stream and its connection, on both the client and the server side. There are no
+// message boundaries: SOM and EOM of Tx are ignored, and Rx has EOM once, empty, when the peer has ended its
 // direction.
 type rawPipe struct {
 	raw.Conn
 	h *Handle
-	// due is 0 until the peer has ended its direction. Then it is when the connection ends, unless the stream
-	// gives something before; negative: never.
+	// due is 0 until the peer has ended its direction. Then it is when the connection is closed unless the stream
+	// sends something before; negative: never.
 	due time.Duration
 }
 
-// writable has the stream fill what room there is.
+// writable calls Tx for the free room.
 func (p *rawPipe) writable() {
 	h := p.h
 	if h.flags&txWanted == 0 {
@@ -37,7 +37,7 @@ func (p *rawPipe) writable() {
 	}
 }
 
-// commit sends what the stream has given.
+// commit sends n bytes that the stream has returned.
 func (p *rawPipe) commit(n int) {
 	p.Commit(n)
 	if p.due != 0 {
@@ -45,9 +45,8 @@ func (p *rawPipe) commit(n int) {
 	}
 }
 
-// rxEnd takes the end of the peer's direction. The reference takes it for the end of the stream. Here the
-// stream may go on to write, for as long as it does not pause for too long: nobody can tell a peer that waits for more
-// from one that is gone.
+// rxEnd handles the end of the peer's direction. libwebsockets ends the stream then. Here the stream may continue to
+// write, but not pause for long: a peer that waits for more looks like one that is gone.
 func (p *rawPipe) rxEnd() {
 	p.await()
 	p.h.rx(nil, EOM)
@@ -63,22 +62,22 @@ func (p *rawPipe) await() {
 // peerEnded reports whether the peer has ended its direction.
 func (p *rawPipe) peerEnded() bool { return p.due != 0 }
 
-// Deadline is roles.Upper's.
+// Deadline implements roles.Upper.
 func (p *rawPipe) Deadline() time.Duration { return max(p.due, 0) }
 
-// Timeout is roles.Upper's.
+// Timeout implements roles.Upper.
 func (p *rawPipe) Timeout(now time.Duration) {
 	switch {
 	case p.due <= 0 || now < p.due:
 	case p.h.flags&txWanted != 0:
-		p.await() // it would give something, but the socket takes nothing: wsi.Timeouts.Write bounds that
+		p.await() // it wants to send, but the socket accepts nothing: wsi.Timeouts.Write limits that
 	default:
 		p.due = -1
 		p.Close(roles.Graceful, nil)
 	}
 }
 
-// flow stops or lets go what comes in.
+// flow pauses or resumes input.
 func (p *rawPipe) flow(paused bool) {
 	if paused {
 		p.Pause()
@@ -87,7 +86,7 @@ func (p *rawPipe) flow(paused bool) {
 	}
 }
 
-// release closes the connection, which sends what was committed before it goes.
+// release closes the connection after what was committed is sent.
 func (p *rawPipe) release() {
 	p.Resume()
 	p.Close(roles.Graceful, nil)

@@ -17,7 +17,7 @@ type rawClient struct {
 	c *rawConn // nil between connections
 }
 
-// forget implements binding: nothing is known of a raw attempt but its end.
+// forget implements binding: a raw attempt has no state.
 func (a *rawClient) forget() {}
 
 func (a *rawClient) begin(t *target) {
@@ -57,7 +57,7 @@ func (a *rawClient) drop() {
 
 func (a *rawClient) outcome(cause error) (told error, again bool) { return cause, true }
 
-// overdue implements binding: an attempt of raw has no timer of its own.
+// overdue implements binding: a raw attempt has no timer of its own.
 func (a *rawClient) overdue(time.Duration) {}
 
 func (a *rawClient) attemptFailed()        {}
@@ -103,10 +103,10 @@ type rawConn struct {
 
 var _ raw.Handler = (*rawConn)(nil)
 
-// Label names the stream in reports.
+// Label returns the name of the stream for reports.
 func (c *rawConn) Label() string { return c.pipe.h.Label() }
 
-// Opened is raw.Handler's: raw stands as soon as its connection does.
+// Opened implements raw.Handler: raw is established with its connection.
 func (c *rawConn) Opened(*raw.Conn) {
 	a := c.binding
 	if a == nil {
@@ -123,28 +123,28 @@ func (c *rawConn) Opened(*raw.Conn) {
 	}
 }
 
-// Rx is raw.Handler's.
+// Rx implements raw.Handler.
 func (c *rawConn) Rx(_ *raw.Conn, b []byte) {
 	if c.binding != nil {
 		c.pipe.h.rx(b, 0)
 	}
 }
 
-// RxEnd is raw.Handler's.
+// RxEnd implements raw.Handler.
 func (c *rawConn) RxEnd(*raw.Conn) {
 	if c.binding != nil {
 		c.pipe.rxEnd()
 	}
 }
 
-// Writable is raw.Handler's.
+// Writable implements raw.Handler.
 func (c *rawConn) Writable(*raw.Conn) {
 	if c.binding != nil {
 		c.pipe.writable()
 	}
 }
 
-// Closed is raw.Handler's.
+// Closed implements raw.Handler.
 func (c *rawConn) Closed(_ *raw.Conn, cause error) {
 	a := c.binding
 	if a == nil {

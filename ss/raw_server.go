@@ -11,8 +11,7 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// acceptedRaw is one accepted connection without framing, its stream, and the backend of that stream:
-// one object.
+// acceptedRaw is one accepted connection without framing, its stream, and the backend of that stream, in one object.
 type acceptedRaw struct {
 	defaults
 	w      wsi.Wsi
@@ -26,7 +25,7 @@ var (
 	_ backend     = (*acceptedRaw)(nil)
 )
 
-// init makes a the stream of a connection that stands on low.
+// init sets up a to serve its stream over low.
 func (a *acceptedRaw) init(s *server, low roles.Lower) roles.Upper {
 	a.server = s
 	a.pipe.h = &a.h
@@ -44,10 +43,10 @@ func (a *acceptedRaw) protocol() (policy.Protocol, bool) { return policy.Raw, tr
 
 func (a *acceptedRaw) send(_ *Handle, b []byte, _ Flags) (n int, err error) { return a.pipe.send(b) }
 
-// Label names the stream in reports.
+// Label returns the name of the stream for reports.
 func (a *acceptedRaw) Label() string { return a.server.h.Label() }
 
-// Opened is raw.Handler's.
+// Opened implements raw.Handler.
 func (a *acceptedRaw) Opened(*raw.Conn) {
 	a.w.Established()
 	if !a.server.start(&a.h, a) {
@@ -59,16 +58,16 @@ func (a *acceptedRaw) Opened(*raw.Conn) {
 	}
 }
 
-// Rx is raw.Handler's.
+// Rx implements raw.Handler.
 func (a *acceptedRaw) Rx(_ *raw.Conn, b []byte) { a.h.rx(b, 0) }
 
-// RxEnd is raw.Handler's.
+// RxEnd implements raw.Handler.
 func (a *acceptedRaw) RxEnd(*raw.Conn) { a.pipe.rxEnd() }
 
-// Writable is raw.Handler's.
+// Writable implements raw.Handler.
 func (a *acceptedRaw) Writable(*raw.Conn) { a.pipe.writable() }
 
-// Closed is raw.Handler's: the stream ends with its connection.
+// Closed implements raw.Handler: the stream ends with its connection.
 func (a *acceptedRaw) Closed(_ *raw.Conn, cause error) { a.h.closed(cause) }
 
 func (a *acceptedRaw) connect(*Handle, bool) Ret { return OK }

@@ -8,18 +8,18 @@ import (
 	"github.com/millrace/millrace/roles/http"
 )
 
-// maxAside is how much body of a redirect is read, in bytes, to keep its connection for the next request. More costs
-// more than a new connection.
+// maxAside is how much body of a redirect is read, in bytes, to reuse its connection for the next request. Above that
+// a new connection is cheaper.
 const maxAside = 64 << 10
 
-// follows reports whether a status is a redirect that this stream type follows.
+// follow makes the request that a redirect leads to.
 func (a *httpClient) follows(status int) bool {
 	p := &a.o.h.streamType.pol.HTTP
 	return p.AllowRedirects && !p.FailRedirect && status != p.Expect && http.IsRedirect(status)
 }
 
-// redirected follows a redirect, of which the program learns nothing. The rest of the response is read only if it is there
-// at the end of the turn, so that its connection can serve the next request.
+// redirected follows a redirect, which the program does not see. The rest of the response is read only if it has
+// arrived by the end of the turn, so that its connection can serve the next request.
 func (a *httpClient) redirected(x http.Exchange, m *http.Message) {
 	a.disclaimed(m.Status)
 	if why := a.divert(m); why != "" {
@@ -31,7 +31,7 @@ func (a *httpClient) redirected(x http.Exchange, m *http.Message) {
 	r.Counters.Redirects++
 	a.conn.entry.SetAnswered()
 	if a.sending {
-		// The peer does not want the rest of the body, and would have to be given it before it took
+		// The peer does not want the rest of the body, but would have to receive it before
 		// another request.
 		a.leave()
 		return
@@ -62,7 +62,7 @@ func (a *httpClient) follow() {
 	}
 }
 
-// follow follows the redirects of which more is still to come: their bodies may never end.
+// follow follows the redirects whose body is not complete: it may never end.
 func (p *pendingRedirects) follow() {
 	list := p.list
 	p.list = p.spare[:0]
@@ -75,7 +75,7 @@ func (p *pendingRedirects) follow() {
 	p.spare = list[:0]
 }
 
-// divert makes the next request out of a redirect, or returns why there is none.
+// divert prepares the next request of a redirect, or returns why there is none.
 func (a *httpClient) divert(m *http.Message) (why string) {
 	if a.redirectState == nil {
 		a.redirectState = http.NewRedirectState(a.o.h.streamType.method)
@@ -83,11 +83,11 @@ func (a *httpClient) divert(m *http.Message) (why string) {
 	d := a.redirectState
 	loc, ok := m.Find(http.Location)
 	if !ok {
-		return "a redirect that does not say where to: it has no Location"
+		return "a redirect without Location"
 	}
 	where := "a redirect to " + roles.Quote(string(loc))
 	if !d.Next(m.Status) {
-		return where + ", after " + strconv.Itoa(http.MaxRedirects) + " others in a row: that is the limit"
+		return where + ", after " + strconv.Itoa(http.MaxRedirects) + " redirects in a row, which is the limit"
 	}
 	to, err := http.ResolveRedirect(string(loc), string(a.asked), a.t.tls, a.isWS())
 	if err != nil {
@@ -101,15 +101,15 @@ func (a *httpClient) divert(m *http.Message) (why string) {
 		d.CrossOrigin = true
 	}
 	if a.t, d.Target = t, to.Target; a.took && !d.NoBody {
-		a.againCause = &StatusError{m.Status, where + " that asks for the body once more"}
+		a.againCause = &StatusError{m.Status, where + ", which needs the body again"}
 	}
 	return ""
 }
 
-var errRedirectSocks = errors.New("the way there is through a SOCKS5 proxy, which is not built yet")
+var errRedirectSocks = errors.New("it needs a SOCKS5 proxy, which is not implemented yet")
 
-// redirectTarget returns the place to connect to for a redirect: the present one if both are the same origin. Scheme
-// and host are compared without regard to case, and the scheme's own port may be left out (RFC 9110 s.4.2.3).
+// redirectTarget returns the target of a redirect: the current one if both have the same origin. Scheme and host are
+// compared without regard to case, and the scheme's default port may be omitted (RFC 9110 s.4.2.3).
 func (a *httpClient) redirectTarget(to *http.RedirectTarget) (*target, error) {
 	if to.Authority == "" {
 		return a.t, nil
@@ -123,7 +123,7 @@ func (a *httpClient) redirectTarget(to *http.RedirectTarget) (*target, error) {
 	}
 	h := a.o.h
 	if h.rt.socksProxyFor(h.streamType) != "" {
-		// From a Unix socket: other streams that need the proxy are refused when they are created.
+		// From a Unix socket: Create refuses other streams that need the proxy.
 		return nil, errRedirectSocks
 	}
 	if next.tls {

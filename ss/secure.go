@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/tls"
 )
 
-// contexts returns the runtime's TLS contexts. They are made when the first stream needs them.
+// contexts returns the runtime's TLS contexts, and creates them on first use.
 func (r *Runtime) contexts() *secure.Contexts {
 	if r.secure == nil {
 		r.secure = secure.New(r.loop, secure.Config{TLS: r.cfg.TLS, ClientCerts: r.cfg.ClientCerts, Blobs: r.cfg.Blobs}, r.tickets)
@@ -17,7 +17,7 @@ func (r *Runtime) contexts() *secure.Contexts {
 	return r.secure
 }
 
-// TLS is what the runtime's TLS sessions share, nil before the first TLS stream was created.
+// TLS returns the shared state of the runtime's TLS sessions, nil before the first TLS stream is created.
 func (r *Runtime) TLS() *tls.Shared {
 	if r.secure == nil {
 		return nil
@@ -26,7 +26,7 @@ func (r *Runtime) TLS() *tls.Shared {
 }
 
 // SetTicketKeys sets the keys with which servers seal and open session tickets, from the next handshake on. Loops of
-// one process, or processes of one service, that use the same keys resume each other's sessions. nil leaves the keys to
+// one process, or processes of one service, with the same keys resume each other's sessions. nil leaves the keys to
 // crypto/tls, which changes them every day.
 func (r *Runtime) SetTicketKeys(k *tls.TicketKeys) {
 	r.tickets = k
@@ -58,7 +58,7 @@ func (h *Handle) SetCertificates(list []stdtls.Certificate) error {
 	return h.be.setCertificates(h, list)
 }
 
-// TLS tells what the handshake of the stream's present connection settled on; ok is false without one.
+// TLS returns the result of the TLS handshake of the stream's connection; ok is false without one.
 func (h *Handle) TLS() (s tls.State, ok bool) {
 	return h.be.tlsState()
 }
@@ -69,8 +69,8 @@ func (r *Runtime) secureClient(p *policy.Stream, name string, identify bool) (*t
 	return r.contexts().Client(p, name, identify, secure.ALPN(p))
 }
 
-// checkSecure returns what is wrong with the TLS of a client stream type before any attempt. Types without TLS make no
-// contexts.
+// checkSecure returns an error in the TLS of a client stream type, before any attempt. It makes no contexts for types
+// without TLS.
 func (r *Runtime) checkSecure(p *policy.Stream) error {
 	if p.TrustStore == nil && !p.HasClientCert {
 		return nil

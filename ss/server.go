@@ -15,20 +15,20 @@ import (
 //
 // Uses h2_server.go back: a listener lists its HTTP/2 connections, to drain them.
 
-// server is the backend of a server stream: the stream owns the listening socket, and moves no payload
-// itself. Connections become streams of their own.
+// server is the backend of a server stream: the stream owns the listening socket and carries no payload. Each
+// accepted connection has a stream of its own, or several.
 type server struct {
 	defaults
 	h    *Handle
 	make func(h *Handle) Stream
 	l    *wsi.Listener
-	// place is that of streams on HTTP/1.1.
+	// origin is that of streams on HTTP/1.1.
 	origin origin
-	// h2 is the first of the connections that speak HTTP/2.
+	// h2 is the first of the HTTP/2 connections.
 	h2 *acceptedH2
 	// secure is nil without tls.
 	secure *tls.Server
-	// unix says that the listening socket is a Unix socket.
+	// unix reports whether the listening socket is a Unix socket.
 	unix bool
 }
 
@@ -37,7 +37,7 @@ func (r *Runtime) listen(h *Handle, i Info) (*server, error) {
 	p := h.streamType.pol
 	endpoint, fixed := p.Endpoint.Literal()
 	if !fixed {
-		return nil, fmt.Errorf("endpoint %q: %w: a server's endpoint is made before any metadata is set", p.Endpoint.String(), ErrEndpoint)
+		return nil, fmt.Errorf("endpoint %q: %w: a server's endpoint is used before any metadata can be set", p.Endpoint.String(), ErrEndpoint)
 	}
 	b := wsi.Bind{Host: endpoint, Port: p.Port}
 	switch {
@@ -86,20 +86,21 @@ func (s *server) setCertificates(h *Handle, list []stdtls.Certificate) error {
 	return s.secure.SetCertificates(list)
 }
 
-// drain ends the listener. What was accepted from it drains by itself, HTTP/2 connections with all their streams.
+// drain closes the listener. Connections that it accepted drain by themselves, HTTP/2 connections with all their
+// streams.
 func (s *server) drain(*Handle) {
 	s.l.Close()
 	s.drainH2()
 }
 
-// release closes the socket and, with it, every stream that was accepted from it.
+// release closes the socket, and destroys every stream that was accepted from it.
 func (s *server) release(h *Handle) {
 	s.l.Close()
 	h.ForEachClient(func(c *Handle) { c.Destroy() })
 	s.drainH2()
 }
 
-// drainH2 has the connections that speak HTTP/2 end when they have nothing to answer any more.
+// drainH2 ends each HTTP/2 connection when its requests in progress are answered.
 func (s *server) drainH2() {
 	for c := s.h2; c != nil; c = c.next {
 		c.Drain()
@@ -115,10 +116,10 @@ func (h *Handle) ForEachClient(f func(c *Handle)) {
 	})
 }
 
-// over says that no connection is taken any more.
+// over reports whether the server accepts no more connections.
 func (s *server) over() bool { return s.h.flags&doomed != 0 || s.h.rt.drain != nil }
 
-// start takes a new accepted stream through its first states. False: it destroyed itself at once.
+// start takes a new accepted stream to CONNECTING. It returns false if the stream destroyed itself in CREATING.
 func (s *server) start(h *Handle, be backend) bool {
 	r := s.h.rt
 	*h = Handle{rt: r, streamType: s.h.streamType, hint: -1, be: be}
@@ -136,7 +137,7 @@ func (s *server) start(h *Handle, be backend) bool {
 	return true
 }
 
-// place is where an accepted stream came in.
+// origin is the listener, and the HTTP/2 connection, of an accepted stream.
 type origin struct {
 	server *server
 	h2     *acceptedH2 // nil on HTTP/1.1

@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// What an accepted connection speaks. It is above the files of all accepted connections.
+// The protocol of an accepted connection. This file is above those of all accepted connections.
 
 // Accept implements wsi.Acceptor.
 func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
@@ -41,8 +41,8 @@ func (s *server) Accept(*wsi.Listener) (*wsi.Wsi, roles.Upper) {
 	return &a.w, u
 }
 
-// choose is what a connection over TLS speaks: see tls.Session.SetChooser. A client that names nothing is one of
-// HTTP/1.1 (RFC 9113 s.3.2).
+// choose selects the role of a connection over TLS: see tls.Session.SetChooser. A client without ALPN uses HTTP/1.1
+// (RFC 9113 s.3.2).
 func (a *acceptedHTTP) choose(alpn string) roles.Upper {
 	if alpn == "h2" {
 		return speakH2(a.origin.server, a.h, a.Lower())
@@ -50,7 +50,7 @@ func (a *acceptedHTTP) choose(alpn string) roles.Upper {
 	return a
 }
 
-// acceptedRawTLS is an accepted raw stream with the session that lies under it.
+// acceptedRawTLS is an accepted raw stream with its TLS session.
 type acceptedRawTLS struct {
 	acceptedRaw
 	s tls.Session

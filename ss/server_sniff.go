@@ -7,13 +7,13 @@ import (
 	"github.com/millrace/millrace/roles/h2"
 )
 
-// sniffedHTTP is an accepted connection in plain text of a server that speaks both versions of HTTP: its first bytes
-// decide. Its stream exists from the beginning, as that of any accepted connection.
+// sniffedHTTP is an accepted plain-text connection of a server that supports both versions of HTTP: its first bytes
+// decide. Its stream exists from the start, as that of any accepted connection.
 type sniffedHTTP struct{ acceptedHTTP }
 
 var _ roles.Upper = (*sniffedHTTP)(nil)
 
-// Rx is roles.Upper's. It uses no byte: all of them belong to the role that replaces it.
+// Rx implements roles.Upper. It consumes no byte: all belong to the role that replaces it.
 func (a *sniffedHTTP) Rx(_ time.Duration, b []byte) int {
 	switch r := a.h.rt; h2.Sniff(b, r.h1.Config().Limits.StartLine) {
 	case h2.SniffH2:
@@ -27,5 +27,5 @@ func (a *sniffedHTTP) Rx(_ time.Duration, b []byte) int {
 	return 0
 }
 
-// RxEnd is roles.Upper's. What has come cannot become a preface any more.
+// RxEnd implements roles.Upper. The bytes so far cannot become a preface any more.
 func (a *sniffedHTTP) RxEnd(time.Duration, int) { a.Lower().Replace(&a.acceptedHTTP) }

@@ -1,39 +1,39 @@
 package ss
 
-// Move is a step of a stream's life: a state that may follow another, and when it does.
+// Move is a step of a stream's life: a state that may follow another, and when it follows.
 type Move struct {
 	From, To State
 	Why      string
 }
 
-// moves are the legal transitions. Events are not among them: they change nothing. The diagram in
-// docs/states.md is drawn from this table.
+// moves are the legal transitions. Events are not among them: they change nothing. docs/states.md has a diagram
+// generated from this table.
 var moves = []Move{
 	{0, Creating, "Create is called, or a server accepts a connection"},
 	{Creating, Connecting, "a connection is wanted, or was accepted"},
 	{Creating, Destroying, "destroyed before any connection"},
-	{Connecting, Connected, "the protocol stands; on HTTP clients the response has begun"},
+	{Connecting, Connected, "the protocol is established; on HTTP clients the response has started"},
 	{Connecting, Unreachable, "the attempt failed"},
 	{Connecting, AuthFailed, "the peer did not accept our credentials"},
 	{Connecting, Disconnected, "an accepted connection ended before its first request"},
 	{Connecting, Destroying, "destroyed during the attempt"},
-	{Connecting, Connecting, "the request is made again elsewhere, and its body asked for from its beginning"},
+	{Connecting, Connecting, "the request is repeated elsewhere, with its body from the start"},
 	{Connected, Disconnected, "the connection is over, or the HTTP transaction"},
-	{Connected, Connected, "an accepted stream whose timeout fired begins another transaction"},
-	{Disconnected, Connecting, "wanted again, or dropped without being opportunistic; accepted: it becomes a WebSocket after it has answered requests"},
+	{Connected, Connected, "an accepted stream whose timeout fired starts another transaction"},
+	{Disconnected, Connecting, "requested again, or the connection of a stream that is not opportunistic was lost; accepted: it becomes a WebSocket after it has answered requests"},
 	{Disconnected, Unreachable, "the connection counts as a failed attempt, and as the last; ALL_RETRIES_FAILED follows"},
 	{Disconnected, Destroying, "destroyed while down"},
-	{Unreachable, Connecting, "a concealed retry, or asked for"},
+	{Unreachable, Connecting, "a concealed retry, or requested"},
 	{Unreachable, AllRetriesFailed, "the retries that the policy conceals are used up"},
 	{Unreachable, Destroying, "destroyed between attempts"},
 	{AuthFailed, AllRetriesFailed, "no credentials are left to try"},
 	{AuthFailed, Connecting, "tried again with other credentials"},
 	{AuthFailed, Destroying, "destroyed without credentials"},
-	{AllRetriesFailed, Connecting, "the program asks again"},
+	{AllRetriesFailed, Connecting, "the program requests another attempt"},
 	{AllRetriesFailed, Destroying, "destroyed after giving up"},
 }
 
-// events says in which states of life an event may be told.
+// events lists the states of life in which an event may be delivered.
 var events = map[State][]State{
 	Poll:              {Creating, Disconnected, Unreachable, AllRetriesFailed},
 	QOSAckRemote:      {Connected},
@@ -67,8 +67,7 @@ func setOf(states ...State) (m stateSet) {
 
 func (m stateSet) has(s State) bool { return m>>s&1 != 0 }
 
-// lifeMoves and eventAt are the two tables in the form in which they are asked; isMove is the set of
-// states that are moves.
+// lifeMoves and eventAt are the two tables as sets of states; isMove is the set of states that are moves.
 var lifeMoves, eventAt, isMove = func() (life, at [maxState]stateSet, all stateSet) {
 	for _, m := range moves {
 		life[m.From] |= setOf(m.To)
@@ -80,9 +79,8 @@ var lifeMoves, eventAt, isMove = func() (life, at [maxState]stateSet, all stateS
 	return life, at, all
 }()
 
-// reference is libwebsockets' own table: what a client of its proxy accepts after what, events
-// included. User states, EVENT_WAIT_CANCELLED and UPSTREAM_LINK_RETRY pass at any time and leave no
-// trace in it.
+// reference is libwebsockets' own table: what a client of its proxy accepts after each state, events included. User
+// states, EVENT_WAIT_CANCELLED and UPSTREAM_LINK_RETRY are accepted at any time and leave the state in it unchanged.
 var reference = [maxState]stateSet{
 	0:                setOf(Creating, Destroying),
 	Creating:         setOf(Connecting, Timeout, Poll, ServerUpgrade, Destroying),
@@ -102,7 +100,7 @@ var reference = [maxState]stateSet{
 	ServerUpgrade:    setOf(ServerUpgrade, ServerTxn, Timeout, Disconnected, Destroying),
 }
 
-// passes says whether a state goes unseen by the reference's table.
+// passes reports whether a state is not checked by libwebsockets' table.
 func passes(s State) bool {
 	return s >= UserBase || s == EventWaitCancel || s == UpstreamLinkRetry
 }
@@ -110,8 +108,8 @@ func passes(s State) bool {
 // Transitions returns the legal moves of a stream's life.
 func Transitions() []Move { return append([]Move(nil), moves...) }
 
-// LegalInReference says whether a client of the reference's proxy accepts next when the last state it
-// was given was prev (0 for none).
+// LegalInReference reports whether a client of libwebsockets' proxy accepts next when the last state it received was
+// prev (0 for none).
 func LegalInReference(prev, next State) bool {
 	return passes(next) || prev < maxState && next < maxState && reference[prev].has(next)
 }

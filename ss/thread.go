@@ -5,17 +5,17 @@ import (
 	"fmt"
 )
 
-// ErrWrongThread: a method of a Handle or Runtime was called from another goroutine than the loop's. It does nothing
-// then; loop.Post is the way. It is found out with Config.CheckThread alone.
-var ErrWrongThread = errors.New("called from another goroutine than the loop's; use Loop.Post")
+// ErrWrongThread: a method of a Handle or Runtime was called from a goroutine other than the loop's. The call did
+// nothing; use Runtime.Do or loop.Post. Only Config.CheckThread detects it.
+var ErrWrongThread = errors.New("called from a goroutine other than the loop's; use Loop.Post")
 
-// astray reports, with Config.CheckThread, a method that is called on another thread than the loop's. True: it must do
-// nothing.
+// astray reports, with Config.CheckThread, a method that is called on a thread other than the loop's. If it returns
+// true, the method must do nothing.
 func (r *Runtime) astray(method string) bool {
 	return r.cfg.CheckThread && r.strayed(method, "")
 }
 
-// strayed is for astray: of a method of the runtime's, or of a handle's if there is a stream type.
+// strayed is the check of astray, for a method of the runtime, or of a handle if streamType is set.
 func (r *Runtime) strayed(method, streamType string) bool {
 	if r.loop.OnThread() {
 		return false
@@ -27,7 +27,7 @@ func (r *Runtime) strayed(method, streamType string) bool {
 	if r.cfg.PanicOnIllegal {
 		panic(err)
 	}
-	_ = r.loop.Post(func() { // a loop that has ended has nobody to tell
+	_ = r.loop.Post(func() { // a closed loop drops the report
 		r.Counters.WrongThread++
 		r.log.Error(err.Error())
 	})

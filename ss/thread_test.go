@@ -67,7 +67,7 @@ func running(t *testing.T, change func(*loop.Config, *ss.Config), f func(l *loop
 	return rt, log.String()
 }
 
-// TestWrongGoroutine: with CheckThread a method that is called from another goroutine than the loop's does nothing, says
+// TestWrongGoroutine: with CheckThread a method that is called from a goroutine other than the loop than the loop's does nothing, says
 // so where it can, and is logged by its name and the stream's, and counted; with PanicOnIllegal it panics.
 func TestWrongGoroutine(t *testing.T) {
 	if runtime.GOOS != "linux" {
@@ -115,7 +115,7 @@ func TestWrongGoroutine(t *testing.T) {
 		}
 	})
 	for _, m := range methods {
-		if want := "Handle." + m.name + `: stream type "cli": called from another goroutine`; !strings.Contains(log, want) {
+		if want := "Handle." + m.name + `: stream type "cli": called from a goroutine other than the loop`; !strings.Contains(log, want) {
 			t.Errorf("log: want a line with %q; got\n%s", want, log)
 		}
 	}

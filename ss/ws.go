@@ -9,8 +9,8 @@ import (
 	"github.com/millrace/millrace/roles/ws"
 )
 
-// CloseError is the Cause of DISCONNECTED when the peer of a WebSocket stream has ended it by a Close frame, in good
-// order too: its Code says.
+// CloseError is the Cause of DISCONNECTED when the peer of a WebSocket stream has sent a Close frame, after an
+// orderly end too: see Code.
 type CloseError struct {
 	Code   ws.Code // ws.NoCode if the frame had none
 	Reason string
@@ -24,23 +24,23 @@ func (e *CloseError) Error() string {
 	return fmt.Sprintf("ws: closed by the peer: %v: %q", e.Code, e.Reason)
 }
 
-// wsPipe passes messages between a stream and its WebSocket connection, the same way on both sides of it.
+// wsPipe passes messages between a stream and its WebSocket connection, on both the client and the server side.
 type wsPipe struct {
 	ws.Conn
-	h      *Handle    // whose messages they are; nil when it has let go
-	closed *closeInfo // nil until somebody takes leave
+	h      *Handle    // the stream; nil after release
+	closed *closeInfo // nil until one side starts to close
 }
 
-// parting is what the ends of a WebSocket have said of why they end it.
+// closeInfo holds the reasons that both sides gave for closing a WebSocket.
 type closeInfo struct {
-	remote *CloseError // the peer
-	code   ws.Code     // we, 0 for the usual code
+	remote *CloseError // from the peer's Close frame
+	code   ws.Code     // for our Close frame, 0 for the default
 	reason string
-	// dropped is what the peer has sent since the stream let the connection go.
+	// dropped counts what the peer has sent after release.
 	dropped uint64
 }
 
-// parting is p's, made if there is none.
+// closeInfo returns p.closed, and creates it on first use.
 func (p *wsPipe) closeInfo() *closeInfo {
 	if p.closed == nil {
 		p.closed = new(closeInfo)
@@ -48,7 +48,7 @@ func (p *wsPipe) closeInfo() *closeInfo {
 	return p.closed
 }
 
-// start makes p the end of a connection on low for h, as its policy has it, that tells t.
+// start initializes p for stream h over low. t receives the connection's events.
 func (p *wsPipe) start(h *Handle, low roles.Lower, client bool, agreed ws.Agreed, t ws.Handler) {
 	p.h = h
 	p.Init(h.rt.wsShared(h.streamType.pol), low, client, agreed, t)
@@ -57,7 +57,7 @@ func (p *wsPipe) start(h *Handle, low roles.Lower, client bool, agreed ws.Agreed
 	}
 }
 
-// opened has messages flow as the stream wants them to. It may have let go.
+// opened starts or pauses delivery. The stream may be gone already.
 func (p *wsPipe) opened() {
 	h := p.h
 	if h == nil {
@@ -71,7 +71,7 @@ func (p *wsPipe) opened() {
 	}
 }
 
-// rx gives the stream a piece of a message.
+// rx delivers a piece of a message.
 func (p *wsPipe) rx(b []byte, f ws.Flags) {
 	h := p.h
 	if h == nil {
@@ -92,14 +92,14 @@ func (p *wsPipe) rx(b []byte, f ws.Flags) {
 }
 
 const (
-	// maxDiscard is the most that a peer may send, in octets, to a stream that has let the connection go, before it
-	// sends its own Close frame: what a fast and long network holds.
+	// maxDiscard is the most that a peer may send after release, in octets, before it
+	// sends its own Close frame: the bandwidth-delay product of a fast and long path.
 	maxDiscard = 4 << 20
-	// pieceCost is what a piece of a message counts for beside its octets: empty messages cost work too.
+	// pieceCost is added to the octets of each piece: empty messages cost work too.
 	pieceCost = 64
 )
 
-// discard drops n octets of a message that no stream waits for.
+// discard drops n octets of a message after release.
 func (p *wsPipe) discard(n int) {
 	w := p.closeInfo()
 	if w.dropped += uint64(n) + pieceCost; w.dropped > maxDiscard {
@@ -107,12 +107,12 @@ func (p *wsPipe) discard(n int) {
 	}
 }
 
-var errNoEnd = fmt.Errorf("ss: websocket: the peer goes on to send after our Close frame: %w", http.ErrTimeout)
+var errNoEnd = fmt.Errorf("ss: websocket: the peer keeps sending after our Close frame: %w", http.ErrTimeout)
 
-// leastPiece is the least that Tx is offered of a message.
+// leastPiece is the smallest buffer that Tx gets for a piece of a message.
 const leastPiece = 4096
 
-// writable has the stream give a piece of a message.
+// writable calls Tx for a piece of a message.
 func (p *wsPipe) writable() {
 	h, c := p.h, &p.Conn
 	if h == nil || h.flags&(txWanted|wantFinish|doomed) != txWanted {
@@ -134,7 +134,7 @@ func (p *wsPipe) writable() {
 	}
 }
 
-// wsFlags are what f says of a piece that is sent. What kind of message it is the policy says, unless Tx does.
+// wsFlags returns the flags of a piece to be sent. The policy sets the type of the message, unless Tx does.
 func (k *streamType) wsFlags(f Flags) (g ws.Flags) {
 	if f&SOM != 0 {
 		g |= ws.First
@@ -148,7 +148,8 @@ func (k *streamType) wsFlags(f Flags) (g ws.Flags) {
 	return g
 }
 
-// closing takes the peer's last word. A stream that has decided earlier in the turn to end it answers with its own.
+// closing receives the peer's Close frame. If the stream has decided earlier in the turn to close, its own code is
+// the answer.
 func (p *wsPipe) closing(code ws.Code, reason []byte) {
 	w := p.closeInfo()
 	w.remote = &CloseError{code, string(reason)}
@@ -157,8 +158,7 @@ func (p *wsPipe) closing(code ws.Code, reason []byte) {
 	}
 }
 
-// why is what the stream is told of an end for which the connection gives cause: what the peer has said, unless
-// something else was the matter before.
+// why picks the Cause for DISCONNECTED: the peer's Close frame if it came first, else cause.
 func (p *wsPipe) why(cause error) error {
 	if w := p.closed; w != nil && w.remote != nil && (cause == nil || w.code == 0 && p.h != nil) {
 		return w.remote
@@ -166,8 +166,7 @@ func (p *wsPipe) why(cause error) error {
 	return cause
 }
 
-// ask has the stream give a piece of a message. With ws_prioritize_reads that waits until the turn has read what
-// there is.
+// ask requests a Tx. With ws_prioritize_reads it waits until the turn has read all input.
 func (p *wsPipe) ask() {
 	if p.h.streamType.pol.WS.PrioritizeReads {
 		p.h.pend(wantAsk)
@@ -176,7 +175,7 @@ func (p *wsPipe) ask() {
 	p.WantWrite()
 }
 
-// settle does what ask has put off.
+// settle does what ask and Finish have deferred to the end of the turn.
 func (p *wsPipe) settle(h *Handle) {
 	if h.flags&wantAsk != 0 {
 		h.flags &^= wantAsk
@@ -189,7 +188,7 @@ func (p *wsPipe) settle(h *Handle) {
 	}
 }
 
-// flow stops or lets go what comes in.
+// flow resumes or pauses input.
 func (p *wsPipe) flow(on bool) {
 	if on {
 		p.Resume()
@@ -198,7 +197,7 @@ func (p *wsPipe) flow(on bool) {
 	}
 }
 
-// release lets the connection go: it ends with a closing handshake, which nobody waits for.
+// release detaches the stream: the connection ends with a closing handshake, which the stream does not wait for.
 func (p *wsPipe) release() {
 	if p.h == nil {
 		return
@@ -220,7 +219,7 @@ func (p *wsPipe) release() {
 	p.Close(code, why)
 }
 
-// setClose sets what the Close frame will say that ends the connection.
+// setClose sets the code and the reason of our Close frame.
 func (p *wsPipe) setClose(code ws.Code, reason string) (ok bool, err error) {
 	if err := ws.CheckClose(code, reason); err != nil {
 		return true, err
@@ -230,7 +229,7 @@ func (p *wsPipe) setClose(code ws.Code, reason string) (ok bool, err error) {
 	return true, nil
 }
 
-// wsShared returns what the WebSocket connections of a stream type share, and makes it at the first call.
+// wsShared returns the shared state of the WebSocket connections of a stream type, and creates it on first use.
 func (r *Runtime) wsShared(p *policy.Stream) *ws.Shared {
 	c := &r.ws
 	if p.WS.Deflate {
@@ -249,7 +248,7 @@ func (r *Runtime) wsShared(p *policy.Stream) *ws.Shared {
 	return *c
 }
 
-// WS tells what WebSocket connections have counted so far, those without and those with compression.
+// WS returns the counters of WebSocket connections without and with compression.
 func (r *Runtime) WS() (plain, packed ws.Counters) {
 	if r.ws != nil {
 		plain = r.ws.Counters
@@ -260,7 +259,7 @@ func (r *Runtime) WS() (plain, packed ws.Counters) {
 	return plain, packed
 }
 
-// upgrades says whether a server's stream type takes requests to become a WebSocket.
+// upgrades reports whether a server's stream type accepts m as a WebSocket handshake.
 func (k *streamType) upgrades(m *http.Message) bool {
 	return (k.pol.Protocol == policy.WS || k.pol.WS.Subprotocol != "") && ws.Wanted(m)
 }

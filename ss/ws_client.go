@@ -9,20 +9,20 @@ import (
 	"github.com/millrace/millrace/roles/ws"
 )
 
-// clientWS is the WebSocket connection of a client stream: an HTTP/1.1 connection of its own that has switched
-// protocols, or a stream of an HTTP/2 connection that others may share (RFC 8441).
+// clientWS is the WebSocket connection of a client stream: an HTTP/1.1 connection of its own after the upgrade, or a
+// stream of an HTTP/2 connection that others may share (RFC 8441).
 type clientWS struct {
 	wsPipe
 	binding *httpClient
 	conn    *httpConn
 }
 
-// clientTalk is a clientWS in its part as ws.Handler: the same object under another set of methods.
+// clientTalk is a clientWS as a ws.Handler: the same object with another set of methods.
 type clientTalk clientWS
 
 var _ ws.Handler = (*clientTalk)(nil)
 
-// askWS makes a request one for a WebSocket.
+// askWS turns m into a WebSocket handshake.
 func (a *httpClient) askWS(m *http.Message) {
 	a.offer = new(ws.Offer)
 	k := a.o.h.streamType
@@ -32,13 +32,13 @@ func (a *httpClient) askWS(m *http.Message) {
 	}
 	if k.pol.WS.OverH2 && a.conn.h2 == nil {
 		a.o.h.rt.Counters.FellBack++
-		a.o.h.rt.quirks.add(a.t, noWSOverH2) // the next has a connection of its own from the start
+		a.o.h.rt.quirks.add(a.t, noWSOverH2) // the next one uses a connection of its own from the start
 	}
 	a.offer.Ask(a.o.h.rt.wsShared(k.pol), m, k.subprotocols, a.conn.h2 != nil)
 	a.awaitResponse(a.o.h.rt.loop.Now())
 }
 
-// answeredWS takes the response's head: the exchange becomes a WebSocket, or the attempt has failed.
+// answeredWS receives the head of the response: the exchange becomes a WebSocket, or the attempt fails.
 func (a *httpClient) answeredWS(x http.Exchange, m *http.Message) {
 	h := a.o.h
 	agreed, err := a.offer.Check(m)
@@ -64,8 +64,8 @@ func (a *httpClient) answeredWS(x http.Exchange, m *http.Message) {
 	a.o.failed(err, 0)
 }
 
-// noteDeflate has the next attempt offer no compression if this one fails for the server's answer to the offer. What the
-// answer may not have at all, such as a NUL, was found by the connection.
+// noteDeflate disables compression for the next attempt if this one failed on the server's answer to the offer.
+// Fields that are not allowed at all, such as one with a NUL, were found by the connection.
 func (a *httpClient) noteDeflate(cause error) {
 	if cause == nil || a.offer == nil || !a.offer.Deflate() {
 		return
@@ -80,7 +80,7 @@ func (a *httpClient) noteDeflate(cause error) {
 	}
 }
 
-// attemptFailed forgets the endpoint's quirks: what was known of the endpoint may not hold any more.
+// attemptFailed drops the endpoint's quirks: they may not apply any more.
 func (a *httpClient) attemptFailed() {
 	if a.quirks != 0 && !a.learnt {
 		a.o.h.rt.quirks.forget(a.t)
@@ -88,8 +88,9 @@ func (a *httpClient) attemptFailed() {
 	a.quirks = 0
 }
 
-// fallBack goes on with the attempt on an HTTP/1.1 connection of its own, as the server does not take WebSockets over
-// HTTP/2. Without TLS there is no way: HTTP/2 began by prior knowledge, and the port need not speak anything else.
+// fallBack continues the attempt on an HTTP/1.1 connection of its own, since the server does not accept WebSockets
+// over HTTP/2. Without TLS that is impossible: HTTP/2 started with prior knowledge, and the port need not support
+// HTTP/1.1.
 func (a *httpClient) fallBack() {
 	r := a.o.h.rt
 	a.drop()
@@ -101,13 +102,13 @@ func (a *httpClient) fallBack() {
 	a.acquire(a.t)
 }
 
-// h2RequiresH1 reports whether the server asks for HTTP/1.1 (RFC 9113 s.7).
+// h2RequiresH1 reports whether the server requires HTTP/1.1 (RFC 9113 s.7).
 func h2RequiresH1(cause error) bool {
 	var e *h2.ResetError
 	return errors.As(cause, &e) && e.Code == h2.HTTP11Required
 }
 
-// switchWS puts a WebSocket in the place of the exchange.
+// switchWS replaces the exchange with a WebSocket.
 func (a *httpClient) switchWS(x http.Exchange, agreed ws.Agreed) (err error) {
 	c := a.conn
 	u := &clientWS{binding: a, conn: c}
@@ -134,7 +135,7 @@ func (a *httpClient) setClose(code ws.Code, reason string) (ok bool, err error) 
 	return a.ws.setClose(code, reason)
 }
 
-// Label names the stream in reports: a connection that its stream has let go is still known by where it leads.
+// Label returns the name of the stream for reports, after its release that of the connection.
 func (t *clientTalk) Label() string {
 	if t.h == nil {
 		return t.conn.Label()
@@ -142,7 +143,7 @@ func (t *clientTalk) Label() string {
 	return t.h.Label()
 }
 
-// Opened is ws.Handler's.
+// Opened implements ws.Handler.
 func (t *clientTalk) Opened(*ws.Conn) {
 	if t.h != nil {
 		t.binding.o.connected()
@@ -150,16 +151,16 @@ func (t *clientTalk) Opened(*ws.Conn) {
 	t.opened()
 }
 
-// Rx, Writable, Pong and Closing are ws.Handler's.
+// Rx, Writable, Pong and Closing implement ws.Handler.
 func (t *clientTalk) Rx(_ *ws.Conn, b []byte, f ws.Flags)             { t.rx(b, f) }
 func (t *clientTalk) Writable(*ws.Conn)                               { t.writable() }
 func (t *clientTalk) Pong(*ws.Conn, []byte)                           {}
 func (t *clientTalk) Closing(_ *ws.Conn, code ws.Code, reason []byte) { t.closing(code, reason) }
 
-// Closed is ws.Handler's.
+// Closed implements ws.Handler.
 func (t *clientTalk) Closed(_ *ws.Conn, cause error) { (*clientWS)(t).ended(t.why(cause)) }
 
-// ended gives the connection back, and has the stream's life go on without it.
+// ended releases the connection. The stream continues without it.
 func (u *clientWS) ended(cause error) {
 	a, c := u.binding, u.conn
 	if c.h2 != nil {
@@ -181,7 +182,7 @@ func (u *clientWS) ended(cause error) {
 	a.o.lost(cause, u.ending(cause))
 }
 
-// ending is how the connection is over, of which the cause is known.
+// ending returns how the connection ended, by its cause.
 func (u *clientWS) ending(cause error) ending {
 	w := u.closed
 	var said *CloseError

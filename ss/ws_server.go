@@ -13,8 +13,8 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// acceptedWS is the WebSocket connection of an accepted stream, and its backend: what an HTTP/1.1 connection, or a
-// serverStream of an HTTP/2 one, has become.
+// acceptedWS is the WebSocket connection of an accepted stream, and its backend. It replaces an HTTP/1.1 connection
+// or a serverStream of an HTTP/2 connection.
 type acceptedWS struct {
 	defaults
 	wsPipe
@@ -26,9 +26,9 @@ var (
 	_ backend     = (*acceptedWS)(nil)
 )
 
-// upgrade takes a request to become a WebSocket. One that breaks the rules of the handshake is refused without a
-// word to the stream. The stream is told SERVER_UPGRADE, with the request's head to read, and refuses by ServerAck
-// with another status than 200, or by its answer.
+// upgrade handles a WebSocket handshake. An invalid one is refused before the stream receives anything. The stream
+// receives SERVER_UPGRADE, in which it can read the request's head; it refuses with ServerAck of a status other than
+// 200, or with its return code.
 func (t *transaction) upgrade(x http.Exchange, m *http.Message) {
 	h := t.h
 	u := &upgrading{t: t}
@@ -65,8 +65,8 @@ func (t *transaction) mayDeflate() bool {
 	return sh.MayDeflate(t.h.rt.loop.Now(), t.h.upgrader().Lower(), 0)
 }
 
-// announce takes the stream to SERVER_UPGRADE. The reference has no step there from SERVER_TXN: a stream that has
-// answered requests begins a new life as a WebSocket.
+// announce takes the stream to SERVER_UPGRADE. libwebsockets has no step there from SERVER_TXN: a stream that has
+// answered requests starts a new life as a WebSocket.
 func (t *transaction) announce(m *http.Message) {
 	h := t.h
 	steps := []State{Connected, ServerUpgrade}
@@ -88,7 +88,7 @@ func (t *transaction) announce(m *http.Message) {
 	}
 }
 
-// upgrading is the handler of a request that is to become a WebSocket, until it is.
+// upgrading is the handler of a WebSocket handshake, until the WebSocket replaces it.
 type upgrading struct {
 	discard
 	t   *transaction
@@ -96,7 +96,7 @@ type upgrading struct {
 	s   *acceptedWS
 }
 
-// Writable is http.Handler's.
+// Writable implements http.Handler.
 func (u *upgrading) Writable(x http.Exchange) {
 	t := u.t
 	h := t.h
@@ -120,7 +120,7 @@ func (u *upgrading) Writable(x http.Exchange) {
 	}
 }
 
-// become answers with m, and puts the WebSocket in the place of HTTP.
+// become answers with m, and replaces HTTP with the WebSocket.
 func (u *upgrading) become(x http.Exchange, m *http.Message) error {
 	t := u.t
 	c := t.origin.h2
@@ -147,19 +147,19 @@ func (u *upgrading) make(low roles.Lower) {
 	}
 }
 
-// Done is http.Handler's: the exchange broke before it was answered, or is no exchange any more.
+// Done implements http.Handler: the exchange was aborted before the answer, or has become a WebSocket.
 func (u *upgrading) Done(x http.Exchange, cause error) {
 	if u.t.x == x {
 		u.t.Done(x, cause)
 	}
 }
 
-// acceptedTalk is an acceptedWS in its part as ws.Handler: the same object under another set of methods.
+// acceptedTalk is an acceptedWS as a ws.Handler: the same object with another set of methods.
 type acceptedTalk acceptedWS
 
 var _ ws.Handler = (*acceptedTalk)(nil)
 
-// Label names the stream in reports: a connection that its stream has let go is still known by where it came in.
+// Label returns the name of the stream for reports, after its release that of the listener.
 func (t *acceptedTalk) Label() string {
 	if t.h == nil {
 		return t.origin.server.h.Label()
@@ -167,14 +167,14 @@ func (t *acceptedTalk) Label() string {
 	return t.h.Label()
 }
 
-// Opened, Rx, Writable, Pong and Closing are ws.Handler's.
+// Opened, Rx, Writable, Pong and Closing implement ws.Handler.
 func (t *acceptedTalk) Opened(*ws.Conn)                                 { t.opened() }
 func (t *acceptedTalk) Rx(_ *ws.Conn, b []byte, f ws.Flags)             { t.rx(b, f) }
 func (t *acceptedTalk) Writable(*ws.Conn)                               { t.writable() }
 func (t *acceptedTalk) Pong(*ws.Conn, []byte)                           {}
 func (t *acceptedTalk) Closing(_ *ws.Conn, code ws.Code, reason []byte) { t.closing(code, reason) }
 
-// Closed is ws.Handler's.
+// Closed implements ws.Handler.
 func (t *acceptedTalk) Closed(_ *ws.Conn, cause error) {
 	if c := t.origin.h2; c != nil && t.Compressed() {
 		c.deflated--
@@ -210,7 +210,7 @@ func (s *acceptedWS) release(h *Handle) {
 	s.wsPipe.release()
 }
 
-// under is what the connection's own protocol stands on.
+// under returns the transport of the connection, below HTTP/2.
 func (s *acceptedWS) under() roles.Lower {
 	if c := s.origin.h2; c != nil {
 		return c.Lower()
