@@ -1,6 +1,6 @@
 package pool
 
-// What a connection knows of itself: its phase, its users, its health, and how it ends.
+// The state of a connection: its phase, its users, its health, and its end.
 
 // Init makes c the entry of link on route r.
 func (c *Conn[K, L, R]) Init(r *Route[K, L, R], link L) {
@@ -9,19 +9,19 @@ func (c *Conn[K, L, R]) Init(r *Route[K, L, R], link L) {
 	c.route, c.link, c.id = r, link, r.pool.made
 }
 
-// Key is the key of the connection's route.
+// Key returns the key of the connection's route.
 func (c *Conn[K, L, R]) Key() K { return c.route.key }
 
-// ID numbers the connections of a pool, from 1.
+// ID returns the number of the connection in its pool, from 1.
 func (c *Conn[K, L, R]) ID() uint32 { return c.id }
 
-// Users is the number of requests with an exchange on the connection.
+// Users returns the number of requests with an exchange on the connection.
 func (c *Conn[K, L, R]) Users() int { return int(c.users) }
 
 // Used reports whether an exchange was ever started.
 func (c *Conn[K, L, R]) Used() bool { return c.used }
 
-// Warm reports whether no request uses the connection, and it waits for the next.
+// Warm reports whether the connection is idle and kept for the next request.
 func (c *Conn[K, L, R]) Warm() bool { return c.warm }
 
 // Connecting reports whether the connection is not established yet.
@@ -30,22 +30,22 @@ func (c *Conn[K, L, R]) Connecting() bool { return c.phase == connecting }
 // IsUp reports whether exchanges can be started on the connection, as far as the pool knows.
 func (c *Conn[K, L, R]) IsUp() bool { return c.phase == up }
 
-// Answered reports whether the connection has brought a response.
+// Answered reports whether a response was received on the connection.
 func (c *Conn[K, L, R]) Answered() bool { return c.answered }
 
-// SetAnswered notes that the connection has brought a response.
+// SetAnswered records that a response was received on the connection.
 func (c *Conn[K, L, R]) SetAnswered() { c.answered = true }
 
-// Useful reports whether the server has done anything for a request on this connection.
+// Useful reports whether the server has processed a request on this connection.
 func (c *Conn[K, L, R]) Useful() bool { return c.answered || c.link.Useful() }
 
-// Leave has no request use the connection any more, apart from those that do.
+// Leave ends the use of the connection by new requests. Exchanges in progress continue.
 func (c *Conn[K, L, R]) Leave() {
 	c.Withdraw()
 	c.phase = leaving
 }
 
-// Cancel ends a connection that is made for one request alone, which does not want it any more.
+// Cancel ends a connection that is made for one request, which does not need it any more.
 func (c *Conn[K, L, R]) Cancel() {
 	if c.reserved {
 		c.release()
@@ -53,7 +53,7 @@ func (c *Conn[K, L, R]) Cancel() {
 	c.Discard()
 }
 
-// release returns the request that the connection was made for, which has it no more.
+// release clears and returns the request that the connection was made for.
 func (c *Conn[K, L, R]) release() (only R) {
 	var none R
 	only, c.only, c.reserved = c.only, none, false
@@ -76,8 +76,8 @@ func (c *Conn[K, L, R]) serve(r R) error {
 	return nil
 }
 
-// doubt has no request join the connection until it has given a sign of life, which it is asked for. A peer that has
-// vanished would otherwise end one request after another for as long as TCP keeps the connection.
+// doubt makes the connection suspect and probes it: no request uses it until bytes are received. Otherwise a peer
+// that has vanished would fail one request after another for as long as TCP keeps the connection.
 func (c *Conn[K, L, R]) doubt() {
 	if c.link.Multiplexed() && c.phase == up && c.healthy() {
 		c.suspect, c.heard = true, c.link.BytesIn()
@@ -85,7 +85,7 @@ func (c *Conn[K, L, R]) doubt() {
 	}
 }
 
-// healthy reports whether the connection is not suspect, or not any more.
+// healthy reports whether the connection is not suspect, or is not any more.
 func (c *Conn[K, L, R]) healthy() bool {
 	if c.suspect && c.link.BytesIn() != c.heard {
 		c.suspect = false
@@ -93,10 +93,10 @@ func (c *Conn[K, L, R]) healthy() bool {
 	return !c.suspect
 }
 
-// takes reports whether a request can have an exchange now.
+// takes reports whether an exchange can be started now.
 func (c *Conn[K, L, R]) takes() bool { return c.phase == up && c.healthy() && c.link.Free() > 0 }
 
-// Withdraw takes the connection out of its lists: no request finds it.
+// Withdraw removes the connection from its lists: no request finds it.
 func (c *Conn[K, L, R]) Withdraw() {
 	c.route.pool.warm.remove(c)
 	c.route.unlist(c)

@@ -9,5 +9,5 @@
 // or ends one. The user reports what happens to a connection by the methods of Conn: Up, Ready, GoingAway, Gone,
 // Closed.
 //
-// Nothing here allocates after a route exists, and nothing blocks, looks at the time or starts a timer.
+// Nothing here allocates after a route exists, and nothing blocks, reads the clock or starts a timer.
 package pool

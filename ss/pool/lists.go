@@ -2,8 +2,8 @@ package pool
 
 // The three lists of the package: the requests of a route, its connections, and the warm connections of all routes.
 
-// enqueue puts t where its number says: after all requests that asked before, also if t has been served meanwhile and
-// was refused.
+// enqueue inserts t by its number: after all requests with an earlier ticket, also if t was served in the meantime
+// and was refused.
 func (r *Route[K, L, R]) enqueue(t *Ticket[K, L, R]) {
 	before := r.last
 	for before != nil && before.number > t.number {
@@ -39,7 +39,7 @@ func (r *Route[K, L, R]) dequeue(t *Ticket[K, L, R]) {
 	r.unref()
 }
 
-// list puts a connection where requests look for one.
+// list adds a connection to those that requests can use.
 func (r *Route[K, L, R]) list(c *Conn[K, L, R]) {
 	c.listed = true
 	if !r.shared || r.conns == nil {
@@ -73,7 +73,7 @@ func (r *Route[K, L, R]) unlist(c *Conn[K, L, R]) {
 	c.next, c.prev = nil, nil
 }
 
-// unref gives up one reference. A route without any leaves the pool.
+// unref drops one reference. The pool drops a route without references.
 func (r *Route[K, L, R]) unref() {
 	if r.refs--; r.refs == 0 {
 		delete(r.pool.routes, r.key)

@@ -2,20 +2,20 @@ package pool
 
 import "errors"
 
-// ErrRefused is the cause of a request that servers refused on one connection after another: see MaxRefusals.
-var ErrRefused = errors.New("the server takes no requests, on any connection")
+// ErrRefused is the cause of a request that the server refused on one connection after another: see MaxRefusals.
+var ErrRefused = errors.New("the server accepts no requests, on any connection")
 
-// MaxRefusals is how often a request may be refused before it fails with ErrRefused: enough for a server that restarts
-// behind a balancer, too few for one that refuses everything.
+// MaxRefusals is how often a request may be refused before it fails with ErrRefused: enough for a server that
+// restarts behind a load balancer, too few for one that refuses everything.
 const MaxRefusals = 4
 
-// Request is what waits for a connection. The type implements it that embeds a Ticket.
+// Request is implemented by the type that embeds a Ticket: it needs an exchange.
 type Request interface {
-	// Unreachable is called when the pool has no connection for the request and looks for no other.
+	// Unreachable is called when the pool has no connection for the request and will not make one.
 	Unreachable(cause error)
 }
 
-// Link is a connection. The type implements it that embeds a Conn.
+// Link is implemented by the type that embeds a Conn: a connection.
 type Link[R any] interface {
 	// Serve starts an exchange for the request. After an error the pool ends the connection.
 	Serve(r R) error
@@ -26,11 +26,11 @@ type Link[R any] interface {
 	Multiplexed() bool
 	// Endless reports whether the exchange in progress may never end, so that no request should wait for its end.
 	Endless() bool
-	// Useful reports whether the server has processed a request, or promises to, though it has not answered one.
+	// Useful reports whether the server has processed a request, or has promised to, though no response was received.
 	Useful() bool
 	// BytesIn is the number of bytes received so far.
 	BytesIn() uint64
-	// Probe asks the peer for a sign of life.
+	// Probe makes the peer send something, for example by a PING.
 	Probe()
 	// Idle is called when the connection becomes warm.
 	Idle()
@@ -39,20 +39,20 @@ type Link[R any] interface {
 	End(up bool)
 }
 
-// Config has the limits of a Pool, and its way to make connections.
+// Config configures a Pool.
 type Config[K comparable, L Link[R], R Request] struct {
 	// Dial makes a connection on route, for request or on its behalf, calls Conn.Init on its entry, starts to connect
 	// it, and returns the entry. The outcome is reported later, not before Dial returns. alone reports that
 	// the connection is for this request only: once it is up, the pool calls Link.Serve with the request. Required.
 	Dial func(route *Route[K, L, R], request R, alone bool) *Conn[K, L, R]
-	// MaxShared is how many connections the requests of a shared route make while the peer takes no more exchanges on
-	// those that there are. At least 1.
+	// MaxShared is how many connections the requests of a shared route make while the peer's limit of exchanges on
+	// the existing ones is reached. At least 1.
 	MaxShared int
-	// MaxWarm is how many warm connections the pool keeps, all routes together. 0 or less: none.
+	// MaxWarm is how many warm connections the pool keeps, over all routes. 0 or less: none.
 	MaxWarm int
 }
 
-// Pool has the connections of one runtime. Init sets it up.
+// Pool holds the connections of one runtime. Init sets it up.
 type Pool[K comparable, L Link[R], R Request] struct {
 	cfg    Config[K, L, R]
 	routes map[K]*Route[K, L, R]
@@ -62,10 +62,10 @@ type Pool[K comparable, L Link[R], R Request] struct {
 	closed bool
 }
 
-// Route is what requests with one key have in common: connections, and the queue of those that have no exchange yet.
+// Route holds the connections of requests with one key, and the queue of requests without an exchange.
 //
-// On a route that is not shared each request has a connection of its own, and leaves it to the next: conns are
-// those that are free, the one used last first. On a shared route conns are all that take exchanges or may come to, the
+// On a route that is not shared each request has a connection of its own, which the next one reuses: conns are
+// the free ones, the one used last first. On a shared route conns are all that accept exchanges or may later, the
 // oldest first. One is made for the first request, and the others wait for it; a further one is made when the peer's
 // limit leaves no room, up to Config.MaxShared. A connection of a shared route that turns out to carry one exchange at
 // a time serves one request after another.
@@ -73,7 +73,7 @@ type Route[K comparable, L Link[R], R Request] struct {
 	pool   *Pool[K, L, R]
 	key    K
 	conns  *Conn[K, L, R]
-	first  *Ticket[K, L, R] // of those that wait, in the order of their numbers
+	first  *Ticket[K, L, R] // the queue, in order of numbers
 	last   *Ticket[K, L, R]
 	refs   int // connections that are not gone, and requests that wait
 	shared bool
@@ -86,16 +86,16 @@ const (
 	connecting phase = iota // to be established
 	up                      // for exchanges
 	leaving                 // for the end of the exchanges in progress: none is started any more
-	gone                    // for nothing
+	gone                    // closed
 )
 
-// Conn is the entry of a connection in its pool. It is embedded in the connection, whose user reports to it.
+// Conn is the entry of a connection in its pool. It is embedded in the connection, which reports its events to it.
 type Conn[K comparable, L Link[R], R Request] struct {
 	route        *Route[K, L, R]
 	link         L
 	only         R // while reserved: the request that the connection is made for
 	next, prev   *Conn[K, L, R]
-	older, newer *Conn[K, L, R] // in the list of warm ones
+	older, newer *Conn[K, L, R] // in the list of warm connections
 	heard        uint64         // bytes received when it became suspect
 	id           uint32
 	users        int32
@@ -104,9 +104,9 @@ type Conn[K comparable, L Link[R], R Request] struct {
 	listed       bool
 	warm         bool
 	used         bool // an exchange was started on it
-	answered     bool // it has brought a response
-	suspect      bool // it has brought nothing since heard
-	left         bool // no more was expected of it when it went
+	answered     bool // a response was received on it
+	suspect      bool // nothing was received since heard
+	left         bool // it was leaving when it was closed
 }
 
 // Ticket is a request's place in the queue of its route. It is embedded in the request.
@@ -124,21 +124,21 @@ type warmList[K comparable, L Link[R], R Request] struct {
 	n              int
 }
 
-// Init sets the limits. It is called before anything else.
+// Init sets up the pool. Call it first.
 func (p *Pool[K, L, R]) Init(c Config[K, L, R]) {
 	p.cfg, p.routes = c, make(map[K]*Route[K, L, R])
 	p.cfg.MaxShared = max(p.cfg.MaxShared, 1)
 }
 
-// Warm is the number of warm connections.
+// Warm returns the number of warm connections.
 func (p *Pool[K, L, R]) Warm() int { return p.warm.n }
 
-// Routes is the number of keys that have a connection or a waiting request.
+// Routes returns the number of keys that have a connection or a waiting request.
 func (p *Pool[K, L, R]) Routes() int { return len(p.routes) }
 
-// Route is that of a key. shared reports whether its connections may carry several exchanges at a time; it is the same
-// for all requests with that key. The route is valid until the caller returns to the loop, unless a request waits
-// on it or a connection belongs to it.
+// Route returns the route of a key. shared reports whether its connections may carry several exchanges at a time; it
+// is the same for all requests with that key. The route is valid until the caller returns to the loop, unless a
+// request waits on it or a connection belongs to it.
 func (p *Pool[K, L, R]) Route(key K, shared bool) *Route[K, L, R] {
 	r := p.routes[key]
 	if r == nil {

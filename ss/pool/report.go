@@ -1,8 +1,8 @@
 package pool
 
-// What the user of a pool reports of its connections.
+// The events of connections that the user of a pool reports.
 
-// Up reports that the connection is established. Start follows, once the protocol has begun.
+// Up reports that the connection is established. Start follows, when the protocol is ready.
 func (c *Conn[K, L, R]) Up() { c.phase = up }
 
 // Start serves the request that the connection was made for, or those that wait.
@@ -18,7 +18,7 @@ func (c *Conn[K, L, R]) Start() {
 	}
 }
 
-// Ready reports that exchanges may be possible that were not.
+// Ready reports that more exchanges may be possible now.
 func (c *Conn[K, L, R]) Ready() {
 	if c.phase != up {
 		return
@@ -29,7 +29,7 @@ func (c *Conn[K, L, R]) Ready() {
 	}
 }
 
-// GoingAway reports that the server takes no more requests on the connection. It returns false if that is no news.
+// GoingAway reports that the server accepts no more requests on the connection. It returns false if that was known.
 func (c *Conn[K, L, R]) GoingAway() bool {
 	if c.phase != up {
 		return false
@@ -39,15 +39,15 @@ func (c *Conn[K, L, R]) GoingAway() bool {
 	return true
 }
 
-// Gone reports that the connection is closed: no request finds it any more. Closed follows, when the exchanges in
-// progress have learnt it.
+// Gone reports that the connection is closed: no request finds it any more. Closed follows when the exchanges in
+// progress have been ended.
 func (c *Conn[K, L, R]) Gone() {
 	c.Withdraw()
 	c.left = c.phase == leaving
 	c.phase = gone
 }
 
-// Closed ends the entry. The requests that waited for the connection learn cause.
+// Closed ends the entry. The requests that waited for the connection receive cause.
 func (c *Conn[K, L, R]) Closed(cause error) {
 	if c.reserved {
 		c.release().Unreachable(cause)
@@ -55,8 +55,8 @@ func (c *Conn[K, L, R]) Closed(cause error) {
 	c.route.onClosed(c, cause)
 }
 
-// DropUser reports that a request has no exchange on the connection any more. silent reports that its exchange has
-// brought no byte, and nothing else has: the connection becomes suspect.
+// DropUser reports the end of a request's exchange on the connection. silent reports that no byte was received on the
+// connection during the exchange: it becomes suspect.
 func (c *Conn[K, L, R]) DropUser(silent bool) {
 	if silent {
 		c.doubt()
@@ -66,13 +66,13 @@ func (c *Conn[K, L, R]) DropUser(silent bool) {
 	}
 }
 
-// Abandon ends a connection that carries one exchange, in the middle of it.
+// Abandon ends a connection that carries one exchange, during that exchange.
 func (c *Conn[K, L, R]) Abandon() {
 	c.users--
 	c.Discard()
 }
 
-// Detach reports that the only user has taken the connection for itself and that it is closed.
+// Detach reports that the only user became the owner of the connection, and that it is closed.
 func (c *Conn[K, L, R]) Detach(cause error) {
 	c.users--
 	c.Gone()
@@ -80,12 +80,12 @@ func (c *Conn[K, L, R]) Detach(cause error) {
 	c.Closed(cause)
 }
 
-// keep makes a connection warm that no request uses any more, if it can serve again.
+// keep makes a connection without users warm, if it can serve again.
 func (c *Conn[K, L, R]) keep() {
 	p := c.route.pool
 	switch {
 	case c.phase == leaving && c.link.Multiplexed():
-		// It ends by itself, in order.
+		// It closes itself after its last exchange.
 	case c.phase != up, c.link.Free() == 0, p.cfg.MaxWarm <= 0, p.closed:
 		c.Discard()
 	default:
@@ -100,7 +100,7 @@ func (c *Conn[K, L, R]) keep() {
 	}
 }
 
-// Close ends all warm connections, and has no other become warm. Requests that wait are still served.
+// Close ends all warm connections; no connection becomes warm any more. Waiting requests are still served.
 func (p *Pool[K, L, R]) Close() {
 	p.closed = true
 	for p.warm.oldest != nil {

@@ -1,15 +1,15 @@
 package pool
 
-// Which connection of a route serves which request, and when a route makes another connection.
+// The choice of a connection for a request, and the decision to make another connection.
 
-// Key is the key of the route.
+// Key returns the key of the route.
 func (r *Route[K, L, R]) Key() K { return r.key }
 
 // Shared reports whether connections of the route may carry several exchanges at a time.
 func (r *Route[K, L, R]) Shared() bool { return r.shared }
 
-// Acquire gets an exchange for the request of t, in its turn. The pool calls Link.Serve with it, now or later, or
-// Request.Unreachable later.
+// Acquire requests an exchange for the request of t, in order of tickets. The pool calls Link.Serve with it, now or
+// later, or Request.Unreachable later.
 func (r *Route[K, L, R]) Acquire(t *Ticket[K, L, R]) {
 	if r.shared {
 		r.enqueue(t)
@@ -21,7 +21,7 @@ func (r *Route[K, L, R]) Acquire(t *Ticket[K, L, R]) {
 		if c.serve(t.request) == nil {
 			return
 		}
-		c.Discard() // it died between two turns, unnoticed
+		c.Discard() // it was closed between two turns, before the loop reported it
 	}
 	r.DialFor(t)
 }
@@ -42,7 +42,7 @@ func (r *Route[K, L, R]) DialFor(t *Ticket[K, L, R]) {
 	c.only, c.reserved = t.request, true
 }
 
-// serve gives exchanges to requests that wait, and makes a connection where there are too few.
+// serve starts exchanges for waiting requests, and makes a connection if there are too few.
 func (r *Route[K, L, R]) serve() {
 	r.dispatch()
 	if r.first != nil {
@@ -50,7 +50,7 @@ func (r *Route[K, L, R]) serve() {
 	}
 }
 
-// dispatch gives exchanges to requests that wait.
+// dispatch starts exchanges for waiting requests.
 func (r *Route[K, L, R]) dispatch() {
 	for r.first != nil {
 		c := r.conns
@@ -69,8 +69,7 @@ func (r *Route[K, L, R]) dispatch() {
 	}
 }
 
-// grow makes a connection for the requests that wait, unless one is being made, or they have to make do with those that
-// there are.
+// grow makes a connection for the waiting requests, unless one is being made, or the existing ones must suffice.
 func (r *Route[K, L, R]) grow() {
 	n := 0
 	for c := r.conns; c != nil; c = c.next {
@@ -90,7 +89,7 @@ func (r *Route[K, L, R]) grow() {
 	}
 }
 
-// canServe reports whether those that wait can expect to be served without a further connection.
+// canServe reports whether the waiting requests can be served without another connection.
 func (r *Route[K, L, R]) canServe() bool {
 	for c := r.conns; c != nil; c = c.next {
 		if c.phase == connecting || c.healthy() {
@@ -100,9 +99,9 @@ func (r *Route[K, L, R]) canServe() bool {
 	return false
 }
 
-// onClosed is called when c is gone. If no more was expected of c, or it has answered, those that wait look for another.
-// If it has been of no use, its end is that of all that waited for it. They go on waiting for another if there is one,
-// without a further one being made at once: what just failed would fail again.
+// onClosed is called when c is closed. If c was leaving, or has answered, the waiting requests look for another. If c
+// was not useful, all requests that waited for it fail with its cause, unless another connection exists: then they
+// wait for that one, and none is made at once, since what just failed would fail again.
 func (r *Route[K, L, R]) onClosed(c *Conn[K, L, R], cause error) {
 	switch {
 	case c.answered || c.left:
@@ -115,8 +114,8 @@ func (r *Route[K, L, R]) onClosed(c *Conn[K, L, R], cause error) {
 	r.unref()
 }
 
-// onGoAway is called when the server takes no more on c. Those that wait may lose only so many connections that have
-// done nothing.
+// onGoAway is called when the server accepts no more requests on c. A waiting request may lose a limited number of
+// connections that have processed nothing.
 func (r *Route[K, L, R]) onGoAway(c *Conn[K, L, R]) {
 	if !c.Useful() {
 		r.countRefusals()
@@ -124,7 +123,7 @@ func (r *Route[K, L, R]) onGoAway(c *Conn[K, L, R]) {
 	r.serve()
 }
 
-// countRefusals counts against each request that waits that it has waited for nothing.
+// countRefusals counts a refusal for each waiting request.
 func (r *Route[K, L, R]) countRefusals() {
 	for t := r.first; t != nil; {
 		next := t.next
@@ -136,7 +135,7 @@ func (r *Route[K, L, R]) countRefusals() {
 	}
 }
 
-// failAll ends the wait of all requests. What they do about it makes no new ones in this turn.
+// failAll fails all waiting requests. Their reaction adds no request in this turn.
 func (r *Route[K, L, R]) failAll(cause error) {
 	for t := r.first; t != nil; t = r.first {
 		r.dequeue(t)

@@ -1,15 +1,15 @@
 package pool
 
-// What a request does with its place in a queue.
+// The place of a request in the queue of a route.
 
-// Issue gives t, the ticket of request, the last place, and forgets its refusals. A request keeps the place until it
-// is issued another ticket, also when it has been served meanwhile.
+// Issue gives t, the ticket of request, the last place, and resets its refusals. A request keeps the place until
+// another ticket is issued, also if it is served in the meantime.
 func (p *Pool[K, L, R]) Issue(t *Ticket[K, L, R], request R) {
 	p.issued++
 	t.request, t.number = request, p.issued
 }
 
-// ClearRefusals forgets how often the request was refused.
+// ClearRefusals resets the count of refusals.
 func (t *Ticket[K, L, R]) ClearRefusals() { t.refusals = 0 }
 
 // CountRefusal counts a refusal, and reports whether the request may try again.
@@ -21,11 +21,11 @@ func (t *Ticket[K, L, R]) CountRefusal() bool {
 // MayRetry reports whether the request was refused no more often than MaxRefusals allows.
 func (t *Ticket[K, L, R]) MayRetry() bool { return t.refusals <= MaxRefusals }
 
-// Waits reports whether the request waits for a connection that it shares.
+// Waits reports whether the request waits for a shared connection.
 func (t *Ticket[K, L, R]) Waits() bool { return t.route != nil }
 
-// Before is how many requests are before this one in the queue. It counts to most: a report on a long queue must not
-// take the square of its length.
+// Before returns how many requests precede this one in the queue. It counts up to most: a report on a long queue must
+// not take quadratic time.
 func (t *Ticket[K, L, R]) Before(most int) (n int) {
 	for b := t.prev; b != nil && n < most; b = b.prev {
 		n++
@@ -33,7 +33,7 @@ func (t *Ticket[K, L, R]) Before(most int) (n int) {
 	return n
 }
 
-// Cancel takes the request out of the queue. A connection that was to be made for it alone is not made.
+// Cancel removes the request from the queue. A connection in progress that only it needs is ended.
 func (t *Ticket[K, L, R]) Cancel() {
 	r := t.route
 	if r == nil {
