@@ -129,7 +129,7 @@ func TestNoAllocations(t *testing.T) {
 	})
 }
 
-// timed is hello with a timeout around each transaction.
+// timed is hello with a timeout in each transaction.
 type timed struct{ hello }
 
 func (s timed) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
@@ -139,7 +139,7 @@ func (s timed) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 	return s.hello.State(h, st, n)
 }
 
-// pouring asks again and again, and gives each part of its body a few bytes.
+// pouring makes one transaction after another, and sends a few bytes in each part of its body.
 type pouring struct{ again }
 
 func (c *pouring) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {

@@ -154,9 +154,8 @@ func clientsOf(h *Handle) any {
 	return n
 }
 
-// TestHandleAsksItsBackendForEverything: each exported method of Handle gives the answer of a backend that the methods
-// cannot know.
-func TestHandleAsksItsBackendForEverything(t *testing.T) {
+// TestHandleCallsBackend: each exported method of Handle returns an answer of its backend that Handle cannot compute.
+func TestHandleCallsBackend(t *testing.T) {
 	typ := reflect.TypeFor[*Handle]()
 	for i := range typ.NumMethod() {
 		name := typ.Method(i).Name
@@ -186,8 +185,8 @@ func TestHandleAsksItsBackendForEverything(t *testing.T) {
 	}
 }
 
-// TestRuntimeAsksBackendsForEverything is the same for what a runtime does to all of its streams.
-func TestRuntimeAsksBackendsForEverything(t *testing.T) {
+// TestRuntimeCallsBackends is the same for the methods of Runtime that act on all streams.
+func TestRuntimeCallsBackends(t *testing.T) {
 	h, b := overFake(t)
 	var out strings.Builder
 	h.rt.Dump(&out)
@@ -206,7 +205,7 @@ func TestRuntimeAsksBackendsForEverything(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreDocumented: what a backend without any ability answers.
+// TestDefaultsAreDocumented: the answers of a backend that embeds only defaults.
 func TestDefaultsAreDocumented(t *testing.T) {
 	h, _ := overFake(t)
 	d := defaults{}

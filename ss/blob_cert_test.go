@@ -11,8 +11,8 @@ import (
 	"github.com/millrace/millrace/ss/device"
 )
 
-// TestClientCertFromBlobs: a certificate that Config does not have is looked for in the blobs, at each
-// attempt; one that is renewed is shown by the same stream from then on.
+// TestClientCertFromBlobs: each attempt looks up a certificate that Config does not have in the blobs; after a
+// renewal the same stream presents the new one.
 func TestClientCertFromBlobs(t *testing.T) {
 	p := newPKI(t, "device.example", "127.0.0.1")
 	other := newPKI(t, "stranger.example")

@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/ss/device"
 )
 
-// TestBlobFields: what the policy's four keys make of blobs, on the wire or as the cause of a failure.
+// TestBlobFields: the header fields that the policy's four keys make of blobs, or the cause of the failure.
 func TestBlobFields(t *testing.T) {
 	const auth = `"http_auth_header":"authorization:"`
 	for _, c := range []struct {
@@ -68,8 +68,8 @@ func TestBlobFields(t *testing.T) {
 	}
 }
 
-// TestBlobIsAskedAnew: a token that was renewed goes with the next request.
-func TestBlobIsAskedAnew(t *testing.T) {
+// TestBlobIsReadPerRequest: the next request uses a renewed token.
+func TestBlobIsReadPerRequest(t *testing.T) {
 	var m device.BlobMemory
 	m.Set(device.BlobAuth, 0, []byte("old"))
 	w := newWorld(t, clientDoc(`"http_auth_header":"authorization:"`, rawServer), plan{Client: func(c *ss.Config) { c.Blobs = &m }})
@@ -87,7 +87,7 @@ func TestBlobIsAskedAnew(t *testing.T) {
 	}
 }
 
-// tap has what an accepted stream receives appended to wire too.
+// tap also appends what an accepted stream receives to wire.
 func tap(wire *string, each func(*script)) func(*script) {
 	return func(s *script) {
 		each(s)

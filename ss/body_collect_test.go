@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// verdicts are what a Collector reported, in short.
+// verdicts are short forms of a Collector's reports.
 type verdicts []string
 
 func (v *verdicts) done(_ *ss.Handle, body []byte, err error) ss.Ret {
@@ -32,7 +32,7 @@ func (v *verdicts) done(_ *ss.Handle, body []byte, err error) ss.Ret {
 
 func (v verdicts) String() string { return strings.Join(v, ", ") }
 
-// A client's Collector: complete bodies, those that are too long, end early, or do not come at all.
+// A client's Collector: bodies that are complete, too long, incomplete or missing.
 func TestCollectorOfClients(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
 	for _, c := range []struct {
@@ -91,7 +91,7 @@ func TestCollectorOfClients(t *testing.T) {
 	}
 }
 
-// A client that answers ErrTooLong with OK is disconnected.
+// A client that returns OK for ErrTooLong is disconnected.
 func TestCollectorDisconnectsClients(t *testing.T) {
 	w := newWorld(t, `{"s":[
 		{"srv":{"server":true,"endpoint":"10.0.0.2","port":80,"protocol":"h1"}},
@@ -109,7 +109,7 @@ func TestCollectorDisconnectsClients(t *testing.T) {
 	}
 }
 
-// A server's Collector: every request is reported, one that is too long can be answered, and one that is cut off is reported.
+// A server's Collector reports every request, including incomplete ones; one that is too long can be answered.
 func TestCollectorOfServers(t *testing.T) {
 	for _, c := range []struct {
 		name, requests string
@@ -164,7 +164,7 @@ func TestCollectorOfServers(t *testing.T) {
 	}
 }
 
-// On raw connections all that comes before the peer ends its direction is collected.
+// On raw connections the body is all bytes before the end of the peer's direction.
 func TestCollectorOfRawStreams(t *testing.T) {
 	w := newWorld(t, `{"s":[
 		{"srv":{"server":true,"endpoint":"10.0.0.2","port":80,"protocol":"raw"}},

@@ -31,7 +31,7 @@ func (s *sender) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 	return s.Collector.State(h, st, n)
 }
 
-// send creates a client stream that sends what set says.
+// send creates a client stream that sends the Body that set prepares.
 func (w *world) send(set func(*sender)) (*sender, *ss.Handle) {
 	w.t.Helper()
 	s := &sender{}
@@ -53,8 +53,8 @@ func sample(n int) []byte {
 	return b
 }
 
-// A body is sent whole with its length announced, from memory and from an io.ReaderAt, and from its first byte again when an
-// attempt was lost in the middle.
+// A body is sent completely with its length announced, from memory and from an io.ReaderAt, and again from its start when an
+// attempt was lost during it.
 func TestBodyIsSentAndRewound(t *testing.T) {
 	big := sample(300_000)
 	for _, protocol := range []string{"h1", "h2"} {
@@ -156,7 +156,7 @@ type broken struct{ err error }
 
 func (b broken) ReadAt([]byte, int64) (int, error) { return 0, b.err }
 
-// What cannot be read ends the attempt, and Err has the reason.
+// A read error ends the attempt, and Err returns it.
 func TestBodyReadError(t *testing.T) {
 	lost := errors.New("disk gone")
 	for _, c := range []struct {
@@ -179,7 +179,7 @@ func TestBodyReadError(t *testing.T) {
 	}
 }
 
-// slow delays nothing itself: the world's offload does. The stream is destroyed while a read is under way.
+// The stream is destroyed while a read is in progress; the world's offload delays the read.
 func TestBodyOfADestroyedStream(t *testing.T) {
 	w := newWorld(t, bodyPolicy("h1"), plan{})
 	w.Serve("srv", nil)

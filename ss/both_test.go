@@ -17,8 +17,8 @@ func bothDoc(proto, keys string) string {
 		{"srv":{"server":true,"port":80,"protocol":%[1]q,"metadata":[{"mime":"content-type:"},{"path":""}]}}]}`, proto, keys)
 }
 
-// TestBothProtocols: a program sees the same on h1 and h2. Each story is told over both, with a slow link and small
-// buffers too, and what the stream was told is the same.
+// TestBothProtocols: a program sees the same on h1 and h2. Each case runs over both, with a slow link and small
+// buffers too, and the stream's callbacks are the same.
 func TestBothProtocols(t *testing.T) {
 	body := strings.Repeat("0123456789", 30000)
 	for _, c := range []struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// echoer is the raw server's side: it looks at every byte, and gives it back.
+// echoer is the raw server's side: it checks every byte, and sends it back.
 type echoer struct {
 	c    *chaos
 	seen []byte
@@ -33,8 +33,8 @@ func (e *echoer) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	return ss.OK
 }
 
-// whole: the peer ended in order, so its message must be here to the last byte, unless it stopped
-// in the middle of its own accord.
+// whole checks, after an orderly end, that the peer's message is complete, unless the peer stopped during it on
+// purpose.
 func (e *echoer) whole() {
 	for b := e.seen; len(b) > 0; {
 		if len(b) < 8 {

@@ -31,7 +31,7 @@ const chaosDoc = `{"retry":[{"r":{"backoff":[50,200,1000],"conceal":4,"jitterpc"
 	{"h1 server":{"server":true,"port":81,"protocol":"h1","metadata":[{"path":""},{"method":""},{"mime":"content-type:"}]}},
 	{"h2 server":{"server":true,"port":82,"protocol":"h2","metadata":[{"path":""},{"method":""},{"mime":"content-type:"}]}}]}`
 
-// chaos is a world in which clients have jobs and everything may go wrong.
+// chaos is a world in which clients have jobs and every fault can happen.
 type chaos struct {
 	*world
 	r       *rand.Rand
@@ -43,8 +43,8 @@ type chaos struct {
 	arrived map[uint32][]byte // bodies that the HTTP server has seen whole, by name
 }
 
-// payload fills a message: its bytes follow from its name and their place, so that a piece of one that
-// turns up elsewhere, twice, or not at all, is seen.
+// payload fills a message: its bytes follow from its name and their position, so that a piece of one that
+// arrives elsewhere, twice, or not at all, is detected.
 func payload(name uint32, size int) []byte {
 	b := make([]byte, size)
 	r := rand.NewPCG(uint64(name), 99)
@@ -64,7 +64,7 @@ func (c *chaos) message(most int) (name uint32, body []byte) {
 	return c.next, payload(c.next, size)
 }
 
-// job is a client stream with so many messages to get across.
+// job is a client stream with a number of messages to send.
 type job struct {
 	c       *chaos
 	kind    string
@@ -78,7 +78,7 @@ type job struct {
 	refused int // NACKs
 }
 
-// begin chooses the next message, or ends the job.
+// begin selects the next message, or ends the job.
 func (j *job) begin(h *ss.Handle) ss.Ret {
 	if j.left == 0 {
 		return ss.DestroyMe
@@ -100,7 +100,7 @@ func (c *chaos) most() int {
 	return 40 << 10
 }
 
-// frame is what a raw client says: name, size, body.
+// frame is the message of a raw client: name, size, body.
 func (j *job) frame() []byte {
 	b := binary.BigEndian.AppendUint32(nil, j.name)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(j.body)))
@@ -166,7 +166,7 @@ func (j *job) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	return ss.OK
 }
 
-// verify holds an accepted transaction to its word.
+// verify checks the payload of an acknowledged transaction.
 func (j *job) verify() {
 	switch j.kind {
 	case "get":
@@ -236,7 +236,7 @@ func (j *job) Tx(h *ss.Handle, ordinal uint32, buf []byte) (n int, f ss.Flags, r
 	return n, f | ss.EOM, ss.OK
 }
 
-// serveAll starts both servers; a failure for want of descriptors is tried again.
+// serveAll starts both servers; it retries after a lack of descriptors.
 func (c *chaos) serveAll() {
 	for _, typ := range []string{"raw server", "h1 server", "h2 server"} {
 		var try func()
@@ -257,7 +257,7 @@ func (c *chaos) serveAll() {
 	}
 }
 
-// trouble has things happen to streams from outside.
+// trouble causes random calls and faults on streams.
 func (c *chaos) trouble() {
 	for range c.r.IntN(8) {
 		c.Net.At(time.Duration(c.r.IntN(3000))*time.Millisecond, func() {
@@ -292,10 +292,10 @@ func (c *chaos) trouble() {
 	}
 }
 
-// storm is one seed's story.
+// storm is the run of one seed.
 func storm(t testing.TB, seed uint64) (digest uint64) { return stormOn(t, seed, chaosDoc) }
 
-// stormOn is it with another document.
+// stormOn is storm with another policy.
 func stormOn(t testing.TB, seed uint64, doc string) (digest uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	p := plan{Seed: seed, Net: badLink(r)}
@@ -355,8 +355,8 @@ func stormOn(t testing.TB, seed uint64, doc string) (digest uint64) {
 	return c.Net.Digest()
 }
 
-// TestChaos runs random streams through random faults, one network per seed. What it holds: both tables,
-// for every handle; no payload that was accepted and is not there; nothing left at the end.
+// TestChaos runs random streams with random faults, one network per seed. It checks both state tables
+// for every handle, that no acknowledged payload is missing, and that nothing is left at the end.
 func TestChaos(t *testing.T) {
 	first, n := uint64(0), uint64(1200)
 	if testing.Short() {
@@ -382,7 +382,7 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// TestChaosReplays: one seed, one run.
+// TestChaosReplays: the same seed gives the same run.
 func TestChaosReplays(t *testing.T) {
 	for _, seed := range []uint64{3, 7, 1001} {
 		var digest [2]uint64
@@ -396,7 +396,7 @@ func TestChaosReplays(t *testing.T) {
 }
 
 // TestChaosTLS is TestChaos with TLS on the port of HTTP/2, whose server agrees to HTTP/2 for one half of the seeds and has
-// the streams one after another for the other.
+// the streams use one connection in turn for the other.
 func TestChaosTLS(t *testing.T) {
 	p := newPKI(t, "10.0.0.2")
 	first, n := uint64(0), uint64(150)

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// clientDoc is a policy with one client stream type "c" at the server machine, and what else is given.
+// clientDoc is a policy with a client stream type "c" for the server machine, and additional text.
 func clientDoc(keys, more string) string {
 	return fmt.Sprintf(`{"retry":[
 		{"three":{"backoff":[1000,2000,4000],"conceal":3,"jitterpc":0}},
@@ -25,7 +25,7 @@ const (
 	rawServer = `,{"srv":{"server":true,"port":80,"protocol":"raw"}}`
 )
 
-// outcome is a row of the reference's table of what a client stream is told after which event.
+// outcome is a row of libwebsockets' table of the states of a client stream after an event.
 type outcome struct {
 	name  string
 	keys  string        // of the stream type
@@ -152,7 +152,7 @@ func outcomes() []outcome {
 	}
 }
 
-// play runs the story of the row, and returns the stream.
+// play runs the row, and returns the stream.
 func (c *outcome) play(t testing.TB, p plan) (*world, *script) {
 	w := newWorld(t, clientDoc(c.keys, c.srv), p)
 	if c.srv != "" {
@@ -182,7 +182,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestOutcomesOnBadLinks: delay, fragments and late news change when things happen and in which pieces,
+// TestOutcomesOnBadLinks: delay, fragmentation and late events change the time and the pieces of the callbacks,
 // and nothing else.
 func TestOutcomesOnBadLinks(t *testing.T) {
 	seeds := uint64(20)

@@ -21,7 +21,7 @@ const cookieDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}
 		"metadata":[{"p":""}]}},
 	{"shy":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","http_url":"/a/x","opportunistic":true,"retry":"none"}}]}`
 
-// cookieWorld is a world whose server notes the Cookie field of each request, and sets what sets says next.
+// cookieWorld is a world whose server records the Cookie field of each request, and sends the next of sets.
 type cookieWorld struct {
 	*world
 	sets []string // the next response's Set-Cookie, "" for none
@@ -78,8 +78,8 @@ func (w *cookieWorld) want(what, got, want string) {
 	}
 }
 
-// TestCookies: what a server sets on one protocol comes back on both, where its path says, and only from streams
-// that ask for it.
+// TestCookies: a cookie set over one protocol is sent over both, to its path, and only by streams
+// with http_cookies.
 func TestCookies(t *testing.T) {
 	w := newCookieWorld(t, plan{})
 	w.sets = []string{"a=1", "b=2; Path=/; Max-Age=60", "", "", "", "c=3; Secure", "d=4; Domain=0.0.2", ""}
@@ -96,7 +96,7 @@ func TestCookies(t *testing.T) {
 	w.want("when one has expired", w.get("one", "x"), "a=1")
 }
 
-// TestCookiesOnRedirects: what a redirect sets is there when it is followed.
+// TestCookiesOnRedirects: the request after a redirect sends the cookies that the redirect set.
 func TestCookiesOnRedirects(t *testing.T) {
 	w := newCookieWorld(t, plan{})
 	w.sets = []string{"a=1; Path=/a/x", "to /b", ""}
@@ -115,7 +115,7 @@ type fakeStore struct {
 func (f *fakeStore) Load(loop.Files) ([]byte, error)   { f.loads++; return []byte(f.text), f.loadErr }
 func (f *fakeStore) Save(_ loop.Files, b []byte) error { f.saves++; f.text = string(b); return f.saved }
 
-// TestCookieStore: the store is read before the first request, whoever asks, written when something has changed, not
+// TestCookieStore: the store is read before the first request of any stream, written after changes, not
 // too often, and at the end.
 func TestCookieStore(t *testing.T) {
 	for seed := range uint64(30) {
@@ -172,7 +172,7 @@ func TestCookieStore(t *testing.T) {
 	}
 }
 
-// TestCookieStoreFails: a store that cannot be read or written costs no request.
+// TestCookieStoreFails: requests work although the store cannot be read or written.
 func TestCookieStoreFails(t *testing.T) {
 	f := &fakeStore{loadErr: errors.New("no disk"), saved: errors.New("still none")}
 	w := newCookieWorld(t, plan{Client: func(c *ss.Config) { c.Cookies = device.Cookies{Store: f} }})

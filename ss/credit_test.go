@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestTxCredit: with manual credit a peer of h2 may send what the program has granted, and no byte more.
+// TestTxCredit: with manual credit a peer of h2 may send what the program has granted, and no more.
 func TestTxCredit(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h2","http_url":"/x"`, rawServer), plan{})
 	var granted []string
@@ -76,7 +76,7 @@ func TestTxCredit(t *testing.T) {
 	}
 	want("afterwards", 0, "5000")
 
-	// A stream of another mind does not travel on that connection, and grants by itself.
+	// A stream without manual credit uses another connection, with automatic windows.
 	granted, initial = nil, 0
 	auto := newScript()
 	ha := w.Create("c", auto)
@@ -93,7 +93,7 @@ func TestTxCredit(t *testing.T) {
 	w.Advance(time.Second)
 }
 
-// TestNoTxCredit: protocols without windows say so.
+// TestNoTxCredit: protocols without windows return ErrNoCredit.
 func TestNoTxCredit(t *testing.T) {
 	for _, protocol := range []string{"h1", "raw"} {
 		w := newWorld(t, clientDoc(`"protocol":"`+protocol+`"`, rawServer), plan{})

@@ -12,10 +12,10 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// vanish has the machines hear nothing more of each other.
+// vanish drops all packets between the machines from now on.
 func vanish(w *world) { w.Net.Partition(w.Client.Host, w.Server.Host) }
 
-// sever lets the connections that there are die silently; new ones are possible.
+// sever drops all packets of existing connections; new connections work.
 func sever(w *world) {
 	for _, fd := range append([]loop.FD(nil), w.Client.Host.Established()...) {
 		w.Client.Host.Sever(fd)
@@ -27,12 +27,12 @@ func deadDoc(client, server, retry string) string {
 		"s":[{"c":{"endpoint":"10.0.0.2","port":80,"retry":"r","opportunistic":true,%s}},{"srv":{"server":true,"port":80,"retry":"r",%s}}]}`, retry, client, server)
 }
 
-// deaf has an accepted raw stream read, and never answer.
+// deaf makes an accepted raw stream read, and never answer.
 func deaf(*script) {}
 
-// TestDeadPeerNoticed: a peer that vanishes, at whatever point of a connection's life, is noticed within the time that
-// the documents name, by every protocol.
-func TestDeadPeerNoticed(t *testing.T) {
+// TestDeadPeerIsDetected: a peer that vanishes, at any point of a connection's life, is detected within the documented
+// time, on every protocol.
+func TestDeadPeerIsDetected(t *testing.T) {
 	const valid = `,"svalidping":5,"svalidhup":8`
 	const off = `,"svalidping":0,"svalidhup":0`
 	const s = time.Second
@@ -159,8 +159,8 @@ func TestDeadPeerOfAcceptedStream(t *testing.T) {
 	}
 }
 
-// TestSilentWarmConnection: a request on a warm connection whose peer has vanished does not hang. One that may be repeated
-// is, on a new connection and without a word to its stream; any other is a failed attempt.
+// TestSilentWarmConnection: a request on a warm connection whose peer has vanished does not hang. An idempotent one is
+// repeated on a new connection, unseen by its stream; any other is a failed attempt.
 func TestSilentWarmConnection(t *testing.T) {
 	const ok = "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED"
 	for _, proto := range []string{"h1", "h2"} {
@@ -225,9 +225,9 @@ func TestWarmConnectionSvalidhup(t *testing.T) {
 	}
 }
 
-// TestSilenceOfOurs: what a paused stream does not take is no silence of its peer, neither for svalidhup nor for the
-// response.
-func TestSilenceOfOurs(t *testing.T) {
+// TestPausedStreamIsNotSilence: while a stream is paused the silence of its peer does not count, neither for
+// svalidhup nor for the response timeout.
+func TestPausedStreamIsNotSilence(t *testing.T) {
 	for _, proto := range []string{"h1", "h2"} {
 		w := newWorld(t, deadDoc(`"protocol":"`+proto+`"`, `"protocol":"h2"`, `,"svalidping":5,"svalidhup":8`), plan{})
 		w.Serve("srv", answer(0, "hello"))
@@ -244,8 +244,8 @@ func TestSilenceOfOurs(t *testing.T) {
 	}
 }
 
-// TestInterimResponsesTakeTime: 1xx responses tell that the server is at work; each gives it the whole time again.
-func TestInterimResponsesTakeTime(t *testing.T) {
+// TestInterimResponsesRestartTimeout: each 1xx response restarts the response timeout.
+func TestInterimResponsesRestartTimeout(t *testing.T) {
 	w := newWorld(t, deadDoc(`"protocol":"h1","http_response_timeout_ms":5000`, `"protocol":"raw"`, ""), plan{})
 	w.Serve("srv", func(s *script) {
 		s.NoEOM = true
@@ -262,7 +262,7 @@ func TestInterimResponsesTakeTime(t *testing.T) {
 	w.WantLife("the stream", s, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
 }
 
-// TestWebSocketCloseUnanswered: a Close frame that nobody answers holds its connection for Timeouts.Close alone.
+// TestWebSocketCloseUnanswered: without an answer to our Close frame the connection is closed after Timeouts.Close.
 func TestWebSocketCloseUnanswered(t *testing.T) {
 	w := newWorld(t, deadDoc(`"protocol":"ws"`, `"protocol":"ws"`, ""), plan{})
 	w.Serve("srv", nil)
@@ -281,7 +281,7 @@ func TestWebSocketCloseUnanswered(t *testing.T) {
 	w.Patience = 4 * time.Hour
 }
 
-// TestResponseTimeoutCause: the cause names the key, and can be told from others.
+// TestResponseTimeoutCause: the cause names the key, and differs from other causes.
 func TestResponseTimeoutCause(t *testing.T) {
 	w := newWorld(t, deadDoc(`"protocol":"h1"`, `"protocol":"raw"`, ""), plan{})
 	w.Serve("srv", deaf)
@@ -296,7 +296,7 @@ func TestResponseTimeoutCause(t *testing.T) {
 	}
 }
 
-// TestResponseTimeIsPerRequest: each request has the whole time, whatever those before it have used.
+// TestResponseTimeIsPerRequest: each request has the full response timeout.
 func TestResponseTimeIsPerRequest(t *testing.T) {
 	for _, proto := range []string{"h1", "h2"} {
 		w := newWorld(t, deadDoc(`"protocol":"`+proto+`"`, `"protocol":"h2"`, ""), plan{Client: func(k *ss.Config) { k.KeepWarm = -1 }})

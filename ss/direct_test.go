@@ -16,8 +16,8 @@ const directDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}
 	{"plain":{"server":true,"port":80,"protocol":"h2"}},
 	{"get":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","retry":"none","opportunistic":true,"direct_proto_str":true}}]}`
 
-// TestRequestHead: everything that a request's head says can be read in SERVER_TXN, what the policy declares until
-// the end of the transaction, and none of it reaches the next one or the response.
+// TestRequestHead: SERVER_TXN can read everything in a request's head, the declared metadata until the end of the
+// transaction, and none of it reaches the next transaction or the response.
 func TestRequestHead(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		w := newWorld(t, directDoc, plan{})
@@ -72,7 +72,7 @@ func TestRequestHead(t *testing.T) {
 	})
 }
 
-// TestDirectFields: what a program may send by name, and what it may not.
+// TestDirectFields: the fields that a program may and may not send by name.
 func TestDirectFields(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		w := newWorld(t, directDoc, plan{})
@@ -110,7 +110,7 @@ func TestDirectFields(t *testing.T) {
 	})
 }
 
-// TestDirectIsBounded: the number of fields, too, and without direct_proto_str there are none.
+// TestDirectIsBounded: the number of fields is limited; without direct_proto_str none is allowed.
 func TestDirectIsBounded(t *testing.T) {
 	w := newWorld(t, directDoc, plan{})
 	w.Serve("plain", func(s *script) {
@@ -144,7 +144,7 @@ func TestDirectIsBounded(t *testing.T) {
 	}
 }
 
-// TestDirectOnClients: a client's fields go with its requests, and its CONNECTED can read the response's.
+// TestDirectOnClients: a client's fields are sent with its requests, and CONNECTED can read those of the response.
 func TestDirectOnClients(t *testing.T) {
 	w := newWorld(t, directDoc, plan{})
 	var ua string

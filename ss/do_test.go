@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// turning is a runtime on a loop of the real kernel, which another goroutine turns until the test ends.
+// turning is a runtime on a loop of the real kernel, which another goroutine runs until the test ends.
 func turning(t *testing.T) (rt *ss.Runtime, stop func()) {
 	t.Helper()
 	p, err := policy.Parse([]byte(timerPolicy))
@@ -43,7 +43,7 @@ func turning(t *testing.T) (rt *ss.Runtime, stop func()) {
 	return rt, stop
 }
 
-// Many goroutines use one runtime: the race detector sees no conflict, and each keeps its order.
+// Many goroutines use one runtime without a data race, and the calls of each keep their order.
 func TestDo(t *testing.T) {
 	rt, _ := turning(t)
 	const goroutines, each = 8, 200
@@ -69,7 +69,7 @@ func TestDo(t *testing.T) {
 	}
 }
 
-// When ctx ends first, f is never called; when f has begun, Do waits for it.
+// If ctx ends first, f is never called; if f has started, Do waits for it.
 func TestDoAndItsContext(t *testing.T) {
 	rt, _ := turning(t)
 	busy, goOn := make(chan struct{}), make(chan struct{})
@@ -106,7 +106,7 @@ func TestDoAndItsContext(t *testing.T) {
 	}
 }
 
-// A loop that is closed, before or while Do waits, is ErrClosed.
+// Do returns ErrClosed if the loop is closed, before or during the wait.
 func TestDoOnAClosedLoop(t *testing.T) {
 	rt, stop := turning(t)
 	busy := make(chan struct{})
@@ -133,7 +133,7 @@ func TestDoOnAClosedLoop(t *testing.T) {
 	}
 }
 
-// A function that panics is ErrPoisoned for its Do, and for those that come later.
+// After a panic in f this Do and later ones return ErrPoisoned.
 func TestDoPanics(t *testing.T) {
 	rt, _ := turning(t)
 	for _, f := range []func(){func() { panic("the program's") }, func() {}} {
@@ -143,7 +143,7 @@ func TestDoPanics(t *testing.T) {
 	}
 }
 
-// On the loop's own goroutine Do returns instead of waiting for itself.
+// On the loop's own goroutine Do returns an error instead of a deadlock.
 func TestDoInACallback(t *testing.T) {
 	rt, _ := turning(t)
 	var inner error

@@ -9,10 +9,10 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// slowToGo is a stream that does not end with a Drain, as a transaction under way does not.
+// slowToGo is a stream that does not end with a Drain, like one with a transaction in progress.
 type slowToGo struct{ backend }
 
-// TestDrainDoesNotWalk: while a Drain waits for a thousand streams, a turn costs nothing for each of them.
+// TestDrainDoesNotWalk: while a Drain waits for a thousand streams, a turn does not iterate over them.
 func TestDrainDoesNotWalk(t *testing.T) {
 	pol, err := policy.Parse([]byte(`{"s":[{"srv":{"server":true,"port":80,"protocol":"h1"}},{"cli":{"endpoint":"10.0.0.2","port":80,"protocol":"raw"}}]}`))
 	if err != nil {

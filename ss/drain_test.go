@@ -10,8 +10,8 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestDrain: the listener goes, idle connections go, a transaction that has begun is completed and says
-// that the connection ends with it, and done is told once when the last connection has gone.
+// TestDrain: the listener and idle connections are closed, a started transaction is completed with "Connection:
+// close", and done is called once when the last connection is gone.
 func TestDrain(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{Net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
 	_, listener := w.Serve("srv", func(s *script) {
@@ -56,7 +56,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestDrainClient: clients end, what they committed is sent, warm connections go.
+// TestDrainClient: clients are destroyed, what they committed is sent, warm connections are closed.
 func TestDrainClient(t *testing.T) {
 	w := newWorld(t, warmDoc, plan{Net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
 	w.Serve("srv", answer(0, ""))
@@ -75,7 +75,7 @@ func TestDrainClient(t *testing.T) {
 	}
 }
 
-// TestDrainOfNothing is over at once.
+// TestDrainOfNothing: a Drain without streams is complete at once.
 func TestDrainOfNothing(t *testing.T) {
 	w := newWorld(t, warmDoc, plan{})
 	done := false
@@ -86,7 +86,7 @@ func TestDrainOfNothing(t *testing.T) {
 	}
 }
 
-// TestDrainAndClose: Close cuts short what a drain waits for; done is told all the same.
+// TestDrainAndClose: Close ends what a Drain waits for; done is still called.
 func TestDrainAndClose(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
 	w.Serve("srv", nil)

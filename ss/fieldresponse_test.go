@@ -8,9 +8,9 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestResponsesAsTheFieldSendsThem: what a client stream sees of responses that are not quite by the book, from a server
-// that sends them byte by byte or whole.
-func TestResponsesAsTheFieldSendsThem(t *testing.T) {
+// TestTolerantResponses: client streams receive responses with tolerated protocol violations, sent byte by byte or
+// whole.
+func TestTolerantResponses(t *testing.T) {
 	const got = `CREATING CONNECTING CONNECTED rx("hello"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`
 	const none = "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"
 	for _, c := range []struct{ name, keys, text, line, folded, cause string }{

@@ -10,8 +10,8 @@ import (
 	"github.com/millrace/millrace/ss/sstest"
 )
 
-// TestPauseStopsThePeer: a paused stream, of either protocol and on either side, holds little and stops
-// its peer; Resume brings everything.
+// TestPauseStopsThePeer: a paused stream, of either protocol and on either side, buffers little and stops its peer;
+// Resume delivers everything.
 func TestPauseStopsThePeer(t *testing.T) {
 	const size = 4 << 20
 	opts := sim.Options{SndBuf: 16 << 10, RcvBuf: 16 << 10}
@@ -99,7 +99,7 @@ func TestPauseStopsThePeer(t *testing.T) {
 	}
 }
 
-// TestPauseOutlastsConnections: a stream paused while it has no connection gets no payload on the next.
+// TestPauseOutlastsConnections: a stream paused without a connection receives no payload on the next one.
 func TestPauseOutlastsConnections(t *testing.T) {
 	for _, proto := range []string{"raw", "h1"} {
 		srv := map[string]string{"raw": rawServer, "h1": h1Server}[proto]
@@ -130,8 +130,8 @@ func TestPauseOutlastsConnections(t *testing.T) {
 	}
 }
 
-// TestPauseBetweenTransactions: an accepted stream paused while it has none gets the next request's head,
-// and its body after Resume.
+// TestPauseBetweenTransactions: an accepted stream that is paused between transactions receives the next request's
+// head, and its body after Resume.
 func TestPauseBetweenTransactions(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
 	w.Serve("srv", func(s *script) {

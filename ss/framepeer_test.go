@@ -12,15 +12,15 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// Frames of HTTP/2 that a framePeer sends or looks at (RFC 9113 s.6).
+// Frames of HTTP/2 that a framePeer sends or reads (RFC 9113 s.6).
 const (
 	fData, fHeaders, fReset, fSettings, fPing, fGoAway, fWindow = 0, 1, 3, 4, 6, 7, 8
 
 	codeRefused, codeInternal = 7, 2
 )
 
-// framePeer is the server's end of an HTTP/2 connection, frame by frame, so that a story can have it do
-// what a good server would not. It stands on a raw stream, with the client's bytes as Rx.
+// framePeer is the server's end of an HTTP/2 connection, frame by frame, so that a test can do
+// what a correct server would not. It runs on a raw stream, with the client's bytes as Rx.
 type framePeer struct {
 	w        *world
 	h        *ss.Handle
@@ -42,7 +42,7 @@ type framePeer struct {
 	over     bool
 }
 
-// peerRequest is a request as it came.
+// peerRequest is a received request.
 type peerRequest struct {
 	id                    uint32
 	method, path, scheme  string
@@ -52,7 +52,7 @@ type peerRequest struct {
 }
 
 // frames makes the raw server stream of the world speak HTTP/2. each is called with every connection
-// before it says anything.
+// before it sends anything.
 func (w *world) frames(streamType string, each func(p *framePeer)) *[]*framePeer {
 	w.t.Helper()
 	peers, err := w.framesOrError(streamType, each)
@@ -108,7 +108,7 @@ func (p *framePeer) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Re
 	return n, 0, ss.OK
 }
 
-// frame sends one.
+// frame sends a frame.
 func (p *framePeer) frame(typ, flags byte, id uint32, payload []byte) {
 	p.out = append(p.out, byte(len(payload)>>16), byte(len(payload)>>8), byte(len(payload)), typ, flags)
 	p.out = binary.BigEndian.AppendUint32(p.out, id)
@@ -116,7 +116,7 @@ func (p *framePeer) frame(typ, flags byte, id uint32, payload []byte) {
 	p.h.RequestTx()
 }
 
-// settings announces how many streams are taken, if limit is not negative. More are refused at once.
+// settings announces the limit of concurrent streams, if limit is not negative. Further streams are refused at once.
 func (p *framePeer) settings(limit int) {
 	p.limit = limit
 	var b []byte
@@ -138,7 +138,7 @@ func (p *framePeer) reset(q *peerRequest, code uint32) {
 	p.frame(fReset, 0, q.id, binary.BigEndian.AppendUint32(nil, code))
 }
 
-// head sends a response's head; end says that it has no body.
+// head sends a response's head; end means that it has no body.
 func (p *framePeer) head(q *peerRequest, status int, end bool) {
 	p.block.Reset()
 	p.enc.WriteField(hpack.HeaderField{Name: ":status", Value: strconv.Itoa(status)})
@@ -150,7 +150,7 @@ func (p *framePeer) head(q *peerRequest, status int, end bool) {
 	p.frame(fHeaders, flags, q.id, p.block.Bytes())
 }
 
-// redirect sends the head of a redirect, whose body is still to come.
+// redirect sends the head of a redirect, whose body follows later.
 func (p *framePeer) redirect(q *peerRequest, location string) {
 	p.block.Reset()
 	p.enc.WriteField(hpack.HeaderField{Name: ":status", Value: "302"})
@@ -286,7 +286,7 @@ func (p *framePeer) complete(q *peerRequest) {
 	}
 }
 
-// paths lists the requests that came, in order.
+// paths lists the received requests, in order.
 func (p *framePeer) paths() string {
 	var list []string
 	for _, q := range p.requests {

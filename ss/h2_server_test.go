@@ -13,8 +13,8 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestLanes: one request after another is one stream's, requests at a time are as many streams'.
-func TestLanes(t *testing.T) {
+// TestServerStreams: sequential requests use one stream; concurrent requests use as many streams as requests.
+func TestServerStreams(t *testing.T) {
 	const begin, txn = "CREATING CONNECTING CONNECTED", ` SERVER_TXN tx("hello"|SOM|EOM)`
 	w := newWorld(t, webDoc, plan{})
 	w.Serve("web", answer(0, "hello"))
@@ -42,7 +42,7 @@ func TestLanes(t *testing.T) {
 	}
 }
 
-// server streams makes a world with a peer whose requests are all held up: n of them, each on a stream of its own.
+// busyStreams makes a world with a peer with n unanswered requests, each on a stream of its own.
 func lanes(t *testing.T, n int, change func(*ss.Config)) (w *world, p *peer, calls []*call) {
 	w = newWorld(t, webDoc, plan{Server: change})
 	w.Serve("web", func(s *script) {
@@ -60,8 +60,8 @@ func lanes(t *testing.T, n int, change func(*ss.Config)) (w *world, p *peer, cal
 	return w, p, calls
 }
 
-// TestLaneEnds: a stream that ends takes its request along, and nothing else.
-func TestLaneEnds(t *testing.T) {
+// TestServerStreamEnds: the end of a stream ends its request, and nothing else.
+func TestServerStreamEnds(t *testing.T) {
 	const open = "CREATING CONNECTING CONNECTED SERVER_TXN"
 	for _, c := range []struct {
 		name string
@@ -105,8 +105,8 @@ func TestLaneEnds(t *testing.T) {
 	}
 }
 
-// TestIdleLaneEnds: a program that ends a stream between two requests ends nothing but it, be it the last.
-func TestIdleLaneEnds(t *testing.T) {
+// TestIdleServerStreamEnds: a program that ends a stream between two requests ends only that stream, even the last.
+func TestIdleServerStreamEnds(t *testing.T) {
 	for _, end := range []func(*ss.Handle){(*ss.Handle).Destroy, (*ss.Handle).Disconnect} {
 		w := newWorld(t, webDoc, plan{})
 		w.Serve("web", answer(0, "hello"))
@@ -139,9 +139,9 @@ func TestIdleLaneEnds(t *testing.T) {
 	}
 }
 
-// TestLanesRest: streams that nobody needs end after a while, those that are kept stay, and a connection that is
-// busy with many at a time makes none anew.
-func TestLanesRest(t *testing.T) {
+// TestIdleServerStreams: idle streams above Config.IdleStreams are destroyed after a while, and a busy connection
+// makes none again.
+func TestIdleServerStreams(t *testing.T) {
 	for _, keep := range []int{-1, 1, 3} {
 		w, p, calls := lanes(t, 10, func(c *ss.Config) { c.IdleStreams = keep })
 		for _, s := range w.Accepted {
@@ -212,7 +212,7 @@ func TestConnectionEnds(t *testing.T) {
 	}
 }
 
-// TestDrainH2: what has begun is answered, and then the connection closes; one without a request goes at once.
+// TestDrainH2: started requests are answered, and then the connection closes; one without a request closes at once.
 func TestDrainH2(t *testing.T) {
 	w, p, calls := lanes(t, 2, nil)
 	idle := w.peer("h2")
@@ -241,8 +241,8 @@ func TestDrainH2(t *testing.T) {
 	}
 }
 
-// TestLaneAsHandle: what a program can ask of an accepted stream.
-func TestLaneAsHandle(t *testing.T) {
+// TestServerStreamHandle: the methods of Handle on an accepted stream.
+func TestServerStreamHandle(t *testing.T) {
 	w, _, calls := lanes(t, 3, nil)
 	srv := w.Accepted[0].Handle.Server()
 	n := 0
@@ -276,8 +276,8 @@ func TestLaneAsHandle(t *testing.T) {
 	w.until(time.Second, calls...)
 }
 
-// TestLaneFlow: a stream that has paused stops its own request, while the others' go on.
-func TestLaneFlow(t *testing.T) {
+// TestServerStreamFlow: a paused stream stops its own request only.
+func TestServerStreamFlow(t *testing.T) {
 	w := newWorld(t, webDoc, plan{Net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}})
 	w.Serve("web", func(s *script) {
 		s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
@@ -319,8 +319,8 @@ func TestLaneFlow(t *testing.T) {
 	}
 }
 
-// TestPeerThatNeverReads: a peer with as many requests as it may have, which takes none of the answers, costs a
-// bounded amount, on the account, and gets nothing more.
+// TestPeerThatNeverReads: a peer with the maximum number of requests that reads no response uses a bounded amount of
+// memory, which is on the account, and receives nothing more.
 func TestPeerThatNeverReads(t *testing.T) {
 	w := newWorld(t, webDoc, plan{})
 	var given int
@@ -390,8 +390,8 @@ func heapNow() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestLanesRefused: when memory is short no stream is made; those that are there serve on.
-func TestLanesRefused(t *testing.T) {
+// TestServerStreamRefused: when memory is short no stream is made; the existing ones continue to serve.
+func TestServerStreamRefused(t *testing.T) {
 	w, p, calls := lanes(t, 2, nil)
 	w.Server.Loop.Account().Charge(1 << 30)
 	q := p.ask("GET", "/", "")
@@ -409,7 +409,7 @@ func TestLanesRefused(t *testing.T) {
 	}
 }
 
-// TestExtendedConnect: a request to become another protocol is declined, and its stream answers the next.
+// TestExtendedConnect: an extended CONNECT for another protocol is declined, and its stream answers the next request.
 func TestExtendedConnect(t *testing.T) {
 	w := newWorld(t, webDoc, plan{})
 	w.Serve("web", answer(0, "hello"))
@@ -428,8 +428,7 @@ func TestExtendedConnect(t *testing.T) {
 	}
 }
 
-// TestBodyBeyondItsLength: a request that brings more than it announced is broken, and its stream is cut; the other
-// requests of the connection are none the worse.
+// TestBodyBeyondItsLength: a request body longer than announced resets its stream only.
 func TestBodyBeyondItsLength(t *testing.T) {
 	w := newWorld(t, webDoc, plan{})
 	w.Serve("web", func(s *script) {

@@ -10,16 +10,16 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// transferDoc has a client and a server that speak HTTP/2 in clear, by prior knowledge.
+// transferDoc has a client and a server of HTTP/2 without TLS, by prior knowledge.
 const transferDoc = `{"retry":[{"once":{"backoff":[1000],"conceal":0,"jitterpc":0}}],"s":[
 	{"store":{"server":true,"port":80,"protocol":"h2"}},
 	{"put":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","http_method":"PUT","http_url":"/x","opportunistic":true,"retry":"once"}}]}`
 
-// pattern is the byte at position i of every body of these tests: its period has nothing in common with that of
+// pattern is the byte at position i of every body of these tests: its period is coprime with the sizes of
 // frames, records and windows.
 func pattern(i int) byte { return byte(i ^ i>>8*131 ^ i>>16*29) }
 
-// bodyOut gives n bytes of pattern to Tx, and counts them.
+// bodyOut returns n bytes of pattern from Tx, and counts them.
 type bodyOut struct{ n, at int }
 
 func (o *bodyOut) tx(h *ss.Handle, buf []byte) (int, ss.Flags, ss.Ret) {
@@ -39,7 +39,7 @@ func (o *bodyOut) tx(h *ss.Handle, buf []byte) (int, ss.Flags, ss.Ret) {
 	return k, f, ss.OK
 }
 
-// bodyIn takes pattern from Rx.
+// bodyIn checks pattern in Rx.
 type bodyIn struct {
 	at   int
 	bad  int // position of the first byte that is not what was sent; valid if spoilt
@@ -61,8 +61,8 @@ func (i *bodyIn) String() string {
 	return fmt.Sprintf("%d bytes, spoilt: %v at %d, ended: %v", i.at, i.fail, i.bad, i.end)
 }
 
-// TestTransfersAcrossWindows sends bodies whose lengths lie around every multiple of every window, up to beyond
-// 1 MiB, both ways at once, over networks of several kinds. What arrives must be what was sent, whole.
+// TestTransfersAcrossWindows sends bodies with lengths around every multiple of every window, up to more than
+// 1 MiB, in both directions at once, over several networks. They must arrive unchanged and complete.
 func TestTransfersAcrossWindows(t *testing.T) {
 	const window, connWindow = 65536, 3 * 65536 / 2 // small ones, so that there are many multiples
 	var sizes []int
@@ -132,7 +132,7 @@ func TestTransfersAcrossWindows(t *testing.T) {
 }
 
 // TestStreamsShareFairly has 100 streams download at the same time over one connection that is the bottleneck.
-// When half of the bytes have come, none may have less than half of its share, in either direction.
+// When half of the bytes have arrived, no stream may have less than half of its share, in either direction.
 func TestStreamsShareFairly(t *testing.T) {
 	const streams, each = 100, 200 << 10
 	for _, dir := range []string{"down", "up"} {

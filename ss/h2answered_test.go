@@ -7,8 +7,8 @@ import (
 )
 
 // TestClientThatResetsEachAnsweredStream: a client of libwebsockets never ends a request without a body, and resets each
-// stream with NO_ERROR when it has the response. It is served on one connection as long as it likes,
-// by the two streams that a reset and the next request in one read need.
+// stream with NO_ERROR when it has the response. It is served on one connection without limit,
+// by the two streams that are needed when a reset and the next request arrive in one read.
 func TestClientThatResetsEachAnsweredStream(t *testing.T) {
 	const many = 1000
 	w := newWorld(t, `{"s":[{"wire":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true}},

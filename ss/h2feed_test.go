@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// h2feed makes what a client of HTTP/2 says, read for read, to an instant server that answers six bytes.
+// h2feed makes the input of an HTTP/2 client, read by read, for an instant server that answers six bytes.
 type h2feed struct {
 	sys  *instant
 	next uint32 // stream

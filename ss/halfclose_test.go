@@ -51,7 +51,7 @@ func (b *bare) abort() {
 	b.w.Settle()
 }
 
-// read takes what there is, and says how it ends.
+// read reads what is available, and reports how the connection ends.
 func (b *bare) read() (string, syscall.Errno) {
 	var all []byte
 	buf := make([]byte, 4096)
@@ -80,7 +80,7 @@ var halfClosedBefore = []struct {
 	{name: "inside a body that is not taken", body: true},
 }
 
-// halfClosed connects a client that ends its direction in one of these ways to a stream that answers nothing by itself.
+// halfClosed connects a client that ends its direction in one of these ways to a stream that does not answer by itself.
 func halfClosed(t *testing.T, way int, p plan) (*world, *bare, *script) {
 	t.Helper()
 	c := halfClosedBefore[way]
@@ -108,8 +108,8 @@ func halfClosed(t *testing.T, way int, p plan) (*world, *bare, *script) {
 	return w, b, s
 }
 
-// TestHalfClosedRawPeerMayReadSlowly: a raw peer that has ended its direction gets all that the stream has to give, also
-// when it does not read for longer than Config.HalfClosed. The stream is not silent: the socket takes nothing.
+// TestHalfClosedRawPeerMayReadSlowly: a raw peer that has ended its direction receives all output of the stream, also
+// when it does not read for longer than Config.HalfClosed. The stream is not silent: the socket buffer is full.
 func TestHalfClosedRawPeerMayReadSlowly(t *testing.T) {
 	w := newWorld(t, `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}}]}`, plan{})
 	const size = 1 << 20
@@ -141,8 +141,8 @@ func TestHalfClosedRawPeerMayReadSlowly(t *testing.T) {
 	}
 }
 
-// TestHalfClosedClientIsAnswered: a client that has ended its direction gets its answer, however long that
-// takes, as long as something is sent now and then. The stream is told once.
+// TestHalfClosedClientIsAnswered: a client that has ended its direction receives the response, however long that
+// takes, while something is sent now and then. The stream receives PeerEnded once.
 func TestHalfClosedClientIsAnswered(t *testing.T) {
 	for way, c := range halfClosedBefore {
 		t.Run(c.name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestHalfClosedClientIsAnswered(t *testing.T) {
 	}
 }
 
-// TestHalfClosedClientIsNotAnswered: a stream that sends nothing to such a client ends with the role's time for it.
+// TestHalfClosedClientIsNotAnswered: a stream that sends nothing to such a client ends after Timeouts.HalfClosed.
 func TestHalfClosedClientIsNotAnswered(t *testing.T) {
 	for way, c := range halfClosedBefore {
 		t.Run(c.name, func(t *testing.T) {
@@ -202,8 +202,8 @@ func TestHalfClosedClientIsNotAnswered(t *testing.T) {
 	}
 }
 
-// TestHalfClosedClientIsGone: of 500 clients that half-close and then go with a reset, all are noticed, in time if
-// something of theirs was never taken.
+// TestHalfClosedClientIsGone: 500 clients half-close and then reset; all are detected, in time if
+// some of their output was never read.
 func TestHalfClosedClientIsGone(t *testing.T) {
 	for _, c := range halfClosedBefore {
 		t.Run(c.name, func(t *testing.T) {
@@ -242,8 +242,8 @@ func TestHalfClosedClientIsGone(t *testing.T) {
 const rawHalfDoc = `{"s":[{"srv":{"server":true,"port":80,"protocol":"raw"}},
 	{"c":{"endpoint":"10.0.0.3","port":80,"protocol":"raw","opportunistic":true}}]}`
 
-// TestRawHalfClose: the peer's end comes as an empty Rx with EOM, once; the stream may go on to write, and ends when it
-// says so, on both sides.
+// TestRawHalfClose: the peer's end is an empty Rx with EOM, once; the stream may continue to write, and ends when it
+// requests that, on both sides.
 func TestRawHalfClose(t *testing.T) {
 	for _, server := range []bool{true, false} {
 		t.Run(fmt.Sprintf("server=%v", server), func(t *testing.T) {
@@ -274,7 +274,7 @@ func TestRawHalfClose(t *testing.T) {
 	}
 }
 
-// TestRawHalfCloseIdle: a stream that neither writes nor ends is ended; a peer that has gone is noticed by the write.
+// TestRawHalfCloseIdle: a stream that neither writes nor ends is closed; a write detects a peer that is gone.
 func TestRawHalfCloseIdle(t *testing.T) {
 	for _, server := range []bool{true, false} {
 		w, b, s := rawHalfClosed(t, server, plan{})

@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestConnectAndRequestTx: which of the two begins a connection how, and that asking twice is asking once.
+// TestConnectAndRequestTx: how each of the two starts a connection; a repeated call has no further effect.
 func TestConnectAndRequestTx(t *testing.T) {
 	for _, c := range []struct {
 		name, keys string
@@ -44,7 +44,7 @@ func TestConnectAndRequestTx(t *testing.T) {
 	}
 }
 
-// TestPollDeclined: DISCONNECT_ME from POLL is a no to the attempt; the next request is not announced twice.
+// TestPollDeclined: DISCONNECT_ME from POLL cancels the attempt; the next request has only one POLL.
 func TestPollDeclined(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw"`, rawServer), plan{})
 	w.Serve("srv", nil)
@@ -60,7 +60,7 @@ func TestPollDeclined(t *testing.T) {
 	w.WantLine("the stream", s, `CREATING POLL CONNECTING CONNECTED tx("x"|SOM)`)
 }
 
-// TestInCreating: what a stream asks for in its first callback, also before its backend has seen anything.
+// TestInCreating: requests of a stream in its first callback.
 func TestInCreating(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"none"`, rawServer), plan{})
 	w.Serve("srv", nil)
@@ -84,7 +84,7 @@ func TestInCreating(t *testing.T) {
 	}
 }
 
-// TestTimeout: it is told once, whatever the state, and changes nothing of what follows.
+// TestTimeout: TIMEOUT is delivered once, in every state, and changes nothing else.
 func TestTimeout(t *testing.T) {
 	const doc = `{"retry":[{"r":{"backoff":[1000],"conceal":1,"jitterpc":0}}],"s":[
 		{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","retry":"r","timeout_ms":300}},
@@ -200,7 +200,7 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// TestTimeoutThenTransaction: the reference has no step from TIMEOUT to SERVER_TXN; a CONNECTED in between
+// TestTimeoutThenTransaction: libwebsockets has no step from TIMEOUT to SERVER_TXN; a CONNECTED in between
 // makes it legal.
 func TestTimeoutThenTransaction(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
@@ -215,7 +215,7 @@ func TestTimeoutThenTransaction(t *testing.T) {
 	w.WantLine("the server's stream", w.Accepted[0], "CREATING CONNECTING CONNECTED SERVER_TXN TIMEOUT CONNECTED SERVER_TXN")
 }
 
-// TestDeadHandle: every call on a destroyed handle does nothing, and says so where it can.
+// TestDeadHandle: every call on a destroyed handle does nothing, and reports that if it can.
 func TestDeadHandle(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","metadata":[{"m":""}]`, ""), plan{})
 	s := newScript()
@@ -271,7 +271,7 @@ func TestChangeHandlers(t *testing.T) {
 	w.WantLine("the new one", b, `tx("b"|SOM) rx("b") DISCONNECTED DESTROYING`)
 }
 
-// TestCancelWait: every live stream is told, whatever it is doing, and nothing changes for it.
+// TestCancelWait: every live stream receives EVENT_WAIT_CANCELLED, in every state, and nothing else changes.
 func TestCancelWait(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"three"`, rawServer), plan{})
 	_, listener := w.Serve("srv", nil)

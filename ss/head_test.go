@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// headPolicy declares no metadata for what the test reads and sets.
+// headPolicy declares no metadata for the fields that the test reads and sets.
 const headPolicy = `{"s": [
   {"srv": {"server": true, "endpoint": "10.0.0.2", "port": 80, "protocol": %q, "metadata": [{"mime": "content-type:"}]}},
   {"cli": {"endpoint": "10.0.0.2", "port": 80, "protocol": %q, "http_method": "PUT", "http_url": "/a?b=c",
@@ -104,7 +104,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// Peer of a client is where its connection leads, on every protocol, and only while there is one.
+// Peer of a client is the remote address of its connection, on every protocol, and only while there is one.
 func TestClientPeer(t *testing.T) {
 	for _, protocol := range []string{"h1", "h2", "ws", "raw"} {
 		t.Run(protocol, func(t *testing.T) {

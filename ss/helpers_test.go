@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// helperFiles stand on the public API of the package alone: each could be part of a program. They may use what
+// helperFiles use only the public API of the package: each could be part of a program. They may use what
 // the other helper files declare, and nothing else of the package that is not exported.
 var helperFiles = []string{
 	"base.go", "timers.go", "body_send.go", "body_collect.go", "gather.go", "messages.go",
@@ -62,8 +62,8 @@ func (n *names) add(f *ast.File) {
 	}
 }
 
-// Helpers use the public API alone. The test knows names, not types: it also refuses a helper whose own field or variable
-// is named like a member of Handle or Runtime, or like a declaration of the package.
+// Helpers use only the public API. The test checks names, not types: it also rejects a helper whose own field or variable
+// has the name of a member of Handle or Runtime, or of a declaration of the package.
 func TestHelpersUseThePublicAPI(t *testing.T) {
 	isHelper := map[string]bool{}
 	for _, f := range helperFiles {

@@ -10,8 +10,8 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestGoAway: streams above the last one that the server names are made again on another connection, unseen
-// and not counted as failures; the others are finished where they are.
+// TestGoAway: streams above the last one that GOAWAY names are repeated on another connection, unseen and not counted
+// as failures; the others are completed where they are.
 func TestGoAway(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) { p.onReq = nil })
@@ -47,8 +47,8 @@ func TestGoAway(t *testing.T) {
 	}
 }
 
-// TestGoAwayTaken: a request of whose body Tx has given something is made again with the body from its beginning, and
-// its stream knows.
+// TestGoAwayTaken: a request of whose body Tx has returned something is repeated with the body from its start, and
+// its stream receives Notice.Again.
 func TestGoAwayTaken(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) { p.onReq = nil })
@@ -74,8 +74,8 @@ func TestGoAwayTaken(t *testing.T) {
 	}
 }
 
-// TestTurnedAway: a server that turns everybody away is not asked for ever.
-func TestTurnedAway(t *testing.T) {
+// TestRefusedOnEveryConnection: attempts on a server that refuses every request end with ErrRefused.
+func TestRefusedOnEveryConnection(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		turn func(p *framePeer, q *peerRequest)
@@ -102,8 +102,8 @@ func TestTurnedAway(t *testing.T) {
 	}
 }
 
-// TestTurnedAwayInTurn: a server that takes a few requests on each connection serves all of them in the end.
-func TestTurnedAwayInTurn(t *testing.T) {
+// TestPartlyRefusedRequests: a server that accepts a few requests on each connection serves all of them in the end.
+func TestPartlyRefusedRequests(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	w.frames("raw", func(p *framePeer) {
 		n := 0
@@ -125,8 +125,7 @@ func TestTurnedAwayInTurn(t *testing.T) {
 	w.wantConns(10)
 }
 
-// TestRefused: a refused stream waits for its turn on the same connection when the server has said how many it
-// takes.
+// TestRefused: a refused stream waits in the queue of the same connection when the server has announced its limit.
 func TestRefused(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink, Client: func(c *ss.Config) { c.SharedMax = 1 }})
 	peers := w.frames("raw", func(p *framePeer) { p.limit = 3 })
@@ -141,7 +140,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestConnectionLoss: every stream on a connection that breaks learns it for itself, as far as it had come.
+// TestConnectionLoss: when a connection breaks, each of its streams receives the outcome of its own request.
 func TestConnectionLoss(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) {
@@ -168,7 +167,7 @@ func TestConnectionLoss(t *testing.T) {
 	w.wantConns(1)
 }
 
-// TestLeaveShared: a stream that leaves takes its own exchange with it and nothing else.
+// TestLeaveShared: a stream that disconnects ends only its own exchange.
 func TestLeaveShared(t *testing.T) {
 	for _, how := range []string{"Disconnect", "Destroy", "DISCONNECT_ME"} {
 		t.Run(how, func(t *testing.T) {
@@ -209,8 +208,8 @@ func TestLeaveShared(t *testing.T) {
 	}
 }
 
-// TestLeaveQueue: a stream that waits leaves no trace; the connection that was being made for it alone is not
-// made.
+// TestLeaveQueue: a stream that stops waiting leaves nothing behind; a connection in progress for it alone is
+// abandoned.
 func TestLeaveQueue(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	w.frames("raw", nil)

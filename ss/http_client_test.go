@@ -12,7 +12,7 @@ import (
 
 const okEmpty = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
-// TestRequestOnTheWire: what a raw server sees of a client stream's request.
+// TestRequestOnTheWire: the bytes of a client stream's request.
 func TestRequestOnTheWire(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -140,9 +140,9 @@ func TestRequestOnTheWire(t *testing.T) {
 	}
 }
 
-// TestRequestThatCannotBe: what a program sets can make a request impossible. That is a failed attempt
-// and not a broken request on the wire.
-func TestRequestThatCannotBe(t *testing.T) {
+// TestImpossibleRequest: values that the program sets can make a request impossible. That is a failed attempt and not
+// a broken request on the wire.
+func TestImpossibleRequest(t *testing.T) {
 	for _, c := range []struct {
 		name, keys, value string
 		connects          int // what is in the URL is judged before anything is connected
@@ -199,8 +199,8 @@ func TestResponseMetadata(t *testing.T) {
 	w.WantLine("the stream", s, "CREATING CONNECTING USER(1200) CONNECTED QOS_ACK_REMOTE DISCONNECTED")
 }
 
-// TestNextTransactionFromLast: a stream may ask for its next transaction in every state that ends one,
-// with what goes with it.
+// TestNextTransactionFromLast: a stream may request its next transaction, with length and metadata, in every state
+// that ends one.
 func TestNextTransactionFromLast(t *testing.T) {
 	for _, at := range []ss.State{ss.QOSAckRemote, ss.Disconnected} {
 		t.Run(short(at), func(t *testing.T) {
@@ -234,8 +234,8 @@ func TestNextTransactionFromLast(t *testing.T) {
 	}
 }
 
-// TestAnswerBeforeTheEnd: a server that answers before it has seen the request whole ends the
-// transaction; the stream does not wait for a connection that nobody serves.
+// TestAnswerBeforeTheEnd: a response before the end of the request ends the transaction; the stream does not wait for
+// the connection.
 func TestAnswerBeforeTheEnd(t *testing.T) {
 	for _, c := range []struct{ status, want string }{{"200 OK", "QOS_ACK_REMOTE"}, {"413 Too Much", "QOS_NACK_REMOTE"}} {
 		t.Run(c.status, func(t *testing.T) {
@@ -255,8 +255,8 @@ func TestAnswerBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// TestShortBody: a body that ends before its announced length cannot be made good, and the server must
-// not take it for whole.
+// TestShortBody: a body that ends before its announced length aborts the request, so that the server does not take it
+// for complete.
 func TestShortBody(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","http_method":"POST","retry":"none"`, h1Server), plan{})
 	w.Serve("srv", func(s *script) {
@@ -274,7 +274,7 @@ func TestShortBody(t *testing.T) {
 	w.WantLine("the stream", s, `CREATING POLL CONNECTING tx("ab"|SOM|EOM) UNREACHABLE ALL_RETRIES_FAILED`)
 }
 
-// TestTxMisuse: more bytes than the buffer has, fewer than none, and an answer that is none.
+// TestTxMisuse: Tx returns more bytes than the buffer has, a negative number, or an invalid return code.
 func TestTxMisuse(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -307,8 +307,7 @@ func TestTxMisuse(t *testing.T) {
 	}
 }
 
-// TestClientBacklog: a large body against small buffers is asked for as fast as the peer takes it, and
-// no faster.
+// TestClientBacklog: with small buffers Tx is called for a large body as fast as the peer reads it, and no faster.
 func TestClientBacklog(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","http_method":"POST"`, h1Server),
 		plan{Net: sim.Options{SndBuf: 4 << 10, RcvBuf: 4 << 10, Link: sim.Link{Latency: time.Millisecond}}, Loop: loop.Config{Bytes: 16 << 10}})

@@ -18,8 +18,8 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestPriorKnowledge: without TLS a stream of protocol h2 speaks HTTP/2 from the first byte. A server that does
-// not is no server for it.
+// TestPriorKnowledge: without TLS a stream of protocol h2 uses HTTP/2 from the first byte. An attempt on a server
+// without HTTP/2 fails.
 func TestPriorKnowledge(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	w.Serve("raw", speak("PRI", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", true))
@@ -30,8 +30,8 @@ func TestPriorKnowledge(t *testing.T) {
 	}
 }
 
-// TestALPN: over TLS the server decides. Where it speaks HTTP/1.1 alone, the streams of protocol h2 go one after
-// another on one connection, or each on its own if the server closes each.
+// TestALPN: over TLS the server decides. If it supports only HTTP/1.1, the streams of protocol h2 use one connection
+// in turn, or one each if the server closes it.
 func TestALPN(t *testing.T) {
 	p := newPKI(t, "127.0.0.1")
 	for _, c := range []struct {
@@ -97,7 +97,7 @@ func TestALPN(t *testing.T) {
 	}
 }
 
-// TestPollOnH1: a stream that polls a server of HTTP/1.1 does not hold up those behind it.
+// TestPollOnH1: a long poll on a server of HTTP/1.1 does not block the streams after it.
 func TestPollOnH1(t *testing.T) {
 	p := newPKI(t, "127.0.0.1")
 	release := make(chan struct{})
@@ -132,7 +132,7 @@ func TestPollOnH1(t *testing.T) {
 	}
 }
 
-// secureClient is a runtime on real sockets whose stream type "cli" goes to a port over TLS.
+// secureClient is a runtime on real sockets whose stream type "cli" connects to a port over TLS.
 func secureClient(t *testing.T, p pki, port int, keys string) (*loop.Loop, *ss.Runtime) {
 	t.Helper()
 	sys, err := loop.NewSystem()
@@ -167,8 +167,8 @@ func serviceUntil(t *testing.T, l *loop.Loop, until func() bool) {
 	}
 }
 
-// TestValidity: the retry scheme's svalidping and svalidhup hold for the connection; the strictest of its
-// streams' decides.
+// TestValidity: svalidping and svalidhup of the retry scheme apply to the connection; the strictest of its streams'
+// schemes wins.
 func TestValidity(t *testing.T) {
 	doc := `{"retry":[{"slow":{"svalidping":30,"svalidhup":40}},{"quick":{"svalidping":3,"svalidhup":10}}],"s":[
 		{"slow":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","http_url":"/s","retry":"slow","opportunistic":true}},
@@ -228,8 +228,9 @@ func TestValidity(t *testing.T) {
 	}
 }
 
-// TestDumpTellsShared: people see which connection a stream is on, with how many others, and what waits.
-func TestDumpTellsShared(t *testing.T) {
+// TestDumpOfSharedConnection: Dump shows the connection of a stream, the number of streams on it, and the streams
+// that wait.
+func TestDumpOfSharedConnection(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink, Client: func(c *ss.Config) { c.SharedMax = 1 }})
 	w.frames("raw", func(p *framePeer) {
 		p.limit = 2
@@ -248,7 +249,7 @@ func TestDumpTellsShared(t *testing.T) {
 	}
 }
 
-// TestSharedEnds: closing and draining a runtime end what is shared and what waits.
+// TestSharedEnds: Close and Drain end shared connections and waiting streams.
 func TestSharedEnds(t *testing.T) {
 	for _, how := range []string{"close", "drain"} {
 		for _, at := range []time.Duration{500 * time.Microsecond, 100 * time.Millisecond} {
@@ -279,7 +280,7 @@ func TestSharedEnds(t *testing.T) {
 	}
 }
 
-// TestPauseShared: a stream that pauses stops itself and not those it shares a connection with.
+// TestPauseShared: a paused stream does not stop the other streams of its connection.
 func TestPauseShared(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) {
@@ -300,9 +301,9 @@ func TestPauseShared(t *testing.T) {
 	w.WantLife("the one that paused", all[0], oneGET)
 }
 
-// TestDoubt: a connection that has brought nothing while a stream waited in vain is joined by no other, unless it
-// answers a ping first. A peer that has vanished costs one attempt, not all.
-func TestDoubt(t *testing.T) {
+// TestSuspectConnection: no stream joins a connection that has received nothing while a stream waited, until it
+// answers a ping. A peer that has vanished costs one attempt, not all.
+func TestSuspectConnection(t *testing.T) {
 	for _, alive := range []bool{true, false} {
 		t.Run(fmt.Sprintf("the peer is alive: %v", alive), func(t *testing.T) {
 			w := newWorld(t, sharedDoc, plan{Net: slowLink})
@@ -339,9 +340,9 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-// TestDoubtUnused: a connection whose only user gave up before anything could come back is kept, and serves again
-// once it has answered.
-func TestDoubtUnused(t *testing.T) {
+// TestSuspectUnusedConnection: a connection whose only user gave up before any response is kept, and serves again
+// once it has answered a ping.
+func TestSuspectUnusedConnection(t *testing.T) {
 	for _, alive := range []bool{true, false} {
 		t.Run(fmt.Sprintf("the peer is alive: %v", alive), func(t *testing.T) {
 			w := newWorld(t, sharedDoc, plan{Net: slowLink})
@@ -368,8 +369,8 @@ func TestDoubtUnused(t *testing.T) {
 	}
 }
 
-// TestDoubtFails: where a doubted connection is all there is, the failure of the next is told.
-func TestDoubtFails(t *testing.T) {
+// TestSuspectConnectionFails: if the only connection is suspect, its failure is reported to the next stream.
+func TestSuspectConnectionFails(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) {
 		p.onReq = func(p *framePeer, q *peerRequest) {

@@ -12,14 +12,14 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// wireDoc has HTTP servers and a raw client that says to them, byte for byte, what a story wants.
+// wireDoc has HTTP servers and a raw client that sends them the bytes of a test.
 const wireDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"s":[
 	{"wire":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true,"retry":"none"}},
 	{"srv":{"server":true,"port":80,"protocol":"h1","timeout_ms":5000,"metadata":[{"mime":"content-type:"},{"extra":"x-extra:"},
 		{"method":""},{"path":""},{"auth":""},{"q":""},{"len":"content-length:"}]}},
 	{"nolen":{"server":true,"port":80,"protocol":"h1","http_no_content_length":true}}]}`
 
-// say makes a raw client that says text once, and keeps what comes back.
+// say makes a raw client that sends text once, and collects the answer.
 func (w *world) say(text string) *script {
 	w.t.Helper()
 	s := newScript()
@@ -31,7 +31,7 @@ func (w *world) say(text string) *script {
 
 var dateField = regexp.MustCompile(`Date: [^\r]*\r\n`)
 
-// seen is what the raw client got, with '|' for CRLF and without the date, after looking that it had one.
+// seen is what the raw client received, with '|' for CRLF and without the Date field, which must be present.
 func seen(t *testing.T, s *script) string {
 	t.Helper()
 	text := string(s.Got)
@@ -41,7 +41,7 @@ func seen(t *testing.T, s *script) string {
 	return strings.ReplaceAll(dateField.ReplaceAllString(text, ""), "\r\n", "|")
 }
 
-// TestServerAnswers: what a client sees of a server stream's answers, and what the stream is told.
+// TestServerAnswers: the bytes of a server stream's responses, and its callbacks.
 func TestServerAnswers(t *testing.T) {
 	const open = "CREATING CONNECTING CONNECTED SERVER_TXN "
 	get := "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -191,7 +191,7 @@ func TestServerAnswers(t *testing.T) {
 	}
 }
 
-// TestRequestMetadata: what a request says becomes the metadata of that transaction, and of no other.
+// TestRequestMetadata: a request sets the metadata of its own transaction only.
 func TestRequestMetadata(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
 	var told []string
@@ -261,7 +261,7 @@ func TestTransactionsOnOneConnection(t *testing.T) {
 	}
 }
 
-// TestServerLife: the listener is told two states; when it goes, so do the socket and what was accepted.
+// TestServerLife: the listener receives two states; its end closes the socket and the accepted streams.
 func TestServerLife(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
 	h, listener := w.Serve("srv", answer(0, "hello"))
@@ -309,8 +309,8 @@ func TestServerLife(t *testing.T) {
 	w.Serve("srv", nil)
 }
 
-// TestCutAnswer: a server stream destroyed in the middle of its answer resets the connection, so that a
-// body delimited by the end of the connection is not taken for whole.
+// TestCutAnswer: a server stream destroyed during its response resets the connection, so that a body delimited by the
+// end of the connection is not taken for complete.
 func TestCutAnswer(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
 	w.Serve("srv", func(s *script) {
@@ -331,7 +331,7 @@ func TestCutAnswer(t *testing.T) {
 	}
 }
 
-// TestSilentClient: a connection without a request, and one with half a head, are not kept for ever.
+// TestSilentClient: a connection without a request, and one with half a head, are closed after a timeout.
 func TestSilentClient(t *testing.T) {
 	for _, text := range []string{"", "GET / HTTP/1.1\r\nHos"} {
 		w := newWorld(t, wireDoc, plan{})
@@ -342,7 +342,7 @@ func TestSilentClient(t *testing.T) {
 	}
 }
 
-// TestServerCannotListen: the error names the place, and nothing is left of the stream.
+// TestServerCannotListen: the error names the address, and nothing is left of the stream.
 func TestServerCannotListen(t *testing.T) {
 	doc := `{"s":[{"a":{"server":true,"port":80,"protocol":"h1"}},
 		{"b":{"server":true,"port":80,"protocol":"raw"}},
@@ -372,7 +372,7 @@ func TestServerCannotListen(t *testing.T) {
 	}
 }
 
-// TestAcceptExhausted: a server without descriptors loses nobody who can wait.
+// TestAcceptExhausted: a server without free descriptors accepts waiting clients later.
 func TestAcceptExhausted(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{Net: sim.Options{MaxDescriptors: 4}})
 	w.Serve("srv", answer(0, "hello"))

@@ -14,11 +14,11 @@ const webDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"
 	{"nolen":{"server":true,"port":80,"protocol":"h2","http_no_content_length":true}},
 	{"wire":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true,"retry":"none"}}]}`
 
-// TestTransactions: what a client sees of a stream's answers, and what the stream is told, is the same whichever
-// protocol brings the request.
+// TestTransactions: the responses that a client receives and the callbacks of the stream are the same on both
+// protocols.
 func TestTransactions(t *testing.T) {
 	const open = "CREATING CONNECTING CONNECTED SERVER_TXN "
-	// ack answers hello, when SERVER_TXN is told, in the way that more says.
+	// ack answers hello in SERVER_TXN, in the way of more.
 	ack := func(code int, more func(s *script, h *ss.Handle) ss.Ret) func(*script) {
 		return func(s *script) {
 			s.Say = []byte("hello")
@@ -31,7 +31,7 @@ func TestTransactions(t *testing.T) {
 	withLength := func(_ *script, h *ss.Handle) ss.Ret { return h.RequestTxLen(5) }
 	without := func(_ *script, h *ss.Handle) ss.Ret { return h.RequestTx() }
 	never := func(*script, *ss.Handle) ss.Ret { return ss.OK }
-	// atEnd answers with what came, once it has come.
+	// atEnd echoes the request body at its end.
 	atEnd := func(s *script) {
 		s.OnRx = func(h *ss.Handle, _ []byte, f ss.Flags) ss.Ret {
 			if f&ss.EOM == 0 {

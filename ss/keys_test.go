@@ -15,7 +15,7 @@ import (
 	"github.com/millrace/millrace/ss/sstest"
 )
 
-// TestPayloadFormat: payload_fmt reaches the program as it is written.
+// TestPayloadFormat: payload_fmt reaches the program unchanged.
 func TestPayloadFormat(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","payload_fmt":"cbor, v2"`, ""), plan{})
 	if got := w.Create("c", newScript()).Policy().PayloadFmt; got != "cbor, v2" {
@@ -56,8 +56,8 @@ func TestSocketAttributes(t *testing.T) {
 	}
 }
 
-// TestLossAndWishes: what a stream does when its connection is lost, by its keys. nailed_up overrides opportunistic.
-func TestLossAndWishes(t *testing.T) {
+// TestReconnectKeys: the keys that decide about a reconnect after a loss. nailed_up overrides opportunistic.
+func TestReconnectKeys(t *testing.T) {
 	const once, again = "CREATING CONNECTING CONNECTED DISCONNECTED", "CREATING CONNECTING CONNECTED DISCONNECTED POLL CONNECTING CONNECTED"
 	for _, c := range []struct{ keys, want string }{
 		{`"opportunistic":true`, once},
@@ -78,9 +78,9 @@ func TestLossAndWishes(t *testing.T) {
 	}
 }
 
-// TestNotBuiltIsRefused: a stream that needs what is not built on its way to the peer is refused at its creation, with
-// the key and the stream type. Without it the stream would go out directly, or unsigned, and be told of success.
-func TestNotBuiltIsRefused(t *testing.T) {
+// TestNotImplementedIsRefused: Create refuses a stream that needs a feature which is not implemented, and names the
+// key and the stream type. Otherwise the stream would connect directly, or unsigned, and report success.
+func TestNotImplementedIsRefused(t *testing.T) {
 	const socks = `"via-socks5":"127.0.0.1:1080"`
 	for _, c := range []struct {
 		name, top, keys string
@@ -125,8 +125,8 @@ func TestNotBuiltIsRefused(t *testing.T) {
 	}
 }
 
-// TestRedirectDoesNotPassTheProxyBy: a stream to a Unix socket needs no proxy, but where a redirect leads does.
-func TestRedirectDoesNotPassTheProxyBy(t *testing.T) {
+// TestRedirectNeedsProxy: a stream to a Unix socket needs no proxy, but the target of its redirect does.
+func TestRedirectNeedsProxy(t *testing.T) {
 	for _, c := range []struct{ name, keys, proxy, want string }{
 		{"no proxy", "", "", "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED"},
 		{"a proxy", "", "127.0.0.1:1080", "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
@@ -151,9 +151,9 @@ func TestRedirectDoesNotPassTheProxyBy(t *testing.T) {
 	}
 }
 
-// TestWakingTimersAreNotBuilt: one warning for each stream type that asks for timers which wake a suspended system, when
-// its first stream is created.
-func TestWakingTimersAreNotBuilt(t *testing.T) {
+// TestWakingTimersAreNotImplemented: one warning for each stream type with swake_validity, when its first stream is
+// created.
+func TestWakingTimersAreNotImplemented(t *testing.T) {
 	var log bytes.Buffer
 	w := newWorld(t, clientDoc(`"protocol":"raw","swake_validity":true`, `,{"d":{"endpoint":"10.0.0.2","port":80}}`),
 		plan{Client: func(k *ss.Config) { k.Log = slog.New(slog.NewTextHandler(&log, nil)) }})
@@ -165,8 +165,8 @@ func TestWakingTimersAreNotBuilt(t *testing.T) {
 	}
 }
 
-// TestHostileValueOfEndpoint: whatever metadata say, a stream connects to the host, port and kind of place that its
-// policy's text allows, or not at all; a value that is refused fails the attempt before anything is connected.
+// TestHostileValueOfEndpoint: for any metadata a stream connects to the host, port and kind of address that its
+// policy's text allows, or not at all; a refused value fails the attempt before a connection is made.
 func TestHostileValueOfEndpoint(t *testing.T) {
 	for _, v := range []string{
 		"10.0.0.2:99", "http://10.0.0.2:99/", "https://10.0.0.2", "+/run/evil", "+@evil", "!srv", "file:///etc/passwd", "10.0.0.2/", "10.0.0.2?x=", "10.0.0.2#",
@@ -197,8 +197,8 @@ func TestHostileValueOfEndpoint(t *testing.T) {
 	}
 }
 
-// TestHostileValueOfURL: a plain value in http_url is sent as it is, one that cannot stand there fails the attempt
-// before anything is connected, and an encoded one is a segment or an argument, whatever is in it.
+// TestHostileValueOfURL: a plain value in http_url is sent unchanged, one that is not allowed there fails the attempt
+// before a connection is made, and an encoded one is a segment or an argument, whatever it contains.
 func TestHostileValueOfURL(t *testing.T) {
 	for _, c := range []struct{ url, v, want string }{ // want is the request target; "": refused
 		{"/a/${v}/b", "/../../admin", "/a//../../admin/b"},
@@ -255,8 +255,9 @@ func TestHostileValueOfURL(t *testing.T) {
 	}
 }
 
-// TestValueErrorTells: the cause of a refused value names stream type, key, metadata item and octet, and not the value.
-func TestValueErrorTells(t *testing.T) {
+// TestValueError: the cause of a refused value names stream type, key, metadata item and octet, and does not contain
+// the value.
+func TestValueError(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","retry":"none","http_url":"/${token}","metadata":[{"token":""}]`, ""), plan{})
 	s := newScript()
 	h := w.Create("c", s)
@@ -270,8 +271,8 @@ func TestValueErrorTells(t *testing.T) {
 	}
 }
 
-// TestWindowOverflowQuirk: a server that raises its window above the largest there is breaks the connection, unless
-// h2q_oflow_txcr says that it is known for that.
+// TestWindowOverflowQuirk: a server that raises its window above the maximum breaks the connection, unless
+// h2q_oflow_txcr tolerates that.
 func TestWindowOverflowQuirk(t *testing.T) {
 	for _, c := range []struct{ keys, want string }{
 		{"", "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},

@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// wantLengths looks what was counted of bodies whose length is not the announced one, and whether the log names the
+// wantLengths checks the counts of bodies with a length other than announced, and that the log names the
 // stream type once for each.
 func wantLengths(t *testing.T, rt *ss.Runtime, log, streamType string, short, long uint64) {
 	t.Helper()
@@ -25,8 +25,8 @@ func wantLengths(t *testing.T, rt *ss.Runtime, log, streamType string, short, lo
 	}
 }
 
-// TestLengthsThatDiffer: a body that is not as long as was announced is counted and logged, at a client and at a server.
-// One that is too short breaks the exchange; of one that is too long the announced part is sent.
+// TestLengthsThatDiffer: a body with a length other than announced is counted and logged, at a client and at a server.
+// One that is too short aborts the exchange; of one that is too long the announced part is sent.
 func TestLengthsThatDiffer(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -100,8 +100,8 @@ func TestLengthsThatDiffer(t *testing.T) {
 	}
 }
 
-// TestRideshareHint: a length that was announced for the first part alone does not lose the second with an ACK. It is
-// asked for, and the attempt fails, for the request's Content-Length is out; without payload in it all is well.
+// TestRideshareHint: a length announced for the first part only does not lose the second with an ACK: Tx is called
+// for it, and the attempt fails, since Content-Length was sent; a second part without payload is no error.
 func TestRideshareHint(t *testing.T) {
 	const doc = multipartKeys + `,"opportunistic":true,"retry":"three","rideshare":"second"`
 	for _, c := range []struct {
@@ -170,9 +170,9 @@ func TestRideshareHint(t *testing.T) {
 	}
 }
 
-// TestRideshareTooLongAfterTheAnswerBegan: a part that is longer than was announced ends a transaction that the server
-// has begun to answer as a loss, since the stream was told CONNECTED.
-func TestRideshareTooLongAfterTheAnswerBegan(t *testing.T) {
+// TestRideshareTooLongAfterResponse: a part longer than announced, after the response has started, is a loss, since
+// the stream received CONNECTED.
+func TestRideshareTooLongAfterResponse(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1",`+multipartKeys+`,"opportunistic":true,"retry":"none","rideshare":"second"`, `,{"second":{"http_multipart_name":"m"}}`+rawServer), plan{})
 	w.Serve("srv", speak("one", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", false))
 	s := newScript()
@@ -191,7 +191,7 @@ func TestRideshareTooLongAfterTheAnswerBegan(t *testing.T) {
 	w.WantCause(s, ss.ErrMisuse)
 }
 
-// TestRideshareShort: parts that are shorter than was announced for all of them are counted too.
+// TestRideshareShort: parts shorter than announced for all of them are counted too.
 func TestRideshareShort(t *testing.T) {
 	var log bytes.Buffer
 	w := newWorld(t, clientDoc(`"protocol":"h1",`+multipartKeys+`,"retry":"none","rideshare":"second"`, `,{"second":{"http_multipart_name":"m"}}`+rawServer),

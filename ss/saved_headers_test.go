@@ -8,9 +8,8 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestResponseFieldsAreHeld: what a response says can be asked for by name until it is over, and then is held
-// no more.
-func TestResponseFieldsAreHeld(t *testing.T) {
+// TestSavedHeaders: the fields of a response can be read by name until it is over, and are then freed.
+func TestSavedHeaders(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","direct_proto_str":true,"metadata":[{"a":"x-a:"}]`, rawServer), plan{})
 	wire := ""
 	w.Serve("srv", tap(&wire, speak("\r\n\r\n", "HTTP/1.1 200 OK\r\nServer: them\r\nX-Twice: 1\r\nX-Twice: 2\r\nX-Both: theirs\r\nX-Empty:\r\n"+
@@ -66,8 +65,8 @@ func TestResponseFieldsAreHeld(t *testing.T) {
 	}
 }
 
-// TestHeldFieldsOfBrokenStreams: whatever ends a response, nothing stays held.
-func TestHeldFieldsOfBrokenStreams(t *testing.T) {
+// TestSavedHeadersOfAbortedStreams: the saved fields are freed for every kind of end of a response.
+func TestSavedHeadersOfAbortedStreams(t *testing.T) {
 	for _, c := range []struct {
 		name, said string
 		at         ss.State
