@@ -43,7 +43,7 @@ func TestServerStreams(t *testing.T) {
 }
 
 // busyStreams makes a world with a peer with n unanswered requests, each on a stream of its own.
-func lanes(t *testing.T, n int, change func(*ss.Config)) (w *world, p *peer, calls []*call) {
+func busyStreams(t *testing.T, n int, change func(*ss.Config)) (w *world, p *peer, calls []*call) {
 	w = newWorld(t, webDoc, plan{Server: change})
 	w.Serve("web", func(s *script) {
 		s.Say = []byte("hello")
@@ -77,7 +77,7 @@ func TestServerStreamEnds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for i := range 3 {
-				w, p, calls := lanes(t, 3, nil)
+				w, p, calls := busyStreams(t, 3, nil)
 				c.end(w.Accepted[i].Handle, calls[i])
 				w.Settle()
 				calls[i].want("the request", c.want)
@@ -143,7 +143,7 @@ func TestIdleServerStreamEnds(t *testing.T) {
 // makes none again.
 func TestIdleServerStreams(t *testing.T) {
 	for _, keep := range []int{-1, 1, 3} {
-		w, p, calls := lanes(t, 10, func(c *ss.Config) { c.IdleStreams = keep })
+		w, p, calls := busyStreams(t, 10, func(c *ss.Config) { c.IdleStreams = keep })
 		for _, s := range w.Accepted {
 			s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret { h.ServerAck(0); return h.RequestTxLen(5) })
 			s.Handle.RequestTxLen(5)
@@ -193,7 +193,7 @@ func TestConnectionEnds(t *testing.T) {
 		{"the runtime is closed", func(w *world, _ *peer) { w.Server.Runtime.Close() }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w, p, calls := lanes(t, 3, nil)
+			w, p, calls := busyStreams(t, 3, nil)
 			w.Accepted[1].Handle.RequestTxLen(5)
 			w.Settle()
 			calls[1].want("the answered request", `200 content-length=5 "hello"`)
@@ -214,7 +214,7 @@ func TestConnectionEnds(t *testing.T) {
 
 // TestDrainH2: started requests are answered, and then the connection closes; one without a request closes at once.
 func TestDrainH2(t *testing.T) {
-	w, p, calls := lanes(t, 2, nil)
+	w, p, calls := busyStreams(t, 2, nil)
 	idle := w.peer("h2")
 	bare := w.peer("h2") // none of whose streams is left
 	w.Accepted[len(w.Accepted)-1].Handle.Destroy()
@@ -243,7 +243,7 @@ func TestDrainH2(t *testing.T) {
 
 // TestServerStreamHandle: the methods of Handle on an accepted stream.
 func TestServerStreamHandle(t *testing.T) {
-	w, _, calls := lanes(t, 3, nil)
+	w, _, calls := busyStreams(t, 3, nil)
 	srv := w.Accepted[0].Handle.Server()
 	n := 0
 	srv.ForEachClient(func(*ss.Handle) { n++ })
@@ -392,7 +392,7 @@ func heapNow() int64 {
 
 // TestServerStreamRefused: when memory is short no stream is made; the existing ones continue to serve.
 func TestServerStreamRefused(t *testing.T) {
-	w, p, calls := lanes(t, 2, nil)
+	w, p, calls := busyStreams(t, 2, nil)
 	w.Server.Loop.Account().Charge(1 << 30)
 	q := p.ask("GET", "/", "")
 	w.Settle()
