@@ -29,7 +29,7 @@ const (
 type outcome struct {
 	name  string
 	keys  string        // of the stream type
-	srv   string        // the server's stream type; none: nobody listens
+	srv   string        // the server's stream type; none: no listener
 	each  func(*script) // what accepted streams do
 	setup func(s *script)
 	lasts time.Duration // 0: ten seconds
@@ -203,7 +203,7 @@ func TestOutcomesOnBadLinks(t *testing.T) {
 				}
 				text := strings.Join(want, " ")
 				if got := s.Life(); got != text {
-					t.Errorf("seed %d: the stream was told\n  got  %s\n  want %s\n  causes %v", seed, got, text, s.Causes)
+					t.Errorf("seed %d: the stream received\n  got  %s\n  want %s\n  causes %v", seed, got, text, s.Causes)
 				}
 				w.Net.SetOptions(sim.Options{})
 			}

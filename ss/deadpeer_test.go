@@ -113,7 +113,7 @@ func TestDeadPeerIsDetected(t *testing.T) {
 			w.Run("news", func() bool { return limit || st.Told(c.told) > 0 })
 			took := w.Net.Now() - began
 			if limit || took < c.from || took > c.to+10*time.Millisecond {
-				t.Errorf("%v was told after %v (limit passed: %v), want %v to %v: %s, causes %v", short(c.told), took, limit, c.from, c.to, st.Line(), st.Causes)
+				t.Errorf("%v was received after %v (limit passed: %v), want %v to %v: %s, causes %v", short(c.told), took, limit, c.from, c.to, st.Line(), st.Causes)
 			}
 			w.Patience = 4 * time.Hour
 		})

@@ -9,7 +9,7 @@ import (
 const drainLook = 10 * time.Millisecond
 
 // Drain ends the runtime in order: it closes listening sockets and connections without a transaction, and completes
-// started transactions, whose peers are told that the connection ends. Raw streams and client streams are destroyed;
+// started transactions, and announces the end of the connection with them. Raw streams and client streams are destroyed;
 // what they committed is still sent. done is called once, on the loop's goroutine, when no stream and no connection
 // is left. The caller limits the wait, and calls Close when it is over. Create fails from now on.
 func (r *Runtime) Drain(done func()) {

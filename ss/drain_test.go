@@ -29,10 +29,10 @@ func TestDrain(t *testing.T) {
 	w.Server.Runtime.Drain(func() {
 		told++
 		if n := w.Server.Runtime.Net().Open() + w.Server.Runtime.Len(); n != 0 {
-			t.Errorf("done was told with %d streams and connections left", n)
+			t.Errorf("done was called with %d streams and connections left", n)
 		}
 	})
-	w.Server.Runtime.Drain(func() { t.Error("a second Drain was told") })
+	w.Server.Runtime.Drain(func() { t.Error("done of a second Drain was called") })
 	if _, err := w.Server.Runtime.Create(ss.Info{StreamType: "srv"}); !errors.Is(err, ss.ErrClosed) {
 		t.Errorf("create while draining: got %v, want ErrClosed", err)
 	}
@@ -43,7 +43,7 @@ func TestDrain(t *testing.T) {
 	w.Advance(100 * time.Millisecond)
 	w.WantLife("a client that comes late", late, "CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED")
 	if told != 0 {
-		t.Error("done was told while a transaction was under way")
+		t.Error("done was called while a transaction was under way")
 	}
 	w.Advance(2 * time.Second)
 	w.WantLife("the listener", listener, "CREATING DESTROYING")
@@ -96,7 +96,7 @@ func TestDrainAndClose(t *testing.T) {
 	w.Server.Runtime.Drain(func() { done = true })
 	w.Advance(time.Minute)
 	if done {
-		t.Fatal("done was told while a transaction was under way")
+		t.Fatal("done was called while a transaction was under way")
 	}
 	w.Server.Runtime.Close()
 	w.Advance(10 * time.Second)

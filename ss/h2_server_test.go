@@ -84,7 +84,7 @@ func TestServerStreamEnds(t *testing.T) {
 				for j, s := range w.Accepted {
 					if j == i {
 						if got, want := s.Life(), open+" DISCONNECTED DESTROYING"; got != want {
-							t.Errorf("stream %d was told %s, want %s", j, got, want)
+							t.Errorf("stream %d received %s, want %s", j, got, want)
 						}
 						continue
 					}
@@ -313,7 +313,7 @@ func TestServerStreamFlow(t *testing.T) {
 	}
 	w.Accepted[0].Handle.Resume()
 	w.until(10*time.Second, slow)
-	slow.want("the stopped request, let go", "200 content-length=0")
+	slow.want("the stopped request, resumed", "200 content-length=0")
 	if n := len(w.Accepted[0].Got); n != len(body) {
 		t.Errorf("the stopped stream got %d bytes, want %d", n, len(body))
 	}

@@ -137,7 +137,7 @@ func TestHalfClosedRawPeerMayReadSlowly(t *testing.T) {
 		}
 	}
 	if got != size || w.Accepted[0].Told(ss.Disconnected) != 1 {
-		t.Errorf("the peer got %d bytes of %d; the stream was told %s, %v", got, size, w.Accepted[0].Life(), w.Accepted[0].Causes)
+		t.Errorf("the peer got %d bytes of %d; the stream received %s, %v", got, size, w.Accepted[0].Life(), w.Accepted[0].Causes)
 	}
 }
 
@@ -249,7 +249,7 @@ func TestRawHalfClose(t *testing.T) {
 		t.Run(fmt.Sprintf("server=%v", server), func(t *testing.T) {
 			w, b, s := rawHalfClosed(t, server, plan{})
 			s.Say, s.NoEOM = []byte("one"), true
-			for range 3 { // each pause is shorter than what is borne
+			for range 3 { // each pause is shorter than the limit
 				w.Advance(9 * time.Second)
 				s.Said = 0
 				s.Handle.RequestTx()
@@ -264,7 +264,7 @@ func TestRawHalfClose(t *testing.T) {
 				t.Errorf("after Disconnect: got %q, %v, want an end in order", got, e)
 			}
 			if n := strings.Count(s.Line(), `rx(""|EOM)`); n != 1 {
-				t.Errorf("the end was told %d times: %s", n, s.Line())
+				t.Errorf("the end was delivered %d times: %s", n, s.Line())
 			}
 			if s.Told(ss.Disconnected) != 1 || len(s.Causes) != 0 {
 				t.Errorf("told %s, causes %v; want one DISCONNECTED without", s.Line(), s.Causes)

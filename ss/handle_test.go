@@ -105,19 +105,19 @@ func TestTimeout(t *testing.T) {
 	}
 	body := `rx("late"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`
 	for _, c := range []struct {
-		name   string
-		typ    string
-		each   func(*script)
-		setup  func(s *script)
-		nobody bool
-		want   string
-		server string
+		name     string
+		typ      string
+		each     func(*script)
+		setup    func(s *script)
+		noServer bool
+		want     string
+		server   string
 	}{
-		{name: "in CREATING", setup: func(s *script) { s.When(ss.Creating, start(10*time.Millisecond)) }, nobody: true,
+		{name: "in CREATING", setup: func(s *script) { s.When(ss.Creating, start(10*time.Millisecond)) }, noServer: true,
 			want: "CREATING CONNECTING UNREACHABLE TIMEOUT POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
-		{name: "in UNREACHABLE, during the delay", setup: func(s *script) { s.When(ss.Unreachable, start(10*time.Millisecond)) }, nobody: true,
+		{name: "in UNREACHABLE, during the delay", setup: func(s *script) { s.When(ss.Unreachable, start(10*time.Millisecond)) }, noServer: true,
 			want: "CREATING CONNECTING UNREACHABLE TIMEOUT POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED"},
-		{name: "in ALL_RETRIES_FAILED", setup: func(s *script) { s.When(ss.AllRetriesFailed, start(10*time.Millisecond)) }, nobody: true,
+		{name: "in ALL_RETRIES_FAILED", setup: func(s *script) { s.When(ss.AllRetriesFailed, start(10*time.Millisecond)) }, noServer: true,
 			want: "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED TIMEOUT"},
 		{name: "in CONNECTING, from the policy", setup: func(s *script) { s.When(ss.Connecting, start(ss.TimeoutFromPolicy)) }, each: slow(500 * time.Millisecond),
 			want: "CREATING CONNECTING TIMEOUT CONNECTED " + body},
@@ -180,7 +180,7 @@ func TestTimeout(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, doc, plan{})
-			if !c.nobody {
+			if !c.noServer {
 				w.Serve("srv", c.each)
 			}
 			s := newScript()

@@ -21,7 +21,7 @@ import (
 	"github.com/millrace/millrace/ss/sstest"
 )
 
-// hostileDoc has servers and honest clients of theirs, and clients that are led to a machine which means no good.
+// hostileDoc has servers and their honest clients, and clients that connect to a hostile machine.
 const hostileDoc = `{"retry":[{"r":{"backoff":[50,200,1000],"conceal":4,"jitterpc":30}},{"few":{"backoff":[100],"conceal":1}}],"s":[
 	{"raw srv":{"server":true,"port":80,"protocol":"raw"}},
 	{"h1 srv":{"server":true,"port":81,"protocol":"h1","ws_subprotocol":"x","ws_deflate":true,"http_multipart_ss_in":true,"metadata":[{"path":""},{"method":""}]}},
@@ -43,7 +43,7 @@ const hostileDoc = `{"retry":[{"r":{"backoff":[50,200,1000],"conceal":4,"jitterp
 	{"v ws":{"endpoint":"10.0.0.3","port":83,"protocol":"ws","ws_deflate":true,"retry":"few"}},
 	{"v ws2":{"endpoint":"10.0.0.3","port":82,"protocol":"ws","ws_over_h2":true,"retry":"few"}}]}`
 
-// hostileTLS has more of them, over TLS; wire is a peer that shakes hands and then says what a hostile peer says.
+// hostileTLS has more of them, over TLS; wire is a peer that completes the handshake and then sends what a hostile peer sends.
 const hostileTLS = `,{"tls srv":{"server":true,"port":84,"protocol":"h2","tls":true,"server_cert":"leaf","server_key":"leaf_key","metadata":[{"path":""},{"method":""}]}},
 	{"tls wire srv":{"server":true,"port":85,"protocol":"raw","tls":true,"server_cert":"leaf","server_key":"leaf_key"}},
 	{"tls get":{"endpoint":"10.0.0.2","port":84,"protocol":"h2","tls":true,"tls_trust_store":"lab","http_url":"/${n}","opportunistic":true,"retry":"r","metadata":[{"n":""}]}},
@@ -52,7 +52,7 @@ const hostileTLS = `,{"tls srv":{"server":true,"port":84,"protocol":"h2","tls":t
 	{"v tls ws":{"endpoint":"10.0.0.2","port":85,"protocol":"ws","ws_over_h2":true,"tls":true,"tls_trust_store":"lab","retry":"few"}},
 	{"v tls bare":{"endpoint":"10.0.0.3","port":84,"protocol":"h2","tls":true,"tls_trust_store":"lab","http_url":"/","retry":"few"}}]}`
 
-// hostile is a world in which honest streams do their work beside peers that do what they like.
+// hostile is a world in which honest streams run beside hostile peers.
 type hostile struct {
 	*world
 	seed   uint64
@@ -67,7 +67,7 @@ type hostile struct {
 	buf    [64 << 10]byte
 }
 
-// honest is a client stream with a few transactions to do. All must succeed.
+// honest is a client stream with a few transactions. All must succeed.
 type honest struct {
 	c    *hostile
 	kind string
@@ -118,16 +118,16 @@ func (s *honest) State(h *ss.Handle, st ss.State, n ss.Notice) ss.Ret {
 		}
 		s.c.Net.At(time.Duration(s.c.r.IntN(500))*time.Millisecond, func() { s.next(h) })
 	case ss.QOSNackRemote, ss.Unreachable, ss.AllRetriesFailed:
-		s.bad = "was told " + short(st)
+		s.bad = "received " + short(st)
 	case ss.Disconnected:
 		if s.left > 0 && (s.kind == "raw" || s.kind == "ws") {
-			s.bad = "was told DISCONNECTED before it had done"
+			s.bad = "received DISCONNECTED before it had done"
 		}
 	}
 	return ss.OK
 }
 
-// octet is what stands at place i of any payload.
+// octet is the octet at position i of every payload.
 func octet(i int) byte { return byte(i*7 + i>>8) }
 
 func (s *honest) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
@@ -165,8 +165,8 @@ func (s *honest) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) 
 	return n, f | ss.Binary, ss.OK
 }
 
-// hostileServant is the server's side of whoever comes: it answers GET with as many octets as the path says, other
-// methods with how many the body had, and sends messages and raw bytes back.
+// hostileServant is the server's side of all clients: it answers GET with the number of octets in the path, other
+// methods with the length of the body, and echoes messages and raw bytes.
 type hostileServant struct {
 	c      *hostile
 	echo   bool
@@ -181,7 +181,7 @@ type hostileServant struct {
 	silent bool // it has said everything
 }
 
-// whim is what a program may do to a stream at any time, to those that come from the hostile machine.
+// whim is a random call of a program on a stream from the hostile machine.
 func (s *hostileServant) whim(h *ss.Handle) ss.Ret {
 	r := s.c.r
 	if !s.evil {
@@ -382,7 +382,7 @@ func (v *victim) Tx(h *ss.Handle, ordinal uint32, buf []byte) (int, ss.Flags, ss
 	return n, f, ss.OK
 }
 
-// hostileHello is what a client of TLS says first.
+// hostileHello is a TLS ClientHello.
 func hostileHello(t testing.TB) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -393,7 +393,7 @@ func hostileHello(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-// helloConn takes what is written, and has nothing to read.
+// helloConn records what is written, and has nothing to read.
 type helloConn struct {
 	net.Conn
 	w *bytes.Buffer
@@ -406,7 +406,7 @@ func (helloConn) SetDeadline(time.Time) error        { return nil }
 func (helloConn) SetReadDeadline(t time.Time) error  { return nil }
 func (helloConn) SetWriteDeadline(t time.Time) error { return nil }
 
-// siege is one seed's story.
+// siege is the run of one seed.
 func siege(t testing.TB, seed uint64, doc string, secure bool) (digest uint64) {
 	r := rand.New(rand.NewPCG(seed, 4))
 	p := plan{Seed: seed}
@@ -497,7 +497,7 @@ func siege(t testing.TB, seed uint64, doc string, secure bool) (digest uint64) {
 	return c.Net.Digest()
 }
 
-// play has everything happen, and looks what has become of it.
+// play runs the seed, and checks the result.
 func (c *hostile) play() {
 	over := false
 	c.Net.At(2*time.Minute, func() { over = true })
@@ -517,7 +517,7 @@ func (c *hostile) play() {
 	}
 	c.Advance(5 * time.Second) // those that came late do what they do
 	if c.seed%4 == 3 {
-		// The hostile machine goes on to exist, and that is all. end has the last word about what is left.
+		// The hostile machine still exists but does nothing. end checks what is left.
 		c.ending, c.frozen = true, true
 		o := c.Net.Options()
 		o.WriteMax, o.ShortWrite = 0, 0 // else each try to send what is left moves a little, and is progress
@@ -526,7 +526,7 @@ func (c *hostile) play() {
 		c.Advance(20 * time.Second)
 		return
 	}
-	// When the hostile machine has gone, nothing is left but the servers.
+	// When the hostile machine is gone, only the servers are left.
 	c.ending = true
 	for _, p := range c.peers {
 		if !p.over {
@@ -599,9 +599,9 @@ func besiege(t *testing.T, n uint64, run func(t *testing.T, seed uint64)) {
 	}
 }
 
-// TestHostilePeers: many peers at a time that connect, say what is right and what is not, half-close, stall, go deaf and
-// reset at any point, as clients of our servers and as servers of our clients, on HTTP/1.1, HTTP/2, WebSocket and raw. The
-// honest streams beside them all succeed; when the hostile ones have gone nothing is left of them.
+// TestHostilePeers: many peers at a time connect, send valid and invalid data, half-close, stall, stop reading and
+// reset at any point, as clients of our servers and as servers of our clients, on HTTP/1.1, HTTP/2, WebSocket and
+// raw. The honest streams beside them all succeed; when the hostile peers are gone nothing is left of them.
 func TestHostilePeers(t *testing.T) {
 	besiege(t, 1000, func(t *testing.T, seed uint64) { siege(t, seed, hostileDoc, false) })
 }
@@ -617,7 +617,7 @@ func TestHostilePeersTLS(t *testing.T) {
 	})
 }
 
-// TestHostilePeersReplay: one seed, one run.
+// TestHostilePeersReplay: the same seed gives the same run.
 func TestHostilePeersReplay(t *testing.T) {
 	for _, seed := range []uint64{2, 5, 77} {
 		var digest [2]uint64

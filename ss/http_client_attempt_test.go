@@ -162,7 +162,7 @@ func TestConnectionLoss(t *testing.T) {
 	w.WantLife("within it", all[1], "CREATING CONNECTING CONNECTED DISCONNECTED")
 	w.WantLife("behind it", all[2], oneGET)
 	if all[1].Causes == nil {
-		t.Error("the loss was told without a cause")
+		t.Error("the loss was reported without a cause")
 	}
 	w.wantConns(1)
 }

@@ -329,7 +329,7 @@ func TestSuspectConnection(t *testing.T) {
 			w.wantConns(want)
 			w.WantLife("the one that waits", all[1], "CREATING CONNECTING")
 			if got := strings.Join((*peers)[0].log, " "); got != "RST_STREAM(3) PING" {
-				t.Errorf("what the server was told: got %s, want the reset and a ping", got)
+				t.Errorf("what the server received: got %s, want the reset and a ping", got)
 			}
 			all[1].Handle.Disconnect()
 			w.Advance(20 * time.Second)

@@ -327,7 +327,7 @@ func TestCutAnswer(t *testing.T) {
 	w.Advance(2 * time.Second)
 	w.WantLife("the client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
 	if len(s.Causes) == 0 {
-		t.Errorf("the client took %q for a whole answer: it was told of an orderly end", s.Got)
+		t.Errorf("the client took %q for a whole answer: its connection ended in order", s.Got)
 	}
 }
 

@@ -39,7 +39,7 @@ func (b *plainPeer) write(s string) {
 	b.w.Settle()
 }
 
-// read is all that has come.
+// read returns all input so far.
 func (b *plainPeer) read() string {
 	p := make([]byte, 64<<10)
 	for {
@@ -52,8 +52,8 @@ func (b *plainPeer) read() string {
 	}
 }
 
-// TestRuntimesShareAnAccount: two runtimes on one loop each hear that there is memory again, and go on with the connections
-// that they had stopped reading; also after one of them is closed.
+// TestRuntimesShareAnAccount: when memory is free again, two runtimes on one loop both resume the connections
+// that they had stopped reading; also after one runtime is closed.
 func TestRuntimesShareAnAccount(t *testing.T) {
 	w := memoryWorld(t, 4<<20, true)
 	pol, err := policy.Parse([]byte(`{"s":[{"web":{"server":true,"port":90,"protocol":"h2","metadata":[{"path":""}]}}]}`))
@@ -97,8 +97,8 @@ func TestRuntimesShareAnAccount(t *testing.T) {
 	}
 }
 
-// TestWindowsComeBackWithMemory: bodies that were not taken get no window while memory is short, and the peer goes on when
-// it is not.
+// TestWindowsComeBackWithMemory: unread bodies get no window while memory is short, and the peer continues when
+// memory is free again.
 func TestWindowsComeBackWithMemory(t *testing.T) {
 	w := newWorld(t, webDoc, plan{})
 	w.Serve("web", func(s *script) {
@@ -117,7 +117,7 @@ func TestWindowsComeBackWithMemory(t *testing.T) {
 	body := strings.Repeat("x", 1<<20)
 	calls := []*call{p.ask("POST", "/", body), p.ask("POST", "/", body)}
 	w.Advance(time.Second)
-	// 64 KiB may be held while memory is short, and a read's worth more.
+	// 64 KiB may be buffered while memory is short, plus one read.
 	if n := w.Server.Runtime.Net().Held() + int(a.UsedBy(uint8(roles.HoldBody))); n > 256<<10 {
 		t.Errorf("held while memory is short: got %d bytes, want at most 256 KiB", n)
 	}
@@ -135,7 +135,7 @@ func TestWindowsComeBackWithMemory(t *testing.T) {
 	}
 }
 
-// hoarder keeps what comes, says so, and answers when it is told to.
+// hoarder keeps its input, reports that with Memory, and answers on request.
 type hoarder struct {
 	mem  ss.Memory
 	kept []byte
@@ -156,8 +156,8 @@ func (s *hoarder) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
 
 func (s *hoarder) Tx(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
 
-// TestProgramsMemoryIsCounted: what a program keeps for its streams is on the account, by connection: who makes it keep the
-// most for longest is closed when memory is short, and others are not.
+// TestProgramsMemoryIsCounted: the memory of a program for its streams is on the account, by connection: the peer with the
+// most for longest is disconnected when memory is short, and others are not.
 func TestProgramsMemoryIsCounted(t *testing.T) {
 	for _, over := range []string{"raw", "h2"} {
 		doc := strings.ReplaceAll(`{"s":[{"srv":{"server":true,"port":80,"protocol":"PROTO"}}]}`, "PROTO", over)
@@ -201,7 +201,7 @@ func TestProgramsMemoryIsCounted(t *testing.T) {
 	}
 }
 
-// TestMemoryFollowsItsStream: what a stream holds is charged to the runtime while it has no connection.
+// TestMemoryFollowsItsStream: the memory of a stream is charged to the runtime while it has no connection.
 func TestMemoryFollowsItsStream(t *testing.T) {
 	for _, c := range [][2]string{{"raw", rawServer}, {"h1", h1Server}} {
 		w := newWorld(t, clientDoc(`"protocol":"`+c[0]+`","opportunistic":true,"retry":"none"`, c[1]), plan{})
@@ -237,9 +237,9 @@ func TestMemoryFollowsItsStream(t *testing.T) {
 	}
 }
 
-// TestHeadsThatAreKeptHaveTheirShare: the fields of responses that programs may ask for are kept within a share of the
+// TestSavedHeadersHaveTheirShare: the saved fields of responses are limited to a share of the
 // account. Beyond it the attempt fails.
-func TestHeadsThatAreKeptHaveTheirShare(t *testing.T) {
+func TestSavedHeadersHaveTheirShare(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","direct_proto_str":true,"opportunistic":true,"retry":"none"`, rawServer), plan{Loop: loop.Config{Memory: 256 << 10}})
 	w.Serve("srv", (&routes{answer: map[string]string{"80 GET /": "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 6000) + "\r\nContent-Length: 100\r\n\r\nstalls"}}).play("80"))
 	var all []*script

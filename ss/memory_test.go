@@ -20,7 +20,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// memoryDoc has a server for every kind of peer that makes us hold something. Port 80 is for the honest.
+// memoryDoc has a server for every kind of peer that makes us use memory. Port 80 is for honest clients.
 const memoryDoc = `{"s":[
 	{"web":{"server":true,"port":80,"protocol":"h2","metadata":[{"mime":"content-type:"},{"path":""}]}},
 	{"ws":{"server":true,"port":81,"protocol":"ws"}},
@@ -30,8 +30,8 @@ const memoryDoc = `{"s":[
 	{"secure":{"server":true,"port":85,"protocol":"h2","tls":true}},
 	{"packed2":{"server":true,"port":86,"protocol":"h2","ws_subprotocol":"x","ws_deflate":true}}]}`
 
-// noTaker is the program behind those servers: it answers GET / with "hello", /big with a megabyte, and takes nothing of any
-// body, and of any message, unless it is to take them all.
+// noTaker is the program of those servers: it answers GET / with "hello", /big with a megabyte, and reads nothing of any
+// body or message, unless it is set to read them all.
 type noTaker struct {
 	takes bool
 	left  int
@@ -84,7 +84,7 @@ func hpacked(fields ...string) []byte {
 	return b.Bytes()
 }
 
-// h2Post is a connection with so many requests, and so much body of each.
+// h2Post is a connection with n requests, and some body of each.
 func h2Post(streams, size int) string {
 	b := frame([]byte(h2Magic), fSettings, 0, 0)
 	for i := range streams {
@@ -121,7 +121,7 @@ const h1Upgrade = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: 
 // begunMessage is the beginning of a compressed message, masked with zeros: a literal of a fixed block.
 const begunMessage = "\x41\x81\x00\x00\x00\x00\x4a"
 
-// clientHello is what a client of TLS says first.
+// clientHello is a TLS ClientHello.
 func clientHello(t testing.TB) string {
 	near, far := net.Pipe()
 	defer far.Close()
@@ -142,7 +142,7 @@ func clientHello(t testing.TB) string {
 	return string(b[:n])
 }
 
-// holders is a crowd of peers that say something which makes us hold memory, and then nothing more.
+// holders are peers that send something which makes us use memory, and then nothing more.
 type holders struct {
 	w     *world
 	host  *sim.Host
@@ -155,7 +155,7 @@ type holders struct {
 	ends  int
 }
 
-// crowd has n peers connect to a port and say what there is to say.
+// crowd makes n peers connect to a port and send their data.
 func (w *world) crowd(port uint16, n int, again bool, say [2]string) *holders {
 	c := &holders{w: w, host: w.wsHost(), port: port, say: say, again: again}
 	c.fds, c.left, c.more = make([]loop.FD, n), make([]string, n), make([]bool, n)
@@ -200,7 +200,7 @@ func (c *holders) step() {
 	}
 }
 
-// leave ends the crowd.
+// leave closes all peers.
 func (c *holders) leave() {
 	for _, fd := range c.fds {
 		if fd != loop.NoFD {
@@ -210,7 +210,7 @@ func (c *holders) leave() {
 	c.fds = nil
 }
 
-// visitor is an honest client: every few milliseconds it connects, asks, and waits for the answer.
+// visitor is an honest client: every few milliseconds it connects, sends a request, and waits for the response.
 type visitor struct {
 	w      *world
 	host   *sim.Host
@@ -264,7 +264,7 @@ func (v *visitor) step() {
 	v.w.Net.At(time.Millisecond, v.step)
 }
 
-// memoryWorld is a server machine with a ceiling, whose program takes nothing, or everything.
+// memoryWorld is a server machine with a memory ceiling, whose program reads nothing, or everything.
 func memoryWorld(t *testing.T, ceiling int64, takes bool) *world {
 	w := newWorld(t, memoryDoc, plan{Loop: loop.Config{Memory: ceiling}})
 	pair := newPKI(t, "h").pair
@@ -360,8 +360,8 @@ func (w *world) checkMemory(v *visitor, leave ...*holders) {
 	}
 }
 
-// TestMemoryCeilingBindsEveryKindOfHolder: whatever a crowd of peers makes us hold, the account stays at its ceiling, an
-// honest client is served at once all the time, and in the end nothing is held.
+// TestMemoryCeilingBindsEveryKindOfHolder: for every kind of memory that peers make us use, the account stays at its ceiling, an
+// honest client is always served at once, and at the end all memory is freed.
 func TestMemoryCeilingBindsEveryKindOfHolder(t *testing.T) {
 	for _, c := range memoryKinds(t) {
 		if testing.Short() {

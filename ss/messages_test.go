@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// Messages are delivered whole, whatever pieces they came in; what is too long is refused.
+// Messages are delivered whole, whatever pieces they arrive in; one that is too long is refused.
 func TestMessages(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -98,7 +98,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// A message that the connection cuts off is dropped, and what was held is released.
+// A message that is incomplete when the connection ends is dropped, and its memory is freed.
 func TestMessageCutOff(t *testing.T) {
 	w := newWorld(t, `{"s":[
 		{"srv":{"server":true,"endpoint":"10.0.0.2","port":80,"protocol":"ws"}},
@@ -125,7 +125,7 @@ func TestMessageCutOff(t *testing.T) {
 	}
 }
 
-// takers take pieces of messages and bodies directly, without a connection.
+// Messages and bodies are passed to the streams directly, without a connection.
 func TestCollectingAllocatesNothing(t *testing.T) {
 	w := newWorld(t, timerPolicy, plan{})
 	h := w.Create("t", newScript())

@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// respDoc has a client that shares names with what its server says, by metadata and by fields of any name.
+// respDoc has a client whose metadata and fields have the same names as those of its server's responses.
 func respDoc(proto string) string {
 	return `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"s":[
 	{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"` + proto + `","http_method":"POST","http_url":"/${x-page}","retry":"none","opportunistic":true,"direct_proto_str":true,
@@ -17,8 +17,8 @@ func respDoc(proto string) string {
 	{"web":{"server":true,"port":80,"protocol":"h2","direct_proto_str":true,"metadata":[{"method":""},{"path":""},{"in":"content-type:"},{"cred":"authorization:"}]}}]}`
 }
 
-// TestResponseFieldsAreNeverSent: what a response says can be read until the next attempt begins. It never takes the
-// place of what the program has set, and it is never sent: neither as a field, nor as a part of the URL.
+// TestResponseFieldsAreNeverSent: the fields of a response can be read until the next attempt starts. They never
+// replace what the program has set, and are never sent: neither as a field, nor as a part of the URL.
 func TestResponseFieldsAreNeverSent(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		w := newWorld(t, respDoc(proto), plan{})
@@ -75,7 +75,7 @@ func TestResponseFieldsAreNeverSent(t *testing.T) {
 			}
 			s.When(ss.Poll, theirs)
 		}
-		// What the program sets after a response is what it reads, and what goes out.
+		// What the program sets after a response is read and sent.
 		h.SetMetadataString("mime", "text/mine")
 		if v, _ := h.Metadata("mime"); string(v) != "text/mine" {
 			t.Errorf("set after a response: read %q, want text/mine", v)
@@ -90,7 +90,7 @@ func TestResponseFieldsAreNeverSent(t *testing.T) {
 	})
 }
 
-// TestPartFieldsAreNeverSent: nor does the header of a part of a response, which says what the part is.
+// TestPartFieldsAreNeverSent: the header of a part of a response is never sent either.
 func TestPartFieldsAreNeverSent(t *testing.T) {
 	w := newWorld(t, clientDoc(`"http_method":"POST","http_multipart_ss_in":true,"opportunistic":true,
 		"metadata":[{"mime":"content-type:"},{"lang":"content-language:"},{"what":"content-disposition:"}]`, twoServers), plan{})
@@ -129,8 +129,8 @@ func TestPartFieldsAreNeverSent(t *testing.T) {
 	}
 }
 
-// TestRequestFieldsAreNotEchoed: what the program has set for the answer stays, whatever a request says under the
-// same names; and what a request says is not in the answer.
+// TestRequestFieldsAreNotEchoed: what the program has set for the response stays, whatever a request has under the
+// same names, and the response does not contain the request's values.
 func TestRequestFieldsAreNotEchoed(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		w := newWorld(t, `{"s":[{"web":{"server":true,"port":80,"protocol":"h2","direct_proto_str":true,

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// TestMetadata: values are copied, the empty one is a value, and a wrong name is told with the right ones.
+// TestMetadata: values are copied, an empty value is a value, and the error for a wrong name lists the declared ones.
 func TestMetadata(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1","metadata":[{"one":""},{"two":"x-two:"}]`, ""), plan{})
 	h := w.Create("c", newScript())
@@ -42,7 +42,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestMetadataIsNotInherited: memory of a stream that ended serves the next, its values do not.
+// TestMetadataIsNotInherited: the next stream reuses the memory of one that ended, not its values.
 func TestMetadataIsNotInherited(t *testing.T) {
 	w := newWorld(t, `{"s":[{"few":{"endpoint":"10.0.0.2","port":80,"metadata":[{"a":""}]}},
 		{"many":{"endpoint":"10.0.0.2","port":80,"metadata":[{"a":""},{"b":""},{"c":""}]}}]}`, plan{})
@@ -64,8 +64,8 @@ func TestMetadataIsNotInherited(t *testing.T) {
 	}
 }
 
-// TestEndpointFromMetadata: ${} in the endpoint is filled in at each attempt, after CONNECTING was told;
-// connections to different places are not mistaken for each other.
+// TestEndpointFromMetadata: ${} in the endpoint is expanded at each attempt, after CONNECTING;
+// connections to different addresses are not confused.
 func TestEndpointFromMetadata(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"none":{"backoff":[700],"conceal":0}}],"s":[
 		{"c":{"endpoint":"http://10.0.0.${host}:${port}/base","protocol":"h1","retry":"none","metadata":[{"host":""},{"port":""}]}},
@@ -107,7 +107,7 @@ func TestEndpointFromMetadata(t *testing.T) {
 	}
 }
 
-// TestEndpointAndTLS: an endpoint's scheme can ask for tls, but not talk a stream out of its own.
+// TestEndpointAndTLS: an endpoint's scheme can enable tls, but cannot disable the stream type's.
 func TestEndpointAndTLS(t *testing.T) {
 	for _, c := range []struct {
 		policy, url string // the URL is the policy's own: no value can change a scheme

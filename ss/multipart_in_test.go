@@ -25,7 +25,7 @@ const partsDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}]
 	{"h2":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","opportunistic":true,"retry":"none","http_multipart_ss_in":true,
 		"metadata":[{"mime":"content-type:"},{"what":"content-disposition:"},{"x":"x-x:"}]}}]}`
 
-// story writes down messages as they come: [ and ] for a group, (metadata "content") for a part.
+// story records messages in order: [ and ] for a group, (metadata "content") for a part.
 func story(s *script, names ...string) *strings.Builder {
 	var b strings.Builder
 	var body []byte
@@ -58,10 +58,10 @@ func story(s *script, names ...string) *strings.Builder {
 	return &b
 }
 
-// partsStories are bodies with Content-Type multipart/mixed; boundary=B, and what streams are told of them.
+// partsStories are bodies with Content-Type multipart/mixed; boundary=B, and what streams receive of them.
 var partsStories = []struct {
 	name, body string
-	direct     string // what a program that asks by name is told; "" for the same
+	direct     string // what a program receives that reads fields by name; "" for the same
 	want       string
 	fault      string // a word of the error
 	status     string // of a server's answer
@@ -79,7 +79,7 @@ var partsStories = []struct {
 	{name: "a large header", body: "--B\r\nA: " + strings.Repeat("x", 9000) + "\r\n\r\n\r\n--B--", want: `[`, fault: "exceeds the limit", status: "431 content-length=0"},
 }
 
-// TestPartsOfRequests: what a server stream is told of a multipart request, and what the client is answered.
+// TestPartsOfRequests: what a server stream receives of a multipart request, and the response to the client.
 func TestPartsOfRequests(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		for _, c := range partsStories {
@@ -110,14 +110,14 @@ func TestPartsOfRequests(t *testing.T) {
 			}
 			want = strings.ReplaceAll(want, "len=N", fmt.Sprint("len=", len(c.body)))
 			if got.String() != want {
-				t.Errorf("%s: the server was told\n  got  %s\n  want %s", c.name, got, want)
+				t.Errorf("%s: the server received\n  got  %s\n  want %s", c.name, got, want)
 			}
 			first, bad := w.Accepted[0], uint64(0)
 			if c.fault != "" {
 				bad = 1
 				w.Settle()
 				if !first.Dead || len(first.Causes) == 0 || !strings.Contains(first.Causes[0].Error(), c.fault) {
-					t.Errorf("%s: the stream was told %s, %v; want its end, for %q", c.name, first.Life(), first.Causes, c.fault)
+					t.Errorf("%s: the stream received %s, %v; want its end, for %q", c.name, first.Life(), first.Causes, c.fault)
 				}
 			}
 			if n := w.Server.Runtime.Counters.Malformed; n != bad {
@@ -127,7 +127,7 @@ func TestPartsOfRequests(t *testing.T) {
 	})
 }
 
-// TestPartsOfResponses: what a client stream is told of a multipart response.
+// TestPartsOfResponses: what a client stream receives of a multipart response.
 func TestPartsOfResponses(t *testing.T) {
 	for _, proto := range protocols {
 		for _, c := range partsStories {
@@ -145,7 +145,7 @@ func TestPartsOfResponses(t *testing.T) {
 			w.Create(proto, s).Connect()
 			w.Advance(time.Second)
 			if got.String() != c.want {
-				t.Errorf("%s, %s: the client was told\n  got  %s\n  want %s", proto, c.name, got, c.want)
+				t.Errorf("%s, %s: the client received\n  got  %s\n  want %s", proto, c.name, got, c.want)
 			}
 			if c.fault == "" {
 				w.WantLife(proto+", "+c.name, s, "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED")
@@ -163,9 +163,9 @@ func TestPartsOfResponses(t *testing.T) {
 	}
 }
 
-// TestPartsWithoutEnd: a camera's stream of pictures goes on for far more than a thousand of them; each is complete when its
-// length has come, though its boundary names the whole delimiter, and the next comes later. What is too much is said in
-// Config.Multipart.
+// TestPartsWithoutEnd: a camera's stream has far more than a thousand pictures; each is complete when its length has
+// arrived, though its boundary includes the whole delimiter, and the next comes later. Config.Multipart sets the
+// limits.
 func TestPartsWithoutEnd(t *testing.T) {
 	for _, proto := range protocols {
 		for _, limited := range []bool{false, true} {
@@ -225,7 +225,7 @@ func TestPartsWithoutEnd(t *testing.T) {
 	}
 }
 
-// TestPartsAreNone: bodies that are not to be taken apart.
+// TestPartsAreNone: bodies that are not split into parts.
 func TestPartsAreNone(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		for _, c := range []struct{ name, method, mime, body, status, want string }{
@@ -259,14 +259,14 @@ func TestPartsAreNone(t *testing.T) {
 			w.until(5*time.Second, q)
 			q.want(c.name, c.status)
 			if got.String() != c.want {
-				t.Errorf("%s: the server was told %s, want %s", c.name, got, c.want)
+				t.Errorf("%s: the server received %s, want %s", c.name, got, c.want)
 			}
 		}
 	})
 }
 
-// TestPartsBulk: bodies of the standard library's arrive part by part over any network, both ways, while streams
-// pause and some end in the middle; whatever happens, nothing is held at the end.
+// TestPartsBulk: bodies from the standard library arrive part by part over any network, in both directions, while
+// streams pause and some end during a body; at the end all memory is freed.
 func TestPartsBulk(t *testing.T) {
 	for _, proto := range protocols {
 		for seed := range uint64(150) {
@@ -331,14 +331,14 @@ func partsBulk(t *testing.T, proto string, seed uint64) {
 	switch {
 	case left:
 	case s.Told(ss.QOSAckRemote) != 1:
-		t.Errorf("the stream was told %s, %v", s.Life(), s.Causes)
+		t.Errorf("the stream received %s, %v", s.Life(), s.Causes)
 	case got.String() != want.String():
 		t.Errorf("%d parts in %d bytes: told %d bytes otherwise than sent", n, body.Len(), got.Len())
 	}
 }
 
-// TestPartsOfRequestsBulk: several uploads at a time, some of them broken, towards streams of which some pause, some answer
-// early and some end in the middle. Those that nobody disturbed are told everything; nothing is held at the end.
+// TestPartsOfRequestsBulk: several uploads at a time, some of them broken, to streams of which some pause, some
+// answer early and some end during the body. The undisturbed ones receive everything; at the end all memory is freed.
 func TestPartsOfRequestsBulk(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		seen := make(map[int]int)

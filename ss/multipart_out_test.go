@@ -21,7 +21,7 @@ const multipartKeys = `"http_method":"POST","http_multipart_name":"n","http_mult
 
 var boundaryIn = regexp.MustCompile("[0-9a-f]{32}")
 
-// TestMultipartOnTheWire: what a server sees of a body that is multipart, or a form, and what the program is asked for.
+// TestMultipartOnTheWire: the bytes of a multipart or form body, and the calls of Tx.
 func TestMultipartOnTheWire(t *testing.T) {
 	const (
 		head  = "POST / HTTP/1.1|Host: 10.0.0.2|"
@@ -158,7 +158,7 @@ func TestMultipartOnTheWire(t *testing.T) {
 	}
 }
 
-// ride has a stream give a payload for each part, and look whose it is.
+// ride makes a stream return a payload for each part, and check Rideshare.
 func ride(payloads string) func(*script, *ss.Handle) {
 	list := strings.Split(payloads, "|")
 	names := []string{"c", "second", "third"}
@@ -191,8 +191,8 @@ const bulkDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],
 	{"h2":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","opportunistic":true,"retry":"none",` + multipartKeys + `,"rideshare":"b"}},
 	{"b":{"http_multipart_name":"second","rideshare":"c"}},{"c":{"http_multipart_filename":"third"}}]}`
 
-// TestMultipartBulk: payloads of all sizes, given in all manners, over networks that cut them up and through windows
-// of a few bytes, arrive as the standard library reads them, and the length that was announced is right.
+// TestMultipartBulk: payloads of all sizes, returned in different pieces, over networks that fragment them and
+// through windows of a few bytes, arrive as the standard library reads them, and the announced length is right.
 func TestMultipartBulk(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		for seed := range uint64(200) {
@@ -282,7 +282,7 @@ func multipartBulk(t *testing.T, proto string, seed uint64) {
 	}
 	w.Run("the transaction", func() bool { return s.Told(ss.Disconnected)+s.Told(ss.Unreachable) > 0 })
 	if s.Told(ss.QOSAckRemote) != 1 {
-		t.Fatalf("the stream was told %s, %v", s.Life(), s.Causes)
+		t.Fatalf("the stream received %s, %v", s.Life(), s.Causes)
 	}
 	if want := fmt.Sprint(len(body)); announced && length != want || !announced && length != "" {
 		t.Errorf("Content-Length %q, announced: %v, the body has %s bytes", length, announced, want)

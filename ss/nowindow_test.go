@@ -8,7 +8,7 @@ import (
 )
 
 // TestServerThatGrantsNoWindowAtFirst: the first SETTINGS of libwebsockets' servers grant streams no window. Requests
-// without a body, and the handshakes of WebSockets, are sent all the same; a body as soon as there is a window.
+// without a body, and the handshakes of WebSockets, are still sent; a body as soon as there is a window.
 func TestServerThatGrantsNoWindowAtFirst(t *testing.T) {
 	for _, c := range []struct{ keys, say, method, line string }{
 		{`"protocol":"h2"`, "", "GET", `CREATING CONNECTING CONNECTED rx("hello /"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`},
@@ -51,8 +51,8 @@ func TestServerThatGrantsNoWindowAtFirst(t *testing.T) {
 	}
 }
 
-// TestRequestBodyThatGetsNoWindow: a server that lives, and grants the body of a request no window, cannot hold the stream:
-// after a minute the attempt has failed.
+// TestRequestBodyThatGetsNoWindow: a live server that grants the body of a request no window cannot block the stream:
+// after a minute the attempt fails.
 func TestRequestBodyThatGetsNoWindow(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h2","http_method":"PUT","retry":"none"`, rawServer), plan{})
 	w.frames("srv", func(p *framePeer) { p.more = []byte{0, 4, 0, 0, 0, 0} }) // INITIAL_WINDOW_SIZE 0

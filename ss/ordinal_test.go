@@ -10,7 +10,7 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// TestOrdinals: UNREACHABLE tells whether any DNS server answered, NACK which status it was.
+// TestOrdinals: the ordinal of UNREACHABLE reports whether a DNS server answered, that of QOS_NACK_REMOTE is the status.
 func TestOrdinals(t *testing.T) {
 	noDNS := fmt.Errorf("10.0.0.53: no answer in 5 s: %w", wsi.ErrNoDNS)
 	for _, c := range []struct {
@@ -58,8 +58,8 @@ func TestOrdinals(t *testing.T) {
 	}
 }
 
-// TestExpectMissed: another status than http_expect's fails the attempt, with the status in the cause. The retry scheme
-// goes on, Retry-After holds, and what was answered never reaches Rx.
+// TestExpectMissed: a status other than http_expect fails the attempt, with the status in the cause. The retry scheme
+// continues, Retry-After is respected, and the body never reaches Rx.
 func TestExpectMissed(t *testing.T) {
 	for _, proto := range []string{"h1", "h2"} {
 		for _, c := range []struct {

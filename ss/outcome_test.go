@@ -14,16 +14,16 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// outcomeDoc has a client of each protocol with one request to make, and raw servers that do what they like.
+// outcomeDoc has a client of each protocol with one request, and raw servers for any behaviour.
 func outcomeDoc(proto, keys string) string {
 	return clientDoc(`"protocol":"`+proto+`","retry":"three",`+keys, rawServer)
 }
 
-// wantOutcome looks what the first bad news says of the request.
+// wantOutcome checks the outcome of the request in the first cause.
 func wantOutcome(t *testing.T, s *script, not, unknown bool) {
 	t.Helper()
 	if len(s.Causes) == 0 {
-		t.Errorf("no cause was told: %s", s.Line())
+		t.Errorf("no cause was reported: %s", s.Line())
 		return
 	}
 	c := s.Causes[0]
@@ -32,9 +32,9 @@ func wantOutcome(t *testing.T, s *script, not, unknown bool) {
 	}
 }
 
-// TestUnknownOutcomeIsNotRetried: a request that the server may have acted on is made again by the retry scheme only
-// if its method is idempotent, or the policy says so. It makes no difference how the answer stays away, nor whether
-// the request has a body.
+// TestUnknownOutcomeIsNotRetried: the retry scheme repeats a request that the server may have processed only if its
+// method is idempotent, or the policy allows it, whatever the reason for the missing response, with and without a
+// request body.
 func TestUnknownOutcomeIsNotRetried(t *testing.T) {
 	const once, scheme = 1, 4
 	for _, m := range []struct {
@@ -115,7 +115,7 @@ func TestUnknownOutcomeIsNotRetried(t *testing.T) {
 	}
 }
 
-// mute has an accepted raw stream take requests of HTTP/1.1, count them, and not answer.
+// mute makes an accepted raw stream read requests of HTTP/1.1, count them, and not answer.
 func mute(asked *int, how string) func(*script) {
 	return func(s *script) {
 		s.NoEOM = true
@@ -149,8 +149,8 @@ func mute(asked *int, how string) func(*script) {
 	}
 }
 
-// TestUnprocessedIsRetried: what the server has certainly not acted on is made again by the scheme, whatever the
-// method: it cannot be reached, or it asks to come back later.
+// TestUnprocessedIsRetried: the scheme repeats a request that the server has certainly not processed, with any
+// method: the server is unreachable, or requests a later retry.
 func TestUnprocessedIsRetried(t *testing.T) {
 	overEach(t, func(t *testing.T, proto string) {
 		t.Run("refused", func(t *testing.T) {
@@ -181,8 +181,8 @@ func TestUnprocessedIsRetried(t *testing.T) {
 	})
 }
 
-// TestLossIsNotRepeated: a connection that is lost when the response has begun is made again for a GET, and not for
-// a POST, which the server has acted on.
+// TestLossIsNotRepeated: after a loss during the response a GET is repeated, and a POST, which the server has
+// processed, is not.
 func TestLossIsNotRepeated(t *testing.T) {
 	const cut = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
 	for _, c := range []struct {
@@ -205,8 +205,8 @@ func TestLossIsNotRepeated(t *testing.T) {
 	}
 }
 
-// TestRedirectedPostIsNotRetried: a POST that was answered with 303 has been acted on. That the place to which it leads
-// cannot be reached must not have the scheme make the POST again. 307 says that nothing was done.
+// TestRedirectedPostIsNotRetried: a POST with response 303 was processed. If the target is unreachable the scheme
+// must not repeat the POST. 307 means that nothing was processed.
 func TestRedirectedPostIsNotRetried(t *testing.T) {
 	for _, c := range []struct {
 		status      int
@@ -243,8 +243,8 @@ func TestRedirectedPostIsNotRetried(t *testing.T) {
 	}
 }
 
-// TestRedirectNotFollowedIsNotRetried: nor is a POST whose redirect is not followed, unless the redirect says that nothing
-// was done, or comes from a captive portal.
+// TestRedirectNotFollowedIsNotRetried: a POST whose redirect is not followed is not repeated either, unless the
+// redirect means that nothing was processed, or comes from a captive portal.
 func TestRedirectNotFollowedIsNotRetried(t *testing.T) {
 	for _, c := range []struct {
 		status int
@@ -266,9 +266,8 @@ func TestRedirectNotFollowedIsNotRetried(t *testing.T) {
 	}
 }
 
-// TestSilentRepeats: what a request that meets the end of a warm connection becomes. One that was sent is repeated
-// without asking only if it is idempotent; one of which the socket took nothing, whatever it is; and 408 says that the
-// server has not read it (RFC 9110 s.15.5.9).
+// TestSilentRepeats: requests on a warm connection that ends. One that was sent is repeated only if it is idempotent;
+// one of which the socket accepted no byte always; and 408 means that the server has not read it (RFC 9110 s.15.5.9).
 func TestSilentRepeats(t *testing.T) {
 	const (
 		done   = "CONNECTED QOS_ACK_REMOTE DISCONNECTED"
@@ -314,7 +313,7 @@ func TestSilentRepeats(t *testing.T) {
 				first := newScript()
 				if c.how == "broken" {
 					first.When(ss.Disconnected, func(*ss.Handle) ss.Ret {
-						// The request goes out in this turn, before anybody hears of the reset.
+						// The request is sent in this turn, before the reset is reported.
 						w.Client.Host.Reset(w.Client.Host.Established()[0])
 						begin()
 						return ss.OK
@@ -338,7 +337,7 @@ func TestSilentRepeats(t *testing.T) {
 				if got := strings.TrimPrefix(strings.Replace(s.Life(), " POLL", "", 1), "CREATING CONNECTING "); got != c.want {
 					t.Errorf("seed %d: told %s, want %s; causes %v", seed, s.Life(), c.want, s.Causes)
 				}
-				// What was sent to a server that has said its last word is not read by it.
+				// A server that has closed its direction does not read the request.
 				if c.how == "408" {
 					asked--
 				}
@@ -353,10 +352,10 @@ func TestSilentRepeats(t *testing.T) {
 	}
 }
 
-// TestPostsThatAreSentAway: a server takes ten requests on each connection and turns the rest away, with GOAWAY or one by
-// one. All of a hundred POSTs are answered, each with its whole body, and none reaches the server twice. Its stream is
-// asked for the body from its beginning, and knows.
-func TestPostsThatAreSentAway(t *testing.T) {
+// TestRefusedPosts: a server accepts ten requests on each connection and refuses the rest, with GOAWAY or
+// individually. All of a hundred POSTs are answered, each with its whole body, and none reaches the server twice.
+// Their streams send the body from its start again, and receive Notice.Again.
+func TestRefusedPosts(t *testing.T) {
 	const posts, each = 100, 10
 	for _, how := range []string{"GOAWAY before the answers", "GOAWAY behind them", "REFUSED_STREAM"} {
 		t.Run(how, func(t *testing.T) {
@@ -449,7 +448,7 @@ func TestPostsThatAreSentAway(t *testing.T) {
 				})
 				for i, s := range all {
 					if s.Told(ss.QOSAckRemote) != 1 || string(s.Got) != string(s.Say) {
-						t.Fatalf("seed %d: POST %d was told %s and got %d bytes, want an ack and %d; causes %v", seed, i, s.Life(), len(s.Got), len(s.Say), s.Causes)
+						t.Fatalf("seed %d: POST %d received %s and got %d bytes, want an ack and %d; causes %v", seed, i, s.Life(), len(s.Got), len(s.Say), s.Causes)
 					}
 					if n := bodies[string(s.Say)]; n != 1 {
 						t.Errorf("seed %d: POST %d reached the server %d times, want once", seed, i, n)
@@ -463,9 +462,9 @@ func TestPostsThatAreSentAway(t *testing.T) {
 	}
 }
 
-// TestOutcomeOfAnAttemptWithoutRequest: what is known of a request does not outlast its attempt. One that fails before
-// anything was sent, for a value of the endpoint, the path or a header field, was certainly not processed, and it has no
-// status, whatever became of the transaction before.
+// TestOutcomeOfAnAttemptWithoutRequest: the outcome of a request does not outlast its attempt. An attempt that fails
+// before anything was sent, for a value of the endpoint, the path or a header field, was certainly not processed, and
+// it has no status, whatever the outcome of the previous transaction.
 func TestOutcomeOfAnAttemptWithoutRequest(t *testing.T) {
 	for _, c := range []struct{ name, bad string }{{"host", "10.0.0.2/"}, {"path", "a b"}, {"field", "a\nb"}} {
 		overEach(t, func(t *testing.T, proto string) {

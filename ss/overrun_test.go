@@ -9,9 +9,9 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestOverrunIsBorneWhileThereIsMemory: a client of HTTP/2 that sends a little more than it was granted is served, unless
-// the loop's account is above its normal level.
-func TestOverrunIsBorneWhileThereIsMemory(t *testing.T) {
+// TestOverrunIsTolerated: a client of HTTP/2 that slightly exceeds its window is served, unless the loop's account is
+// above its normal level.
+func TestOverrunIsTolerated(t *testing.T) {
 	for _, short := range []bool{false, true} {
 		w := newWorld(t, `{"s":[{"wire":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true}},
 			{"srv":{"server":true,"port":80,"protocol":"h2"}}]}`, plan{Loop: loop.Config{Memory: 1 << 20}, Server: func(c *ss.Config) {

@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/policy"
 )
 
-// TestPace: what failures, losses and calls of the program do to the place in the table, the budget and the time of
+// TestPace: the effect of failures, losses and calls of the program on the index in the table, the budget and the time of
 // the next attempt.
 func TestPace(t *testing.T) {
 	const s = time.Second
@@ -124,7 +124,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestPaceSaturates: counts stop where conceal means for ever.
+// TestPaceSaturates: counts stop at policy.Forever.
 func TestPaceSaturates(t *testing.T) {
 	var p pace
 	r := &policy.Retry{Backoff: []time.Duration{1}, Conceal: policy.Forever}

@@ -37,12 +37,12 @@ func (p panicker) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret)
 	return copy(buf, "x"), ss.SOM | ss.EOM, ss.OK
 }
 
-// TestPanic: a panic in a callback comes through, poisons the loop, and the loop's error names the stream.
+// TestPanic: a panic in a callback poisons the loop, and the loop's error names the stream.
 func TestPanic(t *testing.T) {
 	type story struct {
 		where, proto string
 		server       bool // the accepted stream panics, not the client
-		nobody       bool
+		noServer     bool
 	}
 	var stories []story
 	for _, proto := range []string{"raw", "h1"} {
@@ -78,7 +78,7 @@ func TestPanic(t *testing.T) {
 			if c.server {
 				name, on = "stream srv", w.Server
 			}
-			if !c.nobody {
+			if !c.noServer {
 				_, err := w.Server.Runtime.Create(ss.Info{StreamType: "srv", New: func(h *ss.Handle) ss.Stream {
 					if c.server && h.Server() != nil {
 						return twoWays{panicker{c.where}}

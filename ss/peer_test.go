@@ -16,7 +16,7 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// protocols are what a server stream of h2 speaks: scenarios run over each.
+// protocols are those of a server stream of h2: scenarios run over each.
 var protocols = []string{"h1", "h2"}
 
 // overEach runs a scenario over each protocol.
@@ -26,7 +26,7 @@ func overEach(t *testing.T, f func(t *testing.T, proto string)) {
 	}
 }
 
-// peer is a client that is no stream: a role on a connection, with which a story can do what streams do not.
+// peer is a client without a stream: a role on a connection, for calls that streams do not make.
 type peer struct {
 	w     *world
 	wsi   wsi.Wsi
@@ -40,7 +40,7 @@ type peer struct {
 	cause error
 }
 
-// upper is a role that tells its peer when the connection stands and when it is over.
+// upper is a role that reports to its peer when the connection is established and when it ends.
 type upper struct {
 	roles.Upper
 	p *peer
@@ -65,7 +65,7 @@ func (w *world) peer(proto string) *peer {
 	return p
 }
 
-// dialPeer only begins to.
+// dialPeer starts to connect.
 func (w *world) dialPeer(proto string) *peer {
 	p := &peer{w: w, proto: proto}
 	var u roles.Upper = &p.h1
@@ -80,7 +80,7 @@ func (w *world) dialPeer(proto string) *peer {
 	return p
 }
 
-// call is one request of a peer's and what became of it.
+// call is one request of a peer and its outcome.
 type call struct {
 	http.Message
 	p      *peer
@@ -106,7 +106,7 @@ type call struct {
 	cause   error
 }
 
-// ask makes a request. fields are "Name: value".
+// ask makes a request. fields have the form "Name: value".
 func (p *peer) ask(method, target, body string, fields ...string) *call {
 	c := &call{body: body}
 	c.set(method, target, fields...)
@@ -114,7 +114,7 @@ func (p *peer) ask(method, target, body string, fields ...string) *call {
 	return c
 }
 
-// set puts the head together.
+// set builds the head.
 func (c *call) set(method, target string, fields ...string) {
 	c.Method, c.Target = []byte(method), []byte(target)
 	for _, f := range fields {
@@ -123,7 +123,7 @@ func (c *call) set(method, target string, fields ...string) {
 	}
 }
 
-// send makes a request that was put together before.
+// send sends a request after set.
 func (p *peer) send(c *call) {
 	c.p = p
 	c.Scheme, c.Authority = []byte("http"), []byte("host.example")
@@ -234,7 +234,7 @@ func (c *call) Done(_ http.Exchange, cause error) {
 	p.w.Net.At(0, p.next)
 }
 
-// seen is the answer in one line.
+// seen is the response in one line.
 func (c *call) seen() string {
 	var b strings.Builder
 	for _, s := range c.interim {
@@ -288,7 +288,7 @@ func (w *world) until(d time.Duration, calls ...*call) {
 	})
 }
 
-// turnsAtMost looks whether the server's loop span.
+// turnsAtMost checks that the server's loop did not spin.
 func (w *world) turnsAtMost(n uint64) {
 	w.t.Helper()
 	if got := w.Server.Loop.Stats().Turns; got > n {

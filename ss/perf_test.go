@@ -31,7 +31,7 @@ func (l *lateNames) Resolve(_ string, done func([]netip.Addr, error)) func() {
 	return func() { wanted = false }
 }
 
-// reports has the measurements that a stream is given put down apart from its payload.
+// reports records the measurements of a stream apart from its payload.
 func reports(s *script, list *[]string) {
 	s.OnRx = func(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 		if f&ss.PerfJSON != 0 {
@@ -45,7 +45,7 @@ func reports(s *script, list *[]string) {
 	}
 }
 
-// TestPerf: what is reported, and when. The way takes 10 ms each way and the resolver 3 ms.
+// TestPerf: the content and the time of the report. The latency is 10 ms each way, that of the resolver 3 ms.
 func TestPerf(t *testing.T) {
 	const at = `"endpoint":"10.0.0.2",`
 	many := make([]netip.Addr, 100)
@@ -69,13 +69,13 @@ func TestPerf(t *testing.T) {
 			want: []string{`CREATING CONNECTING {"peer":"10.0.0.2","dns_us":3000,"dns_disp":1,"sockconn_us":20000,"tls_us":0,"txn_resp_us":20000,"dns":["10.0.0.2","10.0.0.1"],"prot_specific":{"protocol":"http","resp":200}}`}},
 		{name: "more addresses than fit", keys: `"endpoint":"x.example","protocol":"h1"`, said: okHello, addrs: many,
 			want: []string{`CREATING CONNECTING {"peer":"10.0.0.2","dns_us":3000,"dns_disp":1,"sockconn_us":20000,"tls_us":0,"txn_resp_us":20000,"dns":[` + strings.Join(manyDNS, ",") + `],"prot_specific":{"protocol":"http","resp":200}}`}},
-		{name: "in front of a user state", keys: at + `"protocol":"h1","http_resp_map":[{"200":1200}]`, said: okHello,
+		{name: "before a user state", keys: at + `"protocol":"h1","http_resp_map":[{"200":1200}]`, said: okHello,
 			want: []string{`CREATING CONNECTING {"peer":"10.0.0.2","dns_us":0,"dns_disp":1,"sockconn_us":20000,"tls_us":0,"txn_resp_us":20000,"dns":["10.0.0.2"],"prot_specific":{"protocol":"http","resp":200}}`}},
 		{name: "a response that is a failure", keys: at + `"protocol":"h1"`, said: "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
 			want: []string{`CREATING CONNECTING {"peer":"10.0.0.2","dns_us":0,"dns_disp":1,"sockconn_us":20000,"tls_us":0,"txn_resp_us":20000,"dns":["10.0.0.2"],"prot_specific":{"protocol":"http","resp":503}}`}},
 		{name: "no such name", keys: `"endpoint":"x.example","protocol":"h1"`, err: wsi.ErrNoName,
 			want: []string{`CREATING CONNECTING {"peer":"","dns_us":3000,"dns_disp":3,"sockconn_us":0,"tls_us":0,"txn_resp_us":0,"dns":[]}`}},
-		{name: "nobody to ask for the name", keys: `"endpoint":"x.example","protocol":"h1"`, err: errors.New("unreachable"),
+		{name: "no DNS server", keys: `"endpoint":"x.example","protocol":"h1"`, err: errors.New("unreachable"),
 			want: []string{`CREATING CONNECTING {"peer":"","dns_us":3000,"dns_disp":2,"sockconn_us":0,"tls_us":0,"txn_resp_us":0,"dns":[]}`}},
 		{name: "refused", keys: at + `"protocol":"h1"`,
 			want: []string{`CREATING CONNECTING {"peer":"","dns_us":0,"dns_disp":1,"sockconn_us":0,"tls_us":0,"txn_resp_us":0,"dns":["10.0.0.2"]}`}},
@@ -142,7 +142,7 @@ func TestPerfOncePerConnection(t *testing.T) {
 	}
 }
 
-// TestPerfAnswered: a report may be answered like any Rx.
+// TestPerfAnswered: the return code for a report works like that of any Rx.
 func TestPerfAnswered(t *testing.T) {
 	for _, c := range []struct {
 		protocol string
@@ -164,8 +164,8 @@ func TestPerfAnswered(t *testing.T) {
 	}
 }
 
-// TestPerfOfTheConnectionInUse: over h2 a connection is begun for a stream that waits, and another may serve it first. What
-// was measured of the one says nothing about the other.
+// TestPerfOfTheConnectionInUse: over h2 a connection is started for a waiting stream, and another may serve it first. The
+// measurements of one are not reported for the other.
 func TestPerfOfTheConnectionInUse(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h2","perf":true`, rawServer), plan{Net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
 	peers := w.frames("srv", func(p *framePeer) { p.limit, p.onReq = 1, nil })
@@ -186,6 +186,6 @@ func TestPerfOfTheConnectionInUse(t *testing.T) {
 	p.answer(p.requests[1], 200, "hello")
 	w.Advance(time.Second)
 	if len(one) != 1 || len(two) != 0 || second.Told(ss.QOSAckRemote) != 1 {
-		t.Errorf("reports: %q of the first stream, %q of the second, which was told %s; want one and none", one, two, second.Life())
+		t.Errorf("reports: %q of the first stream, %q of the second, which received %s; want one and none", one, two, second.Life())
 	}
 }

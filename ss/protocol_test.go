@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestProtocol: both ends know what their connection speaks, while there is one.
+// TestProtocol: both ends report the protocol of their connection, while there is one.
 func TestProtocol(t *testing.T) {
 	for _, c := range []struct{ client, server, want string }{
 		{"h1", "h1", "h1 true"}, {"h1", "h2", "h1 true"}, {"h2", "h2", "h2 true"}, {"raw", "raw", "raw true"},
@@ -63,7 +63,7 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
-// TestProtocolOfWebSockets: both ends of a WebSocket know that it is one, over HTTP/2 as well, an accepted stream from
+// TestProtocolOfWebSockets: both ends of a WebSocket report WS, also over HTTP/2, an accepted stream from
 // SERVER_UPGRADE on, and not before its request.
 func TestProtocolOfWebSockets(t *testing.T) {
 	for _, cli := range []string{"one", "two"} {

@@ -6,7 +6,7 @@ import (
 	"github.com/millrace/millrace/wsi"
 )
 
-// TestQuirkMemoryIsBounded: endpoints may be made of metadata, so any number of them can come by.
+// TestQuirkMemoryIsBounded: endpoints may contain metadata, so their number is unlimited.
 func TestQuirkMemoryIsBounded(t *testing.T) {
 	var m quirkMemory
 	at := func(port int) *target { return &target{dial: wsi.Target{Host: "h", Port: uint16(port)}} }

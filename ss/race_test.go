@@ -2,5 +2,5 @@
 
 package ss_test
 
-// poolsLeak: the race detector has sync.Pool throw away some of what it is given.
+// poolsLeak: with the race detector sync.Pool drops some objects.
 const poolsLeak = true

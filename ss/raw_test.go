@@ -39,7 +39,7 @@ func TestRawBothWays(t *testing.T) {
 	}
 }
 
-// TestRawEnds: what each side is told of the ways in which a connection ends.
+// TestRawEnds: the states of each side for every kind of end of a connection.
 func TestRawEnds(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -78,9 +78,9 @@ func TestRawEnds(t *testing.T) {
 	}
 }
 
-// TestRawEchoOwesItsLastBytes: a peer that ends its direction still gets what the stream had asked to
-// give.
-func TestRawEchoOwesItsLastBytes(t *testing.T) {
+// TestRawSendsItsLastBytes: a peer that ends its direction still receives what the stream had requested to
+// send.
+func TestRawSendsItsLastBytes(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, rawServer),
 		plan{Net: sim.Options{SndBuf: 1024, RcvBuf: 1024, Link: sim.Link{Latency: time.Millisecond}}})
 	text := bytes.Repeat([]byte("0123456789"), 3000)
@@ -89,7 +89,7 @@ func TestRawEchoOwesItsLastBytes(t *testing.T) {
 		s.When(ss.Connected, (*ss.Handle).RequestTx)
 	})
 	s := newScript()
-	// The reader takes its time; the writer destroys itself as soon as it has given everything.
+	// The reader is slow; the writer destroys itself as soon as it has returned everything.
 	s.OnRx = func(h *ss.Handle, _ []byte, _ ss.Flags) ss.Ret {
 		h.Pause()
 		s.World.Net.At(10*time.Millisecond, h.Resume)
@@ -104,8 +104,8 @@ func TestRawEchoOwesItsLastBytes(t *testing.T) {
 	}
 }
 
-// TestRawEndOfOneDirection: the end of the peer's direction does not cut off what the stream has asked to
-// give; only then does its own end come.
+// TestRawEndOfOneDirection: after the end of the peer's direction the stream still sends what it has requested to
+// send; then it ends.
 func TestRawEndOfOneDirection(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, rawServer),
 		plan{Net: sim.Options{SndBuf: 1024, RcvBuf: 1024, Link: sim.Link{Latency: time.Millisecond}}})
@@ -125,7 +125,7 @@ func TestRawEndOfOneDirection(t *testing.T) {
 	}
 }
 
-// TestRawManyAccepted: each accepted stream is its own, also with many at once and a listen backlog.
+// TestRawManyAccepted: many connections at once, with a listen backlog, each have a stream of their own.
 func TestRawManyAccepted(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, rawServer),
 		plan{Net: sim.Options{Link: sim.Link{Latency: time.Millisecond, Jitter: time.Millisecond}}})

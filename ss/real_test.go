@@ -27,7 +27,7 @@ func (hello) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 	return copy(buf, "hello\n"), ss.SOM | ss.EOM, ss.OK
 }
 
-// asker has so many transactions, one after the other.
+// asker makes a number of transactions, one after the other.
 type asker struct {
 	log  []string
 	left int
@@ -51,8 +51,8 @@ func (c *asker) Rx(_ *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 }
 func (c *asker) Tx(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
 
-// TestRealSockets: what the stories show on sim is so on the kernel's own sockets: three transactions on
-// one connection of the loopback interface.
+// TestRealSockets: three transactions on one connection of the loopback interface work with the kernel's sockets as
+// in sim.
 func TestRealSockets(t *testing.T) {
 	sys, err := loop.NewSystem()
 	if err != nil {
@@ -94,7 +94,7 @@ func TestRealSockets(t *testing.T) {
 	until("three transactions", func() bool { return c.left == 0 })
 	want := "CREATING" + strings.Repeat(` CONNECTING CONNECTED rx("hello\n"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`, 3)
 	if got := strings.Join(c.log, " "); got != want {
-		t.Errorf("the client was told\n  got  %s\n  want %s", got, want)
+		t.Errorf("the client received\n  got  %s\n  want %s", got, want)
 	}
 	if n := srt.Net().Counters.Accepted; n != 1 || srt.Counters.Transactions != 3 {
 		t.Errorf("got %d connections and %d transactions, want 1 and 3", n, srt.Counters.Transactions)

@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// guide answers a request of an h2 server in the redirect stories: to each path a status, where to, and a body.
+// guide answers the requests to an h2 server in the redirect tests: for each path a status, a Location, and a body.
 type guide struct {
 	asked []string
 	port  string
@@ -58,8 +58,8 @@ func (g *guide) play(s *script) {
 	}
 }
 
-// TestRedirectsOverH2: the stories of redirects in which HTTP/2 differs, for a request is one stream of many: what
-// is left of it costs that stream and not the connection.
+// TestRedirectsOverH2: the redirect tests that differ on HTTP/2, where a request is one stream of many: the unread
+// rest of a response costs its stream and not the connection.
 func TestRedirectsOverH2(t *testing.T) {
 	const keys = `"server":true,"protocol":"h2","direct_proto_str":true,"metadata":[{"method":""},{"path":""}]`
 	for _, c := range []struct {

@@ -23,7 +23,7 @@ func (anyName) Resolve(_ string, done func([]netip.Addr, error)) func() {
 	return nil
 }
 
-// signpost is a server that sends /a elsewhere, answers anything else with hello, and writes down who asks for what.
+// signpost is a server that redirects /a, answers other paths with hello, and records the requests.
 func signpost(port, location string, asked *[]string) func(*script) {
 	return func(s *script) {
 		s.Say = []byte("hello")
@@ -45,8 +45,8 @@ func signpost(port, location string, asked *[]string) func(*script) {
 	}
 }
 
-// TestRedirectOrigin: what says who we are goes along within one origin, however that is spelt, and nowhere else. An
-// upper-case letter in the policy or in the Location, and a default port, make no other origin; TLS does.
+// TestRedirectOrigin: credentials are sent within one origin, in any spelling, and not to another. An upper-case
+// letter in the policy or in the Location, and a default port, do not change the origin; TLS does.
 func TestRedirectOrigin(t *testing.T) {
 	p := newPKI(t, "device.example", "other.example")
 	for _, c := range []struct {
@@ -109,8 +109,8 @@ func TestRedirectOrigin(t *testing.T) {
 	}
 }
 
-// TestRedirectIsFollowedAtTheHead: a redirect whose body does not end is followed all the same, at once, also by a
-// stream that lets servers take their time, and while it is paused.
+// TestRedirectIsFollowedAtTheHead: a redirect whose body does not end is followed at once, also by a stream with
+// long_poll, and while it is paused.
 func TestRedirectIsFollowedAtTheHead(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -163,7 +163,7 @@ func TestRedirectIsFollowedAtTheHead(t *testing.T) {
 					w.Advance(time.Second)
 					h.Resume()
 					w.Advance(time.Second)
-					// On HTTP/1.1 another connection is made: its handshake takes two ways more.
+					// On HTTP/1.1 another connection is made: its handshake takes another round trip.
 					if len(at) != 2 || at[1]-at[0] > 45*time.Millisecond || s.Told(ss.QOSAckRemote) != 1 || string(s.Got) != "hello" {
 						t.Errorf("requests at %v, told %s, %q; want two within 45 ms, and hello; causes %v", at, s.Life(), s.Got, s.Causes)
 					}
@@ -173,8 +173,8 @@ func TestRedirectIsFollowedAtTheHead(t *testing.T) {
 	}
 }
 
-// TestWebSocketRedirects: a WebSocket's handshake is sent elsewhere by http and by ws, and never from wss to ws. Where it
-// arrives there is no WebSocket, which the cause says.
+// TestWebSocketRedirects: a WebSocket handshake follows redirects to http and ws, and never from wss to ws. The
+// target has no WebSocket, which the cause reports.
 func TestWebSocketRedirects(t *testing.T) {
 	p := newPKI(t, "10.0.0.2")
 	for _, c := range []struct{ endpoint, location, asked, cause string }{

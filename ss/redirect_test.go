@@ -17,11 +17,11 @@ import (
 	"github.com/millrace/millrace/ss/device"
 )
 
-// twoServers are raw stream types at ports 80 and 81, which play two origins.
+// twoServers are raw stream types on ports 80 and 81, as two origins.
 const twoServers = rawServer + `,{"srv81":{"server":true,"port":81,"protocol":"raw"}}`
 
-// routes answer requests in their place. They write down what they are asked: port, method, target, the
-// fields in which the stories are interested, and the body.
+// routes answer requests for both. They record the requests: port, method, target, the
+// fields that the tests check, and the body.
 type routes struct {
 	answer map[string]string // "80 GET /x" to a response; what is not there is a 404
 	fields []string
@@ -29,7 +29,7 @@ type routes struct {
 	conns  int
 }
 
-// play has an accepted raw stream answer as the routes say; a response with "Connection: close" ends the
+// play makes an accepted raw stream answer by the routes; a response with "Connection: close" ends the
 // connection.
 func (r *routes) play(port string) func(*script) {
 	return func(s *script) {
@@ -72,7 +72,7 @@ func (r *routes) play(port string) func(*script) {
 	}
 }
 
-// early says whether an answer is given before the body has come.
+// early reports whether the response is sent before the request body has arrived.
 func (r *routes) early(port string, q *http.Request) bool {
 	return strings.Contains(r.answer[port+" "+q.Method+" "+q.RequestURI], "X-Early")
 }
@@ -83,7 +83,7 @@ func sendsTo(status int, location string) string {
 
 const okHello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
-// redirectStories are what redirects lead to; each asks for /a of port 80 first.
+// redirectStories are the cases; each requests /a of port 80 first.
 var redirectStories = []struct {
 	name   string
 	keys   string
@@ -91,7 +91,7 @@ var redirectStories = []struct {
 	body   string // of the request, announced
 	asked  string // all requests, ", " between them
 	conns  int
-	again  int    // times that the stream is told CONNECTING with Again
+	again  int    // times that the stream receives CONNECTING with Again
 	cause  string // part of it, of a failed attempt
 	status int    // of the StatusError
 }{
@@ -105,13 +105,13 @@ var redirectStories = []struct {
 		asked: "80 GET /a, 80 GET /b", conns: 1},
 	{name: "without a path", answer: map[string]string{"80 GET /a": sendsTo(307, "//10.0.0.2:81"), "81 GET /": okHello},
 		asked: "80 GET /a, 81 GET /", conns: 2},
-	{name: "what cannot stand in a target is encoded", answer: map[string]string{"80 GET /a": sendsTo(307, "/b c?d \xff"), "80 GET /b%20c?d%20%FF": okHello},
+	{name: "an octet that is not allowed in a target is encoded", answer: map[string]string{"80 GET /a": sendsTo(307, "/b c?d \xff"), "80 GET /b%20c?d%20%FF": okHello},
 		asked: "80 GET /a, 80 GET /b%20c?d%20%FF", conns: 1},
 	{name: "four hops", answer: map[string]string{"80 GET /a": sendsTo(301, "b"), "80 GET /b": sendsTo(302, "c"), "80 GET /c": sendsTo(307, "d"),
 		"80 GET /d": sendsTo(308, "e"), "80 GET /e": okHello}, asked: "80 GET /a, 80 GET /b, 80 GET /c, 80 GET /d, 80 GET /e", conns: 1},
 	{name: "a ring", answer: map[string]string{"80 GET /a": sendsTo(302, "/a")},
 		asked: "80 GET /a, 80 GET /a, 80 GET /a, 80 GET /a, 80 GET /a", conns: 1, cause: "after 4 redirects in a row", status: 302},
-	{name: "to where nobody is", answer: map[string]string{"80 GET /a": sendsTo(302, "http://10.0.0.2:82/")},
+	{name: "to a port without listener", answer: map[string]string{"80 GET /a": sendsTo(302, "http://10.0.0.2:82/")},
 		asked: "80 GET /a", conns: 1, cause: "10.0.0.2:82"},
 	{name: "without Location", answer: map[string]string{"80 GET /a": "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"},
 		asked: "80 GET /a", conns: 1, cause: "without Location", status: 302},
@@ -168,11 +168,11 @@ var redirectStories = []struct {
 		asked: "80 GET /a", conns: 1, cause: "only http and https", status: 302},
 	{name: "http_expect takes the redirect for the answer", keys: `"http_expect":302`, answer: map[string]string{
 		"80 GET /a": "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 5\r\n\r\nhello"}, asked: "80 GET /a", conns: 1},
-	{name: "http_fail_redirect goes before", keys: `"http_fail_redirect":true`, answer: map[string]string{"80 GET /a": sendsTo(302, "/b")},
+	{name: "http_fail_redirect overrides", keys: `"http_fail_redirect":true`, answer: map[string]string{"80 GET /a": sendsTo(302, "/b")},
 		asked: "80 GET /a", conns: 1, cause: "captive portal", status: 302},
 }
 
-// TestRedirects plays each story over some networks: to the stream it is one attempt.
+// TestRedirects runs each case over some networks: the stream sees one attempt.
 func TestRedirects(t *testing.T) {
 	for _, c := range redirectStories {
 		t.Run(c.name, func(t *testing.T) {
@@ -215,7 +215,7 @@ func TestRedirects(t *testing.T) {
 				if got := strings.Join(r.asked, ", "); got != c.asked {
 					t.Errorf("seed %d: asked\n  got  %s\n  want %s\n  causes %v", seed, got, c.asked, s.Causes)
 				}
-				// A connection serves on if the rest of a redirect has come with its head.
+				// A connection is reused if the rest of a redirect has arrived with its head.
 				if r.conns != c.conns && (seed == 0 || r.conns < c.conns || r.conns > len(r.asked)) {
 					t.Errorf("seed %d: %d connections, want %d", seed, r.conns, c.conns)
 				}
@@ -247,8 +247,8 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestRedirectToAnotherOrigin: what says who we are stays with the origin it is for, also when the way
-// leads back.
+// TestRedirectToAnotherOrigin: credentials are sent to their own origin only, also when the redirects lead back to
+// it.
 func TestRedirectToAnotherOrigin(t *testing.T) {
 	for _, c := range []struct{ to, back, asked string }{
 		{"/b", "", "80 GET /a Authorization=secret X-Dsn=dsn Cookie=c=1 Proxy-Authorization=p X-Plain=plain, 80 GET /b Authorization=secret X-Dsn=dsn Cookie=c=1 Proxy-Authorization=p X-Plain=plain"},
@@ -279,7 +279,7 @@ func TestRedirectToAnotherOrigin(t *testing.T) {
 		if got := strings.Join(r.asked, ", "); got != c.asked || s.Told(ss.QOSAckRemote) != 1 {
 			t.Errorf("to %s, back %q: asked\n  got  %s\n  want %s\n  causes %v", c.to, c.back, got, c.asked, s.Causes)
 		}
-		// The next transaction is the policy's again.
+		// The next transaction uses the policy's target again.
 		r.asked = nil
 		h.Connect()
 		w.Advance(time.Second)
@@ -289,8 +289,8 @@ func TestRedirectToAnotherOrigin(t *testing.T) {
 	}
 }
 
-// TestRedirectBeforeBody: a body that was announced and not yet given goes to the new place. The server
-// answers from the head alone, while the stream has nothing to give yet.
+// TestRedirectBeforeBody: a body that was announced and not yet sent goes to the redirect's target. The server
+// answers the head, while the stream has nothing to send yet.
 func TestRedirectBeforeBody(t *testing.T) {
 	w := newWorld(t, clientDoc(`"http_url":"/a","http_method":"POST","allow_redirects":true,"retry":"none"`, twoServers), plan{})
 	r := &routes{answer: map[string]string{
@@ -317,8 +317,8 @@ func TestRedirectBeforeBody(t *testing.T) {
 	w.WantLine("the stream", s, `CREATING POLL CONNECTING tx("body"|SOM|EOM) CONNECTED rx("hello"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`)
 }
 
-// TestRedirectWhilePaused: Pause keeps payload from the program. The body of a redirect is none, and a
-// stream that is paused in the middle of it goes on to where it leads.
+// TestRedirectWhilePaused: Pause stops payload to the program. The body of a redirect is not payload, and a stream
+// that is paused during it still follows the redirect.
 func TestRedirectWhilePaused(t *testing.T) {
 	w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true`, twoServers), plan{Net: sim.Options{Link: sim.Link{Bandwidth: 100_000}}})
 	r := &routes{answer: map[string]string{
@@ -338,8 +338,8 @@ func TestRedirectWhilePaused(t *testing.T) {
 	w.WantLine("the stream", s, `CREATING CONNECTING CONNECTED rx("hello"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`)
 }
 
-// TestRedirectGivenUp: a stream may change its mind at any point on the way.
-func TestRedirectGivenUp(t *testing.T) {
+// TestRedirectCancelled: a stream can disconnect at any point of a redirect.
+func TestRedirectCancelled(t *testing.T) {
 	for _, destroy := range []bool{false, true} {
 		for at := time.Millisecond; at < 60*time.Millisecond; at += time.Millisecond {
 			w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true,"retry":"none"`, twoServers), plan{Net: sim.Options{Link: sim.Link{Latency: 5 * time.Millisecond}}})
@@ -364,7 +364,7 @@ func TestRedirectGivenUp(t *testing.T) {
 	}
 }
 
-// TestRedirectsResolve holds where redirects lead against net/url, for bases and references of all shapes.
+// TestRedirectsResolve compares the targets of redirects with net/url, for bases and references of all forms.
 func TestRedirectsResolve(t *testing.T) {
 	for _, base := range []string{"/", "/a", "/a/b/c?d=e", "/a/../b/"} {
 		for _, ref := range []string{"b", "./b", "../b", "/b/./c/../d", "?x", "#f", "b?x#f", "//10.0.0.2:81/b", "http://10.0.0.2/%41?%zz=1", "", "b:c/../d?e"} {
@@ -397,14 +397,14 @@ func TestRedirectsResolve(t *testing.T) {
 	}
 }
 
-// TestRedirectsInBadWeather: connections that are refused, reset and fall silent at any point of the way cost attempts and
-// nothing else; what is measured and held on the way is gone at the end.
-func TestRedirectsInBadWeather(t *testing.T) {
+// TestRedirectsOnBadNetworks: connections that are refused, reset or silent at any point cost attempts and
+// nothing else; at the end all memory is freed.
+func TestRedirectsOnBadNetworks(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		net := badLink(r)
 		worse(r, &net)
-		net.MaxDescriptors = 0 // connections that fell silent use them up at the server, for ever
+		net.MaxDescriptors = 0 // silent connections use up the server's descriptors
 		w := newWorld(t, clientDoc(`"http_url":"/a","allow_redirects":true,"perf":true,"direct_proto_str":true,"retry":"never","opportunistic":true`, twoServers), plan{Seed: seed, Net: net})
 		w.Patience = time.Hour
 		way := &routes{answer: map[string]string{"80 GET /a": sendsTo(302, "//10.0.0.2:81/b"), "81 GET /b": sendsTo(307, "c"),

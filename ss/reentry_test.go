@@ -17,26 +17,26 @@ const reentryDoc = `{"retry":[{"r":{"backoff":[300],"conceal":1,"jitterpc":0}}],
 	{"ws":{"endpoint":"10.0.0.2","port":83,"protocol":"ws","retry":"r","metadata":[{"m":"x-m:"}]}},
 	{"ws over h2":{"endpoint":"10.0.0.2","port":84,"protocol":"ws","ws_over_h2":true,"retry":"r","metadata":[{"m":"x-m:"}]}},
 	{"wire":{"endpoint":"10.0.0.2","port":85,"protocol":"raw","retry":"r","metadata":[{"m":""}]}},
-	{"nobody":{"endpoint":"10.0.0.2","port":82,"protocol":"h1","retry":"r","metadata":[{"m":""}]}},
+	{"unserved":{"endpoint":"10.0.0.2","port":82,"protocol":"h1","retry":"r","metadata":[{"m":""}]}},
 	{"raw server":{"server":true,"port":80,"protocol":"raw","metadata":[{"m":""}]}},
 	{"h1 server":{"server":true,"port":81,"protocol":"h1","metadata":[{"m":"x-m:"}]}},
 	{"ws server":{"server":true,"port":83,"protocol":"ws","metadata":[{"m":"x-m:"}]}},
 	{"ws over h2 server":{"server":true,"port":84,"protocol":"h2","ws_subprotocol":"chat","metadata":[{"m":"x-m:"}]}},
 	{"wire server":{"server":true,"port":85,"protocol":"h2","ws_subprotocol":"chat","metadata":[{"m":"x-m:"}]}}]}`
 
-// wireSays is what a client of streams "wire" says: a request, one to become a WebSocket, and a text.
+// wireSays is the input of streams "wire": a request, a WebSocket handshake, and a text.
 const wireSays = "GET / HTTP/1.1\r\nHost: h\r\n\r\n" +
 	"GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x84\x00\x00\x00\x00ping"
 
-// trap is what one callback does, the first time that it is called.
+// trap is the action of one callback at its first call.
 type trap struct {
 	role, kind string
 	do         func(a *actor, h *ss.Handle) ss.Ret
 	sprung     bool
 }
 
-// cast is the world of one cell of the matrix: two clients, a server, and what it accepts.
+// cast is the world of one cell of the matrix: two clients, a server, and its accepted streams.
 type cast struct {
 	*world
 	trap     *trap
@@ -44,7 +44,7 @@ type cast struct {
 	accepted map[*ss.Handle]bool   // that live
 }
 
-// actor is a Stream that has everything happen to it that can: it says ping, echoes or answers, and starts
+// actor is a Stream that receives every callback: it sends ping, echoes or answers, and starts
 // a second transaction.
 type actor struct {
 	c      *cast
@@ -113,7 +113,7 @@ func newCast(t testing.TB, proto string, tr *trap) *cast {
 	return c
 }
 
-// start creates a stream in a role; then is run when the server stands.
+// start creates a stream in a role; then runs when the server listens.
 func (c *cast) start(role, streamType string, then func()) {
 	like := actor{c: c, role: role, says: "ping", raw: streamType[:2] == "ra", first: streamType[:1] != "h"}
 	if streamType == "wire" {
@@ -141,7 +141,7 @@ func (c *cast) start(role, streamType string, then func()) {
 	}
 }
 
-// play lets the world run its course: an event for all, a disconnect, and the end.
+// play runs the world: an event for all, a disconnect, and the end.
 func (c *cast) play() {
 	c.Client.Runtime.CancelWait()
 	c.Net.At(600*time.Millisecond, func() {
@@ -174,7 +174,7 @@ func (quiet) State(*ss.Handle, ss.State, ss.Notice) ss.Ret          { return ss.
 func (quiet) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret                { return ss.OK }
 func (quiet) Tx(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
 
-// deeds is what a callback may do to a stream.
+// deeds are the calls that a callback may make on a stream.
 var deeds = []struct {
 	name string
 	do   func(c *cast, h *ss.Handle)
@@ -248,7 +248,7 @@ var deeds = []struct {
 	{"CancelWait", func(c *cast, _ *ss.Handle) { c.Client.Runtime.CancelWait() }},
 }
 
-// kinds are the callbacks that a role has, all of which come about when nothing is done in them.
+// kinds are the callbacks of a role, all of which are called if they do nothing.
 var kinds = []struct {
 	proto, role string
 	kinds       []string
@@ -263,10 +263,10 @@ var kinds = []struct {
 	{"ws over h2", "first", []string{"CREATING", "POLL", "CONNECTING", "CONNECTED", "tx", "rx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
 	{"ws over h2", "accepted", []string{"CREATING", "CONNECTING", "CONNECTED", "SERVER_UPGRADE", "rx", "tx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
 	{"wire", "accepted", []string{"CREATING", "CONNECTING", "CONNECTED", "SERVER_TXN", "SERVER_UPGRADE", "rx", "tx", "TIMEOUT", "EVENT_WAIT_CANCELLED", "DISCONNECTED", "DESTROYING"}},
-	{"h1", "nobody", []string{"UNREACHABLE", "ALL_RETRIES_FAILED", "POLL", "TIMEOUT"}},
+	{"h1", "unserved", []string{"UNREACHABLE", "ALL_RETRIES_FAILED", "POLL", "TIMEOUT"}},
 }
 
-// TestReentry: every callback of every role does everything to every stream, itself included. Nothing
+// TestReentry: every callback of every role makes every call on every stream, itself included. Nothing
 // illegal follows (both tables are watched), nothing is called after DESTROYING, and nothing is left.
 func TestReentry(t *testing.T) {
 	cell := 0
@@ -279,8 +279,8 @@ func TestReentry(t *testing.T) {
 				t.Run(fmt.Sprintf("%s %s in %s: %s", k.proto, k.role, kind, name), func(t *testing.T) {
 					tr := &trap{role: k.role, kind: kind, do: do}
 					c := newCast(t, k.proto, tr)
-					if k.role == "nobody" {
-						c.start("nobody", "nobody", nil)
+					if k.role == "unserved" {
+						c.start("unserved", "unserved", nil)
 					}
 					c.play()
 					if !tr.sprung {

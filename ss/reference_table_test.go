@@ -7,8 +7,8 @@ import (
 	"github.com/millrace/millrace/ss/sstest"
 )
 
-// TestReferenceTable: the package's copy of the reference's table, and the one of sstest, which was written down apart
-// from it, are the same.
+// TestReferenceTable: the package's copy of libwebsockets' table, and that of sstest, which was written independently
+// of it, are the same.
 func TestReferenceTable(t *testing.T) {
 	pairs := 0
 	for prev := ss.State(0); prev <= ss.SinkPart; prev++ {

@@ -15,7 +15,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// bodyTeller answers with what RequestBody said at SERVER_TXN and with the flags of its last Rx.
+// bodyTeller answers with the result of RequestBody at SERVER_TXN and with the flags of its last Rx.
 type bodyTeller struct{ text string }
 
 func (b *bodyTeller) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
@@ -41,7 +41,7 @@ func (b *bodyTeller) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.R
 	return copy(buf, b.text), ss.SOM | ss.EOM, ss.OK
 }
 
-// A server stream knows at SERVER_TXN whether Rx is going to bring an end to wait for.
+// RequestBody reports at SERVER_TXN whether Rx will deliver EOM.
 func TestRequestBody(t *testing.T) {
 	sys, err := loop.NewSystem()
 	if err != nil {

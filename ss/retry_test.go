@@ -30,8 +30,8 @@ func gaps(s *script) (list []time.Duration) {
 	return list
 }
 
-// TestDelays holds every delay against its window [T, T + J% of T], over many seeds: the table is used
-// in turn and its last entry serves the rest.
+// TestDelays checks every delay against its window [T, T + J% of T], over many seeds: the table is used
+// in order and its last entry is repeated.
 func TestDelays(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -82,7 +82,7 @@ func TestDefaultRetry(t *testing.T) {
 	w.WantCause(s, syscall.ECONNREFUSED)
 }
 
-// TestBudget: after giving up, RequestTx gives one more attempt and Connect the whole budget again.
+// TestBudget: after ALL_RETRIES_FAILED RequestTx makes one more attempt and Connect renews the whole budget.
 func TestBudget(t *testing.T) {
 	const (
 		all  = " CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED"
@@ -112,7 +112,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// TestBudgetAfterSuccess: CONNECTED makes all retries available again.
+// TestBudgetAfterSuccess: CONNECTED renews the budget.
 func TestBudgetAfterSuccess(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"one":{"backoff":[1000],"conceal":1,"jitterpc":0}}],
 		"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"one"}}`+rawServer+`]}`, plan{})
@@ -127,7 +127,7 @@ func TestBudgetAfterSuccess(t *testing.T) {
 		POLL CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE ALL_RETRIES_FAILED`)
 }
 
-// TestDestroyDuringDelay: the delay's timer goes with the stream.
+// TestDestroyDuringDelay: Destroy stops the delay's timer.
 func TestDestroyDuringDelay(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"slow":{"backoff":[3600000],"conceal":9}}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"slow"}}]}`, plan{})
 	s := newScript()
@@ -142,7 +142,7 @@ func TestDestroyDuringDelay(t *testing.T) {
 	}
 }
 
-// TestRequestWaitsForDelay: asking for Tx during a delay does not undo the backoff; Connect does.
+// TestRequestWaitsForDelay: RequestTx during a delay does not end the backoff; Connect does.
 func TestRequestWaitsForDelay(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"three"`, ""), plan{})
 	s := newScript()
@@ -159,8 +159,8 @@ func TestRequestWaitsForDelay(t *testing.T) {
 	w.WantLife("the stream, after Connect", s, "CREATING CONNECTING UNREACHABLE POLL CONNECTING UNREACHABLE CONNECTING UNREACHABLE")
 }
 
-// TestRequestInLastUnreachable: what a stream asks for between UNREACHABLE and ALL_RETRIES_FAILED is
-// done afterwards, when the delay is over, and its Tx is not forgotten.
+// TestRequestInLastUnreachable: a request between UNREACHABLE and ALL_RETRIES_FAILED is carried out when the delay is
+// over, and its Tx is not lost.
 func TestRequestInLastUnreachable(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","retry":"none","opportunistic":true`, rawServer), plan{})
 	s := newScript()
@@ -176,8 +176,8 @@ func TestRequestInLastUnreachable(t *testing.T) {
 	w.WantLine("the stream", s, `CREATING CONNECTING UNREACHABLE ALL_RETRIES_FAILED POLL CONNECTING CONNECTED tx("late"|SOM)`)
 }
 
-// TestOutage: a link that is cut for six hours of virtual time. The stream never hears of giving up,
-// waits as its table says, and comes back by itself.
+// TestOutage: a link is down for six hours of virtual time. The stream never receives ALL_RETRIES_FAILED, waits by
+// its table, and reconnects by itself.
 func TestOutage(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"r":{"backoff":[1000,60000],"conceal":65535,"jitterpc":10,"svalidping":0}}],
 		"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","nailed_up":true,"retry":"r"}}`+rawServer+`]}`,
@@ -207,7 +207,7 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// echoRx gives back what it gets.
+// echoRx echoes its input.
 func echoRx(s *script) func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	s.NoEOM = true
 	return func(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
@@ -219,8 +219,8 @@ func echoRx(s *script) func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	}
 }
 
-// TestRetryAfter: 429 and 503 say how long to stay away, in seconds or as a date; the longer of that and
-// the table's delay counts.
+// TestRetryAfter: 429 and 503 with a delay, in seconds or as a date; the longer of that and
+// the table's delay applies.
 func TestRetryAfter(t *testing.T) {
 	for _, c := range []struct {
 		name, head string
@@ -253,7 +253,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestConcealForever: 65535 is never reported, however long it goes on.
+// TestConcealForever: with conceal 65535 ALL_RETRIES_FAILED is never delivered.
 func TestConcealForever(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"r":{"backoff":[1],"conceal":65535,"jitterpc":0}}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","retry":"r"}}]}`, plan{})
 	s := newScript()
@@ -264,8 +264,8 @@ func TestConcealForever(t *testing.T) {
 	}
 }
 
-// TestDisconnectWithTheDelay: Disconnect in the very turn in which the delay is over does no more than in the one
-// before, when there is nothing to disconnect from: the attempt is made.
+// TestDisconnectWithTheDelay: Disconnect in the turn in which the delay ends has no effect, as there is no
+// connection: the attempt is made.
 func TestDisconnectWithTheDelay(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"r":{"backoff":[1000],"conceal":3,"jitterpc":0}}],"s":[{"c":{"endpoint":"10.0.0.2","port":80,"protocol":"h1","retry":"r"}}]}`, plan{})
 	s := newScript()
@@ -278,7 +278,7 @@ func TestDisconnectWithTheDelay(t *testing.T) {
 }
 
 // TestShortLivedConnections: a peer that accepts and closes is a failed attempt each time, except the first, which had no
-// delay before it. Payload, or a life longer than the delay, makes all retries available again.
+// delay before it. Payload, or a life longer than the delay, renews the budget.
 func TestShortLivedConnections(t *testing.T) {
 	const s = time.Second
 	closes := func(after time.Duration, says string) func(*script) {
@@ -336,7 +336,7 @@ func TestShortLivedConnections(t *testing.T) {
 				}
 			}
 			if got, want := fmt.Sprint(ups[:min(len(ups), len(c.ups))]), fmt.Sprint(c.ups); got != want || c.life != "" && len(ups) != len(c.ups) {
-				t.Errorf("CONNECTED was told at: got %v, %d times; want %v", got, len(ups), want)
+				t.Errorf("CONNECTED was delivered at: got %v, %d times; want %v", got, len(ups), want)
 			}
 			short := w.Client.Runtime.Counters.ShortLived
 			if (short == 3) != (c.life != "") {

@@ -19,7 +19,7 @@ const moodyDoc = `{"retry":[{"r":{"backoff":[50,200,1000],"conceal":65535,"jitte
 	{"post":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","http_method":"POST","http_url":"/${id}","retry":"r","opportunistic":true,"metadata":[{"id":""}]}},
 	{"raw":{"server":true,"port":80,"protocol":"raw"}}]}`
 
-// moods is a world in which HTTP/2 servers change their minds at every point: about how many streams they take,
+// moods is a world in which HTTP/2 servers change at random how many streams they accept,
 // which of them, and whether they stay.
 type moods struct {
 	*world
@@ -57,7 +57,7 @@ func (m *moods) later(most time.Duration, f func()) {
 	m.Net.At(time.Duration(m.r.Int64N(int64(most))), f)
 }
 
-// chance is true one time in n, as long as there are moods.
+// chance is true with probability 1/n, while moods are on.
 func (m *moods) chance(n int) bool { return !m.calm && m.r.IntN(n) == 0 }
 
 func (m *moods) peer(p *framePeer) {
@@ -77,7 +77,7 @@ func (m *moods) peer(p *framePeer) {
 	}
 }
 
-// relimit changes the limit, and never leaves it at nothing.
+// relimit changes the limit, and never leaves it at 0.
 func (y *moodyPeer) relimit(n int) {
 	if y.over {
 		return
@@ -94,7 +94,7 @@ func (y *moodyPeer) die() {
 	}
 }
 
-// leave says GOAWAY, naming a stream that it has taken or one still to come, and leaves when it has answered.
+// leave sends GOAWAY with the last accepted stream or a later one, and closes when it has answered.
 func (y *moodyPeer) leave() {
 	if y.over || y.gone {
 		return
@@ -118,7 +118,7 @@ func (y *moodyPeer) depart() {
 	}
 }
 
-// began is told of each request's head.
+// began is called for each request's head.
 func (y *moodyPeer) began(q *peerRequest) {
 	m := y.m
 	if q.id > y.last {
@@ -185,7 +185,7 @@ func (y *moodyPeer) answerTo(q *peerRequest) {
 	rest(reply)
 }
 
-// errand is a client stream with so many transactions to get done.
+// errand is a client stream with a number of transactions.
 type errand struct {
 	m       *moods
 	h       *ss.Handle
@@ -199,8 +199,8 @@ type errand struct {
 	fresh   bool // the next attempt is for another request than the last
 }
 
-// State implements ss.Stream. A POST keeps its name until its stream has been told what became of it, so that one which
-// is made again behind its back is seen. GETs may be repeated, and have another name each time.
+// State implements ss.Stream. A POST keeps its name until its stream has received its outcome, so that one which
+// is repeated unseen is detected. GETs may be repeated, and have another name each time.
 func (e *errand) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	m := e.m
 	if e.dead {
@@ -265,7 +265,7 @@ func (e *errand) Rx(h *ss.Handle, b []byte, _ ss.Flags) ss.Ret {
 	return ss.OK
 }
 
-// meddle has one stream's callback do something to another, which may be on the same connection.
+// meddle makes one stream's callback call a method of another, which may be on the same connection.
 func (m *moods) meddle() {
 	if !m.chance(10) {
 		return
@@ -304,7 +304,7 @@ func (e *errand) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) 
 	return n, ss.EOM, ss.OK
 }
 
-// moodyStory is one seed's.
+// moodyStory is the run of one seed.
 func moodyStory(t *testing.T, seed uint64) uint64 {
 	r := rand.New(rand.NewPCG(seed, 7))
 	p := plan{Seed: seed, Net: badLink(r)}
@@ -339,7 +339,7 @@ func moodyStory(t *testing.T, seed uint64) uint64 {
 		})
 	}
 	m.Net.At(2*time.Minute, func() {
-		// Whatever has not come to its end by now does so when the weather is fine.
+		// What is still running ends now that there are no more faults.
 		m.calm = true
 		o := m.Net.Options()
 		o.Refuse, o.BlackHole, o.Reset, o.Die, o.MaxDescriptors, o.Pause, o.CallCost = 0, 0, 0, 0, 0, 0, 0
@@ -378,7 +378,7 @@ func TestMoodyServers(t *testing.T) {
 	}
 }
 
-// TestMoodyReplays: one seed, one run.
+// TestMoodyReplays: the same seed gives the same run.
 func TestMoodyReplays(t *testing.T) {
 	for _, seed := range []uint64{3, 8, 1001} {
 		var digest [2]uint64

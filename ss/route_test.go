@@ -24,7 +24,7 @@ const sharedDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}
 // slowLink has a round trip of 2 ms.
 var slowLink = sim.Options{Link: sim.Link{Latency: time.Millisecond}}
 
-// begin starts n streams of a type at once, the i-th asking for /i.
+// begin starts n streams of a type at once, the i-th requests /i.
 func (w *world) begin(streamType string, n int) (all []*script) {
 	w.t.Helper()
 	for i := range n {
@@ -48,8 +48,8 @@ func (w *world) wantConns(want int) {
 
 const aGET = `CREATING CONNECTING CONNECTED rx("hello /%d"|SOM) rx(""|EOM) QOS_ACK_REMOTE DISCONNECTED`
 
-// TestShare: streams of one endpoint travel on one connection, also those that come while it is being made, and
-// each sees its own CONNECTING and CONNECTED. When all have done, it is kept for the next.
+// TestShare: streams with one endpoint share one connection, also those that start while it is being made, and each
+// receives its own CONNECTING and CONNECTED. When all are done, it is kept for the next.
 func TestShare(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", nil)
@@ -74,20 +74,20 @@ func TestShare(t *testing.T) {
 	}
 	w.Advance(6 * time.Second)
 	if got := w.Client.Runtime.Net().Open(); got != 0 {
-		t.Errorf("connections that nobody used for six seconds: got %d, want none", got)
+		t.Errorf("connections unused for six seconds: got %d, want none", got)
 	}
 	if log := strings.Join((*peers)[0].log, " "); log != "GOAWAY" {
 		t.Errorf("the server's farewell: got %q, want GOAWAY", log)
 	}
 }
 
-// TestShareFails: those that wait for a connection fail together with it, each for itself, and try again.
+// TestShareFails: streams that wait for a connection fail with it, each by itself, and try again.
 func TestShareFails(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	all := w.begin("again", 3)
 	w.Advance(500 * time.Millisecond)
 	for _, s := range all {
-		w.WantLife("nobody listens", s, "CREATING CONNECTING UNREACHABLE")
+		w.WantLife("no listener", s, "CREATING CONNECTING UNREACHABLE")
 	}
 	if n := w.Client.Runtime.Net().Counters.ConnectFailed; n != 1 {
 		t.Errorf("attempts to connect for three streams: got %d, want 1", n)
@@ -100,8 +100,8 @@ func TestShareFails(t *testing.T) {
 	w.wantConns(1)
 }
 
-// TestShareLimit: what the server's stream limit has no place for on one connection goes on a second, and what
-// that has none for waits, in order.
+// TestShareLimit: streams above the server's limit on one connection use a second one, and those above both limits
+// wait, in order.
 func TestShareLimit(t *testing.T) {
 	for _, c := range []struct{ max, limit, streams, conns int }{
 		{0, 100, 20, 1}, {0, 2, 9, 2}, {1, 2, 9, 1}, {3, 1, 9, 3}, {3, 8, 9, 2},
@@ -142,8 +142,7 @@ func TestShareLimit(t *testing.T) {
 	}
 }
 
-// TestShareLimitMoves: a server that takes no stream holds up all of them, and lets them go when it raises its
-// limit.
+// TestShareLimitMoves: a server with a limit of 0 delays all streams until it raises its limit.
 func TestShareLimitMoves(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	peers := w.frames("raw", func(p *framePeer) { p.limit = 0 })
@@ -161,7 +160,7 @@ func TestShareLimitMoves(t *testing.T) {
 	w.wantConns(2)
 }
 
-// TestShareLimitZero: a server that takes no stream at all is given up like one that does not answer.
+// TestShareLimitZero: a server whose limit stays 0 times out like one that does not answer.
 func TestShareLimitZero(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	w.frames("raw", func(p *framePeer) { p.limit = 0 })
@@ -172,7 +171,7 @@ func TestShareLimitZero(t *testing.T) {
 	}
 }
 
-// TestShareNot: streams that grant their peers different windows do not share, since a connection announces one;
+// TestShareNot: streams with different windows do not share, since a connection announces one;
 // nor do streams of h1 and h2.
 func TestShareNot(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})

@@ -21,7 +21,7 @@ func TestSniff(t *testing.T) {
 		{"a preface that is none", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", h1},
 		{"an upgrade to h2c is not taken up (RFC 9113 s.3.1)", "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n" +
 			"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n", h1 + "200"},
-		{"an empty line in front of a request", "\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", h1 + "200"},
+		{"an empty line before a request", "\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", h1 + "200"},
 		{"neither", "INVALID CONNECTION PREFACE\r\n\r\n", ""},
 		{"a request line without end", "GET /" + strings.Repeat("x", 9000), h1 + "414"},
 		{"a client of TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", h1 + "400"},

@@ -122,11 +122,11 @@ func TestStatesTold(t *testing.T) {
 			case can && n == 0:
 				t.Errorf("%s: the page has %s to %s (%s), which no scenario shows", l.Title, short(m.From), short(m.To), m.Why)
 			case !can && n > 0:
-				t.Errorf("%s: %s to %s was told %d times, and the page says it is not", l.Title, short(m.From), short(m.To), n)
+				t.Errorf("%s: %s to %s was delivered %d times, and the page says it is not", l.Title, short(m.From), short(m.To), n)
 			}
 		}
 		for pair, n := range y.moves[kind] {
-			t.Errorf("%s: %s to %s was told %d times, and the page does not have it", l.Title, short(pair[0]), short(pair[1]), n)
+			t.Errorf("%s: %s to %s was delivered %d times, and the page does not have it", l.Title, short(pair[0]), short(pair[1]), n)
 		}
 	}
 	for event, states := range ss.Events() {
@@ -138,12 +138,12 @@ func TestStatesTold(t *testing.T) {
 			case can && n == 0:
 				t.Errorf("the page has %s in %s, which no scenario shows", short(event), short(at))
 			case !can && n > 0:
-				t.Errorf("%s in %s was told %d times, and the page says it is not", short(event), short(at), n)
+				t.Errorf("%s in %s was delivered %d times, and the page says it is not", short(event), short(at), n)
 			}
 		}
 	}
 	for pair, n := range y.events {
-		t.Errorf("%s in %s was told %d times, and the page does not have it", short(pair[0]), short(pair[1]), n)
+		t.Errorf("%s in %s was delivered %d times, and the page does not have it", short(pair[0]), short(pair[1]), n)
 	}
 }
 

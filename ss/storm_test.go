@@ -84,7 +84,7 @@ func framed(each func(*framePeer)) func(*world) {
 }
 
 var uselessServers = []uselessServer{
-	{"nobody listens", `"protocol":"raw"`, func(*world) {}},
+	{"no listener", `"protocol":"raw"`, func(*world) {}},
 	{"no answer to a connect", `"protocol":"h1"`, func(w *world) { w.Net.Partition(w.Client.Host, w.Server.Host) }},
 	{"raw: accepts and closes", `"protocol":"raw"`, raws(hangUp)},
 	{"raw: closes soon", `"protocol":"raw"`, raws(hangUpLater)},

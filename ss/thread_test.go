@@ -35,7 +35,7 @@ func running(t *testing.T, change func(*loop.Config, *ss.Config), f func(l *loop
 	if err != nil {
 		t.Fatal(err)
 	}
-	pol, err := policy.Parse([]byte(`{"s":[{"cli":{"endpoint":"+@nobody","protocol":"raw","metadata":[{"m":""}]}},{"srv":{"server":true,"endpoint":"127.0.0.1","port":0,"protocol":"raw"}}]}`))
+	pol, err := policy.Parse([]byte(`{"s":[{"cli":{"endpoint":"+@unserved","protocol":"raw","metadata":[{"m":""}]}},{"srv":{"server":true,"endpoint":"127.0.0.1","port":0,"protocol":"raw"}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func running(t *testing.T, change func(*loop.Config, *ss.Config), f func(l *loop
 // so where it can, and is logged by its name and the stream's, and counted; with PanicOnIllegal it panics.
 func TestWrongGoroutine(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("threads are told apart on Linux alone")
+		t.Skip("only Linux distinguishes threads")
 	}
 	methods := []struct {
 		name string

@@ -172,7 +172,7 @@ func TestStaleConnection(t *testing.T) {
 			t.Errorf("warm connections taken: got %d, want 0", got)
 		}
 	})
-	t.Run("replay finds nobody", func(t *testing.T) {
+	t.Run("no listener at the replay", func(t *testing.T) {
 		w := newWorld(t, warmDoc, plan{Net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
 		h, _ := w.Serve("srv", answer(0, ""))
 		w.get("a")

@@ -224,7 +224,7 @@ func TestWebSocketFallsBack(t *testing.T) {
 				close(s.release)
 				serviceUntil(t, l, func() bool { return get.end })
 				if want := "CREATING CONNECTING CONNECTED slowQOS_ACK_REMOTE DISCONNECTED "; get.String() != want {
-					t.Errorf("the other stream on the h2 connection was told %q, want %q; cause %v", get, want, get.cause)
+					t.Errorf("the other stream on the h2 connection received %q, want %q; cause %v", get, want, get.cause)
 				}
 			}
 			// A failure makes it forget.

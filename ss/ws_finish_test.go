@@ -130,11 +130,11 @@ func TestWebSocketLastWords(t *testing.T) {
 			w.Run("the end", func() bool { return s.Told(ss.Disconnected) > 0 })
 			var closed *ss.CloseError
 			if len(s.Causes) != 1 || !errors.As(s.Causes[0], &closed) || closed.Code != 4003 || closed.Reason != "not you" {
-				t.Errorf("%s: the client was told %v, want 4003 and its reason", cli, s.Causes)
+				t.Errorf("%s: the client received %v, want 4003 and its reason", cli, s.Causes)
 			}
 			w.Advance(time.Second)
 			if a := w.Accepted[0]; a.Told(ss.Disconnected) != 1 || w.Server.Runtime.Net().Open() != 0 && cli == "one" {
-				t.Errorf("%s: the server's stream was told %s, and %d connections are open", cli, a.Line(), w.Server.Runtime.Net().Open())
+				t.Errorf("%s: the server's stream received %s, and %d connections are open", cli, a.Line(), w.Server.Runtime.Net().Open())
 			}
 		}
 	}

@@ -96,7 +96,7 @@ func TestWebSocketCloseFlood(t *testing.T) {
 			}
 			octets, took := p.flood(p.appendFrame(nil, c.unit|wsFin, payload), 20*time.Second)
 			if s.Told(ss.Disconnected) != 1 {
-				t.Errorf("the stream was told %s, want one DISCONNECTED", s.Line())
+				t.Errorf("the stream received %s, want one DISCONNECTED", s.Line())
 			}
 			if p.end == "" || octets > most || took > time.Second {
 				t.Errorf("the connection took %d octets in %v (end %q), want at most %d in less than a second", octets, took, p.end, most)

@@ -27,7 +27,7 @@ const wsDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}},{"a
 	{"other":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","ws_subprotocol":"other","opportunistic":true,"retry":"none"}},
 	{"nailed":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","nailed_up":true,"retry":"alive"}},
 	{"direct":{"endpoint":"10.0.0.2","port":81,"protocol":"ws","opportunistic":true,"retry":"none"}},
-	{"nobody":{"endpoint":"10.0.0.2","port":82,"protocol":"ws","opportunistic":true,"retry":"none"}},
+	{"unserved":{"endpoint":"10.0.0.2","port":82,"protocol":"ws","opportunistic":true,"retry":"none"}},
 	{"nobody2":{"endpoint":"10.0.0.2","port":82,"protocol":"ws","ws_over_h2":true,"opportunistic":true,"retry":"none"}},
 	{"squeeze":{"endpoint":"10.0.0.2","port":83,"protocol":"ws","ws_deflate":true,"opportunistic":true,"retry":"none"}},
 	{"get":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","opportunistic":true,"retry":"none"}},
@@ -102,7 +102,7 @@ func TestWebSocket(t *testing.T) {
 			w.WantLife("the server's stream", a, life)
 			var closed *ss.CloseError
 			if len(a.Causes) != 1 || !errors.As(a.Causes[0], &closed) || closed.Code != ws.Normal {
-				t.Errorf("%s: the server's stream was told %v, want a Close frame with %v", c.streamType, a.Causes, ws.Normal)
+				t.Errorf("%s: the server's stream received %v, want a Close frame with %v", c.streamType, a.Causes, ws.Normal)
 			}
 			h.Destroy()
 		}
@@ -170,7 +170,7 @@ func TestWebSocketRefusals(t *testing.T) {
 			s.When(ss.ServerUpgrade, func(h *ss.Handle) ss.Ret { return ss.DestroyMe })
 		}, "reset by the peer", "CREATING CONNECTING CONNECTED SERVER_UPGRADE"},
 		{"no subprotocol in common", "srv", "other", nil, "http status 400", "CREATING CONNECTING"},
-		{"a server without WebSockets", "plain", "nobody", answer(200, "hi"), "http status 200", "CREATING CONNECTING CONNECTED SERVER_TXN"},
+		{"a server without WebSockets", "plain", "unserved", answer(200, "hi"), "http status 200", "CREATING CONNECTING CONNECTED SERVER_TXN"},
 		{"a server without WebSockets, over h2", "plain", "nobody2", nil, "http status 501", "CREATING CONNECTING"},
 	} {
 		w := newWorld(t, wsDoc, plan{})
@@ -183,7 +183,7 @@ func TestWebSocketRefusals(t *testing.T) {
 			t.Errorf("%s: causes %s, want %q", c.name, got, c.cause)
 		}
 		if got := w.Accepted[0].Life(); !strings.HasPrefix(got, c.life) {
-			t.Errorf("%s: the server's stream was told %s, want %s", c.name, got, c.life)
+			t.Errorf("%s: the server's stream received %s, want %s", c.name, got, c.life)
 		}
 		w.Advance(10 * time.Second)
 	}
@@ -288,7 +288,7 @@ func TestWebSocketCloses(t *testing.T) {
 		w.Run("the drain", func() bool { return over })
 		var closed *ss.CloseError
 		if !errors.As(s.Causes[len(s.Causes)-1], &closed) || closed.Code != ws.GoingAway {
-			t.Errorf("%s: a drain was told as %v, want %v", cli, s.Causes, ws.GoingAway)
+			t.Errorf("%s: a drain was reported as %v, want %v", cli, s.Causes, ws.GoingAway)
 		}
 	}
 }
