@@ -172,7 +172,7 @@ func TestShareLimitZero(t *testing.T) {
 }
 
 // TestShareNot: streams with different windows do not share, since a connection announces one;
-// nor do streams of h1 and h2.
+// streams of h1 and h2 do not share either.
 func TestShareNot(t *testing.T) {
 	w := newWorld(t, sharedDoc, plan{Net: slowLink})
 	w.frames("raw", func(p *framePeer) { p.onReq = nil })

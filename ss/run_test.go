@@ -15,7 +15,7 @@ import (
 	"github.com/millrace/millrace/ss/sstest"
 )
 
-// program is a simulated machine on which Run turns a loop. A second runtime on the loop has the clients.
+// program is a simulated machine on which Run runs a loop. A second runtime on the loop has the clients.
 type program struct {
 	t       *testing.T
 	net     *sim.Network
@@ -42,7 +42,7 @@ func newProgram(t *testing.T) *program {
 	return g
 }
 
-// ask makes a client that asks once.
+// ask makes a client with one request.
 func (g *program) ask() {
 	h, err := g.clients.Create(ss.Info{StreamType: "cli", New: func(*ss.Handle) ss.Stream {
 		return &ss.Collector{Done: func(_ *ss.Handle, body []byte, err error) ss.Ret {
@@ -60,7 +60,7 @@ func (g *program) ask() {
 	h.Connect()
 }
 
-// slowServer answers each request after a delay, and calls seen when one comes.
+// slowServer answers each request after a delay, and calls seen at its start.
 type slowServer struct {
 	ss.Base
 	ss.Body
@@ -80,7 +80,7 @@ func (s *slowServer) State(h *ss.Handle, st ss.State, _ ss.Notice) ss.Ret {
 	return ss.OK
 }
 
-// Tx says which of the two is meant: both are embedded at the same depth.
+// Tx resolves the ambiguity of two embedded types.
 func (s *slowServer) Tx(h *ss.Handle, n uint32, b []byte) (int, ss.Flags, ss.Ret) {
 	return s.Body.Tx(h, n, b)
 }
@@ -121,7 +121,7 @@ func (g *program) run(ctx context.Context, want error, took time.Duration, strea
 	}
 }
 
-// A transaction that has begun when ctx ends is completed.
+// A transaction that has started before the end of ctx is completed.
 func TestRunDrains(t *testing.T) {
 	g := newProgram(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -132,7 +132,7 @@ func TestRunDrains(t *testing.T) {
 	}
 }
 
-// What is left when the grace is over is cut, and at once if the grace is negative.
+// What is left at the end of the grace is aborted, at once if the grace is negative.
 func TestRunGrace(t *testing.T) {
 	for _, grace := range []time.Duration{0, 2 * time.Second, -1} {
 		g := newProgram(t)
@@ -150,7 +150,7 @@ func TestRunGrace(t *testing.T) {
 	}
 }
 
-// A Stop of the loop begins the end, a second one completes it.
+// The first Stop of the loop starts the end, a second one completes it.
 func TestRunAndStop(t *testing.T) {
 	g := newProgram(t)
 	g.ask()
@@ -164,7 +164,7 @@ func TestRunAndStop(t *testing.T) {
 	}))
 }
 
-// A program whose streams are all destroyed is over; so is one whose context was done from the beginning.
+// Run returns when all streams are destroyed, and at once if the context is already done.
 func TestRunEndsWithItsStreams(t *testing.T) {
 	g := newProgram(t)
 	end := func(after time.Duration) ss.Info {
@@ -180,7 +180,7 @@ func TestRunEndsWithItsStreams(t *testing.T) {
 	g.run(ctx, nil, 0, serverAfter(0, nil), end(time.Minute))
 }
 
-// A stream that cannot be created ends the program before it began, and the others with it.
+// If a stream cannot be created Run destroys the others and returns the error.
 func TestRunCannotCreate(t *testing.T) {
 	g := newProgram(t)
 	var states []string
@@ -192,7 +192,7 @@ func TestRunCannotCreate(t *testing.T) {
 	}
 }
 
-// A panic in a callback reaches the caller of Run as it would that of the loop's Run, and leaves the loop poisoned.
+// A panic in a callback reaches the caller of Run, as that of the loop's Run, and poisons the loop.
 func TestRunPanics(t *testing.T) {
 	g := newProgram(t)
 	defer func() {
@@ -204,7 +204,7 @@ func TestRunPanics(t *testing.T) {
 	g.run(context.Background(), nil, 0, serverAfter(0, func(*ss.Handle) { panic("a callback's") }))
 }
 
-// Run makes a loop on the real kernel if it is given none.
+// Run makes a loop on the real kernel if Config.Loop is nil.
 func TestRunOnItsOwnLoop(t *testing.T) {
 	g := newProgram(t)
 	c := ss.Config{Policy: g.c.Policy}

@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestNewNeeds: what a runtime cannot be without.
+// TestNewNeeds: New requires Config.Loop and Config.Policy.
 func TestNewNeeds(t *testing.T) {
 	l := loop.New(sim.New(0, sim.Options{}).Host("h"), loop.Config{})
 	for _, c := range []ss.Config{{}, {Loop: l}, {Policy: &policy.Policy{}}} {
@@ -22,7 +22,7 @@ func TestNewNeeds(t *testing.T) {
 	}
 }
 
-// TestCreateErrors: each says which stream, why, and what to do.
+// TestCreateErrors: each error has the stream type, the reason, and a hint.
 func TestCreateErrors(t *testing.T) {
 	doc := `{"s":[{"plain":{"endpoint":"x","port":1}},
 		{"mqtt":{"endpoint":"x","port":1,"protocol":"mqtt"}},{"tls":{"endpoint":"x","port":443,"tls":true,"client_cert":0}},
@@ -55,7 +55,7 @@ func TestCreateErrors(t *testing.T) {
 	}
 }
 
-// TestNoStream: a program that gives no Stream gets one that does nothing.
+// TestNoStream: if New returns no Stream, one that does nothing is used.
 func TestNoStream(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, rawServer), plan{})
 	w.Serve("srv", answer(0, ""))
@@ -72,7 +72,7 @@ func TestNoStream(t *testing.T) {
 	}
 }
 
-// TestEach: a stream may end others while they are walked over.
+// TestEach: a stream may destroy others during Each.
 func TestEach(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"raw"`, ""), plan{})
 	for range 1200 { // more than two pages
@@ -98,7 +98,7 @@ func TestEach(t *testing.T) {
 	}
 }
 
-// TestCloseTwice, and while everything is under way.
+// TestCloseTwice: Close, also during connections and transactions.
 func TestCloseTwice(t *testing.T) {
 	w := newWorld(t, clientDoc(`"protocol":"h1"`, h1Server), plan{Net: sim.Options{Link: sim.Link{Latency: time.Millisecond}}})
 	w.Serve("srv", answer(0, strings.Repeat("x", 1<<20)))

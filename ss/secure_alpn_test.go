@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A server that has not heard of ALPN answers an offer of h2 and http/1.1 with nothing: it speaks HTTP/1.1.
+// A server without ALPN ignores an offer of h2 and http/1.1: it speaks HTTP/1.1.
 func TestServerWithoutALPN(t *testing.T) {
 	p := newPKI(t, "127.0.0.1")
 	for _, version := range []uint16{stdtls.VersionTLS12, stdtls.VersionTLS13} {

@@ -19,7 +19,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// certServer is a TLS server on a loop, whose certificates a test looks at.
+// certServer is a TLS server on a loop, whose certificates a test checks.
 type certServer struct {
 	t  *testing.T
 	l  *loop.Loop
@@ -27,7 +27,7 @@ type certServer struct {
 	at string
 }
 
-// serveCerts starts a server with the policy's certificates or those given.
+// serveCerts starts a server with the policy's certificates or with other ones.
 func serveCerts(t *testing.T, certs any, keys string, given []stdtls.Certificate) (*certServer, error) {
 	t.Helper()
 	sys, err := loop.NewSystem()
@@ -56,7 +56,7 @@ func serveCerts(t *testing.T, certs any, keys string, given []stdtls.Certificate
 	return s, nil
 }
 
-// shown is what a client that asks for a name is shown, judged by a root.
+// shown is the certificate for a client with a server name, verified with a root.
 func (s *certServer) shown(name, root string) (chain []*x509.Certificate, err error) {
 	s.t.Helper()
 	der, _ := base64.StdEncoding.DecodeString(root)
@@ -97,8 +97,8 @@ func (s *certServer) wantShown(name, root string, length int) {
 
 type entry map[string]string
 
-// A listener has the certificates that its policy names, with their chains, as DER or PEM; the client's name
-// chooses.
+// A listener has the certificates that its policy names, with their chains, as DER or PEM; the client's SNI
+// selects one.
 func TestSeveralCertificates(t *testing.T) {
 	a, b, c := newPKI(t, "a.test"), newChain(t, 1, "b.test"), newPKI(t, "127.0.0.1")
 	chain := ""
@@ -132,7 +132,7 @@ func TestSeveralCertificates(t *testing.T) {
 	s.wantShown("b.test", b.ca, 2)
 }
 
-// A program may bring the certificates itself, instead of the policy's.
+// A program may set certificates in place of the policy's.
 func TestCertificatesOfTheProgram(t *testing.T) {
 	a, b := newPKI(t, "a.test"), newPKI(t, "b.test")
 	s, err := serveCerts(t, []entry{}, "", []stdtls.Certificate{b.pair})
@@ -150,7 +150,7 @@ func TestCertificatesOfTheProgram(t *testing.T) {
 	}
 }
 
-// TestLeastVersion: tls_min_version is the least that a server agrees to; without it that is 1.2.
+// TestLeastVersion: tls_min_version is the lowest version of a server; the default is 1.2.
 func TestLeastVersion(t *testing.T) {
 	p := newPKI(t, "device.example", "127.0.0.1")
 	for _, c := range []struct {

@@ -35,8 +35,8 @@ type pki struct {
 
 func newPKI(t testing.TB, names ...string) pki { return newChain(t, 0, names...) }
 
-// newChain is newPKI with so many authorities in between, of which the root's allows none below itself. They
-// stand behind the leaf.
+// newChain is newPKI with a number of intermediate authorities, of which the root's allows none below itself. They
+// follow the leaf.
 func newChain(t testing.TB, between int, names ...string) pki {
 	t.Helper()
 	must := func(err error) {
@@ -84,7 +84,7 @@ func newChain(t testing.TB, between int, names ...string) pki {
 }
 
 // secureWorld is a server and a client runtime on one loop over real sockets. No connection is kept warm:
-// each attempt shakes hands.
+// each attempt has a handshake.
 func secureWorld(t *testing.T, p pki, server, client string, certs ...stdtls.Certificate) (l *loop.Loop, srv, cli *ss.Runtime) {
 	t.Helper()
 	sys, err := loop.NewSystem()
@@ -182,7 +182,7 @@ func runSecure(t *testing.T, l *loop.Loop, cli *ss.Runtime, tx string) *told {
 	return c
 }
 
-// Streams over TLS, both protocols, first anew and then resumed.
+// Streams over TLS, both protocols, with a full handshake and with a resumed one.
 func TestStreamsOverTLS(t *testing.T) {
 	p := newPKI(t, "device.example", "127.0.0.1")
 	const trusting = `"endpoint":"127.0.0.1","tls_trust_store":"lab"`
@@ -212,8 +212,8 @@ func TestStreamsOverTLS(t *testing.T) {
 	}
 }
 
-// What a client must not accept, and what a server must not: the stream learns it as UNREACHABLE, with a
-// cause that says who, why and against which store.
+// Certificates that a client, or a server, must not accept: the stream receives UNREACHABLE with a
+// cause that names the certificate, the reason and the trust store.
 func TestTLSRefusals(t *testing.T) {
 	p := newPKI(t, "device.example", "127.0.0.1")
 	other := newPKI(t, "device.example", "127.0.0.1")
@@ -259,7 +259,7 @@ func TestTLSRefusals(t *testing.T) {
 	}
 }
 
-// A client that shows the certificate that its policy counts is let in.
+// A client that presents the certificate of its policy's client_cert is accepted.
 func TestClientCertificate(t *testing.T) {
 	p := newPKI(t, "device.example", "127.0.0.1")
 	l, _, cli := secureWorld(t, p, `"protocol":"h1","tls_trust_store":"lab"`,
@@ -269,7 +269,7 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
-// The policy's least version and groups hold on both sides.
+// The policy's lowest version and groups apply on both sides.
 func TestTLSDemands(t *testing.T) {
 	p := newPKI(t, "device.example", "127.0.0.1")
 	for _, c := range []struct{ server, client, want string }{
@@ -286,7 +286,7 @@ func TestTLSDemands(t *testing.T) {
 	}
 }
 
-// What TLS lacks is told when the stream is created, not at its first attempt.
+// Create reports errors in the TLS configuration, before the first attempt.
 func TestTLSMisconfigured(t *testing.T) {
 	p := newPKI(t, "device.example")
 	l, _, cli := secureWorld(t, p, `"protocol":"h1"`, `"endpoint":"127.0.0.1","client_cert":3,"protocol":"h1"`)
@@ -307,7 +307,7 @@ func TestTLSMisconfigured(t *testing.T) {
 	}
 }
 
-// A runtime that is closed in the middle of handshakes leaves none of their coroutines behind.
+// Close during handshakes ends their coroutines.
 func TestCloseEndsHandshakes(t *testing.T) {
 	p := newPKI(t, "device.example", "127.0.0.1")
 	l, srv, _ := secureWorld(t, p, `"protocol":"h1"`, `"endpoint":"127.0.0.1","protocol":"h1"`)
@@ -350,7 +350,7 @@ func TestHandshakesHaveAQuarterOfTheAccount(t *testing.T) {
 	}
 }
 
-// Sessions are put to sleep by one timer of the runtime's, which is gone when nobody is awake.
+// One timer of the runtime puts idle sessions to sleep; it is stopped when all sessions sleep.
 func TestSessionsFallAsleep(t *testing.T) {
 	p := newPKI(t, "device.example", "127.0.0.1")
 	l, srv, _ := secureWorld(t, p, `"protocol":"raw"`, `"endpoint":"127.0.0.1","protocol":"raw"`)

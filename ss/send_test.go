@@ -23,14 +23,14 @@ const sendDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],
 	{"raw":{"endpoint":"10.0.0.2","port":82,"protocol":"raw","opportunistic":true,"retry":"none"}},
 	{"h1":{"endpoint":"10.0.0.2","port":83,"protocol":"h1","http_method":"POST","opportunistic":true,"retry":"none"}}]}`
 
-// reflection is an echo that sends what it can at once, and has Tx give the rest.
+// reflection is an echo that sends what it can with Send, and the rest in Tx.
 type reflection struct {
 	sent int // bytes that went at once
 	rest [][]byte
 	flag []ss.Flags // of each of rest
 }
 
-// play has s be r.
+// play makes s a reflection.
 func (r *reflection) play(s *script) {
 	s.QuietTx = true
 	s.OnRx = func(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
@@ -65,7 +65,7 @@ func (r *reflection) play(s *script) {
 	}
 }
 
-// TestSend: what goes at once and what waits make up the messages that came, on networks good and bad.
+// TestSend: the output of Send and that of Tx together are the messages that were received, on several networks.
 func TestSend(t *testing.T) {
 	seeds := uint64(200)
 	if testing.Short() {
@@ -145,7 +145,7 @@ func TestSendElsewhere(t *testing.T) {
 	w.Run("the end", func() bool { return s.Told(ss.Disconnected) > 0 })
 }
 
-// TestSendMisuse: a message inside another is not sent, and ends the connection as it does when Tx gives one.
+// TestSendMisuse: a message inside another is not sent, and ends the connection as in Tx.
 func TestSendMisuse(t *testing.T) {
 	w := newWorld(t, sendDoc, plan{})
 	w.Serve("ws_srv", func(s *script) {
@@ -169,7 +169,7 @@ func TestSendMisuse(t *testing.T) {
 	}
 }
 
-// TestSendEmpty: what has no bytes has flags to say, and they go.
+// TestSendEmpty: flags without bytes are sent.
 func TestSendEmpty(t *testing.T) {
 	w := newWorld(t, sendDoc, plan{})
 	w.Serve("ws_srv", func(s *script) {

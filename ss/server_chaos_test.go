@@ -14,12 +14,12 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// crowd is a world in which peers of both protocols ask a server of both, and either side changes its mind at
-// every point.
+// crowd is a world in which peers of both protocols send requests to a server of both, and both sides cancel at
+// random.
 type crowd struct {
 	*world
 	r      *rand.Rand
-	gentle bool // nobody changes its mind: every request is answered
+	gentle bool // no side cancels: every request is answered
 	peers  []*peer
 	calls  []*call
 	sizes  map[string]int // of answers, by path
@@ -32,7 +32,7 @@ func (c *crowd) later(most time.Duration, f func()) {
 	c.Net.At(time.Duration(c.r.Int64N(int64(most))), f)
 }
 
-// clerk is a stream of the server's: it answers a GET with as many bytes as were agreed on, a POST with what it brought.
+// clerk is a stream of the server: it answers a GET with a fixed number of bytes, and echoes the body of a POST.
 type clerk struct {
 	c       *crowd
 	h       *ss.Handle
@@ -42,7 +42,7 @@ type clerk struct {
 	dead    bool
 }
 
-// whim is what a callback may do beside its work.
+// whim is a random additional call of a callback.
 func (k *clerk) whim(what string) ss.Ret {
 	c, h := k.c, k.h
 	if k.dead {
@@ -134,7 +134,7 @@ func (k *clerk) Tx(h *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret) {
 	return n, ss.EOM, ss.OK
 }
 
-// crowdBody is what travels under that path.
+// crowdBody is the body for that path.
 func crowdBody(path string, size int) []byte {
 	n, _ := strconv.Atoi(strings.TrimPrefix(path, "/"))
 	return payload(uint32(n), size)
@@ -182,7 +182,7 @@ func (c *crowd) ask() {
 	}
 }
 
-// crowdStory is one seed's.
+// crowdStory is the run of one seed.
 func crowdStory(t *testing.T, seed uint64) uint64 {
 	r := rand.New(rand.NewPCG(seed, 11))
 	o := plan{Seed: seed, Net: badLink(r), Server: func(c *ss.Config) { c.IdleStreams = []int{-1, 1, 4}[seed%3] }}
@@ -237,7 +237,7 @@ func crowdStory(t *testing.T, seed uint64) uint64 {
 		return true
 	}
 	if !gentle {
-		// A peer whose answers were lost on the way would wait for ever.
+		// A peer whose responses were lost would wait indefinitely.
 		c.Net.At(10*time.Minute, func() {
 			for _, p := range c.peers {
 				p.wsi.Close(roles.Reset, nil)
@@ -257,8 +257,8 @@ func crowdStory(t *testing.T, seed uint64) uint64 {
 	return c.Net.Digest()
 }
 
-// TestCrowd runs random requests over both protocols against a server with whims, one network per seed. What it
-// holds: both tables, for every handle; every answer whole or visibly cut; nothing left at the end.
+// TestCrowd runs random requests over both protocols against a server with whims, one network per seed. It
+// checks both state tables for every handle, that every response is complete or visibly cut, and that nothing is left.
 func TestCrowd(t *testing.T) {
 	first, n := uint64(0), uint64(300)
 	if testing.Short() {
@@ -284,7 +284,7 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// TestCrowdReplays: one seed, one run.
+// TestCrowdReplays: the same seed gives the same run.
 func TestCrowdReplays(t *testing.T) {
 	for _, seed := range []uint64{3, 8, 1001} {
 		var digest [2]uint64

@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestSniff: what the first bytes on a port of both protocols decide, in however many pieces they come.
+// TestSniff: the first bytes on a port of both protocols select the protocol, however they are fragmented.
 func TestSniff(t *testing.T) {
 	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	const settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
@@ -49,7 +49,7 @@ func TestSniff(t *testing.T) {
 	}
 }
 
-// TestSniffOnH1: a port of HTTP/1.1 alone does not take the preface.
+// TestSniffOnH1: a port of HTTP/1.1 only does not accept the preface.
 func TestSniffOnH1(t *testing.T) {
 	w := newWorld(t, wireDoc, plan{})
 	w.Serve("srv", nil)
@@ -60,7 +60,7 @@ func TestSniffOnH1(t *testing.T) {
 	}
 }
 
-// TestSniffEnds: connections that never say what they speak do not stay, and are at their program's mercy like any.
+// TestSniffEnds: connections whose protocol stays undecided time out, and their streams can end them like any other.
 func TestSniffEnds(t *testing.T) {
 	const life = "CREATING CONNECTING DISCONNECTED DESTROYING"
 	for _, text := range []string{"", "PRI * HT"} {
@@ -82,7 +82,7 @@ func TestSniffEnds(t *testing.T) {
 			w.WantLife("its client", s, "CREATING CONNECTING CONNECTED DISCONNECTED")
 		}
 	}
-	// A program that does not want the connection.
+	// A program that refuses the connection.
 	for _, st := range []ss.State{ss.Creating, ss.Connecting} {
 		w := newWorld(t, webDoc, plan{})
 		w.Serve("web", func(s *script) { s.When(st, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) })

@@ -14,7 +14,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// alpnTold answers with the protocol that its handshake settled on.
+// alpnTold answers with the protocol that ALPN selected.
 type alpnTold struct{ text []byte }
 
 func (a *alpnTold) State(h *ss.Handle, s ss.State, _ ss.Notice) ss.Ret {
@@ -33,7 +33,7 @@ func (a *alpnTold) Tx(_ *ss.Handle, _ uint32, buf []byte) (int, ss.Flags, ss.Ret
 	return copy(buf, a.text), ss.SOM | ss.EOM, ss.OK
 }
 
-// TestALPNChooses: what a client offers decides what is spoken, and a client that offers nothing speaks HTTP/1.1.
+// TestALPNChooses: the client's offer selects the protocol; without an offer it is HTTP/1.1.
 func TestALPNChooses(t *testing.T) {
 	p := newPKI(t, "device.example", "127.0.0.1")
 	l, srv, _ := secureWorld(t, p, `"protocol":"h2"`, `"endpoint":"127.0.0.1","protocol":"h1"`)
@@ -44,7 +44,7 @@ func TestALPNChooses(t *testing.T) {
 	}
 	at, _ := listener.Addr()
 	addr := fmt.Sprintf("127.0.0.1:%d", at.IP.Port())
-	// away runs f beside the loop, which the test itself drives.
+	// away runs f on another goroutine while the test drives the loop.
 	away := func(f func() (string, error)) (string, error) {
 		t.Helper()
 		type result struct {

@@ -5,9 +5,9 @@ import (
 	"unsafe"
 )
 
-// TestSizes: a hundred thousand accepted connections wait at a time, so the size of the object that holds
-// one is a figure of its own. The allocator rounds it up to a size class; the next larger class is what a
-// careless field costs.
+// TestSizes: a hundred thousand accepted connections may be idle at a time, so the size of their object
+// matters. The allocator rounds it up to a size class; the next larger class is the cost of a
+// careless field.
 func TestSizes(t *testing.T) {
 	for _, c := range []struct {
 		what       string

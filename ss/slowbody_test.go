@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestSlowUploads: what an accepted stream sees of a client that sends its body too slowly, and of ones that do not, over
+// TestSlowUploads: the callbacks for a client that sends its body too slowly, and for faster ones, over
 // both protocols.
 func TestSlowUploads(t *testing.T) {
 	for _, c := range []struct {

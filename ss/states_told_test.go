@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/ss/sstest"
 )
 
-// tellings is what streams were told, by kind of stream: each state with the last move before it.
+// tellings counts the states that streams received, by kind of stream: each state with the last move before it.
 type tellings struct {
 	moves  [3]map[[2]ss.State]int // of clients, accepted streams, servers
 	events map[[2]ss.State]int    // event, and the last move before it
@@ -40,7 +40,7 @@ func (y *tellings) told(h *ss.Handle, life, s ss.State) {
 	}
 }
 
-// eventful is a stream that, in each state, may be told TIMEOUT and EVENT_WAIT_CANCELLED before the next.
+// eventful is a stream that, in each state, may receive TIMEOUT and EVENT_WAIT_CANCELLED before the next.
 func eventful(s *script, states ...ss.State) *script {
 	for _, st := range states {
 		then := s.On[st]
@@ -56,9 +56,9 @@ func eventful(s *script, states ...ss.State) *script {
 	return s
 }
 
-// TestStatesTold runs streams of every protocol, clients and accepted ones, through good and bad times. World.observe
-// holds all that they are told against both tables; here, the page (docs/states.md) is held against it: what it lists
-// is told by a stream of that kind, but for what it says is not, and nothing else is.
+// TestStatesTold runs streams of every protocol, clients and accepted ones, with and without faults. World.observe
+// checks all states against both tables; this test compares them with the page (docs/states.md): a stream of that kind
+// receives everything that the page lists as delivered, and nothing else.
 func TestStatesTold(t *testing.T) {
 	y := newTellings()
 	seed := uint64(0)
@@ -70,12 +70,12 @@ func TestStatesTold(t *testing.T) {
 		}
 		return p
 	}
-	// Each outcome of a client stream, and what its server is told meanwhile.
+	// Each outcome of a client stream, and the states of its server.
 	for _, c := range outcomes() {
 		w, _ := c.play(t, next())
 		w.Net.SetOptions(sim.Options{})
 	}
-	// Servers of no use, with programs that ask for more.
+	// Useless servers, with programs that request more.
 	for i, srv := range uselessServers {
 		for _, conceal := range []int{0, 2} {
 			w := newWorld(t, stormDoc(conceal, srv.keys+`,"nailed_up":true`), next())
@@ -89,7 +89,7 @@ func TestStatesTold(t *testing.T) {
 			w.Patience = 4 * time.Hour
 		}
 	}
-	// A request with a body that the server refuses to take up at first.
+	// A request with a body that the server refuses at first.
 	w := newWorld(t, clientDoc(`"protocol":"h2","http_method":"POST","opportunistic":true,"retry":"three"`, rawServer), next())
 	refused := false
 	w.frames("srv", func(p *framePeer) {
@@ -147,7 +147,7 @@ func TestStatesTold(t *testing.T) {
 	}
 }
 
-// stateStories are the lives of streams of one protocol that outcomes and uselessServers do not lead.
+// stateStories are the lives of streams of one protocol that outcomes and uselessServers do not cover.
 func stateStories(t *testing.T, proto string, next func() plan) {
 	srv := map[string]string{"raw": rawServer, "h1": h1Server,
 		"h2": `,{"srv":{"server":true,"port":80,"protocol":"h2"}}`, "ws": `,{"srv":{"server":true,"port":80,"protocol":"ws"}}`}[proto]
@@ -171,7 +171,7 @@ func stateStories(t *testing.T, proto string, next func() plan) {
 		w.Net.SetOptions(sim.Options{})
 		w.Patience = 4 * time.Hour
 	}
-	// Events in every state, nobody listening, then somebody, then nobody again.
+	// Events in every state, without a listener, with one, and again without.
 	story(func(w *world) {
 		s := eventful(newScript(), all...)
 		h := w.Create("c", s)
@@ -219,14 +219,14 @@ func stateStories(t *testing.T, proto string, next func() plan) {
 				})
 			}
 		}
-		// The same of accepted streams.
+		// The same for accepted streams.
 		story(func(w *world) {
 			serve(w, func(s *script) { s.When(st, func(*ss.Handle) ss.Ret { return ss.DestroyMe }) })
 			w.Create("c", newScript()).Connect()
 			w.Advance(time.Second)
 		})
 	}
-	// A connection that asks nothing, and one whose requests are far apart.
+	// A connection without a request, and one whose requests are far apart.
 	story(func(w *world) {
 		serve(w, nil)
 		if proto != "raw" && proto != "ws" {
@@ -241,7 +241,7 @@ func stateStories(t *testing.T, proto string, next func() plan) {
 		w.peer("h1")
 		w.Advance(3 * time.Minute)
 	})
-	// Begun by RequestTx, and refused by its program.
+	// Started by RequestTx, and refused by its program.
 	story(func(w *world) {
 		serve(w, func(s *script) { answer(404, "no")(s) })
 		w.Create("c", newScript()).RequestTx()
@@ -250,7 +250,7 @@ func stateStories(t *testing.T, proto string, next func() plan) {
 	if proto != "ws" {
 		return
 	}
-	// A connection that is asked for something, then becomes a WebSocket.
+	// A connection that answers a request, then becomes a WebSocket.
 	w := newWorld(t, clientDoc(`"protocol":"raw","opportunistic":true`, srv), next())
 	w.Serve("srv", answer(204, ""))
 	s := newScript()

@@ -19,7 +19,7 @@ import (
 var stormTable = []int{500, 2000, 30000}
 
 // stormBound is how many attempts the table allows within d: one at once, then one after each delay. Beyond that a
-// stream may begin the table anew once because its first connection had no delay before it, and a program once more by
+// stream may restart the table once because its first connection had no delay before it, and a program once more by
 // a Connect that does not wait.
 func stormBound(d time.Duration) int {
 	n, at := 1, time.Duration(0)
@@ -30,18 +30,18 @@ func stormBound(d time.Duration) int {
 	return n + 1 + 2*len(stormTable)
 }
 
-// uselessServer is a server that is of no use.
+// uselessServer is a server that serves nothing.
 type uselessServer struct {
 	name, keys string
 	serve      func(w *world)
 }
 
-// hangUp has an accepted raw stream end in CONNECTED.
+// hangUp makes an accepted raw stream end in CONNECTED.
 func hangUp(s *script) {
 	s.When(ss.Connected, func(*ss.Handle) ss.Ret { return ss.DisconnectMe })
 }
 
-// hangUpLater has it end while a request may be under way.
+// hangUpLater makes it end while a request may be in progress.
 func hangUpLater(s *script) {
 	s.When(ss.Connected, func(h *ss.Handle) ss.Ret {
 		s.World.Net.At(20*time.Millisecond, h.Destroy)
@@ -49,7 +49,7 @@ func hangUpLater(s *script) {
 	})
 }
 
-// switchAnd answers a WebSocket's handshake, says frames, and hangs up.
+// switchAnd answers a WebSocket handshake, sends frames, and closes the connection.
 func switchAnd(frames string) func(s *script) {
 	key := regexp.MustCompile(`(?i)Sec-WebSocket-Key: *(\S+)`)
 	return func(s *script) {
@@ -116,7 +116,7 @@ var uselessServers = []uselessServer{
 	})},
 }
 
-// habit is what a program does when it is told of trouble.
+// habit is the reaction of a program to a failure.
 type habit struct {
 	name string
 	asks bool // it never rests
@@ -128,7 +128,7 @@ var (
 	connects = (*ss.Handle).Connect
 )
 
-// says has f called in each of the states.
+// says makes each of the states call f.
 func says(f func(*ss.Handle) ss.Ret, states ...ss.State) func(*world, *script) {
 	return func(_ *world, s *script) {
 		for _, st := range states {
@@ -183,8 +183,8 @@ var habits = []habit{
 	}},
 }
 
-// TestNoRetryStorm: whatever a server without use does and whatever its program answers, a stream makes no more attempts
-// than its retry scheme has room for, and both tables of states are kept.
+// TestNoRetryStorm: for every useless server and every reaction of the program, a stream makes no more attempts
+// than its retry scheme allows, and both tables of states are respected.
 func TestNoRetryStorm(t *testing.T) {
 	const lasts = time.Hour
 	bound := stormBound(lasts)
@@ -228,7 +228,7 @@ func stormCell(t *testing.T, seed uint64, lasts time.Duration, bound int, srv us
 	if hb.asks && got < bound/3 && !strings.HasPrefix(srv.name, "raw") { // a raw connection may outlive its peer's end
 		t.Errorf("%s: attempts in %v: got %d, want about %d: the stream rests although the program asks\n%s", what, lasts, got, bound, s.Life()[max(0, len(s.Life())-200):])
 	}
-	// Within one attempt an HTTP/2 client may move on four times, and as many redirects are followed.
+	// Within one attempt an HTTP/2 client may change the connection four times, and four redirects are followed.
 	if dials := int(w.Server.Runtime.Net().Counters.Accepted); dials > 5*bound {
 		t.Errorf("%s: connections in %v: got %d, want at most %d", what, lasts, dials, 5*bound)
 	}

@@ -1,4 +1,4 @@
 package ss
 
-// Events returns in which states of life each event may be told.
+// Events returns the states of life in which each event may be delivered.
 func Events() map[State][]State { return events }

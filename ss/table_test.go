@@ -12,7 +12,7 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// TestNames: numbers and names are the reference's.
+// TestNames: numbers and names are libwebsockets'.
 func TestNames(t *testing.T) {
 	for s, want := range map[State]string{0: "(unset)", 1: "LWSSSCS_CREATING", 2: "LWSSSCS_DISCONNECTED", 3: "LWSSSCS_UNREACHABLE",
 		4: "LWSSSCS_AUTH_FAILED", 5: "LWSSSCS_CONNECTED", 6: "LWSSSCS_CONNECTING", 7: "LWSSSCS_DESTROYING", 8: "LWSSSCS_POLL",
@@ -35,10 +35,10 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestTables: each move of ours is one of the reference's too, or has an event of it in between; every
+// TestTables: each of our moves is also in libwebsockets' table, or has an event of it in between; every
 // state can be reached and every state but the last can be left.
 func TestTables(t *testing.T) {
-	// What must not follow directly in the reference, and does not: these moves come only after the event.
+	// Moves that libwebsockets allows only after an event.
 	only := map[[2]State]State{{Connected, Connected}: Timeout}
 	from, to := map[State]bool{}, map[State]bool{}
 	for _, m := range Transitions() {
@@ -88,8 +88,8 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// TestIllegalMove: what no program can bring about. Tests see a panic; in production it is logged, counted,
-// and not told.
+// TestIllegalMove: a move that no program can cause. Tests see a panic; in production it is logged, counted,
+// and not delivered.
 func TestIllegalMove(t *testing.T) {
 	for _, hard := range []bool{true, false} {
 		pol, err := policy.Parse([]byte(`{"s":[{"c":{"endpoint":"10.0.0.2","port":80}}]}`))

@@ -15,7 +15,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// records is a log that a test reads once the loop is over.
+// records is a log that a test reads after the end of the loop.
 type records struct{ strings.Builder }
 
 func (r *records) Enabled(context.Context, slog.Level) bool { return true }
@@ -28,7 +28,7 @@ func (r *records) Handle(_ context.Context, e slog.Record) error {
 	return nil
 }
 
-// running has a runtime on real sockets run on a goroutine of its own while f does what it likes on the test's.
+// running runs a runtime on real sockets on a goroutine of its own, and f on the test's.
 func running(t *testing.T, change func(*loop.Config, *ss.Config), f func(l *loop.Loop, rt *ss.Runtime, h *ss.Handle)) (*ss.Runtime, string) {
 	t.Helper()
 	sys, err := loop.NewSystem()
@@ -67,8 +67,9 @@ func running(t *testing.T, change func(*loop.Config, *ss.Config), f func(l *loop
 	return rt, log.String()
 }
 
-// TestWrongGoroutine: with CheckThread a method that is called from a goroutine other than the loop than the loop's does nothing, says
-// so where it can, and is logged by its name and the stream's, and counted; with PanicOnIllegal it panics.
+// TestWrongGoroutine: with CheckThread a method that is called on a goroutine other than the loop's does nothing,
+// returns an error if it can, and is logged with its name and the stream's, and counted; with PanicOnIllegal it
+// panics.
 func TestWrongGoroutine(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux distinguishes threads")
@@ -132,8 +133,7 @@ func TestWrongGoroutine(t *testing.T) {
 	})
 }
 
-// TestSlowCallbackIsLogged: a callback that holds the loop is named in the runtime's log, unless the loop has a hook of its
-// own.
+// TestSlowCallbackIsLogged: the runtime's log names a callback that blocks the loop, unless the loop has an OnSlow.
 func TestSlowCallbackIsLogged(t *testing.T) {
 	slow := func(l *loop.Loop, rt *ss.Runtime, h *ss.Handle) {
 		done := make(chan bool)

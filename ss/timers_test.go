@@ -59,7 +59,7 @@ func TestAfterAndEvery(t *testing.T) {
 	c.want(t, "runtime@6.5s tick@8.5s tick@11.5s")
 }
 
-// A periodic timer may be stopped by its own function, and one that is set to no delay is called once in each turn at most.
+// A periodic timer may be stopped by its own function; one with delay 0 is called at most once in each turn.
 func TestTimerStopsItself(t *testing.T) {
 	w := newWorld(t, timerPolicy, plan{})
 	n := 0
@@ -82,7 +82,7 @@ func TestTimerStopsItself(t *testing.T) {
 	}
 }
 
-// A loop that was busy for longer than the period calls the function once, and keeps to the period.
+// A loop that was busy for longer than the period calls the function once, and keeps the period.
 func TestEveryLeavesOutWhatIsLate(t *testing.T) {
 	w := newWorld(t, timerPolicy, plan{})
 	c := newCalls(w)
@@ -93,7 +93,7 @@ func TestEveryLeavesOutWhatIsLate(t *testing.T) {
 	c.want(t, "tick@1s tick@4.5s tick@5s tick@6s")
 }
 
-// The end of a stream stops its timers, the end of the runtime all; afterwards none starts.
+// The end of a stream stops its timers, the end of the runtime stops all; afterwards none starts.
 func TestTimersEndWithTheirOwner(t *testing.T) {
 	w := newWorld(t, timerPolicy, plan{})
 	c := newCalls(w)

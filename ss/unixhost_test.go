@@ -9,7 +9,7 @@ import (
 )
 
 // TestUnixHostOnUnixSocketsOnly: clients of libwebsockets name the socket in Host, "+@name". A server accepts that from
-// a Unix socket, on HTTP/1.1 and HTTP/2, and refuses it on TCP, whatever it has remembered of heads it has seen.
+// a Unix socket, on HTTP/1.1 and HTTP/2, and refuses it on TCP, also with a cached head.
 func TestUnixHostOnUnixSocketsOnly(t *testing.T) {
 	const h1Head = "GET /u HTTP/1.1\r\nHost: %s\r\n\r\n"
 	overH2 := func(host string) string {

@@ -12,7 +12,7 @@ import (
 
 var bulkBody = []byte(strings.Repeat("0123456789abcdef", 1<<16))
 
-// bulk has an accepted stream answer every request with a megabyte.
+// bulk makes an accepted stream answer every request with a megabyte.
 func bulk(s *script) {
 	s.QuietTx = true
 	s.When(ss.ServerTxn, func(h *ss.Handle) ss.Ret {
@@ -22,7 +22,7 @@ func bulk(s *script) {
 	})
 }
 
-// h2Asks is an HTTP/2 client that grants all the windows it can and asks for n bodies.
+// h2Asks is the input of an HTTP/2 client with maximal windows and n requests.
 func h2Asks(n int) string {
 	frame := func(typ, flags byte, id uint32, payload string) string {
 		return string([]byte{byte(len(payload) >> 16), byte(len(payload) >> 8), byte(len(payload)), typ, flags,
@@ -40,7 +40,7 @@ func h2Asks(n int) string {
 }
 
 // TestClientsThatDoNotRead: 320 clients that ask for large bodies and never read, on HTTP/1.1 by 64 KiB of pipelined
-// requests, on HTTP/2 with the transport not read either. Newcomers are served all the time, and all 320 are gone
+// requests, on HTTP/2 with the transport not read either. New clients are always served, and all 320 are gone
 // after the deadline.
 func TestClientsThatDoNotRead(t *testing.T) {
 	const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"

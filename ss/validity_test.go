@@ -8,7 +8,7 @@ import (
 	"github.com/millrace/millrace/policy"
 )
 
-// TestRawValidity: what svalidping and svalidhup ask of TCP where the protocol has no ping.
+// TestRawValidity: the TCP options for svalidping and svalidhup if the protocol has no ping.
 func TestRawValidity(t *testing.T) {
 	const s = time.Second
 	for _, c := range []struct {

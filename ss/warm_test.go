@@ -23,7 +23,7 @@ const warmDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],
 
 const oneGET = "CREATING CONNECTING CONNECTED QOS_ACK_REMOTE DISCONNECTED"
 
-// get runs one transaction of a new stream and returns what it was told.
+// get runs one transaction of a new stream and returns its states.
 func (w *world) get(streamType string) *script {
 	w.t.Helper()
 	s := newScript()
@@ -32,8 +32,8 @@ func (w *world) get(streamType string) *script {
 	return s
 }
 
-// TestWarmConnection: a connection serves the next stream with the same endpoint, whatever its type is
-// called, and no other. Its stream was told DISCONNECTED all the same.
+// TestWarmConnection: a connection serves the next stream with the same endpoint, of any stream type,
+// and no other. Its previous stream still received DISCONNECTED.
 func TestWarmConnection(t *testing.T) {
 	w := newWorld(t, warmDoc, plan{})
 	w.Serve("srv", answer(0, ""))
@@ -69,7 +69,7 @@ func TestBusyConnection(t *testing.T) {
 	}
 }
 
-// TestKeepWarm: connections wait as long as configured, then they go, also for the server.
+// TestKeepWarm: warm connections are closed after KeepWarm, also at the server.
 func TestKeepWarm(t *testing.T) {
 	for _, c := range []struct {
 		keep, wait time.Duration
@@ -97,7 +97,7 @@ func TestKeepWarm(t *testing.T) {
 	}
 }
 
-// TestWarmMax: the connection that waits longest makes room.
+// TestWarmMax: at the limit the oldest warm connection is closed.
 func TestWarmMax(t *testing.T) {
 	for _, c := range []struct{ most, want int }{{2, 2}, {1, 1}, {-1, 0}, {0, 3}} {
 		w := newWorld(t, warmDoc, plan{Net: sim.Options{Link: sim.Link{Latency: time.Millisecond}},
@@ -119,9 +119,8 @@ func TestWarmMax(t *testing.T) {
 	}
 }
 
-// TestStaleConnection: the server closes a connection while it is warm. If the client knows, it makes a
-// new one; if the news crosses its request, a request that may be repeated is, without a word to the
-// stream, and one that may not is a failed attempt.
+// TestStaleConnection: the server closes a warm connection. If the client knows, it makes a new one; if the end
+// crosses its request, an idempotent request is repeated, unseen by the stream, and any other is a failed attempt.
 func TestStaleConnection(t *testing.T) {
 	for _, c := range []struct {
 		streamType, want string
@@ -149,7 +148,7 @@ func TestStaleConnection(t *testing.T) {
 		})
 	}
 	t.Run("put, with bytes given", func(t *testing.T) {
-		// What Tx has given is with the dead connection, so the stream is asked for it again.
+		// The output of Tx is lost with the connection, so Tx is called for it again.
 		w := newWorld(t, warmDoc, plan{Net: sim.Options{Link: sim.Link{Latency: 10 * time.Millisecond}}})
 		w.Serve("srv", answer(0, ""))
 		w.get("a")
@@ -182,7 +181,7 @@ func TestStaleConnection(t *testing.T) {
 	})
 }
 
-// TestNotReusable: what ends a connection ends it: close in the response, and a body without an end.
+// TestNotReusable: a response with close, or with a body that ends with the connection, closes it.
 func TestNotReusable(t *testing.T) {
 	for _, head := range []string{
 		"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
@@ -198,7 +197,7 @@ func TestNotReusable(t *testing.T) {
 	}
 }
 
-// TestUnsolicited: bytes that come on a warm connection are for nobody.
+// TestUnsolicited: bytes on a warm connection are not delivered to a stream.
 func TestUnsolicited(t *testing.T) {
 	w := newWorld(t, warmDoc, plan{})
 	w.Serve("raw", speak("\r\n\r\n", okEmpty, false))
@@ -212,7 +211,7 @@ func TestUnsolicited(t *testing.T) {
 	}
 }
 
-// TestDumpTellsWarm: people see what waits.
+// TestDumpTellsWarm: Dump counts the warm connections.
 func TestDumpTellsWarm(t *testing.T) {
 	w := newWorld(t, warmDoc, plan{})
 	w.Serve("srv", answer(0, ""))

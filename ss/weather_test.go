@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// badLink draws a network that is slow and fragments, and loses nothing.
+// badLink makes a random network that is slow and fragments, and loses nothing.
 func badLink(r *rand.Rand) (o sim.Options) {
 	some := func(p float64) bool { return r.Float64() < p }
 	o.Latency = time.Duration(r.IntN(5000)) * time.Microsecond
@@ -37,7 +37,7 @@ func badLink(r *rand.Rand) (o sim.Options) {
 	return o
 }
 
-// worse adds what breaks connections.
+// worse adds faults that break connections.
 func worse(r *rand.Rand, o *sim.Options) {
 	some := func(p float64) bool { return r.Float64() < p }
 	if some(0.4) {

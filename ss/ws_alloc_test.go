@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// volley sends messages of one length and kind, each when the one before has come back.
+// volley sends messages of one length and type, each after the echo of the previous one.
 type volley struct {
 	msg     []byte
 	kind    ss.Flags
@@ -34,7 +34,7 @@ func (v *volley) State(h *ss.Handle, s ss.State, n ss.Notice) ss.Ret {
 	return ss.OK
 }
 
-// part gives as much of msg as buf takes, of which *at octets are out, and asks for another Tx if that is not all.
+// part copies the rest of msg, from *at, into buf, and requests another Tx if it does not fit.
 func part(h *ss.Handle, buf, msg []byte, at *int) (n int, f ss.Flags) {
 	if *at == 0 {
 		f = ss.SOM
@@ -66,7 +66,7 @@ func (v *volley) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 	return h.RequestTx()
 }
 
-// returner sends back whole messages.
+// returner echoes whole messages.
 type returner struct {
 	msg  []byte
 	sent int
@@ -103,7 +103,7 @@ var rallies = []struct {
 	{"h2 over TLS", `"protocol":"h2","ws_subprotocol":"x"`, `"protocol":"ws","ws_over_h2":true,"ws_subprotocol":"x"`, true},
 }
 
-// newRally connects v to an echo: both ends on one loop, over real sockets. step is a message there and back.
+// newRally connects v to an echo: both ends on one loop, over real sockets. step is one round trip of a message.
 func newRally(t testing.TB, p pki, server, client string, tls bool, v *volley) (step func()) {
 	t.Helper()
 	sys, err := loop.NewSystem()
@@ -157,7 +157,7 @@ func newRally(t testing.TB, p pki, server, client string, tls bool, v *volley) (
 	}
 }
 
-// TestWebSocketAllocations: messages of WebSocket streams allocate nothing, at either end, whatever lies under them. The
+// TestWebSocketAllocations: messages of WebSocket streams allocate nothing, at either end, on any transport. The
 // one exception is not ours: a client's tls.Conn makes an object of 24 bytes for each record that it reads.
 func TestWebSocketAllocations(t *testing.T) {
 	p := newPKI(t, "127.0.0.1")
@@ -201,7 +201,7 @@ func wsFrame(bits byte, payload string) []byte {
 	return append(append(b, 0, 0, 0, 0), payload...)
 }
 
-// wsShake asks for a WebSocket over HTTP/1.1.
+// wsShake is a WebSocket handshake over HTTP/1.1.
 const wsShake = "GET /chat HTTP/1.1\r\nHost: host.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 

@@ -11,17 +11,17 @@ import (
 	"github.com/millrace/millrace/ss/sstest"
 )
 
-// fearless lets messages become whatever they can.
+// fearless removes the limits on inflated messages.
 func fearless(c *ss.Config) {
 	cfg := ws.DefaultConfig()
 	cfg.Deflate.Ratio = 0
 	c.WS = &cfg
 }
 
-// wsBomb is what 16 MiB of zeros become: 16 KiB.
+// wsBomb is 16 MiB of zeros compressed to 16 KiB.
 const wsBomb = 16 << 20
 
-// slow takes one piece a millisecond, and looks what the machine holds meanwhile.
+// slow reads one piece a millisecond, and records the memory in use.
 type slow struct {
 	m            *sstest.Machine
 	w            *world
@@ -48,8 +48,8 @@ func (s *slow) Rx(h *ss.Handle, b []byte, f ss.Flags) ss.Ret {
 
 func (s *slow) Tx(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
 
-// TestWebSocketSlowReceiver: a stream that takes a piece now and then of a message that inflates a thousandfold is given
-// no more, and its machine holds little, over HTTP/1.1 and over HTTP/2.
+// TestWebSocketSlowReceiver: a stream that slowly reads a message that inflates a thousandfold receives
+// no more than it reads, with little memory, over HTTP/1.1 and over HTTP/2.
 func TestWebSocketSlowReceiver(t *testing.T) {
 	for _, over := range []string{"h1", "h2"} {
 		doc := strings.Replace(wsCasesDoc, `"port":81,"protocol":"ws"`, `"port":81,"protocol":"h2","ws_subprotocol":"x"`, 1)
@@ -80,7 +80,7 @@ func TestWebSocketSlowReceiver(t *testing.T) {
 		if s.got != wsBomb || s.longest > 16<<10 || s.pieces < wsBomb/(16<<10) {
 			t.Errorf("over %s: %d octets in %d pieces, the longest %d; want %d in pieces of up to 16 KiB", over, s.got, s.pieces, s.longest, wsBomb)
 		}
-		// An inflater with its 55 KB, and what came compressed.
+		// An inflater with its 55 KB, and the compressed input.
 		if s.max < 48<<10 || s.max > 192<<10 {
 			t.Errorf("over %s: up to %d octets were on the account", over, s.max)
 		}
@@ -88,8 +88,8 @@ func TestWebSocketSlowReceiver(t *testing.T) {
 	}
 }
 
-// TestWebSocketInflationIsShared: while a message that inflates a thousandfold goes to a stream that takes whatever it is
-// given, the other connections of the loop are served.
+// TestWebSocketInflationIsShared: while a message that inflates a thousandfold is delivered to a stream that reads
+// everything, the other connections of the loop are served.
 func TestWebSocketInflationIsShared(t *testing.T) {
 	w := newWorld(t, wsCasesDoc, plan{Server: fearless})
 	got, meanwhile := 0, 0
@@ -124,7 +124,7 @@ func TestWebSocketInflationIsShared(t *testing.T) {
 	b.close()
 }
 
-// taking is a Stream that takes what comes.
+// taking is a Stream that reads its input.
 type taking struct{ n *int }
 
 func (taking) State(*ss.Handle, ss.State, ss.Notice) ss.Ret { return ss.OK }

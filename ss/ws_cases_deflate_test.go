@@ -20,7 +20,7 @@ type wsTerm struct {
 
 // wsOffers are what a client offers in groups 12 and 13, and what a server answers.
 //
-// A client that hints at standing alone is believed: nothing is kept for it.
+// If a client offers no context takeover, no context is kept for it.
 var wsOffers = []wsTerm{
 	{"12, 13.1", false, "permessage-deflate; client_no_context_takeover; client_max_window_bits",
 		"permessage-deflate; server_no_context_takeover; client_no_context_takeover"},
@@ -72,7 +72,7 @@ func wsData(kind string) string {
 	return b.String()
 }
 
-// wsMeetPacked connects a peer to an echo that compresses.
+// wsMeetPacked connects a peer to an echo with compression.
 func wsMeetPacked(t testing.TB, end string, term wsTerm) (*wsPeer, *mirror) {
 	t.Helper()
 	change := func(c *ss.Config) {
@@ -127,7 +127,7 @@ func TestWebSocketCompression(t *testing.T) {
 	}
 }
 
-// wsSqueeze has messages of one length go there and back.
+// wsSqueeze echoes messages of one length.
 func wsSqueeze(t *testing.T, end string, term wsTerm, data, kind string, size, frame int) {
 	t.Helper()
 	what := fmt.Sprintf("%s, %s, kept %v, %d octets of %s in frames of %d", end, term.no, term.keep, size, kind, frame)

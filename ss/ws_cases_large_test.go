@@ -26,7 +26,7 @@ func wsSound(n int) string {
 }
 
 // TestWebSocketLargeMessages are group 9 and case 10.1.1: messages up to 16 MiB in one frame, in fragments and in pieces
-// of 64 octets, echoed by streams that hold little of them.
+// of 64 octets, echoed by streams that buffer little of them.
 func TestWebSocketLargeMessages(t *testing.T) {
 	type row struct{ size, frame, chop int }
 	var rows []row
@@ -77,7 +77,7 @@ func TestWebSocketLargeMessages(t *testing.T) {
 				if got != 1 || !ok {
 					t.Errorf("%s: %d messages came back, as sent: %v", what, got, ok)
 				}
-				// What makes it stop, and the read that was under way.
+				// The limit, plus the read in progress.
 				if m.most > 128<<10 {
 					t.Errorf("%s: the stream has held %d octets", what, m.most)
 				}
@@ -88,7 +88,7 @@ func TestWebSocketLargeMessages(t *testing.T) {
 	}
 }
 
-// TestWebSocketManyMessages are cases 9.7 and 9.8: a thousand messages, each when the one before has come back.
+// TestWebSocketManyMessages are cases 9.7 and 9.8: a thousand messages, each after the echo of the previous one.
 func TestWebSocketManyMessages(t *testing.T) {
 	for _, end := range wsEnds {
 		for _, size := range []int{0, 16, 64, 256, 1024, 4096} {

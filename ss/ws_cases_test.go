@@ -24,7 +24,7 @@ func wsClosing(code int, reason string) wsOut {
 	return wsOut{wsFin | wsClose, string(binary.BigEndian.AppendUint16(nil, uint16(code))) + reason}
 }
 
-// wsCase is one case: what a peer sends, what it hears of it, and how it ends.
+// wsCase is one case: what a peer sends, what it receives, and how it ends.
 type wsCase struct {
 	no   string
 	send []wsOut
@@ -148,14 +148,14 @@ func wsCases() (list []wsCase) {
 	return list
 }
 
-// mirror sends back what comes, piece by piece, and stops its peer when it holds 64 KiB.
+// mirror echoes its input, piece by piece, and stops its peer when it buffers 64 KiB.
 type mirror struct {
 	h      *ss.Handle
 	pieces []mirrored
 	held   int
 	most   int // the most that it has held
 	life   []string
-	over   bool // it was told DISCONNECTED
+	over   bool // it received DISCONNECTED
 }
 
 type mirrored struct {
@@ -262,10 +262,10 @@ func (ignoring) State(*ss.Handle, ss.State, ss.Notice) ss.Ret          { return 
 func (ignoring) Rx(*ss.Handle, []byte, ss.Flags) ss.Ret                { return ss.OK }
 func (ignoring) Tx(*ss.Handle, uint32, []byte) (int, ss.Flags, ss.Ret) { return 0, 0, ss.TxDontSend }
 
-// atOnce is how long the other end may take for what needs no waiting.
+// atOnce is the limit for answers that need no waiting.
 const atOnce = time.Millisecond
 
-// conclude sees the connection to its end. code is that of the other end's Close frame.
+// conclude runs the connection to its end. code is that of the other end's Close frame.
 func (p *wsPeer) conclude(what string, m *mirror, end wsEnd, code int) {
 	p.w.t.Helper()
 	t := p.w.t
@@ -297,7 +297,7 @@ func (p *wsPeer) conclude(what string, m *mirror, end wsEnd, code int) {
 	p.wantGood(what)
 }
 
-// want compares what was heard, once all of it has come.
+// want compares what was received, when all of it has arrived.
 func (p *wsPeer) want(what string, hear []string) {
 	p.w.t.Helper()
 	p.within(atOnce, what+": answer", func() bool { return len(p.events) >= len(hear) || p.end != "" })
@@ -346,8 +346,8 @@ func TestWebSocketCases(t *testing.T) {
 	}
 }
 
-// TestWebSocketLeavers: peers that never come to the end of a closing handshake are waited for, and not for ever.
-func TestWebSocketLeavers(t *testing.T) {
+// TestWebSocketUnfinishedClose: a peer that never completes the closing handshake is disconnected after a timeout.
+func TestWebSocketUnfinishedClose(t *testing.T) {
 	wait := ws.DefaultTimeouts().Close
 	for _, c := range []struct {
 		what, end string

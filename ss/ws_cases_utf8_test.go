@@ -9,7 +9,7 @@ import (
 // vss is the text with which most cases of UTF-8 begin: five Greek letters, one of which takes three octets.
 const vss = "\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5"
 
-// wsTexts are the payloads of groups 6.5 to 6.23, in order: those that are UTF-8 behind good, the others behind bad.
+// wsTexts are the payloads of groups 6.5 to 6.23, in order: those that are UTF-8 have good before them, the others bad.
 // They are those of Markus Kuhn's stress test.
 func wsTexts() (list []struct{ good, bad []string }) {
 	type set = struct{ good, bad []string }
@@ -61,7 +61,7 @@ func wsTexts() (list []struct{ good, bad []string }) {
 		set{good: []string{"\ufff9", "\ufffa", "\ufffb", "\ufffc", "\ufffd", "\ufffe", "\uffff"}})
 }
 
-// octets are frames with one octet of s each, and an empty one behind them.
+// octets are frames with one octet of s each, and an empty one after them.
 func octets(s string) (list []wsOut) {
 	bits := byte(wsText)
 	for i := range len(s) {

@@ -22,8 +22,8 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// fallbackServer is a TLS server whose HTTP/2 takes GET and no WebSocket, by hand: its settings do not say that it does,
-// or it asks for HTTP/1.1 when it is asked. Over HTTP/1.1 it takes them.
+// fallbackServer is a TLS server whose HTTP/2 accepts GET and no WebSocket, by hand: its settings do not announce it,
+// or it answers HTTP_1_1_REQUIRED. Over HTTP/1.1 it accepts them.
 type fallbackServer struct {
 	t       *testing.T
 	port    int
@@ -182,9 +182,9 @@ func startTold(t *testing.T, rt *ss.Runtime, streamType string) *told {
 
 const toldHello = "CREATING CONNECTING CONNECTED helloDISCONNECTED "
 
-// TestWebSocketFallsBack: a server that takes no WebSocket on its HTTP/2 connections is asked over HTTP/1.1 in the same
-// attempt, on a connection whose ALPN offers nothing else; what else runs on the shared connection is not disturbed, the
-// next stream goes there directly, and a failure there makes it try HTTP/2 again.
+// TestWebSocketFallsBack: if a server accepts no WebSocket over HTTP/2 the client tries HTTP/1.1 in the same
+// attempt, on a connection whose ALPN offers nothing else; other streams on the shared connection are not disturbed, the
+// next stream uses HTTP/1.1 directly, and a failure there makes it try HTTP/2 again.
 func TestWebSocketFallsBack(t *testing.T) {
 	const both, one = "h2,http/1.1", "http/1.1"
 	for _, c := range []struct {
@@ -227,7 +227,7 @@ func TestWebSocketFallsBack(t *testing.T) {
 					t.Errorf("the other stream on the h2 connection received %q, want %q; cause %v", get, want, get.cause)
 				}
 			}
-			// A failure makes it forget.
+			// A failure drops the quirk.
 			s.mu.Lock()
 			s.refuse, s.offered = true, nil
 			s.mu.Unlock()
@@ -246,7 +246,7 @@ func TestWebSocketFallsBack(t *testing.T) {
 	}
 }
 
-// TestWebSocketALPN: stream types that differ in what ALPN offers share a trust store and a name, and not an offer.
+// TestWebSocketALPN: stream types with different ALPN offers share a trust store and a name, and not an offer.
 func TestWebSocketALPN(t *testing.T) {
 	for _, order := range [][]string{{"h1ws", "cli"}, {"cli", "h1ws"}} {
 		p := newPKI(t, "127.0.0.1")
@@ -263,9 +263,9 @@ func TestWebSocketALPN(t *testing.T) {
 	}
 }
 
-// TestWebSocketNoWay: by prior knowledge in clear there is nothing to fall back to. The error names the peer, and blames
-// nobody's program.
-func TestWebSocketNoWay(t *testing.T) {
+// TestWebSocketNoFallback: with prior knowledge and without TLS there is no fallback. The error names the peer, and
+// is not a misuse by the program.
+func TestWebSocketNoFallback(t *testing.T) {
 	w := newWorld(t, `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}}],"s":[{"raw":{"server":true,"port":80,"protocol":"raw"}},
 		{"cli":{"endpoint":"10.0.0.2","port":80,"protocol":"ws","ws_over_h2":true,"opportunistic":true,"retry":"none"}}]}`, plan{})
 	w.Serve("raw", speak("SM\r\n\r\n", string(frame(nil, fSettings, 0, 0)), false))

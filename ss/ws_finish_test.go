@@ -12,8 +12,8 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestWebSocketFinish: who has nothing more to say is heard to its last byte, and hears all that the other side says
-// before it has read so.
+// TestWebSocketFinish: after Finish all output is delivered, and the other side's messages are received until it has
+// read the Close frame.
 func TestWebSocketFinish(t *testing.T) {
 	long := strings.Repeat("0123456789", 10_000)
 	for _, c := range []struct {
@@ -75,7 +75,7 @@ func TestWebSocketFinish(t *testing.T) {
 	}
 }
 
-// TestWebSocketFinishUnanswered: a peer that says nothing for too long is given up.
+// TestWebSocketFinishUnanswered: a peer that sends nothing for too long is disconnected.
 func TestWebSocketFinishUnanswered(t *testing.T) {
 	for _, cli := range []string{"one", "two"} {
 		w := newWorld(t, wsDoc, plan{})
@@ -105,8 +105,9 @@ func TestWebSocketFinishUnanswered(t *testing.T) {
 	}
 }
 
-// TestWebSocketLastWords: who ends a WebSocket for what it was told is heard, though the other side's goodbye came with it.
-func TestWebSocketLastWords(t *testing.T) {
+// TestWebSocketCloseCodes: the code of a side that closes because of a message is delivered, although the other
+// side's Close frame arrives with that message.
+func TestWebSocketCloseCodes(t *testing.T) {
 	for _, cli := range []string{"one", "two"} {
 		for _, how := range []func(*ss.Handle, ws.Code, string) error{(*ss.Handle).DisconnectWith, (*ss.Handle).Finish} {
 			w := newWorld(t, wsDoc, plan{})

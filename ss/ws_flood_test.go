@@ -15,7 +15,7 @@ const wsFloodDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}
 	{"two":{"endpoint":"10.0.0.3","port":80,"protocol":"ws","http_url":"echo","opportunistic":true,"retry":"none","ws_over_h2":true}}]}`
 
 // flood writes frames without end until the other end has closed the connection, or d is over. It returns how many
-// octets the other end has taken, and how long it took.
+// octets the other end has read, and how long it took.
 func (p *wsPeer) flood(unit []byte, d time.Duration) (octets int, took time.Duration) {
 	p.w.t.Helper()
 	batch := []byte(strings.Repeat(string(unit), 32<<10/len(unit)+1))

@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// TestWebSocketSubprotocol: both ends know what they have agreed upon, the server before it accepts.
+// TestWebSocketSubprotocol: both ends report the agreed subprotocol, the server before it accepts.
 func TestWebSocketSubprotocol(t *testing.T) {
 	for _, c := range []struct{ served, asked, agreed string }{
 		{"chat", "chat", "chat"},

@@ -13,7 +13,7 @@ import (
 	"github.com/millrace/millrace/ss"
 )
 
-// wsDoc has servers that take WebSockets on both protocols, and clients that ask for them on either.
+// wsDoc has servers that accept WebSockets on both protocols, and clients that open them on either.
 const wsDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}},{"alive":{"backoff":[700],"conceal":0,"jitterpc":0,"svalidping":3,"svalidhup":9}}],"s":[
 	{"srv":{"server":true,"port":80,"protocol":"h2","ws_subprotocol":"chat","metadata":[{"path":""},{"from":"origin:"},{"extra":"x-extra:"}]}},
 	{"pure":{"server":true,"port":81,"protocol":"ws"}},
@@ -33,7 +33,7 @@ const wsDoc = `{"retry":[{"none":{"backoff":[700],"conceal":0,"jitterpc":0}},{"a
 	{"get":{"endpoint":"10.0.0.2","port":80,"protocol":"h2","opportunistic":true,"retry":"none"}},
 	{"wire":{"endpoint":"10.0.0.2","port":80,"protocol":"raw","opportunistic":true,"retry":"none"}}]}`
 
-// echoes has an accepted WebSocket send back what comes, piece by piece, as the same kind of message.
+// echoes makes an accepted WebSocket echo its input, piece by piece, with the same message type.
 func echoes(s *script) {
 	var queue [][]byte
 	var flags []ss.Flags
@@ -59,7 +59,7 @@ func echoes(s *script) {
 	}
 }
 
-// kind says what sort of message flags stand for.
+// kind returns the message type in flags.
 func kind(f ss.Flags) string {
 	switch f & (ss.Binary | ss.Text) {
 	case ss.Binary:
@@ -70,7 +70,7 @@ func kind(f ss.Flags) string {
 	return fmt.Sprintf("neither or both (%#x)", uint32(f))
 }
 
-// TestWebSocket: messages of all lengths there and back, over HTTP/1.1 and over HTTP/2, and what both ends are told.
+// TestWebSocket: echoes of messages of all lengths, over HTTP/1.1 and over HTTP/2, and the states of both ends.
 func TestWebSocket(t *testing.T) {
 	for _, c := range []struct{ streamType, kind string }{{"one", "text"}, {"two", "text"}, {"binary", "binary"}} {
 		w := newWorld(t, wsDoc, plan{})
@@ -109,7 +109,7 @@ func TestWebSocket(t *testing.T) {
 	}
 }
 
-// TestWebSocketsShare: over HTTP/2 several WebSockets and requests travel on one connection, and one that ends does not
+// TestWebSocketsShare: over HTTP/2 several WebSockets and requests share one connection, and the end of one does not
 // disturb the others.
 func TestWebSocketsShare(t *testing.T) {
 	w := newWorld(t, wsDoc, plan{})
@@ -149,7 +149,7 @@ func TestWebSocketsShare(t *testing.T) {
 	}
 }
 
-// TestWebSocketRefusals: how a server refuses, and what its client is told.
+// TestWebSocketRefusals: how a server refuses, and the states of its client.
 func TestWebSocketRefusals(t *testing.T) {
 	for _, c := range []struct {
 		name, srv, cli string
@@ -189,7 +189,7 @@ func TestWebSocketRefusals(t *testing.T) {
 	}
 }
 
-// TestWebSocketHead: what the handshake says can be read before it is accepted, and what the stream sets is answered.
+// TestWebSocketHead: the head of the handshake can be read before it is accepted, and the stream's fields are in the response.
 func TestWebSocketHead(t *testing.T) {
 	for _, cli := range []string{"one", "two"} {
 		w := newWorld(t, wsDoc, plan{})
@@ -218,7 +218,7 @@ func TestWebSocketHead(t *testing.T) {
 	}
 }
 
-// TestWebSocketAfterRequests: a connection that has answered requests can still become a WebSocket, and so can the next.
+// TestWebSocketAfterRequests: a connection that has answered requests can still become a WebSocket.
 func TestWebSocketAfterRequests(t *testing.T) {
 	w := newWorld(t, wsDoc, plan{})
 	w.Serve("srv", func(s *script) {
@@ -245,7 +245,7 @@ func TestWebSocketAfterRequests(t *testing.T) {
 	w.WantLife("a stream whose first handshake was refused", w.Accepted[2], "CREATING CONNECTING CONNECTED SERVER_UPGRADE DISCONNECTED DESTROYING")
 }
 
-// TestWebSocketCloses: codes and reasons both ways, and what programs may not send.
+// TestWebSocketCloses: codes and reasons in both directions, and codes that programs may not send.
 func TestWebSocketCloses(t *testing.T) {
 	for _, cli := range []string{"one", "two"} {
 		w := newWorld(t, wsDoc, plan{})
@@ -280,7 +280,7 @@ func TestWebSocketCloses(t *testing.T) {
 			}
 			w.Advance(time.Second)
 		}
-		// A runtime that ends says so.
+		// Close and Drain send GoingAway.
 		h.Connect()
 		w.Run("CONNECTED", func() bool { return h.Life() == ss.Connected })
 		over := false
@@ -293,7 +293,7 @@ func TestWebSocketCloses(t *testing.T) {
 	}
 }
 
-// TestWebSocketSilence: a connection whose peer has vanished is found out by pings, and made anew when the policy wants it.
+// TestWebSocketSilence: pings detect a peer that has vanished, and the stream reconnects if the policy requests it.
 func TestWebSocketSilence(t *testing.T) {
 	w := newWorld(t, wsDoc, plan{})
 	w.Serve("srv", nil)
@@ -313,7 +313,7 @@ func TestWebSocketSilence(t *testing.T) {
 	w.Run("another connection", func() bool { return s.Told(ss.Connected) == 2 })
 }
 
-// TestWebSocketPauses: a stream that pauses stops its peer, over both protocols, and gets everything after it.
+// TestWebSocketPauses: a paused stream stops its peer, over both protocols, and receives everything after Resume.
 func TestWebSocketPauses(t *testing.T) {
 	for _, cli := range []string{"one", "two"} {
 		w := newWorld(t, wsDoc, plan{Net: sim.Options{SndBuf: 4096, RcvBuf: 4096}})
@@ -344,7 +344,7 @@ func TestWebSocketPauses(t *testing.T) {
 	}
 }
 
-// TestWebSocketKinds: a stream says of each message what it is, in pieces too, and compressed ones come out whole.
+// TestWebSocketKinds: a stream sets the type of each message, also in pieces, and compressed messages arrive complete.
 func TestWebSocketKinds(t *testing.T) {
 	for _, c := range []struct{ srv, cli string }{{"pure", "direct"}, {"packed", "squeeze"}} {
 		w := newWorld(t, wsDoc, plan{})
@@ -388,7 +388,7 @@ func TestWebSocketKinds(t *testing.T) {
 	}
 }
 
-// TestWebSocketMisuse: flags that make no messages cost the stream its connection, and nobody else.
+// TestWebSocketMisuse: invalid sequences of flags disconnect the stream, and no other.
 func TestWebSocketMisuse(t *testing.T) {
 	for name, flags := range map[string][]ss.Flags{"no SOM": {0}, "SOM twice": {ss.SOM, ss.SOM}} {
 		w := newWorld(t, wsDoc, plan{})
@@ -407,7 +407,7 @@ func TestWebSocketMisuse(t *testing.T) {
 	}
 }
 
-// TestWebSocketPrioritizesReads: what Rx asks to send leaves after all that had come was read.
+// TestWebSocketPrioritizesReads: output requested in Rx is sent after all input of the turn was read.
 func TestWebSocketPrioritizesReads(t *testing.T) {
 	for _, prioritize := range []bool{false, true} {
 		doc := wsDoc
@@ -444,8 +444,8 @@ func TestWebSocketPrioritizesReads(t *testing.T) {
 	}
 }
 
-// TestWebSocketWeather: echoes on bad networks, with resets and stalls at every point of opening, traffic and close.
-func TestWebSocketWeather(t *testing.T) {
+// TestWebSocketBadNetworks: echoes on bad networks, with resets and stalls at every point of opening, traffic and close.
+func TestWebSocketBadNetworks(t *testing.T) {
 	seeds := uint64(1000)
 	if testing.Short() {
 		seeds = 100

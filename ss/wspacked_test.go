@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// wsPacked is a wsPeer's permessage-deflate (RFC 7692), by hand and slow, but so that it sees how far back the other end
+// wsPacked is a wsPeer's permessage-deflate (RFC 7692), by hand and slow, which checks how far back the other end
 // refers.
 type wsPacked struct {
 	inBits, outBits   uint   // of the windows
@@ -21,7 +21,7 @@ type wsPacked struct {
 	w                 *flate.Writer
 }
 
-// newWSPacked is what a peer does by terms, the value of the field in a response. server: it is the server's end.
+// newWSPacked implements terms, the value of the field in a response. server: it is the server's end.
 func newWSPacked(t testing.TB, terms string, server bool) *wsPacked {
 	t.Helper()
 	type side struct {
@@ -59,8 +59,8 @@ func newWSPacked(t testing.TB, terms string, server bool) *wsPacked {
 	return &wsPacked{inBits: in.bits, inFresh: in.fresh, outBits: out.bits, outFresh: out.fresh, max: 1 << in.bits}
 }
 
-// deflate compresses a message. Its first piece has half a window, and refers to the half in front of it; each of the
-// others has a whole window, and stands alone.
+// deflate compresses a message. Its first piece has half a window, and refers to the half before it; each of the
+// others has a whole window, and refers to nothing before it.
 func (z *wsPacked) deflate(msg string) string {
 	if z.outFresh {
 		z.sent = z.sent[:0]
@@ -90,7 +90,7 @@ func (z *wsPacked) deflate(msg string) string {
 	return strings.TrimSuffix(out.String(), "\x00\x00\xff\xff")
 }
 
-// inflate undoes the other end's compression of a message.
+// inflate decompresses a message of the other end.
 func (z *wsPacked) inflate(msg string) (string, error) {
 	if z.inFresh {
 		z.got = z.got[:0]
@@ -134,7 +134,7 @@ func (d *wsInflater) take(n uint) (v int, err error) {
 	return v, nil
 }
 
-// wsCodes are the codes of a Huffman tree: how many there are of each length, and what they stand for, in order.
+// wsCodes are the codes of a Huffman tree: how many there are of each length, and their symbols, in order.
 type wsCodes struct {
 	count [16]int
 	value []int
@@ -169,7 +169,7 @@ func (d *wsInflater) code(c *wsCodes) (int, error) {
 	return 0, errCode
 }
 
-// block takes one block.
+// block reads one block.
 func (d *wsInflater) block() error {
 	head, err := d.take(3)
 	if err != nil {
@@ -256,7 +256,7 @@ func (d *wsInflater) dynamic() error {
 	return d.symbols(wsCodesOf(all[:nlit]), wsCodesOf(all[nlit:]))
 }
 
-// symbols takes literals and references until the block ends.
+// symbols reads literals and references until the block ends.
 func (d *wsInflater) symbols(lit, dist wsCodes) error {
 	for {
 		v, err := d.code(&lit)

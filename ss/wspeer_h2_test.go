@@ -14,7 +14,7 @@ import (
 	"github.com/millrace/millrace/loop"
 )
 
-// wsOverH2 carries what a wsPeer says and hears in DATA frames of one stream, which an extended CONNECT has made a
+// wsOverH2 carries the output and input of a wsPeer in DATA frames of one stream, which an extended CONNECT has made a
 // tunnel (RFC 8441), by hand as well.
 type wsOverH2 struct {
 	p       *wsPeer
@@ -37,7 +37,7 @@ func newWSOverH2(p *wsPeer) *wsOverH2 {
 	if !p.server {
 		h.out = append(h.out, h2Magic...)
 	}
-	// ENABLE_CONNECT_PROTOCOL, INITIAL_WINDOW_SIZE, and a window for the connection: nothing that we hear is to wait.
+	// ENABLE_CONNECT_PROTOCOL, INITIAL_WINDOW_SIZE, and a window for the connection: input must not wait.
 	h.out = frame(h.out, fSettings, 0, 0, 0, 8, 0, 0, 0, 1, 0, 4, 0x40, 0, 0, 0)
 	h.out = frame(h.out, fWindow, 0, 0, 0x40, 0, 0, 0)
 	return h
@@ -87,7 +87,7 @@ func (h *wsOverH2) field(name string) string {
 	return ""
 }
 
-// head sends a head: names and values by turns.
+// head sends a head: alternating names and values.
 func (h *wsOverH2) head(fields ...string) {
 	var block bytes.Buffer
 	enc := hpack.NewEncoder(&block)
@@ -97,7 +97,7 @@ func (h *wsOverH2) head(fields ...string) {
 	h.out = frame(h.out, fHeaders, 4, h.id, block.Bytes()...)
 }
 
-// wrap makes DATA of what the peer says, as much as the windows have place for.
+// wrap puts the peer's output into DATA frames, as far as the windows allow.
 func (h *wsOverH2) wrap() {
 	for len(h.p.out) > 0 && h.p.head != "" {
 		n := min(len(h.p.out), h.conn, h.stream, 16<<10)
@@ -110,7 +110,7 @@ func (h *wsOverH2) wrap() {
 	}
 }
 
-// unwrap takes the frames that have come.
+// unwrap reads the received frames.
 func (h *wsOverH2) unwrap() {
 	if !h.magic {
 		if len(h.in) < len(h2Magic) {

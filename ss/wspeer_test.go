@@ -16,11 +16,11 @@ import (
 	"github.com/millrace/millrace/sim"
 )
 
-// peerIP is where wsPeers are. Policies of client streams that are to meet one name it.
+// peerIP is the address of wsPeers. Policies of their client streams name it.
 var peerIP = netip.MustParseAddr("10.0.0.3")
 
 // wsPeer is one end of a WebSocket on a bare socket of a machine without a reactor: it makes and reads every octet
-// itself, shares nothing with the roles, and holds the other end to the letter of RFC 6455.
+// itself, shares nothing with the roles, and checks the other end against RFC 6455.
 type wsPeer struct {
 	w      *world
 	host   *sim.Host
@@ -50,7 +50,7 @@ const (
 	wsFin, wsRSV1                                  = 0x80, 0x40
 )
 
-// wsDial connects a peer to port of the server machine, and shakes hands. fields are further lines of its request.
+// wsDial connects a peer to port of the server machine, with a handshake. fields are further lines of its request.
 func (w *world) wsDial(port uint16, fields string) *wsPeer {
 	w.t.Helper()
 	p := &wsPeer{w: w, host: w.wsHost(), code: -1}
@@ -71,8 +71,8 @@ func (w *world) wsDial(port uint16, fields string) *wsPeer {
 	return p
 }
 
-// wsAwait has create make a client stream that dials port 80 of the peer's machine, and shakes hands with it. answer
-// says which extensions are agreed upon with one that offers some; nil: none.
+// wsAwait calls create to make a client stream that dials port 80 of the peer's machine, and answers the handshake. answer
+// selects the extensions if the client offers some; nil: none.
 func (w *world) wsAwait(create func(), answer func(offer string) string) *wsPeer {
 	w.t.Helper()
 	p := &wsPeer{w: w, host: w.wsHost(), server: true, code: -1}
@@ -92,7 +92,7 @@ func (w *world) wsAwait(create func(), answer func(offer string) string) *wsPeer
 	return p
 }
 
-// accept takes the connection that create has somebody dial.
+// accept accepts the connection that create starts.
 func (p *wsPeer) accept(create func()) {
 	p.w.t.Helper()
 	l, _, err := p.host.Listen(loop.Addr{IP: netip.AddrPortFrom(peerIP, 80)}, loop.ListenOptions{})
@@ -127,8 +127,8 @@ func (p *wsPeer) field(name string) string {
 	return ""
 }
 
-// until lets the world go on, the peer reading and writing what it can, until cond holds. It does not wait for long,
-// in the world's time, and says false when it waited for nothing.
+// until runs the world, the peer reading and writing what it can, until cond holds. It does not wait for long,
+// in the world's time, and returns false if cond did not come to hold.
 func (p *wsPeer) until(what string, cond func() bool) bool {
 	p.w.t.Helper()
 	return p.within(time.Second, what, cond)
@@ -222,7 +222,7 @@ func (p *wsPeer) receive() {
 	}
 }
 
-// ended is the end of the other end's direction, in order.
+// ended reports an orderly end of the other end's direction.
 func (p *wsPeer) ended(how string) {
 	p.end = how
 	if len(p.in) > 0 {
@@ -234,7 +234,7 @@ func (p *wsPeer) err(format string, a ...any) {
 	p.wrong = append(p.wrong, fmt.Sprintf(format, a...))
 }
 
-// take looks at what stands in front of b, if it is complete, and says how long it is.
+// take parses the frame at the start of b, if it is complete, and returns its length.
 func (p *wsPeer) take(b []byte) int {
 	if p.head == "" {
 		i := strings.Index(string(b), "\r\n\r\n")
@@ -279,7 +279,7 @@ func (p *wsPeer) take(b []byte) int {
 	return at + int(n)
 }
 
-// frame takes one of the other end's.
+// frame checks a frame of the other end.
 func (p *wsPeer) frame(bits byte, payload []byte) {
 	op, fin := bits&15, bits&wsFin != 0
 	if p.code >= 0 {
@@ -348,7 +348,7 @@ func (p *wsPeer) closed(b []byte) {
 	}
 }
 
-// appendFrame makes a frame whose payload stands in the least octets.
+// appendFrame makes a frame with the shortest encoding of its length.
 func (p *wsPeer) appendFrame(b []byte, bits byte, payload string) []byte {
 	b = append(b, bits)
 	mask := byte(0)
@@ -377,7 +377,7 @@ func (p *wsPeer) appendFrame(b []byte, bits byte, payload string) []byte {
 	return b
 }
 
-// send sends octets, chop of them at a time, each arriving by itself; 0: as many as go.
+// send sends octets, chop of them at a time, each arriving separately; 0: as many as the socket accepts.
 func (p *wsPeer) send(b []byte, chop int) {
 	p.w.t.Helper()
 	if chop == 0 {
@@ -401,7 +401,7 @@ func (p *wsPeer) close() {
 	p.host.Close(p.fd)
 }
 
-// heard is what the other end has said, for reports.
+// heard is the other end's output, for reports.
 func (p *wsPeer) heard() string {
 	var b strings.Builder
 	for _, e := range p.events {
@@ -413,7 +413,7 @@ func (p *wsPeer) heard() string {
 	return b.String() + p.end
 }
 
-// wantGood fails the test for all that the other end has done wrong.
+// wantGood fails the test for every violation of the other end.
 func (p *wsPeer) wantGood(what string) {
 	p.w.t.Helper()
 	for _, s := range p.wrong {
