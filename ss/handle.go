@@ -41,9 +41,9 @@ const (
 	wantFinish                             // WebSocket: Finish was called
 	isPaused                               // no Rx
 	destroyed                              // gone
-	hasReceived                            // Rx was given payload since the attempt began
+	hasReceived                            // Rx received payload since the attempt started
 	hasSent                                // payload was given since the attempt began
-	hasCleanup                             // Runtime.cleanups has an entry, or had one
+	hasCleanup                             // Runtime.cleanups has or had an entry
 	hasSource                              // Runtime.sources has the one that gives payload in the stream's place
 	sentInTx                               // Send was called in the present Tx
 	hasFile                                // Runtime.files has what it sends

@@ -33,7 +33,7 @@ type Runtime struct {
 	pending      []*Handle // with requests to carry out at the end of the turn
 	spare        []*Handle
 	task         loop.Task
-	at           *Handle                   // whose callback runs, or ran last
+	at           *Handle                   // the stream whose callback runs, or ran last
 	filling      *Handle                   // whose Tx is running
 	files        map[*Handle]payloadSource // what sends for a stream in place of its Tx
 	fileFree     [][]byte                  // parts of files that are not in use
