@@ -41,7 +41,6 @@ var plainLeft = map[string]int{
 	"examples/server":    2,
 	"roles/h2":           47,
 	"roles/ws":           14,
-	"ss":                 202,
 }
 
 func TestPlainEnglish(t *testing.T) {
