@@ -382,7 +382,8 @@ func (c *conn) RxEnd(now time.Duration, unused int) {
 	c.endCall()
 }
 
-// onPeerEnd starts the deadlines of responses to a client that has ended its direction, and calls HalfClosed of the handlers that have it.
+// onPeerEnd starts the deadlines of responses to a client that has ended its direction, and calls HalfClosed of the
+// handlers that have it.
 func (c *conn) onPeerEnd() {
 	if !c.server {
 		return
