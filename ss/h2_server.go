@@ -3,6 +3,7 @@ package ss
 import (
 	"time"
 
+	"github.com/millrace/millrace/internal/list"
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/roles"
@@ -17,14 +18,13 @@ import (
 // request does not allocate, and a program need not know the HTTP version.
 type acceptedH2 struct {
 	h2.Server
-	origin   origin
-	first    serverStream   // of the stream that the connection started with
-	idle     []*transaction // the last one used is used next
-	least    int            // fewest idle since the last trim
-	deflated int            // WebSockets with compression
-	look     time.Duration  // when to trim; 0: there is no surplus
-	// The server's list of such connections.
-	prev, next *acceptedH2
+	list.Links[acceptedH2] // of the connections of the server stream
+	origin                 origin
+	first                  serverStream   // of the stream that the connection started with
+	idle                   []*transaction // the last one used is used next
+	least                  int            // fewest idle since the last trim
+	deflated               int            // WebSockets with compression
+	look                   time.Duration  // when to trim; 0: there is no surplus
 }
 
 // serverStream is the backend of one stream of an HTTP/2 connection.
@@ -65,10 +65,7 @@ func speakH2(s *server, h *Handle, low roles.Lower) *acceptedH2 {
 	if h.be != nil {
 		h.be = &c.first
 	}
-	if c.next = s.h2; c.next != nil {
-		c.next.prev = c
-	}
-	s.h2 = c
+	s.h2.PushFront(c)
 	return c
 }
 
@@ -175,15 +172,7 @@ func (c *acceptedH2) Closed(cause error) {
 		c.idle = c.idle[:n]
 		l.h.closed(cause)
 	}
-	s := c.origin.server
-	if c.prev != nil {
-		c.prev.next = c.next
-	} else {
-		s.h2 = c.next
-	}
-	if c.next != nil {
-		c.next.prev = c.prev
-	}
+	c.origin.server.h2.Remove(c)
 }
 
 func (c *acceptedH2) wsi() *wsi.Wsi { return wsi.Under(c.Lower()) }

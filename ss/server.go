@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/millrace/millrace/internal/list"
 	"github.com/millrace/millrace/loop"
 	"github.com/millrace/millrace/policy"
 	"github.com/millrace/millrace/tls"
@@ -24,8 +25,8 @@ type server struct {
 	l    *wsi.Listener
 	// origin is that of streams on HTTP/1.1.
 	origin origin
-	// h2 is the first of the HTTP/2 connections.
-	h2 *acceptedH2
+	// h2 lists the HTTP/2 connections.
+	h2 list.List[acceptedH2, *acceptedH2]
 	// secure is nil without tls.
 	secure *tls.Server
 	// unix reports whether the listening socket is a Unix socket.
@@ -102,7 +103,7 @@ func (s *server) release(h *Handle) {
 
 // drainH2 ends each HTTP/2 connection when its requests in progress are answered.
 func (s *server) drainH2() {
-	for c := s.h2; c != nil; c = c.next {
+	for c := s.h2.First(); c != nil; c = s.h2.Next(c) {
 		c.Drain()
 	}
 }

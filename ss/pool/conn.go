@@ -66,7 +66,7 @@ func (c *Conn[K, L, R]) serve(r R) error {
 		return err
 	}
 	if c.warm {
-		c.route.pool.warm.remove(c)
+		c.route.pool.removeWarm(c)
 		if !c.route.shared {
 			c.route.unlist(c)
 		}
@@ -98,7 +98,7 @@ func (c *Conn[K, L, R]) takes() bool { return c.phase == up && c.healthy() && c.
 
 // Withdraw removes the connection from its lists: no request finds it.
 func (c *Conn[K, L, R]) Withdraw() {
-	c.route.pool.warm.remove(c)
+	c.route.pool.removeWarm(c)
 	c.route.unlist(c)
 }
 

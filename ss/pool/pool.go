@@ -1,6 +1,10 @@
 package pool
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/millrace/millrace/internal/list"
+)
 
 // ErrRefused is the cause of a request that the server refused on one connection after another: see MaxRefusals.
 var ErrRefused = errors.New("the server accepts no requests, on any connection")
@@ -56,9 +60,9 @@ type Config[K comparable, L Link[R], R Request] struct {
 type Pool[K comparable, L Link[R], R Request] struct {
 	cfg    Config[K, L, R]
 	routes map[K]*Route[K, L, R]
-	warm   warmList[K, L, R]
-	issued uint64 // tickets, ever
-	made   uint32 // connections, ever
+	warm   list.List[warmEntry[K, L, R], *warmEntry[K, L, R]] // in the order in which they became warm
+	issued uint64                                             // tickets, ever
+	made   uint32                                             // connections, ever
 	closed bool
 }
 
@@ -72,10 +76,9 @@ type Pool[K comparable, L Link[R], R Request] struct {
 type Route[K comparable, L Link[R], R Request] struct {
 	pool   *Pool[K, L, R]
 	key    K
-	conns  *Conn[K, L, R]
-	first  *Ticket[K, L, R] // the queue, in order of numbers
-	last   *Ticket[K, L, R]
-	refs   int // connections that are not gone, and requests that wait
+	conns  list.List[Conn[K, L, R], *Conn[K, L, R]]
+	queue  list.List[Ticket[K, L, R], *Ticket[K, L, R]] // in the order of numbers
+	refs   int                                          // connections that are not gone, and requests that wait
 	shared bool
 }
 
@@ -91,37 +94,31 @@ const (
 
 // Conn is the entry of a connection in its pool. It is embedded in the connection, which reports its events to it.
 type Conn[K comparable, L Link[R], R Request] struct {
-	route        *Route[K, L, R]
-	link         L
-	only         R // while reserved: the request that the connection is made for
-	next, prev   *Conn[K, L, R]
-	older, newer *Conn[K, L, R] // in the list of warm connections
-	heard        uint64         // bytes received when it became suspect
-	id           uint32
-	users        int32
-	phase        phase
-	reserved     bool
-	listed       bool
-	warm         bool
-	used         bool // an exchange was started on it
-	answered     bool // a response was received on it
-	suspect      bool // nothing was received since heard
-	left         bool // it was leaving when it was closed
+	list.Links[Conn[K, L, R]]
+	route    *Route[K, L, R]
+	link     L
+	only     R // while reserved: the request that the connection is made for
+	warmth   warmEntry[K, L, R]
+	heard    uint64 // bytes received when it became suspect
+	id       uint32
+	users    int32
+	phase    phase
+	reserved bool
+	listed   bool
+	warm     bool
+	used     bool // an exchange was started on it
+	answered bool // a response was received on it
+	suspect  bool // nothing was received since heard
+	left     bool // it was leaving when it was closed
 }
 
 // Ticket is a request's place in the queue of its route. It is embedded in the request.
 type Ticket[K comparable, L Link[R], R Request] struct {
-	request    R
-	route      *Route[K, L, R] // nil while the request does not wait
-	next, prev *Ticket[K, L, R]
-	number     uint64 // orders the queue
-	refusals   uint8  // since Issue
-}
-
-// warmList holds the connections of all routes that no request uses, in the order in which they became warm.
-type warmList[K comparable, L Link[R], R Request] struct {
-	oldest, newest *Conn[K, L, R]
-	n              int
+	list.Links[Ticket[K, L, R]]
+	request  R
+	route    *Route[K, L, R] // nil while the request does not wait
+	number   uint64          // orders the queue
+	refusals uint8           // since Issue
 }
 
 // Init sets up the pool. Call it first.
@@ -131,7 +128,7 @@ func (p *Pool[K, L, R]) Init(c Config[K, L, R]) {
 }
 
 // Warm returns the number of warm connections.
-func (p *Pool[K, L, R]) Warm() int { return p.warm.n }
+func (p *Pool[K, L, R]) Warm() int { return p.warm.Len() }
 
 // Routes returns the number of keys that have a connection or a waiting request.
 func (p *Pool[K, L, R]) Routes() int { return len(p.routes) }

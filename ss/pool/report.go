@@ -24,7 +24,7 @@ func (c *Conn[K, L, R]) Ready() {
 		return
 	}
 	c.route.serve()
-	if c.users == 0 && c.route.first == nil && !c.warm {
+	if c.users == 0 && c.route.queue.Len() == 0 && !c.warm {
 		c.keep()
 	}
 }
@@ -61,7 +61,7 @@ func (c *Conn[K, L, R]) DropUser(silent bool) {
 	if silent {
 		c.doubt()
 	}
-	if c.users--; c.users == 0 && c.route.first == nil {
+	if c.users--; c.users == 0 && c.route.queue.Len() == 0 {
 		c.keep()
 	}
 }
@@ -89,10 +89,10 @@ func (c *Conn[K, L, R]) keep() {
 	case c.phase != up, c.link.Free() == 0, p.cfg.MaxWarm <= 0, p.closed:
 		c.Discard()
 	default:
-		for p.warm.n >= p.cfg.MaxWarm {
-			p.warm.oldest.Discard() // the one that has waited longest makes room
+		for p.warm.Len() >= p.cfg.MaxWarm {
+			p.warm.First().conn.Discard() // the one that has waited longest makes room
 		}
-		p.warm.put(c)
+		p.addWarm(c)
 		if !c.listed {
 			c.route.list(c)
 		}
@@ -103,7 +103,7 @@ func (c *Conn[K, L, R]) keep() {
 // Close ends all warm connections; no connection becomes warm any more. Waiting requests are still served.
 func (p *Pool[K, L, R]) Close() {
 	p.closed = true
-	for p.warm.oldest != nil {
-		p.warm.oldest.Discard()
+	for p.warm.Len() > 0 {
+		p.warm.First().conn.Discard()
 	}
 }

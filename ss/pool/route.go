@@ -16,7 +16,7 @@ func (r *Route[K, L, R]) Acquire(t *Ticket[K, L, R]) {
 		r.serve()
 		return
 	}
-	for c := r.conns; c != nil; c = r.conns {
+	for c := r.conns.First(); c != nil; c = r.conns.First() {
 		// The one used last is the least likely to have been closed by its server.
 		if c.serve(t.request) == nil {
 			return
@@ -45,22 +45,22 @@ func (r *Route[K, L, R]) DialFor(t *Ticket[K, L, R]) {
 // serve starts exchanges for waiting requests, and makes a connection if there are too few.
 func (r *Route[K, L, R]) serve() {
 	r.dispatch()
-	if r.first != nil {
+	if r.queue.Len() > 0 {
 		r.grow()
 	}
 }
 
 // dispatch starts exchanges for waiting requests.
 func (r *Route[K, L, R]) dispatch() {
-	for r.first != nil {
-		c := r.conns
+	for r.queue.Len() > 0 {
+		c := r.conns.First()
 		for c != nil && !c.takes() {
-			c = c.next
+			c = r.conns.Next(c)
 		}
 		if c == nil {
 			return
 		}
-		t := r.first
+		t := r.queue.First()
 		r.dequeue(t)
 		if err := c.serve(t.request); err != nil {
 			r.enqueue(t)
@@ -72,7 +72,7 @@ func (r *Route[K, L, R]) dispatch() {
 // grow makes a connection for the waiting requests, unless one is being made, or the existing ones must suffice.
 func (r *Route[K, L, R]) grow() {
 	n := 0
-	for c := r.conns; c != nil; c = c.next {
+	for c := r.conns.First(); c != nil; c = r.conns.Next(c) {
 		switch {
 		case c.phase == connecting:
 			return
@@ -85,13 +85,13 @@ func (r *Route[K, L, R]) grow() {
 		}
 	}
 	if n < r.pool.cfg.MaxShared {
-		r.list(r.pool.cfg.Dial(r, r.first.request, false))
+		r.list(r.pool.cfg.Dial(r, r.queue.First().request, false))
 	}
 }
 
 // canServe reports whether the waiting requests can be served without another connection.
 func (r *Route[K, L, R]) canServe() bool {
-	for c := r.conns; c != nil; c = c.next {
+	for c := r.conns.First(); c != nil; c = r.conns.Next(c) {
 		if c.phase == connecting || c.healthy() {
 			return true
 		}
@@ -125,8 +125,8 @@ func (r *Route[K, L, R]) onGoAway(c *Conn[K, L, R]) {
 
 // countRefusals counts a refusal for each waiting request.
 func (r *Route[K, L, R]) countRefusals() {
-	for t := r.first; t != nil; {
-		next := t.next
+	for t := r.queue.First(); t != nil; {
+		next := r.queue.Next(t)
 		if !t.CountRefusal() {
 			r.dequeue(t)
 			t.request.Unreachable(ErrRefused)
@@ -137,7 +137,7 @@ func (r *Route[K, L, R]) countRefusals() {
 
 // failAll fails all waiting requests. Their reaction adds no request in this turn.
 func (r *Route[K, L, R]) failAll(cause error) {
-	for t := r.first; t != nil; t = r.first {
+	for t := r.queue.First(); t != nil; t = r.queue.First() {
 		r.dequeue(t)
 		t.request.Unreachable(cause)
 	}

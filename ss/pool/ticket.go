@@ -27,7 +27,11 @@ func (t *Ticket[K, L, R]) Waits() bool { return t.route != nil }
 // Before returns how many requests precede this one in the queue. It counts up to most: a report on a long queue must
 // not take quadratic time.
 func (t *Ticket[K, L, R]) Before(most int) (n int) {
-	for b := t.prev; b != nil && n < most; b = b.prev {
+	if t.route == nil {
+		return 0
+	}
+	q := &t.route.queue
+	for b := q.Prev(t); b != nil && n < most; b = q.Prev(b) {
 		n++
 	}
 	return n
@@ -41,8 +45,8 @@ func (t *Ticket[K, L, R]) Cancel() {
 	}
 	r.refs++ // r is needed below
 	r.dequeue(t)
-	if r.first == nil {
-		for c := r.conns; c != nil; c = c.next {
+	if r.queue.Len() == 0 {
+		for c := r.conns.First(); c != nil; c = r.conns.Next(c) {
 			if c.phase == connecting {
 				c.Discard()
 				break // a route makes one at a time
