@@ -99,7 +99,7 @@ var handleMethods = map[string]struct {
 	"DisconnectWith":     {call: func(h *Handle) any { return h.DisconnectWith(1000, "bad") }, want: errFake, calls: `setClose 1000 "bad"`},
 	"Every":              {own: "a timer of the loop"},
 	"Finish":             {call: func(h *Handle) any { return h.Finish(1001, "bad") }, want: errFake, calls: `setClose 1001 "bad"`},
-	"ForEachClient":      {call: clientsOf, want: 1, calls: "parentStream"},
+	"ForEachClient":      {call: clientsOf, want: 1}, // parentStream was asked when the stream was made
 	"GetEstPeerTxCredit": {call: func(h *Handle) any { return h.GetEstPeerTxCredit() }, want: int64(77), calls: "peerCredit"},
 	"HTTPStatus":         {call: func(h *Handle) any { return h.HTTPStatus() }, want: 299, calls: "httpStatus"},
 	"Head":               {own: "a backend shows the head while it tells a state"},

@@ -1,38 +1,27 @@
 package ss
 
-// handleTable holds the live handles, each in a numbered slot. It grows by pages, so that growth does not copy.
+import "slices"
+
+// handleTable holds the live handles of a runtime: those that were accepted from a server stream in a table of that stream,
+// so that a walk over its clients visits no others, and the rest in one of their own.
 type handleTable struct {
-	pages []*handlePage
-	free  []int32
-	used  int32 // slots ever used
-	live  int
-	// servers is how many live handles are listeners.
-	servers int
+	rest    slotTable
+	groups  []*clientTable // by server stream, in the order of their first client
+	live    int
+	servers int // live handles that are listeners
 	walks   int // calls of each
 	// sources are those of TxFrom, for the few handles that have one.
 	sources map[*Handle]Source
 }
 
-const handlePageSize = 512
-
-type handlePage [handlePageSize]*Handle
-
-func (t *handleTable) at(i int32) **Handle {
-	return &t.pages[i/handlePageSize][i%handlePageSize]
+// clientTable holds the streams accepted from one server stream.
+type clientTable struct {
+	slotTable
+	server *Handle
 }
 
 func (t *handleTable) add(h *Handle) {
-	i := t.used
-	if n := len(t.free); n > 0 {
-		i, t.free = t.free[n-1], t.free[:n-1]
-	} else {
-		if int(i) == len(t.pages)*handlePageSize {
-			t.pages = append(t.pages, new(handlePage))
-		}
-		t.used++
-	}
-	h.slot = i
-	*t.at(i) = h
+	t.tableOf(h, true).add(h)
 	t.live++
 	if h.be.listens() {
 		t.servers++
@@ -40,24 +29,55 @@ func (t *handleTable) add(h *Handle) {
 }
 
 func (t *handleTable) remove(h *Handle) {
-	*t.at(h.slot) = nil
+	own := t.tableOf(h, false)
+	own.remove(h)
 	t.live--
 	if h.be.listens() {
 		t.servers--
 	}
-	if t.live == 0 {
-		t.free, t.used = t.free[:0], 0
-		return
+	if h.be.listens() || own.live == 0 && own != &t.rest {
+		// A group lasts as long as its server stream, so that a server with few clients does not make it anew for each.
+		t.groups = slices.DeleteFunc(t.groups, func(g *clientTable) bool { return g.live == 0 && g.server.flags&destroyed != 0 })
 	}
-	t.free = append(t.free, h.slot)
+}
+
+// tableOf returns the table that h belongs to.
+func (t *handleTable) tableOf(h *Handle, create bool) *slotTable {
+	server := h.be.parentStream()
+	if server == nil {
+		return &t.rest
+	}
+	g := t.clientsOf(server)
+	if g == nil && create {
+		g = &clientTable{server: server}
+		t.groups = append(t.groups, g)
+	}
+	return &g.slotTable
+}
+
+// clientsOf returns the table of a server stream's clients, nil if there are none.
+func (t *handleTable) clientsOf(server *Handle) *clientTable {
+	for _, g := range t.groups { // there are as many as server streams
+		if g.server == server {
+			return g
+		}
+	}
+	return nil
 }
 
 // each calls f for the handles that are live at its start and still live at their turn.
 func (t *handleTable) each(f func(h *Handle)) {
 	t.walks++
-	for i, n := int32(0), t.used; i < n && i < t.used; i++ {
-		if h := *t.at(i); h != nil {
-			f(h)
-		}
+	groups := slices.Clone(t.groups)
+	t.rest.each(f)
+	for _, g := range groups {
+		g.each(f)
+	}
+}
+
+// eachClient does the same for the streams accepted from one server stream.
+func (t *handleTable) eachClient(server *Handle, f func(h *Handle)) {
+	if g := t.clientsOf(server); g != nil {
+		g.each(f)
 	}
 }

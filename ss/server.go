@@ -109,13 +109,7 @@ func (s *server) drainH2() {
 }
 
 // ForEachClient calls f for every stream accepted from the server stream h.
-func (h *Handle) ForEachClient(f func(c *Handle)) {
-	h.rt.table.each(func(c *Handle) {
-		if c.Server() == h {
-			f(c)
-		}
-	})
-}
+func (h *Handle) ForEachClient(f func(c *Handle)) { h.rt.table.eachClient(h, f) }
 
 // over reports whether the server accepts no more connections.
 func (s *server) over() bool { return s.h.flags&doomed != 0 || s.h.rt.drain != nil }
