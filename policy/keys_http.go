@@ -84,7 +84,7 @@ var httpKeys = []row[Stream]{
 	{key{name: "aws_service", kind: kindName, target: "metadata", on: onHTTP, side: clientSide, def: "none",
 		text: "Metadata that holds the AWS service to sign for."},
 		func(c *checker, s *Stream, v value) { c.metadataName(&s.AWSService, v.text) }},
-	{key{name: "http_response_timeout_ms", kind: kindInt, max: maxTimeout, unit: "ms", on: onWeb, side: clientSide, proof: "ss.TestDeadPeerNoticed",
+	{key{name: "http_response_timeout_ms", kind: kindInt, max: maxTimeout, unit: "ms", on: onWeb, side: clientSide, proof: "ss.TestDeadPeerIsDetected",
 		def:  "60000; ws 10000; with long_poll 0",
 		text: "How long the server may take from the end of the request to the head of its response, 0 for any time. On ws: to answer the handshake. When it is over, the attempt has failed; a request on a connection that others had used before is first repeated on a new one, if its method is idempotent, Tx has given none of its body, and not one byte has come. Alike on h1 and h2."},
 		func(_ *checker, s *Stream, v value) {
@@ -99,7 +99,7 @@ var httpKeys = []row[Stream]{
 	{key{name: "h2q_oflow_txcr", kind: kindBool, on: onHTTP, side: clientSide, proof: "ss.TestWindowOverflowQuirk", def: "false",
 		text: "h2: the peer begins with the largest transmit credit and then raises it, which is a protocol violation that is tolerated. h1: nothing."},
 		boolean(func(s *Stream) *bool { return &s.HTTP.QuirkOverflow })},
-	{key{name: "http_lenient_lf", kind: kindBool, on: onWeb, side: clientSide, proof: "ss.TestResponsesAsTheFieldSendsThem", def: "false",
+	{key{name: "http_lenient_lf", kind: kindBool, on: onWeb, side: clientSide, proof: "ss.TestTolerantResponses", def: "false",
 		text: "h1, and the handshake of ws: lines of a response may end with LF alone, as those of some devices do; without the key such a response is a failed attempt. An addition to the specification. h2: nothing."},
 		boolean(func(s *Stream) *bool { return &s.HTTP.LenientLF })},
 }

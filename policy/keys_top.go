@@ -51,11 +51,11 @@ var retryKeys = newTable("retry", []row[Retry]{
 	{key{name: "jitterpc", kind: kindInt, max: 255, unit: "%", proof: "ss.TestDelays", def: "30",
 		text: "A random part of up to this percentage is added to each delay, so that many devices do not return at once."},
 		number(func(r *Retry) *int { return &r.JitterPC })},
-	{key{name: "svalidping", kind: kindInt, max: 65535, unit: "s", proof: "ss.TestDeadPeerNoticed", def: "ws 40, others never",
+	{key{name: "svalidping", kind: kindInt, max: 65535, unit: "s", proof: "ss.TestDeadPeerIsDetected", def: "ws 40, others never",
 		text: "Time without a byte from the peer after which the connection is probed: a PING on ws and h2, TCP keepalive on raw. h1 has no probe. " +
 			"The defaults hold when a scheme has neither of the two keys; with one of them the other is 0, never."},
 		validity(func(r *Retry) *time.Duration { return &r.ValidPing })},
-	{key{name: "svalidhup", kind: kindInt, max: 65535, unit: "s", proof: "ss.TestDeadPeerNoticed", def: "ws 50, others never",
+	{key{name: "svalidhup", kind: kindInt, max: 65535, unit: "s", proof: "ss.TestDeadPeerIsDetected", def: "ws 50, others never",
 		text: "Time without a byte from the peer after which the connection is given up as dead; must be longer than svalidping. " +
 			"h1: a transaction without a byte for so long ends, long_poll or not, and so does an idle connection. " +
 			"raw: what was sent or probed is not acknowledged for svalidhup - svalidping (TCP_USER_TIMEOUT; Linux)."},

@@ -14,7 +14,6 @@ import (
 // httpClient carries a client stream over HTTP exchanges: a transaction lasts from CONNECTED to DISCONNECTED, on
 // whatever connection serves it.
 type httpClient struct {
-	connectionDefaults
 	o             *direct
 	conn          *httpConn     // nil between transactions, and while the ticket waits for a shared one
 	x             http.Exchange // nil until the connection is established

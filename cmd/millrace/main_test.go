@@ -156,7 +156,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"serve", "--policy", good, "--stream", "web", "--echo", "--reply", ""}, "use one of"},
 		{[]string{"serve", "--policy", good, "--stream", "wep", "--echo"}, `did you mean "web"?`},
 		{[]string{"serve", "--policy", good, "--stream", "get", "--echo"}, `is for clients`},
-		{[]string{"serve", "--policy", good, "--stream", "later", "--echo"}, "not spoken yet"},
+		{[]string{"serve", "--policy", good, "--stream", "later", "--echo"}, "not implemented yet"},
 		{[]string{"serve", "--policy", good, "--stream", "web", "--echo", "--type", "text/plain"}, `{"mime": "content-type:"}`},
 		{[]string{"serve", "--policy", bad, "--stream", "web", "--echo"}, `"server"`},
 		{[]string{"fetch"}, "--policy and --stream are needed"},
