@@ -2,6 +2,7 @@ package loop
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,7 +13,7 @@ type fakeSystem struct {
 	script func(ev []Event) int // nil: no events
 	waits  []time.Duration      // timeouts of the waits, if recorded
 	note   bool
-	woken  bool
+	woken  atomic.Bool // other goroutines may call Wake
 	added  map[FD]Token
 	failed error // what Wait returns
 }
@@ -37,14 +38,14 @@ func (f *fakeSystem) Wait(ev []Event, timeout time.Duration) (int, error) {
 	if f.script != nil {
 		n = f.script(ev)
 	}
-	if n == 0 && timeout > 0 && !f.woken {
+	if n == 0 && timeout > 0 && !f.woken.Load() {
 		f.now += timeout
 	}
-	f.woken = false
+	f.woken.Store(false)
 	return n, f.failed
 }
 
-func (f *fakeSystem) Wake()           { f.woken = true }
+func (f *fakeSystem) Wake()           { f.woken.Store(true) }
 func (f *fakeSystem) Shutdown() error { return nil }
 
 // funcs lets a test use functions as handler, expirer and runner.

@@ -63,9 +63,9 @@ func TestPostWakesOnlyASleepingLoop(t *testing.T) {
 	f := &fakeSystem{now: 1}
 	l := New(f, Config{})
 	l.Post(func() {
-		f.woken = false
+		f.woken.Store(false)
 		l.Post(func() {})
-		if f.woken {
+		if f.woken.Load() {
 			t.Error("Post from a callback woke the loop: an unnecessary system call")
 		}
 	})
@@ -75,9 +75,9 @@ func TestPostWakesOnlyASleepingLoop(t *testing.T) {
 	if err := l.Service(); err != nil {
 		t.Fatal(err)
 	}
-	f.woken = false
+	f.woken.Store(false)
 	l.Post(func() {})
-	if !f.woken {
+	if !f.woken.Load() {
 		t.Error("Post between two Services did not wake the loop: an outer loop that polls FD would miss it")
 	}
 }

@@ -117,7 +117,7 @@ func TestSpinDoesNotLoseAPost(t *testing.T) {
 		if !ran {
 			l.Post(func() { ran = true })
 		}
-		f.woken = false
+		f.woken.Store(false)
 		return 0
 	}
 	if err := l.turn(Forever); err != nil {
