@@ -50,13 +50,13 @@ type Claim[O comparable] struct {
 	owner O
 }
 
-// Give makes room the owner's; whoever had one before has it no more.
+// Give assigns room to owner. The room of an earlier owner is no longer valid.
 func (c *Claim[O]) Give(owner O, room []byte) { c.Room, c.N, c.owner = room, 0, owner }
 
 // Is reports whether the room is o's.
 func (c *Claim[O]) Is(o O) bool { return c.owner == o }
 
-// Owner is the one to which the room belongs, the zero O for none.
+// Owner returns the owner of the room, the zero O if there is none.
 func (c *Claim[O]) Owner() O { return c.owner }
 
 // Take ends the claim and returns the room if it was o's, else nil; the claim of another is ended too.
